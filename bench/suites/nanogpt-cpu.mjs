@@ -1,0 +1,84 @@
+// nanoGPT's CPU recipe on tinyshakespeare (4 layers, 4 heads, 128 wide, context 64, batch 12, 2000 steps, no dropout, its
+// schedule): wall time of the training and the held-out loss of the last 10 % of the text, all of it.
+// https://github.com/karpathy/nanoGPT#quick-start
+import { existsSync, readFileSync } from "node:fs";
+import { nodeEngine } from "../../dist/node/engine.js";
+import { tensor } from "../../dist/ir/tensor.js";
+import { gpt2, gpt2Config } from "../../dist/models/gpt2.js";
+import { initialize } from "../../dist/nn/param.js";
+import { adamw } from "../../dist/optim/adamw.js";
+import { cosineSchedule } from "../../dist/optim/schedule.js";
+import { train } from "../../dist/train/loop.js";
+import { heldOutLoss } from "../../dist/train/validate.js";
+import { rng } from "../../dist/util/rng.js";
+
+const B = 12;
+const T = 64;
+const STEPS = 2000;
+
+const corpus = () => {
+  const paths = [process.env.ANNEAL_DATA, "../shared/data", "../../shared/data"].filter(Boolean);
+  const found = paths.map((p) => `${p}/tinyshakespeare.txt`).find(existsSync);
+  if (found === undefined) {
+    console.error("tinyshakespeare.txt is not here; set ANNEAL_DATA to the folder that has it");
+    process.exit(4);
+  }
+  return readFileSync(found, "utf8");
+};
+
+const windows = (tokens, context) => {
+  const list = [];
+  for (let start = 0; start + B * context < tokens.length; start += B * context) {
+    const at = (shift) => tokens.subarray(start + shift, start + shift + B * context);
+    list.push({
+      inputIds: tensor("int32", [B, context], Int32Array.from(at(0))),
+      labels: tensor("int32", [B * context], Int32Array.from(at(1))),
+    });
+  }
+  return list;
+};
+
+export default async function nanogptCpu({ log }) {
+  const text = corpus();
+  const alphabet = [...new Set(text)].sort();
+  const ids = new Map(alphabet.map((c, i) => [c, i]));
+  const tokens = Int32Array.from(text, (c) => ids.get(c));
+  const cut = Math.floor(tokens.length * 0.9);
+  const [learn, held] = [tokens.subarray(0, cut), tokens.subarray(cut)];
+
+  const source = (step) => {
+    const r = rng(1, "windows", step * B);
+    const inputIds = new Int32Array(B * T);
+    const labels = new Int32Array(B * T);
+    for (let b = 0; b < B; b++) {
+      const start = r.int(learn.length - T - 1);
+      inputIds.set(learn.subarray(start, start + T), b * T);
+      labels.set(learn.subarray(start + 1, start + T + 1), b * T);
+    }
+    return { inputIds: tensor("int32", [B, T], inputIds), labels: tensor("int32", [B * T], labels) };
+  };
+
+  const config = gpt2Config({
+    vocab_size: alphabet.length, n_positions: T, n_embd: 128, n_layer: 4, n_head: 4, activation_function: "gelu",
+    resid_pdrop: 0, embd_pdrop: 0, attn_pdrop: 0,
+  });
+  const engine = await nodeEngine();
+  const model = { arch: gpt2, config, weights: initialize(gpt2.params(config), 1), history: [] };
+  const start = performance.now();
+  const result = await train(engine, model, source, {
+    batch: B,
+    context: T,
+    steps: STEPS,
+    optimizer: adamw({ b1: 0.9, b2: 0.99, weightDecay: 0.1 }),
+    schedule: cosineSchedule({ lrPeak: 1e-3, lrMin: 1e-4, warmup: 100, steps: STEPS }),
+    clipNorm: 1,
+    onRow: ({ step, loss }) => {
+      if (step % 100 === 0 && loss !== undefined) {
+        log(`step ${step}/${STEPS} loss ${loss.toFixed(4)} ${((performance.now() - start) / 1000).toFixed(1)} s`);
+      }
+    },
+  });
+  const seconds = (performance.now() - start) / 1000;
+  const { loss: valLoss, tokens: valTokens } = await heldOutLoss(engine, result.model, windows(held, T));
+  return { seconds, valLoss, valTokens, msPerStep: (seconds * 1000) / STEPS };
+}

@@ -1,0 +1,112 @@
+/** The flags that verbs share: each sets one field of the options, and only when it is given. */
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { optimizers } from "../optim/index.ts";
+import type { Config } from "./schema.ts";
+
+interface Flag {
+  readonly flag: string;
+  readonly help: string;
+  /** Dotted field of the options. */
+  readonly field: string;
+  readonly choices?: readonly string[];
+  readonly kind?: "number" | "text";
+}
+
+const number = (text: string): number => {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError(`"${text}" is not a number.`);
+  return value;
+};
+
+const n = (flag: string, field: string, help: string): Flag => ({ flag, field, help, kind: "number" });
+const t = (flag: string, field: string, help: string, choices?: readonly string[]): Flag =>
+  choices === undefined ? { flag, field, help } : { flag, field, help, choices };
+
+/** The groups of flags, by what they are about. */
+export const groups = {
+  data: [
+    t("--data <paths...>", "data.paths", "files, folders or globs (.txt .md .jsonl .csv .tsv, also .gz)"),
+    t("--field <name>", "data.field", "field of JSON and CSV records that holds the text"),
+    t("--skip-bad-rows", "data.skipBadRows", "count unreadable records instead of stopping"),
+    n("--validation-share <x>", "data.validationShare", "share of the text held out"),
+  ],
+  tokenizer: [
+    t("--tokenizer <kind>", "tokenizer.kind", "kind of tokenizer", ["bpe", "char"]),
+    n("--vocab <n>", "tokenizer.vocab", "tokens in the vocabulary"),
+  ],
+  model: [
+    n("--layers <n>", "model.n_layer", "layers"),
+    n("--heads <n>", "model.n_head", "attention heads"),
+    n("--width <n>", "model.n_embd", "channels"),
+    n("--context <n>", "model.n_positions", "context length, tokens"),
+    n("--dropout <x>", "model.dropout", "dropout rate"),
+    t("--activation <name>", "model.activation_function", "activation", ["gelu_new", "gelu", "relu"]),
+  ],
+  train: [
+    n("--steps <n>", "train.steps", "updates"),
+    n("--batch <n>", "train.batch", "sequences in a micro-batch"),
+    n("--accumulate <n>", "train.accumulate", "micro-batches in an update"),
+    t("--optimizer <name>", "train.optimizer", "optimizer", Object.keys(optimizers)),
+    n("--lr <x>", "train.lrPeak", "highest learning rate"),
+    n("--lr-min <x>", "train.lrMin", "learning rate at the end"),
+    n("--warmup <n>", "train.warmup", "updates of linear warm-up"),
+    t("--schedule <kind>", "train.schedule", "schedule", ["constant", "linear", "cosine", "wsd", "inverseSqrt"]),
+    n("--weight-decay <x>", "train.weightDecay", "decoupled weight decay of matrices"),
+    n("--clip-norm <x>", "train.clipNorm", "largest global norm of gradients (0: none)"),
+    n("--clip-value <x>", "train.clipValue", "largest element of a gradient (0: none)"),
+    n("--eval-every <n>", "train.evalEvery", "updates between held-out measurements"),
+    n("--checkpoint-every <n>", "train.checkpointEvery", "updates between checkpoints"),
+    n("--patience <n>", "train.patience", "measurements without gain before stopping (0: never)"),
+    t("--on-nan <policy>", "train.onNan", "at a loss that is not finite", ["stop", "skip"]),
+  ],
+  distill: [
+    n("--distill-steps <n>", "distill.steps", "updates of the student"),
+    n("--distill-layers <n>", "distill.layers", "layers of the student (0: half)"),
+    n("--alpha <x>", "distill.alpha", "share of the teacher in the student's loss"),
+    n("--temperature <x>", "distill.temperature", "softening of teacher and student"),
+  ],
+  budget: [
+    n("--max-mb <x>", "budget.maxMb", "largest model file, MB"),
+    n("--max-ms <x>", "budget.maxMs", "longest median time of a token, ms"),
+    n("--max-loss <x>", "budget.maxLoss", "most bits per byte lost against the whole model"),
+  ],
+  run: [
+    n("--seed <n>", "seed", "seed of everything random"),
+    t("--out <dir>", "out", "folder of the result: DIR/model is shipped, DIR/run has metrics and checkpoints"),
+    n("--threads <n>", "threads", "threads of the engine (0: all cores)"),
+  ],
+} satisfies Record<string, Flag[]>;
+
+export type Group = keyof typeof groups;
+
+const all: readonly Flag[] = Object.values(groups).flat();
+
+/** Adds groups of flags, and those that every verb has. */
+export const withFlags = (command: Command, ...names: readonly Group[]): Command => {
+  for (const { flag, help, choices, kind } of names.flatMap((name): readonly Flag[] => groups[name])) {
+    const option = new Option(flag, help);
+    if (choices !== undefined) option.choices(choices);
+    if (kind === "number") option.argParser(number);
+    command.addOption(option);
+  }
+  return command
+    .option("-c, --config <file>", "config file (default: anneal.config.{ts,mjs,js,json,yaml})")
+    .option("--set <key=value...>", "set any field of the config, such as train.steps=100")
+    .option("--print-config", "print the resolved options and leave")
+    .option("--json", "print one JSON object and nothing else on stdout")
+    .option("-q, --quiet", "no progress");
+};
+
+/** The given flags as a config. */
+export const flagsToConfig = (command: Command): Config => {
+  const config: Record<string, unknown> = {};
+  for (const option of command.options) {
+    const field = all.find(({ flag }) => flag === option.flags)?.field;
+    if (field === undefined || command.getOptionValueSource(option.attributeName()) !== "cli") continue;
+    const value: unknown = command.getOptionValue(option.attributeName());
+    const [group, name] = field.split(".") as [string, string?];
+    if (name === undefined) config[group] = value;
+    else config[group] = { ...(config[group] as object | undefined), [name]: value };
+  }
+  return config as Config;
+};

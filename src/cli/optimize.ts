@@ -1,0 +1,25 @@
+/** anneal optimize */
+import type { Command } from "commander";
+import { optimizeFolder } from "../recipes/use.ts";
+import { withFlags } from "./flags.ts";
+import { BUDGET_NOT_MET, printOutcome } from "./outcome.ts";
+import { runRecipe } from "./run.ts";
+
+const examples = `
+Examples:
+  $ npx anneal optimize novel/model --data book.txt --max-mb 1 --out novel-small
+  $ npx anneal optimize novel/model --data book.txt --max-loss 0.02 --distill-layers 3
+Without a limit on size or time, the smallest model within --max-loss is chosen.`;
+
+export const register = (command: Command): void => {
+  command.argument("<dir>", "a model's folder (config.json, model.safetensors, tokenizer.json)");
+  withFlags(command, "data", "train", "distill", "budget", "run")
+    .addHelpText("after", examples)
+    .action((dir: string) =>
+      runRecipe(command, async (options, hooks, json) => {
+        const outcome = await optimizeFolder(dir, options, hooks);
+        printOutcome(outcome, json);
+        if (!outcome.optimized.choice.met) process.exitCode = BUDGET_NOT_MET;
+      }),
+    );
+};

@@ -1,0 +1,49 @@
+/** Prints what an optimization found: the table with its front, the choice, a sample, what to do next. */
+import { join } from "node:path";
+import type { Candidate } from "../recipes/optimize.ts";
+import type { Outcome } from "../recipes/quickstart.ts";
+import { escaped, table } from "./terminal.ts";
+
+const columns = [
+  { title: "candidate", of: (c: Candidate) => c.name, align: "left" },
+  { title: "front", of: (c: Candidate) => (c.onFront ? "*" : ""), align: "left" },
+  { title: "bits/byte", of: (c: Candidate) => c.bitsPerByte.toFixed(3) },
+  { title: "p50 ms", of: (c: Candidate) => c.p50Ms.toFixed(2) },
+  { title: "p95 ms", of: (c: Candidate) => c.p95Ms.toFixed(2) },
+  { title: "prefill tok/s", of: (c: Candidate) => c.prefillTokensPerSec.toFixed(0) },
+  { title: "size MB", of: (c: Candidate) => (c.sizeBytes / 1e6).toFixed(2) },
+  { title: "memory MB", of: (c: Candidate) => (c.memoryBytes / 1e6).toFixed(0) },
+] as const;
+
+const next = (path: string): string => `Next:
+  npx anneal generate ${path} --prompt "..."      write with it
+  npx anneal optimize ${path} --max-mb 1 --out smaller   another budget
+  open ${join(path, "report.html")}      the whole story, with pictures
+  In Node and the browser: pipeline("text-generation", ...) of @huggingface/transformers loads the folder as it is.`;
+
+/** The result for people, or one JSON object. */
+export const printOutcome = ({ optimized, delivered }: Outcome, json: boolean): void => {
+  const { candidates, choice } = optimized;
+  if (json) {
+    const { chosen, met, rule, exceeded } = choice;
+    const result = { path: delivered.path, chosen: chosen.name, met, rule, exceeded, candidates };
+    process.stdout.write(`${JSON.stringify({ ...result, parity: delivered.parity })}\n`);
+    return;
+  }
+  const sample = delivered.samples.at(-1);
+  const lines = [
+    "",
+    table(candidates, [...columns]),
+    "",
+    `Chosen: ${choice.chosen.name} (${choice.rule}), in ${delivered.path}`,
+    ...(choice.met ? [] : [`The budget is not met: ${choice.exceeded.join(", ")}.`]),
+    ...delivered.notes,
+    ...(sample === undefined ? [] : ["", `Sample: ${escaped(sample.prompt)}|${escaped(sample.text)}`]),
+    "",
+    next(delivered.path),
+  ];
+  process.stdout.write(`${lines.join("\n")}\n`);
+};
+
+/** The exit code of a budget that nothing meets: the nearest candidate was shipped. */
+export const BUDGET_NOT_MET = 5;

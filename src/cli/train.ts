@@ -1,0 +1,25 @@
+/** anneal train */
+import type { Command } from "commander";
+import { trainModel } from "../recipes/train.ts";
+import { withFlags } from "./flags.ts";
+import { runRecipe } from "./run.ts";
+
+const examples = `
+Examples:
+  $ npx anneal train --data book.txt --steps 2000 --out novel
+  $ npx anneal train --data rows.jsonl --field body --optimizer adamw --lr 1e-3 --patience 5
+  $ npx anneal train --data book.txt --out novel --resume`;
+
+export const register = (command: Command): void => {
+  withFlags(command, "data", "tokenizer", "model", "train", "run")
+    .option("--resume", "go on from the newest checkpoint in OUT/run")
+    .addHelpText("after", examples)
+    .action(() =>
+      runRecipe(command, async (options, hooks, json) => {
+        const trained = await trainModel(options, hooks);
+        if (trained === undefined) return;
+        const next = `\nNext:\n  npx anneal optimize ${trained.path} --max-mb 1\n  npx anneal generate ${trained.path}\n`;
+        process.stdout.write(json ? `${JSON.stringify(trained)}\n` : `${trained.path}\n${next}`);
+      }),
+    );
+};

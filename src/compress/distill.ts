@@ -1,0 +1,65 @@
+/**
+ * Distillation (Hinton et al. 2015, https://arxiv.org/abs/1503.02531): trains a student on the teacher's distribution over
+ * the next token. The teacher runs forward only, with its weights as initializers, beside the student's step.
+ */
+import { compile } from "../engine/compile.ts";
+import type { Engine, Feeds, Session } from "../engine/engine.ts";
+import type { Value } from "../ir/op.ts";
+import { type Program, trace } from "../ir/program.ts";
+import { type Tensor, zeros } from "../ir/tensor.ts";
+import type { Model } from "../models/model.ts";
+import { asConstants } from "../nn/param.ts";
+import { reshape } from "../ops/structure.ts";
+import { type BatchSource, train, type TrainHooks, type TrainOptions } from "../train/loop.ts";
+import { type DistillOptions as ObjectiveOptions, distillation } from "../train/objective.ts";
+import { derived, type Pass } from "./pass.ts";
+
+export interface DistillOptions extends ObjectiveOptions {
+  readonly teacher: Model;
+  /** Micro-batches, as for training. */
+  readonly source: BatchSource;
+  readonly train: Omit<TrainOptions, "objective" | "record"> & TrainHooks;
+}
+
+/** [B, T] ids -> [B * T, V] logits of a model whose weights do not change. */
+const teacherSession = (engine: Engine, teacher: Model, batch: number, context: number): Promise<Session> => {
+  const program = trace({ inputIds: { dtype: "int32", shape: [batch, context] } as const }, (v) => {
+    const { inputIds } = v as unknown as { inputIds: Value };
+    const { logits } = teacher.arch.forward(asConstants(teacher.weights), { inputIds }, teacher.config);
+    return { logits: reshape(logits, [batch * context, logits.shape[2]!]) };
+  }) as unknown as Program;
+  return compile(engine, program);
+};
+
+/** Adds the teacher's logits to each micro-batch; the buffer is used again at each step. */
+const withTeacher = (session: Session, source: BatchSource, logits: Tensor): BatchSource => {
+  return async (index): Promise<Feeds> => {
+    const batch = await source(index);
+    await session.run({ inputIds: batch.inputIds! }, { logits });
+    return { ...batch, teacherLogits: logits };
+  };
+};
+
+/** The pass that trains the model it is given as the student. Accumulation is not combined with it. */
+export const distill = (options: DistillOptions): Pass => {
+  const { teacher, source, alpha = 0.9, temperature = 1 } = options;
+  const { steps, batch, context } = options.train;
+  const pass = { name: "distill", options: { alpha, temperature, steps } };
+  return {
+    ...pass,
+    run: async (student, { engine }) => {
+      const session = await teacherSession(engine, teacher, batch, context);
+      const { vocab_size: vocab } = teacher.config as { vocab_size: number };
+      const logits = zeros({ dtype: "float32", shape: [batch * context, vocab] });
+      try {
+        const objective = distillation({ alpha, temperature });
+        const taught = withTeacher(session, source, logits);
+        const result = await train(engine, student, taught, { ...options.train, accumulate: 1, objective });
+        if (result.ended === "interrupted") options.train.signal?.throwIfAborted();
+        return derived(student, pass, { weights: result.model.weights });
+      } finally {
+        await session.dispose();
+      }
+    },
+  };
+};

@@ -1,0 +1,5 @@
+/** Compression passes. */
+export * from "./distill.ts";
+export * from "./dropLayers.ts";
+export * from "./pass.ts";
+export * from "./quantize.ts";

@@ -1,0 +1,34 @@
+/** Passes: Model -> Model, made from plain options. Name and options are the log line, the cache key and the lineage. */
+import type { Engine } from "../engine/engine.ts";
+import type { Json, Model } from "../models/model.ts";
+
+export interface Context {
+  readonly engine: Engine;
+  readonly seed: number;
+  readonly signal?: AbortSignal;
+  log(line: string): void;
+}
+
+export interface Pass {
+  readonly name: string;
+  readonly options: Json;
+  run(model: Model, context: Context): Promise<Model>;
+}
+
+/** Runs passes in order; the result's history names each of them. */
+export const pipe = (...passes: readonly Pass[]): Pass => ({
+  name: passes.map((p) => p.name).join(" | "),
+  options: passes.map(({ name, options }) => ({ name, options })),
+  run: async (model, context) => {
+    let current = model;
+    for (const pass of passes) current = await pass.run(current, context);
+    return current;
+  },
+});
+
+/** `model` with changed parts and one more step in its history. */
+export const derived = (model: Model, pass: Pick<Pass, "name" | "options">, parts: Partial<Model>): Model => ({
+  ...model,
+  ...parts,
+  history: [...model.history, { name: pass.name, options: pass.options }],
+});

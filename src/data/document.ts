@@ -1,0 +1,75 @@
+/** Documents, and the record of what each stage of preparation let through. */
+
+export interface Document {
+  /** "file" or "file:line". */
+  readonly id: string;
+  readonly text: string;
+}
+
+/** One victim of a stage, to show. */
+export interface Example {
+  readonly id: string;
+  readonly excerpt: string;
+  /** The document that it repeats. */
+  readonly matched?: string;
+}
+
+export interface Reason {
+  readonly reason: string;
+  readonly count: number;
+  readonly examples: readonly Example[];
+}
+
+export interface StageReport {
+  readonly name: string;
+  readonly docsIn: number;
+  readonly docsOut: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly reasons: readonly Reason[];
+}
+
+export interface DataReport {
+  readonly stages: readonly StageReport[];
+}
+
+const utf8 = new TextEncoder();
+
+/** UTF-8 bytes of a text. */
+export const byteCount = (text: string): number => utf8.encode(text).length;
+
+const EXAMPLES = 5;
+const EXCERPT = 160;
+
+/** Counts what goes in and out of a stage, with the first few examples of each reason. */
+export const stageRecorder = (name: string) => {
+  const totals = { docsIn: 0, docsOut: 0, bytesIn: 0, bytesOut: 0 };
+  const reasons = new Map<string, { count: number; examples: Example[] }>();
+  return {
+    in(doc: Document): void {
+      totals.docsIn++;
+      totals.bytesIn += byteCount(doc.text);
+    },
+    out(doc: Document): void {
+      totals.docsOut++;
+      totals.bytesOut += byteCount(doc.text);
+    },
+    /** `what` is a document, or a part of one. */
+    drop(reason: string, what: Document, matched?: string): void {
+      const entry = reasons.get(reason) ?? { count: 0, examples: [] };
+      entry.count++;
+      if (entry.examples.length < EXAMPLES) {
+        const excerpt = what.text.trim().slice(0, EXCERPT);
+        entry.examples.push({ id: what.id, excerpt, ...(matched === undefined ? {} : { matched }) });
+      }
+      reasons.set(reason, entry);
+    },
+    report: (): StageReport => ({
+      name,
+      ...totals,
+      reasons: Array.from(reasons, ([reason, { count, examples }]) => ({ reason, count, examples })),
+    }),
+  };
+};
+
+export type StageRecorder = ReturnType<typeof stageRecorder>;

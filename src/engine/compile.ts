@@ -1,0 +1,79 @@
+/** From a program to something that runs: rewrite, lower, encode, load. */
+import { encodeOnnx } from "../formats/onnx.ts";
+import { NEXT, outputNames, toOnnx } from "../formats/lower.ts";
+import type { Value } from "../ir/op.ts";
+import type { Program } from "../ir/program.ts";
+import { type Tensor, zeros } from "../ir/tensor.ts";
+import { optimize } from "../rewrite/index.ts";
+import { RunError } from "../util/errors.ts";
+import { entries } from "../util/tree.ts";
+import type { Engine, Feeds, Session, SessionOptions } from "./engine.ts";
+
+/** The encoded ONNX bytes of a program after the default rewrites. */
+export const onnxBytes = (program: Program): Uint8Array => encodeOnnx(toOnnx(optimize(program))).model;
+
+/** Compiles `program` for `engine`; run it by the names of its inputs and outputs. */
+export const compile = (engine: Engine, program: Program, options?: SessionOptions): Promise<Session> =>
+  engine.load(onnxBytes(program), options);
+
+/**
+ * A compiled step whose `state` inputs come back as outputs. Two sets of buffers change places at each run (ping-pong),
+ * so nothing is copied, and the set before the last step stays whole until the next one: `revert` goes back to it.
+ */
+export interface Resident {
+  /** Runs one step on the present state and returns the other outputs. */
+  run(feeds: Feeds): Promise<Record<string, Tensor>>;
+  /** The present state by input name. The tensors are overwritten two steps later: copy what must last. */
+  state(): ReadonlyMap<string, Tensor>;
+  /** Copies `tensors` into the present state. */
+  load(tensors: ReadonlyMap<string, Tensor>): void;
+  /** Undoes the last step (once). */
+  revert(): void;
+  dispose(): Promise<void>;
+}
+
+const stateInputs = (program: Program): Map<string, Value> => {
+  const outputs = outputNames(program);
+  const inputs = [...entries<Value>(program.inputs)].filter(([path]) => outputs.has(path + NEXT));
+  return new Map(inputs);
+};
+
+/** Compiles a step; every input that has an output of the same path is state. */
+export const compileStep = async (
+  engine: Engine,
+  program: Program,
+  options?: SessionOptions,
+): Promise<Resident> => {
+  const session = await compile(engine, program, options);
+  const types = stateInputs(program);
+  const buffers = (): Map<string, Tensor> => new Map(Array.from(types, ([name, type]) => [name, zeros(type)]));
+  return resident(session, [buffers(), buffers()]);
+};
+
+const resident = (session: Session, sets: [Map<string, Tensor>, Map<string, Tensor>]): Resident => {
+  let current = 0;
+  const now = (): Map<string, Tensor> => sets[current as 0 | 1];
+  const other = (): Map<string, Tensor> => sets[(1 - current) as 0 | 1];
+  return {
+    async run(feeds) {
+      const fetches = Object.fromEntries(Array.from(other(), ([name, t]) => [name + NEXT, t]));
+      const used = new Set(session.inputNames);
+      const fed = Object.fromEntries([...now()].filter(([name]) => used.has(name)));
+      const outputs = await session.run({ ...fed, ...feeds }, fetches);
+      current = 1 - current;
+      return Object.fromEntries(Object.entries(outputs).filter(([name]) => !name.endsWith(NEXT)));
+    },
+    state: now,
+    load(tensors) {
+      for (const [name, t] of now()) {
+        const source = tensors.get(name);
+        if (source === undefined) throw new RunError("is missing from the state to load", { tensor: name });
+        (t.data as Float32Array).set(source.data as Float32Array);
+      }
+    },
+    revert() {
+      current = 1 - current;
+    },
+    dispose: () => session.dispose(),
+  };
+};

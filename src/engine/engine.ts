@@ -1,0 +1,34 @@
+/** Where programs run: one interface, several places (onnxruntime-node, onnxruntime-web). */
+import type { Tensor } from "../ir/tensor.ts";
+
+export type Feeds = Readonly<Record<string, Tensor>>;
+
+export interface Session {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  /**
+   * Runs the graph. Outputs named in `fetches` are written in place into those tensors (same dtype and shape) and
+   * returned as the same objects; the others are fresh. A tensor may be fed and fetched at once only where the graph's
+   * op is known to work in place (the shared key-value cache).
+   */
+  run(feeds: Feeds, fetches?: Feeds): Promise<Record<string, Tensor>>;
+  dispose(): Promise<void>;
+}
+
+export interface SessionOptions {
+  /** Threads inside one op; the engine's own number unless told. */
+  readonly threads?: number;
+  /** "all" unless told; "none" loads a graph as it is. */
+  readonly optimize?: "all" | "none";
+  /** Folder against which external data is resolved, when the model was given as a path. */
+  readonly profile?: string;
+}
+
+export interface Engine {
+  /** "onnxruntime-node cpu", for reports. */
+  readonly name: string;
+  readonly version: string;
+  readonly threads: number;
+  /** Loads a model from its bytes, or from a path where the engine has files (external data is found beside it). */
+  load(model: Uint8Array | string, options?: SessionOptions): Promise<Session>;
+}

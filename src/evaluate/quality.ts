@@ -1,0 +1,15 @@
+/** Quality on held-out text in units that do not depend on the tokenizer. */
+import type { HeldOut } from "../train/validate.ts";
+
+export interface Quality {
+  /** Mean loss, nats per token. */
+  readonly natsPerToken: number;
+  /** Bits to code one byte of the text: comparable across tokenizers. */
+  readonly bitsPerByte: number;
+}
+
+/** From nats per token to bits per byte, for text of `bytes` bytes that made the measured tokens. */
+export const qualityOf = (heldOut: HeldOut, bytes: number): Quality => ({
+  natsPerToken: heldOut.loss,
+  bitsPerByte: (heldOut.loss * heldOut.tokens) / Math.LN2 / bytes,
+});

@@ -1,0 +1,78 @@
+/** model.safetensors.index.json: which file of a sharded checkpoint holds which tensor. */
+import { byteLength, type Tensor } from "../ir/tensor.ts";
+import { FormatError } from "../util/errors.ts";
+
+const INDEX = "model.safetensors.index.json";
+const PLAIN_NAME = /^[\w.-]+\.safetensors$/;
+
+/** Tensor names by file, each file of at most `maxBytes` unless one tensor alone is larger. */
+export const planShards = (tensors: ReadonlyMap<string, Tensor>, maxBytes: number): string[][] => {
+  const shards: string[][] = [];
+  let room = 0;
+  for (const [name, t] of tensors) {
+    const size = byteLength(t);
+    if (shards.length === 0 || size > room) {
+      shards.push([]);
+      room = maxBytes;
+    }
+    shards.at(-1)!.push(name);
+    room -= size;
+  }
+  return shards;
+};
+
+/** "model-00001-of-00003.safetensors" */
+export const shardName = (index: number, count: number): string => {
+  const five = (n: number): string => String(n).padStart(5, "0");
+  return `model-${five(index + 1)}-of-${five(count)}.safetensors`;
+};
+
+/** The index's JSON text. */
+export const encodeIndex = (shards: readonly (readonly string[])[], tensors: ReadonlyMap<string, Tensor>): string => {
+  let total = 0;
+  for (const t of tensors.values()) total += byteLength(t);
+  const entries = shards.flatMap((names, i) => names.map((name) => [name, shardName(i, shards.length)]));
+  const map = entries.map(([name, file]) => `${JSON.stringify(name)}: ${JSON.stringify(file)}`).join(",\n    ");
+  return `{\n  "metadata": {"total_size": ${total}},\n  "weight_map": {\n    ${map}\n  }\n}\n`;
+};
+
+/** Tensor name -> file. Throws FormatError for a map that is none, and for files outside the folder. */
+export const decodeIndex = (text: string, file: string = INDEX): Map<string, string> => {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new FormatError(`is not JSON (${(cause as Error).message})`, { file, cause });
+  }
+  const map = (json as { weight_map?: unknown } | null)?.weight_map;
+  if (typeof map !== "object" || map === null || Array.isArray(map)) {
+    throw new FormatError("must be an object of tensor names and files", { file, field: "weight_map" });
+  }
+  const entries = Object.entries(map);
+  for (const [tensor, shard] of entries) {
+    if (typeof shard === "string" && PLAIN_NAME.test(shard) && !shard.includes("..")) continue;
+    throw new FormatError(`names the file ${JSON.stringify(shard)}; only a .safetensors file beside it is read`, {
+      file,
+      tensor,
+    });
+  }
+  return new Map(entries as [string, string][]);
+};
+
+/** Joins shards by the index. Throws FormatError for tensors missing, unexpected, or in another file than it says. */
+export const joinShards = (
+  index: ReadonlyMap<string, string>,
+  shards: ReadonlyMap<string, ReadonlyMap<string, Tensor>>,
+): Map<string, Tensor> => {
+  const all = new Map<string, Tensor>();
+  for (const [shard, tensors] of shards) {
+    for (const [name, t] of tensors) {
+      if (index.get(name) !== shard) throw new FormatError("is not where the index says", { file: shard, tensor: name });
+      all.set(name, t);
+    }
+  }
+  for (const [name, shard] of index) {
+    if (!all.has(name)) throw new FormatError("is named by the index and is not there", { file: shard, tensor: name });
+  }
+  return all;
+};

@@ -1,0 +1,49 @@
+/** Reading the fields of a config.json with errors that name the field. */
+import { ConfigError } from "../util/errors.ts";
+
+export type Fields = { readonly [key: string]: unknown };
+
+/** The object of a config.json for `modelType`. */
+export const checkFields = (json: unknown, modelType: string): Fields => {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    throw new ConfigError("a model's config must be an object", { field: "config" });
+  }
+  const fields = json as Fields;
+  if (fields.model_type !== modelType) {
+    throw new ConfigError(`is ${JSON.stringify(fields.model_type)}, not "${modelType}"`, { field: "model_type" });
+  }
+  return fields;
+};
+
+/** An integer of at least `min`, or the default where absent. */
+export const intField = (fields: Fields, name: string, fallback: number, min = 1): number => {
+  const value = fields[name] ?? fallback;
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < min) {
+    throw new ConfigError(`must be an integer of at least ${min}, not ${JSON.stringify(value)}`, { field: name });
+  }
+  return value;
+};
+
+/** A number in [min, max], or the default where absent. */
+export const numberField = (fields: Fields, name: string, fallback: number, min: number, max: number): number => {
+  const value = fields[name] ?? fallback;
+  if (typeof value !== "number" || !(value >= min && value <= max)) {
+    throw new ConfigError(`must be a number from ${min} to ${max}, not ${JSON.stringify(value)}`, { field: name });
+  }
+  return value;
+};
+
+/** One of the keys of `choices`, or the default where absent. */
+export const oneOf = <K extends string>(
+  fields: Fields,
+  name: string,
+  choices: Readonly<Record<K, unknown>>,
+  fallback: K,
+): K => {
+  const value = fields[name] ?? fallback;
+  if (typeof value !== "string" || !Object.hasOwn(choices, value)) {
+    const known = Object.keys(choices).join(", ");
+    throw new ConfigError(`must be one of ${known}, not ${JSON.stringify(value)}`, { field: name });
+  }
+  return value as K;
+};

@@ -1,0 +1,183 @@
+/**
+ * GPT-2 (Radford et al. 2019, https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf):
+ * pre-norm decoder, learnt positions, tied head. Weight names and config fields are those of Hugging Face's GPT2LMHeadModel.
+ */
+import type { Value } from "../ir/op.ts";
+import { constant } from "../ir/op.ts";
+import { tensor } from "../ir/tensor.ts";
+import { attention, type Attention } from "../nn/attention.ts";
+import { dropout } from "../nn/dropout.ts";
+import { conv1d, embed, type Linear, project } from "../nn/linear.ts";
+import { type Norm, norm, normSpec } from "../nn/norm.ts";
+import { type Param, type ParamSpec, normal, param, type Weight, zerosInit } from "../nn/param.ts";
+import { causalMask } from "../ops/attention.ts";
+import { add, gelu, geluTanh, relu } from "../ops/elementwise.ts";
+import { ConfigError } from "../util/errors.ts";
+import type { Tree } from "../util/tree.ts";
+import { checkFields, intField, numberField, oneOf } from "./config.ts";
+import type { Architecture, Inputs, Outputs } from "./model.ts";
+
+// B batch, T time, C channels, V vocabulary
+
+const activations = { gelu_new: geluTanh, gelu, relu } as const;
+
+export interface Gpt2Config {
+  readonly model_type: "gpt2";
+  readonly architectures: readonly string[];
+  readonly vocab_size: number;
+  readonly n_positions: number;
+  readonly n_embd: number;
+  readonly n_layer: number;
+  readonly n_head: number;
+  readonly n_inner: number | null;
+  readonly activation_function: keyof typeof activations;
+  readonly resid_pdrop: number;
+  readonly embd_pdrop: number;
+  readonly attn_pdrop: number;
+  readonly layer_norm_epsilon: number;
+  readonly initializer_range: number;
+  readonly tie_word_embeddings: boolean;
+  readonly bos_token_id: number;
+  readonly eos_token_id: number;
+}
+
+export type Block<T> = {
+  ln_1: Norm<T>;
+  attn: Attention<T>;
+  ln_2: Norm<T>;
+  mlp: { c_fc: Linear<T>; c_proj: Linear<T> };
+};
+export type Gpt2Params<T> = {
+  transformer: { wte: { weight: T }; wpe: { weight: T }; h: Block<T>[]; ln_f: Norm<T> };
+};
+
+/** GPT-2's 0.02 at its width of 768, scaled to others: narrow models learn far more slowly from smaller first weights. */
+const initRange = (width: number): number => 0.02 * Math.sqrt(768 / width);
+
+/** The config of a new model: no dropout, and first weights that suit its width, unless told. */
+export const gpt2Config = (fields: Partial<Gpt2Config> & { vocab_size: number }): Gpt2Config => {
+  const dropout = { resid_pdrop: 0, embd_pdrop: 0, attn_pdrop: 0 };
+  const initializer_range = initRange(fields.n_embd ?? 768);
+  return gpt2.parse({ model_type: "gpt2", ...dropout, initializer_range, ...fields });
+};
+
+const parse = (json: unknown): Gpt2Config => {
+  const f = checkFields(json, "gpt2");
+  const config: Gpt2Config = {
+    model_type: "gpt2",
+    architectures: ["GPT2LMHeadModel"],
+    vocab_size: intField(f, "vocab_size", 50257),
+    n_positions: intField(f, "n_positions", 1024),
+    n_embd: intField(f, "n_embd", 768),
+    n_layer: intField(f, "n_layer", 12),
+    n_head: intField(f, "n_head", 12),
+    n_inner: f.n_inner == null ? null : intField(f, "n_inner", 0),
+    activation_function: oneOf(f, "activation_function", activations, "gelu_new"),
+    resid_pdrop: numberField(f, "resid_pdrop", 0.1, 0, 1),
+    embd_pdrop: numberField(f, "embd_pdrop", 0.1, 0, 1),
+    attn_pdrop: numberField(f, "attn_pdrop", 0.1, 0, 1),
+    layer_norm_epsilon: numberField(f, "layer_norm_epsilon", 1e-5, 0, 1),
+    initializer_range: numberField(f, "initializer_range", 0.02, 0, 10),
+    tie_word_embeddings: true,
+    bos_token_id: intField(f, "bos_token_id", 0, 0),
+    eos_token_id: intField(f, "eos_token_id", 0, 0),
+  };
+  if (config.n_embd % config.n_head !== 0) {
+    throw new ConfigError(`${config.n_embd} channels do not divide into ${config.n_head} heads`, {
+      field: "n_head",
+      hint: "choose a width (n_embd) that is a multiple of the number of heads",
+    });
+  }
+  if (f.tie_word_embeddings === false) {
+    throw new ConfigError("an untied head is not supported for gpt2", { field: "tie_word_embeddings" });
+  }
+  return config;
+};
+
+/** Projections into the residual stream start smaller by sqrt(2 * layers), as in the paper. */
+const blockSpec = (c: Gpt2Config): Block<ParamSpec> => {
+  const inner = c.n_inner ?? 4 * c.n_embd;
+  const matrix = (k: number, n: number, std: number): Linear<ParamSpec> => ({
+    weight: param([k, n], normal(std)),
+    bias: param([n], zerosInit),
+  });
+  const std = c.initializer_range;
+  const residual = std / Math.sqrt(2 * c.n_layer);
+  return {
+    ln_1: normSpec(c.n_embd),
+    attn: { c_attn: matrix(c.n_embd, 3 * c.n_embd, std), c_proj: matrix(c.n_embd, c.n_embd, residual) },
+    ln_2: normSpec(c.n_embd),
+    mlp: { c_fc: matrix(c.n_embd, inner, std), c_proj: matrix(inner, c.n_embd, residual) },
+  };
+};
+
+const params = (c: Gpt2Config): Gpt2Params<ParamSpec> => ({
+  transformer: {
+    wte: { weight: param([c.vocab_size, c.n_embd], normal(c.initializer_range)) },
+    wpe: { weight: param([c.n_positions, c.n_embd], normal(c.initializer_range)) },
+    h: Array.from({ length: c.n_layer }, () => blockSpec(c)),
+    ln_f: normSpec(c.n_embd),
+  },
+});
+
+const positionsOf = (inputs: Inputs): Value => {
+  if (inputs.positionIds !== undefined) return inputs.positionIds;
+  const length = inputs.inputIds.shape[1];
+  if (typeof length !== "number") throw new ConfigError("position ids are needed where the length is not fixed");
+  return constant(tensor("int32", [length], Int32Array.from({ length }, (_, i) => i)));
+};
+
+const forward = (tree: Tree<Param>, inputs: Inputs, c: Gpt2Config): Outputs => {
+  const { transformer: p } = tree as unknown as Gpt2Params<Param>;
+  const activation = activations[c.activation_function];
+  const drop = (x: Value, rate: number, site: string) => dropout(x, rate, site, inputs.dropoutSeed);
+  const drops = (rate: number) => rate > 0 && inputs.dropoutSeed !== undefined;
+  const { cache } = inputs;
+  const mask = cache === undefined ? constant(causalMask(inputs.inputIds.shape[1] as number)) : undefined;
+  const present: Outputs["present"][number][] = [];
+  const embedded = add(embed(p.wte.weight, inputs.inputIds), embed(p.wpe.weight, positionsOf(inputs)));
+  let x = drop(embedded, c.embd_pdrop, "embd"); // [B, T, C]
+  p.h.forEach((block, i) => {
+    const site = `h.${i}`;
+    const attended = attention(block.attn, norm(block.ln_1, x, c.layer_norm_epsilon), {
+      heads: c.n_head,
+      ...(mask === undefined ? {} : { mask }),
+      ...(cache === undefined ? {} : { cache: { ...cache, ...cache.layers[i]! } }),
+      ...(drops(c.attn_pdrop) ? { dropProbs: (v: Value) => drop(v, c.attn_pdrop, `${site}.attn`) } : {}),
+    });
+    if (attended.present !== undefined) present.push(attended.present);
+    x = add(x, drop(attended.out, c.resid_pdrop, `${site}.attn.out`));
+    const inner = activation(conv1d(block.mlp.c_fc, norm(block.ln_2, x, c.layer_norm_epsilon)));
+    x = add(x, drop(conv1d(block.mlp.c_proj, inner), c.resid_pdrop, `${site}.mlp`));
+  });
+  const hidden = norm(p.ln_f, x, c.layer_norm_epsilon);
+  return { hidden, head: p.wte.weight, logits: project(p.wte.weight, hidden), present };
+};
+
+export const gpt2: Architecture<Gpt2Config, Gpt2Params<ParamSpec>> = {
+  name: "gpt2",
+  parse,
+  params,
+  forward,
+  cache: (c) => ({
+    layers: c.n_layer,
+    kvHeads: c.n_head,
+    headWidth: c.n_embd / c.n_head,
+    positions: c.n_positions,
+  }),
+  keepLayers: (config, weights, layers) => {
+    const tree = weights as unknown as Gpt2Params<Weight>;
+    const h = layers.map((i) => tree.transformer.h[i]!);
+    const kept: Gpt2Params<Weight> = { transformer: { ...tree.transformer, h } };
+    return { config: { ...config, n_layer: layers.length }, weights: kept };
+  },
+  matrices: (c) => {
+    const names: [string, "kn" | "nk"][] = [["transformer.wte.weight", "nk"]];
+    for (let i = 0; i < c.n_layer; i++) {
+      for (const name of ["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"]) {
+        names.push([`transformer.h.${i}.${name}.weight`, "kn"]);
+      }
+    }
+    return new Map(names);
+  },
+};

@@ -1,0 +1,84 @@
+/** Architectures and models: pure functions over a tree of params, and the numbers that go with them. */
+import type { Value } from "../ir/op.ts";
+import type { Param, ParamSpec, Weight } from "../nn/param.ts";
+import type { CacheInputs } from "../ops/attention.ts";
+import type { Dim } from "../ir/tensor.ts";
+import type { Tree } from "../util/tree.ts";
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** What every decoder's config.json has to say. */
+export interface DecoderConfig {
+  readonly model_type: string;
+  readonly vocab_size: number;
+}
+
+/** One layer's cache, in a program. */
+export type LayerCache = Pick<CacheInputs, "pastKey" | "pastValue">;
+
+export interface Inputs {
+  /** [B, T] int32 or int64. */
+  readonly inputIds: Value;
+  /** [B, T] or [T]; 0..T-1 unless given. */
+  readonly positionIds?: Value;
+  /** Decoding against a cache: the layers' own parts and what they share. */
+  readonly cache?: { readonly layers: readonly LayerCache[]; readonly total: Dim } & Omit<
+    CacheInputs,
+    "pastKey" | "pastValue"
+  >;
+  /** Training: an int32 seed that differs at each step; absent means no dropout. */
+  readonly dropoutSeed?: Value;
+}
+
+export interface Outputs {
+  /** [B, T, C] after the last norm. */
+  readonly hidden: Value;
+  /** [V, C]: what multiplies `hidden` into logits. */
+  readonly head: Param;
+  /** [B, T, V]. */
+  readonly logits: Value;
+  /** The layers' grown caches, where a cache was given. */
+  readonly present: readonly { readonly key: Value; readonly value: Value }[];
+}
+
+/** What the decoder's cache looks like. */
+export interface CacheShape {
+  readonly layers: number;
+  readonly kvHeads: number;
+  readonly headWidth: number;
+  /** The longest sequence that the model takes. */
+  readonly positions: number;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the defaults of the core types' parameters.
+export interface Architecture<C = any, P = any> {
+  /** config.json's model_type. */
+  readonly name: string;
+  /** A config from config.json, checked; throws ConfigError naming the field. */
+  parse(json: unknown): C;
+  /** Type and first values of each weight. */
+  params(config: C): P;
+  /** Training, prefill and decoding: one function, cache optional. */
+  forward(params: Tree<Param>, inputs: Inputs, config: C): Outputs;
+  cache(config: C): CacheShape;
+  /** The same model with only these layers (by index): config and weights. */
+  keepLayers(config: C, weights: Tree<Weight>, layers: readonly number[]): { config: C; weights: Tree<Weight> };
+  /** Names of the matrices that compression may pack, and their orientation ("kn" Conv1D, "nk" Linear or embedding). */
+  matrices(config: C): ReadonlyMap<string, "kn" | "nk">;
+}
+
+/** One step of a model's ancestry: a pass or a training run with its options. */
+export interface HistoryStep {
+  readonly name: string;
+  readonly options: Json;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: as above.
+export interface Model<C = any> {
+  readonly arch: Architecture<C>;
+  readonly config: C;
+  readonly weights: Tree<Weight>;
+  readonly history: readonly HistoryStep[];
+}
+
+export type { ParamSpec };

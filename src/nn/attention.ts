@@ -1,0 +1,56 @@
+/** Causal multi-head self-attention with one fused projection, for training and for decoding against a cache. */
+import type { Value } from "../ir/op.ts";
+import type { Dim } from "../ir/tensor.ts";
+import { attend, type CacheInputs, cachedAttend } from "../ops/attention.ts";
+import { add } from "../ops/elementwise.ts";
+import { matmul } from "../ops/linalg.ts";
+import { softmax } from "../ops/reduce.ts";
+import { reshape, split, transpose } from "../ops/structure.ts";
+import { conv1d, type Linear } from "./linear.ts";
+import type { Param } from "./param.ts";
+
+export type Attention<T> = { c_attn: Linear<T>; c_proj: Linear<T> };
+
+export interface AttentionOptions {
+  readonly heads: number;
+  /** Additive causal mask [1, 1, T, T]; needed unless there is a cache. */
+  readonly mask?: Value;
+  /** Decoding: the layer's cache and its length after this call. */
+  readonly cache?: CacheInputs & { readonly total: Dim };
+  /** Applied to the probabilities [B, H, T, T]; absent means no dropout there. */
+  readonly dropProbs?: (probs: Value) => Value;
+}
+
+export interface Attended {
+  readonly out: Value;
+  readonly present?: { readonly key: Value; readonly value: Value };
+}
+
+/** [B, T, 3C] -> q, k, v [B, H, T, D] */
+const heads = (qkv: Value, count: number): readonly Value[] => {
+  const [b, t, width] = qkv.shape;
+  const d = (width as number) / (3 * count);
+  const cut = transpose(reshape(qkv, [b!, t!, 3, count, d]), [2, 0, 3, 1, 4]); // [3, B, H, T, D]
+  return split(cut, 0, 3).map((x) => reshape(x, [b!, count, t!, d]));
+};
+
+const trained = (qkv: Value, options: AttentionOptions): Value => {
+  const { heads: count, mask, dropProbs } = options;
+  const [q, k, v] = heads(qkv, count) as [Value, Value, Value];
+  const context = (): Value => {
+    if (dropProbs === undefined) return attend(q, k, v, mask)[0];
+    const scores = matmul(q, k, { transB: true, alpha: 1 / Math.sqrt(q.shape[3] as number) });
+    return matmul(dropProbs(softmax(mask === undefined ? scores : add(scores, mask))), v);
+  };
+  const [b, , t, d] = q.shape;
+  return reshape(transpose(context(), [0, 2, 1, 3]), [b!, t!, count * (d as number)]);
+};
+
+/** [B, T, C] -> [B, T, C], and the grown cache where one was given. */
+export const attention = (p: Attention<Param>, x: Value, options: AttentionOptions): Attended => {
+  const qkv = conv1d(p.c_attn, x);
+  if (options.cache === undefined) return { out: conv1d(p.c_proj, trained(qkv, options)) };
+  const { heads: count, cache } = options;
+  const { out, key, value } = cachedAttend(qkv, cache, { heads: count, kvHeads: count, total: cache.total });
+  return { out: conv1d(p.c_proj, out), present: { key, value } };
+};

@@ -1,0 +1,47 @@
+/** Linear maps. The weight's kind decides how to multiply; nobody else branches on it. */
+import type { Value } from "../ir/op.ts";
+import { add } from "../ops/elementwise.ts";
+import { affine, matmul } from "../ops/linalg.ts";
+import { int4Matmul, int4Rows, int8Matmul, int8Rows } from "../ops/quantized.ts";
+import { gather } from "../ops/structure.ts";
+import { dense, isPacked, type PackedParam, type Param } from "./param.ts";
+
+export type Linear<T> = { weight: T; bias: T };
+
+/** Every packed kind multiplies x [..., K] by its [K, N] and gives rows of its [N, K]. */
+interface Kind {
+  multiply(x: Value, parts: PackedParam["parts"], bias?: Value): Value;
+  rows(parts: PackedParam["parts"], ids: Value, width: number): Value;
+}
+
+/** Elements in a block of one int4 scale. */
+export const INT4_BLOCK = 32;
+
+const kinds: Record<PackedParam["kind"], Kind> = {
+  int8: {
+    multiply: (x, { q, scale }, bias) => int8Matmul(x, q!, scale!, bias),
+    rows: ({ q, scale }, ids) => int8Rows(q!, scale!, ids),
+  },
+  int4: {
+    multiply: (x, { q, scale }, bias) =>
+      int4Matmul(x, q!, scale!, bias === undefined ? { block: INT4_BLOCK } : { block: INT4_BLOCK, bias }),
+    rows: ({ q, scale }, ids, width) => int4Rows(q!, scale!, ids, width),
+  },
+};
+
+/** x [..., K] times weight [K, N] plus bias [N] -> [..., N] (GPT-2's Conv1D orientation). */
+export const conv1d = ({ weight, bias }: Linear<Param>, x: Value): Value =>
+  isPacked(weight) ? kinds[weight.kind].multiply(x, weight.parts, dense(bias)) : affine(x, weight, dense(bias));
+
+/** x [..., K] times the transpose of weight [N, K] -> [..., N] (torch's Linear, and tied heads). */
+export const project = (weight: Param, x: Value, bias?: Value): Value => {
+  if (isPacked(weight)) return kinds[weight.kind].multiply(x, weight.parts, bias);
+  const y = matmul(x, weight, { transB: true });
+  return bias === undefined ? y : add(y, bias);
+};
+
+/** Rows `ids` of weight [V, C] -> [...ids, C]. */
+export const embed = (weight: Param, ids: Value): Value =>
+  isPacked(weight)
+    ? kinds[weight.kind].rows(weight.parts, ids, weight.shape[1] as number)
+    : gather(weight, ids);

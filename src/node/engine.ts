@@ -1,0 +1,91 @@
+/** onnxruntime-node as an Engine. `run` blocks the event loop for the whole call (onnxruntime #19611). */
+import { availableParallelism } from "node:os";
+import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import type { Engine, Feeds, Session, SessionOptions } from "../engine/engine.ts";
+import type { DType, Tensor, TypedArray } from "../ir/tensor.ts";
+import { MissingError, RunError } from "../util/errors.ts";
+
+type Ort = typeof import("onnxruntime-node");
+
+const loadRuntime = async (): Promise<Ort> => {
+  try {
+    return await import("onnxruntime-node");
+  } catch (cause) {
+    throw new MissingError("onnxruntime-node cannot be loaded", {
+      cause,
+      hint: "npm install onnxruntime-node, then run: npx anneal doctor",
+    });
+  }
+};
+
+/** Tensors are wrapped once: state tensors are fed thousands of times. */
+const wrapper = (ort: Ort): ((t: Tensor) => OrtTensor) => {
+  const known = new WeakMap<Tensor, OrtTensor>();
+  return (t) => {
+    let wrapped = known.get(t);
+    if (wrapped === undefined) {
+      wrapped = new ort.Tensor(t.dtype as "float32", t.data as Float32Array, t.shape);
+      known.set(t, wrapped);
+    }
+    return wrapped;
+  };
+};
+
+const unwrap = (t: OrtTensor): Tensor => ({
+  dtype: t.type as DType,
+  shape: t.dims as number[],
+  data: t.data as TypedArray,
+});
+
+const sessionOf = (session: InferenceSession, wrap: (t: Tensor) => OrtTensor): Session => ({
+  inputNames: session.inputNames,
+  outputNames: session.outputNames,
+  async run(feeds: Feeds, fetches: Feeds = {}) {
+    const inputs: Record<string, OrtTensor> = {};
+    for (const name of session.inputNames) {
+      const t = feeds[name];
+      if (t === undefined) throw new RunError("is an input of the graph and was not given", { tensor: name });
+      inputs[name] = wrap(t);
+    }
+    const wanted: Record<string, OrtTensor | null> = {};
+    for (const name of session.outputNames) wanted[name] = fetches[name] ? wrap(fetches[name]) : null;
+    const outputs = await session.run(inputs, wanted);
+    return Object.fromEntries(
+      session.outputNames.map((name) => [name, fetches[name] ?? unwrap(outputs[name] as OrtTensor)]),
+    );
+  },
+  dispose: () => session.release(),
+});
+
+export interface NodeEngineOptions {
+  /** Threads inside one op; all cores unless told. Results are bit-equal for equal thread counts. */
+  readonly threads?: number;
+}
+
+/** The onnxruntime-node CPU engine. Throws MissingError where the package or its library is missing. */
+export const nodeEngine = async (options: NodeEngineOptions = {}): Promise<Engine> => {
+  const { threads = availableParallelism() } = options;
+  const ort = await loadRuntime();
+  const wrap = wrapper(ort);
+  return {
+    name: "onnxruntime-node cpu",
+    version: ort.env.versions.node ?? ort.env.versions.common,
+    threads,
+    async load(model, sessionOptions: SessionOptions = {}) {
+      const config: InferenceSession.SessionOptions = {
+        executionProviders: ["cpu"],
+        graphOptimizationLevel: sessionOptions.optimize === "none" ? "disabled" : "all",
+        intraOpNumThreads: sessionOptions.threads ?? threads,
+        logSeverityLevel: 3,
+        ...(sessionOptions.profile === undefined
+          ? {}
+          : { enableProfiling: true, profileFilePrefix: sessionOptions.profile }),
+      };
+      const session =
+        typeof model === "string"
+          ? await ort.InferenceSession.create(model, config)
+          : await ort.InferenceSession.create(model, config);
+      return sessionOf(session, wrap);
+    },
+  };
+};

@@ -1,0 +1,150 @@
+/**
+ * Files that are whole or not there: written under a temporary name, flushed, renamed. Errors of the file system become
+ * typed ones that name the file and the operation.
+ */
+import { createHash } from "node:crypto";
+import { appendFileSync, mkdirSync } from "node:fs";
+import { access, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { dirname, join, normalize, resolve } from "node:path";
+import { ConfigError, RunError } from "../util/errors.ts";
+
+export type Chunks = readonly Uint8Array[];
+
+const hints: Readonly<Record<string, string>> = {
+  ENOSPC: "the disk is full: make room, then go on with --resume",
+  EDQUOT: "the disk quota is used up: make room, then go on with --resume",
+  EROFS: "the place is read-only: choose another with --out",
+  EACCES: "there is no permission to write there: choose another place with --out",
+  EPERM: "there is no permission to write there: choose another place with --out",
+  ENOTDIR: "a part of the path is a file: choose another place with --out",
+  EEXIST: "a file stands where a folder is needed: choose another place with --out",
+  EMFILE: "too many files are open: raise ulimit -n",
+};
+
+/** Runs `work`; an error of the file system becomes a RunError naming `file` and what was done to it. */
+export const guarded = async <T>(doing: string, file: string, work: () => Promise<T>): Promise<T> => {
+  try {
+    return await work();
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === undefined) throw cause;
+    const hint = hints[code];
+    throw new RunError(`${doing} failed (${code})`, { file, cause, ...(hint === undefined ? {} : { hint }) });
+  }
+};
+
+/** Flushes a folder's entries, so that a rename in it lasts. */
+export const syncFolder = async (dir: string): Promise<void> => {
+  const handle = await open(dir, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+};
+
+export interface Written {
+  readonly sizeBytes: number;
+  readonly sha256: string;
+}
+
+/** Writes and flushes a file, hashing as it goes. */
+const writeFlushed = (path: string, chunks: Chunks): Promise<Written> =>
+  guarded("writing", path, async () => {
+    const hash = createHash("sha256");
+    let sizeBytes = 0;
+    const handle = await open(path, "w");
+    try {
+      for (const chunk of chunks) {
+        for (let at = 0; at < chunk.byteLength; ) {
+          const { bytesWritten } = await handle.write(chunk, at, Math.min(chunk.byteLength - at, 1 << 28));
+          at += bytesWritten;
+        }
+        hash.update(chunk);
+        sizeBytes += chunk.byteLength;
+      }
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    return { sizeBytes, sha256: hash.digest("hex") };
+  });
+
+/** Replaces a file durably: temporary name, flush, rename, flush of the folder. */
+export const writeFileDurable = async (path: string, chunks: Chunks): Promise<void> => {
+  const temporary = `${path}.tmp-${process.pid}`;
+  await guarded("making the folder", dirname(path), () => mkdir(dirname(path), { recursive: true }));
+  try {
+    await writeFlushed(temporary, chunks);
+    await guarded("renaming", path, () => rename(temporary, path));
+    await guarded("flushing", dirname(path), () => syncFolder(dirname(path)));
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+};
+
+/** Writes files into a folder that is not in use yet; names may have subfolders but never leave it. */
+export const writeInto = async (dir: string, files: ReadonlyMap<string, Chunks>): Promise<Map<string, Written>> => {
+  const written = new Map<string, Written>();
+  const folders = new Set([dir]);
+  for (const [name, chunks] of files) {
+    const path = join(dir, name);
+    if (normalize(name) !== name || !resolve(path).startsWith(`${resolve(dir)}/`)) {
+      throw new ConfigError("is a name that leaves the folder", { file: name });
+    }
+    folders.add(dirname(path));
+    await guarded("making the folder", dirname(path), () => mkdir(dirname(path), { recursive: true }));
+    written.set(name, await writeFlushed(path, chunks));
+  }
+  for (const folder of folders) await guarded("flushing", folder, () => syncFolder(folder));
+  return written;
+};
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
+/** The file that says that anneal made a folder, and may make it anew. */
+export const MARKER = "anneal.json";
+
+const replaceable = async (dir: string): Promise<boolean> => {
+  const names = await readdir(dir).catch(() => [] as string[]);
+  return names.length === 0 || names.includes(MARKER);
+};
+
+/**
+ * Writes a whole folder: built beside its place, then renamed into it. An earlier folder of anneal's own is replaced;
+ * anything else there is left alone. Throws ConfigError for a folder in the way, RunError where writing fails.
+ */
+export const writeFolder = async (dir: string, files: ReadonlyMap<string, Chunks>): Promise<void> => {
+  if (!(await replaceable(dir))) {
+    throw new ConfigError("holds files that anneal did not make", { file: dir, hint: "choose another folder with --out" });
+  }
+  const temporary = `${dir}.tmp-${process.pid}`;
+  const old = `${dir}.old-${process.pid}`;
+  try {
+    await guarded("making the folder", temporary, () => mkdir(temporary, { recursive: true }));
+    await writeInto(temporary, files);
+    if (await exists(dir)) await guarded("moving aside", dir, () => rename(dir, old));
+    await guarded("renaming", dir, () => rename(temporary, dir));
+    await guarded("flushing", dirname(dir), () => syncFolder(dirname(resolve(dir))));
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+    await rm(old, { recursive: true, force: true });
+  }
+};
+
+/** Appends one line, at once: a run that is killed loses none that it reported. */
+export const appendLine = (path: string, line: string): void => {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    appendFileSync(path, `${line}\n`);
+  } catch (cause) {
+    const { code = "" } = cause as NodeJS.ErrnoException;
+    const hint = hints[code];
+    throw new RunError(`appending failed (${code})`, { file: path, cause, ...(hint === undefined ? {} : { hint }) });
+  }
+};

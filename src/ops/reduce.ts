@@ -1,0 +1,97 @@
+/** Reductions and normalisations over the last axis. */
+import { apply, type Op, type Value } from "../ir/op.ts";
+import { axisOf } from "../ir/shape.ts";
+import { shapeText, tensorOf } from "../ir/tensor.ts";
+import { ShapeError } from "../util/errors.ts";
+import { add, broadcastLike, cast, div, equal, exp, mul, neg, sub } from "./elementwise.ts";
+import { sum } from "./structure.ts";
+
+type Plain = Record<never, never>;
+
+/** Mean over `axes` (all unless told) of fixed size. */
+export const mean = (x: Value, axes?: readonly number[], keepDims = false): Value => {
+  const over = axes ?? x.shape.map((_, i) => i);
+  const count = over.reduce((n, a) => n * (x.shape[axisOf(a, x.shape.length, "mean")] as number), 1);
+  return mul(sum(x, over, keepDims), 1 / count);
+};
+
+const reduceMaxOp: Op<[x: Value], Plain, [Value]> = {
+  name: "reduceMax",
+  infer: ([x]) => [{ dtype: x.dtype, shape: [...x.shape.slice(0, -1), 1] }],
+  vjp: ([g], { inputs: [x], outputs: [y] }) => {
+    const hit = cast(equal(x, broadcastLike(y, x)), x.dtype);
+    return [mul(hit, div(g, sum(hit, [-1], true)))];
+  },
+  onnx: (emit, [x]) =>
+    emit.node("ReduceMax", [x, emit.constant(tensorOf("int64", [1], [-1]))], { keepdims: { int: 1 } }),
+};
+/** [..., N] -> [..., 1]: the largest of the last axis; ties share the gradient. */
+export const reduceMax = (x: Value): Value => apply(reduceMaxOp, [x], {})[0];
+
+const softmaxOp: Op<[x: Value], Plain, [Value]> = {
+  name: "softmax",
+  infer: ([x]) => [{ dtype: x.dtype, shape: x.shape }],
+  vjp: ([g], { outputs: [y] }) => [mul(y, sub(g, sum(mul(g, y), [-1], true)))],
+  onnx: (emit, [x]) => emit.node("Softmax", [x], { axis: { int: -1 } }),
+};
+/** Softmax over the last axis. */
+export const softmax = (x: Value): Value => apply(softmaxOp, [x], {})[0];
+
+const logSoftmaxOp: Op<[x: Value], Plain, [Value]> = {
+  name: "logSoftmax",
+  infer: ([x]) => [{ dtype: x.dtype, shape: x.shape }],
+  vjp: ([g], { outputs: [y] }) => [sub(g, mul(exp(y), sum(g, [-1], true)))],
+  onnx: (emit, [x]) => emit.node("LogSoftmax", [x], { axis: { int: -1 } }),
+};
+/** log(softmax(x)) over the last axis. */
+export const logSoftmax = (x: Value): Value => apply(logSoftmaxOp, [x], {})[0];
+
+const layerNormOp: Op<[x: Value, scale: Value, bias: Value], { epsilon: number }, [y: Value, mean: Value, inv: Value]> = {
+  name: "layerNorm",
+  infer: ([x, scale, bias]) => {
+    const width = x.shape.at(-1);
+    if (scale.shape[0] !== width || bias.shape[0] !== width) {
+      throw new ShapeError(`layerNorm: scale ${shapeText(scale.shape)} does not fit ${shapeText(x.shape)}`);
+    }
+    const stats = { dtype: x.dtype, shape: [...x.shape.slice(0, -1), 1] };
+    return [{ dtype: x.dtype, shape: x.shape }, stats, stats];
+  },
+  vjp: ([g, gMean, gInv], { inputs: [x, scale], outputs: [, mu, inv] }) => {
+    const width = x.shape.at(-1) as number;
+    const centred = sub(x, mu);
+    const normal = mul(centred, inv);
+    const parts: Value[] = [];
+    if (g !== null) {
+      const gs = mul(g, scale);
+      const along = mul(sum(mul(gs, normal), [-1], true), 1 / width);
+      const level = mul(sum(gs, [-1], true), 1 / width);
+      parts.push(mul(inv, sub(sub(gs, level), mul(normal, along))));
+    }
+    if (gMean !== null) parts.push(broadcastLike(mul(gMean, 1 / width), x));
+    if (gInv !== null) parts.push(neg(mul(normal, mul(gInv, mul(mul(inv, inv), 1 / width)))));
+    const lead = x.shape.slice(0, -1).map((_, i) => i);
+    return [
+      parts.reduce((a, b) => add(a, b)),
+      g === null ? null : sum(mul(g, normal), lead),
+      g === null ? null : sum(g, lead),
+    ];
+  },
+  onnx: (emit, [x, scale, bias], { attrs: { epsilon } }) =>
+    emit.node("LayerNormalization", [x, scale, bias], { axis: { int: -1 }, epsilon: { float: epsilon } }, { outputs: 3 }),
+};
+/**
+ * (x - mean) / sqrt(var + epsilon) * scale + bias over the last axis: x [..., C], scale and bias [C] -> [..., C]
+ * (Ba et al. 2016, https://arxiv.org/abs/1607.06450).
+ */
+export const layerNorm = (x: Value, scale: Value, bias: Value, epsilon = 1e-5): Value =>
+  apply(layerNormOp, [x, scale, bias], { epsilon })[0];
+
+const sumSquaresOp: Op<[x: Value], Plain, [Value]> = {
+  name: "sumSquares",
+  infer: ([x]) => [{ dtype: x.dtype, shape: [] }],
+  vjp: ([g], { inputs: [x] }) => [mul(mul(x, 2), g)],
+  onnx: (emit, [x]) => emit.node("ReduceSumSquare", [x], { keepdims: { int: 0 } }),
+};
+/** Sum of the squares of all elements of all `values` -> []. */
+export const sumOfSquares = (values: readonly Value[]): Value =>
+  values.map((v) => apply(sumSquaresOp, [v], {})[0]).reduce((a, b) => add(a, b));

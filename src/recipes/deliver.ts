@@ -1,0 +1,193 @@
+/** Ships the chosen candidate: the folder with its files, parity figures, card and report, written whole or not at all. */
+import { createHash } from "node:crypto";
+import { cpus, totalmem } from "node:os";
+import { join } from "node:path";
+import type { Engine } from "../engine/engine.ts";
+import type { Json } from "../models/model.ts";
+import { writeFolder } from "../node/store.ts";
+import { decoderOf, generate } from "../serve/generate.ts";
+import { bundle, type Files, jsonBytes } from "../ship/bundle.ts";
+import { modelCard } from "../ship/card.ts";
+import { dtypes, type ShipDtype } from "../ship/dtype.ts";
+import { type Parity, parity } from "../ship/parity.ts";
+import { type Report, reportHtml } from "../ship/report.ts";
+import type { Corpus } from "./corpus.ts";
+import type { Base, Optimized } from "./optimize.ts";
+import type { RunOptions } from "./options.ts";
+import type { Curve } from "./pretrain.ts";
+import { version } from "./version.ts";
+
+export interface Delivery {
+  readonly optimized: Optimized;
+  readonly corpus: Corpus;
+  readonly curves: readonly Curve[];
+  readonly options: RunOptions;
+  /** The command line that made it, for the card. */
+  readonly command: string;
+}
+
+export interface Delivered {
+  /** The folder. */
+  readonly path: string;
+  readonly parity: Readonly<Record<ShipDtype, Parity>>;
+  readonly samples: Report["samples"];
+  readonly notes: readonly string[];
+  readonly hashes: Readonly<Record<string, string>>;
+}
+
+const joined = (chunks: readonly Uint8Array[]): Uint8Array => Buffer.concat(chunks);
+
+const hashesOf = (files: Files): Record<string, string> =>
+  Object.fromEntries(
+    Array.from(files, ([path, chunks]) => {
+      const hash = createHash("sha256");
+      for (const chunk of chunks) hash.update(chunk);
+      return [path, hash.digest("hex")];
+    }),
+  );
+
+/** Starts of held-out text, one prompt each, all of one length. */
+const promptsOf = ({ validation, tokenizer }: Corpus, count: number, length: number): number[][] => {
+  const { tokens } = validation;
+  const starts = [0, ...Array.from(tokens, (id, i) => (id === tokenizer.eos ? i + 1 : -1)).filter((i) => i >= 0)];
+  const fitting = starts.filter((i) => i + length < tokens.length);
+  const usable = fitting.length > 0 ? fitting : [0];
+  return usable.slice(0, count).map((i) => Array.from(tokens.subarray(i, i + length)));
+};
+
+const parityOf = async (engine: Engine, base: Base, files: Files, prompts: number[][]): Promise<Delivered["parity"]> => {
+  const shape = base.dense.arch.cache(base.dense.config);
+  const figures: Partial<Record<ShipDtype, Parity>> = {};
+  for (const [dtype, { file }] of Object.entries(dtypes)) {
+    const decoder = decoderOf(await engine.load(joined(files.get(file)!)), shape);
+    try {
+      figures[dtype as ShipDtype] = await parity(engine, base.dense, decoder, prompts);
+    } finally {
+      await decoder.dispose();
+    }
+  }
+  return figures as Delivered["parity"];
+};
+
+/** A sample of the shipped file on the first prompts, at a temperature that shows what the model knows. */
+const samplesOf = async (engine: Engine, delivery: Delivery, base: Base, files: Files): Promise<Report["samples"]> => {
+  const { tokenizer } = delivery.corpus;
+  const { chosen } = delivery.optimized.choice;
+  const shape = base.dense.arch.cache(base.dense.config);
+  const decoder = decoderOf(await engine.load(joined(files.get(dtypes[chosen.dtype].file)!)), shape);
+  const samples: Report["samples"][number][] = [];
+  try {
+    for (const prompt of promptsOf(delivery.corpus, 2, 12)) {
+      const ids: number[] = [];
+      const sampling = { temperature: 0.7, topK: 40, maxTokens: 80, stopIds: [tokenizer.eos], seed: delivery.options.seed };
+      for await (const id of generate(decoder, prompt, sampling)) ids.push(id);
+      samples.push({ name: chosen.name, prompt: tokenizer.decode(prompt), text: tokenizer.decode(ids) });
+    }
+  } finally {
+    await decoder.dispose();
+  }
+  return samples;
+};
+
+/** Remarks that the figures call for. */
+const notesOf = ({ candidates, choice }: Optimized): string[] => {
+  const notes: string[] = [];
+  const find = (name: string) => candidates.find((c) => c.name === name);
+  const [fp32, q8] = [find("whole fp32"), find("whole q8")];
+  if (fp32 && q8) {
+    const cost = q8.natsPerToken - fp32.natsPerToken;
+    const speed = fp32.p50Ms / q8.p50Ms;
+    notes.push(`int8 costs ${cost.toFixed(4)} nats per token and decodes ${speed.toFixed(2)}x as fast as fp32.`);
+    if (speed < 1) {
+      notes.push(
+        "int8 is not faster here: the matrices are so small that starting each operation and quantizing its input take longer than the arithmetic saved.",
+      );
+    }
+  }
+  const cut = candidates.find((c) => c.base.endsWith("cut"));
+  const taught = candidates.find((c) => c.base.endsWith("taught") && c.dtype === "fp32");
+  if (fp32 && cut && taught) {
+    const gap = cut.natsPerToken - fp32.natsPerToken;
+    const closed = (cut.natsPerToken - taught.natsPerToken) / gap;
+    notes.push(
+      `Dropping ${fp32.layers - cut.layers} of ${fp32.layers} layers cost ${gap.toFixed(3)} nats per token; distillation won back ${(100 * closed).toFixed(0)} % of it.`,
+    );
+  }
+  if (!choice.met) notes.push(`Nothing meets the budget; the nearest candidate exceeds it in ${choice.exceeded.join(", ")}.`);
+  return notes;
+};
+
+const machine = (): string => {
+  const [cpu] = cpus();
+  return `${cpu?.model.trim() ?? "unknown processor"}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`;
+};
+
+const reportOf = (engine: Engine, delivery: Delivery, parts: Omit<Delivered, "path">): Report => {
+  const { optimized, corpus, curves, options, command } = delivery;
+  const { choice } = optimized;
+  return {
+    title: "anneal report",
+    chosen: choice.chosen.name,
+    rule: choice.rule,
+    met: choice.met,
+    exceeded: [...choice.exceeded],
+    budget: options.budget,
+    candidates: [...optimized.candidates],
+    curves: curves.map((c) => ({ ...c })),
+    data: corpus.report,
+    tokens: {
+      train: corpus.train.tokens.length,
+      validation: corpus.validation.tokens.length,
+      vocab: corpus.tokenizer.vocabSize,
+      bytesPerToken: corpus.train.bytes / corpus.train.tokens.length,
+    },
+    samples: parts.samples,
+    parity: parts.parity,
+    notes: parts.notes,
+    provenance: {
+      command,
+      seed: options.seed,
+      versions: { anneal: version, "onnxruntime-node": engine.version, node: process.versions.node },
+      machine: machine(),
+      hashes: parts.hashes,
+      createdBy: `anneal ${version}`,
+    },
+  } as unknown as Report;
+};
+
+/** Writes OUT/model. Throws RunError where the shipped fp32 graph does not compute what the training graph does. */
+export const deliver = async (engine: Engine, delivery: Delivery): Promise<Delivered> => {
+  const { optimized, corpus, options } = delivery;
+  const { chosen } = optimized.choice;
+  const base = optimized.bases.get(chosen.base)!;
+  const tokenizer = corpus.tokenizer.files();
+  const files = bundle(base.dense, { dtype: chosen.dtype, tokenizer, eos: corpus.tokenizer.eos, forms: base.forms });
+  const { positions } = base.dense.arch.cache(base.dense.config);
+  const prompts = promptsOf(corpus, 10, Math.min(16, positions >> 1));
+  const figures = await parityOf(engine, base, files, prompts);
+  const samples = await samplesOf(engine, delivery, base, files);
+  const parts = { parity: figures, samples, notes: notesOf(optimized), hashes: hashesOf(files) };
+  const report = reportOf(engine, delivery, parts);
+  const text = new TextEncoder();
+  files.set("parity.json", [jsonBytes(figures as unknown as Json)]);
+  files.set("report.html", [text.encode(reportHtml(report))]);
+  files.set("README.md", [text.encode(modelCard(report))]);
+  files.set("anneal.json", [jsonBytes(manifest(delivery, base, parts) as Json)]);
+  const path = join(options.out, "model");
+  await writeFolder(path, files);
+  return { path, ...parts };
+};
+
+/** What made the folder: lineage, recipe, figures and hashes, for programs. */
+const manifest = (delivery: Delivery, base: Base, parts: Omit<Delivered, "path">) => {
+  const { optimized, options, command } = delivery;
+  return {
+    version,
+    command,
+    recipe: options,
+    history: base.forms[optimized.choice.chosen.dtype].history,
+    chosen: optimized.choice.chosen,
+    candidates: optimized.candidates,
+    hashes: parts.hashes,
+  } as unknown;
+};

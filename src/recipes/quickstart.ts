@@ -1,0 +1,129 @@
+/** The whole way in one recipe: raw text -> tokens -> a trained model -> candidates -> the best under a budget, shipped. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Context } from "../compress/pass.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Model } from "../models/model.ts";
+import { nodeEngine } from "../node/engine.ts";
+import { probe } from "../node/probe.ts";
+import { lockRun, writeFileDurable } from "../node/store.ts";
+import { optimizers } from "../optim/index.ts";
+import { scheduleOf } from "../optim/schedule.ts";
+import { decoderFiles } from "../ship/bundle.ts";
+import { corpus, type Corpus, heldOut, trainingSource } from "./corpus.ts";
+import { type Delivered, deliver } from "./deliver.ts";
+import { optimize, type Optimized, type OptimizeOptions, type ProbeModel } from "./optimize.ts";
+import type { RunOptions } from "./options.ts";
+import { type Curve, follow, pretrain } from "./pretrain.ts";
+import type { Ui } from "./ui.ts";
+
+export interface RecipeHooks {
+  readonly ui: Ui;
+  /** Aborted: leave after a checkpoint. */
+  readonly signal?: AbortSignal;
+  readonly resume?: boolean;
+  /** The command line, for the model card. */
+  readonly command: string;
+}
+
+export interface Outcome {
+  readonly optimized: Optimized;
+  readonly delivered: Delivered;
+  readonly corpus: Corpus;
+}
+
+/** Measures in a process of its own, from a file that is gone afterwards. */
+export const probeIn = (engine: Engine, vocab: number): ProbeModel => async (model: Model) => {
+  const dir = await mkdtemp(join(tmpdir(), "anneal-"));
+  try {
+    const files = decoderFiles(model, "model.onnx");
+    let sizeBytes = 0;
+    for (const [name, chunks] of files) {
+      await writeFileDurable(join(dir, name), chunks);
+      sizeBytes += chunks.reduce((n, c) => n + c.byteLength, 0);
+    }
+    const shape = model.arch.cache(model.config);
+    const figures = await probe({ file: join(dir, "model.onnx"), shape, speed: { vocab }, threads: engine.threads });
+    return { ...figures, sizeBytes };
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+};
+
+/** How the student is taught, as the options say. */
+const teaching = (options: RunOptions, windows: OptimizeOptions["heldOut"]["windows"], signal?: AbortSignal) => {
+  const { distill: d, train: t, model, seed } = options;
+  return {
+    steps: d.steps,
+    batch: t.batch,
+    context: model.n_positions,
+    optimizer: optimizers.adamw({ weightDecay: t.weightDecay }),
+    schedule: scheduleOf({ kind: "cosine", lrPeak: d.lrPeak, lrMin: d.lrPeak / 10, warmup: Math.min(20, d.steps), steps: d.steps }),
+    seed,
+    clipNorm: 1,
+    evalEvery: Math.max(1, Math.floor(d.steps / 3)),
+    alpha: d.alpha,
+    temperature: d.temperature,
+    validation: windows,
+    ...(signal === undefined ? {} : { signal }),
+  };
+};
+
+/** From a trained model to a shipped one: the part that quickstart and optimize share. */
+export const compressAndShip = async (
+  engine: Engine,
+  model: Model,
+  data: Corpus,
+  options: RunOptions,
+  hooks: RecipeHooks & { readonly curves: readonly Curve[] },
+): Promise<Outcome> => {
+  const { ui, signal } = hooks;
+  const { train: t, model: shape, distill: d, seed } = options;
+  const held = heldOut(data, t.batch, shape.n_positions);
+  ui.stage("Making and measuring candidates");
+  const task = ui.task("teaching the student", d.steps);
+  const student = follow("taught", task, join(options.out, "run", "metrics.jsonl"));
+  let taught = false;
+  const context: Context = { engine, seed, log: (line) => ui.line(line), ...(signal ? { signal } : {}) };
+  const optimized = await optimize(
+    model,
+    {
+      heldOut: held,
+      source: trainingSource(data, t.batch, shape.n_positions, seed + 1),
+      budget: options.budget,
+      ...(d.layers > 0 ? { keep: d.layers } : {}),
+      distill: { ...teaching(options, held.windows, signal), onRow: student.onRow },
+      probe: probeIn(engine, data.tokenizer.vocabSize),
+      onCandidate: (c) => {
+        if (!taught) task.done("taught the student");
+        taught = true;
+        ui.line(`${c.name}: ${c.bitsPerByte.toFixed(3)} bits/byte, ${c.p50Ms.toFixed(2)} ms/token, ${(c.sizeBytes / 1e6).toFixed(2)} MB`);
+      },
+    },
+    context,
+  );
+  ui.stage("Shipping");
+  const curves = [...hooks.curves, student.curve()];
+  const delivered = await deliver(engine, { optimized, corpus: data, curves, options, command: hooks.command });
+  return { optimized, delivered, corpus: data };
+};
+
+/** Runs everything; undefined when it was interrupted (a checkpoint is then in OUT/run). */
+export const quickstart = async (options: RunOptions, hooks: RecipeHooks): Promise<Outcome | undefined> => {
+  const { ui, signal, resume } = hooks;
+  const unlock = await lockRun(join(options.out, "run"));
+  try {
+    const engine = await nodeEngine(options.threads > 0 ? { threads: options.threads } : {});
+    ui.stage("Reading and cleaning text");
+    const data = await corpus(options, ui);
+    ui.stage("Training");
+    const { windows } = heldOut(data, options.train.batch, options.model.n_positions, 16_384);
+    const extra = { ...(resume === undefined ? {} : { resume }), ...(signal === undefined ? {} : { signal }) };
+    const trained = await pretrain(engine, data, options, { windows, ...extra }, ui);
+    if (trained.ended === "interrupted") return undefined;
+    return await compressAndShip(engine, trained.model, data, options, { ...hooks, curves: [trained.curve] });
+  } finally {
+    await unlock();
+  }
+};

@@ -1,0 +1,75 @@
+/** Choosing the best candidate that a budget allows. */
+import { ConfigError } from "../util/errors.ts";
+
+/** What a candidate was measured to cost. */
+export interface Figures {
+  readonly bitsPerByte: number;
+  readonly p50Ms: number;
+  readonly sizeBytes: number;
+}
+
+export interface Budget {
+  /** Largest size of the model file, megabytes (10^6 bytes). */
+  readonly maxMb?: number;
+  /** Longest median time of a generated token, milliseconds. */
+  readonly maxMs?: number;
+  /** Most bits per byte that may be lost against the reference model. */
+  readonly maxLoss?: number;
+}
+
+export interface Choice<T> {
+  readonly chosen: T;
+  /** Whether the chosen one is within the budget; if not, it is the nearest. */
+  readonly met: boolean;
+  /** How the choice was made, in words. */
+  readonly rule: string;
+  /** What the chosen one exceeds: empty where the budget is met. */
+  readonly exceeded: readonly string[];
+}
+
+interface Limit {
+  readonly name: string;
+  readonly value: number;
+  readonly limit: number | undefined;
+  readonly unit: string;
+}
+
+const limits = (f: Figures, reference: Figures, budget: Budget): Limit[] => [
+  { name: "size", value: f.sizeBytes / 1e6, limit: budget.maxMb, unit: "MB" },
+  { name: "time", value: f.p50Ms, limit: budget.maxMs, unit: "ms/token" },
+  { name: "loss", value: f.bitsPerByte - reference.bitsPerByte, limit: budget.maxLoss, unit: "bits/byte" },
+];
+
+const excess = ({ value, limit }: Limit): number =>
+  limit === undefined || value <= limit ? 0 : (value - limit) / Math.max(Math.abs(limit), 1e-3);
+
+const check = (budget: Budget): void => {
+  for (const [field, value] of Object.entries(budget)) {
+    const bad = value !== undefined && !(value >= 0 && Number.isFinite(value));
+    if (bad) throw new ConfigError(`must be a number of at least 0, not ${value}`, { field: `budget.${field}` });
+  }
+};
+
+/**
+ * The best of `candidates` within `budget`: under a limit on size or time the lowest bits per byte, else (a limit on
+ * the loss alone) the smallest file. Where none fits, the one with the least total relative excess.
+ */
+export const choose = <T extends Figures>(candidates: readonly T[], reference: Figures, budget: Budget): Choice<T> => {
+  check(budget);
+  if (candidates.length === 0) throw new ConfigError("there are no candidates to choose from");
+  const over = (c: T) => limits(c, reference, budget).reduce((sum, limit) => sum + excess(limit), 0);
+  const least = (list: readonly T[], by: (c: T) => number): T =>
+    list.reduce((best, c) => (by(c) < by(best) ? c : best));
+  const fitting = candidates.filter((c) => over(c) === 0);
+  const bounded = budget.maxMb !== undefined || budget.maxMs !== undefined;
+  if (fitting.length > 0) {
+    const chosen = least(fitting, bounded ? (c) => c.bitsPerByte : (c) => c.sizeBytes);
+    const rule = bounded ? "lowest loss within the size and time allowed" : "smallest file within the loss allowed";
+    return { chosen, met: true, rule, exceeded: [] };
+  }
+  const chosen = least(candidates, over);
+  const exceeded = limits(chosen, reference, budget)
+    .filter((l) => excess(l) > 0)
+    .map((l) => `${l.name} ${l.value.toPrecision(3)} ${l.unit} (limit ${l.limit})`);
+  return { chosen, met: false, rule: "nearest to the budget, which nothing meets", exceeded };
+};

@@ -1,0 +1,3 @@
+/** Choosing among measured candidates. */
+export * from "./budget.ts";
+export * from "./pareto.ts";

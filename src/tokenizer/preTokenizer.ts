@@ -1,0 +1,128 @@
+/** The `pre_tokenizer` and `normalizer` of a tokenizer.json as functions: the forms that byte-level BPE models use. */
+import { FormatError } from "../util/errors.ts";
+import { gpt2Splitter, type Splitter } from "./byteLevel.ts";
+import type { Json } from "./tokenizer.ts";
+
+/** A JSON object. */
+export type Fields = { readonly [key: string]: Json };
+
+/** Throws the FormatError of a tokenizer.json that cannot be read. */
+export const refuse = (what: string): never => {
+  throw new FormatError(what, {
+    file: "tokenizer.json",
+    hint: "byte-level BPE (GPT-2, Llama 3, Qwen) and anneal's character tokenizers can be read",
+  });
+};
+
+/** `value` as an object. Throws FormatError, naming it, where it is something else. */
+export const object = (value: Json | undefined, name: string): Fields => {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    return refuse(`has no object "${name}"`);
+  return value as Fields;
+};
+
+const show = (value: Json | undefined): string => JSON.stringify(value) ?? "nothing";
+
+/** Letters of a case-blind group `(?i:...)`, which older JavaScript does not know, spelt out. */
+const spellCases = (source: string): string =>
+  source.replace(/\(\?i:([^()[\]\\]*)\)/g, (_, body: string) => {
+    const both = body.replace(/[a-z]/gi, (c) => `[${c.toLowerCase()}${c.toUpperCase()}]`);
+    return `(?:${both})`;
+  });
+
+/** A pattern of the Oniguruma kind as a RegExp; its `\s` is Unicode's white space. Throws FormatError. */
+const patternOf = (source: string): RegExp => {
+  const spaces: Readonly<Record<string, string>> = { s: "\\p{White_Space}", S: "\\P{White_Space}" };
+  const translated = spellCases(source).replace(/\\([\s\S])/g, (whole, c: string) => spaces[c] ?? whole);
+  try {
+    return new RegExp(translated, "gu");
+  } catch {
+    return refuse(`splits by a pattern that JavaScript does not know: ${source}`);
+  }
+};
+
+/** The matches of `pattern`, and what lies between them. */
+const isolate =
+  (pattern: RegExp): Splitter =>
+  (text, emit) => {
+    let at = 0;
+    for (const match of text.matchAll(pattern)) {
+      if (match.index > at) emit(text.slice(at, match.index));
+      if (match[0] !== "") emit(match[0]);
+      at = match.index + match[0].length;
+    }
+    if (at < text.length) emit(text.slice(at));
+  };
+
+/** The matches of `pattern` alone. */
+const matchesOf =
+  (pattern: RegExp): Splitter =>
+  (text, emit) => {
+    for (const [match] of text.matchAll(pattern)) if (match !== "") emit(match);
+  };
+
+const splitOf = (step: Fields): Splitter => {
+  const { Regex, String: literal } = object(step.pattern, "pre_tokenizer.pattern");
+  const source = typeof literal === "string" ? literal.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&") : Regex;
+  if (typeof source !== "string") return refuse(`has a Split by ${show(step.pattern)}`);
+  const { behavior, invert = false } = step;
+  if (behavior === "Isolated" && invert === false) return isolate(patternOf(source));
+  if (behavior === "Removed" && invert === true) return matchesOf(patternOf(source));
+  return refuse(`has a Split of behavior ${show(behavior)}, invert ${show(invert)}`);
+};
+
+const byteLevelOf = (step: Fields): Splitter => {
+  const split: Splitter = step.use_regex === false ? (text, emit) => emit(text) : gpt2Splitter();
+  if (step.add_prefix_space !== true) return split;
+  return (text, emit) => split(text === "" || text.startsWith(" ") ? text : ` ${text}`, emit);
+};
+
+const chain = (first: Splitter, second: Splitter): Splitter => {
+  return (text, emit) => first(text, (piece) => second(piece, emit));
+};
+
+const stepOf = (step: Fields): Splitter => {
+  if (step.type === "ByteLevel") return byteLevelOf(step);
+  if (step.type === "Split") return splitOf(step);
+  if (step.type === "Digits") return isolate(step.individual_digits === true ? /\p{N}/gu : /\p{N}+/gu);
+  return refuse(`has a pre-tokenizer of type ${show(step.type)}`);
+};
+
+const stepsOf = (value: Json | undefined, list: "pretokenizers" | "normalizers" | "decoders"): Fields[] => {
+  if (value === null || value === undefined) return [];
+  const root = object(value, list);
+  if (root.type !== "Sequence") return [root];
+  const steps = root[list];
+  if (!Array.isArray(steps)) return refuse(`has a Sequence without ${list}`);
+  return steps.flatMap((step: Json) => stepsOf(step, list));
+};
+
+/** The splitter of a `pre_tokenizer`, whose last step is the byte level. Throws FormatError for other kinds. */
+export const preTokenizerOf = (value: Json | undefined): Splitter => {
+  const steps = stepsOf(value, "pretokenizers");
+  const places = steps.map((step) => step.type === "ByteLevel");
+  if (steps.length === 0 || places.indexOf(true) !== steps.length - 1) {
+    refuse(
+      `has a pre-tokenizer that does not end in one byte level: ${show(steps.map((s) => s.type ?? null))}`,
+    );
+  }
+  return steps.map(stepOf).reduce(chain);
+};
+
+const FORMS: ReadonlySet<Json | undefined> = new Set(["NFC", "NFD", "NFKC", "NFKD"]);
+
+/** The function of a `normalizer`; undefined where there is nothing to do. Throws FormatError for other kinds. */
+export const normalizerOf = (value: Json | undefined): ((text: string) => string) | undefined => {
+  const forms = stepsOf(value, "normalizers").map(({ type }) => {
+    if (!FORMS.has(type)) refuse(`has a normalizer of type ${show(type)}`);
+    return type as string;
+  });
+  if (forms.length === 0) return undefined;
+  return (text) => forms.reduce((current, form) => current.normalize(form), text);
+};
+
+/** Throws FormatError where a `decoder` is not the byte level's. */
+export const checkDecoder = (value: Json | undefined): void => {
+  const types = stepsOf(value, "decoders").map((step) => step.type);
+  if (types.length !== 1 || types[0] !== "ByteLevel") refuse(`has a decoder of type ${show(types as Json)}`);
+};

@@ -1,0 +1,153 @@
+/** Tokenizers: what they do, and what all kinds share. The kinds are in `byteLevelTokenizer.ts` and `char.ts`. */
+import { ConfigError } from "../util/errors.ts";
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+export interface TokenizerFiles {
+  /** Contents of tokenizer.json. */
+  readonly tokenizer: Json;
+  /** Contents of tokenizer_config.json. */
+  readonly config: Json;
+}
+
+export interface FilesOptions {
+  /** Longest input of the model, tokens; written as `model_max_length`. */
+  readonly modelMaxLength?: number;
+}
+
+export interface EncodeOptions {
+  /** Read special tokens that stand in the text as such; otherwise they are text like any other. */
+  readonly special?: boolean;
+}
+
+export interface StreamDecoder {
+  /** The text that is certain after one more token: an incomplete character is held back. */
+  push(id: number): string;
+  /** What was held back. */
+  end(): string;
+}
+
+export interface Tokenizer {
+  readonly kind: "bpe" | "char";
+  readonly vocabSize: number;
+  /** Id of the token that ends a text. */
+  readonly eos: number;
+  encode(text: string, options?: EncodeOptions): Uint32Array;
+  /** Appends the ids of `text` to `out`: many texts go into one buffer. */
+  encodeInto(text: string, out: IdBuffer, options?: EncodeOptions): void;
+  /** The text of ids; special tokens are left out unless told. Throws ConfigError for an id that does not exist. */
+  decode(ids: ArrayLike<number>, options?: { readonly keepSpecial?: boolean }): string;
+  /** The bytes that `decode` makes its text of; special tokens have none. */
+  decodeBytes(ids: ArrayLike<number>): Uint8Array;
+  /** UTF-8 bytes of one token; none for special ones. */
+  bytesOf(id: number): Uint8Array;
+  idOf(token: string): number | undefined;
+  streamDecoder(): StreamDecoder;
+  files(options?: FilesOptions): TokenizerFiles;
+}
+
+/** Makes a function that splits a text at `tokens`, the longest first; odd places are the tokens. */
+export const tokenSplitter = (tokens: readonly string[]): ((text: string) => string[]) => {
+  if (tokens.length === 0) return (text) => [text];
+  const longestFirst = [...tokens].sort((a, b) => b.length - a.length);
+  const escaped = longestFirst.map((s) => s.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&"));
+  const pattern = new RegExp(`(${escaped.join("|")})`, "u");
+  return (text) => text.split(pattern);
+};
+
+/** Decoding shared by all kinds, from the bytes of each token. */
+export const decoding = (
+  bytes: readonly Uint8Array[],
+  tokens: readonly string[],
+  specials: ReadonlySet<number>,
+) => {
+  const bytesOf = (id: number): Uint8Array => {
+    const found = bytes[id];
+    if (found === undefined)
+      throw new ConfigError(`the vocabulary of ${bytes.length} tokens has no id ${id}`);
+    return found;
+  };
+  const decode: Tokenizer["decode"] = (ids, { keepSpecial = false } = {}) => {
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+    let text = "";
+    for (let i = 0; i < ids.length; i++) {
+      const id = ids[i]!;
+      if (!specials.has(id)) text += decoder.decode(bytesOf(id), { stream: true });
+      else if (keepSpecial) text += decoder.decode() + tokens[id];
+    }
+    return text + decoder.decode();
+  };
+  const decodeBytes: Tokenizer["decodeBytes"] = (ids) => {
+    let size = 0;
+    for (let i = 0; i < ids.length; i++) size += bytesOf(ids[i]!).length;
+    const out = new Uint8Array(size);
+    for (let i = 0, at = 0; i < ids.length; i++) {
+      out.set(bytesOf(ids[i]!), at);
+      at += bytesOf(ids[i]!).length;
+    }
+    return out;
+  };
+  const streamDecoder = (): StreamDecoder => {
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+    return {
+      push: (id) => decoder.decode(bytesOf(id), { stream: true }),
+      end: () => decoder.decode(),
+    };
+  };
+  return { bytesOf, decode, decodeBytes, streamDecoder };
+};
+
+/** Ids as they come, in a typed array that grows. */
+export const idBuffer = (size = 16) => {
+  let ids = new Uint32Array(Math.max(16, size));
+  let length = 0;
+  return {
+    get length() {
+      return length;
+    },
+    push(id: number): void {
+      if (length === ids.length) {
+        const wider = new Uint32Array(ids.length * 2);
+        wider.set(ids);
+        ids = wider;
+      }
+      ids[length++] = id;
+    },
+    take: (): Uint32Array => ids.slice(0, length),
+  };
+};
+
+export type IdBuffer = ReturnType<typeof idBuffer>;
+
+/** The entries of tokenizer.json that every kind has. */
+export const commonJson = (specials: readonly string[], idOf: (token: string) => number) => ({
+  version: "1.0",
+  truncation: null,
+  padding: null,
+  added_tokens: specials.map((content) => ({
+    id: idOf(content),
+    content,
+    single_word: false,
+    lstrip: false,
+    rstrip: false,
+    normalized: false,
+    special: true,
+  })),
+  normalizer: null,
+});
+
+/** tokenizer_config.json. */
+export const configJson = (
+  { eos, unknown = eos, tokenizerClass }: { eos: string; unknown?: string; tokenizerClass: string },
+  { modelMaxLength = 1_000_000 }: FilesOptions = {},
+): Json => ({
+  tokenizer_class: tokenizerClass,
+  bos_token: eos,
+  eos_token: eos,
+  pad_token: eos,
+  unk_token: unknown,
+  add_prefix_space: false,
+  add_bos_token: false,
+  clean_up_tokenization_spaces: false,
+  model_max_length: modelMaxLength,
+});

@@ -1,0 +1,226 @@
+/** The training loop: steps, held-out loss, early stopping, the watchdog, checkpoints, interruption. */
+import type { Engine, Feeds } from "../engine/engine.ts";
+import type { Tensor } from "../ir/tensor.ts";
+import type { HistoryStep, Json, Model } from "../models/model.ts";
+import type { Weight } from "../nn/param.ts";
+import { ConfigError, RunError } from "../util/errors.ts";
+import { mapTree } from "../util/tree.ts";
+import type { Checkpoints, Snapshot } from "./checkpoint.ts";
+import { languageModelling } from "./objective.ts";
+import { seedTensor, type StepOptions, type Stepper, type StepResult, stepper } from "./step.ts";
+import { validator, type Windows } from "./validate.ts";
+
+export interface TrainOptions extends Omit<StepOptions, "objective"> {
+  readonly objective?: StepOptions["objective"];
+  /** Updates in all. */
+  readonly steps: number;
+  /** Learning rate of each update, counted from 0. */
+  readonly schedule: (step: number) => number;
+  readonly seed?: number;
+  /** Updates between measurements of the held-out loss; it is also measured at the end. */
+  readonly evalEvery?: number;
+  /** Updates between checkpoints; there is also one at the end and one when interrupted. */
+  readonly checkpointEvery?: number;
+  /** Measurements without a better held-out loss after which training stops; the best weights are kept. */
+  readonly patience?: number;
+  /** What a loss or gradient that is not finite leads to: "skip" undoes that update, "stop" fails the run. */
+  readonly onNan?: "stop" | "skip";
+  /** How the run appears in the model's history. */
+  readonly record?: HistoryStep;
+}
+
+/** Micro-batch `index` of the run: a pure function of it. */
+export type BatchSource = (index: number) => Feeds | Promise<Feeds>;
+
+/** One line of metrics.jsonl. */
+export interface MetricsRow {
+  readonly step: number;
+  readonly loss?: number;
+  readonly valLoss?: number;
+  readonly lr?: number;
+  readonly gradNorm?: number;
+  readonly tokens?: number;
+  readonly event?: string;
+}
+
+export interface TrainHooks {
+  /** Held-out windows; without them there is no early stopping and the last weights are the result. */
+  readonly validation?: Windows;
+  readonly checkpoints?: Checkpoints;
+  /** Go on from the newest checkpoint; fails where there is none. */
+  readonly resume?: boolean;
+  /** Aborted: finish the step, save a checkpoint, return. */
+  readonly signal?: AbortSignal;
+  readonly onRow?: (row: MetricsRow) => void;
+}
+
+export interface TrainResult {
+  readonly model: Model;
+  readonly steps: number;
+  /** Held-out loss of the returned weights, nats per token. */
+  readonly valLoss?: number;
+  readonly bestStep: number;
+  readonly ended: "done" | "early" | "interrupted";
+}
+
+/** Consecutive undone updates after which "skip" gives up: the weights themselves are then at fault. */
+const MAX_SKIPS = 10;
+
+const copy = (weights: ReadonlyMap<string, Tensor>): Map<string, Tensor> =>
+  new Map(Array.from(weights, ([name, t]) => [name, { ...t, data: t.data.slice() }]));
+
+/** What changes as a run goes on, besides weights and optimizer state. */
+interface Progress {
+  step: number;
+  bestStep: number;
+  bestLoss: number;
+  sinceBest: number;
+  skips: number;
+  best?: ReadonlyMap<string, Tensor>;
+}
+
+interface Run {
+  readonly options: TrainOptions;
+  readonly hooks: TrainHooks;
+  readonly stepper: Stepper;
+  readonly validate?: Awaited<ReturnType<typeof validator>>;
+  readonly progress: Progress;
+  readonly emit: (row: MetricsRow) => void;
+}
+
+const check = (options: TrainOptions): void => {
+  const positive = ["steps", "batch", "context"] as const;
+  for (const field of positive) {
+    if (!(options[field] >= 1)) throw new ConfigError("must be at least 1", { field: `train.${field}` });
+  }
+};
+
+const snapshotOf = ({ stepper, progress }: Run): Snapshot => {
+  const { step, bestStep, bestLoss, sinceBest, skips, best } = progress;
+  const meta = { step, bestStep, bestLoss: Number.isFinite(bestLoss) ? bestLoss : null, sinceBest, skips };
+  return { step, state: stepper.state(), meta: meta as Json, ...(best === undefined ? {} : { best }) };
+};
+
+const restore = ({ stepper, progress }: Run, snapshot: Snapshot): void => {
+  stepper.load(snapshot.state);
+  const meta = snapshot.meta as { [K in keyof Omit<Progress, "best">]: number | null };
+  Object.assign(progress, meta, { bestLoss: meta.bestLoss ?? Number.POSITIVE_INFINITY });
+  if (snapshot.best !== undefined) progress.best = snapshot.best;
+};
+
+const onNotFinite = (run: Run, result: StepResult): void => {
+  const { options, progress, stepper, emit } = run;
+  stepper.revert();
+  progress.skips++;
+  const what = Number.isFinite(result.loss) ? "gradient" : "loss";
+  emit({ step: progress.step, event: `${what} is not finite: update undone` });
+  if (options.onNan === "skip" && progress.skips < MAX_SKIPS) return;
+  throw new RunError(`the ${what} of step ${progress.step + 1} is not finite`, {
+    hint: "lower the learning rate or clip the gradients (clipNorm); the last checkpoint is good; onNan: skip goes on",
+  });
+};
+
+const update = async (run: Run, source: BatchSource): Promise<void> => {
+  const { options, progress, stepper, emit } = run;
+  const { accumulate = 1, seed = 1, schedule } = options;
+  const micro: Feeds[] = [];
+  for (let m = 0; m < accumulate; m++) {
+    const index = progress.step * accumulate + m;
+    micro.push({ ...(await source(index)), seed: seedTensor(seed, progress.step, m) });
+  }
+  const lr = schedule(progress.step);
+  const result = await stepper.run(micro, lr, progress.step + 1);
+  if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradNorm)) onNotFinite(run, result);
+  else progress.skips = 0;
+  progress.step++;
+  const tokens = progress.step * accumulate * options.batch * options.context;
+  emit({ step: progress.step, loss: result.loss, lr, gradNorm: result.gradNorm, tokens });
+};
+
+const outOfPatience = ({ options, progress }: Run): boolean =>
+  options.patience !== undefined && progress.sinceBest >= options.patience;
+
+/** Measures the held-out loss; true when patience has run out. */
+const measure = async (run: Run): Promise<boolean> => {
+  const { validate, progress, stepper, emit } = run;
+  if (validate === undefined) return false;
+  const { loss } = await validate.run(stepper.weights());
+  emit({ step: progress.step, valLoss: loss });
+  if (loss < progress.bestLoss) {
+    Object.assign(progress, { bestLoss: loss, bestStep: progress.step, sinceBest: 0, best: copy(stepper.weights()) });
+    return false;
+  }
+  progress.sinceBest++;
+  return outOfPatience(run);
+};
+
+const due = (step: number, every: number | undefined): boolean => every !== undefined && every > 0 && step % every === 0;
+
+const loop = async (run: Run, source: BatchSource): Promise<TrainResult["ended"]> => {
+  const { options, hooks, progress } = run;
+  if (outOfPatience(run)) return "early";
+  const save = async () => hooks.checkpoints?.save(snapshotOf(run));
+  while (progress.step < options.steps) {
+    if (hooks.signal?.aborted) {
+      await save();
+      return "interrupted";
+    }
+    await update(run, source);
+    const last = progress.step === options.steps;
+    const early = last || due(progress.step, options.evalEvery) ? await measure(run) : false;
+    if (last || early || due(progress.step, options.checkpointEvery)) await save();
+    if (early) return "early";
+  }
+  return "done";
+};
+
+const finished = (model: Model, run: Run, ended: TrainResult["ended"]): TrainResult => {
+  const { options, progress, stepper } = run;
+  const weights = progress.best ?? copy(stepper.weights());
+  const record = options.record ?? { name: "train", options: { steps: options.steps } };
+  return {
+    model: {
+      ...model,
+      weights: mapTree<Weight, Weight>(model.weights, (_, path) => weights.get(path)!),
+      history: [...model.history, record],
+    },
+    steps: progress.step,
+    bestStep: progress.best === undefined ? progress.step : progress.bestStep,
+    ended,
+    ...(Number.isFinite(progress.bestLoss) ? { valLoss: progress.bestLoss } : {}),
+  };
+};
+
+/**
+ * Trains `model` on micro-batches from `source` and returns it with its best weights by held-out loss. Data order and
+ * dropout depend on the step alone, so a resumed run ends with the same bytes as one never stopped. Throws ConfigError,
+ * CheckpointError (nothing to resume from) or RunError (loss not finite).
+ */
+export const train = async (
+  engine: Engine,
+  model: Model,
+  source: BatchSource,
+  options: TrainOptions & TrainHooks,
+): Promise<TrainResult> => {
+  check(options);
+  const made = await stepper(engine, model, { ...options, objective: options.objective ?? languageModelling });
+  const validate = options.validation ? await validator(engine, model, options.validation) : undefined;
+  const progress = { step: 0, bestStep: 0, bestLoss: Number.POSITIVE_INFINITY, sinceBest: 0, skips: 0 };
+  const emit = options.onRow ?? (() => {});
+  const run: Run = { options, hooks: options, stepper: made, progress, emit, ...(validate ? { validate } : {}) };
+  try {
+    if (options.resume) {
+      restore(run, await resumable(options.checkpoints));
+      emit({ step: progress.step, event: "resumed" });
+    }
+    return finished(model, run, await loop(run, source));
+  } finally {
+    await made.dispose();
+    await validate?.dispose();
+  }
+};
+
+const resumable = (checkpoints: Checkpoints | undefined): Promise<Snapshot> => {
+  if (checkpoints === undefined) throw new ConfigError("resume needs a run directory", { field: "run" });
+  return checkpoints.load();
+};

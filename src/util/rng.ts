@@ -1,0 +1,79 @@
+/**
+ * Counter-based random numbers: Philox 4x32-10 (Salmon et al. 2011, https://doi.org/10.1145/2063384.2063405).
+ * A draw is a pure function of (seed, stream, counter), so nothing has to be saved to resume exactly.
+ */
+const mulHiLo = (a: number, b: number): [hi: number, lo: number] => {
+  const p = BigInt(a >>> 0) * BigInt(b >>> 0);
+  return [Number(p >> 32n), Number(p & 0xffffffffn)];
+};
+
+/** Four 32-bit words for a counter of four words and a key of two. */
+export const philox4x32 = (counter: readonly number[], key: readonly [number, number]): number[] => {
+  let [c0, c1, c2, c3] = counter as [number, number, number, number];
+  let [k0, k1] = key;
+  for (let round = 0; round < 10; round++) {
+    const [hi0, lo0] = mulHiLo(0xd2511f53, c0);
+    const [hi1, lo1] = mulHiLo(0xcd9e8d57, c2);
+    [c0, c1, c2, c3] = [(hi1 ^ c1 ^ k0) >>> 0, lo1, (hi0 ^ c3 ^ k1) >>> 0, lo0];
+    k0 = (k0 + 0x9e3779b9) >>> 0;
+    k1 = (k1 + 0xbb67ae85) >>> 0;
+  }
+  return [c0, c1, c2, c3];
+};
+
+/** A stable 32-bit hash of a name (FNV-1a), to give each use of randomness a stream of its own. */
+export const streamOf = (name: string): number => {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < name.length; i++) h = Math.imul(h ^ name.charCodeAt(i), 0x01000193);
+  return h >>> 0;
+};
+
+export interface Rng {
+  /** Uniform 32-bit word. */
+  word(): number;
+  /** Uniform in [0, 1). */
+  uniform(): number;
+  /** Standard normal. */
+  normal(): number;
+  /** Uniform integer in [0, n). */
+  int(n: number): number;
+}
+
+/** A generator over the stream `name` of `seed`, starting at `position` (in blocks of four words). */
+export const rng = (seed: number, name: string, position = 0): Rng => {
+  const key: [number, number] = [seed >>> 0, streamOf(name)];
+  let block = position;
+  let buffer: number[] = [];
+  const word = (): number => {
+    if (buffer.length === 0) {
+      buffer = philox4x32([block >>> 0, Math.floor(block / 2 ** 32), Math.floor(seed / 2 ** 32) >>> 0, 0], key);
+      block++;
+    }
+    return buffer.pop()!;
+  };
+  const uniform = (): number => word() / 2 ** 32;
+  let spare: number | undefined;
+  const normal = (): number => {
+    if (spare !== undefined) {
+      const z = spare;
+      spare = undefined;
+      return z;
+    }
+    const radius = Math.sqrt(-2 * Math.log((word() + 1) / 2 ** 32));
+    const angle = 2 * Math.PI * uniform();
+    spare = radius * Math.sin(angle);
+    return radius * Math.cos(angle);
+  };
+  return { word, uniform, normal, int: (n) => Math.floor(uniform() * n) };
+};
+
+/** A permutation of 0..n-1 (Fisher-Yates), a pure function of (seed, name). */
+export const permutation = (n: number, seed: number, name: string): Uint32Array => {
+  const order = Uint32Array.from({ length: n }, (_, i) => i);
+  const random = rng(seed, name);
+  for (let i = n - 1; i > 0; i--) {
+    const j = random.int(i + 1);
+    [order[i], order[j]] = [order[j]!, order[i]!];
+  }
+  return order;
+};
