@@ -12,6 +12,7 @@ export type { Architecture, Model } from "./models/model.ts";
 export { initialize } from "./nn/param.ts";
 export * from "./ops/index.ts";
 export * from "./optim/index.ts";
+export { defaults, defineConfig, type RunConfig, type RunOptions } from "./recipes/options.ts";
 export * from "./search/index.ts";
 export { generate } from "./serve/generate.ts";
 export * from "./tokenizer/index.ts";

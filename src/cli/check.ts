@@ -10,13 +10,13 @@ interface Rule {
   readonly hint: (o: RunOptions) => string;
 }
 
-const valueOf = (o: RunOptions, field: string): number =>
+const valueAt = (o: RunOptions, field: string): number =>
   field.split(".").reduce<unknown>((v, key) => (v as Record<string, unknown>)[key], o) as number;
 
 const within = (field: string, range: string, ok: (value: number) => boolean): Rule => ({
   field,
-  holds: (o) => valueOf(o, field) === undefined || ok(valueOf(o, field)),
-  says: (o) => `${valueOf(o, field)} is not ${range}`,
+  holds: (o) => valueAt(o, field) === undefined || ok(valueAt(o, field)),
+  says: (o) => `${valueAt(o, field)} is not ${range}`,
   hint: () => `set ${field} to ${range}`,
 });
 
@@ -31,19 +31,22 @@ const relations: readonly Rule[] = [
     field: "model.n_head",
     holds: ({ model }) => model.n_embd % model.n_head === 0,
     says: ({ model }) => `${model.n_embd} channels (n_embd) do not divide into ${model.n_head} heads`,
-    hint: ({ model }) => `set model.n_embd to a multiple of the heads, such as ${multipleOf(model.n_embd, model.n_head)}`,
+    hint: ({ model }) =>
+      `set model.n_embd to a multiple of the heads, such as ${multipleOf(model.n_embd, model.n_head)}`,
   },
   {
     field: "train.warmup",
     holds: ({ train }) => train.warmup <= train.steps,
     says: ({ train }) => `${train.warmup} steps of warm-up are more than the ${train.steps} steps of the run`,
-    hint: ({ train }) => `set train.warmup (--warmup) to ${train.steps} or less, or raise train.steps (--steps)`,
+    hint: ({ train }) =>
+      `set train.warmup (--warmup) to ${train.steps} or less, or raise train.steps (--steps)`,
   },
   {
     field: "train.lrMin",
     holds: ({ train }) => train.lrMin <= train.lrPeak,
     says: ({ train }) => `${train.lrMin} is above train.lrPeak (${train.lrPeak})`,
-    hint: ({ train }) => `set train.lrMin (--lr-min) to ${train.lrPeak} or less, or raise train.lrPeak (--lr)`,
+    hint: ({ train }) =>
+      `set train.lrMin (--lr-min) to ${train.lrPeak} or less, or raise train.lrPeak (--lr)`,
   },
   {
     field: "tokenizer.vocab",
@@ -54,7 +57,8 @@ const relations: readonly Rule[] = [
   {
     field: "distill.layers",
     holds: ({ distill, model }) => distill.layers <= model.n_layer,
-    says: ({ distill, model }) => `a student of ${distill.layers} layers is deeper than its teacher of ${model.n_layer}`,
+    says: ({ distill, model }) =>
+      `a student of ${distill.layers} layers is deeper than its teacher of ${model.n_layer}`,
     hint: ({ model }) => `set distill.layers (--distill-layers) to ${model.n_layer} or less; 0 keeps half`,
   },
   {

@@ -47,7 +47,9 @@ const readings = (text: string): unknown[] => {
 export const parseSet = (set: string): RunConfig => {
   const equals = set.indexOf("=");
   if (equals < 1) {
-    throw new ConfigError(`--set ${set} has no value`, { hint: "write --set key.path=value, as train.steps=100" });
+    throw new ConfigError(`--set ${set} has no value`, {
+      hint: "write --set key.path=value, as train.steps=100",
+    });
   }
   const path = set.slice(0, equals).trim().split(".");
   if (!isKnown(path)) throw unknownField(path);
@@ -80,4 +82,6 @@ const canonical = (value: unknown): unknown => {
 
 /** SHA-256, in hex, of the options as JSON with sorted keys: equal options, equal hash. */
 export const configHash = (options: RunOptions): string =>
-  createHash("sha256").update(JSON.stringify(canonical(options))).digest("hex");
+  createHash("sha256")
+    .update(JSON.stringify(canonical(options)))
+    .digest("hex");

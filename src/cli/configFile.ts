@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { extname, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { isMap, LineCounter, parseDocument, type Document } from "yaml";
+import { type Document, isMap, LineCounter, parseDocument } from "yaml";
 import type { RunConfig } from "../recipes/options.ts";
 import { ConfigError } from "../util/errors.ts";
 import { parseConfig, type Source } from "./schema.ts";
@@ -33,13 +33,22 @@ const documentOf = (text: string, schema: "json" | "core") => {
   return { document, lineCounter };
 };
 
+/** Aliases to nothing, and so many that they would fill the memory, show only when the values are made. */
+const valuesOf = (document: Document, file: string): unknown => {
+  try {
+    return document.toJS();
+  } catch (cause) {
+    throw new ConfigError(messageOf(cause), { file, cause });
+  }
+};
+
 const fromYaml = (text: string, file: string): Content => {
   const { document, lineCounter } = documentOf(text, "core");
   const [error] = document.errors;
   if (error !== undefined) {
     throw new ConfigError(error.message, { file, line: lineCounter.linePos(error.pos[0]).line });
   }
-  return { file, value: document.toJS(), lineOf: lineIn(document, lineCounter) };
+  return { file, value: valuesOf(document, file), lineOf: lineIn(document, lineCounter) };
 };
 
 const fromJson = (text: string, file: string): Content => {
@@ -86,14 +95,21 @@ export const findConfig = (config: string | undefined, cwd: string): string | un
   if (config !== undefined) {
     const path = resolve(cwd, config);
     if (!existsSync(path) || !statSync(path).isFile()) {
-      throw new ConfigError("there is no such file", { file: config, hint: "check the path given to --config" });
+      throw new ConfigError("there is no such file", {
+        file: config,
+        hint: "check the path given to --config",
+      });
     }
     return path;
   }
-  const found = extensions.map((ext) => resolve(cwd, `anneal.config${ext}`)).filter((path) => existsSync(path));
+  const found = extensions
+    .map((ext) => resolve(cwd, `anneal.config${ext}`))
+    .filter((path) => existsSync(path));
   if (found.length > 1) {
     const names = found.map((path) => relative(cwd, path)).join(", ");
-    throw new ConfigError(`there are ${found.length} config files: ${names}`, { hint: "choose one with --config" });
+    throw new ConfigError(`there are ${found.length} config files: ${names}`, {
+      hint: "choose one with --config",
+    });
   }
   return found[0];
 };
@@ -102,12 +118,17 @@ export const findConfig = (config: string | undefined, cwd: string): string | un
 export const readConfig = async (path: string, cwd: string): Promise<RunConfig> => {
   const file = relative(cwd, path) || path;
   if (!extensions.includes(extname(path))) {
-    throw new ConfigError(`"${extname(path)}" is no config format`, { file, hint: `use ${extensions.join(" ")}` });
+    throw new ConfigError(`"${extname(path)}" is no config format`, {
+      file,
+      hint: `use ${extensions.join(" ")}`,
+    });
   }
   const isText = /\.(json|ya?ml)$/.test(path);
   const { value, ...source } = isText ? fromText(path, file) : await fromModule(path, file);
   if (value === undefined || value === null) {
-    const hint = isText ? "remove it, or write options into it" : "write: export default { train: { steps: 100 } }";
+    const hint = isText
+      ? "remove it, or write options into it"
+      : "write: export default { train: { steps: 100 } }";
     throw new ConfigError("has no content", { file, hint });
   }
   return parseConfig(withoutSchema(value), source);

@@ -11,7 +11,9 @@ Examples:
   $ npx anneal eval anneal-out/model --data other.txt --validation-share 0.9 --dtype q8 --json`;
 
 export const register = (command: Command): void => {
-  command.argument("<dir>", "a model's folder").option("--dtype <dtype>", "fp32, q8 or q4 (default: the folder's)");
+  command
+    .argument("<dir>", "a model's folder")
+    .option("--dtype <dtype>", "fp32, q8 or q4 (default: the folder's)");
   withFlags(command, "data", "run")
     .addHelpText("after", examples)
     .action((dir: string, { dtype }: { dtype?: string }) =>

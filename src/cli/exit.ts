@@ -8,6 +8,7 @@ import {
   DataError,
   FormatError,
   MissingError,
+  ShapeError,
 } from "../util/errors.ts";
 
 /** The user stopped the run by SIGINT (130) or SIGTERM (143). */
@@ -22,6 +23,7 @@ export class Interrupted extends Error {
 
 const codes: readonly (readonly [new (message: string) => Error, number])[] = [
   [ConfigError, 2],
+  [ShapeError, 2],
   [DataError, 3],
   [FormatError, 3],
   [CheckpointError, 3],

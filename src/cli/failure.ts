@@ -1,50 +1,42 @@
-/** How a failure is told: two lines on stderr, or one JSON object on stdout. */
+/** What a failed command says: the message, what to do about it, the stack only where it was asked for. */
 import { CommanderError } from "commander";
-import { AnnealError } from "../util/errors.ts";
-import { Interrupted } from "./exit.ts";
-import { colorsOf, escapeControls } from "./style.ts";
+import type { createColors } from "picocolors";
+import { AnnealError, type ErrorDetails } from "../util/errors.ts";
+import { escaped } from "./terminal.ts";
 
-export interface Failure {
+export interface Failure extends Omit<ErrorDetails, "cause"> {
   readonly name: string;
   readonly message: string;
-  readonly hint?: string;
+  readonly stack?: string;
 }
 
-const usage = (error: CommanderError): Failure => {
-  const [message = "", ...rest] = error.message.replace(/^error: /, "").split("\n");
-  const hint = rest.join(" ").trim().replace(/^\(|\)$/g, "");
-  return { name: "UsageError", message, hint: hint || "add --help to see what there is" };
+const OURS = "anneal did not expect this: please report it, with what --verbose adds";
+
+/** Commander writes "error: message" and below it its guess at what was meant. */
+const usage = ({ message }: CommanderError, verb: string | undefined): Failure => {
+  const [, text = message, guess] = /^(?:error: )?(.*?)(?:\s*\(Did you mean (.*)\?\))?$/s.exec(message) ?? [];
+  const command = verb === undefined || verb.startsWith("-") || text.includes("command") ? "" : `${verb} `;
+  const hint = guess ? `did you mean ${guess}?` : `npx anneal ${command}--help shows what there is`;
+  return { name: "UsageError", message: text.trim(), hint };
 };
 
-/** What `error` says to the user. */
-export const failureOf = (error: unknown): Failure => {
-  if (error instanceof CommanderError) return usage(error);
-  if (error instanceof AnnealError) {
-    const { hint } = error.details;
-    return { name: error.name, message: error.message, ...(hint === undefined ? {} : { hint }) };
-  }
-  if (error instanceof Interrupted) return { name: "Interrupted", message: "interrupted" };
-  const message = error instanceof Error ? error.message : String(error);
-  const name = error instanceof Error ? error.name : "Error";
-  return { name, message, hint: "this is a bug in anneal: please report it with the text above" };
+/** `error` as plain data; `verb` is the word that the command line began with. */
+export const failureOf = (error: unknown, verbose: boolean, verb?: string): Failure => {
+  if (error instanceof CommanderError) return usage(error, verb);
+  const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
+  const extra = verbose && stack !== undefined ? { stack } : {};
+  if (!(error instanceof AnnealError)) return { name, message, hint: OURS, ...extra };
+  const { cause: _, ...details } = error.details;
+  return { name, message, ...details, ...extra };
 };
 
-const known = (error: unknown): boolean =>
-  error instanceof AnnealError || error instanceof CommanderError || error instanceof Interrupted;
-
-const stackOf = (error: unknown): string => {
-  const cause = error instanceof Error && error.cause !== undefined ? `\ncaused by: ${stackOf(error.cause)}` : "";
-  return (error instanceof Error ? (error.stack ?? error.message) : String(error)) + cause;
-};
-
-/** Prints `error`: with `json` one object on stdout, else lines on stderr, with the stack where it is a bug or asked for. */
-export const printFailure = (error: unknown, options: { json: boolean; verbose: boolean }): void => {
-  const failure = failureOf(error);
-  if (options.json) process.stdout.write(`${JSON.stringify({ error: failure })}\n`);
-  const withStack = options.verbose || !known(error);
-  if (withStack) process.stderr.write(`${escapeControls(stackOf(error))}\n`);
-  if (options.json) return;
-  const colors = colorsOf(process.stderr);
-  process.stderr.write(`${colors.red("error:")} ${escapeControls(failure.message)}\n`);
-  if (failure.hint !== undefined) process.stderr.write(`${colors.cyan("hint:")} ${escapeControls(failure.hint)}\n`);
+/** A failure as a block of lines for people. */
+export const errorText = (
+  { message, hint, stack }: Failure,
+  color: ReturnType<typeof createColors>,
+): string => {
+  const lines = [`${color.red("error:")} ${escaped(message)}`];
+  if (hint !== undefined) lines.push(`${color.cyan("hint:")} ${escaped(hint)}`);
+  if (stack !== undefined) lines.push(color.dim(escaped(stack)));
+  return `${lines.join("\n")}\n`;
 };

@@ -1,7 +1,8 @@
 /** The flags that verbs share: each sets one field of the options, and only when it is given. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { optimizers } from "../optim/index.ts";
-import type { Config } from "./schema.ts";
+import type { RunConfig } from "../recipes/options.ts";
+import { nearest } from "../util/nearest.ts";
 
 interface Flag {
   readonly flag: string;
@@ -14,9 +15,29 @@ interface Flag {
 
 const number = (text: string): number => {
   const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError(`"${text}" is not a number.`);
+  if (text.trim() === "" || !Number.isFinite(value))
+    throw new InvalidArgumentError(`"${text}" is not a number.`);
   return value;
 };
+
+/** Reads an option's number of at least `least`. Throws commander's InvalidArgumentError. */
+export const numberFrom =
+  (least: number, { most = Number.POSITIVE_INFINITY, whole = false } = {}) =>
+  (text: string): number => {
+    const value = number(text);
+    if (value >= least && value <= most && (!whole || Number.isInteger(value))) return value;
+    const range = most === Number.POSITIVE_INFINITY ? `at least ${least}` : `from ${least} to ${most}`;
+    throw new InvalidArgumentError(`It must be ${whole ? "a whole number, " : ""}${range}.`);
+  };
+
+const oneOf =
+  (names: readonly string[]) =>
+  (text: string): string => {
+    if (names.includes(text)) return text;
+    const near = nearest(text, names);
+    const hint = near === undefined ? "" : `\n(Did you mean ${near}?)`;
+    throw new InvalidArgumentError(`Allowed choices are ${names.join(", ")}.${hint}`);
+  };
 
 const n = (flag: string, field: string, help: string): Flag => ({ flag, field, help, kind: "number" });
 const t = (flag: string, field: string, help: string, choices?: readonly string[]): Flag =>
@@ -50,7 +71,13 @@ export const groups = {
     n("--lr <x>", "train.lrPeak", "highest learning rate"),
     n("--lr-min <x>", "train.lrMin", "learning rate at the end"),
     n("--warmup <n>", "train.warmup", "updates of linear warm-up"),
-    t("--schedule <kind>", "train.schedule", "schedule", ["constant", "linear", "cosine", "wsd", "inverseSqrt"]),
+    t("--schedule <kind>", "train.schedule", "schedule", [
+      "constant",
+      "linear",
+      "cosine",
+      "wsd",
+      "inverseSqrt",
+    ]),
     n("--weight-decay <x>", "train.weightDecay", "decoupled weight decay of matrices"),
     n("--clip-norm <x>", "train.clipNorm", "largest global norm of gradients (0: none)"),
     n("--clip-value <x>", "train.clipValue", "largest element of a gradient (0: none)"),
@@ -62,8 +89,8 @@ export const groups = {
   distill: [
     n("--distill-steps <n>", "distill.steps", "updates of the student"),
     n("--distill-layers <n>", "distill.layers", "layers of the student (0: half)"),
-    n("--alpha <x>", "distill.alpha", "share of the teacher in the student's loss"),
-    n("--temperature <x>", "distill.temperature", "softening of teacher and student"),
+    n("--distill-alpha <x>", "distill.alpha", "share of the teacher in the student's loss"),
+    n("--distill-temperature <x>", "distill.temperature", "softening of teacher and student"),
   ],
   budget: [
     n("--max-mb <x>", "budget.maxMb", "largest model file, MB"),
@@ -72,7 +99,11 @@ export const groups = {
   ],
   run: [
     n("--seed <n>", "seed", "seed of everything random"),
-    t("--out <dir>", "out", "folder of the result: DIR/model is shipped, DIR/run has metrics and checkpoints"),
+    t(
+      "--out <dir>",
+      "out",
+      "folder of the result: DIR/model is shipped, DIR/run has metrics and checkpoints",
+    ),
     n("--threads <n>", "threads", "threads of the engine (0: all cores)"),
   ],
 } satisfies Record<string, Flag[]>;
@@ -81,24 +112,30 @@ export type Group = keyof typeof groups;
 
 const all: readonly Flag[] = Object.values(groups).flat();
 
+const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
+
 /** Adds groups of flags, and those that every verb has. */
 export const withFlags = (command: Command, ...names: readonly Group[]): Command => {
   for (const { flag, help, choices, kind } of names.flatMap((name): readonly Flag[] => groups[name])) {
     const option = new Option(flag, help);
-    if (choices !== undefined) option.choices(choices);
+    if (choices !== undefined) option.choices(choices).argParser(oneOf(choices));
     if (kind === "number") option.argParser(number);
     command.addOption(option);
   }
   return command
     .option("-c, --config <file>", "config file (default: anneal.config.{ts,mjs,js,json,yaml})")
-    .option("--set <key=value...>", "set any field of the config, such as train.steps=100")
-    .option("--print-config", "print the resolved options and leave")
+    .option(
+      "--set <key=value>",
+      "set any field of the config, such as train.steps=100; may be repeated",
+      collect,
+    )
+    .option("--print-config", "print the resolved options as YAML with their hash, and leave")
     .option("--json", "print one JSON object and nothing else on stdout")
     .option("-q, --quiet", "no progress");
 };
 
 /** The given flags as a config. */
-export const flagsToConfig = (command: Command): Config => {
+export const flagsToConfig = (command: Command): RunConfig => {
   const config: Record<string, unknown> = {};
   for (const option of command.options) {
     const field = all.find(({ flag }) => flag === option.flags)?.field;
@@ -108,5 +145,5 @@ export const flagsToConfig = (command: Command): Config => {
     if (name === undefined) config[group] = value;
     else config[group] = { ...(config[group] as object | undefined), [name]: value };
   }
-  return config as Config;
+  return config as RunConfig;
 };

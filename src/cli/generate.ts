@@ -1,7 +1,7 @@
 /** anneal generate */
 import type { Command } from "commander";
 import { generateText } from "../recipes/use.ts";
-import { withFlags } from "./flags.ts";
+import { numberFrom, withFlags } from "./flags.ts";
 import { runRecipe } from "./run.ts";
 
 const examples = `
@@ -12,10 +12,10 @@ Examples:
 
 interface Given {
   readonly prompt: string;
-  readonly maxTokens: string;
-  readonly temperature: string;
-  readonly topK: string;
-  readonly topP: string;
+  readonly maxTokens: number;
+  readonly temperature: number;
+  readonly topK: number;
+  readonly topP: number;
   readonly greedy?: boolean;
   readonly dtype?: string;
 }
@@ -30,10 +30,10 @@ export const register = (command: Command): void => {
   command
     .argument("<dir>", "a model's folder")
     .option("-p, --prompt <text>", "what to continue; - reads it from stdin", "")
-    .option("-n, --max-tokens <n>", "most tokens to write", "128")
-    .option("--temperature <x>", "0 is greedy", "0.8")
-    .option("--top-k <n>", "only the k likeliest tokens (0: all)", "40")
-    .option("--top-p <x>", "only the likeliest tokens up to this probability", "1")
+    .option("-n, --max-tokens <n>", "most tokens to write", numberFrom(1, { whole: true }), 128)
+    .option("--temperature <x>", "0 is greedy", numberFrom(0), 0.8)
+    .option("--top-k <n>", "only the k likeliest tokens (0: all)", numberFrom(0, { whole: true }), 40)
+    .option("--top-p <x>", "only the likeliest tokens up to this probability", numberFrom(0, { most: 1 }), 1)
     .option("--greedy", "always the likeliest token")
     .option("--dtype <dtype>", "fp32, q8 or q4 (default: the folder's)");
   withFlags(command, "run")
@@ -41,19 +41,20 @@ export const register = (command: Command): void => {
     .action((dir: string, given: Given) =>
       runRecipe(command, async ({ seed, threads }, { signal }, json) => {
         const prompt = given.prompt === "-" ? await stdin() : given.prompt;
-        const options = {
-          ...{ dir, prompt, seed, threads, maxTokens: Number(given.maxTokens) },
-          ...{ temperature: given.greedy ? 0 : Number(given.temperature), topK: Number(given.topK) },
-          ...{ topP: Number(given.topP), ...(given.dtype === undefined ? {} : { dtype: given.dtype }) },
+        const { maxTokens, topK, topP, dtype } = given;
+        const temperature = given.greedy ? 0 : given.temperature;
+        const asked = { dir, prompt, seed, threads, maxTokens, temperature, topK, topP };
+        const extra = {
+          ...(dtype === undefined ? {} : { dtype }),
           ...(signal === undefined ? {} : { signal }),
         };
-        if (!json) process.stdout.write(prompt);
         let text = "";
-        for await (const piece of generateText(options)) {
+        for await (const piece of generateText({ ...asked, ...extra })) {
+          if (!json) process.stdout.write(text === "" ? prompt + piece : piece);
           text += piece;
-          if (!json) process.stdout.write(piece);
         }
-        process.stdout.write(json ? `${JSON.stringify({ prompt, text })}\n` : "\n");
+        if (!json) process.stdout.write(text === "" ? `${prompt}\n` : "\n");
+        else if (!signal?.aborted) process.stdout.write(`${JSON.stringify({ prompt, text })}\n`);
       }),
     );
 };

@@ -2,15 +2,18 @@
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import pc from "picocolors";
-import { AnnealError } from "../util/errors.ts";
 import { exitCodeOf } from "./exit.ts";
-import { escaped, wantsColor } from "./terminal.ts";
+import { errorText, failureOf } from "./failure.ts";
+import { wantsColor } from "./terminal.ts";
 
 /** A verb adds itself to the program. */
 export type Verb = { readonly register: (command: Command) => void };
 
 const verbs: Readonly<Record<string, { readonly about: string; readonly load: () => Promise<Verb> }>> = {
-  quickstart: { about: "from raw text to a small, fast, verified model", load: () => import("./quickstart.ts") },
+  quickstart: {
+    about: "from raw text to a small, fast, verified model",
+    load: () => import("./quickstart.ts"),
+  },
   train: { about: "train a model on text", load: () => import("./train.ts") },
   optimize: { about: "make a trained model fit a budget", load: () => import("./optimize.ts") },
   eval: { about: "measure a model's quality and speed", load: () => import("./eval.ts") },
@@ -32,50 +35,52 @@ const build = async (argv: readonly string[]): Promise<Command> => {
     .version(version)
     .option("--no-color", "no colours")
     .option("--verbose", "show the stack of errors")
-    .showHelpAfterError("(add --help for the options and examples)")
-    .showSuggestionAfterError()
+    .configureOutput({ outputError: () => {} })
     .addHelpText("after", examples)
     .exitOverride();
   const called = argv.find((word) => !word.startsWith("-"));
   for (const [name, { about, load }] of Object.entries(verbs)) {
-    const command = program.command(name).description(about).exitOverride().showHelpAfterError();
+    const command = program.command(name).description(about).exitOverride();
     command.option("--no-color", "no colours").option("--verbose", "show the stack of errors");
     if (name === called || (called === "help" && argv.includes(name))) (await load()).register(command);
   }
   return program;
 };
 
+/** Says what went wrong: as JSON on stdout where that was asked for, else as a block on stderr. */
 const report = (error: unknown, argv: readonly string[]): void => {
-  const known = error instanceof AnnealError;
-  const message = error instanceof Error ? error.message : String(error);
-  const hint = known ? error.details.hint : undefined;
-  if (argv.includes("--json")) {
-    const name = error instanceof Error ? error.name : "Error";
-    process.stdout.write(`${JSON.stringify({ error: { name, message, hint } })}\n`);
+  const verbose = argv.includes("--verbose");
+  const failure = failureOf(error, verbose, argv[0]);
+  if (argv.includes("--json")) process.stdout.write(`${JSON.stringify({ error: failure })}\n`);
+  // What is left of a progress line would stand before the message.
+  else
+    process.stderr.write(
+      (process.stderr.isTTY ? "\r\x1b[2K" : "") +
+        errorText(failure, pc.createColors(wantsColor(process.stderr))),
+    );
+};
+
+/** A reader of stdout or stderr that has had enough, such as `head`, ends the command without complaint. */
+const endOnClosedPipe = (): void => {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+      process.exit(process.exitCode ?? 0);
+    });
   }
-  const color = pc.createColors(wantsColor(process.stderr, !argv.includes("--no-color")));
-  process.stderr.write(`${color.red("error:")} ${escaped(message)}\n`);
-  if (hint !== undefined) process.stderr.write(`${color.cyan("hint:")} ${escaped(hint)}\n`);
-  if (!known || argv.includes("--verbose")) process.stderr.write(`${(error as Error).stack ?? ""}\n`);
-  if (!known) process.stderr.write("This is a mistake of anneal's own: please report it with the lines above.\n");
 };
 
 /** Runs a command line (without node and script); sets process.exitCode. */
 export const main = async (argv: readonly string[]): Promise<void> => {
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-  });
+  endOnClosedPipe();
   if (argv.includes("--no-color")) process.env.NO_COLOR = "1";
   try {
     const program = await build(argv);
     if (argv.length === 0) program.outputHelp();
     else await program.parseAsync([...argv], { from: "user" });
   } catch (error) {
-    if (error instanceof CommanderError) {
-      process.exitCode = error.exitCode === 0 ? 0 : 2;
-      return;
-    }
-    report(error, argv);
     process.exitCode = exitCodeOf(error);
+    const printsItself = error instanceof CommanderError && /^commander\.(help|version)/.test(error.code);
+    if (!printsItself) report(error, argv);
   }
 };

@@ -2,7 +2,8 @@
 import type { Command } from "commander";
 import type { RunOptions } from "../recipes/options.ts";
 import type { RecipeHooks } from "../recipes/quickstart.ts";
-import { optionsHash, resolveOptions } from "./config.ts";
+import { configHash, resolveOptions } from "./config.ts";
+import { Interrupted } from "./exit.ts";
 import { flagsToConfig } from "./flags.ts";
 import { interruptible } from "./interrupt.ts";
 import { terminalUi } from "./terminal.ts";
@@ -16,8 +17,29 @@ interface Common {
   readonly resume?: boolean;
 }
 
-/** The command line as it was given. */
-const commandLine = (): string => ["npx anneal", ...process.argv.slice(2)].join(" ");
+/** A word as a shell takes it. */
+const quoted = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+
+/** The command line as it was given, to be given again. */
+const commandLine = (): string => ["npx anneal", ...process.argv.slice(2).map(quoted)].join(" ");
+
+/** A config file that says the same, or one JSON object. */
+const printConfig = async (options: RunOptions, json: boolean): Promise<void> => {
+  const hash = configHash(options);
+  const { stringify } = await import("yaml");
+  process.stdout.write(
+    json ? `${JSON.stringify({ hash, config: options })}\n` : `# hash ${hash}\n${stringify(options)}`,
+  );
+};
+
+const sayInterrupted = (command: Command, exitCode: number, json: boolean): void => {
+  const resumes = command.options.some(({ long }) => long === "--resume");
+  const next = resumes ? `; go on with: ${commandLine().replace(/ --resume\b/, "")} --resume` : "";
+  process.stderr.write(`interrupted${next}\n`);
+  if (json) process.stdout.write(`${JSON.stringify({ interrupted: true, exitCode })}\n`);
+  process.exitCode = exitCode;
+};
 
 /** Resolves the options and runs `work`; nothing runs under --print-config. */
 export const runRecipe = async (
@@ -28,22 +50,23 @@ export const runRecipe = async (
   const flags = flagsToConfig(command);
   const file = given.config === undefined ? {} : { config: given.config };
   const options = await resolveOptions({ ...file, sets: given.set ?? [], flags });
-  if (given.printConfig) {
-    process.stdout.write(`${JSON.stringify({ hash: optionsHash(options), ...options }, null, 2)}\n`);
-    return;
-  }
+  const json = given.json ?? false;
+  if (given.printConfig) return printConfig(options, json);
   const ui = terminalUi({ quiet: given.quiet ?? false });
-  const interrupt = interruptible((text) => ui.warn(text));
-  const hooks = { ui, signal: interrupt.signal, command: commandLine(), ...(given.resume ? { resume: true } : {}) };
+  const interrupt = interruptible();
+  const hooks = {
+    ui,
+    signal: interrupt.signal,
+    command: commandLine(),
+    ...(given.resume ? { resume: true } : {}),
+  };
   try {
-    await work(options, hooks, given.json ?? false);
+    await work(options, hooks, json);
   } catch (error) {
-    if (!interrupt.signal.aborted) throw error;
+    if (!(error instanceof Interrupted)) throw error;
   } finally {
     interrupt.dispose();
   }
-  if (interrupt.signal.aborted) {
-    ui.warn(`interrupted; go on with: ${commandLine().replace(/ --resume\b/, "")} --resume`);
-    process.exitCode = interrupt.exitCode() ?? 130;
-  }
+  const exitCode = interrupt.exitCode();
+  if (exitCode !== undefined) sayInterrupted(command, exitCode, json);
 };

@@ -1,8 +1,15 @@
 /** The shape of a config file: every field of RunOptions, each of them optional, and no other. */
 import { z } from "zod";
 import { optimizers } from "../optim/index.ts";
-import type { DataOptions, DistillationOptions, ModelOptions, RunConfig, RunOptions } from "../recipes/options.ts";
-import type { TokenizerOptions, TrainingOptions } from "../recipes/options.ts";
+import type {
+  DataOptions,
+  DistillationOptions,
+  ModelOptions,
+  RunConfig,
+  RunOptions,
+  TokenizerOptions,
+  TrainingOptions,
+} from "../recipes/options.ts";
 import type { Budget } from "../search/budget.ts";
 import { ConfigError, type ErrorDetails } from "../util/errors.ts";
 import { nearest } from "../util/nearest.ts";
@@ -171,7 +178,10 @@ const typeError = (issue: z.core.$ZodIssue, value: unknown, source: Source): Con
 export const parseConfig = (value: unknown, source: Source = {}): RunConfig => {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     const { file } = source;
-    throw new ConfigError(`expected an object of options, got ${kindOf(value)}`, file === undefined ? {} : { file });
+    throw new ConfigError(
+      `expected an object of options, got ${kindOf(value)}`,
+      file === undefined ? {} : { file },
+    );
   }
   refuseUnknown(value, source);
   const parsed = configSchema.safeParse(value);

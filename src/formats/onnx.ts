@@ -1,33 +1,41 @@
 /**
- * ONNX models (https://onnx.ai/onnx/repo-docs/IR.html) as plain data, and their bytes. Weights stand inline, or beside the
- * model in one file of external data, which models beyond protobuf's 2 GiB need.
+ * ONNX models (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto): the messages, and their bytes. Weights of more than
+ * 2 GiB, the end of protobuf, go to a file beside the graph
+ * (https://github.com/onnx/onnx/blob/main/docs/ExternalData.md). `decodeOnnx` in onnxRead.ts is the way back.
  */
 import type { OnnxAttr, OnnxAttrs } from "../ir/op.ts";
-import { byteLength, bytesOf, type DType, type Dim, type Tensor } from "../ir/tensor.ts";
+import { byteLength, bytesOf, type Dim, type DType, shapeText, type Tensor } from "../ir/tensor.ts";
 import { FormatError } from "../util/errors.ts";
-import { attributeTypes, dataTypes, EXTERNAL, MAX_MODEL, modelProto, type tensorProto } from "./onnxProto.ts";
-import { encodeMessage, type Message } from "./protobuf.ts";
+import {
+  bytesField,
+  concat,
+  type Encoded,
+  floatField,
+  intField,
+  messageField,
+  textField,
+  toBytes,
+} from "./protobuf.ts";
 
-export { decodeOnnx, type DecodeOnnxOptions } from "./onnxDecode.ts";
-
+/** One operator call. An input named "" is an optional one left out. */
 export interface OnnxNode {
   readonly opType: string;
-  /** "" is ai.onnx. */
+  /** Operator domain; "" is ai.onnx. */
   readonly domain: string;
   readonly name: string;
-  /** "" is an optional input left out. */
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attrs: OnnxAttrs;
 }
 
+/** A graph input or output. */
 export interface OnnxValueInfo {
   readonly name: string;
   readonly dtype: DType;
-  /** Numbers, or names of dimensions bound when run. */
   readonly shape: readonly Dim[];
 }
 
+/** A named weight. */
 export interface OnnxInitializer {
   readonly name: string;
   readonly tensor: Tensor;
@@ -35,6 +43,7 @@ export interface OnnxInitializer {
 
 export interface OnnxGraph {
   readonly name: string;
+  /** In topological order. */
   readonly nodes: readonly OnnxNode[];
   readonly inputs: readonly OnnxValueInfo[];
   readonly outputs: readonly OnnxValueInfo[];
@@ -48,117 +57,163 @@ export interface OnnxModel {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-export interface EncodeOnnxOptions {
-  /** Name of the file beside the model that takes the large initializers; inline without one. */
+export interface EncodeOptions {
+  /** Name of the file beside the model that takes the large initializers; all are inline unless told. */
   readonly externalFile?: string;
-  /** Initializers of at least this many bytes go to the external file. */
+  /** Initializers of more than this many bytes go to `externalFile` (1024 unless told). */
   readonly externalThresholdBytes?: number;
-  readonly irVersion?: number;
+  /** Largest model file, bytes (2 GiB - 1 unless told, where protobuf ends). */
+  readonly maxBytes?: number;
 }
 
+/** TensorProto.DataType of each dtype. */
+export const dataTypes: Readonly<Record<DType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  uint16: 4,
+  int16: 5,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+  uint32: 12,
+  uint64: 13,
+  bfloat16: 16,
+};
+
+/** AttributeProto.AttributeType of each form of attribute. */
+export const attrTypes = { float: 1, int: 2, string: 3, tensor: 4, floats: 6, ints: 7 } as const;
+
+const IR_VERSION = 10;
+const PROTOBUF_LIMIT = 2 ** 31 - 1;
+/** External tensors begin at multiples of a page, so that a runtime can map them. */
+const ALIGNMENT = 4096;
+const padding = new Uint8Array(ALIGNMENT);
+
+/** What is wrong with the name of an external file, if anything: it must stay in the model's folder on every system. */
+export const locationFault = (location: string): string | undefined => {
+  if (location === "") return "is empty";
+  if (location.includes("\0")) return "contains NUL";
+  if (location.includes("\\")) return "contains a backslash";
+  if (location.startsWith("/") || /^[a-z]:/i.test(location)) return "is absolute";
+  if (location.split("/").includes("..")) return 'contains ".."';
+  return undefined;
+};
+
+/** Entries by key, so that equal records give equal bytes. */
+const sorted = <T>(record: Readonly<Record<string, T>>): [string, T][] =>
+  Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1));
+
+const pair = (field: number, key: string, value: string): Encoded =>
+  messageField(field, [textField(1, key), textField(2, value)]);
+
+/** The file beside the model, growing. */
+interface External {
+  readonly location: string;
+  readonly thresholdBytes: number;
+  readonly chunks: Uint8Array[];
+  size: number;
+}
+
+const place = (external: External, bytes: Uint8Array): number => {
+  const gap = (ALIGNMENT - (external.size % ALIGNMENT)) % ALIGNMENT;
+  if (gap > 0) external.chunks.push(padding.subarray(0, gap));
+  external.chunks.push(bytes);
+  const offset = external.size + gap;
+  external.size = offset + bytes.length;
+  return offset;
+};
+
+const tensorFields = (name: string, t: Tensor, external?: External): Encoded[] => {
+  if (t.data.byteLength !== byteLength(t)) {
+    const taken = `${t.dtype} ${shapeText(t.shape)} takes ${byteLength(t)}`;
+    throw new FormatError(`has ${t.data.byteLength} bytes where ${taken}`, { tensor: name });
+  }
+  const bytes = bytesOf(t);
+  const head = [...t.shape.map((d) => intField(1, d)), intField(2, dataTypes[t.dtype]), textField(8, name)];
+  if (external === undefined || bytes.length <= external.thresholdBytes)
+    return [...head, bytesField(9, bytes)];
+  return [
+    ...head,
+    pair(13, "location", external.location),
+    pair(13, "offset", String(place(external, bytes))),
+    pair(13, "length", String(bytes.length)),
+    intField(14, 1),
+  ];
+};
+
+const attrFields = (name: string, attr: OnnxAttr): Encoded[] => {
+  const as = (form: keyof typeof attrTypes, value: Encoded): Encoded[] => [
+    textField(1, name),
+    value,
+    intField(20, attrTypes[form]),
+  ];
+  if ("int" in attr) return as("int", intField(3, attr.int));
+  if ("float" in attr) return as("float", floatField(2, attr.float));
+  if ("string" in attr) return as("string", textField(4, attr.string));
+  if ("ints" in attr) return as("ints", concat(attr.ints.map((i) => intField(8, i))));
+  if ("floats" in attr) return as("floats", concat(attr.floats.map((x) => floatField(7, x))));
+  return as("tensor", messageField(5, tensorFields("", attr.tensor)));
+};
+
+const nodeFields = (node: OnnxNode): Encoded[] => [
+  ...node.inputs.map((name) => textField(1, name)),
+  ...node.outputs.map((name) => textField(2, name)),
+  textField(3, node.name),
+  textField(4, node.opType),
+  ...sorted(node.attrs).map(([name, attr]) => messageField(5, attrFields(name, attr))),
+  textField(7, node.domain),
+];
+
+const valueFields = ({ name, dtype, shape }: OnnxValueInfo): Encoded[] => {
+  const dims = shape.map((d) => messageField(1, [typeof d === "number" ? intField(1, d) : textField(2, d)]));
+  const tensorType = [intField(1, dataTypes[dtype]), messageField(2, dims)];
+  return [textField(1, name), messageField(2, [messageField(1, tensorType)])];
+};
+
+const graphFields = (graph: OnnxGraph, external?: External): Encoded[] => [
+  ...graph.nodes.map((node) => messageField(1, nodeFields(node))),
+  textField(2, graph.name),
+  ...graph.initializers.map(({ name, tensor }) => messageField(5, tensorFields(name, tensor, external))),
+  ...graph.inputs.map((value) => messageField(11, valueFields(value))),
+  ...graph.outputs.map((value) => messageField(12, valueFields(value))),
+];
+
+/** The model's bytes and, where there is one, the external file's bytes in order. */
 export interface EncodedOnnx {
   readonly model: Uint8Array;
-  /** The external file's bytes in order, or undefined where all is inline. */
   readonly external: readonly Uint8Array[] | undefined;
 }
 
-/** External tensors begin at multiples of this, so that they can be mapped into memory. */
-export const EXTERNAL_ALIGNMENT = 4096;
-
-type TensorMessage = Message<(typeof tensorProto)["fields"]>;
-type PlaceTensor = (name: string, t: Tensor) => TensorMessage;
-
-const inline: PlaceTensor = (name, t) => {
-  if (t.data.byteLength !== byteLength(t)) {
-    throw new FormatError(`holds ${t.data.byteLength} bytes; its shape takes ${byteLength(t)}`, { tensor: name });
-  }
-  return { dims: t.shape, dataType: dataTypes[t.dtype], name, rawData: bytesOf(t) };
-};
-
-/** Places large tensors in `file`, collecting its chunks. */
-const placeExternal = (file: string, thresholdBytes: number, chunks: Uint8Array[]): PlaceTensor => {
-  const padding = new Uint8Array(EXTERNAL_ALIGNMENT);
-  let end = 0;
-  return (name, t) => {
-    const { rawData, ...rest } = inline(name, t);
-    const length = rawData!.byteLength;
-    if (length < thresholdBytes || length === 0) return { ...rest, rawData };
-    const offset = Math.ceil(end / EXTERNAL_ALIGNMENT) * EXTERNAL_ALIGNMENT;
-    if (offset > end) chunks.push(padding.subarray(0, offset - end));
-    chunks.push(rawData!);
-    end = offset + length;
-    const externalData = [
-      { key: "location", value: file },
-      { key: "offset", value: String(offset) },
-      { key: "length", value: String(length) },
-    ];
-    return { ...rest, externalData, dataLocation: EXTERNAL };
-  };
-};
-
-const attributeOf = (name: string, a: OnnxAttr) => {
-  if ("int" in a) return { name, i: a.int, type: attributeTypes.int };
-  if ("float" in a) return { name, f: a.float, type: attributeTypes.float };
-  if ("string" in a) return { name, s: a.string, type: attributeTypes.string };
-  if ("ints" in a) return { name, ints: a.ints, type: attributeTypes.ints };
-  if ("floats" in a) return { name, floats: a.floats, type: attributeTypes.floats };
-  return { name, t: inline("", a.tensor), type: attributeTypes.tensor };
-};
-
-const nodeOf = (node: OnnxNode) => ({
-  input: node.inputs,
-  output: node.outputs,
-  name: node.name,
-  opType: node.opType,
-  attribute: Object.entries(node.attrs).map(([name, attr]) => attributeOf(name, attr)),
-  domain: node.domain,
-});
-
-const valueInfoOf = ({ name, dtype, shape }: OnnxValueInfo) => {
-  const dim = shape.map((d) => (typeof d === "number" ? { dimValue: d } : { dimParam: d }));
-  return { name, type: { tensorType: { elemType: dataTypes[dtype], shape: { dim } } } };
-};
-
-const modelOf = ({ graph, opsets, metadata }: OnnxModel, place: PlaceTensor, irVersion: number) => ({
-  irVersion,
-  producerName: "anneal",
-  graph: {
-    node: graph.nodes.map(nodeOf),
-    name: graph.name,
-    initializer: graph.initializers.map(({ name, tensor }) => place(name, tensor)),
-    input: graph.inputs.map(valueInfoOf),
-    output: graph.outputs.map(valueInfoOf),
-  },
-  opsetImport: Object.entries(opsets).map(([domain, version]) => ({ domain, version })),
-  metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
-});
-
-/** What is wrong with the name of an external file, or undefined: it may only lead to the model's own folder. */
-export const externalFault = (location: string): string | undefined => {
-  if (location === "") return "is empty";
-  if (location.includes("\0")) return "has a NUL";
-  if (location.includes("\\")) return "has a backslash";
-  if (location.startsWith("/") || /^[A-Za-z]:/.test(location)) return "is absolute";
-  const odd = location.split("/").find((part) => part === ".." || part === "." || part === "");
-  return odd === undefined ? undefined : `has the part "${odd}"`;
-};
-
 /**
- * The bytes of a model; equal models give equal bytes, and initializers are copied once at most. Throws FormatError for an
- * external file outside the model's folder and for a model beyond 2 GiB without an external file.
+ * The bytes of a model and, with `externalFile`, the chunks of the file beside it (undefined where no initializer is large
+ * enough). Equal models give equal bytes. Throws FormatError where the model file would pass `maxBytes`.
  */
-export const encodeOnnx = (model: OnnxModel, options: EncodeOnnxOptions = {}): EncodedOnnx => {
-  const { externalFile, externalThresholdBytes = 1024, irVersion = 10 } = options;
-  const chunks: Uint8Array[] = [];
-  const fault = externalFile === undefined ? undefined : externalFault(externalFile);
-  if (fault !== undefined) throw new FormatError(`the external file's name ${fault}`, { file: externalFile! });
-  const place = externalFile === undefined ? inline : placeExternal(externalFile, externalThresholdBytes, chunks);
-  const total = model.graph.initializers.reduce((sum, { tensor }) => sum + tensor.data.byteLength, 0);
-  if (externalFile === undefined && total > MAX_MODEL) {
-    throw new FormatError(`the weights take ${total} bytes; an ONNX file holds ${MAX_MODEL}`, {
-      hint: "give an externalFile for the weights",
+export const encodeOnnx = (model: OnnxModel, options: EncodeOptions = {}): EncodedOnnx => {
+  const { externalFile, externalThresholdBytes = 1024, maxBytes = PROTOBUF_LIMIT } = options;
+  const fault = externalFile === undefined ? undefined : locationFault(externalFile);
+  if (fault !== undefined)
+    throw new FormatError(`${JSON.stringify(externalFile)} ${fault}`, { field: "externalFile" });
+  const external: External | undefined =
+    externalFile === undefined
+      ? undefined
+      : { location: externalFile, thresholdBytes: externalThresholdBytes, chunks: [], size: 0 };
+  const message = concat([
+    intField(1, IR_VERSION),
+    textField(2, "anneal"),
+    messageField(7, graphFields(model.graph, external)),
+    ...sorted(model.opsets).map(([domain, version]) =>
+      messageField(8, [textField(1, domain), intField(2, version)]),
+    ),
+    ...sorted(model.metadata).map(([key, value]) => pair(14, key, value)),
+  ]);
+  if (message.size > maxBytes) {
+    const hint = external === undefined ? "give externalFile" : "lower externalThresholdBytes";
+    throw new FormatError(`the model takes ${message.size} bytes; an ONNX file has at most ${maxBytes}`, {
+      hint,
     });
   }
-  const bytes = encodeMessage(modelProto, modelOf(model, place, irVersion), MAX_MODEL);
-  return { model: bytes, external: chunks.length > 0 ? chunks : undefined };
+  return { model: toBytes(message), external: external?.chunks.length ? external.chunks : undefined };
 };

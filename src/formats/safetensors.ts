@@ -2,25 +2,55 @@
  * safetensors (https://github.com/huggingface/safetensors): an eight-byte header length, a JSON header, the tensors' bytes
  * without holes. Written as the reference writer does; read with every rule of the format checked before anything is made.
  */
-import { byteLength, bytesOf, bytesPerElement, type DType, type Tensor, tensorFromBytes } from "../ir/tensor.ts";
+import {
+  byteLength,
+  bytesOf,
+  bytesPerElement,
+  type DType,
+  type Tensor,
+  tensorFromBytes,
+} from "../ir/tensor.ts";
 import { FormatError } from "../util/errors.ts";
 
+/** From the last to be written to the first: the order of the reference writer's own list. */
 const names: Readonly<Record<DType, string>> = {
-  float64: "F64", float32: "F32", float16: "F16", bfloat16: "BF16", int64: "I64", uint64: "U64", int32: "I32",
-  uint32: "U32", int16: "I16", uint16: "U16", int8: "I8", uint8: "U8", bool: "BOOL",
+  bool: "BOOL",
+  uint8: "U8",
+  int8: "I8",
+  int16: "I16",
+  uint16: "U16",
+  float16: "F16",
+  bfloat16: "BF16",
+  int32: "I32",
+  uint32: "U32",
+  float32: "F32",
+  float64: "F64",
+  int64: "I64",
+  uint64: "U64",
 };
 const dtypes = new Map(Object.entries(names).map(([dtype, name]) => [name, dtype as DType]));
+const ranks = new Map(Object.keys(names).map((dtype, rank) => [dtype, rank]));
 
 /** Longest header that the format allows, bytes. */
 const MAX_HEADER = 100_000_000;
 
-/** The file as chunks: tensors by falling element size, then by name, as the reference writer orders them. */
+/** By code point: `<` compares UTF-16 units, which puts U+1F600 before U+FFFD. */
+const byCodePoint = (a: string, b: string): number => {
+  let i = 0;
+  while (i < a.length && a[i] === b[i]) i++;
+  return (a.codePointAt(i) ?? -1) - (b.codePointAt(i) ?? -1);
+};
+
+/**
+ * The file as chunks, byte for byte as the reference writer's: tensors by falling dtype, then by name. Throws FormatError
+ * for a reserved name and for a header that the format does not allow.
+ */
 export const encodeSafetensors = (
   tensors: ReadonlyMap<string, Tensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): readonly Uint8Array[] => {
   const order = [...tensors].sort(
-    ([a, x], [b, y]) => bytesPerElement(y.dtype) - bytesPerElement(x.dtype) || (a < b ? -1 : 1),
+    ([a, x], [b, y]) => ranks.get(y.dtype)! - ranks.get(x.dtype)! || byCodePoint(a, b),
   );
   const header = new Map<string, unknown>();
   if (Object.keys(metadata).length > 0) header.set("__metadata__", metadata);
@@ -35,6 +65,11 @@ export const encodeSafetensors = (
   const json = new TextEncoder().encode(`{${entries.join(",")}}`);
   const padded = new Uint8Array(Math.ceil(json.length / 8) * 8).fill(0x20);
   padded.set(json);
+  if (padded.length > MAX_HEADER) {
+    throw new FormatError(`a header of ${padded.length} bytes is needed; ${MAX_HEADER} are allowed`, {
+      hint: "write the tensors to more than one file",
+    });
+  }
   const length = new Uint8Array(BigUint64Array.of(BigInt(padded.length)).buffer);
   return [length, padded, ...order.map(([, t]) => bytesOf(t))];
 };
@@ -53,62 +88,132 @@ export interface SafetensorsHeader {
   readonly dataOffset: number;
 }
 
-type Fail = (message: string, details?: { tensor?: string; offset?: number }) => never;
+/** `offset` counts from the start of the file. */
+type Fail = (message: string, details: { tensor?: string; offset: number }) => never;
 
-/**
- * The top-level keys of a JSON object, read from its text: JSON.parse keeps the last of equal keys in silence. The text is
- * known to be valid JSON.
- */
-const topLevelKeys = (text: string): string[] => {
-  const keys: string[] = [];
-  let depth = 0;
-  let last = "";
+interface Key {
+  readonly key: string;
+  /** Byte offset in the text. */
+  readonly offset: number;
+}
+
+/** Calls `visit` with each key of a valid JSON text, its object (a number of its own) and its depth. */
+const eachKey = (
+  text: string,
+  visit: (key: string, index: number, object: number, depth: number) => void,
+): void => {
+  const open: number[] = [];
+  let objects = 0;
+  let start = 0;
+  let end = 0;
   for (let i = 0; i < text.length; i++) {
     const c = text[i]!;
     if (c === '"') {
-      const start = i++;
+      start = i++;
       while (text[i] !== '"') i += text[i] === "\\" ? 2 : 1;
-      last = text.slice(start, i + 1);
-    } else if (c === "{" || c === "[") depth++;
-    else if (c === "}" || c === "]") depth--;
-    else if (c === ":" && depth === 1) keys.push(JSON.parse(last));
+      end = i + 1;
+    } else if (c === "{" || c === "[") open.push(objects++);
+    else if (c === "}" || c === "]") open.pop();
+    else if (c === ":") visit(JSON.parse(text.slice(start, end)), start, open.at(-1)!, open.length);
   }
+};
+
+const bytesBefore = (text: string, index: number): number =>
+  new TextEncoder().encode(text.slice(0, index)).length;
+
+/** The first key that stands twice in one object of a valid JSON text: JSON.parse keeps the last in silence. */
+export const repeatedKey = (text: string): Key | undefined => {
+  // The open object of each depth: a closed one's keys are let go, since a header may have millions of objects.
+  const open = new Map<number, { object: number; keys: Set<string> }>();
+  let found: { key: string; index: number } | undefined;
+  eachKey(text, (key, index, object, depth) => {
+    const last = open.get(depth);
+    const keys = last?.object === object ? last.keys : new Set<string>();
+    if (keys.has(key)) found ??= { key, index };
+    open.set(depth, { object, keys: keys.add(key) });
+  });
+  return found === undefined ? undefined : { key: found.key, offset: bytesBefore(text, found.index) };
+};
+
+/** Keys of the outermost object, in order. */
+const topLevelKeys = (text: string): Key[] => {
+  const keys: Key[] = [];
+  let [index, offset] = [0, 0];
+  eachKey(text, (key, start, _object, depth) => {
+    if (depth !== 1) return;
+    offset += bytesBefore(text.slice(index, start), start - index);
+    index = start;
+    keys.push({ key, offset });
+  });
   return keys;
 };
 
-const isCount = (x: unknown): x is number => typeof x === "number" && Number.isSafeInteger(x) && x >= 0;
+const isCount = (x: unknown): x is number =>
+  Number.isSafeInteger(x) && (x as number) >= 0 && !Object.is(x, -0);
 
-const entryOf = (name: string, value: unknown, dataLength: number, fail: Fail): Entry => {
+/** Number of elements; undefined where the product, taken from the left, leaves the safe integers. */
+const countOf = (shape: readonly number[]): number | undefined => {
+  let count = 1;
+  for (const d of shape) {
+    count *= d;
+    if (!Number.isSafeInteger(count)) return undefined;
+  }
+  return count;
+};
+
+/** Where in the file a tensor is described and where the data lie. */
+interface Place {
+  readonly keyOffset: number;
+  readonly dataOffset: number;
+  readonly dataLength: number;
+}
+
+const entryOf = (name: string, value: unknown, place: Place, fail: Fail): Entry => {
+  const refuse = (message: string, offset: number): never => fail(message, { tensor: name, offset });
+  const { keyOffset, dataOffset, dataLength } = place;
   const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
-  const type = dtypes.get(String(dtype));
-  if (type === undefined) return fail(`has the dtype ${JSON.stringify(dtype)}, which is not known`, { tensor: name });
-  if (!Array.isArray(shape) || !shape.every(isCount)) return fail("has no valid shape", { tensor: name });
+  const type = typeof dtype === "string" ? dtypes.get(dtype) : undefined;
+  if (type === undefined)
+    return refuse(`has the dtype ${JSON.stringify(dtype)}, which is not known`, keyOffset);
+  if (!Array.isArray(shape) || !shape.every(isCount)) return refuse("has no valid shape", keyOffset);
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) {
-    return fail("has no valid data_offsets", { tensor: name });
+    return refuse("has no valid data_offsets", keyOffset);
   }
   const [start, end] = offsets as [number, number];
-  const size = shape.reduce((n: number, d: number) => n * d, bytesPerElement(type));
-  if (!Number.isSafeInteger(size)) return fail(`has an impossible shape [${shape.join(", ")}]`, { tensor: name });
+  const size = (countOf(shape) ?? Number.NaN) * bytesPerElement(type);
+  if (!Number.isSafeInteger(size)) return refuse(`has an impossible shape [${shape.join(", ")}]`, keyOffset);
   if (end < start || end > dataLength) {
-    return fail(`lies at ${start}..${end}, outside the ${dataLength} bytes of data`, { tensor: name, offset: start });
+    return refuse(`lies at ${start}..${end}, outside the ${dataLength} bytes of data`, dataOffset + start);
   }
   if (end - start !== size) {
-    return fail(`takes ${end - start} bytes where [${shape.join(", ")}] of ${dtype} takes ${size}`, { tensor: name, offset: start });
+    const wanted = `[${shape.join(", ")}] of ${dtype} takes ${size}`;
+    return refuse(`takes ${end - start} bytes where ${wanted}`, dataOffset + start);
   }
   return { dtype: type, shape, start, end };
 };
 
-const metadataOf = (value: unknown, fail: Fail): Map<string, string> => {
+const metadataOf = (value: unknown, offset: number, fail: Fail): Map<string, string> => {
   if (value === undefined) return new Map();
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return fail("__metadata__ is no object");
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return fail("__metadata__ is no object", { offset });
+  }
   const list = Object.entries(value);
   const bad = list.find(([, v]) => typeof v !== "string");
-  if (bad !== undefined) return fail(`the metadata "${bad[0]}" is not a string`);
+  if (bad !== undefined) return fail(`the metadata "${bad[0]}" is not a string`, { offset });
   return new Map(list as [string, string][]);
 };
 
-const headerText = (bytes: Uint8Array, length: number, fail: Fail): string => {
-  if (bytes[8] !== 0x7b) return fail("the header does not begin with {", { offset: 8 });
+/** The header's text. The length is checked against the format and the file before anything is read. */
+const headerText = (bytes: Uint8Array, fail: Fail): string => {
+  if (bytes.length < 8)
+    fail(`is ${bytes.length} bytes long; a safetensors file has at least 8`, { offset: 0 });
+  const declared = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
+  if (declared > BigInt(MAX_HEADER))
+    fail(`declares a header of ${declared} bytes; ${MAX_HEADER} are allowed`, { offset: 0 });
+  const length = Number(declared);
+  if (8 + length > bytes.length)
+    fail(`declares a header of ${length} bytes and has ${bytes.length - 8}`, { offset: 0 });
+  if (length === 0 || bytes[8] !== 0x7b) return fail("the header does not begin with {", { offset: 8 });
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(8, 8 + length));
   } catch {
@@ -116,43 +221,49 @@ const headerText = (bytes: Uint8Array, length: number, fail: Fail): string => {
   }
 };
 
+const contiguous = (
+  found: readonly (readonly [string, Entry])[],
+  place: Omit<Place, "keyOffset">,
+  fail: Fail,
+): void => {
+  const { dataOffset, dataLength } = place;
+  let at = 0;
+  for (const [name, { start, end }] of found.toSorted(([, a], [, b]) => a.start - b.start || a.end - b.end)) {
+    const details = { tensor: name, offset: dataOffset + Math.min(at, start) };
+    if (start > at) fail(`leaves a hole of ${start - at} bytes before it`, details);
+    if (start < at) fail("overlaps the tensor before it", details);
+    at = end;
+  }
+  if (at !== dataLength)
+    fail(`has ${dataLength - at} bytes after the last tensor`, { offset: dataOffset + at });
+};
+
 /** Reads and checks the header of a whole file. Throws FormatError naming file, tensor and offset. */
 export const parseHeader = (bytes: Uint8Array, file: string): SafetensorsHeader => {
-  const fail: Fail = (message, details = {}) => {
+  const fail: Fail = (message, details) => {
     throw new FormatError(message, { file, ...details });
   };
-  if (bytes.length < 8) fail(`is ${bytes.length} bytes long; a safetensors file has at least 8`, { offset: 0 });
-  const declared = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
-  if (declared > BigInt(MAX_HEADER)) fail(`declares a header of ${declared} bytes; ${MAX_HEADER} are allowed`, { offset: 0 });
-  const length = Number(declared);
-  if (8 + length > bytes.length) fail(`declares a header of ${length} bytes and has ${bytes.length - 8}`, { offset: 0 });
-  const text = headerText(bytes, length, fail);
+  const text = headerText(bytes, fail);
   let json: Record<string, unknown> = {};
   try {
-    json = JSON.parse(text, (key, value) => (key === "__proto__" ? Object(value) : value));
+    json = JSON.parse(text);
   } catch (error) {
     fail(`the header is not JSON (${(error as Error).message})`, { offset: 8 });
   }
-  const keys = topLevelKeys(text);
-  const once = new Set<string>();
-  const twice = keys.find((key) => once.size === once.add(key).size);
-  if (twice !== undefined) fail("stands twice in the header", { tensor: twice });
-  const dataOffset = 8 + length;
-  const own = (key: string): unknown => Object.getOwnPropertyDescriptor(json, key)?.value;
-  const tensorNames = keys.filter((key) => key !== "__metadata__");
-  const found = tensorNames.map((key) => [key, entryOf(key, own(key), bytes.length - dataOffset, fail)] as const);
-  contiguous(found, bytes.length - dataOffset, fail);
-  return { entries: new Map(found), metadata: metadataOf(own("__metadata__"), fail), dataOffset };
-};
-
-const contiguous = (found: readonly (readonly [string, Entry])[], dataLength: number, fail: Fail): void => {
-  let at = 0;
-  for (const [name, { start, end }] of found.toSorted(([, a], [, b]) => a.start - b.start || a.end - b.end)) {
-    if (start > at) fail(`leaves a hole of ${start - at} bytes before it`, { tensor: name, offset: at });
-    if (start < at) fail("overlaps the tensor before it", { tensor: name, offset: start });
-    at = end;
+  const twice = repeatedKey(text);
+  if (twice !== undefined)
+    fail("stands twice in the header", { tensor: twice.key, offset: 8 + twice.offset });
+  const dataOffset = 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+  const data = { dataOffset, dataLength: bytes.length - dataOffset };
+  const found: [string, Entry][] = [];
+  let metadata = new Map<string, string>();
+  for (const { key, offset } of topLevelKeys(text)) {
+    const value = Object.getOwnPropertyDescriptor(json, key)?.value;
+    if (key === "__metadata__") metadata = metadataOf(value, 8 + offset, fail);
+    else found.push([key, entryOf(key, value, { ...data, keyOffset: 8 + offset }, fail)]);
   }
-  if (at !== dataLength) fail(`has ${dataLength - at} bytes after the last tensor`, { offset: at });
+  contiguous(found, data, fail);
+  return { entries: new Map(found), metadata, dataOffset };
 };
 
 /** All tensors of a file, as views of `bytes` where the alignment allows. Throws FormatError. */

@@ -1,6 +1,7 @@
 /** model.safetensors.index.json: which file of a sharded checkpoint holds which tensor. */
 import { byteLength, type Tensor } from "../ir/tensor.ts";
 import { FormatError } from "../util/errors.ts";
+import { repeatedKey } from "./safetensors.ts";
 
 const INDEX = "model.safetensors.index.json";
 const PLAIN_NAME = /^[\w.-]+\.safetensors$/;
@@ -28,15 +29,20 @@ export const shardName = (index: number, count: number): string => {
 };
 
 /** The index's JSON text. */
-export const encodeIndex = (shards: readonly (readonly string[])[], tensors: ReadonlyMap<string, Tensor>): string => {
+export const encodeIndex = (
+  shards: readonly (readonly string[])[],
+  tensors: ReadonlyMap<string, Tensor>,
+): string => {
   let total = 0;
   for (const t of tensors.values()) total += byteLength(t);
   const entries = shards.flatMap((names, i) => names.map((name) => [name, shardName(i, shards.length)]));
-  const map = entries.map(([name, file]) => `${JSON.stringify(name)}: ${JSON.stringify(file)}`).join(",\n    ");
+  const map = entries
+    .map(([name, file]) => `${JSON.stringify(name)}: ${JSON.stringify(file)}`)
+    .join(",\n    ");
   return `{\n  "metadata": {"total_size": ${total}},\n  "weight_map": {\n    ${map}\n  }\n}\n`;
 };
 
-/** Tensor name -> file. Throws FormatError for a map that is none, and for files outside the folder. */
+/** Tensor name -> file. Throws FormatError for a map that is none, a name given twice, and files outside the folder. */
 export const decodeIndex = (text: string, file: string = INDEX): Map<string, string> => {
   let json: unknown;
   try {
@@ -48,13 +54,24 @@ export const decodeIndex = (text: string, file: string = INDEX): Map<string, str
   if (typeof map !== "object" || map === null || Array.isArray(map)) {
     throw new FormatError("must be an object of tensor names and files", { file, field: "weight_map" });
   }
+  const twice = repeatedKey(text);
+  if (twice !== undefined) {
+    throw new FormatError("stands twice in the same object", {
+      file,
+      tensor: twice.key,
+      offset: twice.offset,
+    });
+  }
   const entries = Object.entries(map);
   for (const [tensor, shard] of entries) {
     if (typeof shard === "string" && PLAIN_NAME.test(shard) && !shard.includes("..")) continue;
-    throw new FormatError(`names the file ${JSON.stringify(shard)}; only a .safetensors file beside it is read`, {
-      file,
-      tensor,
-    });
+    throw new FormatError(
+      `names the file ${JSON.stringify(shard)}; only a .safetensors file beside it is read`,
+      {
+        file,
+        tensor,
+      },
+    );
   }
   return new Map(entries as [string, string][]);
 };
@@ -67,12 +84,14 @@ export const joinShards = (
   const all = new Map<string, Tensor>();
   for (const [shard, tensors] of shards) {
     for (const [name, t] of tensors) {
-      if (index.get(name) !== shard) throw new FormatError("is not where the index says", { file: shard, tensor: name });
+      if (index.get(name) !== shard)
+        throw new FormatError("is not where the index says", { file: shard, tensor: name });
       all.set(name, t);
     }
   }
   for (const [name, shard] of index) {
-    if (!all.has(name)) throw new FormatError("is named by the index and is not there", { file: shard, tensor: name });
+    if (!all.has(name))
+      throw new FormatError("is named by the index and is not there", { file: shard, tensor: name });
   }
   return all;
 };

@@ -1,8 +1,9 @@
 /**
- * Values, nodes and ops. The DAG is the trace: a `Value` is immutable and points at the `Node` that makes it; a program
- * is what its outputs reach. Shapes are inferred when an op is applied, so a wrong shape throws at the caller's line.
+ * Values, nodes and ops. The DAG is the trace: a `Value` is immutable and points at the `Node` that makes it;
+ * a program is what its outputs reach. Shapes are inferred when an op is applied, so a wrong shape throws at
+ * the caller's line.
  */
-import type { DType, Dim, Tensor, TensorType } from "./tensor.ts";
+import type { Dim, DType, Tensor, TensorType } from "./tensor.ts";
 
 export interface Value extends TensorType {
   readonly node: Node;
@@ -11,7 +12,14 @@ export interface Value extends TensorType {
 
 export type Values = readonly Value[];
 /** Attributes are plain data: what `print`, the cse key and the ONNX emitter can read. */
-export type Attr = number | string | boolean | Tensor | readonly number[] | readonly string[] | readonly Dim[];
+export type Attr =
+  | number
+  | string
+  | boolean
+  | Tensor
+  | readonly number[]
+  | readonly string[]
+  | readonly Dim[];
 export type Attrs = { readonly [key: string]: Attr | undefined };
 
 // biome-ignore lint/suspicious/noExplicitAny: a node does not know its op's types; the op does.
@@ -34,7 +42,12 @@ export type Incoming<Out extends Values> = Out extends readonly [Value] ? Out : 
 /** What an op's ONNX form may do: add nodes and constants to the graph under construction. */
 export interface Emit {
   /** Adds a node with `outputs` fresh output names (or the given ones) and returns them. */
-  node(opType: string, inputs: readonly string[], attrs?: OnnxAttrs, options?: EmitOptions): readonly string[];
+  node(
+    opType: string,
+    inputs: readonly string[],
+    attrs?: OnnxAttrs,
+    options?: EmitOptions,
+  ): readonly string[];
   /** Adds a constant (deduplicated) and returns its name, which is `name` where given. */
   constant(value: Tensor, name?: string): string;
 }
@@ -61,9 +74,14 @@ export interface Op<In extends Values = any, A extends Attrs = any, Out extends 
   infer(inputs: In, attrs: A): Types<Out>;
   /** Cotangents of the inputs from those of the outputs. Absent: grad() refuses to pass. */
   vjp?(g: Incoming<Out>, node: Node<A, In, Out>): Cotangents<In>;
-  /** An equal but cheaper value where these inputs allow one: constants folded, identities dropped, transposes taken in. */
+  /**
+   * An equal but cheaper value where these inputs allow one: constants folded, identities dropped, transposes
+   * taken in.
+   */
   simplify?(inputs: In, attrs: A): Value | undefined;
-  /** The ONNX op of the same name and attributes, or a function that emits nodes and returns the output names. */
+  /**
+   * The ONNX op of the same name and attributes, or a function that emits nodes and returns the output names.
+   */
   readonly onnx: string | ((emit: Emit, inputs: Names<In>, node: Node<A, In, Out>) => readonly string[]);
 }
 
@@ -106,4 +124,5 @@ export const constant = (value: Tensor, name?: string): Value =>
 
 export const isInput = (node: Node): node is Node<{ name: string; dtype: DType; shape: readonly Dim[] }> =>
   node.op === inputOp;
-export const isConstant = (node: Node): node is Node<{ value: Tensor; name?: string }> => node.op === constantOp;
+export const isConstant = (node: Node): node is Node<{ value: Tensor; name?: string }> =>
+  node.op === constantOp;

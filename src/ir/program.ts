@@ -1,6 +1,6 @@
 /** Programs: what a tree of outputs reaches from a tree of inputs. */
 import { entries, leaves, type MapTree, mapTree, type Tree } from "../util/tree.ts";
-import { apply, constant, type Attr, input, isConstant, isInput, type Node, type Value } from "./op.ts";
+import { type Attr, apply, constant, input, isConstant, isInput, type Node, type Value } from "./op.ts";
 import { shapeText, type TensorType } from "./tensor.ts";
 
 export interface Program<I = Tree<Value>, O = Tree<Value>> {
@@ -42,7 +42,9 @@ export const toposort = (outputs: Iterable<Value>): Node[] => {
 /** All nodes of a program in execution order. */
 export const nodesOf = (program: Program): Node[] => toposort(leaves<Value>(program.outputs));
 
-/** What a rewrite does to one node: replacement outputs, or undefined to keep it (on its rewritten inputs). */
+/**
+ * What a rewrite does to one node: replacement outputs, or undefined to keep it (on its rewritten inputs).
+ */
 export type NodeRewrite = (node: Node, inputs: readonly Value[]) => readonly Value[] | undefined;
 
 /** The outputs of `node` on `inputs`: itself where they are its own, else the same op applied anew. */
@@ -60,7 +62,10 @@ export const rewriteProgram = <P extends Program>(program: P, rewrite: NodeRewri
   return { ...program, outputs: mapTree<Value, Value>(program.outputs, lookup) };
 };
 
-/** Replaces inputs by constants of the same names: what bakes weights into a program for evaluation and shipping. */
+/**
+ * Replaces inputs by constants of the same names: what bakes weights into a program for evaluation and
+ * shipping.
+ */
 export const bindInputs = <P extends Program>(program: P, values: ReadonlyMap<string, Attr>): P =>
   rewriteProgram(program, (node) => {
     const value = isInput(node) ? values.get(node.attrs.name) : undefined;
@@ -74,7 +79,10 @@ const attrText = (attr: Attr): string => {
   return data.length <= 4 ? `${dtype}${shapeText(shape)}{${data.join(",")}}` : `${dtype}${shapeText(shape)}`;
 };
 
-/** A program as text, one node a line: `%3 float32[B, 4] = add(%1, x)`. Stable: the committed snapshots depend on it. */
+/**
+ * A program as text, one node a line: `%3 float32[B, 4] = add(%1, x)`. Stable: the committed snapshots depend
+ * on it.
+ */
 export const print = (program: Program): string => {
   const names = new Map<Value, string>();
   const lines: string[] = [];

@@ -28,7 +28,8 @@ export const sameShape = (a: readonly Dim[], b: readonly Dim[]): boolean =>
 
 /** Throws unless both types have one dtype; returns it. */
 export const sameDtype = (a: TensorType, b: TensorType, what: string): TensorType["dtype"] => {
-  if (a.dtype !== b.dtype) throw new ShapeError(`${what}: ${a.dtype} and ${b.dtype} do not mix; cast one of them`);
+  if (a.dtype !== b.dtype)
+    throw new ShapeError(`${what}: ${a.dtype} and ${b.dtype} do not mix; cast one of them`);
   return a.dtype;
 };
 

@@ -5,8 +5,18 @@ import { ShapeError } from "../util/errors.ts";
 export type Dim = number | string;
 
 export type DType =
-  | "float32" | "float16" | "float64" | "bfloat16"
-  | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64"
+  | "float32"
+  | "float16"
+  | "float64"
+  | "bfloat16"
+  | "int8"
+  | "uint8"
+  | "int16"
+  | "uint16"
+  | "int32"
+  | "uint32"
+  | "int64"
+  | "uint64"
   | "bool";
 
 export interface TensorType {
@@ -15,9 +25,16 @@ export interface TensorType {
 }
 
 export type TypedArray =
-  | Float32Array | Float64Array
-  | Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array
-  | BigInt64Array | BigUint64Array;
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array;
 
 /** Row-major data. float16 and bfloat16 are stored as their bits in a Uint16Array, bool as bytes. */
 export interface Tensor {
@@ -27,9 +44,19 @@ export interface Tensor {
 }
 
 const arrays = {
-  float32: Float32Array, float64: Float64Array, float16: Uint16Array, bfloat16: Uint16Array,
-  int8: Int8Array, uint8: Uint8Array, int16: Int16Array, uint16: Uint16Array, int32: Int32Array,
-  uint32: Uint32Array, int64: BigInt64Array, uint64: BigUint64Array, bool: Uint8Array,
+  float32: Float32Array,
+  float64: Float64Array,
+  float16: Uint16Array,
+  bfloat16: Uint16Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+  bool: Uint8Array,
 } as const;
 
 /** Bytes of one element. */
@@ -52,12 +79,19 @@ export const tensor = (dtype: DType, shape: readonly number[], data: TypedArray)
   return { dtype, shape, data };
 };
 
-/** A tensor over `bytes`, without a copy where the alignment allows. */
+/**
+ * A tensor over `bytes`, without a copy where the alignment allows. Throws ShapeError where they do not fill
+ * the shape.
+ */
 export const tensorFromBytes = (dtype: DType, shape: readonly number[], bytes: Uint8Array): Tensor => {
   const Type = arrays[dtype];
-  const length = bytes.byteLength / Type.BYTES_PER_ELEMENT;
+  if (bytes.byteLength !== byteLength({ dtype, shape })) {
+    throw new ShapeError(`${bytes.byteLength} bytes do not fill [${shape.join(", ")}] of ${dtype}`);
+  }
   const aligned = bytes.byteOffset % Type.BYTES_PER_ELEMENT === 0;
-  const source = aligned ? bytes : bytes.slice();
+  // Not bytes.slice(): that of a Node Buffer is a view, which is no better aligned.
+  const source = aligned ? bytes : new Uint8Array(bytes);
+  const length = source.byteLength / Type.BYTES_PER_ELEMENT;
   return tensor(dtype, shape, new Type(source.buffer as ArrayBuffer, source.byteOffset, length));
 };
 

@@ -1,4 +1,6 @@
-/** Causal multi-head self-attention with one fused projection, for training and for decoding against a cache. */
+/**
+ * Causal multi-head self-attention with one fused projection, for training and for decoding against a cache.
+ */
 import type { Value } from "../ir/op.ts";
 import type { Dim } from "../ir/tensor.ts";
 import { attend, type CacheInputs, cachedAttend } from "../ops/attention.ts";

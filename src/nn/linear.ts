@@ -31,7 +31,9 @@ const kinds: Record<PackedParam["kind"], Kind> = {
 
 /** x [..., K] times weight [K, N] plus bias [N] -> [..., N] (GPT-2's Conv1D orientation). */
 export const conv1d = ({ weight, bias }: Linear<Param>, x: Value): Value =>
-  isPacked(weight) ? kinds[weight.kind].multiply(x, weight.parts, dense(bias)) : affine(x, weight, dense(bias));
+  isPacked(weight)
+    ? kinds[weight.kind].multiply(x, weight.parts, dense(bias))
+    : affine(x, weight, dense(bias));
 
 /** x [..., K] times the transpose of weight [N, K] -> [..., N] (torch's Linear, and tied heads). */
 export const project = (weight: Param, x: Value, bias?: Value): Value => {

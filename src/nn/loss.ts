@@ -13,8 +13,9 @@ type Plain = Record<never, never>;
 // N rows, C channels, V vocabulary
 
 /**
- * The loss of a linear head, whose gradient never scales anything of V columns: with d = probs - onehot,
- * dx = g * (d w) and dw = d^T (g * x). loss = max - log(probs at max) - logit of the label, exact at any probability.
+ * The loss of a linear head, whose gradient never scales anything of V columns: with d = probs - onehot, dx =
+ * g * (d w) and dw = d^T (g * x). loss = max - log(probs at max) - logit of the label, exact at any
+ * probability.
  */
 const headLossOp: Op<[x: Value, w: Value, labels: Value], Plain, [loss: Value, probs: Value]> = {
   name: "headLoss",
@@ -60,7 +61,8 @@ const headLossOp: Op<[x: Value, w: Value, labels: Value], Plain, [loss: Value, p
 };
 
 /** Cross-entropy of softmax(x w^T), nats per row: x [N, C], w [V, C], labels [N, 1] -> [N, 1]. */
-export const headLoss = (x: Value, w: Value, labels: Value): Value => apply(headLossOp, [x, w, labels], {})[0];
+export const headLoss = (x: Value, w: Value, labels: Value): Value =>
+  apply(headLossOp, [x, w, labels], {})[0];
 
 /** Label of positions that do not count. */
 export const IGNORE = -100;
@@ -79,9 +81,9 @@ export const meanOver = (losses: Value, counts: Value): Value =>
   div(sum(mul(losses, counts)), maximum(sum(counts), 1));
 
 /**
- * Cross-entropy of temperature-softened distributions times T^2, nats per row: logits [N, V] both -> [N, 1]. It is
- * KL(teacher || student) plus the teacher's entropy, which has no gradient
- * (Hinton et al. 2015, https://arxiv.org/abs/1503.02531).
+ * Cross-entropy of temperature-softened distributions times T^2, nats per row: logits [N, V] both -> [N, 1].
+ * It is KL(teacher || student) plus the teacher's entropy, which has no gradient (Hinton et al. 2015,
+ * https://arxiv.org/abs/1503.02531).
  */
 export const distillLoss = (student: Value, teacher: Value, temperature: number): Value => {
   const target = softmax(mul(teacher, 1 / temperature));

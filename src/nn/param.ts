@@ -1,6 +1,7 @@
 /**
- * Parameters and weights. A spec says a parameter's type and how it starts; a weight is its numbers; a param is its Value
- * in a program. A weight has a kind: dense, or packed (int8, int4 block); only `nn/linear` and `nn/embedding` ask which.
+ * Parameters and weights. A spec says a parameter's type and how it starts; a weight is its numbers; a param
+ * is its Value in a program. A weight has a kind: dense, or packed (int8, int4 block); only `nn/linear` and
+ * `nn/embedding` ask which.
  */
 import { constant, type Value } from "../ir/op.ts";
 import { type Tensor, type TensorType, zeros } from "../ir/tensor.ts";
@@ -17,7 +18,10 @@ export interface ParamSpec extends TensorType {
   readonly init: Init;
 }
 
-/** A weight stored in another form than a dense float32 tensor; `dtype` and `shape` are those of the dense one. */
+/**
+ * A weight stored in another form than a dense float32 tensor; `dtype` and `shape` are those of the dense
+ * one.
+ */
 export interface PackedWeight extends TensorType {
   readonly shape: readonly number[];
   readonly kind: "int8" | "int4";
@@ -33,7 +37,8 @@ export interface PackedParam extends TensorType {
 }
 export type Param = Value | PackedParam;
 
-export const isPacked = <T extends object>(w: T): w is Extract<T, { kind: string; parts: object }> => "parts" in w;
+export const isPacked = <T extends object>(w: T): w is Extract<T, { kind: string; parts: object }> =>
+  "parts" in w;
 
 /** The Value of a param that must be dense (norms, biases). */
 export const dense = (p: Param): Value => {

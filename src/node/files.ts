@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { appendFileSync, mkdirSync } from "node:fs";
-import { access, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join, normalize, resolve } from "node:path";
 import { ConfigError, RunError } from "../util/errors.ts";
 
@@ -18,6 +18,7 @@ const hints: Readonly<Record<string, string>> = {
   EPERM: "there is no permission to write there: choose another place with --out",
   ENOTDIR: "a part of the path is a file: choose another place with --out",
   EEXIST: "a file stands where a folder is needed: choose another place with --out",
+  EIO: "the disk or its connection fails: check it, or choose another place with --out; then go on with --resume",
   EMFILE: "too many files are open: raise ulimit -n",
 };
 
@@ -42,6 +43,10 @@ export const syncFolder = async (dir: string): Promise<void> => {
     await handle.close();
   }
 };
+
+/** Deletes what an operation leaves behind; a failure here never hides the operation's own. */
+export const discard = (path: string): Promise<void> =>
+  rm(path, { recursive: true, force: true }).catch(() => {});
 
 export interface Written {
   readonly sizeBytes: number;
@@ -79,13 +84,16 @@ export const writeFileDurable = async (path: string, chunks: Chunks): Promise<vo
     await guarded("renaming", path, () => rename(temporary, path));
     await guarded("flushing", dirname(path), () => syncFolder(dirname(path)));
   } catch (error) {
-    await rm(temporary, { force: true });
+    await discard(temporary);
     throw error;
   }
 };
 
 /** Writes files into a folder that is not in use yet; names may have subfolders but never leave it. */
-export const writeInto = async (dir: string, files: ReadonlyMap<string, Chunks>): Promise<Map<string, Written>> => {
+export const writeInto = async (
+  dir: string,
+  files: ReadonlyMap<string, Chunks>,
+): Promise<Map<string, Written>> => {
   const written = new Map<string, Written>();
   const folders = new Set([dir]);
   for (const [name, chunks] of files) {
@@ -101,39 +109,59 @@ export const writeInto = async (dir: string, files: ReadonlyMap<string, Chunks>)
   return written;
 };
 
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
-
 /** The file that says that anneal made a folder, and may make it anew. */
 export const MARKER = "anneal.json";
 
-const replaceable = async (dir: string): Promise<boolean> => {
-  const names = await readdir(dir).catch(() => [] as string[]);
-  return names.length === 0 || names.includes(MARKER);
+/** The names in a folder; undefined where nothing is at its path. Throws ConfigError for a file, RunError if unreadable. */
+const namesIn = (dir: string): Promise<string[] | undefined> =>
+  guarded("reading", dir, () =>
+    readdir(dir).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code === "ENOENT") return undefined;
+      if (cause.code !== "ENOTDIR") throw cause;
+      throw new ConfigError("is no folder", { file: dir, cause, hint: "choose another folder with --out" });
+    }),
+  );
+
+/** Puts `temporary` in the place of `dir`; where that fails, the earlier folder comes back. */
+const swap = async (temporary: string, dir: string): Promise<void> => {
+  const aside = `${dir}.old-${process.pid}`;
+  await rm(aside, { recursive: true, force: true });
+  await guarded("moving aside", dir, () => rename(dir, aside));
+  try {
+    await guarded("renaming", dir, () => rename(temporary, dir));
+  } catch (error) {
+    await guarded(`moving back from ${aside}`, dir, () => rename(aside, dir));
+    throw error;
+  }
+  await guarded("flushing", dir, () => syncFolder(dirname(dir)));
+  await guarded("deleting", aside, () => rm(aside, { recursive: true, force: true }));
 };
 
 /**
  * Writes a whole folder: built beside its place, then renamed into it. An earlier folder of anneal's own is replaced;
- * anything else there is left alone. Throws ConfigError for a folder in the way, RunError where writing fails.
+ * anything else there is left alone. Throws ConfigError for what is in the way, RunError where writing fails.
  */
 export const writeFolder = async (dir: string, files: ReadonlyMap<string, Chunks>): Promise<void> => {
-  if (!(await replaceable(dir))) {
-    throw new ConfigError("holds files that anneal did not make", { file: dir, hint: "choose another folder with --out" });
+  const place = resolve(dir);
+  const names = await namesIn(place);
+  if (names !== undefined && names.length > 0 && !names.includes(MARKER)) {
+    throw new ConfigError("holds files that anneal did not make", {
+      file: dir,
+      hint: "choose another folder with --out",
+    });
   }
-  const temporary = `${dir}.tmp-${process.pid}`;
-  const old = `${dir}.old-${process.pid}`;
+  const temporary = `${place}.tmp-${process.pid}`;
   try {
-    await guarded("making the folder", temporary, () => mkdir(temporary, { recursive: true }));
+    await guarded("making the folder", temporary, async () => {
+      await rm(temporary, { recursive: true, force: true });
+      await mkdir(temporary, { recursive: true });
+    });
     await writeInto(temporary, files);
-    if (await exists(dir)) await guarded("moving aside", dir, () => rename(dir, old));
-    await guarded("renaming", dir, () => rename(temporary, dir));
-    await guarded("flushing", dirname(dir), () => syncFolder(dirname(resolve(dir))));
+    if (names !== undefined) return await swap(temporary, place);
+    await guarded("renaming", place, () => rename(temporary, place));
+    await guarded("flushing", place, () => syncFolder(dirname(place)));
   } finally {
-    await rm(temporary, { recursive: true, force: true });
-    await rm(old, { recursive: true, force: true });
+    await discard(temporary);
   }
 };
 
@@ -145,6 +173,10 @@ export const appendLine = (path: string, line: string): void => {
   } catch (cause) {
     const { code = "" } = cause as NodeJS.ErrnoException;
     const hint = hints[code];
-    throw new RunError(`appending failed (${code})`, { file: path, cause, ...(hint === undefined ? {} : { hint }) });
+    throw new RunError(`appending failed (${code})`, {
+      file: path,
+      cause,
+      ...(hint === undefined ? {} : { hint }),
+    });
   }
 };

@@ -1,11 +1,25 @@
-/** One process at a time in a run's directory. */
+/**
+ * One process at a time in a run's directory. The lock is a file placed by link(2), so it is whole or not there. A lock
+ * whose owner is dead is removed under a second lock beside it, so that two newcomers never both take it over.
+ */
+import { randomUUID } from "node:crypto";
 import { link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { BusyError } from "../util/errors.ts";
-import { guarded } from "./files.ts";
+import { discard, guarded } from "./files.ts";
 
-const isAlive = (pid: number): boolean => {
+interface Owner {
+  readonly pid: number;
+  readonly host: string;
+  /** When the process began, in ticks since boot, where the system tells: a process id is used again. */
+  readonly began?: string | undefined;
+  /** Tells one taking of the lock from another of the same process. */
+  readonly id?: string | undefined;
+}
+
+/** Whether a process of this machine runs, be it another user's. */
+export const isAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0);
     return true;
@@ -14,27 +28,84 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
+/** Field 22 of /proc/PID/stat; the name before it may hold spaces and parentheses. */
+const beganAt = async (pid: number): Promise<string | undefined> => {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+};
+
+/** A process on another machine counts as alive: nobody here can tell. */
+const holds = async ({ pid, host, began }: Owner): Promise<boolean> => {
+  if (host !== hostname()) return true;
+  if (!isAlive(pid)) return false;
+  const now = await beganAt(pid);
+  return began === undefined || now === undefined || began === now;
+};
+
 /** Places the lock whole: a link of a finished file either succeeds or finds another's. */
-const place = async (path: string): Promise<boolean> => {
-  const temporary = `${path}.${process.pid}`;
-  await writeFile(temporary, JSON.stringify({ pid: process.pid, host: hostname() }));
+const place = async (path: string, owner: Owner): Promise<boolean> => {
+  const temporary = `${path}.${process.pid}-${owner.id}`;
   try {
+    await writeFile(temporary, JSON.stringify(owner));
     await link(temporary, path);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
     throw error;
   } finally {
-    await rm(temporary, { force: true });
+    await discard(temporary);
   }
 };
 
-const ownerOf = async (path: string): Promise<{ pid: number; host: string } | undefined> => {
+/** "gone": no lock there; undefined: one that says nothing, as a power failure may leave. */
+const ownerOf = async (path: string): Promise<Owner | "gone" | undefined> => {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  if (text === undefined) return "gone";
   try {
-    return JSON.parse(await readFile(path, "utf8"));
+    const owner = JSON.parse(text) as Owner | null;
+    return Number.isSafeInteger(owner?.pid) && owner!.pid > 0 && typeof owner?.host === "string"
+      ? owner
+      : undefined;
   } catch {
     return undefined;
   }
+};
+
+const busy = (path: string, owner: Owner | undefined): BusyError => {
+  const who = owner === undefined ? "another process" : `process ${owner.pid} on ${owner.host}`;
+  return new BusyError(`is in use by ${who}`, {
+    file: dirname(path),
+    hint: `wait for it, or delete ${path} if it is gone`,
+  });
+};
+
+/** Takes the lock at `path`; `depth` counts the locks of locks, each needed only if a process died in a takeover. */
+const take = async (path: string, me: Owner, depth: number): Promise<void> => {
+  for (let attempt = 0; !(await place(path, me)); attempt++) {
+    const owner = await ownerOf(path);
+    if (owner === "gone" && attempt < 10) continue;
+    if (owner === "gone" || depth === 0 || (owner !== undefined && (await holds(owner)))) {
+      throw busy(path, owner === "gone" ? undefined : owner);
+    }
+    const guard = `${path}.takeover`;
+    await take(guard, me, depth - 1);
+    try {
+      // Looked at again under the guard: the stale lock may be gone and a live one stand in its place.
+      const still = await ownerOf(path);
+      if (still !== "gone" && (still === undefined || !(await holds(still)))) await rm(path, { force: true });
+    } finally {
+      await release(guard, me);
+    }
+  }
+};
+
+/** Gives the lock back, unless it is another's by now. */
+const release = async (path: string, me: Owner): Promise<void> => {
+  const owner = await ownerOf(path);
+  if (owner !== "gone" && owner?.id === me.id) await rm(path, { force: true });
 };
 
 /**
@@ -44,14 +115,7 @@ const ownerOf = async (path: string): Promise<{ pid: number; host: string } | un
 export const lockRun = async (dir: string): Promise<() => Promise<void>> => {
   const path = join(dir, "lock");
   await guarded("making the folder", dir, () => mkdir(dir, { recursive: true }));
-  for (let attempt = 0; !(await guarded("locking", path, () => place(path))); attempt++) {
-    const owner = await ownerOf(path);
-    const alive = owner !== undefined && (owner.host !== hostname() || isAlive(owner.pid));
-    if (alive || attempt > 2) {
-      const who = owner === undefined ? "another process" : `process ${owner.pid} on ${owner.host}`;
-      throw new BusyError(`is in use by ${who}`, { file: dir, hint: `wait for it, or delete ${path} if it is gone` });
-    }
-    await rm(path, { force: true });
-  }
-  return () => rm(path, { force: true });
+  const me = { pid: process.pid, host: hostname(), began: await beganAt(process.pid), id: randomUUID() };
+  await guarded("locking", path, () => take(path, me, 3));
+  return () => guarded("unlocking", path, () => release(path, me));
 };

@@ -1,14 +1,23 @@
 /**
  * Checkpoints that survive a crash at any moment: built under a temporary name, flushed, hashed, renamed, read back; only
- * then does `latest` move, and only then do older ones go.
+ * then does `latest` move, and only then do older ones go. One of the same step is moved aside first, and counts until then.
  */
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Json } from "../models/model.ts";
 import type { CheckpointStore } from "../train/checkpoint.ts";
-import { CheckpointError } from "../util/errors.ts";
-import { type Chunks, guarded, syncFolder, writeFileDurable, type Written, writeInto } from "./files.ts";
+import { CheckpointError, ConfigError } from "../util/errors.ts";
+import {
+  type Chunks,
+  discard,
+  guarded,
+  syncFolder,
+  type Written,
+  writeFileDurable,
+  writeInto,
+} from "./files.ts";
+import { isAlive } from "./lock.ts";
 
 export { appendLine, writeFileDurable, writeFolder } from "./files.ts";
 export { lockRun } from "./lock.ts";
@@ -29,107 +38,221 @@ interface Manifest {
 
 type Loaded = Awaited<ReturnType<CheckpointStore["load"]>>;
 
-const STEP = /^step-(\d+)$/;
-const TEMPORARY = /^step-\d+\.tmp-(\d+)$/;
+const MANIFEST = "manifest.json";
+/** A folder of a step, or one that was moved aside by a process that saved the step anew. */
+const STEP = /^step-(0|[1-9]\d*)(\.old-\d+)?$/;
+const TEMPORARY = /^(?:step-\d+|latest)\.tmp-(\d+)$/;
+const ASIDE = /^(step-\d+)\.old-(\d+)$/;
+const FILE_NAME = /^[\w-][\w.-]*$/;
 const text = new TextEncoder();
 
-/** Steps that have a folder, newest first. */
-const stepsIn = async (dir: string): Promise<number[]> => {
-  const names = await readdir(dir).catch(() => [] as string[]);
-  return names.flatMap((name) => STEP.exec(name)?.[1] ?? []).map(Number).sort((a, b) => b - a);
+const sha256Of = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+
+const namesIn = (dir: string): Promise<string[]> =>
+  guarded("reading", dir, () =>
+    readdir(dir).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return [];
+      throw error;
+    }),
+  );
+
+interface Place {
+  readonly step: number;
+  /** The folder's name. */
+  readonly name: string;
+}
+
+/** Folders of steps, newest first; of one step, that in its place before that moved aside. */
+const placesIn = async (dir: string): Promise<Place[]> => {
+  const found = (await namesIn(dir)).flatMap((name) => {
+    const step = Number(STEP.exec(name)?.[1]);
+    return Number.isSafeInteger(step) ? [{ step, name }] : [];
+  });
+  return found.sort((a, b) => b.step - a.step || a.name.length - b.name.length);
+};
+
+const isFileName = (name: string): boolean => FILE_NAME.test(name) && name !== MANIFEST;
+
+/** The manifest opens with the hash of all that follows, so that no bit of it can change unseen. */
+const encodeManifest = (manifest: Manifest): Uint8Array => {
+  const rest = JSON.stringify(manifest).slice(1);
+  return text.encode(`{"sha256":"${sha256Of(text.encode(rest))}",${rest}`);
+};
+
+const decodeManifest = (bytes: Buffer, step: number, file: string): Manifest => {
+  const hash = /^\{"sha256":"([0-9a-f]{64})",/.exec(bytes.toString("latin1", 0, 80));
+  if (hash === null || sha256Of(bytes.subarray(hash[0].length)) !== hash[1]) {
+    throw new CheckpointError("is damaged: its hash is missing or differs", { file });
+  }
+  const damaged = (what: string, cause?: unknown) =>
+    new CheckpointError(`is damaged: ${what}`, { file, cause });
+  let manifest: Partial<Manifest> | null;
+  try {
+    manifest = JSON.parse(bytes.toString("utf8"));
+  } catch (cause) {
+    throw damaged("it is not JSON", cause);
+  }
+  const files: unknown = manifest?.files;
+  if (typeof files !== "object" || files === null || manifest?.step !== step) {
+    throw damaged("it is not a manifest of this step");
+  }
+  for (const [name, written] of Object.entries(files) as [string, Partial<Written> | null][]) {
+    if (!isFileName(name)) throw damaged(`${JSON.stringify(name)} is no name of a file beside it`);
+    if (typeof written?.sizeBytes !== "number" || typeof written.sha256 !== "string") {
+      throw damaged(`${name} has no size and hash`);
+    }
+  }
+  return manifest as Manifest;
 };
 
 /** Reads a checkpoint and checks sizes and hashes. Throws CheckpointError saying what is wrong. */
-const verified = async (dir: string, step: number): Promise<Loaded> => {
-  const folder = join(dir, `step-${step}`);
+const verified = async (dir: string, { step, name: folder }: Place): Promise<Loaded> => {
   const read = (name: string): Promise<Buffer> =>
-    readFile(join(folder, name)).catch((cause) => {
-      throw new CheckpointError(`cannot be read (${cause.code})`, { file: join(folder, name), cause });
+    readFile(join(dir, folder, name)).catch((cause) => {
+      throw new CheckpointError(`cannot be read (${cause.code})`, { file: join(dir, folder, name), cause });
     });
-  let manifest: Manifest;
-  const raw = await read("manifest.json");
-  try {
-    manifest = JSON.parse(raw.toString("utf8"));
-  } catch (cause) {
-    throw new CheckpointError("is damaged: it is not JSON", { file: join(folder, "manifest.json"), cause });
-  }
-  if (typeof manifest?.files !== "object" || manifest.step !== step) {
-    throw new CheckpointError("is damaged: it is not a manifest of this step", { file: join(folder, "manifest.json") });
-  }
+  const manifest = decodeManifest(await read(MANIFEST), step, join(dir, folder, MANIFEST));
   const files = new Map<string, Uint8Array>();
   for (const [name, { sizeBytes, sha256 }] of Object.entries(manifest.files)) {
     const bytes = await read(name);
-    if (bytes.length !== sizeBytes || createHash("sha256").update(bytes).digest("hex") !== sha256) {
-      throw new CheckpointError("is damaged: size or hash differ from the manifest", { file: join(folder, name) });
+    if (bytes.length !== sizeBytes || sha256Of(bytes) !== sha256) {
+      throw new CheckpointError("is damaged: size or hash differ from the manifest", {
+        file: join(dir, folder, name),
+      });
     }
     files.set(name, bytes);
   }
   return { step, files, meta: manifest.meta };
 };
 
-/** Removes what processes that are gone left half-written. */
+const isSound = (dir: string, place: Place): Promise<boolean> =>
+  verified(dir, place).then(
+    () => true,
+    (error) => {
+      if (error instanceof CheckpointError) return false;
+      throw error;
+    },
+  );
+
+const remove = (path: string): Promise<void> =>
+  guarded("deleting", path, () => rm(path, { recursive: true, force: true }));
+
+/** Ends what a crash left of a step saved anew: a sound one in its place stays, else the one moved aside comes back. */
+const restore = async (dir: string, aside: string): Promise<void> => {
+  const name = ASIDE.exec(aside)![1]!;
+  const step = Number(STEP.exec(name)?.[1]);
+  if (await isSound(dir, { step, name })) return remove(join(dir, aside));
+  if (!(await isSound(dir, { step, name: aside }))) return;
+  await remove(join(dir, name));
+  await guarded("renaming", join(dir, aside), () => rename(join(dir, aside), join(dir, name)));
+  await guarded("flushing", dir, () => syncFolder(dir));
+};
+
+/** Removes what processes that are gone left half-written. What bears the id of this process is an earlier one's. */
 const sweep = async (dir: string): Promise<void> => {
-  for (const name of await readdir(dir).catch(() => [] as string[])) {
-    const pid = TEMPORARY.exec(name)?.[1];
-    if (pid === undefined || Number(pid) === process.pid) continue;
-    try {
-      process.kill(Number(pid), 0);
-    } catch {
-      await rm(join(dir, name), { recursive: true, force: true });
-    }
+  const isGone = (pid: string): boolean => Number(pid) === process.pid || !isAlive(Number(pid));
+  for (const name of await namesIn(dir)) {
+    const [, temporary] = TEMPORARY.exec(name) ?? [];
+    const [, , aside] = ASIDE.exec(name) ?? [];
+    if (temporary !== undefined && isGone(temporary)) await remove(join(dir, name));
+    if (aside !== undefined && isGone(aside)) await restore(dir, name);
   }
 };
 
-const save = async (dir: string, step: number, files: Readonly<Record<string, Chunks>>, meta: Json): Promise<void> => {
-  const final = join(dir, `step-${step}`);
-  const temporary = `${final}.tmp-${process.pid}`;
+/** Puts a finished folder in its place; where that fails, or what is there reads back wrong, the earlier one returns. */
+const moveIn = async (dir: string, place: Place, temporary: string): Promise<void> => {
+  const final = join(dir, place.name);
+  const aside = `${final}.old-${process.pid}`;
+  const existed = (await namesIn(dir)).includes(place.name);
+  if (existed) await guarded("moving aside", final, () => rename(final, aside));
+  try {
+    await guarded("renaming", final, () => rename(temporary, final));
+    await guarded("flushing", dir, () => syncFolder(dir));
+    await verified(dir, place);
+  } catch (error) {
+    if (existed) {
+      await discard(final);
+      await guarded("moving back", aside, () => rename(aside, final));
+    }
+    throw error;
+  }
+  await writeFileDurable(join(dir, "latest"), [text.encode(`${place.name}\n`)]);
+  if (existed) await remove(aside);
+};
+
+const save = async (
+  dir: string,
+  place: Place,
+  files: Readonly<Record<string, Chunks>>,
+  meta: Json,
+): Promise<void> => {
+  const bad = Object.keys(files).find((name) => !isFileName(name));
+  if (bad !== undefined) throw new ConfigError("is no name for a checkpoint's file", { file: bad });
+  const temporary = join(dir, `${place.name}.tmp-${process.pid}`);
   await guarded("making the folder", temporary, () => mkdir(temporary, { recursive: true }));
   try {
     const written = await writeInto(temporary, new Map(Object.entries(files)));
-    const manifest = { step, files: Object.fromEntries(written), meta };
-    await writeInto(temporary, new Map([["manifest.json", [text.encode(JSON.stringify(manifest))]]]));
-    await rm(final, { recursive: true, force: true });
-    await guarded("renaming", final, () => rename(temporary, final));
-    await guarded("flushing", dir, () => syncFolder(dir));
+    const manifest = { step: place.step, files: Object.fromEntries(written), meta };
+    await writeInto(temporary, new Map([[MANIFEST, [encodeManifest(manifest)]]]));
+    await moveIn(dir, place, temporary);
   } finally {
-    await rm(temporary, { recursive: true, force: true });
+    await discard(temporary);
   }
-  await verified(dir, step);
-  await writeFileDurable(join(dir, "latest"), [text.encode(`step-${step}\n`)]);
 };
 
-const prune = async (dir: string, keep: number): Promise<void> => {
-  for (const step of (await stepsIn(dir)).slice(Math.max(2, keep))) {
-    await rm(join(dir, `step-${step}`), { recursive: true, force: true });
+/** Deletes what is older than the last `keep` sound ones; damaged ones never count, `saved` always does. */
+const prune = async (dir: string, saved: Place, keep: number): Promise<void> => {
+  let sound = 1;
+  for (const place of await placesIn(dir)) {
+    if (place.name === saved.name || ASIDE.test(place.name)) continue;
+    if (sound >= Math.max(2, keep)) await remove(join(dir, place.name));
+    else if (await isSound(dir, place)) sound++;
   }
+};
+
+/** Where to look, in order, and what is wrong with `latest`. */
+const candidates = async (dir: string): Promise<{ order: Place[]; wrong?: string }> => {
+  const places = await placesIn(dir);
+  const pointer = await readFile(join(dir, "latest"), "utf8").catch((error: NodeJS.ErrnoException) => error);
+  if (typeof pointer !== "string") return { order: places, wrong: `cannot be read (${pointer.code})` };
+  const step = /^step-(\d+)\n?$/.exec(pointer)?.[1];
+  if (step === undefined) return { order: places, wrong: "names no step" };
+  const first = places.filter((place) => place.step === Number(step));
+  const order = [...first, ...places.filter((place) => !first.includes(place))];
+  return first.length > 0 ? { order } : { order, wrong: `names step-${step}, which is not there` };
 };
 
 const load = async (dir: string, { strict = false, onWarning }: StoreOptions): Promise<Loaded> => {
-  const latest = await readFile(join(dir, "latest"), "utf8").catch(() => "");
-  const named = STEP.exec(latest.trim())?.[1];
-  const steps = await stepsIn(dir);
-  const order = named === undefined ? steps : [Number(named), ...steps.filter((s) => s !== Number(named))];
-  for (const step of order) {
+  const { order, wrong } = await candidates(dir);
+  if (wrong !== undefined && order.length > 0) {
+    if (strict) throw new CheckpointError(wrong, { file: join(dir, "latest") });
+    onWarning?.(`DAMAGED CHECKPOINT: ${join(dir, "latest")}: ${wrong}; looking for the newest sound one`);
+  }
+  for (const place of order) {
     try {
-      return await verified(dir, step);
+      return await verified(dir, place);
     } catch (error) {
       if (strict || !(error instanceof CheckpointError)) throw error;
       onWarning?.(`DAMAGED CHECKPOINT: ${error.message}; going back to the one before`);
     }
   }
-  throw new CheckpointError(`there is no sound checkpoint: looked for ${join(dir, "step-*")}, found ${steps.length}`, {
-    file: dir,
-    hint: "leave out --resume to start from the beginning",
-  });
+  throw new CheckpointError(
+    `there is no sound checkpoint: looked for ${join(dir, "step-*")}, found ${order.length}`,
+    {
+      file: dir,
+      hint: "leave out --resume to start from the beginning",
+    },
+  );
 };
 
-/** Checkpoints in a folder. */
+/** Checkpoints in a folder that one process at a time writes to (see lockRun), one save after the other. */
 export const checkpointStore = (dir: string, options: StoreOptions = {}): CheckpointStore => ({
   save: async (step, files, meta) => {
     await guarded("making the folder", dir, () => mkdir(dir, { recursive: true }));
     await sweep(dir);
-    await save(dir, step, files, meta);
-    await prune(dir, options.keep ?? 2);
+    const place = { step, name: `step-${step}` };
+    await save(dir, place, files, meta);
+    await prune(dir, place, options.keep ?? 2);
   },
   load: () => load(dir, options),
 });

@@ -1,5 +1,6 @@
 /** Attention cores: one that is trained, one that decodes against a key-value cache. */
 import { apply, type Op, type Value } from "../ir/op.ts";
+import { broadcast, sameShape } from "../ir/shape.ts";
 import { type Dim, shapeText, tensorOf } from "../ir/tensor.ts";
 import { ShapeError } from "../util/errors.ts";
 import { add, mul, sub } from "./elementwise.ts";
@@ -10,8 +11,9 @@ import { sum, sumTo } from "./structure.ts";
 
 const attendOp: Op<readonly Value[], { scale: number }, [out: Value, probs: Value]> = {
   name: "attend",
-  infer: ([q, k, v]) => {
-    if (q === undefined || k === undefined || v === undefined) throw new ShapeError("attend: needs q, k and v");
+  infer: ([q, k, v, mask]) => {
+    if (q === undefined || k === undefined || v === undefined)
+      throw new ShapeError("attend: needs q, k and v");
     const fits = q.shape.at(-1) === k.shape.at(-1) && k.shape.at(-2) === v.shape.at(-2);
     if (!fits) {
       throw new ShapeError(
@@ -19,12 +21,21 @@ const attendOp: Op<readonly Value[], { scale: number }, [out: Value, probs: Valu
       );
     }
     const rows = q.shape.slice(0, -1);
+    const scores = [...rows, k.shape.at(-2)!];
+    if (mask !== undefined && !sameShape(broadcast(mask.shape, scores, "attend"), scores)) {
+      throw new ShapeError(
+        `attend: mask ${shapeText(mask.shape)} does not broadcast to ${shapeText(scores)}`,
+      );
+    }
     return [
       { dtype: q.dtype, shape: [...rows, v.shape.at(-1)!] },
-      { dtype: q.dtype, shape: [...rows, k.shape.at(-2)!] },
+      { dtype: q.dtype, shape: scores },
     ];
   },
-  /** sum(dP * P) over keys equals sum(dO * O) over the head (Dao et al. 2022, https://arxiv.org/abs/2205.14135). */
+  /**
+   * sum(dP * P) over keys equals sum(dO * O) over the head (Dao et al. 2022,
+   * https://arxiv.org/abs/2205.14135).
+   */
   vjp: ([g, gProbs], { inputs: [q, k, v, mask], outputs: [out, probs], attrs: { scale } }) => {
     const slopes: Value[] = [];
     const levels: Value[] = [];
@@ -57,10 +68,17 @@ const attendOp: Op<readonly Value[], { scale: number }, [out: Value, probs: Valu
 };
 
 /**
- * softmax(scale * q k^T + mask) v: q [B, H, T, D], k and v [B, H, S, D], mask broadcasts to [B, H, T, S] -> [B, H, T, D]
- * (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762). The probabilities [B, H, T, S] are the second result.
+ * softmax(scale * q k^T + mask) v: q [B, H, T, D], k and v [B, H, S, D], mask broadcasts to [B, H, T, S] ->
+ * [B, H, T, D] (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762). The probabilities [B, H, T, S] are
+ * the second result.
  */
-export const attend = (q: Value, k: Value, v: Value, mask?: Value, scale?: number): [out: Value, probs: Value] => {
+export const attend = (
+  q: Value,
+  k: Value,
+  v: Value,
+  mask?: Value,
+  scale?: number,
+): [out: Value, probs: Value] => {
   const factor = scale ?? 1 / Math.sqrt(q.shape.at(-1) as number);
   return apply(attendOp, mask === undefined ? [q, k, v] : [q, k, v, mask], { scale: factor });
 };
@@ -85,12 +103,18 @@ const cachedOp: Op<readonly Value[], GroupQuery, [out: Value, key: Value, value:
     const [b, t, width] = qkv!.shape;
     const d = pastKey!.shape[3]!;
     if (typeof d !== "number" || width !== (heads + 2 * kvHeads) * d) {
-      throw new ShapeError(`cachedAttend: ${shapeText(qkv!.shape)} does not hold ${heads} + 2 x ${kvHeads} heads of ${d}`);
+      throw new ShapeError(
+        `cachedAttend: ${shapeText(qkv!.shape)} does not hold ${heads} + 2 x ${kvHeads} heads of ${d}`,
+      );
     }
     const cache = { dtype: qkv!.dtype, shape: [b!, kvHeads, total, d] };
     return [{ dtype: qkv!.dtype, shape: [b!, t!, heads * d] }, cache, cache];
   },
-  onnx: (emit, [qkv, pastKey, pastValue, seqlensK, totalLength, bias], { attrs: { heads, kvHeads, scale } }) => {
+  onnx: (
+    emit,
+    [qkv, pastKey, pastValue, seqlensK, totalLength, bias],
+    { attrs: { heads, kvHeads, scale } },
+  ) => {
     const inputs = [qkv!, "", "", pastKey!, pastValue!, seqlensK!, totalLength!];
     if (bias !== undefined) inputs.push("", "", "", bias);
     const attrs = { num_heads: { int: heads }, kv_num_heads: { int: kvHeads }, scale: { float: scale } };
@@ -107,8 +131,8 @@ export interface CachedOptions {
 }
 
 /**
- * Causal attention against a cache: qkv [B, T, (H + 2 Hkv) D] packed -> out [B, T, H D] and the grown cache. Inference
- * only; keys are appended behind `seqlensK`. Past and present may be one buffer.
+ * Causal attention against a cache: qkv [B, T, (H + 2 Hkv) D] packed -> out [B, T, H D] and the grown cache.
+ * Inference only; keys are appended behind `seqlensK`. Past and present may be one buffer.
  */
 export const cachedAttend = (qkv: Value, cache: CacheInputs, options: CachedOptions) => {
   const { heads, kvHeads, total } = options;

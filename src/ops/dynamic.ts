@@ -24,4 +24,5 @@ const keepLastOp: Op<[x: Value, count: Value], { kept: Dim }, [Value]> = {
   },
 };
 /** x [B, T, ...], count int64 [] -> the last `count` of T (all of them for 0), a dimension named `kept`. */
-export const keepLast = (x: Value, count: Value, kept: Dim): Value => apply(keepLastOp, [x, count], { kept })[0];
+export const keepLast = (x: Value, count: Value, kept: Dim): Value =>
+  apply(keepLastOp, [x, count], { kept })[0];

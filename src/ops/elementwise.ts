@@ -1,7 +1,11 @@
-/** Elementwise ops: arithmetic with numpy broadcasting, activations, comparisons. Number literals are accepted. */
+/**
+ * Elementwise ops: arithmetic with numpy broadcasting, activations, comparisons. Number literals are
+ * accepted.
+ */
 import { apply, constant, isConstant, type Op, type Value } from "../ir/op.ts";
 import { broadcast, sameDtype, sameShape } from "../ir/shape.ts";
-import { type DType, scalar, tensorOf, type TensorType } from "../ir/tensor.ts";
+import { type DType, scalar, type TensorType, tensorOf } from "../ir/tensor.ts";
+import { ShapeError } from "../util/errors.ts";
 import { expandTo, sumTo } from "./structure.ts";
 
 export type Operand = Value | number;
@@ -59,7 +63,11 @@ const binary = (name: string, onnx: string, vjp?: BinaryVjp, rules: BinaryRules 
   onnx,
 });
 
-const unary = (name: string, onnx: Op["onnx"], vjp: (g: Value, x: Value, y: Value) => Value | null): Unary => ({
+const unary = (
+  name: string,
+  onnx: Op["onnx"],
+  vjp: (g: Value, x: Value, y: Value) => Value | null,
+): Unary => ({
   name,
   infer: ([x]) => [{ dtype: x.dtype, shape: x.shape }],
   vjp: ([g], { inputs: [x], outputs: [y] }) => [vjp(g, x, y)],
@@ -193,6 +201,7 @@ export const equal = (a: Operand, b: Operand): Value => apply(equalOp, pair(a, b
 const whereOp: Op<[c: Value, a: Value, b: Value], Record<never, never>, [Value]> = {
   name: "where",
   infer: ([c, a, b]): [TensorType] => {
+    if (c.dtype !== "bool") throw new ShapeError(`where: the condition is ${c.dtype}, not bool`);
     const shape = broadcast(broadcast(a.shape, b.shape, "where"), c.shape, "where");
     return [{ dtype: sameDtype(a, b, "where"), shape }];
   },
@@ -203,8 +212,19 @@ const whereOp: Op<[c: Value, a: Value, b: Value], Record<never, never>, [Value]>
 export const where = (c: Value, a: Operand, b: Operand): Value => apply(whereOp, [c, ...pair(a, b)], {})[0];
 
 const onnxDtype: Partial<Record<DType, number>> = {
-  float32: 1, uint8: 2, int8: 3, uint16: 4, int16: 5, int32: 6, int64: 7, bool: 9, float16: 10, float64: 11, uint32: 12,
-  uint64: 13, bfloat16: 16,
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  uint16: 4,
+  int16: 5,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+  uint32: 12,
+  uint64: 13,
+  bfloat16: 16,
 };
 const castOp: Op<[x: Value], { to: DType }, [Value]> = {
   name: "cast",

@@ -1,5 +1,6 @@
 /** Picking and placing single elements of the last axis by index. */
 import { apply, constant, type Op, type Value } from "../ir/op.ts";
+import { sameShape } from "../ir/shape.ts";
 import { shapeText, tensorOf } from "../ir/tensor.ts";
 import { ShapeError } from "../util/errors.ts";
 import { expandTo } from "./structure.ts";
@@ -7,8 +8,10 @@ import { expandTo } from "./structure.ts";
 type Plain = Record<never, never>;
 
 const rowsMatch = (x: Value, ids: Value, what: string): void => {
-  const fits = x.shape.length === ids.shape.length && ids.shape.slice(0, -1).every((d, i) => d === x.shape[i]);
-  if (!fits) throw new ShapeError(`${what}: indices ${shapeText(ids.shape)} do not fit ${shapeText(x.shape)}`);
+  const fits =
+    x.shape.length === ids.shape.length && ids.shape.slice(0, -1).every((d, i) => d === x.shape[i]);
+  if (!fits)
+    throw new ShapeError(`${what}: indices ${shapeText(ids.shape)} do not fit ${shapeText(x.shape)}`);
 };
 
 const takeOp: Op<[x: Value, ids: Value], Plain, [Value]> = {
@@ -27,7 +30,11 @@ const putOp: Op<[x: Value, ids: Value, values: Value], Plain, [Value]> = {
   name: "put",
   infer: ([x, ids, values]) => {
     rowsMatch(x, ids, "put");
-    rowsMatch(ids, values, "put");
+    if (!sameShape(ids.shape, values.shape)) {
+      throw new ShapeError(
+        `put: values ${shapeText(values.shape)} do not fit indices ${shapeText(ids.shape)}`,
+      );
+    }
     return [{ dtype: x.dtype, shape: x.shape }];
   },
   vjp: ([g], { inputs: [, ids] }) => {

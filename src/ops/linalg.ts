@@ -38,7 +38,9 @@ const matmulOp: Op<[a: Value, b: Value], Attributes, [Value]> = {
     const [m, k] = matrix(a, transA);
     const [k2, n] = matrix(b, transB);
     if (k !== k2) {
-      throw new ShapeError(`matmul: inner dimensions ${k} of ${shapeText(a.shape)} and ${k2} of ${shapeText(b.shape)} differ`);
+      throw new ShapeError(
+        `matmul: inner dimensions ${k} of ${shapeText(a.shape)} and ${k2} of ${shapeText(b.shape)} differ`,
+      );
     }
     const batch = broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2), "matmul");
     return [{ dtype: sameDtype(a, b, "matmul"), shape: [...batch, m, n] }];
@@ -81,18 +83,30 @@ const affineOp: Op<[x: Value, w: Value, b: Value], Record<never, never>, [Value]
   name: "affine",
   infer: ([x, w, b]) => {
     const [k, n] = [w.shape[0], w.shape[1]];
-    if (x.shape.length !== 2 || w.shape.length !== 2 || x.shape[1] !== k || b.shape.length !== 1 || b.shape[0] !== n) {
+    if (
+      x.shape.length !== 2 ||
+      w.shape.length !== 2 ||
+      x.shape[1] !== k ||
+      b.shape.length !== 1 ||
+      b.shape[0] !== n
+    ) {
       throw new ShapeError(
         `affine: ${shapeText(x.shape)} x ${shapeText(w.shape)} + ${shapeText(b.shape)} do not fit; want [M, K] x [K, N] + [N]`,
       );
     }
     return [{ dtype: sameDtype(x, w, "affine"), shape: [x.shape[0]!, n!] }];
   },
-  vjp: ([g], { inputs: [x, w] }) => [matmul(g, w, { transB: true }), matmul(x, g, { transA: true }), sum(g, [0])],
+  vjp: ([g], { inputs: [x, w] }) => [
+    matmul(g, w, { transB: true }),
+    matmul(x, g, { transA: true }),
+    sum(g, [0]),
+  ],
   onnx: (emit, [x, w, b]) => emit.node("Gemm", [x, w, b]),
 };
 
-/** x [..., K], w [K, N], b [N] -> [..., N]: one Gemm with the bias inside, where the rows have a fixed number. */
+/**
+ * x [..., K], w [K, N], b [N] -> [..., N]: one Gemm with the bias inside, where the rows have a fixed number.
+ */
 export const affine = (x: Value, w: Value, b: Value): Value => {
   if (x.shape.length > 2 && x.shape.some((d) => typeof d === "string")) return add(matmul(x, w), b);
   const y = apply(affineOp, [flat(x), w, b], {})[0];

@@ -17,9 +17,14 @@ const int8MatmulOp: Op<readonly Value[], Plain, [Value]> = {
     return [{ dtype: x!.dtype, shape: [...x!.shape.slice(0, -1), q!.shape[1]!] }];
   },
   onnx: (emit, [x, q, scale, bias]) =>
-    emit.node("DynamicQuantizeMatMul", [x!, q!, scale!, ...(bias === undefined ? [] : ["", bias])], {}, {
-      domain: "com.microsoft",
-    }),
+    emit.node(
+      "DynamicQuantizeMatMul",
+      [x!, q!, scale!, ...(bias === undefined ? [] : ["", bias])],
+      {},
+      {
+        domain: "com.microsoft",
+      },
+    ),
 };
 
 /** x [..., K] (quantized to uint8 on the fly) x q int8 [K, N] * scale [N] (+ bias [N]) -> [..., N]. */
@@ -37,7 +42,12 @@ const int4MatmulOp: Op<readonly Value[], Blocks, [Value]> = {
   onnx: (emit, [x, q, scale, bias], { attrs: { k, n, block, accuracy } }) => {
     const inputs = [x!, q!, scale!, ...(bias === undefined ? [] : ["", "", bias])];
     const attrs = { K: { int: k }, N: { int: n }, bits: { int: 4 }, block_size: { int: block } };
-    return emit.node("MatMulNBits", inputs, { ...attrs, accuracy_level: { int: accuracy } }, { domain: "com.microsoft" });
+    return emit.node(
+      "MatMulNBits",
+      inputs,
+      { ...attrs, accuracy_level: { int: accuracy } },
+      { domain: "com.microsoft" },
+    );
   },
 };
 
@@ -49,8 +59,8 @@ export interface Int4Options {
 }
 
 /**
- * x [..., K] x (q - 8) * scale -> [..., N]: q uint8 [N, ceil(K / block), block / 2], two values a byte, the even one low;
- * scale float32 [N * ceil(K / block)].
+ * x [..., K] x (q - 8) * scale -> [..., N]: q uint8 [N, ceil(K / block), block / 2], two values a byte, the
+ * even one low; scale float32 [N * ceil(K / block)].
  */
 export const int4Matmul = (x: Value, q: Value, scale: Value, options: Int4Options): Value => {
   const { block, accuracy = 4, bias } = options;
@@ -72,8 +82,12 @@ const int8RowsOp: Op<[q: Value, scale: Value, ids: Value], Plain, [Value]> = {
     return emit.node("Mul", [wide!, column!]);
   },
 };
-/** Columns `ids` of an int8 matrix q [K, N] with scale [N], as rows [...ids, K]: an embedding over a tied head. */
-export const int8Rows = (q: Value, scale: Value, ids: Value): Value => apply(int8RowsOp, [q, scale, ids], {})[0];
+/**
+ * Columns `ids` of an int8 matrix q [K, N] with scale [N], as rows [...ids, K]: an embedding over a tied
+ * head.
+ */
+export const int8Rows = (q: Value, scale: Value, ids: Value): Value =>
+  apply(int8RowsOp, [q, scale, ids], {})[0];
 
 const int4RowsOp: Op<[q: Value, scale: Value, ids: Value], { k: number }, [Value]> = {
   name: "int4Rows",

@@ -1,6 +1,7 @@
 /**
- * Random numbers inside a program, a pure function of a seed that is an input: an integer hash of the element's number
- * (the finaliser "lowbias32" of Wellons 2018, https://nullprogram.com/blog/2018/07/31/), so that a step has no hidden state.
+ * Random numbers inside a program, a pure function of a seed that is an input: an integer hash of the
+ * element's number (the finaliser "lowbias32" of Wellons 2018, https://nullprogram.com/blog/2018/07/31/), so
+ * that a step has no hidden state.
  */
 import { apply, type Op, type Value } from "../ir/op.ts";
 import { tensor, tensorOf } from "../ir/tensor.ts";
@@ -19,7 +20,13 @@ const uniformOp: Op<[seed: Value], { stream: number; shape: readonly number[] },
     };
     const times = (x: string, by: number) => emit.node("Mul", [x, word(by)])[0]!;
     const mix = (x: string) => shift(times(shift(times(shift(x, 16), 0x7feb352d), 15), 0x846ca68b), 16);
-    const numbers = emit.constant(tensor("uint32", [size], Uint32Array.from({ length: size }, (_, i) => i)));
+    const numbers = emit.constant(
+      tensor(
+        "uint32",
+        [size],
+        Uint32Array.from({ length: size }, (_, i) => i),
+      ),
+    );
     const [word0] = emit.node("Cast", [seed], { to: { int: 12 } });
     const key = mix(emit.node("Add", [word0!, word(stream)])[0]!);
     const bits = mix(emit.node("BitwiseXor", [numbers, key])[0]!);

@@ -46,7 +46,11 @@ const logSoftmaxOp: Op<[x: Value], Plain, [Value]> = {
 /** log(softmax(x)) over the last axis. */
 export const logSoftmax = (x: Value): Value => apply(logSoftmaxOp, [x], {})[0];
 
-const layerNormOp: Op<[x: Value, scale: Value, bias: Value], { epsilon: number }, [y: Value, mean: Value, inv: Value]> = {
+const layerNormOp: Op<
+  [x: Value, scale: Value, bias: Value],
+  { epsilon: number },
+  [y: Value, mean: Value, inv: Value]
+> = {
   name: "layerNorm",
   infer: ([x, scale, bias]) => {
     const width = x.shape.at(-1);
@@ -77,11 +81,16 @@ const layerNormOp: Op<[x: Value, scale: Value, bias: Value], { epsilon: number }
     ];
   },
   onnx: (emit, [x, scale, bias], { attrs: { epsilon } }) =>
-    emit.node("LayerNormalization", [x, scale, bias], { axis: { int: -1 }, epsilon: { float: epsilon } }, { outputs: 3 }),
+    emit.node(
+      "LayerNormalization",
+      [x, scale, bias],
+      { axis: { int: -1 }, epsilon: { float: epsilon } },
+      { outputs: 3 },
+    ),
 };
 /**
- * (x - mean) / sqrt(var + epsilon) * scale + bias over the last axis: x [..., C], scale and bias [C] -> [..., C]
- * (Ba et al. 2016, https://arxiv.org/abs/1607.06450).
+ * (x - mean) / sqrt(var + epsilon) * scale + bias over the last axis: x [..., C], scale and bias [C] -> [...,
+ * C] (Ba et al. 2016, https://arxiv.org/abs/1607.06450).
  */
 export const layerNorm = (x: Value, scale: Value, bias: Value, epsilon = 1e-5): Value =>
   apply(layerNormOp, [x, scale, bias], { epsilon })[0];

@@ -73,7 +73,9 @@ const reshapeOp: Op<[x: Value], { shape: readonly Dim[] }, [Value]> = {
     const from = inputs[0].shape;
     const dims = shape.map((d, i) => (typeof d === "number" ? d : d === from[i] ? 0 : -1));
     if (dims.filter((d) => d === -1).length > 1) {
-      throw new ShapeError(`reshape: ${shapeText(from)} to ${shapeText(shape)} leaves more than one dimension open`);
+      throw new ShapeError(
+        `reshape: ${shapeText(from)} to ${shapeText(shape)} leaves more than one dimension open`,
+      );
     }
     return emit.node("Reshape", [x, emit.constant(ints(dims))]);
   },
@@ -91,14 +93,22 @@ const transposeOp: Op<[x: Value], { perm: readonly number[] }, [Value]> = {
     if (perm.length !== x.shape.length || new Set(perm).size !== perm.length) {
       throw new ShapeError(`transpose: [${perm.join(", ")}] does not permute ${shapeText(x.shape)}`);
     }
-    return [{ dtype: x.dtype, shape: perm.map((axis) => x.shape[axisOf(axis, perm.length, "transpose")]!) }];
+    return [{ dtype: x.dtype, shape: perm.map((axis) => x.shape[axis]!) }];
   },
-  vjp: ([g], { attrs: { perm } }) => [transpose(g, perm.map((_, i) => perm.indexOf(i)))],
+  vjp: ([g], { attrs: { perm } }) => [
+    transpose(
+      g,
+      perm.map((_, i) => perm.indexOf(i)),
+    ),
+  ],
   onnx: (emit, [x], { attrs: { perm } }) => emit.node("Transpose", [x], { perm: { ints: perm } }),
 };
 /** Permutes the axes. */
-export const transpose = (x: Value, perm: readonly number[]): Value =>
-  perm.every((axis, i) => axis === i) ? x : apply(transposeOp, [x], { perm })[0];
+export const transpose = (x: Value, perm: readonly number[]): Value => {
+  const axes = perm.map((axis) => axisOf(axis, x.shape.length, "transpose"));
+  const same = axes.length === x.shape.length && axes.every((axis, i) => axis === i);
+  return same ? x : apply(transposeOp, [x], { perm: axes })[0];
+};
 
 /** The permutation that made `x`, where a transpose did. */
 export const permutationOf = (x: Value): readonly number[] | undefined =>
@@ -113,7 +123,9 @@ const sliceOp: Op<[x: Value], { axis: number; start: number; end: number }, [Val
     }
     return [{ dtype: x.dtype, shape: x.shape.map((d, i) => (i === axis ? end - start : d)) }];
   },
-  vjp: ([g], { inputs: [x], attrs: { axis, start, end } }) => [pad(g, axis, start, (x.shape[axis] as number) - end)],
+  vjp: ([g], { inputs: [x], attrs: { axis, start, end } }) => [
+    pad(g, axis, start, (x.shape[axis] as number) - end),
+  ],
   onnx: (emit, [x], { attrs: { axis, start, end } }) =>
     emit.node("Slice", [x, ...[start, end, axis].map((n) => emit.constant(ints([n])))]),
 };
@@ -133,13 +145,17 @@ const padOp: Op<[x: Value], { axis: number; before: number; after: number }, [Va
   ],
   onnx: (emit, [x], { inputs, attrs: { axis, before, after } }) => {
     const rank = inputs[0].shape.length;
-    const pads = Array.from({ length: 2 * rank }, (_, i) => (i === axis ? before : i === rank + axis ? after : 0));
+    const pads = Array.from({ length: 2 * rank }, (_, i) =>
+      i === axis ? before : i === rank + axis ? after : 0,
+    );
     return emit.node("Pad", [x, emit.constant(ints(pads))]);
   },
 };
 /** Zeros before and after along a fixed `axis`. */
-export const pad = (x: Value, axis: number, before: number, after: number): Value =>
-  before === 0 && after === 0 ? x : apply(padOp, [x], { axis, before, after })[0];
+export const pad = (x: Value, axis: number, before: number, after: number): Value => {
+  const at = axisOf(axis, x.shape.length, "pad");
+  return before === 0 && after === 0 ? x : apply(padOp, [x], { axis: at, before, after })[0];
+};
 
 const concatOp: Op<readonly Value[], { axis: number }, [Value]> = {
   name: "concat",
@@ -179,13 +195,18 @@ const splitOp: Op<[x: Value], { axis: number; parts: number }, readonly Value[]>
   infer: ([x], { axis, parts }) => {
     const size = x.shape[axis];
     if (typeof size !== "number" || size % parts !== 0) {
-      throw new ShapeError(`split: dimension ${axis} of ${shapeText(x.shape)} does not make ${parts} equal parts`);
+      throw new ShapeError(
+        `split: dimension ${axis} of ${shapeText(x.shape)} does not make ${parts} equal parts`,
+      );
     }
     const shape = x.shape.map((d, i) => (i === axis ? size / parts : d));
     return Array.from({ length: parts }, () => ({ dtype: x.dtype, shape }));
   },
   vjp: (gs, { outputs, attrs: { axis } }) => [
-    concat(gs.map((g, i) => g ?? expandTo(constant(tensorOf(outputs[i]!.dtype, [], [0])), outputs[i]!.shape)), axis),
+    concat(
+      gs.map((g, i) => g ?? expandTo(constant(tensorOf(outputs[i]!.dtype, [], [0])), outputs[i]!.shape)),
+      axis,
+    ),
   ],
   onnx: (emit, [x], { attrs: { axis, parts } }) =>
     emit.node("Split", [x], { axis: { int: axis }, num_outputs: { int: parts } }, { outputs: parts }),
@@ -203,7 +224,10 @@ const partsOp: Op<[x: Value], { sizes: readonly number[] }, readonly Value[]> = 
     return sizes.map((size) => ({ dtype: x.dtype, shape: [size, ...x.shape.slice(1)] }));
   },
   vjp: (gs, { outputs }) => [
-    concat(gs.map((g, i) => g ?? expandTo(constant(tensorOf(outputs[i]!.dtype, [], [0])), outputs[i]!.shape)), 0),
+    concat(
+      gs.map((g, i) => g ?? expandTo(constant(tensorOf(outputs[i]!.dtype, [], [0])), outputs[i]!.shape)),
+      0,
+    ),
   ],
   onnx: (emit, [x], { attrs: { sizes } }) =>
     emit.node("Split", [x, emit.constant(ints(sizes))], { axis: { int: 0 } }, { outputs: sizes.length }),
@@ -214,7 +238,14 @@ export const partsOf = (x: Value, sizes: readonly number[]): readonly Value[] =>
 
 const gatherOp: Op<[table: Value, ids: Value], Record<never, never>, [Value]> = {
   name: "gather",
-  infer: ([table, ids]) => [{ dtype: table.dtype, shape: [...ids.shape, ...table.shape.slice(1)] }],
+  infer: ([table, ids]) => {
+    if (table.shape.length === 0 || !ids.dtype.startsWith("int")) {
+      throw new ShapeError(
+        `gather: wants rows and integer ids, not ${shapeText(table.shape)} and ${ids.dtype}`,
+      );
+    }
+    return [{ dtype: table.dtype, shape: [...ids.shape, ...table.shape.slice(1)] }];
+  },
   vjp: ([g], { inputs: [table, ids] }) => [scatterAdd(g, ids, table.shape), null],
   onnx: (emit, [table, ids]) => emit.node("Gather", [table, ids], { axis: { int: 0 } }),
 };
@@ -223,7 +254,13 @@ export const gather = (table: Value, ids: Value): Value => apply(gatherOp, [tabl
 
 const scatterAddOp: Op<[rows: Value, ids: Value], { shape: readonly Dim[] }, [Value]> = {
   name: "scatterAdd",
-  infer: ([rows], { shape }) => [{ dtype: rows.dtype, shape }],
+  infer: ([rows, ids], { shape }) => {
+    if (!sameShape(rows.shape, [...ids.shape, ...shape.slice(1)])) {
+      const [from, at, to] = [rows.shape, ids.shape, shape].map(shapeText);
+      throw new ShapeError(`scatterAdd: rows ${from} at ids ${at} do not fit ${to}`);
+    }
+    return [{ dtype: rows.dtype, shape }];
+  },
   vjp: ([g], { inputs: [, ids] }) => [gather(g, ids), null],
   onnx: (emit, [rows, ids], { inputs, attrs: { shape } }) => {
     const zero = emit.constant(tensorOf(inputs[0].dtype, [1], [0]));
@@ -233,6 +270,8 @@ const scatterAddOp: Op<[rows: Value, ids: Value], { shape: readonly Dim[] }, [Va
     return emit.node("ScatterND", [table!, index!, rows], { reduction: { string: "add" } });
   },
 };
-/** rows [...ids, ...], ids [...] -> a table of `shape` with each row added at its id: the adjoint of gather. */
+/**
+ * rows [...ids, ...], ids [...] -> a table of `shape` with each row added at its id: the adjoint of gather.
+ */
 export const scatterAdd = (rows: Value, ids: Value, shape: readonly Dim[]): Value =>
   apply(scatterAddOp, [rows, ids], { shape })[0];

@@ -2,8 +2,9 @@
  * The shipped folder in the layout of transformers.js: config.json, generation_config.json, the tokenizer's files and
  * onnx/*.onnx of every dtype, with model.safetensors to go on from. Files are bytes here; `node/` writes them.
  */
-import { encodeOnnx } from "../formats/onnx.ts";
+
 import { toOnnx } from "../formats/lower.ts";
+import { encodeOnnx } from "../formats/onnx.ts";
 import { encodeSafetensors } from "../formats/safetensors.ts";
 import type { Json, Model } from "../models/model.ts";
 import { tensorsOf } from "../nn/param.ts";
@@ -17,7 +18,8 @@ export type Files = Map<string, readonly Uint8Array[]>;
 const INLINE_LIMIT = 1.9e9;
 
 /** JSON as the bytes of a file: two spaces, one line feed at the end. */
-export const jsonBytes = (value: Json): Uint8Array => new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`);
+export const jsonBytes = (value: Json): Uint8Array =>
+  new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`);
 
 /** The decoding graph of `model` as files: `path`, and `path_data` where it is too large for one. */
 export const decoderFiles = (model: Model, path: string): Files => {

@@ -1,5 +1,5 @@
 /** The dtypes of a shipped model, by the names and files that transformers.js knows. */
-import { pipe, type Pass, quantize } from "../compress/index.ts";
+import { type Pass, pipe, quantize } from "../compress/index.ts";
 
 export type ShipDtype = "fp32" | "q8" | "q4";
 

@@ -57,7 +57,12 @@ const greedy = async (run: Reference["run"], prompt: readonly number[], tokens: 
 /** Running sums of what is compared. */
 const tally = () => ({ diff: 0, dot: 0, a: 0, b: 0, same: 0, rows: 0, first: 0, greedy: 0 });
 
-const compareLogits = (sums: ReturnType<typeof tally>, a: Float32Array, b: Float32Array, vocab: number): void => {
+const compareLogits = (
+  sums: ReturnType<typeof tally>,
+  a: Float32Array,
+  b: Float32Array,
+  vocab: number,
+): void => {
   for (let i = 0; i < b.length; i++) {
     sums.diff = Math.max(sums.diff, Math.abs(a[i]! - b[i]!));
     sums.dot += a[i]! * b[i]!;

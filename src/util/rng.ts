@@ -46,7 +46,10 @@ export const rng = (seed: number, name: string, position = 0): Rng => {
   let buffer: number[] = [];
   const word = (): number => {
     if (buffer.length === 0) {
-      buffer = philox4x32([block >>> 0, Math.floor(block / 2 ** 32), Math.floor(seed / 2 ** 32) >>> 0, 0], key);
+      buffer = philox4x32(
+        [block >>> 0, Math.floor(block / 2 ** 32), Math.floor(seed / 2 ** 32) >>> 0, 0],
+        key,
+      );
       block++;
     }
     return buffer.pop()!;

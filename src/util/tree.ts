@@ -1,6 +1,7 @@
 /**
- * Trees: plain nested objects and arrays. A leaf is whatever has a `dtype`: a type, a Value, a Tensor, a Weight. The
- * dotted path of a leaf is its name everywhere: safetensors key, ONNX initializer, optimizer mask, progress line.
+ * Trees: plain nested objects and arrays. A leaf is whatever has a `dtype`: a type, a Value, a Tensor, a
+ * Weight. The dotted path of a leaf is its name everywhere: safetensors key, ONNX initializer, optimizer
+ * mask, progress line.
  */
 export type Tree<A> = A | readonly Tree<A>[] | { readonly [key: string]: Tree<A> };
 
@@ -22,7 +23,8 @@ export function* entries<A>(tree: Tree<A>, path = ""): Generator<[path: string, 
     yield [path, tree as A];
     return;
   }
-  for (const [key, child] of Object.entries(tree as object)) yield* entries<A>(child as Tree<A>, join(path, key));
+  for (const [key, child] of Object.entries(tree as object))
+    yield* entries<A>(child as Tree<A>, join(path, key));
 }
 
 /** The leaves of `tree`, in insertion order. */
@@ -30,21 +32,29 @@ export const leaves = <A>(tree: Tree<A>): A[] => Array.from(entries(tree), ([, l
 
 /** Applies `fn` to each leaf; the result has the same structure. */
 // biome-ignore lint/suspicious/noExplicitAny: the structure is the caller's, kept as it is.
-export function mapTree<A, B, T = any>(tree: T, fn: (leaf: A, path: string) => B, path = ""): MapTree<T, A, B> {
+export function mapTree<A, B, T = any>(
+  tree: T,
+  fn: (leaf: A, path: string) => B,
+  path = "",
+): MapTree<T, A, B> {
   type Out = MapTree<T, A, B>;
   if (isLeaf(tree)) return fn(tree as unknown as A, path) as unknown as Out;
   if (Array.isArray(tree)) {
     return tree.map((child, i) => mapTree<A, B>(child, fn, join(path, String(i)))) as unknown as Out;
   }
   const out: Record<string, unknown> = {};
-  for (const [key, child] of Object.entries(tree as object)) out[key] = mapTree<A, B>(child, fn, join(path, key));
+  for (const [key, child] of Object.entries(tree as object))
+    out[key] = mapTree<A, B>(child, fn, join(path, key));
   return out as unknown as Out;
 }
 
 /** A tree's leaves as a Map from dotted path to leaf. */
 export const flatten = <A>(tree: Tree<A>): Map<string, A> => new Map(entries<A>(tree));
 
-/** Rebuilds a tree shaped like `like` from leaves by dotted path; `missing` decides what an absent leaf becomes. */
+/**
+ * Rebuilds a tree shaped like `like` from leaves by dotted path; `missing` decides what an absent leaf
+ * becomes.
+ */
 // biome-ignore lint/suspicious/noExplicitAny: see mapTree.
 export const unflatten = <A, B, T = any>(
   like: T,
