@@ -1,7 +1,7 @@
 // npm run -s bench -- NAME: progress on stderr, one JSON object as the last line of stdout.
 import { readdirSync } from "node:fs";
-import { cpus, totalmem } from "node:os";
 import { createRequire } from "node:module";
+import { cpus, totalmem } from "node:os";
 
 const name = process.argv[2];
 const names = readdirSync(new URL("./suites", import.meta.url))

@@ -5,7 +5,7 @@ export * from "./engine/compile.ts";
 export type * from "./engine/engine.ts";
 export { toOnnx } from "./formats/lower.ts";
 export * from "./ir/op.ts";
-export { print, type Program, trace } from "./ir/program.ts";
+export { type Program, print, trace } from "./ir/program.ts";
 export * from "./ir/tensor.ts";
 export * from "./models/gpt2.ts";
 export type { Architecture, Model } from "./models/model.ts";

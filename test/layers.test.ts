@@ -88,6 +88,7 @@ const lineRule =
   (pattern: RegExp) =>
   (file: File): string[] =>
     code(file.text)
+      .replace(/"(?:[^"\\\n]|\\.)*"/g, '""')
       .split("\n")
       .filter((line) => pattern.test(line))
       .map((line) => line.trim());

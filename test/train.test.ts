@@ -10,14 +10,21 @@ import { nodeEngine } from "../src/node/engine.ts";
 import { mul } from "../src/ops/elementwise.ts";
 import { optimizers } from "../src/optim/index.ts";
 import type { Checkpoints, Snapshot } from "../src/train/checkpoint.ts";
-import { type BatchSource, type MetricsRow, train, type TrainHooks, type TrainOptions } from "../src/train/loop.ts";
+import {
+  type BatchSource,
+  type MetricsRow,
+  type TrainHooks,
+  type TrainOptions,
+  train,
+} from "../src/train/loop.ts";
 import { languageModelling, type Objective } from "../src/train/objective.ts";
 import { heldOutLoss } from "../src/train/validate.ts";
 import { flatten } from "../src/util/tree.ts";
 
 const B = 4;
 const T = 16;
-const text = "the quick brown fox jumps over the lazy dog and then the dog sleeps while the fox runs. ".repeat(12);
+const text =
+  "the quick brown fox jumps over the lazy dog and then the dog sleeps while the fox runs. ".repeat(12);
 const alphabet = [...new Set(text)].sort();
 const tokens = Uint32Array.from(text, (c) => alphabet.indexOf(c));
 
@@ -62,7 +69,12 @@ const memory = () => {
 };
 
 const numbers = (model: Model): Map<string, number[]> =>
-  new Map(Array.from(flatten<Weight>(model.weights), ([k, w]) => [k, Array.from((w as Tensor).data as Float32Array)]));
+  new Map(
+    Array.from(flatten<Weight>(model.weights), ([k, w]) => [
+      k,
+      Array.from((w as Tensor).data as Float32Array),
+    ]),
+  );
 
 let engine: Engine;
 beforeAll(async () => {
@@ -86,12 +98,19 @@ test("another seed gives other dropout, hence other weights", async () => {
 
 describe.each([
   ["adamw, joined params", options({ evalEvery: 3, validation })],
-  ["muon, dropout, accumulation", options({ evalEvery: 3, validation, optimizer: optimizers.muon(), accumulate: 2 })],
+  [
+    "muon, dropout, accumulation",
+    options({ evalEvery: 3, validation, optimizer: optimizers.muon(), accumulate: 2 }),
+  ],
 ])("%s", (name, given) => {
   test("resuming after any step ends with the same bytes", async () => {
     const model = () => fresh(name.includes("dropout") ? 0.1 : 0);
     const whole = memory();
-    const straight = await train(engine, model(), source, { ...given, checkpoints: whole.checkpoints, checkpointEvery: 1 });
+    const straight = await train(engine, model(), source, {
+      ...given,
+      checkpoints: whole.checkpoints,
+      checkpointEvery: 1,
+    });
     for (const k of [1, 2, 4, 7, 11]) {
       const from: Checkpoints = { save: async () => {}, load: async () => whole.saved[k - 1]! };
       const rest = await train(engine, model(), source, { ...given, checkpoints: from, resume: true });
@@ -104,7 +123,8 @@ describe.each([
 test("accumulating two micro-batches equals one batch of both", async () => {
   const double: BatchSource = async (index) => {
     const [a, b] = [await source(2 * index), await source(2 * index + 1)];
-    const both = (x: Tensor, y: Tensor) => Int32Array.of(...(x.data as Int32Array), ...(y.data as Int32Array));
+    const both = (x: Tensor, y: Tensor) =>
+      Int32Array.of(...(x.data as Int32Array), ...(y.data as Int32Array));
     return {
       inputIds: tensor("int32", [2 * B, T], both(a.inputIds!, b.inputIds!)),
       labels: tensor("int32", [2 * B * T], both(a.labels!, b.labels!)),
@@ -141,11 +161,18 @@ test("a loss that is not finite stops the run, or is skipped and leaves no trace
   const poisoned =
     (bad: (index: number) => boolean): BatchSource =>
     async (index) => ({ ...(await source(index)), scale: scalar(bad(index) ? Number.NaN : 1) });
-  const run = (onNan: "stop" | "skip", bad: (index: number) => boolean, onRow: (row: MetricsRow) => void = () => {}) =>
-    train(engine, fresh(), poisoned(bad), options({ objective: scaled, onNan, onRow, steps: 20 }));
+  const run = (
+    onNan: "stop" | "skip",
+    bad: (index: number) => boolean,
+    onRow: (row: MetricsRow) => void = () => {},
+  ) => train(engine, fresh(), poisoned(bad), options({ objective: scaled, onNan, onRow, steps: 20 }));
   await expect(run("stop", (i) => i === 4)).rejects.toThrow(/step 5 is not finite/);
   const events: MetricsRow[] = [];
-  const { model, ended } = await run("skip", (i) => i === 4, (row) => row.event !== undefined && events.push(row));
+  const { model, ended } = await run(
+    "skip",
+    (i) => i === 4,
+    (row) => row.event !== undefined && events.push(row),
+  );
   expect(ended).toBe("done");
   expect(events).toHaveLength(1);
   for (const values of numbers(model).values()) expect(values.every(Number.isFinite)).toBe(true);
@@ -157,7 +184,12 @@ test("an interruption saves a checkpoint from which the run goes on to the same 
   const { checkpoints, saved } = memory();
   const controller = new AbortController();
   const onRow = ({ step }: MetricsRow) => step === 5 && controller.abort();
-  const first = await train(engine, fresh(), source, options({ checkpoints, signal: controller.signal, onRow }));
+  const first = await train(
+    engine,
+    fresh(),
+    source,
+    options({ checkpoints, signal: controller.signal, onRow }),
+  );
   expect(first.ended).toBe("interrupted");
   expect(saved.map((s) => s.step)).toEqual([5]);
   const second = await train(engine, fresh(), source, options({ checkpoints, resume: true }));
@@ -166,11 +198,23 @@ test("an interruption saves a checkpoint from which the run goes on to the same 
 
 test("passes compose: cut, taught, quantized, each with its lineage", async () => {
   const context = { engine, seed: 1, log: () => {} };
-  const { model: teacher } = await train(engine, fresh(0, 4), source, options({ steps: 150, validation, evalEvery: 50 }));
+  const { model: teacher } = await train(
+    engine,
+    fresh(0, 4),
+    source,
+    options({ steps: 150, validation, evalEvery: 50 }),
+  );
   const whole = await heldOutLoss(engine, teacher, validation);
   const cut = await dropLayers({ keep: 2 }).run(teacher, context);
-  const taught = await distill({ teacher, source, train: options({ steps: 100, validation, evalEvery: 50 }) }).run(cut, context);
-  const [before, after] = [await heldOutLoss(engine, cut, validation), await heldOutLoss(engine, taught, validation)];
+  const taught = await distill({
+    teacher,
+    source,
+    train: options({ steps: 100, validation, evalEvery: 50 }),
+  }).run(cut, context);
+  const [before, after] = [
+    await heldOutLoss(engine, cut, validation),
+    await heldOutLoss(engine, taught, validation),
+  ];
   expect(before.loss - whole.loss).toBeGreaterThan(0.1);
   expect((before.loss - after.loss) / (before.loss - whole.loss)).toBeGreaterThan(0.5);
   const int8 = await quantize({ bits: 8 }).run(taught, context);

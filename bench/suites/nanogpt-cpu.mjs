@@ -2,10 +2,10 @@
 // schedule): wall time of the training and the held-out loss of the last 10 % of the text, all of it.
 // https://github.com/karpathy/nanoGPT#quick-start
 import { existsSync, readFileSync } from "node:fs";
-import { nodeEngine } from "../../dist/node/engine.js";
 import { tensor } from "../../dist/ir/tensor.js";
 import { gpt2, gpt2Config } from "../../dist/models/gpt2.js";
 import { initialize } from "../../dist/nn/param.js";
+import { nodeEngine } from "../../dist/node/engine.js";
 import { adamw } from "../../dist/optim/adamw.js";
 import { cosineSchedule } from "../../dist/optim/schedule.js";
 import { train } from "../../dist/train/loop.js";
@@ -59,8 +59,15 @@ export default async function nanogptCpu({ log }) {
   };
 
   const config = gpt2Config({
-    vocab_size: alphabet.length, n_positions: T, n_embd: 128, n_layer: 4, n_head: 4, activation_function: "gelu",
-    resid_pdrop: 0, embd_pdrop: 0, attn_pdrop: 0,
+    vocab_size: alphabet.length,
+    n_positions: T,
+    n_embd: 128,
+    n_layer: 4,
+    n_head: 4,
+    activation_function: "gelu",
+    resid_pdrop: 0,
+    embd_pdrop: 0,
+    attn_pdrop: 0,
   });
   const engine = await nodeEngine();
   const model = { arch: gpt2, config, weights: initialize(gpt2.params(config), 1), history: [] };
@@ -74,7 +81,9 @@ export default async function nanogptCpu({ log }) {
     clipNorm: 1,
     onRow: ({ step, loss }) => {
       if (step % 100 === 0 && loss !== undefined) {
-        log(`step ${step}/${STEPS} loss ${loss.toFixed(4)} ${((performance.now() - start) / 1000).toFixed(1)} s`);
+        log(
+          `step ${step}/${STEPS} loss ${loss.toFixed(4)} ${((performance.now() - start) / 1000).toFixed(1)} s`,
+        );
       }
     },
   });

@@ -1,15 +1,16 @@
 // One AdamW step of a 4-layer GPT-2 (d 256, context 256, batch 8, vocabulary 4096) against the time that its matrix
 // products alone would take, each shape measured by itself in the same run.
-import { fusedStep } from "../../dist/train/step.js";
-import { nodeEngine } from "../../dist/node/engine.js";
+
 import { compile, compileStep } from "../../dist/engine/compile.js";
 import { trace } from "../../dist/ir/program.js";
-import { tensorOf, scalar, zeros } from "../../dist/ir/tensor.js";
+import { scalar, tensorOf, zeros } from "../../dist/ir/tensor.js";
 import { gpt2, gpt2Config } from "../../dist/models/gpt2.js";
 import { initialize } from "../../dist/nn/param.js";
+import { nodeEngine } from "../../dist/node/engine.js";
+import { matmul } from "../../dist/ops/linalg.js";
 import { adamw } from "../../dist/optim/adamw.js";
 import { languageModelling } from "../../dist/train/objective.js";
-import { matmul } from "../../dist/ops/linalg.js";
+import { fusedStep } from "../../dist/train/step.js";
 import { rng } from "../../dist/util/rng.js";
 
 const B = 8;
@@ -65,7 +66,13 @@ const productSession = async (engine, [m, k, n, transA, transB, batch]) => {
   };
 };
 
-export const stepSession = async (engine, config, optimizer = adamw({ weightDecay: 0.1 }), batch = B, options = {}) => {
+export const stepSession = async (
+  engine,
+  config,
+  optimizer = adamw({ weightDecay: 0.1 }),
+  batch = B,
+  options = {},
+) => {
   const model = { arch: gpt2, config, weights: initialize(gpt2.params(config), 1), history: [] };
   const step = { batch, context: config.n_positions, optimizer, objective: languageModelling, clipNorm: 1 };
   const resident = await compileStep(engine, fusedStep(model, step), options);
@@ -94,7 +101,14 @@ export const stepSession = async (engine, config, optimizer = adamw({ weightDeca
 export default async function trainStep({ log, args }) {
   const engine = await nodeEngine();
   const config = gpt2Config({
-    vocab_size: V, n_positions: T, n_embd: C, n_layer: L, n_head: H, resid_pdrop: 0, embd_pdrop: 0, attn_pdrop: 0,
+    vocab_size: V,
+    n_positions: T,
+    n_embd: C,
+    n_layer: L,
+    n_head: H,
+    resid_pdrop: 0,
+    embd_pdrop: 0,
+    attn_pdrop: 0,
   });
   const profile = args.includes("--profile") ? { profile: "/tmp/anneal-step" } : {};
   const step = await stepSession(engine, config, undefined, B, profile);
@@ -103,7 +117,9 @@ export default async function trainStep({ log, args }) {
     await step.dispose();
     return {};
   }
-  const shapes = await Promise.all(products().map(async (p) => ({ p, run: await productSession(engine, p), times: [] })));
+  const shapes = await Promise.all(
+    products().map(async (p) => ({ p, run: await productSession(engine, p), times: [] })),
+  );
   const steps = [];
   for (let i = 0; i < 3; i++) await step();
   for (let round = 0; round < 11; round++) {
@@ -116,11 +132,16 @@ export default async function trainStep({ log, args }) {
     log(`round ${round + 1}/11: step ${steps.at(-1).toFixed(1)} ms`);
   }
   const boundMs = shapes.reduce((sum, { p, times }) => sum + p[6] * median(times), 0);
-  const flops = shapes.reduce((sum, { p: [m, k, n, , , batch, count] }) => sum + 2 * m * k * n * batch * count, 0);
+  const flops = shapes.reduce(
+    (sum, { p: [m, k, n, , , batch, count] }) => sum + 2 * m * k * n * batch * count,
+    0,
+  );
   for (const { p, times } of shapes) {
     const [m, k, n, ta, tb, batch] = p;
     const ms = median(times);
-    log(`${batch}x ${m}x${k}x${n} ${ta ? "T" : "N"}${tb ? "T" : "N"}: ${ms.toFixed(2)} ms, ${((2e-6 * m * k * n * batch) / ms).toFixed(0)} GFLOP/s, x${p[6]}`);
+    log(
+      `${batch}x ${m}x${k}x${n} ${ta ? "T" : "N"}${tb ? "T" : "N"}: ${ms.toFixed(2)} ms, ${((2e-6 * m * k * n * batch) / ms).toFixed(0)} GFLOP/s, x${p[6]}`,
+    );
   }
   const stepMs = median(steps);
   return {

@@ -64,13 +64,22 @@ export const parseSet = (set: string): RunConfig => {
   throw first;
 };
 
+/** Defaults that nobody asked for give way to what was asked for: a short run warms up for at most a quarter of it. */
+const fitted = (options: RunOptions, given: RunConfig): RunOptions => {
+  const { train } = options;
+  const warmup = given.train?.warmup ?? Math.min(train.warmup, Math.max(0, Math.floor(train.steps / 4)));
+  const lrMin = given.train?.lrMin ?? Math.min(train.lrMin, Math.max(0, train.lrPeak / 10));
+  return { ...options, train: { ...train, warmup, lrMin } };
+};
+
 /** All options of a run, checked. Throws ConfigError naming file, line and field. */
 export const resolveOptions = async (sources: OptionSources = {}): Promise<RunOptions> => {
   const { sets = [], flags = {}, base = defaults, cwd = process.cwd() } = sources;
   const path = findConfig(sources.config, cwd);
   const file = path === undefined ? {} : await readConfig(path, cwd);
   const layers = [file, ...sets.map(parseSet), parseConfig(flags)];
-  return checkOptions(layers.reduce<unknown>(merge, base) as RunOptions);
+  const given = layers.reduce<unknown>(merge, {}) as RunConfig;
+  return checkOptions(fitted(merge(base, given) as RunOptions, given));
 };
 
 const canonical = (value: unknown): unknown => {

@@ -26,7 +26,7 @@ const lineIn = (document: Document, counter: LineCounter) => (path: readonly Pro
   return range ? counter.linePos(range[0]).line : undefined;
 };
 
-/** JSON is YAML too: the YAML parser gives the lines and finds keys given twice, which JSON.parse does not. */
+/** JSON is YAML too: the YAML parser gives lines and finds keys given twice, which JSON.parse does not. */
 const documentOf = (text: string, schema: "json" | "core") => {
   const lineCounter = new LineCounter();
   const document = parseDocument(text, { lineCounter, schema, prettyErrors: false });

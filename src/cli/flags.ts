@@ -95,7 +95,7 @@ export const groups = {
   budget: [
     n("--max-mb <x>", "budget.maxMb", "largest model file, MB"),
     n("--max-ms <x>", "budget.maxMs", "longest median time of a token, ms"),
-    n("--max-loss <x>", "budget.maxLoss", "most bits per byte lost against the whole model"),
+    n("--max-loss <x>", "budget.maxLoss", "most bits per byte lost against the full model"),
   ],
   run: [
     n("--seed <n>", "seed", "seed of everything random"),

@@ -19,7 +19,7 @@ const next = (path: string): string => `Next:
   npx anneal generate ${path} --prompt "..."      write with it
   npx anneal optimize ${path} --max-mb 1 --out smaller   another budget
   open ${join(path, "report.html")}      the whole story, with pictures
-  In Node and the browser: pipeline("text-generation", ...) of @huggingface/transformers loads the folder as it is.`;
+  In Node and the browser: pipeline("text-generation", ...) of @huggingface/transformers loads the folder.`;
 
 /** The result for people, or one JSON object. */
 export const printOutcome = ({ optimized, delivered }: Outcome, json: boolean): void => {

@@ -7,7 +7,7 @@ import { runRecipe } from "./run.ts";
 
 const examples = `
 Examples:
-  $ npx anneal quickstart                            the Markdown and licences under node_modules; about 2 minutes
+  $ npx anneal quickstart                            the prose under node_modules; about 2 minutes
   $ npx anneal quickstart --data docs/ "posts/*.md.gz" --vocab 4096
   $ npx anneal quickstart --max-mb 1 --max-ms 0.5    the best model of at most 1 MB and 0.5 ms a token
   $ npx anneal quickstart --resume                   go on where it was interrupted`;

@@ -9,7 +9,7 @@ const REDRAW_EVERY = 80;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is made visible.
 const INVISIBLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
-/** Text from files and models with its control and direction-changing characters made visible; line feeds and tabs stay. */
+/** Foreign text with control and direction-changing characters made visible; line feeds and tabs stay. */
 export const escaped = (text: string): string =>
   text.replace(INVISIBLE, (c) => {
     const code = c.charCodeAt(0).toString(16);

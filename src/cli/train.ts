@@ -18,8 +18,9 @@ export const register = (command: Command): void => {
       runRecipe(command, async (options, hooks, json) => {
         const trained = await trainModel(options, hooks);
         if (trained === undefined) return;
-        const next = `\nNext:\n  npx anneal optimize ${trained.path} --max-mb 1\n  npx anneal generate ${trained.path}\n`;
-        process.stdout.write(json ? `${JSON.stringify(trained)}\n` : `${trained.path}\n${next}`);
+        const { path } = trained;
+        const next = `\nNext:\n  npx anneal optimize ${path} --max-mb 1\n  npx anneal generate ${path}\n`;
+        process.stdout.write(json ? `${JSON.stringify(trained)}\n` : `${path}\n${next}`);
       }),
     );
 };

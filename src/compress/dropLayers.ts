@@ -21,7 +21,9 @@ export const dropLayers = ({ keep }: DropLayersOptions): Pass => {
     run: async (model) => {
       const { layers } = model.arch.cache(model.config);
       if (!Number.isInteger(keep) || keep < 1 || keep > layers) {
-        throw new ConfigError(`must be from 1 to the model's ${layers} layers, not ${keep}`, { field: "dropLayers.keep" });
+        throw new ConfigError(`must be from 1 to the model's ${layers} layers, not ${keep}`, {
+          field: "dropLayers.keep",
+        });
       }
       return derived(model, pass, model.arch.keepLayers(model.config, model.weights, spread(layers, keep)));
     },

@@ -27,7 +27,11 @@ export const pipe = (...passes: readonly Pass[]): Pass => ({
 });
 
 /** `model` with changed parts and one more step in its history. */
-export const derived = (model: Model, pass: Pick<Pass, "name" | "options">, parts: Partial<Model>): Model => ({
+export const derived = (
+  model: Model,
+  pass: Pick<Pass, "name" | "options">,
+  parts: Partial<Model>,
+): Model => ({
   ...model,
   ...parts,
   history: [...model.history, { name: pass.name, options: pass.options }],

@@ -72,7 +72,8 @@ const packers = { 8: ["int8", int8], 4: ["int4", int4] } as const;
 
 /** Packs the matrices that the architecture names; norms, biases and positions stay float32. */
 export const quantize = ({ bits }: QuantizeOptions): Pass => {
-  if (!Object.hasOwn(packers, bits)) throw new ConfigError(`must be 8 or 4, not ${bits}`, { field: "quantize.bits" });
+  if (!Object.hasOwn(packers, bits))
+    throw new ConfigError(`must be 8 or 4, not ${bits}`, { field: "quantize.bits" });
   const [kind, pack] = packers[bits];
   const pass = { name: "quantize", options: { bits } };
   return {

@@ -10,13 +10,35 @@ test("clean repairs Unicode, line ends, control characters and white space", () 
 });
 
 test("prepare counts what it drops and names what it matched", async () => {
-  const long = "This paragraph is long enough to count as boilerplate when it is found again in another document. ".repeat(2);
-  const given = docs("First text.", "  first   TEXT. ", "", "N/A", `Alpha.\n\n${long}`, `Beta.\n\n${long}`, "Last one.");
+  const long =
+    "This paragraph is long enough to count as boilerplate when it is found again in another document. ".repeat(
+      2,
+    );
+  const given = docs(
+    "First text.",
+    "  first   TEXT. ",
+    "",
+    "N/A",
+    `Alpha.\n\n${long}`,
+    `Beta.\n\n${long}`,
+    "Last one.",
+  );
   const { train, validation, report } = await prepare(given, { validationShare: 0.3 });
   const [clean, exact, boilerplate] = report.stages;
-  expect(clean!.reasons.map((r) => [r.reason, r.count])).toEqual([["empty", 1], ["missing value", 1]]);
-  expect(exact!.reasons[0]).toMatchObject({ reason: "exact duplicate", count: 1, examples: [{ id: "doc1", matched: "doc0" }] });
-  expect(boilerplate!.reasons[0]).toMatchObject({ reason: "repeated paragraph", count: 1, examples: [{ id: "doc5", matched: "doc4" }] });
+  expect(clean!.reasons.map((r) => [r.reason, r.count])).toEqual([
+    ["empty", 1],
+    ["missing value", 1],
+  ]);
+  expect(exact!.reasons[0]).toMatchObject({
+    reason: "exact duplicate",
+    count: 1,
+    examples: [{ id: "doc1", matched: "doc0" }],
+  });
+  expect(boilerplate!.reasons[0]).toMatchObject({
+    reason: "repeated paragraph",
+    count: 1,
+    examples: [{ id: "doc5", matched: "doc4" }],
+  });
   expect(report.stages.at(-1)!.docsOut).toBe(train.length + validation.length);
   expect(validation.length).toBeGreaterThan(0);
   expect(train.length).toBeGreaterThan(0);

@@ -1,6 +1,7 @@
 /** From a program to something that runs: rewrite, lower, encode, load. */
-import { encodeOnnx } from "../formats/onnx.ts";
+
 import { NEXT, outputNames, toOnnx } from "../formats/lower.ts";
+import { encodeOnnx } from "../formats/onnx.ts";
 import type { Value } from "../ir/op.ts";
 import type { Program } from "../ir/program.ts";
 import { type Tensor, zeros } from "../ir/tensor.ts";
@@ -46,7 +47,8 @@ export const compileStep = async (
 ): Promise<Resident> => {
   const session = await compile(engine, program, options);
   const types = stateInputs(program);
-  const buffers = (): Map<string, Tensor> => new Map(Array.from(types, ([name, type]) => [name, zeros(type)]));
+  const buffers = (): Map<string, Tensor> =>
+    new Map(Array.from(types, ([name, type]) => [name, zeros(type)]));
   return resident(session, [buffers(), buffers()]);
 };
 

@@ -62,17 +62,32 @@ const emitter = (graph: Graph, taken: Set<string>): Emit => {
 const valueInfo = (name: string, v: Value): OnnxValueInfo => ({ name, dtype: v.dtype, shape: v.shape });
 
 /** Gives the graph's results their public names: renames a node's output where it can, else adds an Identity. */
-const nameOutputs = (graph: Graph, wanted: readonly [name: string, inner: string][], inputs: ReadonlySet<string>) => {
+const nameOutputs = (
+  graph: Graph,
+  wanted: readonly [name: string, inner: string][],
+  inputs: ReadonlySet<string>,
+) => {
   const rename = new Map<string, string>();
   const produced = new Set(graph.nodes.flatMap((n) => n.outputs));
   for (const [name, inner] of wanted) {
     if (produced.has(inner) && !inputs.has(inner) && !rename.has(inner)) rename.set(inner, name);
   }
   const final = (s: string): string => rename.get(s) ?? s;
-  const nodes = graph.nodes.map((n) => ({ ...n, inputs: n.inputs.map(final), outputs: n.outputs.map(final) }));
+  const nodes = graph.nodes.map((n) => ({
+    ...n,
+    inputs: n.inputs.map(final),
+    outputs: n.outputs.map(final),
+  }));
   for (const [name, inner] of wanted) {
     if (final(inner) === name) continue;
-    nodes.push({ opType: "Identity", domain: "", name: `result/${name}`, inputs: [final(inner)], outputs: [name], attrs: {} });
+    nodes.push({
+      opType: "Identity",
+      domain: "",
+      name: `result/${name}`,
+      inputs: [final(inner)],
+      outputs: [name],
+      attrs: {},
+    });
   }
   return nodes;
 };
@@ -119,11 +134,17 @@ export const toOnnx = (program: Program, options: LowerOptions = {}): OnnxModel 
     });
   }
   const results = [...outputNames(program)];
-  const declared = Array.from(entries<Value>(program.inputs)).filter(([path]) => keepUnused || used.has(path));
+  const declared = Array.from(entries<Value>(program.inputs)).filter(
+    ([path]) => keepUnused || used.has(path),
+  );
   return {
     graph: {
       name,
-      nodes: nameOutputs(graph, results.map(([n, v]) => [n, names.get(v)!]), taken),
+      nodes: nameOutputs(
+        graph,
+        results.map(([n, v]) => [n, names.get(v)!]),
+        taken,
+      ),
       inputs: declared.map(([path, v]) => valueInfo(path, v)),
       outputs: results.map(([n, v]) => valueInfo(n, v)),
       initializers: graph.initializers,

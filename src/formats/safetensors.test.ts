@@ -1,12 +1,31 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { bytesOf, bytesPerElement, type DType, sizeOf, type Tensor, tensorFromBytes, tensorOf } from "../ir/tensor.ts";
+import {
+  bytesOf,
+  bytesPerElement,
+  type DType,
+  sizeOf,
+  type Tensor,
+  tensorFromBytes,
+  tensorOf,
+} from "../ir/tensor.ts";
 import { FormatError } from "../util/errors.ts";
 import { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
 
 const dtypes: readonly DType[] = [
-  "float32", "float16", "float64", "bfloat16", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64",
+  "float32",
+  "float16",
+  "float64",
+  "bfloat16",
+  "int8",
+  "uint8",
+  "int16",
+  "uint16",
+  "int32",
+  "uint32",
+  "int64",
+  "uint64",
   "bool",
 ];
 
@@ -56,30 +75,84 @@ describe("malformed files are refused, naming tensor and byte", () => {
     ["deep nesting", fileOf(`{"a":${"[".repeat(1e6)}`), /not JSON/, undefined, 8],
     ["duplicate key", fileOf(`{"a":${a},"\\u0061":${a}}`, 4), /twice/, "a", 8 + `{"a":${a},`.length],
     ["duplicate field", fileOf(`{"a":${a.replace("{", '{"dtype":"F32",')}}`, 4), /twice/, "dtype", 8 + 20],
-    ["duplicate __metadata__", fileOf('{"__metadata__":{},"__metadata__":{}}'), /twice/, "__metadata__", 8 + 19],
+    [
+      "duplicate __metadata__",
+      fileOf('{"__metadata__":{},"__metadata__":{}}'),
+      /twice/,
+      "__metadata__",
+      8 + 19,
+    ],
     ["hole", fileOf(hole, 10), /hole of 2 bytes/, "b", dataOf(hole) + 4],
     ["hole at the start", fileOf(firstHole, 6), /hole of 2 bytes/, "a", dataOf(firstHole)],
     ["overlap", fileOf(overlap, 6), /overlaps/, "b", dataOf(overlap) + 2],
     ["out of the file", fileOf(`{"a":${a}}`, 3), /outside the 3 bytes/, "a", dataOf(`{"a":${a}}`)],
-    ["shape and dtype do not fit", fileOf(accented, 6), /takes 2 bytes where \[1\] of F32 takes 4/, "b", dataOf(accented) + 4],
+    [
+      "shape and dtype do not fit",
+      fileOf(accented, 6),
+      /takes 2 bytes where \[1\] of F32 takes 4/,
+      "b",
+      dataOf(accented) + 4,
+    ],
     ["end before start", fileOf(open + entry("F32", [0], 4, 0) + "}", 4), /outside/, "a", 8 + 54 + 4],
     ["overflow", fileOf(open + entry("U8", [2 ** 53 - 1, 2], 0, 0) + "}"), /impossible/, "a", keyOffset],
-    ["overflow hidden by a zero", fileOf(open + entry("U8", [2 ** 53 - 1, 2 ** 53 - 1, 0], 0, 0) + "}"), /impossible/, "a", keyOffset],
-    ["overflow by the dtype", fileOf(open + entry("F64", [2 ** 52], 0, 0) + "}"), /impossible/, "a", keyOffset],
-    ["integers over 2^53", fileOf('{"a":{"dtype":"U8","shape":[18446744073709551616],"data_offsets":[0,0]}}'), /shape/, "a", keyOffset],
+    [
+      "overflow hidden by a zero",
+      fileOf(open + entry("U8", [2 ** 53 - 1, 2 ** 53 - 1, 0], 0, 0) + "}"),
+      /impossible/,
+      "a",
+      keyOffset,
+    ],
+    [
+      "overflow by the dtype",
+      fileOf(open + entry("F64", [2 ** 52], 0, 0) + "}"),
+      /impossible/,
+      "a",
+      keyOffset,
+    ],
+    [
+      "integers over 2^53",
+      fileOf('{"a":{"dtype":"U8","shape":[18446744073709551616],"data_offsets":[0,0]}}'),
+      /shape/,
+      "a",
+      keyOffset,
+    ],
     ["negative size", fileOf(open + entry("U8", [-1], 0, 0) + "}"), /no valid shape/, "a", keyOffset],
-    ["negative zero", fileOf('{"a":{"dtype":"U8","shape":[-0],"data_offsets":[0,0]}}'), /no valid shape/, "a", keyOffset],
-    ["negative offset", fileOf(open + entry("U8", [1], -1, 0) + "}"), /no valid data_offsets/, "a", keyOffset],
+    [
+      "negative zero",
+      fileOf('{"a":{"dtype":"U8","shape":[-0],"data_offsets":[0,0]}}'),
+      /no valid shape/,
+      "a",
+      keyOffset,
+    ],
+    [
+      "negative offset",
+      fileOf(open + entry("U8", [1], -1, 0) + "}"),
+      /no valid data_offsets/,
+      "a",
+      keyOffset,
+    ],
     ["fractional size", fileOf(open + entry("U8", [1.5], 0, 1) + "}", 1), /no valid shape/, "a", keyOffset],
     ["shape as text", fileOf(open + entry("U8", "1", 0, 1) + "}", 1), /no valid shape/, "a", keyOffset],
-    ["three offsets", fileOf('{"a":{"dtype":"U8","shape":[],"data_offsets":[0,1,1]}}', 1), /data_offsets/, "a", keyOffset],
+    [
+      "three offsets",
+      fileOf('{"a":{"dtype":"U8","shape":[],"data_offsets":[0,1,1]}}', 1),
+      /data_offsets/,
+      "a",
+      keyOffset,
+    ],
     ["unknown dtype", fileOf(open + entry("F31", [1], 0, 4) + "}", 4), /"F31"/, "a", keyOffset],
     ["dtype in a list", fileOf(open + a.replace('"F32"', '["F32"]') + "}", 4), /dtype/, "a", keyOffset],
     ["entry null", fileOf('{"a":null}'), /dtype/, "a", keyOffset],
     ["entry that lies in a prototype", fileOf(`{"a":{"__proto__":${a}}}`, 4), /dtype/, "a", keyOffset],
     ["trailing bytes", fileOf(`{"a":${a}}`, 9), /5 bytes after/, undefined, dataOf(`{"a":${a}}`) + 4],
     ["trailing bytes alone", fileOf("{}", 1), /1 bytes after/, undefined, 10],
-    ["metadata not text", fileOf('{"__metadata__":{"a":1}}'), /metadata "a" is not a string/, undefined, keyOffset],
+    [
+      "metadata not text",
+      fileOf('{"__metadata__":{"a":1}}'),
+      /metadata "a" is not a string/,
+      undefined,
+      keyOffset,
+    ],
     ["metadata list", fileOf('{"__metadata__":[]}'), /no object/, undefined, keyOffset],
     ["metadata null", fileOf('{"__metadata__":null}'), /no object/, undefined, keyOffset],
   ];
@@ -91,7 +164,9 @@ describe("malformed files are refused, naming tensor and byte", () => {
   });
 
   test("truncated at every byte, and one byte longer", () => {
-    const whole = Buffer.concat(encodeSafetensors(new Map([["é.weight", tensorOf("float32", [2, 2], [1, 2, 3, 4])]]), { format: "pt" }));
+    const whole = Buffer.concat(
+      encodeSafetensors(new Map([["é.weight", tensorOf("float32", [2, 2], [1, 2, 3, 4])]]), { format: "pt" }),
+    );
     expect(decodeSafetensors(whole, "x").tensors.size).toBe(1);
     for (let length = 0; length < whole.length; length++) {
       const { offset } = refusal(whole.subarray(0, length)).details;
@@ -102,7 +177,9 @@ describe("malformed files are refused, naming tensor and byte", () => {
   });
 
   test("any changed byte of the header gives a FormatError or a valid reading", () => {
-    const whole = Buffer.concat(encodeSafetensors(new Map([["w", tensorOf("float32", [2], [1, 2])]]), { format: "pt" }));
+    const whole = Buffer.concat(
+      encodeSafetensors(new Map([["w", tensorOf("float32", [2], [1, 2])]]), { format: "pt" }),
+    );
     for (let i = 0; i < whole.length; i++) {
       for (const value of [0, 0x20, 0x22, 0x2d, 0x5c, 0x7d, 0xff]) {
         const changed = Buffer.from(whole);
@@ -121,7 +198,9 @@ const tensorArb = fc
   .tuple(fc.constantFrom(...dtypes), fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 4 }))
   .chain(([dtype, shape]) => {
     const length = sizeOf(shape) * bytesPerElement(dtype);
-    return fc.uint8Array({ minLength: length, maxLength: length }).map((b) => tensorFromBytes(dtype, shape, b.slice()));
+    return fc
+      .uint8Array({ minLength: length, maxLength: length })
+      .map((b) => tensorFromBytes(dtype, shape, b.slice()));
   });
 const nameArb = fc.oneof(
   fc.string({ unit: "grapheme", maxLength: 12 }),
@@ -136,13 +215,21 @@ const plain = (tensors: ReadonlyMap<string, Tensor>) =>
 test("what is written reads back, at every alignment of the buffer", () => {
   const files = fc.uniqueArray(fc.tuple(nameArb, tensorArb), { selector: ([name]) => name, maxLength: 8 });
   fc.assert(
-    fc.property(files, fc.dictionary(fc.string(), fc.string(), { maxKeys: 3 }), fc.nat(8), (list, metadata, shift) => {
-      const tensors = new Map(list);
-      const bytes = Buffer.concat([new Uint8Array(shift), ...encodeSafetensors(tensors, metadata)]).subarray(shift);
-      const back = decodeSafetensors(bytes, "x");
-      expect(plain(back.tensors)).toEqual(plain(tensors));
-      expect(new Map(Object.entries(metadata))).toEqual(back.metadata);
-    }),
+    fc.property(
+      files,
+      fc.dictionary(fc.string(), fc.string(), { maxKeys: 3 }),
+      fc.nat(8),
+      (list, metadata, shift) => {
+        const tensors = new Map(list);
+        const bytes = Buffer.concat([
+          new Uint8Array(shift),
+          ...encodeSafetensors(tensors, metadata),
+        ]).subarray(shift);
+        const back = decodeSafetensors(bytes, "x");
+        expect(plain(back.tensors)).toEqual(plain(tensors));
+        expect(new Map(Object.entries(metadata))).toEqual(back.metadata);
+      },
+    ),
     { numRuns: 2000, seed: 1 },
   );
 });
@@ -163,7 +250,10 @@ describe("the reference writer's file", () => {
     Uint8Array.from({ length: size }, (_, j) => ((7 * j + 13 * i) % 251) % modulus);
   const tensors = new Map<string, Tensor>();
   dtypes.forEach((dtype, i) => {
-    for (const [name, shape] of [["a", [2, 3]], ["b", [i % 3]]] as const) {
+    for (const [name, shape] of [
+      ["a", [2, 3]],
+      ["b", [i % 3]],
+    ] as const) {
       const bytes = fill(i, sizeOf(shape) * bytesPerElement(dtype), dtype === "bool" ? 2 : 251);
       tensors.set(`${dtype}.${name}`, tensorFromBytes(dtype, shape, bytes));
     }
@@ -184,9 +274,13 @@ describe("the reference writer's file", () => {
 });
 
 test("the reserved name is refused when writing", () => {
-  expect(() => encodeSafetensors(new Map([["__metadata__", tensorOf("int8", [], [1])]]))).toThrow(FormatError);
+  expect(() => encodeSafetensors(new Map([["__metadata__", tensorOf("int8", [], [1])]]))).toThrow(
+    FormatError,
+  );
 });
 
 test("bytes that do not fill the shape are refused", () => {
-  expect(() => tensorFromBytes("float32", [1], new Uint8Array(6))).toThrow(/6 bytes do not fill \[1\] of float32/);
+  expect(() => tensorFromBytes("float32", [1], new Uint8Array(6))).toThrow(
+    /6 bytes do not fill \[1\] of float32/,
+  );
 });

@@ -18,7 +18,10 @@ const refusal = (text: string): FormatError => {
 };
 
 test("shards keep to the size, in order; a tensor larger than it stands alone", () => {
-  expect(planShards(tensors, 16)).toEqual([["a", "__proto__"], ["constructor", 'quote " \\']]);
+  expect(planShards(tensors, 16)).toEqual([
+    ["a", "__proto__"],
+    ["constructor", 'quote " \\'],
+  ]);
   expect(planShards(tensors, 4)).toEqual(names.map((name) => [name]));
   expect(shardName(0, 3)).toBe("model-00001-of-00003.safetensors");
 });
@@ -29,7 +32,9 @@ test("an index reads back and joins", () => {
   expect(JSON.parse(text).metadata).toEqual({ total_size: 32 });
   const index = decodeIndex(text);
   expect([...index.keys()]).toEqual(names);
-  const files = new Map(shards.map((list, i) => [shardName(i, 2), new Map(list.map((n) => [n, tensors.get(n)!]))]));
+  const files = new Map(
+    shards.map((list, i) => [shardName(i, 2), new Map(list.map((n) => [n, tensors.get(n)!]))]),
+  );
   expect(joinShards(index, files)).toEqual(tensors);
 });
 
@@ -60,9 +65,33 @@ test("a name given twice is refused, also if spelt in another way", () => {
 });
 
 test("tensors that are missing, unexpected or elsewhere are refused", () => {
-  const index = new Map([["a", "x"], ["b", "y"]]);
+  const index = new Map([
+    ["a", "x"],
+    ["b", "y"],
+  ]);
   const t = tensorOf("int8", [], [1]);
-  expect(() => joinShards(index, new Map([["x", new Map([["a", t]])], ["y", new Map()]]))).toThrow(/"b".*not there/);
-  expect(() => joinShards(index, new Map([["x", new Map([["a", t], ["b", t]])]]))).toThrow(/"b".*not where/);
+  expect(() =>
+    joinShards(
+      index,
+      new Map([
+        ["x", new Map([["a", t]])],
+        ["y", new Map()],
+      ]),
+    ),
+  ).toThrow(/"b".*not there/);
+  expect(() =>
+    joinShards(
+      index,
+      new Map([
+        [
+          "x",
+          new Map([
+            ["a", t],
+            ["b", t],
+          ]),
+        ],
+      ]),
+    ),
+  ).toThrow(/"b".*not where/);
   expect(() => joinShards(index, new Map([["x", new Map([["c", t]])]]))).toThrow(/"c".*not where/);
 });

@@ -10,7 +10,9 @@ export const checkFields = (json: unknown, modelType: string): Fields => {
   }
   const fields = json as Fields;
   if (fields.model_type !== modelType) {
-    throw new ConfigError(`is ${JSON.stringify(fields.model_type)}, not "${modelType}"`, { field: "model_type" });
+    throw new ConfigError(`is ${JSON.stringify(fields.model_type)}, not "${modelType}"`, {
+      field: "model_type",
+    });
   }
   return fields;
 };
@@ -19,16 +21,26 @@ export const checkFields = (json: unknown, modelType: string): Fields => {
 export const intField = (fields: Fields, name: string, fallback: number, min = 1): number => {
   const value = fields[name] ?? fallback;
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < min) {
-    throw new ConfigError(`must be an integer of at least ${min}, not ${JSON.stringify(value)}`, { field: name });
+    throw new ConfigError(`must be an integer of at least ${min}, not ${JSON.stringify(value)}`, {
+      field: name,
+    });
   }
   return value;
 };
 
 /** A number in [min, max], or the default where absent. */
-export const numberField = (fields: Fields, name: string, fallback: number, min: number, max: number): number => {
+export const numberField = (
+  fields: Fields,
+  name: string,
+  fallback: number,
+  min: number,
+  max: number,
+): number => {
   const value = fields[name] ?? fallback;
   if (typeof value !== "number" || !(value >= min && value <= max)) {
-    throw new ConfigError(`must be a number from ${min} to ${max}, not ${JSON.stringify(value)}`, { field: name });
+    throw new ConfigError(`must be a number from ${min} to ${max}, not ${JSON.stringify(value)}`, {
+      field: name,
+    });
   }
   return value;
 };

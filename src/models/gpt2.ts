@@ -5,11 +5,11 @@
 import type { Value } from "../ir/op.ts";
 import { constant } from "../ir/op.ts";
 import { tensor } from "../ir/tensor.ts";
-import { attention, type Attention } from "../nn/attention.ts";
+import { type Attention, attention } from "../nn/attention.ts";
 import { dropout } from "../nn/dropout.ts";
 import { conv1d, embed, type Linear, project } from "../nn/linear.ts";
 import { type Norm, norm, normSpec } from "../nn/norm.ts";
-import { type Param, type ParamSpec, normal, param, type Weight, zerosInit } from "../nn/param.ts";
+import { normal, type Param, type ParamSpec, param, type Weight, zerosInit } from "../nn/param.ts";
 import { causalMask } from "../ops/attention.ts";
 import { add, gelu, geluTanh, relu } from "../ops/elementwise.ts";
 import { ConfigError } from "../util/errors.ts";
@@ -123,8 +123,15 @@ const params = (c: Gpt2Config): Gpt2Params<ParamSpec> => ({
 const positionsOf = (inputs: Inputs): Value => {
   if (inputs.positionIds !== undefined) return inputs.positionIds;
   const length = inputs.inputIds.shape[1];
-  if (typeof length !== "number") throw new ConfigError("position ids are needed where the length is not fixed");
-  return constant(tensor("int32", [length], Int32Array.from({ length }, (_, i) => i)));
+  if (typeof length !== "number")
+    throw new ConfigError("position ids are needed where the length is not fixed");
+  return constant(
+    tensor(
+      "int32",
+      [length],
+      Int32Array.from({ length }, (_, i) => i),
+    ),
+  );
 };
 
 const forward = (tree: Tree<Param>, inputs: Inputs, c: Gpt2Config): Outputs => {

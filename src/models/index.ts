@@ -1,5 +1,5 @@
-/** The architectures by config.json's model_type. */
-import { gpt2 } from "./gpt2.ts";
-import type { Architecture } from "./model.ts";
-
-export const architectures: Readonly<Record<string, Architecture>> = { gpt2 };
+/** Architectures, models, loading. */
+export * from "./gpt2.ts";
+export * from "./load.ts";
+export * from "./model.ts";
+export { architectures } from "./registry.ts";

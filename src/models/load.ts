@@ -1,26 +1,31 @@
 /** From a config.json and tensors to a model, with everything that does not fit named at once. */
-import { shapeText, type Tensor } from "../ir/tensor.ts";
+
 import { sameShape } from "../ir/shape.ts";
+import { shapeText, type Tensor } from "../ir/tensor.ts";
 import type { ParamSpec } from "../nn/param.ts";
 import { ConfigError, FormatError } from "../util/errors.ts";
 import { nearest } from "../util/nearest.ts";
 import { entries, mapTree, type Tree } from "../util/tree.ts";
-import { architectures } from "./index.ts";
 import type { Model } from "./model.ts";
+import { architectures } from "./registry.ts";
 
 /** Most problems that one error lists. */
 const LISTED = 8;
 
 const architectureOf = (config: unknown) => {
   const type = (config as { model_type?: unknown } | null)?.model_type;
-  const found = typeof type === "string" && Object.hasOwn(architectures, type) ? architectures[type] : undefined;
+  const found =
+    typeof type === "string" && Object.hasOwn(architectures, type) ? architectures[type] : undefined;
   if (found !== undefined) return found;
   const known = Object.keys(architectures);
   const near = typeof type === "string" ? nearest(type, known) : undefined;
   throw new ConfigError(`is ${JSON.stringify(type)}, an architecture that is not known`, {
     file: "config.json",
     field: "model_type",
-    hint: near === undefined ? `known: ${known.join(", ")}` : `did you mean "${near}"? known: ${known.join(", ")}`,
+    hint:
+      near === undefined
+        ? `known: ${known.join(", ")}`
+        : `did you mean "${near}"? known: ${known.join(", ")}`,
   });
 };
 

@@ -1,8 +1,8 @@
 /** Architectures and models: pure functions over a tree of params, and the numbers that go with them. */
 import type { Value } from "../ir/op.ts";
+import type { Dim } from "../ir/tensor.ts";
 import type { Param, ParamSpec, Weight } from "../nn/param.ts";
 import type { CacheInputs } from "../ops/attention.ts";
-import type { Dim } from "../ir/tensor.ts";
 import type { Tree } from "../util/tree.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -62,7 +62,11 @@ export interface Architecture<C = any, P = any> {
   forward(params: Tree<Param>, inputs: Inputs, config: C): Outputs;
   cache(config: C): CacheShape;
   /** The same model with only these layers (by index): config and weights. */
-  keepLayers(config: C, weights: Tree<Weight>, layers: readonly number[]): { config: C; weights: Tree<Weight> };
+  keepLayers(
+    config: C,
+    weights: Tree<Weight>,
+    layers: readonly number[],
+  ): { config: C; weights: Tree<Weight> };
   /** Names of the matrices that compression may pack, and their orientation ("kn" Conv1D, "nk" Linear or embedding). */
   matrices(config: C): ReadonlyMap<string, "kn" | "nk">;
 }

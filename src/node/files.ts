@@ -4,8 +4,8 @@
  */
 import { createHash } from "node:crypto";
 import { appendFileSync, mkdirSync } from "node:fs";
-import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
-import { dirname, join, normalize, resolve } from "node:path";
+import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { dirname, isAbsolute, join, normalize, resolve } from "node:path";
 import { ConfigError, RunError } from "../util/errors.ts";
 
 export type Chunks = readonly Uint8Array[];
@@ -33,6 +33,23 @@ export const guarded = async <T>(doing: string, file: string, work: () => Promis
     throw new RunError(`${doing} failed (${code})`, { file, cause, ...(hint === undefined ? {} : { hint }) });
   }
 };
+
+const made = async (dir: string): Promise<void> => {
+  try {
+    await mkdir(dir);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT" && dirname(dir) !== dir) {
+      await made(dirname(dir));
+      return made(dir);
+    }
+    const there = await stat(dir).catch(() => undefined);
+    if (there?.isDirectory() !== true) throw error;
+  }
+};
+
+/** Makes a folder and those above it. Not by mkdir's `recursive`, which says ENOENT of a read-only disk. */
+export const makeFolder = (dir: string): Promise<void> =>
+  guarded("making the folder", dir, () => made(resolve(dir)));
 
 /** Flushes a folder's entries, so that a rename in it lasts. */
 export const syncFolder = async (dir: string): Promise<void> => {
@@ -63,9 +80,10 @@ const writeFlushed = (path: string, chunks: Chunks): Promise<Written> =>
       for (const chunk of chunks) {
         for (let at = 0; at < chunk.byteLength; ) {
           const { bytesWritten } = await handle.write(chunk, at, Math.min(chunk.byteLength - at, 1 << 28));
+          // In the same pieces: a hash takes less than 2 GiB at once.
+          hash.update(chunk.subarray(at, at + bytesWritten));
           at += bytesWritten;
         }
-        hash.update(chunk);
         sizeBytes += chunk.byteLength;
       }
       await handle.sync();
@@ -78,7 +96,7 @@ const writeFlushed = (path: string, chunks: Chunks): Promise<Written> =>
 /** Replaces a file durably: temporary name, flush, rename, flush of the folder. */
 export const writeFileDurable = async (path: string, chunks: Chunks): Promise<void> => {
   const temporary = `${path}.tmp-${process.pid}`;
-  await guarded("making the folder", dirname(path), () => mkdir(dirname(path), { recursive: true }));
+  await makeFolder(dirname(path));
   try {
     await writeFlushed(temporary, chunks);
     await guarded("renaming", path, () => rename(temporary, path));
@@ -98,11 +116,11 @@ export const writeInto = async (
   const folders = new Set([dir]);
   for (const [name, chunks] of files) {
     const path = join(dir, name);
-    if (normalize(name) !== name || !resolve(path).startsWith(`${resolve(dir)}/`)) {
+    if (isAbsolute(name) || normalize(name) !== name || !resolve(path).startsWith(`${resolve(dir)}/`)) {
       throw new ConfigError("is a name that leaves the folder", { file: name });
     }
     folders.add(dirname(path));
-    await guarded("making the folder", dirname(path), () => mkdir(dirname(path), { recursive: true }));
+    await makeFolder(dirname(path));
     written.set(name, await writeFlushed(path, chunks));
   }
   for (const folder of folders) await guarded("flushing", folder, () => syncFolder(folder));
@@ -152,10 +170,8 @@ export const writeFolder = async (dir: string, files: ReadonlyMap<string, Chunks
   }
   const temporary = `${place}.tmp-${process.pid}`;
   try {
-    await guarded("making the folder", temporary, async () => {
-      await rm(temporary, { recursive: true, force: true });
-      await mkdir(temporary, { recursive: true });
-    });
+    await guarded("deleting", temporary, () => rm(temporary, { recursive: true, force: true }));
+    await makeFolder(temporary);
     await writeInto(temporary, files);
     if (names !== undefined) return await swap(temporary, place);
     await guarded("renaming", place, () => rename(temporary, place));

@@ -2,8 +2,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decodeSafetensors } from "../formats/safetensors.ts";
-import type { HistoryStep, Json, Model } from "../models/model.ts";
 import { modelOf } from "../models/load.ts";
+import type { HistoryStep, Json, Model } from "../models/model.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizer/index.ts";
 import { DataError, FormatError } from "../util/errors.ts";
 import { MARKER } from "./files.ts";
@@ -53,6 +53,7 @@ export const loadFolder = async (dir: string): Promise<ModelFolder> => {
   const file = join(dir, "model.safetensors");
   const { tensors } = decodeSafetensors(await read(dir, "model.safetensors"), file);
   const model = modelOf(config, tensors, file);
-  const wanted = (config as { "transformers.js_config"?: { dtype?: string } })["transformers.js_config"]?.dtype;
+  const wanted = (config as { "transformers.js_config"?: { dtype?: string } })["transformers.js_config"]
+    ?.dtype;
   return { dir, model: { ...model, history: await historyOf(dir) }, tokenizer, dtype: wanted ?? "fp32" };
 };

@@ -3,11 +3,11 @@
  * whose owner is dead is removed under a second lock beside it, so that two newcomers never both take it over.
  */
 import { randomUUID } from "node:crypto";
-import { link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { link, readFile, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { BusyError } from "../util/errors.ts";
-import { discard, guarded } from "./files.ts";
+import { discard, guarded, makeFolder } from "./files.ts";
 
 interface Owner {
   readonly pid: number;
@@ -114,7 +114,7 @@ const release = async (path: string, me: Owner): Promise<void> => {
  */
 export const lockRun = async (dir: string): Promise<() => Promise<void>> => {
   const path = join(dir, "lock");
-  await guarded("making the folder", dir, () => mkdir(dir, { recursive: true }));
+  await makeFolder(dir);
   const me = { pid: process.pid, host: hostname(), began: await beganAt(process.pid), id: randomUUID() };
   await guarded("locking", path, () => take(path, me, 3));
   return () => guarded("unlocking", path, () => release(path, me));

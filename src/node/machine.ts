@@ -38,7 +38,7 @@ const node = (): Check => {
 
 const WANTED = ["avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimd", "asimddp", "i8mm", "sve"];
 
-/** The instruction sets of `cpuinfo` (the text of /proc/cpuinfo) that decide how fast float32 and int8 products are. */
+/** The instruction sets in `cpuinfo` (/proc/cpuinfo) that decide how fast float32 and int8 products are. */
 export const instructionSets = (cpuinfo: string): string[] => {
   const flags = new Set(/^(?:flags|Features)\s*:(.*)$/m.exec(cpuinfo)?.[1]?.trim().split(/\s+/));
   return WANTED.filter((name) => flags.has(name));

@@ -52,7 +52,12 @@ export const probe = (request: ProbeRequest): Promise<Probe> =>
     child.on("error", reject);
     child.on("exit", (code) => {
       if (answer !== undefined) resolve(answer);
-      else reject(new RunError(`the measuring process ended with code ${code}: ${errors.trim()}`, { file: request.file }));
+      else
+        reject(
+          new RunError(`the measuring process ended with code ${code}: ${errors.trim()}`, {
+            file: request.file,
+          }),
+        );
     });
     child.send(request);
   });

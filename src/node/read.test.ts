@@ -1,11 +1,11 @@
-import { mkdtemp, mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Document } from "../data/document.ts";
 import type { DataError } from "../util/errors.ts";
-import { readDocuments, type ReadOptions } from "./read.ts";
+import { type ReadOptions, readDocuments } from "./read.ts";
 
 let dir = "";
 beforeAll(async () => {
@@ -36,7 +36,15 @@ test("reads every kind, plain and gzipped", async () => {
     await put("f.tsv", "content\tlabel\nhello\t1\n"),
   ];
   expect((await read(files)).map((d) => d.text.trim())).toEqual([
-    "plain", "# zipped", "one", "two", "one", "two", 'a, quoted "text"\nover lines', "b", "hello",
+    "plain",
+    "# zipped",
+    "one",
+    "two",
+    "one",
+    "two",
+    'a, quoted "text"\nover lines',
+    "b",
+    "hello",
   ]);
 });
 
@@ -50,7 +58,9 @@ test("folders and globs come in a fixed order, without node_modules", async () =
 });
 
 test("a large text file becomes documents cut at blank lines, and nothing is lost", async () => {
-  const text = Array.from({ length: 9000 }, (_, i) => (i % 10 === 9 ? "" : `line ${i} of a long file of text`)).join("\n");
+  const text = Array.from({ length: 9000 }, (_, i) =>
+    i % 10 === 9 ? "" : `line ${i} of a long file of text`,
+  ).join("\n");
   const list = await read([await put("long.txt", `${text}\n`)]);
   expect(list.length).toBeGreaterThan(5);
   expect(list.map((d) => d.text).join("")).toBe(`${text}\n`);

@@ -3,7 +3,7 @@
  * then does `latest` move, and only then do older ones go. One of the same step is moved aside first, and counts until then.
  */
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Json } from "../models/model.ts";
 import type { CheckpointStore } from "../train/checkpoint.ts";
@@ -12,6 +12,7 @@ import {
   type Chunks,
   discard,
   guarded,
+  makeFolder,
   syncFolder,
   type Written,
   writeFileDurable,
@@ -46,7 +47,14 @@ const ASIDE = /^(step-\d+)\.old-(\d+)$/;
 const FILE_NAME = /^[\w-][\w.-]*$/;
 const text = new TextEncoder();
 
-const sha256Of = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+/** Reading and hashing go in pieces of this many bytes: each call takes less than 2 GiB. */
+const PIECE = 1 << 28;
+
+const sha256Of = (bytes: Uint8Array): string => {
+  const hash = createHash("sha256");
+  for (let at = 0; at < bytes.length; at += PIECE) hash.update(bytes.subarray(at, at + PIECE));
+  return hash.digest("hex");
+};
 
 const namesIn = (dir: string): Promise<string[]> =>
   guarded("reading", dir, () =>
@@ -105,22 +113,41 @@ const decodeManifest = (bytes: Buffer, step: number, file: string): Manifest => 
   return manifest as Manifest;
 };
 
+const unreadable =
+  (file: string) =>
+  (cause: NodeJS.ErrnoException): never => {
+    throw new CheckpointError(`cannot be read (${cause.code})`, { file, cause });
+  };
+
+/** A file of exactly this size and hash; the size is checked before memory is taken. */
+const readChecked = async (path: string, { sizeBytes, sha256 }: Written): Promise<Uint8Array> => {
+  const damaged = () =>
+    new CheckpointError("is damaged: size or hash differ from the manifest", { file: path });
+  const handle = await open(path, "r").catch(unreadable(path));
+  try {
+    if ((await handle.stat()).size !== sizeBytes) throw damaged();
+    const bytes = new Uint8Array(sizeBytes);
+    for (let at = 0; at < sizeBytes; ) {
+      const { bytesRead } = await handle
+        .read(bytes, at, Math.min(PIECE, sizeBytes - at))
+        .catch(unreadable(path));
+      if (bytesRead === 0) throw damaged();
+      at += bytesRead;
+    }
+    if (sha256Of(bytes) !== sha256) throw damaged();
+    return bytes;
+  } finally {
+    await handle.close();
+  }
+};
+
 /** Reads a checkpoint and checks sizes and hashes. Throws CheckpointError saying what is wrong. */
 const verified = async (dir: string, { step, name: folder }: Place): Promise<Loaded> => {
-  const read = (name: string): Promise<Buffer> =>
-    readFile(join(dir, folder, name)).catch((cause) => {
-      throw new CheckpointError(`cannot be read (${cause.code})`, { file: join(dir, folder, name), cause });
-    });
-  const manifest = decodeManifest(await read(MANIFEST), step, join(dir, folder, MANIFEST));
+  const path = join(dir, folder, MANIFEST);
+  const manifest = decodeManifest(await readFile(path).catch(unreadable(path)), step, path);
   const files = new Map<string, Uint8Array>();
-  for (const [name, { sizeBytes, sha256 }] of Object.entries(manifest.files)) {
-    const bytes = await read(name);
-    if (bytes.length !== sizeBytes || sha256Of(bytes) !== sha256) {
-      throw new CheckpointError("is damaged: size or hash differ from the manifest", {
-        file: join(dir, folder, name),
-      });
-    }
-    files.set(name, bytes);
+  for (const [name, written] of Object.entries(manifest.files)) {
+    files.set(name, await readChecked(join(dir, folder, name), written));
   }
   return { step, files, meta: manifest.meta };
 };
@@ -189,7 +216,7 @@ const save = async (
   const bad = Object.keys(files).find((name) => !isFileName(name));
   if (bad !== undefined) throw new ConfigError("is no name for a checkpoint's file", { file: bad });
   const temporary = join(dir, `${place.name}.tmp-${process.pid}`);
-  await guarded("making the folder", temporary, () => mkdir(temporary, { recursive: true }));
+  await makeFolder(temporary);
   try {
     const written = await writeInto(temporary, new Map(Object.entries(files)));
     const manifest = { step: place.step, files: Object.fromEntries(written), meta };
@@ -248,7 +275,7 @@ const load = async (dir: string, { strict = false, onWarning }: StoreOptions): P
 /** Checkpoints in a folder that one process at a time writes to (see lockRun), one save after the other. */
 export const checkpointStore = (dir: string, options: StoreOptions = {}): CheckpointStore => ({
   save: async (step, files, meta) => {
-    await guarded("making the folder", dir, () => mkdir(dir, { recursive: true }));
+    await makeFolder(dir);
     await sweep(dir);
     const place = { step, name: `step-${step}` };
     await save(dir, place, files, meta);

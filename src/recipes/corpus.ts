@@ -1,9 +1,9 @@
 /** From the user's files to token streams: read, clean, deduplicate, split, learn a tokenizer, encode. */
 import { existsSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { batches, evalBatches, type DataReport, pack, prepare, type TokenStream } from "../data/index.ts";
 import type { Document } from "../data/document.ts";
+import { batches, type DataReport, evalBatches, pack, prepare, type TokenStream } from "../data/index.ts";
 import { tensor } from "../ir/tensor.ts";
 import { readDocuments } from "../node/read.ts";
 import { charTokenizer, type Tokenizer, trainBpe } from "../tokenizer/index.ts";
@@ -31,7 +31,9 @@ const nodeModules = (): string => {
       if (existsSync(found)) return found;
     }
   }
-  throw new DataError("there is no node_modules folder to take text from", { hint: "name your own text with --data" });
+  throw new DataError("there is no node_modules folder to take text from", {
+    hint: "name your own text with --data",
+  });
 };
 
 const PROSE = /\.(md|markdown|txt)$|^(licen[cs]e|notice|copying)/i;
@@ -41,11 +43,19 @@ const documentsOf = ({ data }: RunOptions, onSkip: (error: DataError) => void): 
   const { paths, field, skipBadRows } = data;
   const options = { skipBadRows, onSkip, ...(field === undefined ? {} : { field }) };
   if (paths.length > 0) return readDocuments(paths, options);
-  const pattern = join(resolve(nodeModules()), "**/{*.md,*.markdown,*.txt,LICENSE*,LICENCE*,NOTICE*,COPYING*}");
-  return readDocuments([pattern], { ...options, skipBadRows: true, accept: (path) => PROSE.test(basename(path)) });
+  const pattern = join(
+    relative(".", nodeModules()),
+    "**/{*.md,*.markdown,*.txt,LICENSE*,LICENCE*,NOTICE*,COPYING*}",
+  );
+  return readDocuments([pattern], {
+    ...options,
+    skipBadRows: true,
+    accept: (path) => PROSE.test(basename(path)),
+  });
 };
 
-const percent = (part: number, whole: number): string => `${((100 * part) / Math.max(1, whole)).toFixed(0)} %`;
+const percent = (part: number, whole: number): string =>
+  `${((100 * part) / Math.max(1, whole)).toFixed(0)} %`;
 
 const describe = ({ stages }: DataReport, ui: Ui): void => {
   for (const { name, docsIn, docsOut, bytesIn, bytesOut, reasons } of stages) {
@@ -82,16 +92,29 @@ export const corpus = async (options: RunOptions, ui: Ui, tokenizer?: Tokenizer)
   const prepared = await prepare(counted(documents, ui), { seed: options.seed, validationShare });
   if (skipped.length > 0) ui.warn(`${skipped.length} records could not be read, such as: ${skipped[0]}`);
   describe(prepared.report, ui);
-  const made = tokenizer ?? tokenizerFor(prepared.train.map((doc) => doc.text), options, ui);
+  const made =
+    tokenizer ??
+    tokenizerFor(
+      prepared.train.map((doc) => doc.text),
+      options,
+      ui,
+    );
   const train = pack(prepared.train, made);
   const validation = pack(prepared.validation, made);
   const perToken = (train.bytes / train.tokens.length).toFixed(2);
-  ui.line(`tokens: ${train.tokens.length} to train on, ${validation.tokens.length} held out, ${perToken} bytes each`);
+  ui.line(
+    `tokens: ${train.tokens.length} to train on, ${validation.tokens.length} held out, ${perToken} bytes each`,
+  );
   return { tokenizer: made, train, validation, report: prepared.report, skipped };
 };
 
 /** Micro-batches of the training stream. */
-export const trainingSource = ({ train }: Corpus, batch: number, context: number, seed: number): BatchSource => {
+export const trainingSource = (
+  { train }: Corpus,
+  batch: number,
+  context: number,
+  seed: number,
+): BatchSource => {
   const at = batches({ tokens: train.tokens, batch, context, seed });
   return (index) => {
     const { inputIds, labels } = at(index);

@@ -49,13 +49,21 @@ const hashesOf = (files: Files): Record<string, string> =>
 /** Starts of held-out text, one prompt each, all of one length. */
 const promptsOf = ({ validation, tokenizer }: Corpus, count: number, length: number): number[][] => {
   const { tokens } = validation;
-  const starts = [0, ...Array.from(tokens, (id, i) => (id === tokenizer.eos ? i + 1 : -1)).filter((i) => i >= 0)];
+  const starts = [
+    0,
+    ...Array.from(tokens, (id, i) => (id === tokenizer.eos ? i + 1 : -1)).filter((i) => i >= 0),
+  ];
   const fitting = starts.filter((i) => i + length < tokens.length);
   const usable = fitting.length > 0 ? fitting : [0];
   return usable.slice(0, count).map((i) => Array.from(tokens.subarray(i, i + length)));
 };
 
-const parityOf = async (engine: Engine, base: Base, files: Files, prompts: number[][]): Promise<Delivered["parity"]> => {
+const parityOf = async (
+  engine: Engine,
+  base: Base,
+  files: Files,
+  prompts: number[][],
+): Promise<Delivered["parity"]> => {
   const shape = base.dense.arch.cache(base.dense.config);
   const figures: Partial<Record<ShipDtype, Parity>> = {};
   for (const [dtype, { file }] of Object.entries(dtypes)) {
@@ -70,7 +78,12 @@ const parityOf = async (engine: Engine, base: Base, files: Files, prompts: numbe
 };
 
 /** A sample of the shipped file on the first prompts, at a temperature that shows what the model knows. */
-const samplesOf = async (engine: Engine, delivery: Delivery, base: Base, files: Files): Promise<Report["samples"]> => {
+const samplesOf = async (
+  engine: Engine,
+  delivery: Delivery,
+  base: Base,
+  files: Files,
+): Promise<Report["samples"]> => {
   const { tokenizer } = delivery.corpus;
   const { chosen } = delivery.optimized.choice;
   const shape = base.dense.arch.cache(base.dense.config);
@@ -79,7 +92,13 @@ const samplesOf = async (engine: Engine, delivery: Delivery, base: Base, files: 
   try {
     for (const prompt of promptsOf(delivery.corpus, 2, 12)) {
       const ids: number[] = [];
-      const sampling = { temperature: 0.7, topK: 40, maxTokens: 80, stopIds: [tokenizer.eos], seed: delivery.options.seed };
+      const sampling = {
+        temperature: 0.7,
+        topK: 40,
+        maxTokens: 80,
+        stopIds: [tokenizer.eos],
+        seed: delivery.options.seed,
+      };
       for await (const id of generate(decoder, prompt, sampling)) ids.push(id);
       samples.push({ name: chosen.name, prompt: tokenizer.decode(prompt), text: tokenizer.decode(ids) });
     }
@@ -93,27 +112,32 @@ const samplesOf = async (engine: Engine, delivery: Delivery, base: Base, files: 
 const notesOf = ({ candidates, choice }: Optimized): string[] => {
   const notes: string[] = [];
   const find = (name: string) => candidates.find((c) => c.name === name);
-  const [fp32, q8] = [find("whole fp32"), find("whole q8")];
+  const [fp32, q8] = [find("full fp32"), find("full q8")];
   if (fp32 && q8) {
     const cost = q8.natsPerToken - fp32.natsPerToken;
     const speed = fp32.p50Ms / q8.p50Ms;
-    notes.push(`int8 costs ${cost.toFixed(4)} nats per token and decodes ${speed.toFixed(2)}x as fast as fp32.`);
+    notes.push(
+      `int8 costs ${cost.toFixed(4)} nats per token and decodes ${speed.toFixed(2)}x as fast as fp32.`,
+    );
     if (speed < 1) {
       notes.push(
         "int8 is not faster here: the matrices are so small that starting each operation and quantizing its input take longer than the arithmetic saved.",
       );
     }
   }
-  const cut = candidates.find((c) => c.base.endsWith("cut"));
-  const taught = candidates.find((c) => c.base.endsWith("taught") && c.dtype === "fp32");
-  if (fp32 && cut && taught) {
-    const gap = cut.natsPerToken - fp32.natsPerToken;
-    const closed = (cut.natsPerToken - taught.natsPerToken) / gap;
+  const pruned = candidates.find((c) => c.base.endsWith("pruned"));
+  const distilled = candidates.find((c) => c.base.endsWith("distilled") && c.dtype === "fp32");
+  if (fp32 && pruned && distilled) {
+    const gap = pruned.natsPerToken - fp32.natsPerToken;
+    const closed = (pruned.natsPerToken - distilled.natsPerToken) / gap;
     notes.push(
-      `Dropping ${fp32.layers - cut.layers} of ${fp32.layers} layers cost ${gap.toFixed(3)} nats per token; distillation won back ${(100 * closed).toFixed(0)} % of it.`,
+      `Dropping ${fp32.layers - pruned.layers} of ${fp32.layers} layers cost ${gap.toFixed(3)} nats per token; distillation won back ${(100 * closed).toFixed(0)} % of it.`,
     );
   }
-  if (!choice.met) notes.push(`Nothing meets the budget; the nearest candidate exceeds it in ${choice.exceeded.join(", ")}.`);
+  if (!choice.met)
+    notes.push(
+      `Nothing meets the budget; the nearest candidate exceeds it in ${choice.exceeded.join(", ")}.`,
+    );
   return notes;
 };
 
@@ -152,7 +176,7 @@ const reportOf = (engine: Engine, delivery: Delivery, parts: Omit<Delivered, "pa
       hashes: parts.hashes,
       createdBy: `anneal ${version}`,
     },
-  } as unknown as Report;
+  };
 };
 
 /** Writes OUT/model. Throws RunError where the shipped fp32 graph does not compute what the training graph does. */
@@ -161,7 +185,12 @@ export const deliver = async (engine: Engine, delivery: Delivery): Promise<Deliv
   const { chosen } = optimized.choice;
   const base = optimized.bases.get(chosen.base)!;
   const tokenizer = corpus.tokenizer.files();
-  const files = bundle(base.dense, { dtype: chosen.dtype, tokenizer, eos: corpus.tokenizer.eos, forms: base.forms });
+  const files = bundle(base.dense, {
+    dtype: chosen.dtype,
+    tokenizer,
+    eos: corpus.tokenizer.eos,
+    forms: base.forms,
+  });
   const { positions } = base.dense.arch.cache(base.dense.config);
   const prompts = promptsOf(corpus, 10, Math.min(16, positions >> 1));
   const figures = await parityOf(engine, base, files, prompts);

@@ -1,8 +1,8 @@
 /**
  * The heart: from one trained model to the best that a budget allows. Candidates are the model itself, the model with
- * layers dropped, and that one taught by the whole one; each in every shipped dtype, each measured.
+ * layers dropped, and that one distilled from the full one; each in every shipped dtype, each measured.
  */
-import { dropLayers, distill } from "../compress/index.ts";
+import { distill, dropLayers } from "../compress/index.ts";
 import type { Context } from "../compress/pass.ts";
 import { type Quality, qualityOf } from "../evaluate/quality.ts";
 import type { Model } from "../models/model.ts";
@@ -14,7 +14,7 @@ import type { BatchSource, TrainHooks, TrainOptions } from "../train/loop.ts";
 import { heldOutLoss, type Windows } from "../train/validate.ts";
 
 export interface Candidate extends Quality, Probe {
-  /** "whole q8" */
+  /** "full q8" */
   readonly name: string;
   /** Which dense model it is a form of. */
   readonly base: string;
@@ -58,7 +58,7 @@ export interface OptimizeOptions {
   readonly budget: Budget;
   /** Layers that the smaller model keeps; half unless told. */
   readonly keep?: number;
-  /** How the smaller model is taught. */
+  /** How the smaller model is distilled. */
   readonly distill: Omit<TrainOptions, "objective" | "record"> &
     TrainHooks & { readonly alpha?: number; readonly temperature?: number };
   readonly probe: ProbeModel;
@@ -73,7 +73,12 @@ export interface Optimized {
 
 type Measured = Omit<Candidate, "onFront">;
 
-const measure = async (base: Base, dtype: ShipDtype, options: OptimizeOptions, context: Context): Promise<Measured> => {
+const measure = async (
+  base: Base,
+  dtype: ShipDtype,
+  options: OptimizeOptions,
+  context: Context,
+): Promise<Measured> => {
   const model = base.forms[dtype];
   const { windows, bytes } = options.heldOut;
   const quality = qualityOf(await heldOutLoss(context.engine, model, windows), bytes);
@@ -97,34 +102,38 @@ const objectives = [
 ] as const;
 
 /** Measures the untrained cut in float32 only: it is there to show what teaching gains. */
-const plans = (whole: Base, cut: Base, taught: Base): [Base, ShipDtype][] => {
+const plans = (full: Base, pruned: Base, distilled: Base): [Base, ShipDtype][] => {
   const all = Object.keys(dtypes) as ShipDtype[];
   return [
-    ...all.map((dtype) => [whole, dtype] as [Base, ShipDtype]),
-    [cut, "fp32"],
-    ...all.map((dtype) => [taught, dtype] as [Base, ShipDtype]),
+    ...all.map((dtype) => [full, dtype] as [Base, ShipDtype]),
+    [pruned, "fp32"],
+    ...all.map((dtype) => [distilled, dtype] as [Base, ShipDtype]),
   ];
 };
 
-/** Makes the smaller model: layers dropped, then taught by the whole one. */
+/** Makes the smaller model: layers dropped, then distilled from the full one. */
 const shrink = async (model: Model, options: OptimizeOptions, context: Context) => {
   const { layers } = model.arch.cache(model.config);
   const keep = options.keep ?? Math.max(1, layers >> 1);
   const { alpha = 0.9, temperature = 1, ...train } = options.distill;
-  const cut = await dropLayers({ keep }).run(model, context);
-  context.log(`teaching ${keep} of ${layers} layers`);
+  const pruned = await dropLayers({ keep }).run(model, context);
+  context.log(`student: ${keep} of ${layers} layers`);
   const teach = distill({ teacher: model, source: options.source, train, alpha, temperature });
-  return { keep, cut, taught: await teach.run(cut, context) };
+  return { keep, pruned, distilled: await teach.run(pruned, context) };
 };
 
 /** Makes and measures the candidates of `model` and chooses among them. */
-export const optimize = async (model: Model, options: OptimizeOptions, context: Context): Promise<Optimized> => {
-  const { keep, cut, taught } = await shrink(model, options, context);
-  const whole = await formsOf("whole", model, context);
-  const small = await formsOf(`${keep}-layer cut`, cut, context);
-  const student = await formsOf(`${keep}-layer taught`, taught, context);
+export const optimize = async (
+  model: Model,
+  options: OptimizeOptions,
+  context: Context,
+): Promise<Optimized> => {
+  const { keep, pruned, distilled } = await shrink(model, options, context);
+  const full = await formsOf("full", model, context);
+  const small = await formsOf(`${keep}-layer pruned`, pruned, context);
+  const student = await formsOf(`${keep}-layer distilled`, distilled, context);
   const measured: Measured[] = [];
-  for (const [base, dtype] of plans(whole, small, student)) {
+  for (const [base, dtype] of plans(full, small, student)) {
     context.signal?.throwIfAborted();
     const candidate = await measure(base, dtype, options, context);
     measured.push(candidate);
@@ -132,6 +141,6 @@ export const optimize = async (model: Model, options: OptimizeOptions, context: 
   }
   const front = new Set(paretoFront(measured, objectives));
   const candidates = measured.map((c) => ({ ...c, onFront: front.has(c) }));
-  const bases = new Map([whole, small, student].map((base) => [base.name, base]));
+  const bases = new Map([full, small, student].map((base) => [base.name, base]));
   return { candidates, bases, choice: choose(candidates, candidates[0]!, options.budget) };
 };

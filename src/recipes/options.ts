@@ -79,7 +79,14 @@ export const defaults: RunOptions = {
   threads: 0,
   data: { paths: [], skipBadRows: false, validationShare: 0.06 },
   tokenizer: { kind: "bpe", vocab: 2048 },
-  model: { n_layer: 4, n_head: 4, n_embd: 128, n_positions: 128, dropout: 0, activation_function: "gelu_new" },
+  model: {
+    n_layer: 4,
+    n_head: 4,
+    n_embd: 128,
+    n_positions: 128,
+    dropout: 0,
+    activation_function: "gelu_new",
+  },
   train: {
     steps: 640,
     batch: 8,

@@ -3,15 +3,15 @@ import { join } from "node:path";
 import type { Engine } from "../engine/engine.ts";
 import { gpt2, gpt2Config } from "../models/gpt2.ts";
 import type { Json, Model } from "../models/model.ts";
+import type { ParamSpec } from "../nn/param.ts";
 import { countParams, initialize } from "../nn/param.ts";
 import { appendLine, checkpointStore } from "../node/store.ts";
 import { optimizers } from "../optim/index.ts";
 import { scheduleOf } from "../optim/schedule.ts";
 import { checkpointsIn } from "../train/checkpoint.ts";
-import { type MetricsRow, train, type TrainOptions, type TrainResult } from "../train/loop.ts";
+import { type MetricsRow, type TrainOptions, type TrainResult, train } from "../train/loop.ts";
 import type { Windows } from "../train/validate.ts";
 import type { Tree } from "../util/tree.ts";
-import type { ParamSpec } from "../nn/param.ts";
 import { type Corpus, trainingSource } from "./corpus.ts";
 import type { RunOptions, TrainingOptions } from "./options.ts";
 import type { Task, Ui } from "./ui.ts";
@@ -39,7 +39,13 @@ export const loopOptions = (t: TrainingOptions, context: number, seed: number): 
   context,
   accumulate: t.accumulate,
   optimizer: optimizers[t.optimizer]({ weightDecay: t.weightDecay, adjustLr: "matchRmsAdamw" }),
-  schedule: scheduleOf({ kind: t.schedule, lrPeak: t.lrPeak, lrMin: t.lrMin, warmup: t.warmup, steps: t.steps }),
+  schedule: scheduleOf({
+    kind: t.schedule,
+    lrPeak: t.lrPeak,
+    lrMin: t.lrMin,
+    warmup: t.warmup,
+    steps: t.steps,
+  }),
   seed,
   clipNorm: t.clipNorm,
   clipValue: t.clipValue,
@@ -103,10 +109,12 @@ export const pretrain = async (
   const { train: t, model: shape, seed } = options;
   const run = join(options.out, "run");
   const model = newModel(options, data);
-  ui.line(`model: ${shape.n_layer} layers of ${shape.n_embd}, ${(countParams(model.weights) / 1e6).toFixed(2)} M parameters`);
+  ui.line(
+    `model: ${shape.n_layer} layers of ${shape.n_embd}, ${(countParams(model.weights) / 1e6).toFixed(2)} M parameters`,
+  );
   const store = checkpointStore(join(run, "checkpoints"), { onWarning: (line) => ui.warn(line) });
   const task = ui.task("training", t.steps);
-  const { onRow, curve } = follow("whole", task, join(run, "metrics.jsonl"));
+  const { onRow, curve } = follow("full", task, join(run, "metrics.jsonl"));
   const source = trainingSource(data, t.batch, shape.n_positions, seed);
   const result = await train(engine, model, source, {
     ...loopOptions(t, shape.n_positions, seed),

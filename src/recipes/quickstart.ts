@@ -11,9 +11,9 @@ import { lockRun, writeFileDurable } from "../node/store.ts";
 import { optimizers } from "../optim/index.ts";
 import { scheduleOf } from "../optim/schedule.ts";
 import { decoderFiles } from "../ship/bundle.ts";
-import { corpus, type Corpus, heldOut, trainingSource } from "./corpus.ts";
+import { type Corpus, corpus, heldOut, trainingSource } from "./corpus.ts";
 import { type Delivered, deliver } from "./deliver.ts";
-import { optimize, type Optimized, type OptimizeOptions, type ProbeModel } from "./optimize.ts";
+import { type Optimized, type OptimizeOptions, optimize, type ProbeModel } from "./optimize.ts";
 import type { RunOptions } from "./options.ts";
 import { type Curve, follow, pretrain } from "./pretrain.ts";
 import type { Ui } from "./ui.ts";
@@ -34,32 +34,49 @@ export interface Outcome {
 }
 
 /** Measures in a process of its own, from a file that is gone afterwards. */
-export const probeIn = (engine: Engine, vocab: number): ProbeModel => async (model: Model) => {
-  const dir = await mkdtemp(join(tmpdir(), "anneal-"));
-  try {
-    const files = decoderFiles(model, "model.onnx");
-    let sizeBytes = 0;
-    for (const [name, chunks] of files) {
-      await writeFileDurable(join(dir, name), chunks);
-      sizeBytes += chunks.reduce((n, c) => n + c.byteLength, 0);
+export const probeIn =
+  (engine: Engine, vocab: number): ProbeModel =>
+  async (model: Model) => {
+    const dir = await mkdtemp(join(tmpdir(), "anneal-"));
+    try {
+      const files = decoderFiles(model, "model.onnx");
+      let sizeBytes = 0;
+      for (const [name, chunks] of files) {
+        await writeFileDurable(join(dir, name), chunks);
+        sizeBytes += chunks.reduce((n, c) => n + c.byteLength, 0);
+      }
+      const shape = model.arch.cache(model.config);
+      const figures = await probe({
+        file: join(dir, "model.onnx"),
+        shape,
+        speed: { vocab },
+        threads: engine.threads,
+      });
+      return { ...figures, sizeBytes };
+    } finally {
+      await rm(dir, { recursive: true, force: true });
     }
-    const shape = model.arch.cache(model.config);
-    const figures = await probe({ file: join(dir, "model.onnx"), shape, speed: { vocab }, threads: engine.threads });
-    return { ...figures, sizeBytes };
-  } finally {
-    await rm(dir, { recursive: true, force: true });
-  }
-};
+  };
 
-/** How the student is taught, as the options say. */
-const teaching = (options: RunOptions, windows: OptimizeOptions["heldOut"]["windows"], signal?: AbortSignal) => {
+/** How the student is distilled, as the options say. */
+const teaching = (
+  options: RunOptions,
+  windows: OptimizeOptions["heldOut"]["windows"],
+  signal?: AbortSignal,
+) => {
   const { distill: d, train: t, model, seed } = options;
   return {
     steps: d.steps,
     batch: t.batch,
     context: model.n_positions,
     optimizer: optimizers.adamw({ weightDecay: t.weightDecay }),
-    schedule: scheduleOf({ kind: "cosine", lrPeak: d.lrPeak, lrMin: d.lrPeak / 10, warmup: Math.min(20, d.steps), steps: d.steps }),
+    schedule: scheduleOf({
+      kind: "cosine",
+      lrPeak: d.lrPeak,
+      lrMin: d.lrPeak / 10,
+      warmup: Math.min(20, d.steps),
+      steps: d.steps,
+    }),
     seed,
     clipNorm: 1,
     evalEvery: Math.max(1, Math.floor(d.steps / 3)),
@@ -82,9 +99,9 @@ export const compressAndShip = async (
   const { train: t, model: shape, distill: d, seed } = options;
   const held = heldOut(data, t.batch, shape.n_positions);
   ui.stage("Making and measuring candidates");
-  const task = ui.task("teaching the student", d.steps);
-  const student = follow("taught", task, join(options.out, "run", "metrics.jsonl"));
-  let taught = false;
+  const task = ui.task("distilling", d.steps);
+  const student = follow("distilled", task, join(options.out, "run", "metrics.jsonl"));
+  let announced = false;
   const context: Context = { engine, seed, log: (line) => ui.line(line), ...(signal ? { signal } : {}) };
   const optimized = await optimize(
     model,
@@ -96,16 +113,24 @@ export const compressAndShip = async (
       distill: { ...teaching(options, held.windows, signal), onRow: student.onRow },
       probe: probeIn(engine, data.tokenizer.vocabSize),
       onCandidate: (c) => {
-        if (!taught) task.done("taught the student");
-        taught = true;
-        ui.line(`${c.name}: ${c.bitsPerByte.toFixed(3)} bits/byte, ${c.p50Ms.toFixed(2)} ms/token, ${(c.sizeBytes / 1e6).toFixed(2)} MB`);
+        if (!announced) task.done("distilled the student");
+        announced = true;
+        ui.line(
+          `${c.name}: ${c.bitsPerByte.toFixed(3)} bits/byte, ${c.p50Ms.toFixed(2)} ms/token, ${(c.sizeBytes / 1e6).toFixed(2)} MB`,
+        );
       },
     },
     context,
   );
   ui.stage("Shipping");
   const curves = [...hooks.curves, student.curve()];
-  const delivered = await deliver(engine, { optimized, corpus: data, curves, options, command: hooks.command });
+  const delivered = await deliver(engine, {
+    optimized,
+    corpus: data,
+    curves,
+    options,
+    command: hooks.command,
+  });
   return { optimized, delivered, corpus: data };
 };
 
@@ -119,7 +144,10 @@ export const quickstart = async (options: RunOptions, hooks: RecipeHooks): Promi
     const data = await corpus(options, ui);
     ui.stage("Training");
     const { windows } = heldOut(data, options.train.batch, options.model.n_positions, 16_384);
-    const extra = { ...(resume === undefined ? {} : { resume }), ...(signal === undefined ? {} : { signal }) };
+    const extra = {
+      ...(resume === undefined ? {} : { resume }),
+      ...(signal === undefined ? {} : { signal }),
+    };
     const trained = await pretrain(engine, data, options, { windows, ...extra }, ui);
     if (trained.ended === "interrupted") return undefined;
     return await compressAndShip(engine, trained.model, data, options, { ...hooks, curves: [trained.curve] });

@@ -1,8 +1,8 @@
 /** Training alone: text in, a model's folder out. */
 import { join } from "node:path";
+import type { Json } from "../models/model.ts";
 import { nodeEngine } from "../node/engine.ts";
 import { lockRun, writeFolder } from "../node/store.ts";
-import type { Json } from "../models/model.ts";
 import { bundle, jsonBytes } from "../ship/bundle.ts";
 import { corpus, heldOut } from "./corpus.ts";
 import { formsOf } from "./optimize.ts";
@@ -29,10 +29,13 @@ export const trainModel = async (options: RunOptions, hooks: RecipeHooks): Promi
     const data = await corpus(options, ui);
     ui.stage("Training");
     const { windows } = heldOut(data, options.train.batch, options.model.n_positions, 16_384);
-    const extra = { ...(resume === undefined ? {} : { resume }), ...(signal === undefined ? {} : { signal }) };
+    const extra = {
+      ...(resume === undefined ? {} : { resume }),
+      ...(signal === undefined ? {} : { signal }),
+    };
     const { model, ended, steps, valLoss } = await pretrain(engine, data, options, { windows, ...extra }, ui);
     if (ended === "interrupted") return undefined;
-    const { forms } = await formsOf("whole", model, { engine, seed: options.seed, log: () => {} });
+    const { forms } = await formsOf("full", model, { engine, seed: options.seed, log: () => {} });
     const tokenizer = data.tokenizer.files();
     const files = bundle(model, { dtype: "fp32", tokenizer, eos: data.tokenizer.eos, forms });
     const made = { version, command, recipe: options, history: model.history } as unknown as Json;

@@ -5,7 +5,7 @@ import { nodeEngine } from "../node/engine.ts";
 import { loadFolder } from "../node/folder.ts";
 import { type Probe, probe } from "../node/probe.ts";
 import { lockRun } from "../node/store.ts";
-import { decoderOf, generate, type GenerateOptions } from "../serve/generate.ts";
+import { decoderOf, type GenerateOptions, generate } from "../serve/generate.ts";
 import { dtypes, type ShipDtype } from "../ship/dtype.ts";
 import { heldOutLoss } from "../train/validate.ts";
 import { ConfigError } from "../util/errors.ts";
@@ -16,7 +16,9 @@ import type { Ui } from "./ui.ts";
 
 const dtypeOf = (wanted: string): ShipDtype => {
   if (Object.hasOwn(dtypes, wanted)) return wanted as ShipDtype;
-  throw new ConfigError(`must be one of ${Object.keys(dtypes).join(", ")}, not ${wanted}`, { field: "--dtype" });
+  throw new ConfigError(`must be one of ${Object.keys(dtypes).join(", ")}, not ${wanted}`, {
+    field: "--dtype",
+  });
 };
 
 export interface GenerateTextOptions extends Omit<GenerateOptions, "stopIds"> {
@@ -57,23 +59,41 @@ export interface Evaluation extends Probe {
 }
 
 /** Quality on the held-out part of the given text, and speed, of a folder's model in one dtype. */
-export const evaluateFolder = async (dir: string, dtype: string | undefined, options: RunOptions, ui: Ui): Promise<Evaluation> => {
+export const evaluateFolder = async (
+  dir: string,
+  dtype: string | undefined,
+  options: RunOptions,
+  ui: Ui,
+): Promise<Evaluation> => {
   const folder = await loadFolder(dir);
   const chosen = dtypeOf(dtype ?? folder.dtype);
   const engine = await nodeEngine(options.threads > 0 ? { threads: options.threads } : {});
   const data = await corpus(options, ui, folder.tokenizer);
   const shape = folder.model.arch.cache(folder.model.config);
-  const { windows, bytes } = heldOut(data, options.train.batch, Math.min(shape.positions, options.model.n_positions));
+  const { windows, bytes } = heldOut(
+    data,
+    options.train.batch,
+    Math.min(shape.positions, options.model.n_positions),
+  );
   const context = { engine, seed: options.seed, log: () => {} };
   const model = await dtypes[chosen].pass.run(folder.model, context);
   const loss = await heldOutLoss(engine, model, windows);
   const speed = { vocab: folder.tokenizer.vocabSize };
-  const figures = await probe({ file: join(dir, dtypes[chosen].file), shape, speed, threads: engine.threads });
+  const figures = await probe({
+    file: join(dir, dtypes[chosen].file),
+    shape,
+    speed,
+    threads: engine.threads,
+  });
   return { dtype: chosen, tokens: loss.tokens, ...qualityOf(loss, bytes), ...figures };
 };
 
 /** From a trained model's folder to the best candidate under the budget, shipped to OUT/model. */
-export const optimizeFolder = async (dir: string, options: RunOptions, hooks: RecipeHooks): Promise<Outcome> => {
+export const optimizeFolder = async (
+  dir: string,
+  options: RunOptions,
+  hooks: RecipeHooks,
+): Promise<Outcome> => {
   const folder = await loadFolder(dir);
   const { positions } = folder.model.arch.cache(folder.model.config);
   const context = Math.min(positions, options.model.n_positions);

@@ -7,9 +7,14 @@ import { bytesOf, shapeText, type Tensor } from "../ir/tensor.ts";
 /** A key by which equal nodes meet: identities of ops, inputs and large tensors are numbered as they appear. */
 const keys = () => {
   const ids = new Map<object, number>();
-  const id = (x: object): number => ids.get(x) ?? (ids.set(x, ids.size), ids.size - 1);
+  const id = (x: object): number => {
+    if (!ids.has(x)) ids.set(x, ids.size);
+    return ids.get(x)!;
+  };
   const tensorKey = (t: Tensor): string =>
-    t.data.byteLength > 64 ? `#${id(t.data)}${shapeText(t.shape)}` : `${t.dtype}${shapeText(t.shape)}${bytesOf(t).join(",")}`;
+    t.data.byteLength > 64
+      ? `#${id(t.data)}${shapeText(t.shape)}`
+      : `${t.dtype}${shapeText(t.shape)}${bytesOf(t).join(",")}`;
   const attrKey = (a: Attr | undefined): string =>
     typeof a === "object" && "dtype" in a ? tensorKey(a as Tensor) : JSON.stringify(a ?? null);
   return (node: Node, inputs: readonly Value[]): string => {

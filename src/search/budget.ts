@@ -46,7 +46,8 @@ const excess = ({ value, limit }: Limit): number =>
 const check = (budget: Budget): void => {
   for (const [field, value] of Object.entries(budget)) {
     const bad = value !== undefined && !(value >= 0 && Number.isFinite(value));
-    if (bad) throw new ConfigError(`must be a number of at least 0, not ${value}`, { field: `budget.${field}` });
+    if (bad)
+      throw new ConfigError(`must be a number of at least 0, not ${value}`, { field: `budget.${field}` });
   }
 };
 
@@ -54,7 +55,11 @@ const check = (budget: Budget): void => {
  * The best of `candidates` within `budget`: under a limit on size or time the lowest bits per byte, else (a limit on
  * the loss alone) the smallest file. Where none fits, the one with the least total relative excess.
  */
-export const choose = <T extends Figures>(candidates: readonly T[], reference: Figures, budget: Budget): Choice<T> => {
+export const choose = <T extends Figures>(
+  candidates: readonly T[],
+  reference: Figures,
+  budget: Budget,
+): Choice<T> => {
   check(budget);
   if (candidates.length === 0) throw new ConfigError("there are no candidates to choose from");
   const over = (c: T) => limits(c, reference, budget).reduce((sum, limit) => sum + excess(limit), 0);
@@ -64,7 +69,9 @@ export const choose = <T extends Figures>(candidates: readonly T[], reference: F
   const bounded = budget.maxMb !== undefined || budget.maxMs !== undefined;
   if (fitting.length > 0) {
     const chosen = least(fitting, bounded ? (c) => c.bitsPerByte : (c) => c.sizeBytes);
-    const rule = bounded ? "lowest loss within the size and time allowed" : "smallest file within the loss allowed";
+    const rule = bounded
+      ? "lowest loss within the size and time allowed"
+      : "smallest file within the loss allowed";
     return { chosen, met: true, rule, exceeded: [] };
   }
   const chosen = least(candidates, over);

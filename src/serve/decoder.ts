@@ -6,11 +6,11 @@ import type { Value } from "../ir/op.ts";
 import { type Program, trace } from "../ir/program.ts";
 import type { TensorType } from "../ir/tensor.ts";
 import type { Model } from "../models/model.ts";
+import { project } from "../nn/linear.ts";
 import { asConstants } from "../nn/param.ts";
 import { keepLast, lengthOf } from "../ops/dynamic.ts";
 import { add, cast, equal, mul, sub, where } from "../ops/elementwise.ts";
 import { reshape, sum } from "../ops/structure.ts";
-import { project } from "../nn/linear.ts";
 
 // B batch, T new tokens, P past, S = P + T
 

@@ -82,7 +82,8 @@ export async function* generate(
   options: GenerateOptions = {},
 ): AsyncGenerator<number> {
   const { maxTokens = 128, stopIds = [], seed = 1, signal } = options;
-  if (prompt.length === 0) throw new ConfigError("the prompt has no tokens", { hint: "start from the end-of-text token" });
+  if (prompt.length === 0)
+    throw new ConfigError("the prompt has no tokens", { hint: "start from the end-of-text token" });
   const { positions } = decoder.shape;
   const random = rng(seed, "sample");
   const cache = decoder.cache(Math.min(positions, prompt.length + maxTokens));

@@ -58,7 +58,10 @@ export const bucket = (params: Tree<TensorType>): Bucket => {
       const given = new Map(entries<Value>(stored));
       for (const [key, { members, size }] of groups) {
         const whole = reshape(given.get(`bucket.${key}`)!, [size]);
-        const parts = partsOf(whole, members.map(({ type }) => sizeOf(type.shape)));
+        const parts = partsOf(
+          whole,
+          members.map(({ type }) => sizeOf(type.shape)),
+        );
         members.forEach(({ path, type }, i) => {
           given.set(path, reshape(parts[i]!, type.shape));
         });

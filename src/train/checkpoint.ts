@@ -55,9 +55,12 @@ const requireSame = (saved: Json, now: Json, path: string): void => {
       requireSame(saved[key] ?? null, now[key] ?? null, path === "" ? key : `${path}.${key}`);
     }
   } else if (saved !== now) {
-    throw new CheckpointError(`was ${JSON.stringify(saved)} in the checkpoint and is ${JSON.stringify(now)}`, {
-      field: path,
-      hint: "resume with the options of the run, or start another run directory",
-    });
+    throw new CheckpointError(
+      `was ${JSON.stringify(saved)} in the checkpoint and is ${JSON.stringify(now)}`,
+      {
+        field: path,
+        hint: "resume with the options of the run, or start another run directory",
+      },
+    );
   }
 };

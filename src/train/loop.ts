@@ -7,7 +7,7 @@ import { ConfigError, RunError } from "../util/errors.ts";
 import { mapTree } from "../util/tree.ts";
 import type { Checkpoints, Snapshot } from "./checkpoint.ts";
 import { languageModelling } from "./objective.ts";
-import { seedTensor, type StepOptions, type Stepper, type StepResult, stepper } from "./step.ts";
+import { type StepOptions, type Stepper, type StepResult, seedTensor, stepper } from "./step.ts";
 import { validator, type Windows } from "./validate.ts";
 
 export interface TrainOptions extends Omit<StepOptions, "objective"> {
@@ -147,14 +147,20 @@ const measure = async (run: Run): Promise<boolean> => {
   const { loss } = await validate.run(stepper.weights());
   emit({ step: progress.step, valLoss: loss });
   if (loss < progress.bestLoss) {
-    Object.assign(progress, { bestLoss: loss, bestStep: progress.step, sinceBest: 0, best: copy(stepper.weights()) });
+    Object.assign(progress, {
+      bestLoss: loss,
+      bestStep: progress.step,
+      sinceBest: 0,
+      best: copy(stepper.weights()),
+    });
     return false;
   }
   progress.sinceBest++;
   return outOfPatience(run);
 };
 
-const due = (step: number, every: number | undefined): boolean => every !== undefined && every > 0 && step % every === 0;
+const due = (step: number, every: number | undefined): boolean =>
+  every !== undefined && every > 0 && step % every === 0;
 
 const loop = async (run: Run, source: BatchSource): Promise<TrainResult["ended"]> => {
   const { options, hooks, progress } = run;
@@ -203,11 +209,21 @@ export const train = async (
   options: TrainOptions & TrainHooks,
 ): Promise<TrainResult> => {
   check(options);
-  const made = await stepper(engine, model, { ...options, objective: options.objective ?? languageModelling });
+  const made = await stepper(engine, model, {
+    ...options,
+    objective: options.objective ?? languageModelling,
+  });
   const validate = options.validation ? await validator(engine, model, options.validation) : undefined;
   const progress = { step: 0, bestStep: 0, bestLoss: Number.POSITIVE_INFINITY, sinceBest: 0, skips: 0 };
   const emit = options.onRow ?? (() => {});
-  const run: Run = { options, hooks: options, stepper: made, progress, emit, ...(validate ? { validate } : {}) };
+  const run: Run = {
+    options,
+    hooks: options,
+    stepper: made,
+    progress,
+    emit,
+    ...(validate ? { validate } : {}),
+  };
   try {
     if (options.resume) {
       restore(run, await resumable(options.checkpoints));

@@ -28,7 +28,10 @@ const rowsOf = (x: Value): Value => {
   return reshape(x, [b! * t!, width!]);
 };
 
-const labelsType = ({ batch, context }: BatchShape): TensorType => ({ dtype: "int32", shape: [batch * context] });
+const labelsType = ({ batch, context }: BatchShape): TensorType => ({
+  dtype: "int32",
+  shape: [batch * context],
+});
 
 /** Per-row losses [N, 1] and which rows count, for labels [N] with IGNORE where nothing is to be learnt. */
 export const tokenLosses = (outputs: Outputs, labels: Value): { losses: Value; counts: Value } => {

@@ -54,7 +54,12 @@ const batchTypes = (model: Model, options: StepOptions) => {
 const storage = (model: Model, options: StepOptions): Bucket =>
   (options.optimizer.elementwise ? bucket : unbucketed)(paramTypes(model));
 
-const lossOf = (model: Model, objective: Objective, params: Tree<Value>, batch: Readonly<Record<string, Value>>) => {
+const lossOf = (
+  model: Model,
+  objective: Objective,
+  params: Tree<Value>,
+  batch: Readonly<Record<string, Value>>,
+) => {
   const arch: Architecture = model.arch;
   const { inputIds, seed, ...rest } = batch;
   const outputs = arch.forward(params, { inputIds: inputIds!, dropoutSeed: seed! }, model.config);
@@ -85,7 +90,13 @@ const updated = (options: StepOptions, gradients: Tree<Value>, { params, opt, lr
 /** One program for everything: state in `params` and `opt`, results `loss` and `gradNorm`. */
 export const fusedStep = (model: Model, options: StepOptions): Program => {
   const { stored: params, unpack } = storage(model, options);
-  const spec = { params, opt: clipped(options).state(params), batch: batchTypes(model, options), lr: f32, step: f32 };
+  const spec = {
+    params,
+    opt: clipped(options).state(params),
+    batch: batchTypes(model, options),
+    lr: f32,
+    step: f32,
+  };
   return trace(spec, (given) => {
     const { batch, ...state } = given as unknown as State & { batch: Record<string, Value> };
     const loss = lossOf(model, options.objective, unpack(state.params), batch);
@@ -112,7 +123,11 @@ export const applyStep = (model: Model, options: StepOptions): Program => {
   return trace(spec, (v) => {
     const { given, ...state } = v as unknown as State & { given: Tree<Value> };
     const share = 1 / (options.accumulate ?? 1);
-    return updated(options, mapTree<Value, Value>(given, (g) => mul(g, share)), state);
+    return updated(
+      options,
+      mapTree<Value, Value>(given, (g) => mul(g, share)),
+      state,
+    );
   }) as unknown as Program;
 };
 
@@ -138,7 +153,7 @@ export interface Stepper {
 const named = (feeds: Feeds): Feeds =>
   Object.fromEntries(Object.entries(feeds).map(([key, t]) => [`batch.${key}`, t]));
 
-const valueOf = (t: Tensor | undefined): number => Number(t!.data[0]);
+const numberOf = (t: Tensor | undefined): number => Number(t!.data[0]);
 
 const weightsOf = (state: ReadonlyMap<string, Tensor>, { view }: Bucket): Map<string, Tensor> => {
   const own = [...state].filter(([name]) => name.startsWith("params."));
@@ -150,7 +165,7 @@ const scalars = (lr: number, step: number): Feeds => ({ lr: scalar(lr), step: sc
 const whole = (resident: Resident, storage: Bucket): Stepper => ({
   async run([feeds], lr, step) {
     const out = await resident.run({ ...named(feeds!), ...scalars(lr, step) });
-    return { loss: valueOf(out.loss), gradNorm: valueOf(out.gradNorm) };
+    return { loss: numberOf(out.loss), gradNorm: numberOf(out.gradNorm) };
   },
   weights: () => weightsOf(resident.state(), storage),
   state: () => resident.state(),
@@ -166,11 +181,11 @@ const accumulated = (gradients: Resident, update: Resident, storage: Bucket): St
     let loss = 0;
     for (const feeds of micro) {
       const out = await gradients.run({ ...named(feeds), ...params });
-      loss += valueOf(out.loss) / micro.length;
+      loss += numberOf(out.loss) / micro.length;
     }
     const given = [...gradients.state()].map(([name, t]) => [name.replace(/^grads\./, "given."), t] as const);
     const out = await update.run({ ...Object.fromEntries(given), ...scalars(lr, step) });
-    return { loss, gradNorm: valueOf(out.gradNorm) };
+    return { loss, gradNorm: numberOf(out.gradNorm) };
   },
   weights: () => weightsOf(update.state(), storage),
   state: () => update.state(),

@@ -1,9 +1,9 @@
 /** Held-out loss: a compiled forward pass over fixed windows. */
 import { compile } from "../engine/compile.ts";
 import type { Engine, Feeds, Session } from "../engine/engine.ts";
-import { trace, type Program } from "../ir/program.ts";
-import type { Tensor, TensorType } from "../ir/tensor.ts";
 import type { Value } from "../ir/op.ts";
+import { type Program, trace } from "../ir/program.ts";
+import type { Tensor, TensorType } from "../ir/tensor.ts";
 import type { Model } from "../models/model.ts";
 import { asConstants, type Param, type Weight } from "../nn/param.ts";
 import { mul } from "../ops/elementwise.ts";
@@ -53,7 +53,11 @@ export const validator = async (engine: Engine, model: Model, windows: Windows) 
   const session = await compile(engine, program);
   return {
     run: (weights: ReadonlyMap<string, Tensor>): Promise<HeldOut> =>
-      average(session, windows, Object.fromEntries(Array.from(weights, ([path, t]) => [`params.${path}`, t]))),
+      average(
+        session,
+        windows,
+        Object.fromEntries(Array.from(weights, ([path, t]) => [`params.${path}`, t])),
+      ),
     dispose: () => session.dispose(),
   };
 };

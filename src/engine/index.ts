@@ -1,0 +1,3 @@
+/** Where programs run, and how they get there. */
+export * from "./compile.ts";
+export * from "./engine.ts";

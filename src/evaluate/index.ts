@@ -1,0 +1,3 @@
+/** Quality and speed. */
+export * from "./quality.ts";
+export * from "./speed.ts";

@@ -1,0 +1,4 @@
+/** Decoding graphs, sampling, generation. */
+export * from "./decoder.ts";
+export * from "./generate.ts";
+export * from "./sample.ts";

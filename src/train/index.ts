@@ -1,0 +1,7 @@
+/** Training: the step, the loop, objectives, checkpoints. */
+export * from "./bucket.ts";
+export * from "./checkpoint.ts";
+export * from "./loop.ts";
+export * from "./objective.ts";
+export * from "./step.ts";
+export * from "./validate.ts";

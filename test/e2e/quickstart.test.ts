@@ -1,0 +1,227 @@
+/** quickstart as a user runs it, and its result as @huggingface/transformers loads it. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { AutoModelForCausalLM, AutoTokenizer, env } from "@huggingface/transformers";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { nodeEngine } from "../../src/node/engine.ts";
+import { loadFolder } from "../../src/node/folder.ts";
+import { decoderOf, generate } from "../../src/serve/generate.ts";
+import { anneal, buildIfStale, type Finished, filesBelow, onlyJson, sentences, writeCorpus } from "./command.ts";
+
+interface Candidate {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly bitsPerByte: number;
+}
+interface Result {
+  readonly path: string;
+  readonly chosen: string;
+  readonly met: boolean;
+  readonly exceeded: readonly string[];
+  readonly candidates: readonly Candidate[];
+  readonly parity: Readonly<Record<string, { readonly maxLogitDiff: number; readonly greedyAgreement: number }>>;
+}
+
+const dir = mkdtempSync(join(tmpdir(), "anneal-e2e-"));
+const data = join(dir, "data");
+const shape = "--layers 2 --heads 2 --width 32 --context 96 --vocab 300".split(" ");
+const work = "--steps 40 --batch 4 --distill-steps 20 --eval-every 10 --checkpoint-every 5 --seed 1".split(" ");
+const quickstart = (out: string, ...more: string[]): Promise<Finished> =>
+  anneal(["quickstart", "--data", data, "--out", join(dir, out), ...shape, ...work, "--json", ...more]);
+
+const model = join(dir, "first/model");
+let first: Finished;
+
+beforeAll(async () => {
+  buildIfStale();
+  writeCorpus(data);
+  first = await quickstart("first");
+}, 60_000);
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+const artefacts = [
+  "model.safetensors",
+  "onnx/model.onnx",
+  "onnx/model_q4.onnx",
+  "onnx/model_quantized.onnx",
+  "tokenizer.json",
+];
+const others = [
+  "README.md",
+  "anneal.json",
+  "config.json",
+  "generation_config.json",
+  "parity.json",
+  "report.html",
+  "tokenizer_config.json",
+];
+
+describe("quickstart", () => {
+  it("ends well, with one JSON object on stdout", () => {
+    expect(first).toMatchObject({ code: 0, stderr: expect.not.stringMatching(/error|\x1b/) });
+    const { met, path, candidates, chosen, parity } = onlyJson<Result>(first);
+    expect({ met, path }).toEqual({ met: true, path: model });
+    expect(candidates.map(({ name }) => name)).toContain(chosen);
+    expect(parity.fp32).toMatchObject({ greedyAgreement: 1 });
+  });
+
+  it("ships a whole folder whose fp32 graph computes what the training graph does", () => {
+    expect(filesBelow(model)).toEqual([...artefacts, ...others].sort());
+    const parity = JSON.parse(readFileSync(join(model, "parity.json"), "utf8")) as Result["parity"];
+    expect(Object.keys(parity)).toEqual(["fp32", "q8", "q4"]);
+    expect(parity.fp32!.maxLogitDiff).toBeLessThan(1e-3);
+    expect(parity.fp32!.greedyAgreement).toBe(1);
+  });
+
+  it("learned something: the held-out loss is far below that of guessing", () => {
+    const rows = readFileSync(join(dir, "first/run/metrics.jsonl"), "utf8").trim().split("\n");
+    const losses = rows
+      .map((row) => JSON.parse(row) as { run: string; valLoss?: number })
+      .flatMap(({ run, valLoss }) => (run === "whole" && valLoss !== undefined ? [valLoss] : []));
+    expect(losses).toHaveLength(4);
+    expect(losses.at(-1)).toBeLessThan(0.75 * Math.log(300));
+  });
+
+  it("makes the same bytes of one seed", async () => {
+    expect((await quickstart("second")).code).toBe(0);
+    for (const name of artefacts) {
+      const [a, b] = ["first", "second"].map((run) => readFileSync(join(dir, run, "model", name)));
+      expect(a!.equals(b!), name).toBe(true);
+    }
+  });
+
+  it("ships and names the nearest candidate where nothing meets the budget", async () => {
+    const finished = await quickstart("tight", "--max-mb", "0.0001", "--max-loss", "100");
+    expect(finished.code).toBe(5);
+    const { met, exceeded, chosen, candidates, path } = onlyJson<Result>(finished);
+    const smallest = candidates.reduce((a, b) => (b.sizeBytes < a.sizeBytes ? b : a));
+    expect({ met, chosen }).toEqual({ met: false, chosen: smallest.name });
+    expect(exceeded).toEqual([expect.stringMatching(/^size 0\.0\d+ MB \(limit 0\.0001\)$/)]);
+    expect(filesBelow(path)).toEqual([...artefacts, ...others].sort());
+  });
+
+  it("chooses the smallest file under a limit on the loss alone", async () => {
+    const args = ["optimize", model, "--data", data, "--out", join(dir, "lossy"), "--max-loss", "10"];
+    const finished = await anneal([...args, "--batch", "4", "--distill-steps", "4", "--json"]);
+    expect(finished).toMatchObject({ code: 0 });
+    const { met, chosen, candidates } = onlyJson<Result>(finished);
+    const smallest = candidates.reduce((a, b) => (b.sizeBytes < a.sizeBytes ? b : a));
+    expect({ met, chosen }).toEqual({ met: true, chosen: smallest.name });
+  });
+});
+
+describe("in @huggingface/transformers", () => {
+  env.allowRemoteModels = false;
+  env.localModelPath = "/";
+  const prompts = sentences(10, 2).map((text, i) => text.slice(0, 8 + 2 * i));
+  const load = (dtype?: "fp32" | "q8" | "q4") =>
+    AutoModelForCausalLM.from_pretrained(model, dtype === undefined ? {} : { dtype });
+
+  for (const dtype of ["fp32", "q8", "q4", undefined] as const) {
+    it(`loads ${dtype ?? "without a dtype"} and generates`, async () => {
+      const tokenizer = await AutoTokenizer.from_pretrained(model);
+      const loaded = await load(dtype);
+      const inputs = tokenizer("The quiet");
+      const out = (await loaded.generate({ ...inputs, max_new_tokens: 12, do_sample: false })) as Ids;
+      await loaded.dispose();
+      expect(out.tolist()[0]!.length).toBeGreaterThan(inputs.input_ids.dims[1]!);
+    });
+  }
+
+  interface Ids {
+    tolist(): bigint[][];
+  }
+  // An end-of-text id that no token has: both go on for as long as they are told.
+  const endless = { max_new_tokens: 64, do_sample: false, eos_token_id: 1e6 };
+
+  it("writes the same 64 tokens as anneal", async () => {
+    const folder = await loadFolder(model);
+    const engine = await nodeEngine();
+    const graph = await engine.load(join(model, "onnx/model.onnx"));
+    const decoder = decoderOf(graph, folder.model.arch.cache(folder.model.config));
+    const tokenizer = await AutoTokenizer.from_pretrained(model);
+    const loaded = await load("fp32");
+    for (const prompt of prompts) {
+      const ids = folder.tokenizer.encode(prompt);
+      const inputs = tokenizer(prompt);
+      expect(inputs.input_ids.tolist()[0].map(Number), prompt).toEqual(Array.from(ids));
+      const ours: number[] = [];
+      for await (const id of generate(decoder, ids, { maxTokens: 64, temperature: 0 })) ours.push(id);
+      const theirs = (await loaded.generate({ ...inputs, ...endless })) as Ids;
+      expect(ours).toHaveLength(64);
+      expect(theirs.tolist()[0]!.slice(ids.length).map(Number), prompt).toEqual(ours);
+    }
+    await loaded.dispose();
+    await decoder.dispose();
+  });
+
+  it("writes the same in a left-padded batch as alone", async () => {
+    const tokenizer = await AutoTokenizer.from_pretrained(model);
+    tokenizer.padding_side = "left";
+    const loaded = await load("fp32");
+    const both = [prompts[0]!, prompts[9]!];
+    const batch = tokenizer(both, { padding: true });
+    const together = ((await loaded.generate({ ...batch, ...endless, max_new_tokens: 32 })) as Ids).tolist();
+    const padded = batch.input_ids.dims[1]!;
+    for (const [i, prompt] of both.entries()) {
+      const inputs = tokenizer(prompt);
+      const alone = (await loaded.generate({ ...inputs, ...endless, max_new_tokens: 32 })) as Ids;
+      const length = inputs.input_ids.dims[1]!;
+      expect(together[i]!.slice(padded), prompt).toEqual(alone.tolist()[0]!.slice(length));
+    }
+    expect(batch.input_ids.tolist()[0][0]).toBe(0n);
+    await loaded.dispose();
+  });
+});
+
+describe("with the result", () => {
+  const write = (...more: string[]): Promise<Finished> => anneal(["generate", model, "-n", "24", ...more]);
+
+  it("generates text that goes on from the prompt, the same for one seed", async () => {
+    const [a, b, c] = await Promise.all(
+      ["1", "1", "2"].map((seed) => write("--prompt", "The old", "--seed", seed)),
+    );
+    expect(a).toMatchObject({ code: 0, stdout: expect.stringMatching(/^The old.+\n$/s) });
+    expect(b!.stdout).toBe(a!.stdout);
+    expect(c!.stdout).not.toBe(a!.stdout);
+  });
+
+  it("generates as JSON, and from stdin", async () => {
+    const json = await write("--prompt", "The old", "--greedy", "--json");
+    const { prompt, text } = onlyJson<{ prompt: string; text: string }>(json);
+    const args = ["generate", model, "-n", "24", "--greedy", "--prompt", "-"];
+    const piped = await anneal(args, { input: "The old\n" });
+    expect(piped).toMatchObject({ code: 0, stdout: `${prompt}${text}\n` });
+  });
+
+  it("generates the same text greedily in fp32 as transformers", async () => {
+    const { stdout } = await write("--prompt", "The old", "--greedy", "--dtype", "fp32", "--json");
+    const { text } = JSON.parse(stdout) as { text: string };
+    const tokenizer = await AutoTokenizer.from_pretrained(model);
+    const loaded = await AutoModelForCausalLM.from_pretrained(model, { dtype: "fp32" });
+    const options = { max_new_tokens: 24, do_sample: false };
+    const out = (await loaded.generate({ ...tokenizer("The old"), ...options })) as { tolist(): bigint[][] };
+    await loaded.dispose();
+    expect(`The old${text}`).toBe(tokenizer.decode(out.tolist()[0]!, { skip_special_tokens: true }));
+  });
+
+  it("refuses a dtype that there is not, and a prompt longer than the context", async () => {
+    const dtype = await write("--dtype", "q5");
+    expect(dtype).toMatchObject({ code: 2, stderr: expect.stringMatching(/dtype.*fp32, q8, q4/) });
+    const long = await write("--prompt", "The old river holds the lamp. ".repeat(60));
+    expect(long).toMatchObject({ code: 2, stderr: expect.stringContaining("96 positions") });
+  });
+
+  it("evaluates it", async () => {
+    const args = ["eval", model, "--data", data, "--validation-share", "0.2", "--json"];
+    const [fp32, q4] = await Promise.all(["fp32", "q4"].map((dtype) => anneal([...args, "--dtype", dtype])));
+    const a = onlyJson<Record<string, number | string>>(fp32!);
+    const b = onlyJson<Record<string, number | string>>(q4!);
+    expect([fp32!.code, q4!.code, a.dtype, b.dtype]).toEqual([0, 0, "fp32", "q4"]);
+    expect(a.natsPerToken).toBeGreaterThan(0.5);
+    expect(a.natsPerToken).toBeLessThan(0.75 * Math.log(300));
+    expect(b.natsPerToken).not.toBe(a.natsPerToken);
+    expect(a.p50Ms).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,326 @@
+/** Every architecture against its reference implementation (golden/<name>.py) and against itself with a cache. */
+import { readFileSync } from "node:fs";
+import { beforeAll, describe, expect, test } from "vitest";
+import { grad } from "../src/autodiff/grad.ts";
+import { compile } from "../src/engine/compile.ts";
+import type { Engine } from "../src/engine/engine.ts";
+import { decodeSafetensors, encodeSafetensors } from "../src/formats/safetensors.ts";
+import type { Value } from "../src/ir/op.ts";
+import { type Program, trace } from "../src/ir/program.ts";
+import { type Tensor, type TensorType, tensorOf, zeros } from "../src/ir/tensor.ts";
+import { architectures } from "../src/models/index.ts";
+import { modelOf } from "../src/models/load.ts";
+import type { Model } from "../src/models/model.ts";
+import { asConstants, initialize, type ParamSpec, type Weight } from "../src/nn/param.ts";
+import { nodeEngine } from "../src/node/engine.ts";
+import { adamw } from "../src/optim/index.ts";
+import { decoderProgram } from "../src/serve/decoder.ts";
+import { languageModelling } from "../src/train/objective.ts";
+import { stepper } from "../src/train/step.ts";
+import { ConfigError } from "../src/util/errors.ts";
+import { entries, flatten, mapTree, type Tree } from "../src/util/tree.ts";
+import { modelCases } from "./cases/models.ts";
+
+interface Golden {
+  readonly ids: readonly (readonly number[])[];
+  readonly labels: readonly number[];
+  readonly cases: Readonly<Record<string, GoldenCase>>;
+}
+interface GoldenCase {
+  readonly config: { readonly vocab_size: number };
+  readonly logits: readonly number[];
+  readonly loss: number;
+  readonly gradNorms: Readonly<Record<string, number>>;
+  readonly losses: readonly number[];
+}
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await nodeEngine({ threads: 1 });
+});
+
+const specsOf = (name: string, config: unknown): Tree<ParamSpec> => {
+  const arch = architectures[name]!;
+  return arch.params(arch.parse(config)) as Tree<ParamSpec>;
+};
+
+/** 0.3 sin(0.37 j + 1.3 i), plus 1 for norm weights: i numbers the sorted names, j the elements; see gpt2.py. */
+const sineWeights = (specs: Tree<ParamSpec>): Tree<Tensor> => {
+  const order = [...flatten<ParamSpec>(specs).keys()].sort();
+  return mapTree<ParamSpec, Tensor>(specs, ({ dtype, shape }, path) => {
+    const t = zeros({ dtype, shape });
+    const [i, one] = [order.indexOf(path), path.includes("ln_") && path.endsWith("weight") ? 1 : 0];
+    (t.data as Float32Array).forEach((_, j, data) => {
+      data[j] = 0.3 * Math.sin(0.37 * j + 1.3 * i) + one;
+    });
+    return t;
+  });
+};
+
+const sineModel = (name: string, config: unknown): Model => {
+  const arch = architectures[name]!;
+  return { arch, config: arch.parse(config), weights: sineWeights(specsOf(name, config)), history: [] };
+};
+
+const norm = (t: Tensor): number => Math.sqrt((t.data as Float32Array).reduce((s, x) => s + x * x, 0));
+
+/** Logits [rows, T, V] of the full forward on ids of one length. */
+const fullLogits = async (model: Model, ids: readonly (readonly number[])[]): Promise<Tensor> => {
+  const type: TensorType = { dtype: "int32", shape: [ids.length, ids[0]!.length] };
+  const program = trace({ ids: type }, (given) => {
+    const { ids: inputIds } = given as unknown as { ids: Value };
+    return { logits: model.arch.forward(asConstants(model.weights), { inputIds }, model.config).logits };
+  }) as unknown as Program;
+  const session = await compile(engine, program);
+  const out = await session.run({ ids: tensorOf("int32", type.shape as number[], ids.flat()) });
+  await session.dispose();
+  return out.logits!;
+};
+
+const worst = (got: ArrayLike<number>, want: ArrayLike<number>): number => {
+  let most = 0;
+  for (let i = 0; i < want.length; i++) most = Math.max(most, Math.abs(got[i]! - want[i]!));
+  return most;
+};
+
+/** The step's loss and gradients without an optimizer. */
+const lossAndGradients = async (model: Model, { ids, labels }: Golden): Promise<Record<string, Tensor>> => {
+  const [batch, context] = [ids.length, ids[0]!.length];
+  const types = mapTree<Weight, TensorType>(model.weights, ({ dtype, shape }) => ({ dtype, shape }));
+  const spec = {
+    params: types,
+    ids: { dtype: "int32", shape: [batch, context] } as TensorType,
+    labels: { dtype: "int32", shape: [batch * context] } as TensorType,
+  };
+  const program = trace(spec, (given) => {
+    const v = given as unknown as { params: Tree<Value>; ids: Value; labels: Value };
+    const outputs = model.arch.forward(v.params, { inputIds: v.ids }, model.config);
+    const loss = languageModelling.loss(outputs, { labels: v.labels });
+    return { loss, gradients: grad(loss, v.params) };
+  }) as unknown as Program;
+  const session = await compile(engine, program);
+  const weights = Array.from(entries<Weight>(model.weights), ([path, w]) => [`params.${path}`, w as Tensor]);
+  const out = await session.run({
+    ...Object.fromEntries(weights),
+    ids: tensorOf("int32", [batch, context], ids.flat()),
+    labels: tensorOf("int32", [batch * context], labels),
+  });
+  await session.dispose();
+  return out;
+};
+
+test("every architecture has a row", () => {
+  expect(Object.keys(modelCases).sort()).toEqual(Object.keys(architectures).sort());
+});
+
+describe.each(Object.entries(modelCases))("%s", (name, row) => {
+  const arch = architectures[name]!;
+  const golden = JSON.parse(readFileSync(new URL(`golden/${row.golden}`, import.meta.url), "utf8")) as Golden;
+  const shape = [golden.ids.length, golden.ids[0]!.length] as const;
+
+  describe.each(Object.entries(golden.cases))("equals the reference: %s", (_, want) => {
+    const model = sineModel(name, want.config);
+
+    test("logits", async () => {
+      const logits = await fullLogits(model, golden.ids);
+      expect(logits.shape).toEqual([...shape, want.config.vocab_size]);
+      expect(worst(logits.data as Float32Array, want.logits)).toBeLessThan(1e-4);
+    });
+
+    test("loss and gradients", async () => {
+      const { loss, ...gradients } = await lossAndGradients(model, golden);
+      expect(Math.abs((loss!.data[0] as number) - want.loss)).toBeLessThan(1e-5 * want.loss);
+      const names = Object.keys(gradients).map((path) => path.replace("gradients.", ""));
+      expect(names.sort()).toEqual(Object.keys(want.gradNorms).sort());
+      for (const [path, expected] of Object.entries(want.gradNorms)) {
+        const error = Math.abs(norm(gradients[`gradients.${path}`]!) - expected) / expected;
+        expect(error, path).toBeLessThan(1e-3);
+      }
+    });
+
+    test("ten steps of AdamW", async () => {
+      const optimizer = adamw({ weightDecay: 0 });
+      const options = { batch: shape[0], context: shape[1], optimizer, objective: languageModelling };
+      const steps = await stepper(engine, model, options);
+      const feeds = {
+        inputIds: tensorOf("int32", [...shape], golden.ids.flat()),
+        labels: tensorOf("int32", [shape[0] * shape[1]], golden.labels),
+        seed: tensorOf("int32", [], [0]),
+      };
+      for (const [i, expected] of want.losses.entries()) {
+        const { loss } = await steps.run([feeds], 1e-2, i + 1);
+        expect(Math.abs(loss - expected) / expected, `step ${i + 1}`).toBeLessThan(1e-4);
+      }
+      await steps.dispose();
+    });
+  });
+
+  test("weights through safetensors and back give the same logits, bit for bit", async () => {
+    const model = sineModel(name, row.config);
+    const chunks = encodeSafetensors(flatten<Tensor>(model.weights as Tree<Tensor>));
+    const bytes = new Uint8Array(Buffer.concat(chunks));
+    const { tensors } = decodeSafetensors(bytes, "model.safetensors");
+    const loaded = modelOf(JSON.parse(JSON.stringify(model.config)), tensors, "model.safetensors");
+    expect(loaded.config).toEqual(model.config);
+    expect(await fullLogits(loaded, golden.ids)).toEqual(await fullLogits(model, golden.ids));
+  });
+
+  describe("decoding", () => {
+    /** Rows of different lengths, padded on the left; then one token at a time. */
+    const rows = [
+      [3, 10, 17, 1, 8],
+      [5, 12, 19],
+    ];
+    const more = [
+      [2, 9, 16],
+      [21, 0, 7],
+    ];
+    const VOCAB = 23;
+
+    const decode = async (model: Model): Promise<Float32Array[][]> => {
+      const session = await compile(engine, decoderProgram(model));
+      const { layers, kvHeads, headWidth } = arch.cache(model.config);
+      const past: Record<string, Tensor> = {};
+      for (let i = 0; i < layers; i++) {
+        for (const part of ["key", "value"]) {
+          past[`past_key_values.${i}.${part}`] = tensorOf("float32", [2, kvHeads, 0, headWidth], []);
+        }
+      }
+      const long = Math.max(...rows.map((r) => r.length));
+      const padded = rows.map((r) => long - r.length);
+      const seen: Float32Array[][] = rows.map(() => []);
+      const call = async (start: number, fresh: readonly (readonly number[])[]): Promise<void> => {
+        const n = fresh[0]!.length;
+        const total = start + n;
+        const positions = padded.flatMap((p) => Array.from({ length: n }, (_, t) => Math.max(0, start + t - p)));
+        const mask = padded.flatMap((p) => Array.from({ length: total }, (_, t) => (t < p ? 0 : 1)));
+        const out = await session.run({
+          input_ids: tensorOf("int64", [2, n], fresh.flat()),
+          position_ids: tensorOf("int64", [2, n], positions),
+          attention_mask: tensorOf("int64", [2, total], mask),
+          num_logits_to_keep: tensorOf("int64", [], [0]),
+          ...past,
+        });
+        expect(out.logits!.shape).toEqual([2, n, VOCAB]);
+        for (const [key, t] of Object.entries(out)) {
+          if (!key.startsWith("present.")) continue;
+          expect(t.shape).toEqual([2, kvHeads, total, headWidth]);
+          past[key.replace("present.", "past_key_values.")] = t;
+        }
+        for (const [b, list] of seen.entries()) {
+          for (let t = 0; t < n; t++) {
+            if (start + t < padded[b]!) continue;
+            const from = (b * n + t) * VOCAB;
+            list.push((out.logits!.data as Float32Array).slice(from, from + VOCAB));
+          }
+        }
+      };
+      await call(0, rows.map((r, b) => [...new Array<number>(padded[b]!).fill(0), ...r]));
+      for (let i = 0; i < more[0]!.length; i++) await call(long + i, more.map((m) => [m[i]!]));
+      await session.dispose();
+      return seen;
+    };
+
+    test("with a cache, a batch of two and padding on the left equals the full forward of each row", async () => {
+      const model = sineModel(name, row.config);
+      const seen = await decode(model);
+      for (const [b, list] of seen.entries()) {
+        const ids = [...rows[b]!, ...more[b]!];
+        expect(list).toHaveLength(ids.length);
+        const full = (await fullLogits(model, [ids])).data as Float32Array;
+        for (const [t, logits] of list.entries()) {
+          const want = full.slice(t * VOCAB, (t + 1) * VOCAB);
+          expect(worst(logits, want), `row ${b}, token ${t}`).toBeLessThan(1e-4);
+        }
+      }
+    });
+  });
+
+  test("keepLayers keeps these layers, in this order, and leaves the model alone", async () => {
+    const model = sineModel(name, row.config);
+    const before = flatten<Weight>(model.weights);
+    const kept = (layers: readonly number[]): Model => ({
+      ...model,
+      ...arch.keepLayers(model.config, model.weights, layers),
+    });
+    const { field, path } = row.layers;
+    const last = kept([1]);
+    expect((last.config as Record<string, unknown>)[field]).toBe(1);
+    const names = [...flatten<Weight>(last.weights).keys()];
+    expect(names.some((n) => n.startsWith(`${path}.0.`))).toBe(true);
+    expect(names.some((n) => n.startsWith(`${path}.1.`))).toBe(false);
+    for (const [n, w] of flatten<Weight>(last.weights)) {
+      expect(w).toBe(before.get(n.replace(`${path}.0.`, `${path}.1.`)));
+    }
+    expect(await fullLogits(kept([0, 1]), golden.ids)).toEqual(await fullLogits(model, golden.ids));
+    const swapped = await fullLogits(kept([1, 0]), golden.ids);
+    const straight = await fullLogits(model, golden.ids);
+    expect(worst(swapped.data as Float32Array, straight.data as Float32Array)).toBeGreaterThan(1e-2);
+    expect(flatten<Weight>(model.weights)).toEqual(before);
+  });
+
+  test("every matrix that may be packed is one, of the orientation told", () => {
+    const specs = flatten<ParamSpec>(specsOf(name, row.config));
+    for (const path of arch.matrices(arch.parse(row.config)).keys()) {
+      expect(specs.get(path)?.shape, path).toHaveLength(2);
+    }
+  });
+
+  describe("initialize", () => {
+    const specs = specsOf(name, row.config);
+    const bits = (tree: Tree<Tensor>) => flatten<Tensor>(tree);
+
+    test("is a pure function of the seed and the path", () => {
+      expect(bits(initialize(specs, 1))).toEqual(bits(initialize(specs, 1)));
+      const deeper = bits(initialize(specsOf(name, { ...row.config, [row.layers.field]: 3 }), 1));
+      // The last projections start smaller in deeper models; the rest is the same.
+      for (const [path, t] of bits(initialize(specs, 1))) {
+        if (!path.includes("c_proj")) expect(deeper.get(path), path).toEqual(t);
+      }
+    });
+
+    test("differs between seeds and between paths", () => {
+      const [one, two] = [bits(initialize(specs, 1)), bits(initialize(specs, 2))];
+      const drawn = [...flatten<ParamSpec>(specs)].filter(([, spec]) => spec.init.kind === "normal");
+      expect(drawn.length).toBeGreaterThan(4);
+      const starts = new Set<number>();
+      for (const [path] of drawn) {
+        expect(one.get(path)).not.toEqual(two.get(path));
+        starts.add(one.get(path)!.data[0] as number);
+      }
+      expect(starts.size).toBe(drawn.length);
+    });
+
+    test("has the spec's types, ones, zeros and spread", () => {
+      const all = bits(initialize(specs, 1));
+      for (const [path, spec] of flatten<ParamSpec>(specs)) {
+        const { dtype, shape, data } = all.get(path)!;
+        expect({ dtype, shape }).toEqual({ dtype: spec.dtype, shape: spec.shape });
+        const values = Array.from(data as Float32Array);
+        if (spec.init.kind !== "normal") {
+          expect(new Set(values)).toEqual(new Set([spec.init.kind === "ones" ? 1 : 0]));
+          continue;
+        }
+        const std = Math.sqrt(values.reduce((s, x) => s + x * x, 0) / values.length);
+        expect(Math.abs(std / spec.init.std - 1), path).toBeLessThan(5 / Math.sqrt(2 * values.length));
+      }
+    });
+  });
+
+  describe("config", () => {
+    test("a parsed config parses to itself", () => {
+      const parsed = arch.parse(row.config);
+      expect(arch.parse(JSON.parse(JSON.stringify(parsed)))).toEqual(parsed);
+    });
+
+    test.each(row.wrong)("%j is refused by name", (fields, message) => {
+      const json = { ...row.config, ...fields };
+      expect(() => arch.parse(json)).toThrow(ConfigError);
+      expect(() => arch.parse(json)).toThrow(message);
+    });
+
+    test.each([[null], [[]], ["gpt2"], [3]])("%j is no config", (json) => {
+      expect(() => arch.parse(json)).toThrow(ConfigError);
+    });
+  });
+});
