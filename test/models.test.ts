@@ -1,4 +1,6 @@
-/** Every architecture against its reference implementation (golden/<name>.py) and against itself with a cache. */
+/**
+ * Every architecture against its reference implementation (golden/<name>.py) and against itself with a cache.
+ */
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { grad } from "../src/autodiff/grad.ts";
@@ -44,7 +46,9 @@ const specsOf = (name: string, config: unknown): Tree<ParamSpec> => {
   return arch.params(arch.parse(config)) as Tree<ParamSpec>;
 };
 
-/** 0.3 sin(0.37 j + 1.3 i), plus 1 for norm weights: i numbers the sorted names, j the elements; see gpt2.py. */
+/**
+ * 0.3 sin(0.37 j + 1.3 i), plus 1 for norm weights: i numbers the sorted names, j the elements; see gpt2.py.
+ */
 const sineWeights = (specs: Tree<ParamSpec>): Tree<Tensor> => {
   const order = [...flatten<ParamSpec>(specs).keys()].sort();
   return mapTree<ParamSpec, Tensor>(specs, ({ dtype, shape }, path) => {
@@ -64,15 +68,25 @@ const sineModel = (name: string, config: unknown): Model => {
 
 const norm = (t: Tensor): number => Math.sqrt((t.data as Float32Array).reduce((s, x) => s + x * x, 0));
 
-/** Logits [rows, T, V] of the full forward on ids of one length. */
-const fullLogits = async (model: Model, ids: readonly (readonly number[])[]): Promise<Tensor> => {
-  const type: TensorType = { dtype: "int32", shape: [ids.length, ids[0]!.length] };
-  const program = trace({ ids: type }, (given) => {
-    const { ids: inputIds } = given as unknown as { ids: Value };
-    return { logits: model.arch.forward(asConstants(model.weights), { inputIds }, model.config).logits };
+/** Logits [rows, T, V] of the full forward on ids of one length; with dropout where a seed is given. */
+const fullLogits = async (
+  model: Model,
+  ids: readonly (readonly number[])[],
+  dropoutSeed?: number,
+): Promise<Tensor> => {
+  const shape = [ids.length, ids[0]!.length];
+  const spec = {
+    ids: { dtype: "int32", shape } as TensorType,
+    ...(dropoutSeed === undefined ? {} : { seed: { dtype: "int32", shape: [] } as TensorType }),
+  };
+  const program = trace(spec, (given) => {
+    const { ids: inputIds, seed } = given as unknown as { ids: Value; seed?: Value };
+    const inputs = seed === undefined ? { inputIds } : { inputIds, dropoutSeed: seed };
+    return { logits: model.arch.forward(asConstants(model.weights), inputs, model.config).logits };
   }) as unknown as Program;
   const session = await compile(engine, program);
-  const out = await session.run({ ids: tensorOf("int32", type.shape as number[], ids.flat()) });
+  const seeds = dropoutSeed === undefined ? {} : { seed: tensorOf("int32", [], [dropoutSeed]) };
+  const out = await session.run({ ids: tensorOf("int32", shape, ids.flat()), ...seeds });
   await session.dispose();
   return out.logits!;
 };
@@ -192,7 +206,9 @@ describe.each(Object.entries(modelCases))("%s", (name, row) => {
       const call = async (start: number, fresh: readonly (readonly number[])[]): Promise<void> => {
         const n = fresh[0]!.length;
         const total = start + n;
-        const positions = padded.flatMap((p) => Array.from({ length: n }, (_, t) => Math.max(0, start + t - p)));
+        const positions = padded.flatMap((p) =>
+          Array.from({ length: n }, (_, t) => Math.max(0, start + t - p)),
+        );
         const mask = padded.flatMap((p) => Array.from({ length: total }, (_, t) => (t < p ? 0 : 1)));
         const out = await session.run({
           input_ids: tensorOf("int64", [2, n], fresh.flat()),
@@ -215,13 +231,20 @@ describe.each(Object.entries(modelCases))("%s", (name, row) => {
           }
         }
       };
-      await call(0, rows.map((r, b) => [...new Array<number>(padded[b]!).fill(0), ...r]));
-      for (let i = 0; i < more[0]!.length; i++) await call(long + i, more.map((m) => [m[i]!]));
+      await call(
+        0,
+        rows.map((r, b) => [...new Array<number>(padded[b]!).fill(0), ...r]),
+      );
+      for (let i = 0; i < more[0]!.length; i++)
+        await call(
+          long + i,
+          more.map((m) => [m[i]!]),
+        );
       await session.dispose();
       return seen;
     };
 
-    test("with a cache, a batch of two and padding on the left equals the full forward of each row", async () => {
+    test("with a cache, in a batch, padded on the left, equals the full forward of each row", async () => {
       const model = sineModel(name, row.config);
       const seen = await decode(model);
       for (const [b, list] of seen.entries()) {
@@ -233,6 +256,28 @@ describe.each(Object.entries(modelCases))("%s", (name, row) => {
           expect(worst(logits, want), `row ${b}, token ${t}`).toBeLessThan(1e-4);
         }
       }
+    });
+  });
+
+  describe("dropout", () => {
+    const dropping = (rate: number): Model => {
+      const fields = Object.fromEntries(row.dropout.map((field) => [field, rate]));
+      return sineModel(name, { ...row.config, ...fields });
+    };
+
+    test("is a function of the seed, and is not there without one", async () => {
+      const [model, plain] = [dropping(0.5), sineModel(name, row.config)];
+      const one = await fullLogits(model, golden.ids, 1);
+      expect(await fullLogits(model, golden.ids, 1)).toEqual(one);
+      const other = await fullLogits(model, golden.ids, 2);
+      expect(worst(other.data as Float32Array, one.data as Float32Array)).toBeGreaterThan(1e-2);
+      expect(await fullLogits(model, golden.ids)).toEqual(await fullLogits(plain, golden.ids));
+    });
+
+    test("at a rate that drops nothing, the same attention in other ops gives the same logits", async () => {
+      const want = await fullLogits(sineModel(name, row.config), golden.ids);
+      const got = await fullLogits(dropping(1e-7), golden.ids, 1);
+      expect(worst(got.data as Float32Array, want.data as Float32Array)).toBeLessThan(1e-4);
     });
   });
 

@@ -17,7 +17,13 @@ const step = (): Program => {
   const config = gpt2Config({ vocab_size: 11, n_positions: 4, n_embd: 8, n_layer: 1, n_head: 2 });
   const weights = initialize(gpt2.params(config) as unknown as Tree<ParamSpec>, 1);
   const model: Model = { arch: gpt2, config, weights, history: [] };
-  return fusedStep(model, { batch: 2, context: 4, optimizer: sgd(), objective: languageModelling, clipNorm: 1 });
+  return fusedStep(model, {
+    batch: 2,
+    context: 4,
+    optimizer: sgd(),
+    objective: languageModelling,
+    clipNorm: 1,
+  });
 };
 
 test("the program of a step, as traced", async () => {

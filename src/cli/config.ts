@@ -43,7 +43,10 @@ const readings = (text: string): unknown[] => {
   }
 };
 
-/** One `key.path=value` as a config. Throws ConfigError where the field is unknown or the value does not suit it. */
+/**
+ * One `key.path=value` as a config. Throws ConfigError where the field is unknown or the value does not suit
+ * it.
+ */
 export const parseSet = (set: string): RunConfig => {
   const equals = set.indexOf("=");
   if (equals < 1) {
@@ -64,7 +67,10 @@ export const parseSet = (set: string): RunConfig => {
   throw first;
 };
 
-/** Defaults that nobody asked for give way to what was asked for: a short run warms up for at most a quarter of it. */
+/**
+ * Defaults that nobody asked for give way to what was asked for: a short run warms up for at most a quarter
+ * of it.
+ */
 const fitted = (options: RunOptions, given: RunConfig): RunOptions => {
   const { train } = options;
   const warmup = given.train?.warmup ?? Math.min(train.warmup, Math.max(0, Math.floor(train.steps / 4)));

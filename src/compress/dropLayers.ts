@@ -1,6 +1,7 @@
 /**
- * Layer dropping: keeps some of a decoder's layers as they are. First and last layers matter most, so the kept ones are
- * spread evenly with both ends in (Sajjad et al. 2020, https://arxiv.org/abs/2004.03844 compare such choices).
+ * Layer dropping: keeps some of a decoder's layers as they are. First and last layers matter most, so the
+ * kept ones are spread evenly with both ends in (Sajjad et al. 2020, https://arxiv.org/abs/2004.03844 compare
+ * such choices).
  */
 import { ConfigError } from "../util/errors.ts";
 import { derived, type Pass } from "./pass.ts";

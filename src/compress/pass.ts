@@ -1,4 +1,7 @@
-/** Passes: Model -> Model, made from plain options. Name and options are the log line, the cache key and the lineage. */
+/**
+ * Passes: Model -> Model, made from plain options. Name and options are the log line, the cache key and the
+ * lineage.
+ */
 import type { Engine } from "../engine/engine.ts";
 import type { Json, Model } from "../models/model.ts";
 

@@ -1,7 +1,8 @@
 /**
- * Weight quantization by rounding to nearest. 8 bits: symmetric, one scale a column, activations quantized as they come
- * (Dettmers et al. 2022, https://arxiv.org/abs/2208.07339, without the outlier split). 4 bits: blocks of 32 along the
- * inner dimension with a scale each, chosen so that the value of largest magnitude is met exactly.
+ * Weight quantization by rounding to nearest. 8 bits: symmetric, one scale a column, activations quantized as
+ * they come (Dettmers et al. 2022, https://arxiv.org/abs/2208.07339, without the outlier split). 4 bits:
+ * blocks of 32 along the inner dimension with a scale each, chosen so that the value of largest magnitude is
+ * met exactly.
  */
 import { type Tensor, tensor } from "../ir/tensor.ts";
 import type { Model } from "../models/model.ts";

@@ -92,7 +92,9 @@ export const batches = (options: BatchOptions): ((index: number) => Batch) => {
   };
 };
 
-/** Batches of non-overlapping windows that cover each token after the first exactly once; the rest is padding. */
+/**
+ * Batches of non-overlapping windows that cover each token after the first exactly once; the rest is padding.
+ */
 export const evalBatches = (options: BatchOptions): Batch[] => {
   checkSizes(options);
   const { tokens, batch, context } = options;

@@ -1,10 +1,13 @@
-/** Repair of single documents: Unicode, line ends, control characters, white space; empty ones are dropped. */
+/**
+ * Repair of single documents: Unicode, line ends, control characters, white space; empty ones are dropped.
+ */
 import type { Document, StageRecorder } from "./document.ts";
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed.
 const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u0080-\u009f\ufeff\ufffe\uffff]/g;
 
-// Runs are matched from their start only: a long run inside a line would otherwise cost the square of its length.
+// Runs are matched from their start only: a long run inside a line would otherwise cost the square of its
+// length.
 const LINE_END = /(?<![^\S\n])[^\S\n]+$/gm;
 
 /** Half of a character, which cannot be written as UTF-8. */

@@ -46,7 +46,10 @@ interface Seen {
   last: string;
 }
 
-/** Counts the paragraphs of documents: says in which document one stood first, where it has stood in `keep` others. */
+/**
+ * Counts the paragraphs of documents: says in which document one stood first, where it has stood in `keep`
+ * others.
+ */
 const paragraphCounter = ({ keep = 1, minChars = 80 }: BoilerplateOptions) => {
   const seen = new Map<string, Seen>();
   return (id: string, paragraph: string): string | undefined => {
@@ -66,8 +69,8 @@ const paragraphCounter = ({ keep = 1, minChars = 80 }: BoilerplateOptions) => {
 };
 
 /**
- * Drops paragraphs that earlier documents had already (licences, badges, notices). A document goes when it is left empty,
- * or when what is left of it is what is left of another.
+ * Drops paragraphs that earlier documents had already (licences, badges, notices). A document goes when it is
+ * left empty, or when what is left of it is what is left of another.
  */
 export async function* dropBoilerplate(
   documents: AsyncIterable<Document> | Iterable<Document>,

@@ -1,4 +1,7 @@
-/** MurmurHash3 x86_128 (Appleby 2011, https://github.com/aappleby/smhasher): 128 bits, the same in every JavaScript. */
+/**
+ * MurmurHash3 x86_128 (Appleby 2011, https://github.com/aappleby/smhasher): 128 bits, the same in every
+ * JavaScript.
+ */
 
 const rotate = (x: number, r: number): number => (x << r) | (x >>> (32 - r));
 

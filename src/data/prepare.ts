@@ -40,8 +40,8 @@ const smallest = (documents: readonly Document[]): Document =>
   documents.reduce((least, doc) => (byteCount(doc.text) < byteCount(least.text) ? doc : least));
 
 /**
- * Splits by whole documents: the held-out part has at most `share` of the bytes, but at least one document, and neither part
- * is empty.
+ * Splits by whole documents: the held-out part has at most `share` of the bytes, but at least one document,
+ * and neither part is empty.
  */
 export const split = (documents: readonly Document[], share: number, seed: number) => {
   if (!(share > 0 && share < 1)) {

@@ -18,8 +18,9 @@ export const compile = (engine: Engine, program: Program, options?: SessionOptio
   engine.load(onnxBytes(program), options);
 
 /**
- * A compiled step whose `state` inputs come back as outputs. Two sets of buffers change places at each run (ping-pong),
- * so nothing is copied, and the set before the last step stays whole until the next one: `revert` goes back to it.
+ * A compiled step whose `state` inputs come back as outputs. Two sets of buffers change places at each run
+ * (ping-pong), so nothing is copied, and the set before the last step stays whole until the next one:
+ * `revert` goes back to it.
  */
 export interface Resident {
   /** Runs one step on the present state and returns the other outputs. */

@@ -7,9 +7,9 @@ export interface Session {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
   /**
-   * Runs the graph. Outputs named in `fetches` are written in place into those tensors (same dtype and shape) and
-   * returned as the same objects; the others are fresh. A tensor may be fed and fetched at once only where the graph's
-   * op is known to work in place (the shared key-value cache).
+   * Runs the graph. Outputs named in `fetches` are written in place into those tensors (same dtype and shape)
+   * and returned as the same objects; the others are fresh. A tensor may be fed and fetched at once only
+   * where the graph's op is known to work in place (the shared key-value cache).
    */
   run(feeds: Feeds, fetches?: Feeds): Promise<Record<string, Tensor>>;
   dispose(): Promise<void>;
@@ -29,6 +29,9 @@ export interface Engine {
   readonly name: string;
   readonly version: string;
   readonly threads: number;
-  /** Loads a model from its bytes, or from a path where the engine has files (external data is found beside it). */
+  /**
+   * Loads a model from its bytes, or from a path where the engine has files (external data is found beside
+   * it).
+   */
   load(model: Uint8Array | string, options?: SessionOptions): Promise<Session>;
 }

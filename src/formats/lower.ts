@@ -1,4 +1,7 @@
-/** Lowers a program to an ONNX model: names by dotted paths, constants as initializers, each op by its own `onnx` row. */
+/**
+ * Lowers a program to an ONNX model: names by dotted paths, constants as initializers, each op by its own
+ * `onnx` row.
+ */
 import {
   type Emit,
   type EmitOptions,
@@ -61,7 +64,9 @@ const emitter = (graph: Graph, taken: Set<string>): Emit => {
 
 const valueInfo = (name: string, v: Value): OnnxValueInfo => ({ name, dtype: v.dtype, shape: v.shape });
 
-/** Gives the graph's results their public names: renames a node's output where it can, else adds an Identity. */
+/**
+ * Gives the graph's results their public names: renames a node's output where it can, else adds an Identity.
+ */
 const nameOutputs = (
   graph: Graph,
   wanted: readonly [name: string, inner: string][],

@@ -92,7 +92,10 @@ const PROTOBUF_LIMIT = 2 ** 31 - 1;
 const ALIGNMENT = 4096;
 const padding = new Uint8Array(ALIGNMENT);
 
-/** What is wrong with the name of an external file, if anything: it must stay in the model's folder on every system. */
+/**
+ * What is wrong with the name of an external file, if anything: it must stay in the model's folder on every
+ * system.
+ */
 export const locationFault = (location: string): string | undefined => {
   if (location === "") return "is empty";
   if (location.includes("\0")) return "contains NUL";
@@ -188,8 +191,9 @@ export interface EncodedOnnx {
 }
 
 /**
- * The bytes of a model and, with `externalFile`, the chunks of the file beside it (undefined where no initializer is large
- * enough). Equal models give equal bytes. Throws FormatError where the model file would pass `maxBytes`.
+ * The bytes of a model and, with `externalFile`, the chunks of the file beside it (undefined where no
+ * initializer is large enough). Equal models give equal bytes. Throws FormatError where the model file would
+ * pass `maxBytes`.
  */
 export const encodeOnnx = (model: OnnxModel, options: EncodeOptions = {}): EncodedOnnx => {
   const { externalFile, externalThresholdBytes = 1024, maxBytes = PROTOBUF_LIMIT } = options;

@@ -1,6 +1,7 @@
 /**
- * ONNX models from bytes that are not trusted. Strict where a lenient reader would change the meaning: a field that is
- * neither understood nor known to be mere description is refused, and so is a singular field that stands twice.
+ * ONNX models from bytes that are not trusted. Strict where a lenient reader would change the meaning: a
+ * field that is neither understood nor known to be mere description is refused, and so is a singular field
+ * that stands twice.
  */
 import type { OnnxAttr } from "../ir/op.ts";
 import type { Dim } from "../ir/tensor.ts";
@@ -12,7 +13,10 @@ import { type Field, floatsOf, intOf, type Span, safeInt, spanOf, textOf, varint
 export interface DecodeOptions {
   /** Name of the file, for errors. */
   readonly file?: string;
-  /** The whole bytes of a file beside the model; called once per location, which is known to stay in the folder. */
+  /**
+   * The whole bytes of a file beside the model; called once per location, which is known to stay in the
+   * folder.
+   */
   readonly external?: (location: string) => Uint8Array;
 }
 
@@ -73,9 +77,10 @@ const valueInfoOf = (span: Span): OnnxValueInfo => {
 };
 
 /**
- * The model in `bytes`; tensors are views of `bytes` or of the external file where the alignment allows. Doc strings,
- * value_info, producer and versions are left out. Throws FormatError with the byte offset for anything malformed or
- * not supported (subgraphs, functions, sparse tensors, strings, integers beyond 2^53 in attributes).
+ * The model in `bytes`; tensors are views of `bytes` or of the external file where the alignment allows. Doc
+ * strings, value_info, producer and versions are left out. Throws FormatError with the byte offset for
+ * anything malformed or not supported (subgraphs, functions, sparse tensors, strings, integers beyond 2^53 in
+ * attributes).
  */
 export const decodeOnnx = (bytes: Uint8Array, options: DecodeOptions = {}): OnnxModel => {
   const { file, external } = options;

@@ -35,7 +35,9 @@ export interface Message {
   fail(message: string): never;
 }
 
-/** The fields of the message in `span`. Throws FormatError for one that `schema` does not have, or has once. */
+/**
+ * The fields of the message in `span`. Throws FormatError for one that `schema` does not have, or has once.
+ */
 export const read = (span: Span, schema: Schema): Message => {
   const found = new Map<number, Field[]>();
   const fail = (message: string): never => failAt(span, span.start, `${schema.name} ${message}`);

@@ -1,4 +1,7 @@
-/** TensorProto from bytes that are not trusted: elements as raw bytes, as repeated numbers, or in a file beside the model. */
+/**
+ * TensorProto from bytes that are not trusted: elements as raw bytes, as repeated numbers, or in a file
+ * beside the model.
+ */
 import { bytesPerElement, type DType, shapeText, type Tensor, tensorFromBytes, zeros } from "../ir/tensor.ts";
 import { dataTypes, locationFault } from "./onnx.ts";
 import { type Message, pairs, read, record, schemas } from "./onnxSchema.ts";

@@ -1,6 +1,7 @@
 /**
  * The protobuf wire format (https://protobuf.dev/programming-guides/encoding/), no more of it than ONNX needs. A message
- * under construction is a list of byte pieces with its size, so that a weight of gigabytes is copied once, into the file.
+ * under construction is a list of byte pieces with its size, so that a weight of gigabytes is copied once,
+ * into the file.
  */
 import { FormatError } from "../util/errors.ts";
 

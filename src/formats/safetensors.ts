@@ -1,6 +1,7 @@
 /**
- * safetensors (https://github.com/huggingface/safetensors): an eight-byte header length, a JSON header, the tensors' bytes
- * without holes. Written as the reference writer does; read with every rule of the format checked before anything is made.
+ * safetensors (https://github.com/huggingface/safetensors): an eight-byte header length, a JSON header,
+ * the tensors' bytes without holes. Written as the reference writer does; read with every rule of the
+ * format checked before anything is made.
  */
 import {
   byteLength,
@@ -42,8 +43,8 @@ const byCodePoint = (a: string, b: string): number => {
 };
 
 /**
- * The file as chunks, byte for byte as the reference writer's: tensors by falling dtype, then by name. Throws FormatError
- * for a reserved name and for a header that the format does not allow.
+ * The file as chunks, byte for byte as the reference writer's: tensors by falling dtype, then by name.
+ * Throws FormatError for a reserved name and for a header that the format does not allow.
  */
 export const encodeSafetensors = (
   tensors: ReadonlyMap<string, Tensor>,
@@ -121,9 +122,12 @@ const eachKey = (
 const bytesBefore = (text: string, index: number): number =>
   new TextEncoder().encode(text.slice(0, index)).length;
 
-/** The first key that stands twice in one object of a valid JSON text: JSON.parse keeps the last in silence. */
+/**
+ * The first key that stands twice in one object of a valid JSON text: JSON.parse keeps the last in
+ * silence.
+ */
 export const repeatedKey = (text: string): Key | undefined => {
-  // The open object of each depth: a closed one's keys are let go, since a header may have millions of objects.
+  // The open object of each depth: a closed one's keys are let go, for a header may have millions.
   const open = new Map<number, { object: number; keys: Set<string> }>();
   let found: { key: string; index: number } | undefined;
   eachKey(text, (key, index, object, depth) => {

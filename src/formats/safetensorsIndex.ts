@@ -42,7 +42,10 @@ export const encodeIndex = (
   return `{\n  "metadata": {"total_size": ${total}},\n  "weight_map": {\n    ${map}\n  }\n}\n`;
 };
 
-/** Tensor name -> file. Throws FormatError for a map that is none, a name given twice, and files outside the folder. */
+/**
+ * Tensor name -> file. Throws FormatError for a map that is none, a name given twice, and files outside
+ * the folder.
+ */
 export const decodeIndex = (text: string, file: string = INDEX): Map<string, string> => {
   let json: unknown;
   try {
@@ -76,7 +79,10 @@ export const decodeIndex = (text: string, file: string = INDEX): Map<string, str
   return new Map(entries as [string, string][]);
 };
 
-/** Joins shards by the index. Throws FormatError for tensors missing, unexpected, or in another file than it says. */
+/**
+ * Joins shards by the index. Throws FormatError for tensors missing, unexpected, or in another file than
+ * it says.
+ */
 export const joinShards = (
   index: ReadonlyMap<string, string>,
   shards: ReadonlyMap<string, ReadonlyMap<string, Tensor>>,

@@ -80,8 +80,8 @@ export const tensor = (dtype: DType, shape: readonly number[], data: TypedArray)
 };
 
 /**
- * A tensor over `bytes`, without a copy where the alignment allows. Throws ShapeError where they do not fill
- * the shape.
+ * A tensor over `bytes`, without a copy where the alignment allows. Throws ShapeError where they do not
+ * fill the shape.
  */
 export const tensorFromBytes = (dtype: DType, shape: readonly number[], bytes: Uint8Array): Tensor => {
   const Type = arrays[dtype];

@@ -1,6 +1,7 @@
 /**
  * GPT-2 (Radford et al. 2019, https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf):
- * pre-norm decoder, learnt positions, tied head. Weight names and config fields are those of Hugging Face's GPT2LMHeadModel.
+ * pre-norm decoder, learnt positions, tied head. Weight names and config fields are those of Hugging Face's
+ * GPT2LMHeadModel.
  */
 import type { Value } from "../ir/op.ts";
 import { constant } from "../ir/op.ts";
@@ -51,7 +52,10 @@ export type Gpt2Params<T> = {
   transformer: { wte: { weight: T }; wpe: { weight: T }; h: Block<T>[]; ln_f: Norm<T> };
 };
 
-/** GPT-2's 0.02 at its width of 768, scaled to others: narrow models learn far more slowly from smaller first weights. */
+/**
+ * GPT-2's 0.02 at its width of 768, scaled to others: narrow models learn far more slowly from smaller first
+ * weights.
+ */
 const initRange = (width: number): number => 0.02 * Math.sqrt(768 / width);
 
 /** The config of a new model: no dropout, and first weights that suit its width, unless told. */

@@ -67,7 +67,10 @@ export interface Architecture<C = any, P = any> {
     weights: Tree<Weight>,
     layers: readonly number[],
   ): { config: C; weights: Tree<Weight> };
-  /** Names of the matrices that compression may pack, and their orientation ("kn" Conv1D, "nk" Linear or embedding). */
+  /**
+   * Names of the matrices that compression may pack, and their orientation ("kn" Conv1D, "nk" Linear or
+   * embedding).
+   */
   matrices(config: C): ReadonlyMap<string, "kn" | "nk">;
 }
 

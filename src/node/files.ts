@@ -1,6 +1,6 @@
 /**
- * Files that are whole or not there: written under a temporary name, flushed, renamed. Errors of the file system become
- * typed ones that name the file and the operation.
+ * Files that are whole or not there: written under a temporary name, flushed, renamed. Errors of the file
+ * system become typed ones that name the file and the operation.
  */
 import { createHash } from "node:crypto";
 import { appendFileSync, mkdirSync } from "node:fs";
@@ -18,7 +18,7 @@ const hints: Readonly<Record<string, string>> = {
   EPERM: "there is no permission to write there: choose another place with --out",
   ENOTDIR: "a part of the path is a file: choose another place with --out",
   EEXIST: "a file stands where a folder is needed: choose another place with --out",
-  EIO: "the disk or its connection fails: check it, or choose another place with --out; then go on with --resume",
+  EIO: "the disk or its connection fails: check it, then go on with --resume",
   EMFILE: "too many files are open: raise ulimit -n",
 };
 
@@ -130,7 +130,10 @@ export const writeInto = async (
 /** The file that says that anneal made a folder, and may make it anew. */
 export const MARKER = "anneal.json";
 
-/** The names in a folder; undefined where nothing is at its path. Throws ConfigError for a file, RunError if unreadable. */
+/**
+ * The names in a folder; undefined where nothing is at its path. Throws ConfigError for a file, RunError
+ * if unreadable.
+ */
 const namesIn = (dir: string): Promise<string[] | undefined> =>
   guarded("reading", dir, () =>
     readdir(dir).catch((cause: NodeJS.ErrnoException) => {
@@ -156,8 +159,9 @@ const swap = async (temporary: string, dir: string): Promise<void> => {
 };
 
 /**
- * Writes a whole folder: built beside its place, then renamed into it. An earlier folder of anneal's own is replaced;
- * anything else there is left alone. Throws ConfigError for what is in the way, RunError where writing fails.
+ * Writes a whole folder: built beside its place, then renamed into it. An earlier folder of anneal's own
+ * is replaced; anything else there is left alone. Throws ConfigError for what is in the way, RunError
+ * where writing fails.
  */
 export const writeFolder = async (dir: string, files: ReadonlyMap<string, Chunks>): Promise<void> => {
   const place = resolve(dir);

@@ -99,7 +99,10 @@ export interface Place {
   readonly line?: number;
 }
 
-/** `bytes` as text; `offset` is where they stand in the file. Throws DataError with the offset of a malformed byte. */
+/**
+ * `bytes` as text; `offset` is where they stand in the file. Throws DataError with the offset of a malformed
+ * byte.
+ */
 export const decodeUtf8 = (bytes: Uint8Array, place: Place, offset: number): string => {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);

@@ -1,6 +1,7 @@
 /**
- * One process at a time in a run's directory. The lock is a file placed by link(2), so it is whole or not there. A lock
- * whose owner is dead is removed under a second lock beside it, so that two newcomers never both take it over.
+ * One process at a time in a run's directory. The lock is a file placed by link(2), so it is whole or not
+ * there. A lock whose owner is dead is removed under a second lock beside it, so that two newcomers never
+ * both take it over.
  */
 import { randomUUID } from "node:crypto";
 import { link, readFile, rm, writeFile } from "node:fs/promises";
@@ -82,7 +83,10 @@ const busy = (path: string, owner: Owner | undefined): BusyError => {
   });
 };
 
-/** Takes the lock at `path`; `depth` counts the locks of locks, each needed only if a process died in a takeover. */
+/**
+ * Takes the lock at `path`; `depth` counts the locks of locks, each needed only if a process died in a
+ * takeover.
+ */
 const take = async (path: string, me: Owner, depth: number): Promise<void> => {
   for (let attempt = 0; !(await place(path, me)); attempt++) {
     const owner = await ownerOf(path);
@@ -109,8 +113,8 @@ const release = async (path: string, me: Owner): Promise<void> => {
 };
 
 /**
- * Takes the lock of `dir` (made where missing) and returns what gives it back. A lock left by a dead process of this
- * machine is taken over. Throws BusyError naming the owner.
+ * Takes the lock of `dir` (made where missing) and returns what gives it back. A lock left by a dead
+ * process of this machine is taken over. Throws BusyError naming the owner.
  */
 export const lockRun = async (dir: string): Promise<() => Promise<void>> => {
   const path = join(dir, "lock");

@@ -1,6 +1,6 @@
 /**
- * Measures a shipped decoder in a process of its own: load time, speed and the memory it takes, untouched by what the
- * caller holds. Run as a program it is the measuring side.
+ * Measures a shipped decoder in a process of its own: load time, speed and the memory it takes, untouched by
+ * what the caller holds. Run as a program it is the measuring side.
  */
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";

@@ -1,6 +1,6 @@
 /**
- * Reads the files of a user as documents: text, Markdown, JSON lines and CSV, plain or gzipped, from files, folders and
- * globs. Everything streams; a record, and a text file that is one document, has a largest size.
+ * Reads the files of a user as documents: text, Markdown, JSON lines and CSV, plain or gzipped, from files,
+ * folders and globs. Everything streams; a record, and a text file that is one document, has a largest size.
  */
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
@@ -14,8 +14,8 @@ import { decodeUtf8, fileBytes, type Line, lines, type Place } from "./lines.ts"
 
 export interface ReadOptions {
   /**
-   * Field of JSON and CSV records that holds the text; "text", else "content", unless told. "#1", "#2" ... are the
-   * columns of a CSV file without a header.
+   * Field of JSON and CSV records that holds the text; "text", else "content", unless told. "#1", "#2" ...
+   * are the columns of a CSV file without a header.
    */
   readonly field?: string;
   /** Count bad records (see `onSkip`) instead of failing at the first. */
@@ -28,7 +28,10 @@ export interface ReadOptions {
 }
 
 const MAX_RECORD = 64 * 2 ** 20;
-/** Text files above WHOLE bytes are cut at blank lines into documents of about PIECE; without blank lines, of LONGEST. */
+/**
+ * Text files above WHOLE bytes are cut at blank lines into documents of about PIECE; without blank lines, of
+ * LONGEST.
+ */
 const WHOLE = 2 ** 18;
 const PIECE = 2 ** 13;
 const LONGEST = 4 * PIECE;
@@ -138,7 +141,10 @@ interface Row {
   readonly info: { readonly lines: number; readonly bytes: number };
 }
 
-/** Rows of a CSV file as bytes. In TSV files a quote is a character like any other (the IANA media type has no quoting). */
+/**
+ * Rows of a CSV file as bytes. In TSV files a quote is a character like any other (the IANA media type has no
+ * quoting).
+ */
 async function* csvRows(path: string, options: ReadOptions): AsyncGenerator<Row> {
   const tsv = kindOf(path) === "tsv";
   const parser = csvParser({
@@ -233,7 +239,9 @@ const missing = async (path: string): Promise<DataError> => {
   return new DataError("there is no such file or folder", { file: path, hint });
 };
 
-/** The files that `path` names, in a fixed order. A folder's node_modules and hidden files are passed over. */
+/**
+ * The files that `path` names, in a fixed order. A folder's node_modules and hidden files are passed over.
+ */
 const filesOf = async (path: string, accept: (path: string) => boolean): Promise<string[]> => {
   const info = await stat(path).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === "ENOENT" || cause.code === "ENOTDIR" || isDynamicPattern(path)) return undefined;

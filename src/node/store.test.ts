@@ -237,7 +237,7 @@ describe("what a crash leaves", () => {
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const built = join(root, "dist/node/store.js");
 
-/** Runs a script that has checkpointStore, lockRun, writeFolder and `dir`; strace and its arguments may stand before it. */
+/** A script around `code`, which has save, lockRun, writeFolder, say and `dir`. */
 const script = (code: string): string => `
   import { checkpointStore, lockRun, writeFolder } from ${JSON.stringify(built)};
   import { writeSync } from "node:fs";
@@ -281,7 +281,7 @@ describe("in a process of its own", () => {
     expect(stdout).not.toMatch(/src\/node\/(store|files|lock)/);
   }, 300_000);
 
-  test("killed at random moments of a loop of saves, it always leaves a sound checkpoint, and none is lost", async () => {
+  test("killed at random moments of a loop of saves, it leaves a sound checkpoint and loses none", async () => {
     await save(1);
     let last = 1;
     for (let round = 0; round < 50; round++) {
@@ -323,9 +323,9 @@ describe("in a process of its own", () => {
     expect(points).toBeGreaterThan(10);
   });
 
-  test("an error at each file operation of a save is a RunError, and the old checkpoint loads", async (context) => {
+  test("an error at each file operation of a save is a RunError, and the old one loads", async (context) => {
     if (noStrace) return context.skip(noStrace);
-    const code = "try { await save(2); say('done'); } catch (e) { say(`${e.name} ${e.details?.hint}`); }";
+    const code = "try { await save(2); say('done'); } catch (e) { say(e.name + ' ' + e.details?.hint); }";
     for (const [call, limit] of [
       ["/^rename", 20],
       ["/^(fsync|fdatasync)", 20],

@@ -1,6 +1,7 @@
 /**
- * Checkpoints that survive a crash at any moment: built under a temporary name, flushed, hashed, renamed, read back; only
- * then does `latest` move, and only then do older ones go. One of the same step is moved aside first, and counts until then.
+ * Checkpoints that survive a crash at any moment: built under a temporary name, flushed, hashed, renamed,
+ * read back; only then does `latest` move, and only then do older ones go. One of the same step is moved
+ * aside first, and counts until then.
  */
 import { createHash } from "node:crypto";
 import { open, readdir, readFile, rename, rm } from "node:fs/promises";
@@ -164,7 +165,10 @@ const isSound = (dir: string, place: Place): Promise<boolean> =>
 const remove = (path: string): Promise<void> =>
   guarded("deleting", path, () => rm(path, { recursive: true, force: true }));
 
-/** Ends what a crash left of a step saved anew: a sound one in its place stays, else the one moved aside comes back. */
+/**
+ * Ends what a crash left of a step saved anew: a sound one in its place stays, else the one moved aside
+ * comes back.
+ */
 const restore = async (dir: string, aside: string): Promise<void> => {
   const name = ASIDE.exec(aside)![1]!;
   const step = Number(STEP.exec(name)?.[1]);
@@ -175,7 +179,10 @@ const restore = async (dir: string, aside: string): Promise<void> => {
   await guarded("flushing", dir, () => syncFolder(dir));
 };
 
-/** Removes what processes that are gone left half-written. What bears the id of this process is an earlier one's. */
+/**
+ * Removes what processes that are gone left half-written. What bears the id of this process is an earlier
+ * one's.
+ */
 const sweep = async (dir: string): Promise<void> => {
   const isGone = (pid: string): boolean => Number(pid) === process.pid || !isAlive(Number(pid));
   for (const name of await namesIn(dir)) {
@@ -186,7 +193,10 @@ const sweep = async (dir: string): Promise<void> => {
   }
 };
 
-/** Puts a finished folder in its place; where that fails, or what is there reads back wrong, the earlier one returns. */
+/**
+ * Puts a finished folder in its place; where that fails, or what is there reads back wrong, the earlier
+ * one returns.
+ */
 const moveIn = async (dir: string, place: Place, temporary: string): Promise<void> => {
   const final = join(dir, place.name);
   const aside = `${final}.old-${process.pid}`;

@@ -90,9 +90,8 @@ const affineOp: Op<[x: Value, w: Value, b: Value], Record<never, never>, [Value]
       b.shape.length !== 1 ||
       b.shape[0] !== n
     ) {
-      throw new ShapeError(
-        `affine: ${shapeText(x.shape)} x ${shapeText(w.shape)} + ${shapeText(b.shape)} do not fit; want [M, K] x [K, N] + [N]`,
-      );
+      const shapes = [x, w, b].map((v) => shapeText(v.shape)).join(", ");
+      throw new ShapeError(`affine: wants x [M, K], w [K, N], b [N]; got ${shapes}`);
     }
     return [{ dtype: sameDtype(x, w, "affine"), shape: [x.shape[0]!, n!] }];
   },

@@ -24,8 +24,8 @@ export interface UpdateContext {
 export interface Transform<S extends Tree<Value> = Tree<Value>> {
   readonly name: string;
   /**
-   * Whether each element is treated by itself, apart from one factor for all: then a trainer may join params into long
-   * tensors, matrices apart from the rest.
+   * Whether each element is treated by itself, apart from one factor for all: then a trainer may join params
+   * into long tensors, matrices apart from the rest.
    */
   readonly elementwise?: boolean;
   /** The types of the state for params of these types; every state starts at zero. */

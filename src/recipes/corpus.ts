@@ -38,7 +38,10 @@ const nodeModules = (): string => {
 
 const PROSE = /\.(md|markdown|txt)$|^(licen[cs]e|notice|copying)/i;
 
-/** Documents of the user's paths, or the prose (Markdown, text, licences) under node_modules, which every installation has. */
+/**
+ * Documents of the user's paths, or the prose (Markdown, text, licences) under node_modules, which every
+ * installation has.
+ */
 const documentsOf = ({ data }: RunOptions, onSkip: (error: DataError) => void): AsyncGenerator<Document> => {
   const { paths, field, skipBadRows } = data;
   const options = { skipBadRows, onSkip, ...(field === undefined ? {} : { field }) };
@@ -60,7 +63,8 @@ const percent = (part: number, whole: number): string =>
 const describe = ({ stages }: DataReport, ui: Ui): void => {
   for (const { name, docsIn, docsOut, bytesIn, bytesOut, reasons } of stages) {
     const why = reasons.map(({ reason, count }) => `${count} ${reason}`).join(", ");
-    const kept = `${docsOut} of ${docsIn} documents, ${(bytesOut / 1e6).toFixed(2)} MB (${percent(bytesOut, bytesIn)})`;
+    const size = `${(bytesOut / 1e6).toFixed(2)} MB (${percent(bytesOut, bytesIn)})`;
+    const kept = `${docsOut} of ${docsIn} documents, ${size}`;
     ui.line(`${name}: ${kept}${why === "" ? "" : `; dropped: ${why}`}`);
   }
 };
@@ -103,7 +107,7 @@ export const corpus = async (options: RunOptions, ui: Ui, tokenizer?: Tokenizer)
   const validation = pack(prepared.validation, made);
   const perToken = (train.bytes / train.tokens.length).toFixed(2);
   ui.line(
-    `tokens: ${train.tokens.length} to train on, ${validation.tokens.length} held out, ${perToken} bytes each`,
+    `tokens: ${train.tokens.length} to train on, ${validation.tokens.length} held out, ${perToken} bytes a token`,
   );
   return { tokenizer: made, train, validation, report: prepared.report, skipped };
 };

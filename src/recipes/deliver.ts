@@ -1,4 +1,7 @@
-/** Ships the chosen candidate: the folder with its files, parity figures, card and report, written whole or not at all. */
+/**
+ * Ships the chosen candidate: the folder with its files, parity figures, card and report, written whole or
+ * not at all.
+ */
 import { createHash } from "node:crypto";
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
@@ -121,7 +124,8 @@ const notesOf = ({ candidates, choice }: Optimized): string[] => {
     );
     if (speed < 1) {
       notes.push(
-        "int8 is not faster here: the matrices are so small that starting each operation and quantizing its input take longer than the arithmetic saved.",
+        "int8 is not faster here: with matrices this small, starting each operation and quantizing its input " +
+          "take longer than the arithmetic that is saved.",
       );
     }
   }
@@ -131,7 +135,8 @@ const notesOf = ({ candidates, choice }: Optimized): string[] => {
     const gap = pruned.natsPerToken - fp32.natsPerToken;
     const closed = (pruned.natsPerToken - distilled.natsPerToken) / gap;
     notes.push(
-      `Dropping ${fp32.layers - pruned.layers} of ${fp32.layers} layers cost ${gap.toFixed(3)} nats per token; distillation won back ${(100 * closed).toFixed(0)} % of it.`,
+      `Dropping ${fp32.layers - pruned.layers} of ${fp32.layers} layers cost ${gap.toFixed(3)} nats per token; ` +
+        `distillation won back ${(100 * closed).toFixed(0)} % of it.`,
     );
   }
   if (!choice.met)
@@ -143,7 +148,8 @@ const notesOf = ({ candidates, choice }: Optimized): string[] => {
 
 const machine = (): string => {
   const [cpu] = cpus();
-  return `${cpu?.model.trim() ?? "unknown processor"}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`;
+  const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`;
+  return `${cpu?.model.trim() ?? "unknown processor"}, ${cpus().length} cores, ${memory}`;
 };
 
 const reportOf = (engine: Engine, delivery: Delivery, parts: Omit<Delivered, "path">): Report => {
@@ -179,7 +185,10 @@ const reportOf = (engine: Engine, delivery: Delivery, parts: Omit<Delivered, "pa
   };
 };
 
-/** Writes OUT/model. Throws RunError where the shipped fp32 graph does not compute what the training graph does. */
+/**
+ * Writes OUT/model. Throws RunError where the shipped fp32 graph does not compute what the training graph
+ * does.
+ */
 export const deliver = async (engine: Engine, delivery: Delivery): Promise<Delivered> => {
   const { optimized, corpus, options } = delivery;
   const { chosen } = optimized.choice;

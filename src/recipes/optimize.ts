@@ -1,6 +1,7 @@
 /**
- * The heart: from one trained model to the best that a budget allows. Candidates are the model itself, the model with
- * layers dropped, and that one distilled from the full one; each in every shipped dtype, each measured.
+ * The heart: from one trained model to the best that a budget allows. Candidates are the model itself, the
+ * model with layers dropped, and that one distilled from the full one; each in every shipped dtype, each
+ * measured.
  */
 import { distill, dropLayers } from "../compress/index.ts";
 import type { Context } from "../compress/pass.ts";

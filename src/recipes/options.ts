@@ -115,5 +115,8 @@ type DeepPartial<T> = T extends readonly unknown[] | string | number | boolean
 /** What a config file holds: any part of the options. */
 export type RunConfig = DeepPartial<RunOptions>;
 
-/** Returns `config` as it is; gives anneal.config.ts its types: `export default defineConfig({ train: { steps: 100 } })`. */
+/**
+ * Returns `config` as it is; gives anneal.config.ts its types: `export default defineConfig({ train: { steps:
+ * 100 } })`.
+ */
 export const defineConfig = (config: RunConfig): RunConfig => config;

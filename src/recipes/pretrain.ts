@@ -109,9 +109,8 @@ export const pretrain = async (
   const { train: t, model: shape, seed } = options;
   const run = join(options.out, "run");
   const model = newModel(options, data);
-  ui.line(
-    `model: ${shape.n_layer} layers of ${shape.n_embd}, ${(countParams(model.weights) / 1e6).toFixed(2)} M parameters`,
-  );
+  const millions = (countParams(model.weights) / 1e6).toFixed(2);
+  ui.line(`model: ${shape.n_layer} layers of ${shape.n_embd}, ${millions} M parameters`);
   const store = checkpointStore(join(run, "checkpoints"), { onWarning: (line) => ui.warn(line) });
   const task = ui.task("training", t.steps);
   const { onRow, curve } = follow("full", task, join(run, "metrics.jsonl"));

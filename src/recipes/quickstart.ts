@@ -1,4 +1,7 @@
-/** The whole way in one recipe: raw text -> tokens -> a trained model -> candidates -> the best under a budget, shipped. */
+/**
+ * The whole way in one recipe: raw text -> tokens -> a trained model -> candidates -> the best under a
+ * budget, shipped.
+ */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -115,9 +118,8 @@ export const compressAndShip = async (
       onCandidate: (c) => {
         if (!announced) task.done("distilled the student");
         announced = true;
-        ui.line(
-          `${c.name}: ${c.bitsPerByte.toFixed(3)} bits/byte, ${c.p50Ms.toFixed(2)} ms/token, ${(c.sizeBytes / 1e6).toFixed(2)} MB`,
-        );
+        const figures = [`${c.bitsPerByte.toFixed(3)} bits/byte`, `${c.p50Ms.toFixed(2)} ms/token`];
+        ui.line(`${c.name}: ${figures.join(", ")}, ${(c.sizeBytes / 1e6).toFixed(2)} MB`);
       },
     },
     context,

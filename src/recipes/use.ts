@@ -1,5 +1,7 @@
 /** Using a model's folder: generating from it, evaluating it, optimizing it. */
+import { access } from "node:fs/promises";
 import { join } from "node:path";
+import type { Engine, Session } from "../engine/engine.ts";
 import { qualityOf } from "../evaluate/quality.ts";
 import { nodeEngine } from "../node/engine.ts";
 import { loadFolder } from "../node/folder.ts";
@@ -8,7 +10,7 @@ import { lockRun } from "../node/store.ts";
 import { decoderOf, type GenerateOptions, generate } from "../serve/generate.ts";
 import { dtypes, type ShipDtype } from "../ship/dtype.ts";
 import { heldOutLoss } from "../train/validate.ts";
-import { ConfigError } from "../util/errors.ts";
+import { ConfigError, DataError, FormatError } from "../util/errors.ts";
 import { corpus, heldOut } from "./corpus.ts";
 import type { RunOptions } from "./options.ts";
 import { compressAndShip, type Outcome, type RecipeHooks } from "./quickstart.ts";
@@ -18,6 +20,19 @@ const dtypeOf = (wanted: string): ShipDtype => {
   if (Object.hasOwn(dtypes, wanted)) return wanted as ShipDtype;
   throw new ConfigError(`must be one of ${Object.keys(dtypes).join(", ")}, not ${wanted}`, {
     field: "--dtype",
+  });
+};
+
+/**
+ * Loads a decoding graph. Throws DataError where it is missing, FormatError where the engine cannot load it.
+ */
+const loadGraph = async (engine: Engine, file: string): Promise<Session> => {
+  const hint = "anneal optimize makes the folder anew from its model.safetensors";
+  await access(file).catch((cause: NodeJS.ErrnoException) => {
+    throw new DataError(`cannot be read (${cause.code})`, { file, cause, hint });
+  });
+  return engine.load(file).catch((cause: Error) => {
+    throw new FormatError(`is no graph that can be loaded (${cause.message})`, { file, cause, hint });
   });
 };
 
@@ -35,7 +50,7 @@ export async function* generateText(options: GenerateTextOptions): AsyncGenerato
   const { file } = dtypes[dtypeOf(options.dtype ?? folder.dtype)];
   const engine = await nodeEngine(options.threads ? { threads: options.threads } : {});
   const shape = folder.model.arch.cache(folder.model.config);
-  const decoder = decoderOf(await engine.load(join(options.dir, file)), shape);
+  const decoder = decoderOf(await loadGraph(engine, join(options.dir, file)), shape);
   const { tokenizer } = folder;
   const prompt = options.prompt === "" ? [tokenizer.eos] : tokenizer.encode(options.prompt);
   const stream = tokenizer.streamDecoder();
@@ -67,7 +82,10 @@ export const evaluateFolder = async (
 ): Promise<Evaluation> => {
   const folder = await loadFolder(dir);
   const chosen = dtypeOf(dtype ?? folder.dtype);
+  const file = join(dir, dtypes[chosen].file);
   const engine = await nodeEngine(options.threads > 0 ? { threads: options.threads } : {});
+  // Loaded here only to refuse a damaged file before the work; it is measured in a process of its own.
+  await (await loadGraph(engine, file)).dispose();
   const data = await corpus(options, ui, folder.tokenizer);
   const shape = folder.model.arch.cache(folder.model.config);
   const { windows, bytes } = heldOut(
@@ -79,12 +97,7 @@ export const evaluateFolder = async (
   const model = await dtypes[chosen].pass.run(folder.model, context);
   const loss = await heldOutLoss(engine, model, windows);
   const speed = { vocab: folder.tokenizer.vocabSize };
-  const figures = await probe({
-    file: join(dir, dtypes[chosen].file),
-    shape,
-    speed,
-    threads: engine.threads,
-  });
+  const figures = await probe({ file, shape, speed, threads: engine.threads });
   return { dtype: chosen, tokens: loss.tokens, ...qualityOf(loss, bytes), ...figures };
 };
 

@@ -4,7 +4,9 @@ import { isConstant, isInput } from "../ir/op.ts";
 import { keep, type Program, rewriteProgram } from "../ir/program.ts";
 import { bytesOf, shapeText, type Tensor } from "../ir/tensor.ts";
 
-/** A key by which equal nodes meet: identities of ops, inputs and large tensors are numbered as they appear. */
+/**
+ * A key by which equal nodes meet: identities of ops, inputs and large tensors are numbered as they appear.
+ */
 const keys = () => {
   const ids = new Map<object, number>();
   const id = (x: object): number => {

@@ -1,4 +1,7 @@
-/** Folding: each op's own simplification, applied bottom-up (constants folded, identities dropped, transposes taken in). */
+/**
+ * Folding: each op's own simplification, applied bottom-up (constants folded, identities dropped, transposes
+ * taken in).
+ */
 import { keep, type Program, rewriteProgram } from "../ir/program.ts";
 
 /** Program -> Program in which every value that an op can simplify is simplified. */

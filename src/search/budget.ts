@@ -52,8 +52,8 @@ const check = (budget: Budget): void => {
 };
 
 /**
- * The best of `candidates` within `budget`: under a limit on size or time the lowest bits per byte, else (a limit on
- * the loss alone) the smallest file. Where none fits, the one with the least total relative excess.
+ * The best of `candidates` within `budget`: under a limit on size or time the lowest bits per byte, else (a
+ * limit on the loss alone) the smallest file. Where none fits, the one with the least total relative excess.
  */
 export const choose = <T extends Figures>(
   candidates: readonly T[],

@@ -1,6 +1,7 @@
 /**
- * The decoding graph of a model, with the inputs and outputs that transformers.js expects. Padding on the left is masked;
- * past and present may be one shared buffer (GroupQueryAttention then writes its rows in place).
+ * The decoding graph of a model, with the inputs and outputs that transformers.js expects. Padding on the
+ * left is masked; past and present may be one shared buffer (GroupQueryAttention then writes its rows in
+ * place).
  */
 import type { Value } from "../ir/op.ts";
 import { type Program, trace } from "../ir/program.ts";

@@ -6,7 +6,10 @@ export interface SampleOptions {
   readonly temperature?: number;
   /** Only the k likeliest tokens; 0 means all. */
   readonly topK?: number;
-  /** Only the likeliest tokens that together reach this probability (Holtzman et al. 2019, https://arxiv.org/abs/1904.09751). */
+  /**
+   * Only the likeliest tokens that together reach this probability (Holtzman et al. 2019,
+   * https://arxiv.org/abs/1904.09751).
+   */
   readonly topP?: number;
 }
 

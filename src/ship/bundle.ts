@@ -1,6 +1,7 @@
 /**
- * The shipped folder in the layout of transformers.js: config.json, generation_config.json, the tokenizer's files and
- * onnx/*.onnx of every dtype, with model.safetensors to go on from. Files are bytes here; `node/` writes them.
+ * The shipped folder in the layout of transformers.js: config.json, generation_config.json, the tokenizer's
+ * files and onnx/*.onnx of every dtype, with model.safetensors to go on from. Files are bytes here; `node/`
+ * writes them.
  */
 
 import { toOnnx } from "../formats/lower.ts";

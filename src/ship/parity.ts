@@ -44,7 +44,10 @@ const reference = async (engine: Engine, model: Model, length: number) => {
 
 type Reference = Awaited<ReturnType<typeof reference>>;
 
-/** Greedy continuation through the training graph: causal, so what stands behind the last token changes nothing. */
+/**
+ * Greedy continuation through the training graph: causal, so what stands behind the last token changes
+ * nothing.
+ */
 const greedy = async (run: Reference["run"], prompt: readonly number[], tokens: number, vocab: number) => {
   const ids = [...prompt];
   for (let i = 0; i < tokens; i++) {

@@ -33,7 +33,9 @@ export const chosenOf = ({ candidates, chosen }: Report): ReportCandidate => {
   return found;
 };
 
-/** A self-contained page, the same for the same report. Throws ConfigError where the chosen one is missing. */
+/**
+ * A self-contained page, the same for the same report. Throws ConfigError where the chosen one is missing.
+ */
 export const reportHtml = (report: Report): string => {
   const chosen = chosenOf(report);
   return html`<!doctype html>

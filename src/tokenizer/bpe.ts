@@ -1,6 +1,6 @@
 /**
- * Byte-pair encoding of one word (Sennrich et al. 2016, https://arxiv.org/abs/1508.07909): the pair of lowest rank is
- * merged until none is left, the leftmost first. A heap keeps it n log n for words of any length.
+ * Byte-pair encoding of one word (Sennrich et al. 2016, https://arxiv.org/abs/1508.07909): the pair of lowest
+ * rank is merged until none is left, the leftmost first. A heap keeps it n log n for words of any length.
  */
 import { heap } from "./heap.ts";
 
@@ -35,7 +35,8 @@ export const mergeWord = (symbols: Int32Array, merges: Merges): Uint32Array => {
   let left = n;
   while (queue.pop()) {
     const i = queue.second;
-    // An entry is stale when either side has been merged since; what stands there then has an entry of its own.
+    // An entry is stale when either side has been merged since; what stands there then has an entry of its
+    // own.
     if (ids[i]! < 0 || next[i]! >= n) continue;
     const merge = at(i);
     if (merge === undefined || merge.rank !== queue.first) continue;

@@ -1,9 +1,12 @@
 /**
- * The byte-level alphabet and pre-tokenizer of GPT-2 (Radford et al. 2019): every byte stands as a printable character, so
- * that no text is unknown, and words are cut before merging.
+ * The byte-level alphabet and pre-tokenizer of GPT-2 (Radford et al. 2019): every byte stands as a printable
+ * character, so that no text is unknown, and words are cut before merging.
  */
 
-/** Contractions, words, numbers, punctuation and white space, each with one space before it where there is one. */
+/**
+ * Contractions, words, numbers, punctuation and white space, each with one space before it where there is
+ * one.
+ */
 export const WORDS = /'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
 
 const LETTER = 1;

@@ -70,7 +70,9 @@ const filesOf = (
   };
 };
 
-/** Words are remembered up to this many, and up to this length: text repeats its words, and memory has an end. */
+/**
+ * Words are remembered up to this many, and up to this length: text repeats its words, and memory has an end.
+ */
 const CACHE_WORDS = 1 << 16;
 const CACHE_CHARS = 64;
 

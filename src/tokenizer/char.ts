@@ -80,7 +80,10 @@ export const charTokenizerOf = (characters: readonly string[]): Tokenizer => {
 /** Half of a character, alone: it cannot be written as UTF-8. */
 const LONE = /^[\ud800-\udfff]$/;
 
-/** The character tokenizer of `texts`: code points in their own order. Throws DataError where there is no text. */
+/**
+ * The character tokenizer of `texts`: code points in their own order. Throws DataError where there is no
+ * text.
+ */
 export const charTokenizer = (texts: Iterable<string>): Tokenizer => {
   const seen = new Set<string>();
   for (const text of texts) for (const char of text) seen.add(char);

@@ -1,4 +1,6 @@
-/** A binary heap of pairs of numbers in typed arrays: no object an entry, so millions of entries stay cheap. */
+/**
+ * A binary heap of pairs of numbers in typed arrays: no object an entry, so millions of entries stay cheap.
+ */
 export interface Heap {
   readonly size: number;
   push(first: number, second: number): void;

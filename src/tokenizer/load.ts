@@ -99,8 +99,8 @@ const byteLevel = (root: Fields, model: Fields, tokens: readonly string[], confi
 };
 
 /**
- * The tokenizer that a tokenizer.json (and tokenizer_config.json) describes. Post-processors are not applied: `encode` adds
- * no special token. Throws FormatError, naming the part, for other kinds.
+ * The tokenizer that a tokenizer.json (and tokenizer_config.json) describes. Post-processors are not applied:
+ * `encode` adds no special token. Throws FormatError, naming the part, for other kinds.
  */
 export const loadTokenizer = (json: Json, config: Json = {}): Tokenizer => {
   const root = object(json, "tokenizer");

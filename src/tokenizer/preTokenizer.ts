@@ -1,4 +1,7 @@
-/** The `pre_tokenizer` and `normalizer` of a tokenizer.json as functions: the forms that byte-level BPE models use. */
+/**
+ * The `pre_tokenizer` and `normalizer` of a tokenizer.json as functions: the forms that byte-level BPE models
+ * use.
+ */
 import { FormatError } from "../util/errors.ts";
 import { gpt2Splitter, type Splitter } from "./byteLevel.ts";
 import type { Json } from "./tokenizer.ts";
@@ -97,7 +100,9 @@ const stepsOf = (value: Json | undefined, list: "pretokenizers" | "normalizers" 
   return steps.flatMap((step: Json) => stepsOf(step, list));
 };
 
-/** The splitter of a `pre_tokenizer`, whose last step is the byte level. Throws FormatError for other kinds. */
+/**
+ * The splitter of a `pre_tokenizer`, whose last step is the byte level. Throws FormatError for other kinds.
+ */
 export const preTokenizerOf = (value: Json | undefined): Splitter => {
   const steps = stepsOf(value, "pretokenizers");
   const places = steps.map((step) => step.type === "ByteLevel");
@@ -111,7 +116,9 @@ export const preTokenizerOf = (value: Json | undefined): Splitter => {
 
 const FORMS: ReadonlySet<Json | undefined> = new Set(["NFC", "NFD", "NFKC", "NFKD"]);
 
-/** The function of a `normalizer`; undefined where there is nothing to do. Throws FormatError for other kinds. */
+/**
+ * The function of a `normalizer`; undefined where there is nothing to do. Throws FormatError for other kinds.
+ */
 export const normalizerOf = (value: Json | undefined): ((text: string) => string) | undefined => {
   const forms = stepsOf(value, "normalizers").map(({ type }) => {
     if (!FORMS.has(type)) refuse(`has a normalizer of type ${show(type)}`);

@@ -1,4 +1,6 @@
-/** Tokenizers: what they do, and what all kinds share. The kinds are in `byteLevelTokenizer.ts` and `char.ts`. */
+/**
+ * Tokenizers: what they do, and what all kinds share. The kinds are in `byteLevelTokenizer.ts` and `char.ts`.
+ */
 import { ConfigError } from "../util/errors.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -35,7 +37,10 @@ export interface Tokenizer {
   encode(text: string, options?: EncodeOptions): Uint32Array;
   /** Appends the ids of `text` to `out`: many texts go into one buffer. */
   encodeInto(text: string, out: IdBuffer, options?: EncodeOptions): void;
-  /** The text of ids; special tokens are left out unless told. Throws ConfigError for an id that does not exist. */
+  /**
+   * The text of ids; special tokens are left out unless told. Throws ConfigError for an id that does not
+   * exist.
+   */
   decode(ids: ArrayLike<number>, options?: { readonly keepSpecial?: boolean }): string;
   /** The bytes that `decode` makes its text of; special tokens have none. */
   decodeBytes(ids: ArrayLike<number>): Uint8Array;

@@ -1,8 +1,9 @@
 /**
- * Learns a byte-level BPE vocabulary from text. The distinct words lie end to end in one linked list, each pair knows its
- * places in it, and the most frequent pair comes from a heap whose stale entries are corrected when they surface; so a
- * merge costs what it changes, however long the words. Ties go to the lower ids: the result is a pure function of the text.
- * Ids: special tokens first, then the 256 bytes, then the merges in the order learnt.
+ * Learns a byte-level BPE vocabulary from text. The distinct words lie end to end in one linked list, each
+ * pair knows its places in it, and the most frequent pair comes from a heap whose stale entries are corrected
+ * when they surface; so a merge costs what it changes, however long the words. Ties go to the lower ids: the
+ * result is a pure function of the text. Ids: special tokens first, then the 256 bytes, then the merges in
+ * the order learnt.
  */
 import { ConfigError, DataError } from "../util/errors.ts";
 import { pairKey, pairOf } from "./bpe.ts";
@@ -12,7 +13,10 @@ import { heap } from "./heap.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 export interface TrainBpeOptions {
-  /** Entries in all: special tokens, 256 bytes and merges. Fewer are learnt where no pair occurs twice any more. */
+  /**
+   * Entries in all: special tokens, 256 bytes and merges. Fewer are learnt where no pair occurs twice any
+   * more.
+   */
   readonly vocab: number;
   /** The first is the end of a text. */
   readonly specialTokens?: readonly string[];
@@ -36,7 +40,10 @@ const countWords = (texts: Iterable<string>, { signal }: TrainBpeOptions): Map<s
   return counts;
 };
 
-/** The bytes of all words end to end: symbol, neighbours (-1 at a word's ends) and the word's count for each place. */
+/**
+ * The bytes of all words end to end: symbol, neighbours (-1 at a word's ends) and the word's count for each
+ * place.
+ */
 const layOut = (words: ReadonlyMap<string, number>, firstByte: number) => {
   const utf8 = new TextEncoder();
   const encoded = Array.from(words, ([word, count]) => ({ bytes: utf8.encode(word), count }));
@@ -116,7 +123,10 @@ const indexPairs = ({ symbols, next, counts }: ReturnType<typeof layOut>) => {
   return { pairs, queue };
 };
 
-/** The merges, most frequent first; extends `tokens`, of which the first `specials` are special, up to `vocab`. */
+/**
+ * The merges, most frequent first; extends `tokens`, of which the first `specials` are special, up to
+ * `vocab`.
+ */
 const learn = (
   text: ReturnType<typeof layOut>,
   tokens: string[],
@@ -175,8 +185,8 @@ const check = (vocab: number, specialTokens: readonly string[]): void => {
 };
 
 /**
- * Trains a byte-level BPE tokenizer. Throws ConfigError for a vocabulary too small or a special token that is also an
- * ordinary one, DataError for no text.
+ * Trains a byte-level BPE tokenizer. Throws ConfigError for a vocabulary too small or a special token that is
+ * also an ordinary one, DataError for no text.
  */
 export const trainBpe = (texts: Iterable<string>, options: TrainBpeOptions): Tokenizer => {
   const { vocab, specialTokens = ["<|endoftext|>"] } = options;

@@ -1,17 +1,23 @@
 /**
- * Buckets: the small params of a model stored as two vectors, one of matrices and one of the rest. An optimizer that
- * treats each element by itself then runs a dozen ops on two long tensors instead of on each of dozens of short ones.
+ * Buckets: the small params of a model stored as two vectors, one of matrices and one of the rest. An
+ * optimizer that treats each element by itself then runs a dozen ops on two long tensors instead of on each
+ * of dozens of short ones.
  */
 import type { Value } from "../ir/op.ts";
 import { sizeOf, type Tensor, type TensorType } from "../ir/tensor.ts";
 import { partsOf, reshape } from "../ops/structure.ts";
 import { entries, mapTree, type Tree } from "../util/tree.ts";
 
-/** Tensors above this many elements are long enough to stand alone; bucketed they would only leave the cache. */
+/**
+ * Tensors above this many elements are long enough to stand alone; bucketed they would only leave the cache.
+ */
 const SMALL = 1 << 17;
 
 export interface Bucket {
-  /** Types of the stored tensors, by path; vectors of matrices have two dimensions, so that decay masks see matrices. */
+  /**
+   * Types of the stored tensors, by path; vectors of matrices have two dimensions, so that decay masks see
+   * matrices.
+   */
   readonly stored: Tree<TensorType>;
   /** The params as the model knows them. */
   unpack(stored: Tree<Value>): Tree<Value>;

@@ -30,7 +30,10 @@ export interface CheckpointStore {
 const STATE = "state.safetensors";
 const BEST = "best.safetensors";
 
-/** Checkpoints over a store. `config` identifies the run: resuming with another one is refused, naming the field. */
+/**
+ * Checkpoints over a store. `config` identifies the run: resuming with another one is refused, naming the
+ * field.
+ */
 export const checkpointsIn = (store: CheckpointStore, config: Json): Checkpoints => ({
   save: ({ step, state, best, meta }) => {
     const files: Record<string, readonly Uint8Array[]> = { [STATE]: encodeSafetensors(state) };

@@ -116,7 +116,7 @@ const onNotFinite = (run: Run, result: StepResult): void => {
   emit({ step: progress.step, event: `${what} is not finite: update undone` });
   if (options.onNan === "skip" && progress.skips < MAX_SKIPS) return;
   throw new RunError(`the ${what} of step ${progress.step + 1} is not finite`, {
-    hint: "lower the learning rate or clip the gradients (clipNorm); the last checkpoint is good; onNan: skip goes on",
+    hint: "lower the learning rate or clip the gradients (clipNorm); onNan: skip leaves such updates out",
   });
 };
 
@@ -198,9 +198,9 @@ const finished = (model: Model, run: Run, ended: TrainResult["ended"]): TrainRes
 };
 
 /**
- * Trains `model` on micro-batches from `source` and returns it with its best weights by held-out loss. Data order and
- * dropout depend on the step alone, so a resumed run ends with the same bytes as one never stopped. Throws ConfigError,
- * CheckpointError (nothing to resume from) or RunError (loss not finite).
+ * Trains `model` on micro-batches from `source` and returns it with its best weights by held-out loss. Data
+ * order and dropout depend on the step alone, so a resumed run ends with the same bytes as one never stopped.
+ * Throws ConfigError, CheckpointError (nothing to resume from) or RunError (loss not finite).
  */
 export const train = async (
   engine: Engine,

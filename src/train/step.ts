@@ -1,4 +1,7 @@
-/** The training step as programs: forward, backward, clipping and the optimizer in one graph, or in two to accumulate. */
+/**
+ * The training step as programs: forward, backward, clipping and the optimizer in one graph, or in two to
+ * accumulate.
+ */
 import { grad } from "../autodiff/grad.ts";
 import { compileStep, type Resident } from "../engine/compile.ts";
 import type { Engine, Feeds } from "../engine/engine.ts";

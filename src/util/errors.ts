@@ -1,6 +1,6 @@
 /**
- * The errors that a user can meet. Each names the thing that is wrong (file, line, tensor, field) and what to do.
- * The command line maps a class to an exit code; see `cli/exit.ts`.
+ * The errors that a user can meet. Each names the thing that is wrong (file, line, tensor, field) and what to
+ * do. The command line maps a class to an exit code; see `cli/exit.ts`.
  */
 export interface ErrorDetails {
   /** Path or name of the file concerned. */
@@ -27,7 +27,10 @@ const place = (d: ErrorDetails): string => {
   return at.length > 0 ? `${at.join(", ")}: ` : "";
 };
 
-/** Base of all errors that anneal throws on purpose. `message` already contains the place; `hint` stands apart. */
+/**
+ * Base of all errors that anneal throws on purpose. `message` already contains the place; `hint` stands
+ * apart.
+ */
 export class AnnealError extends Error {
   readonly details: ErrorDetails;
   constructor(message: string, details: ErrorDetails = {}) {

@@ -8,6 +8,8 @@ export interface ModelCase {
   readonly wrong: readonly (readonly [fields: Readonly<Record<string, unknown>>, message: RegExp])[];
   /** The config's field that counts the layers, and where in the weights' tree they are. */
   readonly layers: { readonly field: string; readonly path: string };
+  /** The config's fields that are dropout rates. */
+  readonly dropout: readonly string[];
 }
 
 export const modelCases: Readonly<Record<string, ModelCase>> = {
@@ -39,5 +41,6 @@ export const modelCases: Readonly<Record<string, ModelCase>> = {
       [{ tie_word_embeddings: false }, /field "tie_word_embeddings"/],
     ],
     layers: { field: "n_layer", path: "transformer.h" },
+    dropout: ["resid_pdrop", "embd_pdrop", "attn_pdrop"],
   },
 };
