@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { extname, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type Document, isMap, LineCounter, parseDocument } from "yaml";
+import { type Document, isMap, isSeq, LineCounter, parseDocument } from "yaml";
 import type { RunConfig } from "../recipes/options.ts";
 import { ConfigError } from "../util/errors.ts";
 import { parseConfig, type Source } from "./schema.ts";
@@ -17,12 +17,14 @@ interface Content extends Source {
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** The line of the key that `path` names, from the parsed document. */
+/** The line of the key or list item that `path` names, from the parsed document. */
 const lineIn = (document: Document, counter: LineCounter) => (path: readonly PropertyKey[]) => {
-  const map = path.length > 1 ? document.getIn(path.slice(0, -1), true) : document.contents;
-  if (!isMap(map)) return undefined;
-  const key = map.items.find((pair) => String(pair.key) === String(path[path.length - 1]))?.key;
-  const range = (key as { range?: [number, number, number] } | undefined)?.range;
+  const parent = path.length > 1 ? document.getIn(path.slice(0, -1), true) : document.contents;
+  const last = path[path.length - 1];
+  let node: unknown;
+  if (isMap(parent)) node = parent.items.find((pair) => String(pair.key) === String(last))?.key;
+  else if (isSeq(parent)) node = parent.items[Number(last)];
+  const range = (node as { range?: [number, number, number] } | undefined)?.range;
   return range ? counter.linePos(range[0]).line : undefined;
 };
 

@@ -106,9 +106,8 @@ export const corpus = async (options: RunOptions, ui: Ui, tokenizer?: Tokenizer)
   const train = pack(prepared.train, made);
   const validation = pack(prepared.validation, made);
   const perToken = (train.bytes / train.tokens.length).toFixed(2);
-  ui.line(
-    `tokens: ${train.tokens.length} to train on, ${validation.tokens.length} held out, ${perToken} bytes a token`,
-  );
+  const held = `${validation.tokens.length} held out`;
+  ui.line(`tokens: ${train.tokens.length} to train on, ${held}, ${perToken} bytes a token`);
   return { tokenizer: made, train, validation, report: prepared.report, skipped };
 };
 

@@ -15,6 +15,7 @@ import { dtypes, type ShipDtype } from "../ship/dtype.ts";
 import { type Parity, parity } from "../ship/parity.ts";
 import { type Report, reportHtml } from "../ship/report.ts";
 import type { Corpus } from "./corpus.ts";
+import { notesOf } from "./notes.ts";
 import type { Base, Optimized } from "./optimize.ts";
 import type { RunOptions } from "./options.ts";
 import type { Curve } from "./pretrain.ts";
@@ -109,41 +110,6 @@ const samplesOf = async (
     await decoder.dispose();
   }
   return samples;
-};
-
-/** Remarks that the figures call for. */
-const notesOf = ({ candidates, choice }: Optimized): string[] => {
-  const notes: string[] = [];
-  const find = (name: string) => candidates.find((c) => c.name === name);
-  const [fp32, q8] = [find("full fp32"), find("full q8")];
-  if (fp32 && q8) {
-    const cost = q8.natsPerToken - fp32.natsPerToken;
-    const speed = fp32.p50Ms / q8.p50Ms;
-    notes.push(
-      `int8 costs ${cost.toFixed(4)} nats per token and decodes ${speed.toFixed(2)}x as fast as fp32.`,
-    );
-    if (speed < 1) {
-      notes.push(
-        "int8 is not faster here: with matrices this small, starting each operation and quantizing its input " +
-          "take longer than the arithmetic that is saved.",
-      );
-    }
-  }
-  const pruned = candidates.find((c) => c.base.endsWith("pruned"));
-  const distilled = candidates.find((c) => c.base.endsWith("distilled") && c.dtype === "fp32");
-  if (fp32 && pruned && distilled) {
-    const gap = pruned.natsPerToken - fp32.natsPerToken;
-    const closed = (pruned.natsPerToken - distilled.natsPerToken) / gap;
-    notes.push(
-      `Dropping ${fp32.layers - pruned.layers} of ${fp32.layers} layers cost ${gap.toFixed(3)} nats per token; ` +
-        `distillation won back ${(100 * closed).toFixed(0)} % of it.`,
-    );
-  }
-  if (!choice.met)
-    notes.push(
-      `Nothing meets the budget; the nearest candidate exceeds it in ${choice.exceeded.join(", ")}.`,
-    );
-  return notes;
 };
 
 const machine = (): string => {
