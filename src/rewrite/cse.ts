@@ -15,7 +15,7 @@ const keys = () => {
   };
   const tensorKey = (t: Tensor): string =>
     t.data.byteLength > 64
-      ? `#${id(t.data)}${shapeText(t.shape)}`
+      ? `#${id(t.data)}${t.dtype}${shapeText(t.shape)}`
       : `${t.dtype}${shapeText(t.shape)}${bytesOf(t).join(",")}`;
   const attrKey = (a: Attr | undefined): string =>
     typeof a === "object" && "dtype" in a ? tensorKey(a as Tensor) : JSON.stringify(a ?? null);
