@@ -70,10 +70,11 @@ const relations: readonly Rule[] = [
 ];
 
 const rules: readonly Rule[] = [
-  ...atLeast(1, "model.n_layer", "model.n_head", "model.n_embd", "model.n_positions", "tokenizer.vocab"),
+  ...atLeast(1, "model.n_layer", "model.n_head", "model.n_embd", "tokenizer.vocab", "distill.steps"),
+  ...atLeast(2, "model.n_positions"),
   ...atLeast(1, "train.steps", "train.batch", "train.accumulate", "train.evalEvery", "train.checkpointEvery"),
   ...atLeast(0, "seed", "threads", "train.warmup", "train.lrMin", "train.weightDecay", "train.clipNorm"),
-  ...atLeast(0, "train.clipValue", "train.patience", "distill.steps", "distill.layers"),
+  ...atLeast(0, "train.clipValue", "train.patience", "distill.layers"),
   ...atLeast(0, "budget.maxMb", "budget.maxMs", "budget.maxLoss"),
   ...above0("train.lrPeak", "distill.lrPeak", "distill.temperature"),
   within("data.validationShare", "above 0 and below 1", (v) => v > 0 && v < 1),

@@ -1,5 +1,6 @@
 /** Losses. */
-import { apply, type Op, type Value } from "../ir/op.ts";
+import { apply, type Emit, type Op, type Value } from "../ir/op.ts";
+import { sameShape } from "../ir/shape.ts";
 import { shapeText, tensorOf } from "../ir/tensor.ts";
 import { add, cast, div, greater, maximum, mul, neg, sub } from "../ops/elementwise.ts";
 import { put, take } from "../ops/indexing.ts";
@@ -11,6 +12,20 @@ import { ShapeError } from "../util/errors.ts";
 type Plain = Record<never, never>;
 
 // N rows, C channels, V vocabulary
+
+/** logits [N, V] -> softmax [N, V] and the logarithm of its denominator [N, 1], exact at any probability. */
+const emitSoftmax = (emit: Emit, logits: string): { probs: string; logSum: string } => {
+  const last = emit.constant(tensorOf("int64", [1], [-1]));
+  const [probs] = emit.node("Softmax", [logits], { axis: { int: -1 } });
+  const [top] = emit.node("ReduceMax", [logits, last], { keepdims: { int: 1 } });
+  const [topProb] = emit.node("ReduceMax", [probs!, last], { keepdims: { int: 1 } });
+  const [logTop] = emit.node("Log", [topProb!]);
+  const [logSum] = emit.node("Sub", [top!, logTop!]);
+  return { probs: probs!, logSum: logSum! };
+};
+
+/** What flows to the logits from a cotangent of their softmax. */
+const softmaxSlope = (probs: Value, g: Value): Value => mul(probs, sub(g, sum(mul(g, probs), [-1], true)));
 
 /**
  * The loss of a linear head, whose gradient never scales anything of V columns: with d = probs - onehot, dx =
@@ -36,7 +51,7 @@ const headLossOp: Op<[x: Value, w: Value, labels: Value], Plain, [loss: Value, p
       parts.push([mul(matmul(d, w), g), matmul(d, mul(x, g), { transA: true })]);
     }
     if (gProbs !== null) {
-      const d = mul(probs, sub(gProbs, sum(mul(gProbs, probs), [-1], true)));
+      const d = softmaxSlope(probs, gProbs);
       parts.push([matmul(d, w), matmul(d, x, { transA: true })]);
     }
     return [
@@ -46,17 +61,12 @@ const headLossOp: Op<[x: Value, w: Value, labels: Value], Plain, [loss: Value, p
     ];
   },
   onnx: (emit, [x, w, labels]) => {
-    const last = emit.constant(tensorOf("int64", [1], [-1]));
     const attrs = { transA: { int: 0 }, transB: { int: 1 }, alpha: { float: 1 } };
     const [logits] = emit.node("FusedMatMul", [x, w], attrs, { domain: "com.microsoft" });
-    const [probs] = emit.node("Softmax", [logits!], { axis: { int: -1 } });
-    const [top] = emit.node("ReduceMax", [logits!, last], { keepdims: { int: 1 } });
-    const [topProb] = emit.node("ReduceMax", [probs!, last], { keepdims: { int: 1 } });
-    const [logTop] = emit.node("Log", [topProb!]);
-    const [logSum] = emit.node("Sub", [top!, logTop!]);
+    const { probs, logSum } = emitSoftmax(emit, logits!);
     const [picked] = emit.node("GatherElements", [logits!, labels], { axis: { int: -1 } });
-    const [loss] = emit.node("Sub", [logSum!, picked!]);
-    return [loss!, probs!];
+    const [loss] = emit.node("Sub", [logSum, picked!]);
+    return [loss!, probs];
   },
 };
 
@@ -80,13 +90,64 @@ export const countedLabels = (labels: Value): { counts: Value; safe: Value } => 
 export const meanOver = (losses: Value, counts: Value): Value =>
   div(sum(mul(losses, counts)), maximum(sum(counts), 1));
 
+const softLossOp: Op<[logits: Value, targets: Value], Plain, [loss: Value, probs: Value]> = {
+  name: "softLoss",
+  infer: ([logits, targets]) => {
+    if (!sameShape(logits.shape, targets.shape)) {
+      const [a, b] = [shapeText(logits.shape), shapeText(targets.shape)];
+      throw new ShapeError(`softLoss: logits ${a} and targets ${b} differ`);
+    }
+    return [
+      { dtype: logits.dtype, shape: [...logits.shape.slice(0, -1), 1] },
+      { dtype: logits.dtype, shape: logits.shape },
+    ];
+  },
+  vjp: ([g, gProbs], { inputs: [logits, targets], outputs: [, probs] }) => {
+    const parts: Value[] = [];
+    if (g !== null) parts.push(mul(sub(probs, targets), g));
+    if (gProbs !== null) parts.push(softmaxSlope(probs, gProbs));
+    return [parts.reduce((a, b) => add(a, b)), g === null ? null : neg(mul(logits, g))];
+  },
+  onnx: (emit, [logits, targets]) => {
+    const { probs, logSum } = emitSoftmax(emit, logits);
+    const [weighted] = emit.node("Mul", [targets, logits]);
+    const last = emit.constant(tensorOf("int64", [1], [-1]));
+    const [expected] = emit.node("ReduceSum", [weighted!, last], { keepdims: { int: 1 } });
+    const [loss] = emit.node("Sub", [logSum, expected!]);
+    return [loss!, probs];
+  },
+};
+
 /**
- * Cross-entropy of temperature-softened distributions times T^2, nats per row: logits [N, V] both -> [N, 1].
- * It is KL(teacher || student) plus the teacher's entropy, which has no gradient (Hinton et al. 2015,
- * https://arxiv.org/abs/1503.02531).
+ * Cross-entropy of softmax(logits) against distributions, nats per row: both [N, V], each row of `targets` adds
+ * up to 1 -> [N, 1].
  */
-export const distillLoss = (student: Value, teacher: Value, temperature: number): Value => {
-  const target = softmax(mul(teacher, 1 / temperature));
-  const scores = logSoftmax(mul(student, 1 / temperature));
-  return mul(neg(sum(mul(target, scores), [-1], true)), temperature * temperature);
+export const softLoss = (logits: Value, targets: Value): Value => apply(softLossOp, [logits, targets], {})[0];
+
+export interface DistillLossOptions {
+  /** Share of the teacher in the target; the rest is the label. */
+  readonly alpha: number;
+  /** Softening of both distributions. */
+  readonly temperature: number;
+}
+
+/**
+ * alpha * T^2 * cross-entropy of the distributions softened by T + (1 - alpha) * cross-entropy of the labels, nats
+ * per row: logits [N, V] both, labels [N, 1] -> [N, 1]. The first is KL(teacher || student) plus the teacher's
+ * entropy, which has no gradient (Hinton et al. 2015, https://arxiv.org/abs/1503.02531). At T = 1 both are one
+ * cross-entropy against the mixture of teacher and label.
+ */
+export const distillLoss = (
+  student: Value,
+  teacher: Value,
+  labels: Value,
+  { alpha, temperature }: DistillLossOptions,
+): Value => {
+  const taught = softmax(mul(teacher, 1 / temperature));
+  if (temperature === 1) {
+    const shares = mul(taught, alpha);
+    return softLoss(student, put(shares, labels, add(take(shares, labels), 1 - alpha)));
+  }
+  const soft = mul(softLoss(mul(student, 1 / temperature), taught), alpha * temperature * temperature);
+  return add(soft, mul(crossEntropy(student, labels), 1 - alpha));
 };

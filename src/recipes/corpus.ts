@@ -128,9 +128,9 @@ export const trainingSource = (
   };
 };
 
-/** Held-out windows, at most `limit` tokens of them, with the bytes of text that they cover. */
+/** Held-out windows, at most `limit` tokens of them, with the bytes of the text that is predicted in them. */
 export const heldOut = (
-  { validation }: Corpus,
+  { validation, tokenizer }: Corpus,
   batch: number,
   context: number,
   limit = 32_768,
@@ -140,5 +140,6 @@ export const heldOut = (
     inputIds: tensor("int32", [batch, context], inputIds),
     labels: tensor("int32", [batch * context], labels),
   }));
-  return { windows, bytes: (validation.bytes * (tokens.length - 1)) / validation.tokens.length };
+  const bytes = tokens.subarray(1).reduce((sum, id) => sum + tokenizer.bytesOf(id).length, 0);
+  return { windows, bytes };
 };

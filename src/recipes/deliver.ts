@@ -94,7 +94,7 @@ const samplesOf = async (
   const decoder = decoderOf(await engine.load(joined(files.get(dtypes[chosen.dtype].file)!)), shape);
   const samples: Report["samples"][number][] = [];
   try {
-    for (const prompt of promptsOf(delivery.corpus, 2, 12)) {
+    for (const prompt of promptsOf(delivery.corpus, 2, Math.min(12, shape.positions >> 1))) {
       const ids: number[] = [];
       const sampling = {
         temperature: 0.7,

@@ -4,7 +4,6 @@ import type { TensorType } from "../ir/tensor.ts";
 import type { Outputs } from "../models/model.ts";
 import { countedLabels, crossEntropy, distillLoss, headLoss, meanOver } from "../nn/loss.ts";
 import { isPacked } from "../nn/param.ts";
-import { add, mul } from "../ops/elementwise.ts";
 import { reshape } from "../ops/structure.ts";
 
 // B batch, T time, N = B * T rows, C channels, V vocabulary
@@ -74,10 +73,9 @@ export const distillation = (options: DistillOptions = {}): Objective => {
     loss: (outputs, { labels, teacherLogits }) => {
       const { counts, safe } = countedLabels(labels!);
       const n = labels!.shape[0] as number;
-      const logits = rowsOf(outputs.logits);
-      const soft = distillLoss(logits, teacherLogits!, temperature);
-      const hard = crossEntropy(logits, reshape(safe, [n, 1]));
-      return meanOver(add(mul(soft, alpha), mul(hard, 1 - alpha)), reshape(counts, [n, 1]));
+      const column = reshape(safe, [n, 1]);
+      const losses = distillLoss(rowsOf(outputs.logits), teacherLogits!, column, { alpha, temperature });
+      return meanOver(losses, reshape(counts, [n, 1]));
     },
   };
 };

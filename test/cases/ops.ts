@@ -857,7 +857,16 @@ const counted = (build: (labels: Value) => Value, labels: Value): Value => {
 };
 const IGNORED = int32([4], 3, losses.IGNORE, 0, losses.IGNORE);
 
-export const lossCases: Record<"headLoss" | "crossEntropy" | "distillLoss" | "ignored labels", Case[]> = {
+/** Cross-entropy of [3, 4] logits against the softmax of scores, both softened. */
+const softRows = (logits: Flat, scores: Flat, temperature: number): Flat => {
+  const soft = (x: Flat): Flat => x.map((v) => v / temperature);
+  const [s, t] = [rows(soft(logits), 4, logSoftmaxRow), rows(soft(scores), 4, softmaxRow)];
+  return make([3], ([i]) => -make([4], ([j]) => t[i! * 4 + j!]! * s[i! * 4 + j!]!).reduce((a, b) => a + b));
+};
+
+type LossRows = "headLoss" | "crossEntropy" | "softLoss" | "distillLoss" | "ignored labels";
+
+export const lossCases: Record<LossRows, Case[]> = {
   headLoss: [
     {
       name: "rows",
@@ -881,21 +890,23 @@ export const lossCases: Record<"headLoss" | "crossEntropy" | "distillLoss" | "ig
       reference: (logits, labels) => [rowLosses(logits!, labels!, 5)],
     },
   ],
+  softLoss: [
+    {
+      name: "rows",
+      inputs: [f32([3, 4], -2, 2), f32([3, 4], -2, 2)],
+      build: (logits, scores) => losses.softLoss(logits!, ops.softmax(scores!)),
+      reference: (logits, scores) => [[...softRows(logits!, scores!, 1)]],
+    },
+  ],
   distillLoss: [1, 2].map((temperature) => ({
     name: `temperature ${temperature}`,
-    inputs: [f32([3, 4], -2, 2), f32([3, 4], -2, 2)],
-    build: (student, teacher) => losses.distillLoss(student!, teacher!, temperature),
-    reference: (student, teacher) => {
-      const soft = (x: Flat): Flat => x.map((v) => v / temperature);
-      const [s, t] = [rows(soft(student!), 4, logSoftmaxRow), rows(soft(teacher!), 4, softmaxRow)];
-      return [
-        make(
-          [3],
-          ([i]) =>
-            -(temperature ** 2) *
-            make([4], ([j]) => t[i! * 4 + j!]! * s[i! * 4 + j!]!).reduce((a, b) => a + b),
-        ),
-      ];
+    inputs: [f32([3, 4], -2, 2), f32([3, 4], -2, 2), int32([3, 1], 3, 0, 1)],
+    build: (student, teacher, labels) =>
+      losses.distillLoss(student!, teacher!, labels!, { alpha: 0.7, temperature }),
+    reference: (student, teacher, labels) => {
+      const soft = softRows(student!, teacher!, temperature);
+      const hard = rowLosses(student!, labels!, 4);
+      return [make([3], ([i]) => 0.7 * temperature ** 2 * soft[i!]! + 0.3 * hard[i!]!)];
     },
   })),
   "ignored labels": [

@@ -135,6 +135,13 @@ describe("quickstart", () => {
     expect(filesBelow(path)).toEqual([...artefacts, ...others].sort());
   });
 
+  it("makes a model of the smallest context and a single layer", async () => {
+    const small = ["--context", "2", "--layers", "1", "--steps", "4", "--distill-steps", "2"];
+    const finished = await quickstart("small", ...small);
+    expect(finished.code, finished.stdout).toBe(0);
+    expect(onlyJson<Result>(finished).parity.fp32!.maxLogitDiff).toBeLessThan(1e-3);
+  });
+
   it("chooses the smallest file under a limit on the loss alone", async () => {
     const args = ["optimize", model, "--data", data, "--out", join(dir, "lossy"), "--max-loss", "10"];
     const finished = await anneal([...args, "--batch", "4", "--distill-steps", "4", "--json"]);

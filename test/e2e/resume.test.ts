@@ -98,15 +98,18 @@ describe("a run that is stopped", () => {
   });
 
   it("interrupted by SIGINT, saves the step and goes on with the same weights", async () => {
-    const name = copyOfBase("interrupted");
-    const rows = lineCount(metrics(name));
-    const [newest] = checkpoints(name).slice(-1);
-    const lastStep = readFileSync(metrics(name), "utf8").trim().split("\n").at(-1)!;
-    expect(newest).toBe(`step-${(JSON.parse(lastStep) as { step: number }).step}`);
-    expect(await train(name, "--resume")).toMatchObject({ code: 0 });
-    expect(weights(name).equals(weights("whole"))).toBe(true);
-    const resumed = readFileSync(metrics(name), "utf8").split("\n")[rows]!;
-    expect(JSON.parse(resumed)).toMatchObject({ event: "resumed", step: Number(newest!.slice(5)) });
+    // No checkpoint is due before the end: the one that is there is the interruption's.
+    const never = ["--checkpoint-every", "1000"];
+    const stopped = await stopAfter(command("sigint", ...never), "sigint", { rows: 40, signal: "SIGINT" });
+    expect(stopped).toMatchObject({ code: 130, stdout: "" });
+    const rows = readFileSync(metrics("sigint"), "utf8").trim().split("\n");
+    const { step } = JSON.parse(rows.at(-1)!) as { step: number };
+    expect(step).toBeLessThan(240);
+    expect(checkpoints("sigint")).toEqual([`step-${step}`]);
+    expect(await train("sigint", ...never, "--resume")).toMatchObject({ code: 0 });
+    expect(weights("sigint").equals(weights("whole"))).toBe(true);
+    const resumed = readFileSync(metrics("sigint"), "utf8").split("\n")[rows.length]!;
+    expect(JSON.parse(resumed)).toMatchObject({ event: "resumed", step });
   });
 
   it("with its newest checkpoint truncated, warns and goes back to the one before", async () => {
