@@ -1,6 +1,6 @@
 /** From a program to something that runs: rewrite, lower, encode, load. */
 
-import { NEXT, outputNames, toOnnx } from "../formats/lower.ts";
+import { type LowerOptions, NEXT, outputNames, toOnnx } from "../formats/lower.ts";
 import { encodeOnnx } from "../formats/onnx.ts";
 import type { Value } from "../ir/op.ts";
 import type { Program } from "../ir/program.ts";
@@ -11,11 +11,12 @@ import { entries } from "../util/tree.ts";
 import type { Engine, Feeds, Session, SessionOptions } from "./engine.ts";
 
 /** The encoded ONNX bytes of a program after the default rewrites. */
-export const onnxBytes = (program: Program): Uint8Array => encodeOnnx(toOnnx(optimize(program))).model;
+export const onnxBytes = (program: Program, options?: LowerOptions): Uint8Array =>
+  encodeOnnx(toOnnx(optimize(program), options)).model;
 
 /** Compiles `program` for `engine`; run it by the names of its inputs and outputs. */
-export const compile = (engine: Engine, program: Program, options?: SessionOptions): Promise<Session> =>
-  engine.load(onnxBytes(program), options);
+export const compile = (engine: Engine, program: Program, options: SessionOptions = {}): Promise<Session> =>
+  engine.load(onnxBytes(program, { halt: options.inPlace ?? false }), options);
 
 /**
  * A compiled step whose `state` inputs come back as outputs. Two sets of buffers change places at each run
@@ -23,7 +24,7 @@ export const compile = (engine: Engine, program: Program, options?: SessionOptio
  * `revert` goes back to it.
  */
 export interface Resident {
-  /** Runs one step on the present state and returns the other outputs. */
+  /** Runs one step on the present state and returns the other outputs, which the next run overwrites. */
   run(feeds: Feeds): Promise<Record<string, Tensor>>;
   /** The present state by input name. The tensors are overwritten two steps later: copy what must last. */
   state(): ReadonlyMap<string, Tensor>;
@@ -40,20 +41,24 @@ const stateInputs = (program: Program): Map<string, Value> => {
   return new Map(inputs);
 };
 
-/** Compiles a step; every input that has an output of the same path is state. */
+/** Compiles a step; every input that has an output of the same path is state. All shapes must be fixed. */
 export const compileStep = async (
   engine: Engine,
   program: Program,
   options?: SessionOptions,
 ): Promise<Resident> => {
-  const session = await compile(engine, program, options);
+  const session = await compile(engine, program, { ...options, inPlace: true });
   const types = stateInputs(program);
   const buffers = (): Map<string, Tensor> =>
     new Map(Array.from(types, ([name, type]) => [name, zeros(type)]));
-  return resident(session, [buffers(), buffers()]);
+  const others = [...outputNames(program)].filter(([name]) => !name.endsWith(NEXT));
+  const results = Object.fromEntries(others.map(([name, type]) => [name, zeros(type)]));
+  return resident(session, [buffers(), buffers()], results);
 };
 
-const resident = (session: Session, sets: [Map<string, Tensor>, Map<string, Tensor>]): Resident => {
+type Buffers = Map<string, Tensor>;
+
+const resident = (session: Session, sets: [Buffers, Buffers], results: Record<string, Tensor>): Resident => {
   let current = 0;
   const now = (): Map<string, Tensor> => sets[current as 0 | 1];
   const other = (): Map<string, Tensor> => sets[(1 - current) as 0 | 1];
@@ -62,9 +67,9 @@ const resident = (session: Session, sets: [Map<string, Tensor>, Map<string, Tens
       const fetches = Object.fromEntries(Array.from(other(), ([name, t]) => [name + NEXT, t]));
       const used = new Set(session.inputNames);
       const fed = Object.fromEntries([...now()].filter(([name]) => used.has(name)));
-      const outputs = await session.run({ ...fed, ...feeds }, fetches);
+      await session.run({ ...fed, ...feeds }, { ...fetches, ...results });
       current = 1 - current;
-      return Object.fromEntries(Object.entries(outputs).filter(([name]) => !name.endsWith(NEXT)));
+      return results;
     },
     state: now,
     load(tensors) {

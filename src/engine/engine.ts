@@ -20,7 +20,12 @@ export interface SessionOptions {
   readonly threads?: number;
   /** "all" unless told; "none" loads a graph as it is. */
   readonly optimize?: "all" | "none";
-  /** Folder against which external data is resolved, when the model was given as a path. */
+  /**
+   * Every output is fetched into a tensor of the caller's, so that nothing has to be given back; the graph
+   * must be compiled for it (see `compile`).
+   */
+  readonly inPlace?: boolean;
+  /** Where to write a profile: a path's beginning. */
   readonly profile?: string;
 }
 

@@ -2,19 +2,18 @@
  * Lowers a program to an ONNX model: names by dotted paths, constants as initializers, each op by its own
  * `onnx` row.
  */
-import {
-  type Emit,
-  type EmitOptions,
-  isConstant,
-  isInput,
-  type Node,
-  type OnnxAttrs,
-  type Value,
-} from "../ir/op.ts";
+import { type Emit, type EmitOptions, isInput, type Node, type OnnxAttrs, type Value } from "../ir/op.ts";
 import { nodesOf, type Program } from "../ir/program.ts";
 import { bytesOf, shapeText, type Tensor } from "../ir/tensor.ts";
 import { entries } from "../util/tree.ts";
 import type { OnnxModel, OnnxNode, OnnxValueInfo } from "./onnx.ts";
+
+/**
+ * The first output of a graph lowered with `halt`: an empty sequence. onnxruntime-node copies every fetched
+ * output into a fresh array after the run, even one that was written in place; at a sequence it gives up,
+ * with all the work done and nothing copied.
+ */
+export const HALT = "~halt";
 
 /** An output whose path is also an input's name (the state of a step) gets this suffix. */
 export const NEXT = ":next";
@@ -106,52 +105,64 @@ export const outputNames = (program: Program): Map<string, Value> => {
   return new Map(named);
 };
 
+const halted: OnnxValueInfo = { name: HALT, dtype: "float32", shape: [], sequence: true };
+
 export interface LowerOptions {
   readonly name?: string;
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Put the output HALT first. */
+  readonly halt?: boolean;
   /** Keep inputs that no output depends on (default: they are left out). */
   readonly keepUnused?: boolean;
 }
 
-/** The ONNX model of `program`. Inputs bound to constants by `bindInputs` have become initializers. */
-export const toOnnx = (program: Program, options: LowerOptions = {}): OnnxModel => {
-  const { name = "anneal", metadata = {}, keepUnused = false } = options;
-  const graph: Graph = { nodes: [], initializers: [] };
+/** Emits the nodes of a program in order and returns the ONNX name of each value. */
+const emitNodes = (order: readonly Node[], emit: Emit): Map<Value, string> => {
   const names = new Map<Value, string>();
-  const order = nodesOf(program);
-  const used = new Set(order.filter(isInput).map((node) => (node as Node<{ name: string }>).attrs.name));
-  const taken = new Set(Array.from(entries<Value>(program.inputs), ([path]) => path));
-  const emit = emitter(graph, taken);
   for (const node of order) {
     if (isInput(node)) {
       names.set(node.outputs[0]!, node.attrs.name);
       continue;
     }
-    const outputs = node.op.onnx;
+    const { onnx } = node.op;
     const inputs = node.inputs.map((v) => names.get(v)!);
-    const made = isConstant(node)
-      ? [emit.constant(node.attrs.value, node.attrs.name)]
-      : typeof outputs === "string"
-        ? emit.node(outputs, inputs, {}, { outputs: node.outputs.length })
-        : outputs(emit, inputs, node);
+    const made =
+      typeof onnx === "string"
+        ? emit.node(onnx, inputs, {}, { outputs: node.outputs.length })
+        : onnx(emit, inputs, node);
     node.outputs.forEach((v, i) => {
       names.set(v, made[i]!);
     });
   }
+  return names;
+};
+
+const haltNode: OnnxNode = {
+  opType: "SequenceEmpty",
+  domain: "",
+  name: HALT,
+  inputs: [],
+  outputs: [HALT],
+  attrs: {},
+};
+
+/** The ONNX model of `program`. Inputs bound to constants by `bindInputs` have become initializers. */
+export const toOnnx = (program: Program, options: LowerOptions = {}): OnnxModel => {
+  const { name = "anneal", metadata = {}, keepUnused = false, halt = false } = options;
+  const graph: Graph = { nodes: [], initializers: [] };
+  const order = nodesOf(program);
+  const used = new Set(order.filter(isInput).map((node) => (node as Node<{ name: string }>).attrs.name));
+  const inputs = [...entries<Value>(program.inputs)];
+  const taken = new Set(inputs.map(([path]) => path));
+  const names = emitNodes(order, emitter(graph, taken));
   const results = [...outputNames(program)];
-  const declared = Array.from(entries<Value>(program.inputs)).filter(
-    ([path]) => keepUnused || used.has(path),
-  );
+  const wanted = results.map(([n, v]) => [n, names.get(v)!] as [string, string]);
   return {
     graph: {
       name,
-      nodes: nameOutputs(
-        graph,
-        results.map(([n, v]) => [n, names.get(v)!]),
-        taken,
-      ),
-      inputs: declared.map(([path, v]) => valueInfo(path, v)),
-      outputs: results.map(([n, v]) => valueInfo(n, v)),
+      nodes: [...(halt ? [haltNode] : []), ...nameOutputs(graph, wanted, taken)],
+      inputs: inputs.filter(([path]) => keepUnused || used.has(path)).map(([path, v]) => valueInfo(path, v)),
+      outputs: [...(halt ? [halted] : []), ...results.map(([n, v]) => valueInfo(n, v))],
       initializers: graph.initializers,
     },
     opsets: { "": 21, "com.microsoft": 1 },

@@ -33,6 +33,8 @@ export interface OnnxValueInfo {
   readonly name: string;
   readonly dtype: DType;
   readonly shape: readonly Dim[];
+  /** A sequence of such tensors instead of one; written, not read back. */
+  readonly sequence?: true;
 }
 
 /** A named weight. */
@@ -170,10 +172,11 @@ const nodeFields = (node: OnnxNode): Encoded[] => [
   textField(7, node.domain),
 ];
 
-const valueFields = ({ name, dtype, shape }: OnnxValueInfo): Encoded[] => {
+const valueFields = ({ name, dtype, shape, sequence }: OnnxValueInfo): Encoded[] => {
   const dims = shape.map((d) => messageField(1, [typeof d === "number" ? intField(1, d) : textField(2, d)]));
-  const tensorType = [intField(1, dataTypes[dtype]), messageField(2, dims)];
-  return [textField(1, name), messageField(2, [messageField(1, tensorType)])];
+  const tensorType = messageField(1, [intField(1, dataTypes[dtype]), messageField(2, dims)]);
+  const type = sequence ? messageField(4, [messageField(1, [tensorType])]) : tensorType;
+  return [textField(1, name), messageField(2, [type])];
 };
 
 const graphFields = (graph: OnnxGraph, external?: External): Encoded[] => [

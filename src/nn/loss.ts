@@ -119,8 +119,8 @@ const softLossOp: Op<[logits: Value, targets: Value], Plain, [loss: Value, probs
 };
 
 /**
- * Cross-entropy of softmax(logits) against distributions, nats per row: both [N, V], each row of `targets` adds
- * up to 1 -> [N, 1].
+ * Cross-entropy of softmax(logits) against distributions, nats per row: both [N, V], each row of `targets`
+ * adds up to 1 -> [N, 1].
  */
 export const softLoss = (logits: Value, targets: Value): Value => apply(softLossOp, [logits, targets], {})[0];
 
@@ -132,10 +132,10 @@ export interface DistillLossOptions {
 }
 
 /**
- * alpha * T^2 * cross-entropy of the distributions softened by T + (1 - alpha) * cross-entropy of the labels, nats
- * per row: logits [N, V] both, labels [N, 1] -> [N, 1]. The first is KL(teacher || student) plus the teacher's
- * entropy, which has no gradient (Hinton et al. 2015, https://arxiv.org/abs/1503.02531). At T = 1 both are one
- * cross-entropy against the mixture of teacher and label.
+ * alpha * T^2 * cross-entropy of the distributions softened by T + (1 - alpha) * cross-entropy of the labels,
+ * nats per row: logits [N, V] both, labels [N, 1] -> [N, 1]. The first is KL(teacher || student) plus the
+ * teacher's entropy, which has no gradient (Hinton et al. 2015, https://arxiv.org/abs/1503.02531). At T = 1
+ * both are one cross-entropy against the mixture of teacher and label.
  */
 export const distillLoss = (
   student: Value,

@@ -4,15 +4,29 @@ import { axisOf } from "../ir/shape.ts";
 import { shapeText, tensorOf } from "../ir/tensor.ts";
 import { ShapeError } from "../util/errors.ts";
 import { add, broadcastLike, cast, div, equal, exp, mul, neg, sub } from "./elementwise.ts";
-import { sum } from "./structure.ts";
+import { sum, sumOp } from "./structure.ts";
 
 type Plain = Record<never, never>;
 
+const countOf = (x: Value, axes: readonly number[]): number =>
+  axes.reduce((n, a) => n * (x.shape[axisOf(a, x.shape.length, "mean")] as number), 1);
+
+const meanOp: typeof sumOp = {
+  name: "mean",
+  infer: sumOp.infer,
+  vjp: ([g], node) => {
+    const [x] = node.inputs;
+    return sumOp.vjp!([mul(g, 1 / countOf(x, node.attrs.axes))], node);
+  },
+  onnx: (emit, [x], { attrs: { axes, keepDims } }) => {
+    const over = emit.constant(tensorOf("int64", [axes.length], axes));
+    return emit.node("ReduceMean", [x, over], { keepdims: { int: keepDims ? 1 : 0 } });
+  },
+};
 /** Mean over `axes` (all unless told) of fixed size. */
 export const mean = (x: Value, axes?: readonly number[], keepDims = false): Value => {
   const over = axes ?? x.shape.map((_, i) => i);
-  const count = over.reduce((n, a) => n * (x.shape[axisOf(a, x.shape.length, "mean")] as number), 1);
-  return mul(sum(x, over, keepDims), 1 / count);
+  return over.length === 0 ? x : apply(meanOp, [x], { axes: over, keepDims })[0];
 };
 
 const reduceMaxOp: Op<[x: Value], Plain, [Value]> = {
@@ -67,8 +81,8 @@ const layerNormOp: Op<
     const parts: Value[] = [];
     if (g !== null) {
       const gs = mul(g, scale);
-      const along = mul(sum(mul(gs, normal), [-1], true), 1 / width);
-      const level = mul(sum(gs, [-1], true), 1 / width);
+      const along = mean(mul(gs, normal), [-1], true);
+      const level = mean(gs, [-1], true);
       parts.push(mul(inv, sub(sub(gs, level), mul(normal, along))));
     }
     if (gMean !== null) parts.push(broadcastLike(mul(gMean, 1 / width), x));

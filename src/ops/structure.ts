@@ -9,7 +9,8 @@ import { ShapeError } from "../util/errors.ts";
 
 const ints = (values: readonly number[]) => tensorOf("int64", [values.length], values);
 
-const sumOp: Op<[x: Value], { axes: readonly number[]; keepDims: boolean }, [Value]> = {
+/** The op of `sum`; a mean differs in name and factor only. */
+export const sumOp: Op<[x: Value], { axes: readonly number[]; keepDims: boolean }, [Value]> = {
   name: "sum",
   infer: ([x], { axes, keepDims }) => {
     const reduced = new Set(axes.map((a) => axisOf(a, x.shape.length, "sum")));

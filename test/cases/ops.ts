@@ -305,7 +305,7 @@ const tanhGelu = (x: number): number =>
   0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
 
 /** Exports of src/ops that make no node of their own. */
-type NoOp = "lift" | "causalMask" | "permutationOf";
+type NoOp = "lift" | "causalMask" | "permutationOf" | "sumOp";
 export type OpName = Exclude<keyof typeof ops, NoOp>;
 
 export const opCases: Record<OpName, Case[]> = {
