@@ -56,7 +56,7 @@ const productSession = async (engine, [m, k, n, transA, transB, batch]) => {
   const b = [...lead, ...(transB ? [n, k] : [k, n])];
   const spec = { a: { dtype: "float32", shape: a }, b: { dtype: "float32", shape: b } };
   const program = trace(spec, (v) => ({ y: matmul(v.a, v.b, { transA, transB }) }));
-  const session = await compile(engine, program);
+  const session = await compile(engine, program, { inPlace: true });
   const feeds = { a: random(a), b: random(b) };
   const fetches = { y: zeros({ dtype: "float32", shape: [...lead, m, n] }) };
   return async () => {

@@ -145,15 +145,32 @@ export const cos = (x: Value): Value => apply(cosOp, [x], {})[0];
 /** The error function. */
 export const erf = (x: Value): Value => apply(erfOp, [x], {})[0];
 
+const hardSigmoidOp: Op<[x: Value], { alpha: number; beta: number }, [Value]> = {
+  name: "hardSigmoid",
+  infer: ([x]) => [{ dtype: x.dtype, shape: x.shape }],
+  vjp: ([g], { outputs: [y], attrs: { alpha } }) => {
+    const inside = mul(cast(greater(y, 0), y.dtype), cast(less(y, 1), y.dtype));
+    return [mul(g, mul(inside, alpha))];
+  },
+  onnx: (emit, [x], { attrs: { alpha, beta } }) =>
+    emit.node("HardSigmoid", [x], { alpha: { float: alpha }, beta: { float: beta } }),
+};
+/** alpha * x + beta, limited to 0 .. 1, in one pass. */
+export const hardSigmoid = (x: Value, alpha: number, beta: number): Value =>
+  apply(hardSigmoidOp, [x], { alpha, beta })[0];
+
 const SQRT_2_OVER_PI = Math.sqrt(2 / Math.PI);
 
 const geluOp: Unary = unary(
   "gelu",
   (emit, [x]) => emit.node("Gelu", [x!], {}, { domain: "com.microsoft" }),
   (g, x) => {
-    const cdf = mul(0.5, add(1, erf(mul(x, Math.SQRT1_2))));
-    const density = mul(exp(mul(-0.5, mul(x, x))), 1 / Math.sqrt(2 * Math.PI));
-    return mul(g, add(cdf, mul(x, density)));
+    // With u = x / sqrt(2): cdf = 0.5 * erf(u) + 0.5 in one pass, and x * density = u * e^(ln(1 / sqrt(pi)) -
+    // u^2).
+    const u = mul(x, Math.SQRT1_2);
+    const cdf = hardSigmoid(erf(u), 0.5, 0.5);
+    const density = exp(sub(-0.5 * Math.log(Math.PI), mul(u, u)));
+    return mul(g, add(cdf, mul(u, density)));
   },
 );
 

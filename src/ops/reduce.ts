@@ -1,10 +1,11 @@
 /** Reductions and normalisations over the last axis. */
 import { apply, type Op, type Value } from "../ir/op.ts";
-import { axisOf } from "../ir/shape.ts";
+import { axisOf, product } from "../ir/shape.ts";
 import { shapeText, tensorOf } from "../ir/tensor.ts";
 import { ShapeError } from "../util/errors.ts";
 import { add, broadcastLike, cast, div, equal, exp, mul, neg, sub } from "./elementwise.ts";
-import { sum, sumOp } from "./structure.ts";
+import { matmul } from "./linalg.ts";
+import { reshape, sum, sumOp } from "./structure.ts";
 
 type Plain = Record<never, never>;
 
@@ -60,6 +61,30 @@ const logSoftmaxOp: Op<[x: Value], Plain, [Value]> = {
 /** log(softmax(x)) over the last axis. */
 export const logSoftmax = (x: Value): Value => apply(logSoftmaxOp, [x], {})[0];
 
+/**
+ * What flows back from y = (x - mu) * inv * scale + bias. With h = g * (x - mu), all sums over channels and
+ * over rows are products with a vector: dx = inv * (g * scale - level) - (x - mu) * inv^3 * along, where
+ * level and along are the means of g * scale and h * scale, and dscale = inv^T h.
+ */
+const layerNormSlope = (g: Value, x: Value, scale: Value, mu: Value, inv: Value) => {
+  const width = x.shape.at(-1) as number;
+  const count = product(x.shape.slice(0, -1));
+  const rows = (v: Value): Value => reshape(v, [count, v.shape.at(-1)!]);
+  const [gRows, invRows] = [rows(g), rows(inv)];
+  const centred = sub(rows(x), rows(mu));
+  const h = mul(gRows, centred);
+  const column = reshape(scale, [width, 1]);
+  const level = matmul(gRows, column, { alpha: 1 / width });
+  const along = matmul(h, column, { alpha: 1 / width });
+  const tilt = mul(mul(invRows, mul(invRows, invRows)), along);
+  const straight = sub(mul(mul(gRows, scale), invRows), mul(invRows, level));
+  return {
+    x: reshape(sub(straight, mul(centred, tilt)), x.shape),
+    scale: reshape(matmul(invRows, h, { transA: true }), [width]),
+    bias: sum(gRows, [0]),
+  };
+};
+
 const layerNormOp: Op<
   [x: Value, scale: Value, bias: Value],
   { epsilon: number },
@@ -76,23 +101,14 @@ const layerNormOp: Op<
   },
   vjp: ([g, gMean, gInv], { inputs: [x, scale], outputs: [, mu, inv] }) => {
     const width = x.shape.at(-1) as number;
-    const centred = sub(x, mu);
-    const normal = mul(centred, inv);
-    const parts: Value[] = [];
-    if (g !== null) {
-      const gs = mul(g, scale);
-      const along = mean(mul(gs, normal), [-1], true);
-      const level = mean(gs, [-1], true);
-      parts.push(mul(inv, sub(sub(gs, level), mul(normal, along))));
-    }
+    const slope = g === null ? undefined : layerNormSlope(g, x, scale, mu, inv);
+    const parts: Value[] = slope === undefined ? [] : [slope.x];
     if (gMean !== null) parts.push(broadcastLike(mul(gMean, 1 / width), x));
-    if (gInv !== null) parts.push(neg(mul(normal, mul(gInv, mul(mul(inv, inv), 1 / width)))));
-    const lead = x.shape.slice(0, -1).map((_, i) => i);
-    return [
-      parts.reduce((a, b) => add(a, b)),
-      g === null ? null : sum(mul(g, normal), lead),
-      g === null ? null : sum(g, lead),
-    ];
+    if (gInv !== null) {
+      const cube = mul(inv, mul(inv, inv));
+      parts.push(neg(mul(sub(x, mu), mul(gInv, mul(cube, 1 / width)))));
+    }
+    return [parts.reduce((a, b) => add(a, b)), slope?.scale ?? null, slope?.bias ?? null];
   },
   onnx: (emit, [x, scale, bias], { attrs: { epsilon } }) =>
     emit.node(

@@ -324,6 +324,10 @@ export const opCases: Record<OpName, Case[]> = {
   sign: unary(ops.sign, Math.sign, { spread: true, gradient: "zero" }),
   tanh: unary(ops.tanh, Math.tanh),
   sigmoid: unary(ops.sigmoid, (x) => 1 / (1 + Math.exp(-x))),
+  hardSigmoid: unary(
+    (x) => ops.hardSigmoid(x, 0.15, 0.5),
+    (x) => Math.min(1, Math.max(0, 0.15 * x + 0.5)),
+  ),
   relu: unary(ops.relu, (x) => Math.max(x, 0), { spread: true }),
   sin: unary(ops.sin, Math.sin),
   cos: unary(ops.cos, Math.cos),
