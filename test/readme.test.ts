@@ -1,0 +1,39 @@
+/** The README's library example runs as it stands there, against the package's own exports. */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import ts from "typescript";
+import { beforeAll, expect, test } from "vitest";
+import { buildIfStale } from "./e2e/command.ts";
+
+const root = resolve(import.meta.dirname, "..");
+const readme = readFileSync(join(root, "README.md"), "utf8");
+const block = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
+
+beforeAll(buildIfStale, 300_000);
+
+test("the library example prints what it says", () => {
+  expect(block.split("\n").length).toBeGreaterThan(10);
+  const { outputText } = ts.transpileModule(block, {
+    compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023 },
+  });
+  // Inside the package, so that its own name resolves through its exports.
+  const dir = mkdtempSync(join(root, "dist/.readme-"));
+  const file = join(dir, "example.mjs");
+  writeFileSync(file, outputText);
+  try {
+    const printed = execFileSync(process.execPath, [file], { cwd: root, encoding: "utf8" });
+    expect(printed.trim()).toBe("30 Float32Array(2) [ -24, -18 ]");
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
+
+test("every command and option that it names exists", () => {
+  const help = (verb: string) =>
+    execFileSync(process.execPath, [join(root, "bin/anneal.js"), verb, "--help"], { encoding: "utf8" });
+  for (const [, verb, rest] of readme.matchAll(/npx anneal (\w+)([^\n#`]*)/g)) {
+    const text = help(verb!);
+    for (const [option] of rest!.matchAll(/--[a-z-]+/g)) expect(text, `${verb} ${option}`).toContain(option);
+  }
+});
