@@ -37,6 +37,10 @@ const measure = async ({ file, shape, speed, threads }: ProbeRequest): Promise<P
 /** The compiled form of this file, from the sources as from the package. */
 const program = fileURLToPath(new URL("../../dist/node/probe.js", import.meta.url));
 
+/** A native log without its colours. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed.
+const plain = (log: string): string => log.replace(/\u001b?\[[0-9;]*m/g, "").trim();
+
 /** Measures in a fresh process. Throws RunError where that process fails. */
 export const probe = (request: ProbeRequest): Promise<Probe> =>
   new Promise((resolve, reject) => {
@@ -54,7 +58,7 @@ export const probe = (request: ProbeRequest): Promise<Probe> =>
       if (answer !== undefined) resolve(answer);
       else
         reject(
-          new RunError(`the measuring process ended with code ${code}: ${errors.trim()}`, {
+          new RunError(`the measuring process ended with code ${code}: ${plain(errors)}`, {
             file: request.file,
           }),
         );

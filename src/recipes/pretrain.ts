@@ -1,4 +1,5 @@
 /** Pre-training as the options say: the run's directory, its metrics, its checkpoints. */
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Engine } from "../engine/engine.ts";
 import { gpt2, gpt2Config } from "../models/gpt2.ts";
@@ -61,22 +62,45 @@ export interface Curve {
   readonly validation: readonly (readonly [step: number, loss: number])[];
 }
 
-/** Collects a run's curve, shows it, and appends each row to a file. */
+/** The rows of run `name` up to a step, as a metrics file has them; of a step seen twice, the later one. */
+const earlierRows = (file: string, name: string, last: number): MetricsRow[] => {
+  if (!existsSync(file)) return [];
+  const rows = new Map<string, MetricsRow>();
+  for (const line of readFileSync(file, "utf8").split("\n")) {
+    // A crash can tear the last line; its step is then done again.
+    if (!line.endsWith("}")) continue;
+    const row = JSON.parse(line) as MetricsRow & { readonly run: string };
+    const kind = row.valLoss === undefined ? "train" : "held";
+    if (row.run === name && row.event === undefined && row.step <= last) rows.set(`${kind} ${row.step}`, row);
+  }
+  return [...rows.values()].sort((a, b) => a.step - b.step);
+};
+
+/**
+ * Collects a run's curve (with the rows of earlier processes where it was resumed), shows it, appends each
+ * row.
+ */
 export const follow = (name: string, task: Task, file: string) => {
   const train: [number, number][] = [];
   const validation: [number, number][] = [];
   const start = performance.now();
-  let held: string | undefined;
+  let before = 0;
+  const collect = (row: MetricsRow): void => {
+    if (row.valLoss !== undefined) validation.push([row.step, row.valLoss]);
+    if (row.loss !== undefined) train.push([row.step, row.loss]);
+  };
   const onRow = (row: MetricsRow): void => {
+    if (row.event === "resumed") {
+      const rows = earlierRows(file, name, row.step);
+      for (const earlier of rows) collect(earlier);
+      before = rows.reduce((most, { tokens = 0 }) => Math.max(most, tokens), 0);
+    }
     const elapsedSec = (performance.now() - start) / 1000;
     appendLine(file, JSON.stringify({ run: name, ...row, elapsedSec }));
-    if (row.valLoss !== undefined) {
-      validation.push([row.step, row.valLoss]);
-      held = row.valLoss.toFixed(3);
-    }
-    if (row.loss === undefined) return;
-    train.push([row.step, row.loss]);
-    const rate = row.tokens === undefined ? "" : Math.round(row.tokens / elapsedSec);
+    collect(row);
+    if (row.loss === undefined || row.tokens === undefined) return;
+    const held = validation.at(-1)?.[1].toFixed(3);
+    const rate = Math.round((row.tokens - before) / elapsedSec);
     task.update(row.step, { loss: row.loss.toFixed(3), ...(held ? { held } : {}), "tokens/s": rate });
   };
   return { onRow, curve: (): Curve => ({ name, train, validation }) };

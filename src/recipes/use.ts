@@ -16,6 +16,9 @@ import type { RunOptions } from "./options.ts";
 import { compressAndShip, type Outcome, type RecipeHooks } from "./quickstart.ts";
 import type { Ui } from "./ui.ts";
 
+/** Windows of a folder's model are as long as its positions, up to this many tokens. */
+const LONGEST = 512;
+
 const dtypeOf = (wanted: string): ShipDtype => {
   if (Object.hasOwn(dtypes, wanted)) return wanted as ShipDtype;
   throw new ConfigError(`must be one of ${Object.keys(dtypes).join(", ")}, not ${wanted}`, {
@@ -88,11 +91,7 @@ export const evaluateFolder = async (
   await (await loadGraph(engine, file)).dispose();
   const data = await corpus(options, ui, folder.tokenizer);
   const shape = folder.model.arch.cache(folder.model.config);
-  const { windows, bytes } = heldOut(
-    data,
-    options.train.batch,
-    Math.min(shape.positions, options.model.n_positions),
-  );
+  const { windows, bytes } = heldOut(data, options.train.batch, Math.min(shape.positions, LONGEST));
   const context = { engine, seed: options.seed, log: () => {} };
   const model = await dtypes[chosen].pass.run(folder.model, context);
   const loss = await heldOutLoss(engine, model, windows);
@@ -109,7 +108,7 @@ export const optimizeFolder = async (
 ): Promise<Outcome> => {
   const folder = await loadFolder(dir);
   const { positions } = folder.model.arch.cache(folder.model.config);
-  const context = Math.min(positions, options.model.n_positions);
+  const context = Math.min(positions, LONGEST);
   const fitted = { ...options, model: { ...options.model, n_positions: context } };
   const unlock = await lockRun(join(options.out, "run"));
   try {
