@@ -5,9 +5,17 @@ import fc from "fast-check";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { OnnxAttr } from "../ir/op.ts";
-import { type Dim, type DType, type Tensor, tensor, tensorFromBytes, tensorOf } from "../ir/tensor.ts";
+import {
+  type Dim,
+  type DType,
+  dataTypes,
+  type Tensor,
+  tensor,
+  tensorFromBytes,
+  tensorOf,
+} from "../ir/tensor.ts";
 import { FormatError } from "../util/errors.ts";
-import { dataTypes, encodeOnnx, type OnnxModel } from "./onnx.ts";
+import { encodeOnnx, type OnnxModel } from "./onnx.ts";
 import { decodeOnnx } from "./onnxRead.ts";
 import {
   bytesField,

@@ -4,7 +4,15 @@
  * (https://github.com/onnx/onnx/blob/main/docs/ExternalData.md). `decodeOnnx` in onnxRead.ts is the way back.
  */
 import type { OnnxAttr, OnnxAttrs } from "../ir/op.ts";
-import { byteLength, bytesOf, type Dim, type DType, shapeText, type Tensor } from "../ir/tensor.ts";
+import {
+  byteLength,
+  bytesOf,
+  type Dim,
+  type DType,
+  dataTypes,
+  shapeText,
+  type Tensor,
+} from "../ir/tensor.ts";
 import { FormatError } from "../util/errors.ts";
 import {
   bytesField,
@@ -67,23 +75,6 @@ export interface EncodeOptions {
   /** Largest model file, bytes (2 GiB - 1 unless told, where protobuf ends). */
   readonly maxBytes?: number;
 }
-
-/** TensorProto.DataType of each dtype. */
-export const dataTypes: Readonly<Record<DType, number>> = {
-  float32: 1,
-  uint8: 2,
-  int8: 3,
-  uint16: 4,
-  int16: 5,
-  int32: 6,
-  int64: 7,
-  bool: 9,
-  float16: 10,
-  float64: 11,
-  uint32: 12,
-  uint64: 13,
-  bfloat16: 16,
-};
 
 /** AttributeProto.AttributeType of each form of attribute. */
 export const attrTypes = { float: 1, int: 2, string: 3, tensor: 4, floats: 6, ints: 7 } as const;

@@ -2,8 +2,16 @@
  * TensorProto from bytes that are not trusted: elements as raw bytes, as repeated numbers, or in a file
  * beside the model.
  */
-import { bytesPerElement, type DType, shapeText, type Tensor, tensorFromBytes, zeros } from "../ir/tensor.ts";
-import { dataTypes, locationFault } from "./onnx.ts";
+import {
+  bytesPerElement,
+  type DType,
+  dataTypes,
+  shapeText,
+  type Tensor,
+  tensorFromBytes,
+  zeros,
+} from "../ir/tensor.ts";
+import { locationFault } from "./onnx.ts";
 import { type Message, pairs, read, record, schemas } from "./onnxSchema.ts";
 import { type Field, floatsOf, intOf, type Span, safeInt, varintsOf, viewOf } from "./protobuf.ts";
 

@@ -4,7 +4,7 @@
  */
 import { apply, constant, isConstant, type Op, type Value } from "../ir/op.ts";
 import { broadcast, sameDtype, sameShape } from "../ir/shape.ts";
-import { type DType, scalar, type TensorType, tensorOf } from "../ir/tensor.ts";
+import { type DType, dataTypes, scalar, type TensorType, tensorOf } from "../ir/tensor.ts";
 import { ShapeError } from "../util/errors.ts";
 import { expandTo, sumTo } from "./structure.ts";
 
@@ -228,26 +228,11 @@ const whereOp: Op<[c: Value, a: Value, b: Value], Record<never, never>, [Value]>
 /** Elementwise choice: a where c, else b; broadcasts. */
 export const where = (c: Value, a: Operand, b: Operand): Value => apply(whereOp, [c, ...pair(a, b)], {})[0];
 
-const onnxDtype: Partial<Record<DType, number>> = {
-  float32: 1,
-  uint8: 2,
-  int8: 3,
-  uint16: 4,
-  int16: 5,
-  int32: 6,
-  int64: 7,
-  bool: 9,
-  float16: 10,
-  float64: 11,
-  uint32: 12,
-  uint64: 13,
-  bfloat16: 16,
-};
 const castOp: Op<[x: Value], { to: DType }, [Value]> = {
   name: "cast",
   infer: ([x], { to }) => [{ dtype: to, shape: x.shape }],
   vjp: ([g], { inputs: [x] }) => [x.dtype.startsWith("float") ? cast(g, x.dtype) : null],
-  onnx: (emit, [x], { attrs: { to } }) => emit.node("Cast", [x], { to: { int: onnxDtype[to]! } }),
+  onnx: (emit, [x], { attrs: { to } }) => emit.node("Cast", [x], { to: { int: dataTypes[to] } }),
 };
 /** Converts the element type. */
 export const cast = (x: Value, to: DType): Value => (x.dtype === to ? x : apply(castOp, [x], { to })[0]);

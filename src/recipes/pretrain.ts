@@ -6,14 +6,14 @@ import { gpt2, gpt2Config } from "../models/gpt2.ts";
 import type { Json, Model } from "../models/model.ts";
 import type { ParamSpec } from "../nn/param.ts";
 import { countParams, initialize } from "../nn/param.ts";
+import { nodeEngine } from "../node/engine.ts";
 import { appendLine, checkpointStore } from "../node/store.ts";
 import { optimizers } from "../optim/index.ts";
 import { scheduleOf } from "../optim/schedule.ts";
 import { checkpointsIn } from "../train/checkpoint.ts";
 import { type MetricsRow, type TrainOptions, type TrainResult, train } from "../train/loop.ts";
-import type { Windows } from "../train/validate.ts";
 import type { Tree } from "../util/tree.ts";
-import { type Corpus, trainingSource } from "./corpus.ts";
+import { type Corpus, corpus, heldOut, trainingSource } from "./corpus.ts";
 import type { RunOptions, TrainingOptions } from "./options.ts";
 import type { Task, Ui } from "./ui.ts";
 
@@ -107,10 +107,14 @@ export const follow = (name: string, task: Task, file: string) => {
 };
 
 export interface PretrainHooks {
-  readonly windows: Windows;
+  /** Go on from the newest checkpoint. */
   readonly resume?: boolean;
+  /** Aborted: leave after a checkpoint. */
   readonly signal?: AbortSignal;
 }
+
+/** Held-out tokens that training measures itself on; the candidates are measured on more. */
+const WATCHED = 16_384;
 
 export interface Pretrained extends TrainResult {
   readonly curve: Curve;
@@ -123,11 +127,11 @@ const identity = (options: RunOptions, { train }: Corpus): Json => {
 };
 
 /** Trains a fresh model on the corpus in OUT/run. */
-export const pretrain = async (
+const pretrain = async (
   engine: Engine,
   data: Corpus,
   options: RunOptions,
-  hooks: PretrainHooks,
+  { resume = false, signal }: PretrainHooks,
   ui: Ui,
 ): Promise<Pretrained> => {
   const { train: t, model: shape, seed } = options;
@@ -142,13 +146,28 @@ export const pretrain = async (
   const result = await train(engine, model, source, {
     ...loopOptions(t, shape.n_positions, seed),
     record: { name: "train", options: { ...t } as unknown as Json },
-    validation: hooks.windows,
+    validation: heldOut(data, t.batch, shape.n_positions, WATCHED).windows,
     checkpoints: checkpointsIn(store, identity(options, data)),
     onRow,
-    ...(hooks.resume === undefined ? {} : { resume: hooks.resume }),
-    ...(hooks.signal === undefined ? {} : { signal: hooks.signal }),
+    resume,
+    ...(signal === undefined ? {} : { signal }),
   });
   const loss = result.valLoss === undefined ? "" : `, held-out loss ${result.valLoss.toFixed(3)} nats/token`;
   task.done(`trained ${result.steps} steps (${result.ended})${loss}`);
   return { ...result, curve: curve() };
+};
+
+export interface FromText {
+  readonly engine: Engine;
+  readonly data: Corpus;
+  readonly trained: Pretrained;
+}
+
+/** From the user's text to a trained model: what quickstart and train begin with. */
+export const trainFromText = async (options: RunOptions, hooks: PretrainHooks, ui: Ui): Promise<FromText> => {
+  const engine = await nodeEngine(options.threads > 0 ? { threads: options.threads } : {});
+  ui.stage("Reading and cleaning text");
+  const data = await corpus(options, ui);
+  ui.stage("Training");
+  return { engine, data, trained: await pretrain(engine, data, options, hooks, ui) };
 };

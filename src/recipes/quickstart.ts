@@ -8,17 +8,16 @@ import { join } from "node:path";
 import type { Context } from "../compress/pass.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Model } from "../models/model.ts";
-import { nodeEngine } from "../node/engine.ts";
 import { probe } from "../node/probe.ts";
 import { lockRun, writeFileDurable } from "../node/store.ts";
 import { optimizers } from "../optim/index.ts";
 import { scheduleOf } from "../optim/schedule.ts";
 import { decoderFiles } from "../ship/bundle.ts";
-import { type Corpus, corpus, heldOut, trainingSource } from "./corpus.ts";
+import { type Corpus, heldOut, trainingSource } from "./corpus.ts";
 import { type Delivered, deliver } from "./deliver.ts";
 import { type Optimized, type OptimizeOptions, optimize, type ProbeModel } from "./optimize.ts";
 import type { RunOptions } from "./options.ts";
-import { type Curve, follow, pretrain } from "./pretrain.ts";
+import { type Curve, follow, trainFromText } from "./pretrain.ts";
 import type { Ui } from "./ui.ts";
 
 export interface RecipeHooks {
@@ -138,19 +137,9 @@ export const compressAndShip = async (
 
 /** Runs everything; undefined when it was interrupted (a checkpoint is then in OUT/run). */
 export const quickstart = async (options: RunOptions, hooks: RecipeHooks): Promise<Outcome | undefined> => {
-  const { ui, signal, resume } = hooks;
   const unlock = await lockRun(join(options.out, "run"));
   try {
-    const engine = await nodeEngine(options.threads > 0 ? { threads: options.threads } : {});
-    ui.stage("Reading and cleaning text");
-    const data = await corpus(options, ui);
-    ui.stage("Training");
-    const { windows } = heldOut(data, options.train.batch, options.model.n_positions, 16_384);
-    const extra = {
-      ...(resume === undefined ? {} : { resume }),
-      ...(signal === undefined ? {} : { signal }),
-    };
-    const trained = await pretrain(engine, data, options, { windows, ...extra }, ui);
+    const { engine, data, trained } = await trainFromText(options, hooks, hooks.ui);
     if (trained.ended === "interrupted") return undefined;
     return await compressAndShip(engine, trained.model, data, options, { ...hooks, curves: [trained.curve] });
   } finally {
