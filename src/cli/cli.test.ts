@@ -358,3 +358,11 @@ describe("as a process", () => {
     expect(both.err).not.toContain("\u001b");
   });
 });
+
+it("every field of the options has a flag", () => {
+  const flagged = new Set(Object.values(groups).flatMap((list) => list.map(({ field }) => field)));
+  const fields = Object.entries(defaults).flatMap(([key, value]) =>
+    typeof value === "object" ? Object.keys(value).map((name) => `${key}.${name}`) : [key],
+  );
+  for (const field of fields) expect([...flagged], field).toContain(field);
+});

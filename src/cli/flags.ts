@@ -88,6 +88,7 @@ export const groups = {
   ],
   distill: [
     n("--distill-steps <n>", "distill.steps", "updates of the student"),
+    n("--distill-lr <x>", "distill.lrPeak", "highest learning rate of the student"),
     n("--distill-layers <n>", "distill.layers", "layers of the student (0: half)"),
     n("--distill-alpha <x>", "distill.alpha", "share of the teacher in the student's loss"),
     n("--distill-temperature <x>", "distill.temperature", "softening of teacher and student"),

@@ -1,7 +1,10 @@
 /** Reads a model's folder: config.json, model.safetensors, the tokenizer's files. */
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decodeSafetensors } from "../formats/safetensors.ts";
+import { decodeIndex, joinShards } from "../formats/safetensorsIndex.ts";
+import type { Tensor } from "../ir/tensor.ts";
 import { modelOf } from "../models/load.ts";
 import type { HistoryStep, Json, Model } from "../models/model.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizer/index.ts";
@@ -15,6 +18,8 @@ export interface ModelFolder {
   /** The dtype that the folder offers by default. */
   readonly dtype: string;
 }
+
+const INDEX = "model.safetensors.index.json";
 
 const read = async (dir: string, name: string): Promise<Buffer> => {
   const path = join(dir, name);
@@ -45,13 +50,27 @@ const historyOf = async (dir: string): Promise<readonly HistoryStep[]> => {
   return (made as { history?: readonly HistoryStep[] } | null)?.history ?? [];
 };
 
+/** The tensors of one file or of the shards that an index names, and the file to name in errors. */
+const tensorsOf = async (dir: string) => {
+  const index = join(dir, INDEX);
+  if (!existsSync(index)) {
+    const file = join(dir, "model.safetensors");
+    return { file, tensors: decodeSafetensors(await read(dir, "model.safetensors"), file).tensors };
+  }
+  const places = decodeIndex((await read(dir, INDEX)).toString("utf8"), index);
+  const shards = new Map<string, ReadonlyMap<string, Tensor>>();
+  for (const name of new Set(places.values())) {
+    shards.set(name, decodeSafetensors(await read(dir, name), join(dir, name)).tensors);
+  }
+  return { file: index, tensors: joinShards(places, shards) };
+};
+
 /** Loads a folder. Throws DataError for missing files, FormatError and ConfigError for what they hold. */
 export const loadFolder = async (dir: string): Promise<ModelFolder> => {
   const config = await readJson(dir, "config.json");
   const tokenizerJson = await readJson(dir, "tokenizer.json");
   const tokenizer = loadTokenizer(tokenizerJson, await readJson(dir, "tokenizer_config.json"));
-  const file = join(dir, "model.safetensors");
-  const { tensors } = decodeSafetensors(await read(dir, "model.safetensors"), file);
+  const { file, tensors } = await tensorsOf(dir);
   const model = modelOf(config, tensors, file);
   const wanted = (config as { "transformers.js_config"?: { dtype?: string } })["transformers.js_config"]
     ?.dtype;
