@@ -105,7 +105,7 @@ export const outputNames = (program: Program): Map<string, Value> => {
   return new Map(named);
 };
 
-const halted: OnnxValueInfo = { name: HALT, dtype: "float32", shape: [], sequence: true };
+const haltOutput: OnnxValueInfo = { name: HALT, dtype: "float32", shape: [], sequence: true };
 
 export interface LowerOptions {
   readonly name?: string;
@@ -146,6 +146,16 @@ const haltNode: OnnxNode = {
   attrs: {},
 };
 
+/** `model` with the output HALT first. */
+export const halting = (model: OnnxModel): OnnxModel => ({
+  ...model,
+  graph: {
+    ...model.graph,
+    nodes: [haltNode, ...model.graph.nodes],
+    outputs: [haltOutput, ...model.graph.outputs],
+  },
+});
+
 /** The ONNX model of `program`. Inputs bound to constants by `bindInputs` have become initializers. */
 export const toOnnx = (program: Program, options: LowerOptions = {}): OnnxModel => {
   const { name = "anneal", metadata = {}, keepUnused = false, halt = false } = options;
@@ -157,15 +167,16 @@ export const toOnnx = (program: Program, options: LowerOptions = {}): OnnxModel 
   const names = emitNodes(order, emitter(graph, taken));
   const results = [...outputNames(program)];
   const wanted = results.map(([n, v]) => [n, names.get(v)!] as [string, string]);
-  return {
+  const model: OnnxModel = {
     graph: {
       name,
-      nodes: [...(halt ? [haltNode] : []), ...nameOutputs(graph, wanted, taken)],
+      nodes: nameOutputs(graph, wanted, taken),
       inputs: inputs.filter(([path]) => keepUnused || used.has(path)).map(([path, v]) => valueInfo(path, v)),
-      outputs: [...(halt ? [halted] : []), ...results.map(([n, v]) => valueInfo(n, v))],
+      outputs: results.map(([n, v]) => valueInfo(n, v)),
       initializers: graph.initializers,
     },
     opsets: { "": 21, "com.microsoft": 1 },
     metadata,
   };
+  return halt ? halting(model) : model;
 };

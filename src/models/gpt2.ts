@@ -171,6 +171,7 @@ export const gpt2: Architecture<Gpt2Config, Gpt2Params<ParamSpec>> = {
   params,
   forward,
   cache: (c) => ({
+    vocab: c.vocab_size,
     layers: c.n_layer,
     kvHeads: c.n_head,
     headWidth: c.n_embd / c.n_head,

@@ -41,8 +41,9 @@ export interface Outputs {
   readonly present: readonly { readonly key: Value; readonly value: Value }[];
 }
 
-/** What the decoder's cache looks like. */
+/** What the decoder's cache and logits look like. */
 export interface CacheShape {
+  readonly vocab: number;
   readonly layers: number;
   readonly kvHeads: number;
   readonly headWidth: number;

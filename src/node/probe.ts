@@ -9,6 +9,7 @@ import type { CacheShape } from "../models/model.ts";
 import { decoderOf } from "../serve/generate.ts";
 import { RunError } from "../util/errors.ts";
 import { nodeEngine } from "./engine.ts";
+import { loadGraph } from "./graph.ts";
 
 export interface ProbeRequest {
   /** Path of the decoding graph. */
@@ -28,7 +29,7 @@ const measure = async ({ file, shape, speed, threads }: ProbeRequest): Promise<P
   const engine = await nodeEngine({ threads });
   const before = process.memoryUsage.rss();
   const start = performance.now();
-  const decoder = decoderOf(await engine.load(file), shape);
+  const decoder = decoderOf(await loadGraph(engine, file), shape);
   const loadMs = performance.now() - start;
   const figures = await measureSpeed(decoder, speed);
   return { ...figures, loadMs, memoryBytes: process.memoryUsage.rss() - before };

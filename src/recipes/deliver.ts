@@ -7,6 +7,7 @@ import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import type { Engine } from "../engine/engine.ts";
 import type { Json } from "../models/model.ts";
+import { loadBytes } from "../node/graph.ts";
 import { writeFolder } from "../node/store.ts";
 import { decoderOf, generate } from "../serve/generate.ts";
 import { bundle, type Files, jsonBytes } from "../ship/bundle.ts";
@@ -71,7 +72,7 @@ const parityOf = async (
   const shape = base.dense.arch.cache(base.dense.config);
   const figures: Partial<Record<ShipDtype, Parity>> = {};
   for (const [dtype, { file }] of Object.entries(dtypes)) {
-    const decoder = decoderOf(await engine.load(joined(files.get(file)!)), shape);
+    const decoder = decoderOf(await loadBytes(engine, joined(files.get(file)!)), shape);
     try {
       figures[dtype as ShipDtype] = await parity(engine, base.dense, decoder, prompts);
     } finally {
@@ -91,7 +92,7 @@ const samplesOf = async (
   const { tokenizer } = delivery.corpus;
   const { chosen } = delivery.optimized.choice;
   const shape = base.dense.arch.cache(base.dense.config);
-  const decoder = decoderOf(await engine.load(joined(files.get(dtypes[chosen.dtype].file)!)), shape);
+  const decoder = decoderOf(await loadBytes(engine, joined(files.get(dtypes[chosen.dtype].file)!)), shape);
   const samples: Report["samples"][number][] = [];
   try {
     for (const prompt of promptsOf(delivery.corpus, 2, Math.min(12, shape.positions >> 1))) {

@@ -1,16 +1,15 @@
 /** Using a model's folder: generating from it, evaluating it, optimizing it. */
-import { access } from "node:fs/promises";
 import { join } from "node:path";
-import type { Engine, Session } from "../engine/engine.ts";
 import { qualityOf } from "../evaluate/quality.ts";
 import { nodeEngine } from "../node/engine.ts";
 import { loadFolder } from "../node/folder.ts";
+import { loadGraph } from "../node/graph.ts";
 import { type Probe, probe } from "../node/probe.ts";
 import { lockRun } from "../node/store.ts";
 import { decoderOf, type GenerateOptions, generate } from "../serve/generate.ts";
 import { dtypes, type ShipDtype } from "../ship/dtype.ts";
 import { heldOutLoss } from "../train/validate.ts";
-import { ConfigError, DataError, FormatError } from "../util/errors.ts";
+import { ConfigError } from "../util/errors.ts";
 import { corpus, heldOut } from "./corpus.ts";
 import type { RunOptions } from "./options.ts";
 import { compressAndShip, type Outcome, type RecipeHooks } from "./quickstart.ts";
@@ -23,19 +22,6 @@ const dtypeOf = (wanted: string): ShipDtype => {
   if (Object.hasOwn(dtypes, wanted)) return wanted as ShipDtype;
   throw new ConfigError(`must be one of ${Object.keys(dtypes).join(", ")}, not ${wanted}`, {
     field: "--dtype",
-  });
-};
-
-/**
- * Loads a decoding graph. Throws DataError where it is missing, FormatError where the engine cannot load it.
- */
-const loadGraph = async (engine: Engine, file: string): Promise<Session> => {
-  const hint = "anneal optimize makes the folder anew from its model.safetensors";
-  await access(file).catch((cause: NodeJS.ErrnoException) => {
-    throw new DataError(`cannot be read (${cause.code})`, { file, cause, hint });
-  });
-  return engine.load(file).catch((cause: Error) => {
-    throw new FormatError(`is no graph that can be loaded (${cause.message})`, { file, cause, hint });
   });
 };
 

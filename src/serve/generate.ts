@@ -56,15 +56,16 @@ export const decoderOf = (session: Session, shape: CacheShape): Decoder => ({
       num_logits_to_keep: int64([keep], []),
       ...cache.feeds,
     };
-    const { logits } = await session.run(feeds, cache.fetches);
-    return logits!.data as Float32Array;
+    const logits = zeros({ dtype: "float32", shape: [1, keep === 0 ? n : Math.min(keep, n), shape.vocab] });
+    await session.run(feeds, { ...cache.fetches, logits });
+    return logits.data as Float32Array;
   },
   dispose: () => session.dispose(),
 });
 
 /** Compiles a model's decoding graph. */
 export const decoder = async (engine: Engine, model: Model): Promise<Decoder> =>
-  decoderOf(await compile(engine, decoderProgram(model)), model.arch.cache(model.config));
+  decoderOf(await compile(engine, decoderProgram(model), { inPlace: true }), model.arch.cache(model.config));
 
 export interface GenerateOptions extends SampleOptions {
   /** Most tokens to generate; the model's positions end it in any case. */
