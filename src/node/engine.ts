@@ -60,9 +60,13 @@ const sessionOf = (session: InferenceSession, wrap: (t: Tensor) => OrtTensor): S
     for (const name of session.outputNames) wanted[name] = fetches[name] ? wrap(fetches[name]) : null;
     const outputs = await session.run(inputs, wanted).catch(uncopied);
     const given = session.outputNames.filter((name) => name !== HALT);
-    return Object.fromEntries(
-      given.map((name) => [name, fetches[name] ?? unwrap(outputs[name] as OrtTensor)]),
-    );
+    const result = (name: string): Tensor => {
+      if (fetches[name] !== undefined) return fetches[name];
+      const made = outputs[name];
+      if (made !== undefined) return unwrap(made as OrtTensor);
+      throw new RunError("is an output that must be fetched into a tensor", { tensor: name });
+    };
+    return Object.fromEntries(given.map((name) => [name, result(name)]));
   },
   dispose: () => session.release(),
 });

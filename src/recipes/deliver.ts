@@ -13,7 +13,7 @@ import { decoderOf, generate } from "../serve/generate.ts";
 import { bundle, type Files, jsonBytes } from "../ship/bundle.ts";
 import { modelCard } from "../ship/card.ts";
 import { dtypes, type ShipDtype } from "../ship/dtype.ts";
-import { type Parity, parity } from "../ship/parity.ts";
+import { type Parity, parity, requireParity } from "../ship/parity.ts";
 import { type Report, reportHtml } from "../ship/report.ts";
 import type { Corpus } from "./corpus.ts";
 import { notesOf } from "./notes.ts";
@@ -170,6 +170,7 @@ export const deliver = async (engine: Engine, delivery: Delivery): Promise<Deliv
   const { positions } = base.dense.arch.cache(base.dense.config);
   const prompts = promptsOf(corpus, 10, Math.min(16, positions >> 1));
   const figures = await parityOf(engine, base, files, prompts);
+  requireParity(figures.fp32);
   const samples = await samplesOf(engine, delivery, base, files);
   const parts = { parity: figures, samples, notes: notesOf(optimized), hashes: hashesOf(files) };
   const report = reportOf(engine, delivery, parts);

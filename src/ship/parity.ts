@@ -8,6 +8,7 @@ import type { Model } from "../models/model.ts";
 import { asConstants } from "../nn/param.ts";
 import { type Decoder, generate } from "../serve/generate.ts";
 import { argmax } from "../serve/sample.ts";
+import { RunError } from "../util/errors.ts";
 
 export interface Parity {
   /** Largest absolute difference of a logit. */
@@ -23,6 +24,21 @@ export interface Parity {
   readonly prompts: number;
   readonly tokens: number;
 }
+
+/** Largest difference of a logit that float32 may show between two ways of computing the same. */
+const FP32_TOLERANCE = 1e-3;
+
+/** Throws RunError unless the shipped float32 graph computes what the training graph does. */
+export const requireParity = ({ maxLogitDiff, topTokenAgreement }: Parity): void => {
+  // Written so that NaN fails too.
+  if (maxLogitDiff <= FP32_TOLERANCE) return;
+  const share = (100 * topTokenAgreement).toFixed(0);
+  throw new RunError(
+    `the shipped float32 graph differs from the trained one by ${maxLogitDiff} in a logit ` +
+      `(the likeliest token is the same in ${share} %)`,
+    { hint: "nothing was shipped; please report this with the output of: npx anneal doctor --json" },
+  );
+};
 
 /** The training graph as a function from ids to logits [T * V], at one fixed length. */
 const reference = async (engine: Engine, model: Model, length: number) => {
@@ -67,7 +83,7 @@ const compareLogits = (
   vocab: number,
 ): void => {
   for (let i = 0; i < b.length; i++) {
-    sums.diff = Math.max(sums.diff, Math.abs(a[i]! - b[i]!));
+    sums.diff = Math.max(sums.diff, Math.abs(a[i]! - b[i]!)); // Math.max keeps NaN
     sums.dot += a[i]! * b[i]!;
     sums.a += a[i]! ** 2;
     sums.b += b[i]! ** 2;

@@ -1,0 +1,51 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { type Budget, choose, dominates, type Figures, paretoFront } from "./index.ts";
+
+const objectives = [(c: Figures) => c.bitsPerByte, (c: Figures) => c.p50Ms, (c: Figures) => c.sizeBytes];
+const figure = fc.integer({ min: 1, max: 6 });
+const candidate = fc.record({ bitsPerByte: figure, p50Ms: figure, sizeBytes: figure.map((n) => n * 1e6) });
+const candidates = fc.array(candidate, { minLength: 1, maxLength: 12 });
+
+test("a front has no dominated point, and all that it leaves out are dominated by one of it", () => {
+  fc.assert(
+    fc.property(candidates, (all) => {
+      const front = paretoFront(all, objectives);
+      expect(front.length).toBeGreaterThan(0);
+      for (const c of front) expect(all.some((other) => dominates(other, c, objectives))).toBe(false);
+      for (const c of all) {
+        if (!front.includes(c)) expect(front.some((better) => dominates(better, c, objectives))).toBe(true);
+      }
+    }),
+  );
+});
+
+const fits = (c: Figures, reference: Figures, { maxMb, maxMs, maxLoss }: Budget): boolean =>
+  c.sizeBytes / 1e6 <= (maxMb ?? Number.POSITIVE_INFINITY) &&
+  c.p50Ms <= (maxMs ?? Number.POSITIVE_INFINITY) &&
+  c.bitsPerByte - reference.bitsPerByte <= (maxLoss ?? Number.POSITIVE_INFINITY);
+
+test("what is chosen is within the budget where anything is, and the best of those", () => {
+  const limit = fc.option(fc.integer({ min: 0, max: 6 }), { nil: undefined });
+  fc.assert(
+    fc.property(candidates, fc.record({ maxMb: limit, maxMs: limit, maxLoss: limit }), (all, given) => {
+      const budget = Object.fromEntries(Object.entries(given).filter(([, v]) => v !== undefined)) as Budget;
+      const { chosen, met, exceeded } = choose(all, all[0]!, budget);
+      const fitting = all.filter((c) => fits(c, all[0]!, budget));
+      expect(met).toBe(fitting.length > 0);
+      expect(exceeded.length > 0).toBe(!met);
+      if (!met) return;
+      expect(fits(chosen, all[0]!, budget)).toBe(true);
+      const bounded = budget.maxMb !== undefined || budget.maxMs !== undefined;
+      const cost = (c: Figures): number => (bounded ? c.bitsPerByte : c.sizeBytes);
+      expect(cost(chosen)).toBe(Math.min(...fitting.map(cost)));
+    }),
+  );
+});
+
+test("a budget that cannot be is refused by its field", () => {
+  const one = [{ bitsPerByte: 1, p50Ms: 1, sizeBytes: 1 }];
+  expect(() => choose(one, one[0]!, { maxMb: -1 })).toThrow(/budget\.maxMb/);
+  expect(() => choose(one, one[0]!, { maxMs: Number.NaN })).toThrow(/budget\.maxMs/);
+  expect(() => choose([], one[0]!, {})).toThrow(/no candidates/);
+});
