@@ -17,8 +17,11 @@ import { ConfigError } from "../util/errors.ts";
 import type { Tree } from "../util/tree.ts";
 import { checkFields, intField, numberField, oneOf } from "./config.ts";
 import type { Architecture, Inputs, Outputs } from "./model.ts";
+import { architecturesField } from "./task.ts";
 
 // B batch, T time, C channels, V vocabulary
+
+const classes = { "causal-lm": "GPT2LMHeadModel" };
 
 const activations = { gelu_new: geluTanh, gelu, relu } as const;
 
@@ -69,7 +72,7 @@ const parse = (json: unknown): Gpt2Config => {
   const f = checkFields(json, "gpt2");
   const config: Gpt2Config = {
     model_type: "gpt2",
-    architectures: ["GPT2LMHeadModel"],
+    architectures: architecturesField(f, classes),
     vocab_size: intField(f, "vocab_size", 50257),
     n_positions: intField(f, "n_positions", 1024),
     n_embd: intField(f, "n_embd", 768),
@@ -167,6 +170,11 @@ const forward = (tree: Tree<Param>, inputs: Inputs, c: Gpt2Config): Outputs => {
 
 export const gpt2: Architecture<Gpt2Config, Gpt2Params<ParamSpec>> = {
   name: "gpt2",
+  kind: "decoder",
+  classes,
+  base: "transformer",
+  // Causal masks that older checkpoints store as buffers.
+  rename: (name) => (/\.attn\.(bias|masked_bias)$/.test(name) ? null : name),
   parse,
   params,
   forward,

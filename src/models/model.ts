@@ -7,9 +7,20 @@ import type { Tree } from "../util/tree.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
-/** What every decoder's config.json has to say. */
-export interface DecoderConfig {
+/** What a model is for: which head stands on it. */
+export type Task =
+  | "causal-lm"
+  | "masked-lm"
+  | "sequence-classification"
+  | "token-classification"
+  | "features"
+  | "seq2seq-lm";
+
+/** What every parsed config has. */
+export interface ModelConfig {
   readonly model_type: string;
+  /** The class that Hugging Face loads it with: it says the task (see `taskOf`). */
+  readonly architectures: readonly string[];
   readonly vocab_size: number;
 }
 
@@ -21,6 +32,12 @@ export interface Inputs {
   readonly inputIds: Value;
   /** [B, T] or [T]; 0..T-1 unless given. */
   readonly positionIds?: Value;
+  /** [B, T] int32 or int64: 1 where a token counts, 0 where there is padding. */
+  readonly attentionMask?: Value;
+  /** [B, T]: which of two texts a token is of (BERT). */
+  readonly tokenTypeIds?: Value;
+  /** [B, U]: the target's tokens, shifted to the right (sequence-to-sequence training). */
+  readonly decoderInputIds?: Value;
   /** Decoding against a cache: the layers' own parts and what they share. */
   readonly cache?: { readonly layers: readonly LayerCache[]; readonly total: Dim } & Omit<
     CacheInputs,
@@ -33,9 +50,12 @@ export interface Inputs {
 export interface Outputs {
   /** [B, T, C] after the last norm. */
   readonly hidden: Value;
-  /** [V, C]: what multiplies `hidden` into logits. */
-  readonly head: Param;
-  /** [B, T, V]. */
+  /** [V, C]: where logits are `hidden` times its transpose and nothing else, that matrix. */
+  readonly head?: Param;
+  /**
+   * [B, T, V] of a language model, [B, labels] of a sequence classifier, [B, T, labels] of a token
+   * classifier, `hidden` itself where features are the result.
+   */
   readonly logits: Value;
   /** The layers' grown caches, where a cache was given. */
   readonly present: readonly { readonly key: Value; readonly value: Value }[];
@@ -55,12 +75,23 @@ export interface CacheShape {
 export interface Architecture<C = any, P = any> {
   /** config.json's model_type. */
   readonly name: string;
+  /** Decoders read on from a cache, encoders read whole texts, seq2seq is one of each. */
+  readonly kind: "decoder" | "encoder" | "seq2seq";
+  /** Class names by task, as in config.json's `architectures`; the first is the default. */
+  readonly classes: Readonly<Partial<Record<Task, string>>>;
+  /**
+   * First part of the body's weight names ("transformer", "bert"), which checkpoints of a bare body leave out.
+   */
+  readonly base?: string;
+  /** The name here of a checkpoint's tensor; null for a buffer that is no weight. */
+  rename?(name: string, config: C): string | null;
   /** A config from config.json, checked; throws ConfigError naming the field. */
   parse(json: unknown): C;
   /** Type and first values of each weight. */
   params(config: C): P;
   /** Training, prefill and decoding: one function, cache optional. */
   forward(params: Tree<Param>, inputs: Inputs, config: C): Outputs;
+  /** Decoders and the decoders of seq2seq. */
   cache(config: C): CacheShape;
   /** The same model with only these layers (by index): config and weights. */
   keepLayers(

@@ -63,5 +63,5 @@ export const decoderProgram = (model: Model): Program =>
     const cache = { layers, ...shared(v.attention_mask, v.position_ids) };
     const inputs = { inputIds: v.input_ids, positionIds: v.position_ids, cache };
     const { hidden, head, present } = model.arch.forward(asConstants(model.weights), inputs, model.config);
-    return { logits: project(head, keepLast(hidden, v.num_logits_to_keep, "kept")), present };
+    return { logits: project(head!, keepLast(hidden, v.num_logits_to_keep, "kept")), present };
   }) as unknown as Program;

@@ -16,7 +16,7 @@ export interface BatchShape {
 
 export interface Objective {
   readonly name: string;
-  /** Inputs besides `inputIds`, by name. */
+  /** Inputs besides `inputIds`, by name: the model's (attentionMask, ...) and the loss's (labels, ...). */
   inputs(shape: BatchShape): Readonly<Record<string, TensorType>>;
   /** The scalar loss, nats per counted token. */
   loss(outputs: Outputs, inputs: Readonly<Record<string, Value>>): Value;
@@ -38,9 +38,10 @@ export const tokenLosses = (outputs: Outputs, labels: Value): { losses: Value; c
   const n = labels.shape[0] as number;
   const column = reshape(safe, [n, 1]);
   const { head } = outputs;
-  const losses = isPacked(head)
-    ? crossEntropy(rowsOf(outputs.logits), column)
-    : headLoss(rowsOf(outputs.hidden), head, column);
+  const losses =
+    head === undefined || isPacked(head)
+      ? crossEntropy(rowsOf(outputs.logits), column)
+      : headLoss(rowsOf(outputs.hidden), head, column);
   return { losses, counts: reshape(counts, [n, 1]) };
 };
 

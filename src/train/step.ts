@@ -57,6 +57,9 @@ const batchTypes = (model: Model, options: StepOptions) => {
 const storage = (model: Model, options: StepOptions): Bucket =>
   (options.optimizer.elementwise ? bucket : unbucketed)(paramTypes(model));
 
+/** Inputs of an objective that the model reads. */
+const modelInputs = ["attentionMask", "tokenTypeIds", "positionIds", "decoderInputIds"] as const;
+
 const lossOf = (
   model: Model,
   objective: Objective,
@@ -65,8 +68,9 @@ const lossOf = (
 ) => {
   const arch: Architecture = model.arch;
   const { inputIds, seed, ...rest } = batch;
-  const outputs = arch.forward(params, { inputIds: inputIds!, dropoutSeed: seed! }, model.config);
-  return objective.loss(outputs, rest);
+  const given = Object.fromEntries(modelInputs.flatMap((name) => (rest[name] ? [[name, rest[name]]] : [])));
+  const inputs = { inputIds: inputIds!, dropoutSeed: seed!, ...given };
+  return objective.loss(arch.forward(params, inputs, model.config), rest);
 };
 
 /** Clipping, by value and then by norm, in front of the optimizer. */

@@ -1,0 +1,34 @@
+/** The task of a model by the class that its config.json names. */
+import { ConfigError } from "../util/errors.ts";
+import { nearest } from "../util/nearest.ts";
+import type { Architecture, ModelConfig, Task } from "./model.ts";
+
+type Classes = Architecture["classes"];
+
+const pairs = (classes: Classes): [Task, string][] => Object.entries(classes) as [Task, string][];
+
+/**
+ * `architectures` of a config, checked against the classes that are known; the default class where absent.
+ * Throws ConfigError naming the nearest class.
+ */
+export const architecturesField = (
+  fields: { readonly [key: string]: unknown },
+  classes: Classes,
+): string[] => {
+  const known = pairs(classes).map(([, name]) => name);
+  const given = fields.architectures ?? [known[0]];
+  const [name] = Array.isArray(given) ? given : [];
+  if (typeof name === "string" && known.includes(name)) return [name];
+  const near = typeof name === "string" ? nearest(name, known) : undefined;
+  throw new ConfigError(`is ${JSON.stringify(given)}, a class that is not known for this model type`, {
+    field: "architectures",
+    hint: `${near === undefined ? "" : `did you mean "${near}"? `}known: ${known.join(", ")}`,
+  });
+};
+
+/** What a model of this config is for. */
+export const taskOf = ({ classes }: Pick<Architecture, "classes">, config: ModelConfig): Task => {
+  const found = pairs(classes).find(([, name]) => name === config.architectures[0]);
+  if (found !== undefined) return found[0];
+  throw new ConfigError("names no class of this model type", { field: "architectures" });
+};

@@ -1,0 +1,15 @@
+/** The graphs of a shipped model by the file names that transformers.js looks for. */
+import type { Program } from "../ir/program.ts";
+import type { Architecture, Model } from "../models/model.ts";
+import { decoderProgram } from "./decoder.ts";
+
+/** Names of a model's graphs: "model", or "encoder_model" and "decoder_model_merged" for seq2seq. */
+export type GraphName = "model" | "encoder_model" | "decoder_model_merged";
+export type Graphs = Readonly<Partial<Record<GraphName, Program>>>;
+
+const makers: Readonly<Partial<Record<Architecture["kind"], (model: Model) => Graphs>>> = {
+  decoder: (model) => ({ model: decoderProgram(model) }),
+};
+
+/** All graphs that serve a model: inputs and outputs are named as transformers.js expects. */
+export const graphsOf = (model: Model): Graphs => makers[model.arch.kind]!(model);
