@@ -1,5 +1,5 @@
 /** Inference speed of a loaded decoder, as a user would feel it: one token at a time, and prompts whole. */
-import type { Decoder } from "../serve/generate.ts";
+import type { Decoder } from "../serve/decoding.ts";
 import { rng } from "../util/rng.ts";
 
 export interface Speed {

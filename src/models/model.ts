@@ -80,7 +80,8 @@ export interface Architecture<C = any, P = any> {
   /** Class names by task, as in config.json's `architectures`; the first is the default. */
   readonly classes: Readonly<Partial<Record<Task, string>>>;
   /**
-   * First part of the body's weight names ("transformer", "bert"), which checkpoints of a bare body leave out.
+   * First part of the body's weight names ("transformer", "bert"), which checkpoints of a bare body leave
+   * out.
    */
   readonly base?: string;
   /** The name here of a checkpoint's tensor; null for a buffer that is no weight. */

@@ -6,7 +6,7 @@ import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { measureSpeed, type Speed, type SpeedOptions } from "../evaluate/speed.ts";
 import type { CacheShape } from "../models/model.ts";
-import { decoderOf } from "../serve/generate.ts";
+import { decoderOf } from "../serve/decoding.ts";
 import { RunError } from "../util/errors.ts";
 import { nodeEngine } from "./engine.ts";
 import { loadGraph } from "./graph.ts";

@@ -1,71 +1,10 @@
-/** Generating tokens one by one against a key-value cache that is written in place. */
-import { compile } from "../engine/compile.ts";
-import type { Engine, Session } from "../engine/engine.ts";
-import { type Tensor, tensor, zeros } from "../ir/tensor.ts";
-import type { CacheShape, Model } from "../models/model.ts";
+/** Generating tokens one by one, for one prompt or a batch of unequal ones. */
+
 import { ConfigError } from "../util/errors.ts";
 import { rng } from "../util/rng.ts";
-import { decoderProgram } from "./decoder.ts";
-import { type SampleOptions, sample } from "./sample.ts";
-
-const int64 = (values: readonly number[], shape: readonly number[]): Tensor =>
-  tensor("int64", shape, BigInt64Array.from(values, BigInt));
-
-/** One sequence's cache: the same tensors are fed as past and fetched as present. */
-export interface Cache {
-  readonly feeds: Readonly<Record<string, Tensor>>;
-  readonly fetches: Readonly<Record<string, Tensor>>;
-}
-
-export interface Decoder {
-  readonly shape: CacheShape;
-  /** A cache for one sequence of up to `capacity` tokens. */
-  cache(capacity?: number): Cache;
-  /** Appends `ids` at `past` and returns the logits of the last `keep` of them, [keep, V]. */
-  step(cache: Cache, ids: ArrayLike<number>, past: number, keep?: number): Promise<Float32Array>;
-  dispose(): Promise<void>;
-}
-
-const cacheOf = (shape: CacheShape, capacity: number): Cache => {
-  const feeds: Record<string, Tensor> = {};
-  const fetches: Record<string, Tensor> = {};
-  for (let layer = 0; layer < shape.layers; layer++) {
-    for (const part of ["key", "value"]) {
-      const buffer = zeros({ dtype: "float32", shape: [1, shape.kvHeads, capacity, shape.headWidth] });
-      feeds[`past_key_values.${layer}.${part}`] = buffer;
-      fetches[`present.${layer}.${part}`] = buffer;
-    }
-  }
-  return { feeds, fetches };
-};
-
-/** A decoder over a loaded decoding graph (see `decoderProgram`), whoever made the file. */
-export const decoderOf = (session: Session, shape: CacheShape): Decoder => ({
-  shape,
-  cache: (capacity = shape.positions) => cacheOf(shape, capacity),
-  step: async (cache, ids, past, keep = 1) => {
-    const n = ids.length;
-    if (past + n > shape.positions) {
-      throw new ConfigError(`${past + n} tokens do not fit the model's ${shape.positions} positions`);
-    }
-    const positions = Array.from({ length: n }, (_, i) => past + i);
-    const feeds = {
-      input_ids: int64(Array.from(ids), [1, n]),
-      attention_mask: tensor("int64", [1, past + n], new BigInt64Array(past + n).fill(1n)),
-      position_ids: int64(positions, [1, n]),
-      num_logits_to_keep: int64([keep], []),
-      ...cache.feeds,
-    };
-    const logits = zeros({ dtype: "float32", shape: [1, keep === 0 ? n : Math.min(keep, n), shape.vocab] });
-    await session.run(feeds, { ...cache.fetches, logits });
-    return logits.data as Float32Array;
-  },
-  dispose: () => session.dispose(),
-});
-
-/** Compiles a model's decoding graph. */
-export const decoder = async (engine: Engine, model: Model): Promise<Decoder> =>
-  decoderOf(await compile(engine, decoderProgram(model), { inPlace: true }), model.arch.cache(model.config));
+import { type BeamOptions, type BeamText, beamSearch } from "./beam.ts";
+import { type Decoder, reorderCache } from "./decoding.ts";
+import { penalize, type SampleOptions, sample } from "./sample.ts";
 
 export interface GenerateOptions extends SampleOptions {
   /** Most tokens to generate; the model's positions end it in any case. */
@@ -76,24 +15,104 @@ export interface GenerateOptions extends SampleOptions {
   readonly signal?: AbortSignal;
 }
 
+type Prompt = ArrayLike<number>;
+
+/** Prompts of one length, with `filler` on the left of the shorter ones. */
+const padded = (prompts: readonly Prompt[], filler: number) => {
+  const empty = prompts.findIndex((p) => p.length === 0);
+  if (empty >= 0 || prompts.length === 0) {
+    throw new ConfigError(prompts.length > 1 ? `prompt ${empty} has no tokens` : "the prompt has no tokens", {
+      hint: "start from the end-of-text token",
+    });
+  }
+  const width = Math.max(...prompts.map((p) => p.length));
+  const pads = prompts.map((p) => width - p.length);
+  const ids = prompts.flatMap((p, i) => [...new Array<number>(pads[i]!).fill(filler), ...Array.from(p)]);
+  return { ids, pads, width };
+};
+
+/** A token of one of the rows. */
+export interface RowToken {
+  readonly row: number;
+  readonly id: number;
+}
+
+/**
+ * Token ids that continue each of `prompts` (at least one id each), as they are made, row by row. A row's
+ * tokens are those that its prompt alone would get with the seed `seed + row`, up to rounding.
+ */
+export async function* generateBatch(
+  decoder: Decoder,
+  prompts: readonly Prompt[],
+  options: GenerateOptions = {},
+): AsyncGenerator<RowToken> {
+  const { maxTokens = 128, stopIds = [], seed = 1, repetitionPenalty = 1, signal } = options;
+  const { positions, vocab } = decoder.shape;
+  const { ids, pads, width } = padded(prompts, stopIds[0] ?? 0);
+  const last = Math.min(maxTokens, positions - Math.max(...prompts.map((p) => p.length)) + 1);
+  const cache = decoder.cache(width + last, pads);
+  const draws = prompts.map((_, row) => rng(seed + row, "sample"));
+  const texts = prompts.map((p) => Array.from(p));
+  const going = prompts.map(() => true);
+  let logits = await decoder.step(cache, ids, 0);
+  for (let made = 0; made < maxTokens; made++) {
+    for (const [row, text] of texts.entries()) {
+      if (!going[row]) continue;
+      const own = logits.subarray(row * vocab, (row + 1) * vocab);
+      penalize(own, text, repetitionPenalty);
+      const id = sample(own, options, draws[row]!);
+      going[row] = !stopIds.includes(id);
+      if (!going[row]) continue;
+      text.push(id);
+      yield { row, id };
+    }
+    if (signal?.aborted || made + 1 >= last || !going.includes(true)) return;
+    // Rows that have ended get fillers: their results are not looked at.
+    logits = await decoder.step(
+      cache,
+      texts.map((text) => text.at(-1)!),
+      width + made,
+    );
+  }
+}
+
 /** Token ids that continue `prompt` (at least one id), as they are made. */
 export async function* generate(
   decoder: Decoder,
-  prompt: ArrayLike<number>,
+  prompt: Prompt,
   options: GenerateOptions = {},
 ): AsyncGenerator<number> {
-  const { maxTokens = 128, stopIds = [], seed = 1, signal } = options;
-  if (prompt.length === 0)
-    throw new ConfigError("the prompt has no tokens", { hint: "start from the end-of-text token" });
-  const { positions } = decoder.shape;
-  const random = rng(seed, "sample");
-  const cache = decoder.cache(Math.min(positions, prompt.length + maxTokens));
-  let logits = await decoder.step(cache, prompt, 0);
-  for (let past = prompt.length, made = 0; made < maxTokens; made++, past++) {
-    const id = sample(logits, options, random);
-    if (stopIds.includes(id)) return;
-    yield id;
-    if (signal?.aborted || past >= positions || made + 1 === maxTokens) return;
-    logits = await decoder.step(cache, [id], past);
-  }
+  for await (const { id } of generateBatch(decoder, [prompt], options)) yield id;
 }
+
+/** Beam search over a decoder: the best continuations of one prompt, best first. */
+export const generateBeams = async (
+  decoder: Decoder,
+  prompt: Prompt,
+  options: Omit<BeamOptions, "start" | "context" | "sources">,
+): Promise<readonly BeamText[]> => {
+  const { ids } = padded([prompt], 0);
+  const { positions } = decoder.shape;
+  const maxTokens = Math.min(options.maxTokens, positions - ids.length + 1);
+  const rows = new Array<number>(options.beams).fill(0);
+  const cache = decoder.cache(ids.length + maxTokens, rows);
+  // Everything before the last id; that one is the first that the search steps with.
+  const before = ids.slice(0, -1);
+  let past = before.length;
+  if (past > 0) {
+    const copies = rows.flatMap(() => before);
+    await decoder.step(cache, copies, 0);
+  }
+  const step = (next: ArrayLike<number>) => decoder.step(cache, next, past++);
+  const reorder = (from: readonly number[]) => reorderCache(cache, from);
+  const [best] = await beamSearch(
+    { step, reorder },
+    {
+      ...options,
+      maxTokens,
+      context: before,
+      start: ids.at(-1)!,
+    },
+  );
+  return best!;
+};

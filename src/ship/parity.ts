@@ -6,7 +6,8 @@ import { type Program, trace } from "../ir/program.ts";
 import { tensor } from "../ir/tensor.ts";
 import type { Model } from "../models/model.ts";
 import { asConstants } from "../nn/param.ts";
-import { type Decoder, generate } from "../serve/generate.ts";
+import type { Decoder } from "../serve/decoding.ts";
+import { generate } from "../serve/generate.ts";
 import { argmax } from "../serve/sample.ts";
 import { RunError } from "../util/errors.ts";
 

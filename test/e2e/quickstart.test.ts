@@ -6,7 +6,8 @@ import { AutoModelForCausalLM, AutoTokenizer, env } from "@huggingface/transform
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nodeEngine } from "../../src/node/engine.ts";
 import { loadFolder } from "../../src/node/folder.ts";
-import { decoderOf, generate } from "../../src/serve/generate.ts";
+import { decoderOf } from "../../src/serve/decoding.ts";
+import { generate } from "../../src/serve/generate.ts";
 import {
   anneal,
   buildIfStale,

@@ -1,6 +1,6 @@
 """Makes mixed.safetensors: the reference writer's file of every dtype that both sides have.
 
-    python safetensors.py mixed.safetensors      (safetensors 0.8.0)
+    python mixed.py mixed.safetensors      (safetensors 0.8.0)
 
 Tensor number i in the order of DTYPES is named "<dtype>.a" with shape [2, 3] and "<dtype>.b" with shape [i % 3]; its
 bytes are (7 * j + 13 * i) % 251 for byte number j (bool: that modulo 2). Six names more test the order and the escapes.
