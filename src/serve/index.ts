@@ -5,3 +5,4 @@ export * from "./decoding.ts";
 export * from "./generate.ts";
 export * from "./graphs.ts";
 export * from "./sample.ts";
+export * from "./stop.ts";
