@@ -67,7 +67,7 @@ const configOf = async (...argv: string[]) => {
   return JSON.parse(out) as { hash: string; config: { [key: string]: { [key: string]: unknown } } };
 };
 
-const verbs = ["quickstart", "train", "optimize", "eval", "generate", "doctor"];
+const verbs = ["quickstart", "train", "optimize", "eval", "generate", "export", "doctor"];
 
 describe("help", () => {
   test("names every command", async () => {

@@ -4,37 +4,50 @@
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { grad } from "../src/autodiff/grad.ts";
+import { quantized } from "../src/compress/quantize.ts";
 import { compile } from "../src/engine/compile.ts";
 import type { Engine } from "../src/engine/engine.ts";
 import { decodeSafetensors, encodeSafetensors } from "../src/formats/safetensors.ts";
-import type { Value } from "../src/ir/op.ts";
+import { constant, type Value } from "../src/ir/op.ts";
 import { type Program, trace } from "../src/ir/program.ts";
 import { type Tensor, type TensorType, tensorOf, zeros } from "../src/ir/tensor.ts";
-import { architectures } from "../src/models/index.ts";
+import { architectures, taskOf } from "../src/models/index.ts";
 import { modelOf } from "../src/models/load.ts";
-import type { Model } from "../src/models/model.ts";
+import type { Inputs, Model } from "../src/models/model.ts";
+import { countedLabels, crossEntropy, meanOver } from "../src/nn/loss.ts";
 import { asConstants, initialize, type ParamSpec, type Weight } from "../src/nn/param.ts";
 import { nodeEngine } from "../src/node/engine.ts";
+import { mul } from "../src/ops/elementwise.ts";
+import { mean } from "../src/ops/reduce.ts";
+import { reshape } from "../src/ops/structure.ts";
 import { adamw } from "../src/optim/index.ts";
 import { decoderProgram } from "../src/serve/decoder.ts";
-import { languageModelling } from "../src/train/objective.ts";
+import { decoder } from "../src/serve/decoding.ts";
+import { languageModelling, type Objective } from "../src/train/objective.ts";
 import { stepper } from "../src/train/step.ts";
 import { ConfigError } from "../src/util/errors.ts";
 import { entries, flatten, mapTree, type Tree } from "../src/util/tree.ts";
 import { modelCases } from "./cases/models.ts";
 
 interface Golden {
-  readonly ids: readonly (readonly number[])[];
-  readonly labels: readonly number[];
   readonly cases: Readonly<Record<string, GoldenCase>>;
 }
 interface GoldenCase {
   readonly config: { readonly vocab_size: number };
+  readonly ids: readonly (readonly number[])[];
+  readonly mask?: readonly (readonly number[])[];
+  readonly positions?: readonly (readonly number[])[];
+  /** Absent for features. */
+  readonly labels?: readonly number[];
+  readonly shape: readonly number[];
   readonly logits: readonly number[];
   readonly loss: number;
   readonly gradNorms: Readonly<Record<string, number>>;
   readonly losses: readonly number[];
 }
+
+/** Two rows of eight tokens. */
+const IDS = [0, 1].map((b) => Array.from({ length: 8 }, (_, t) => (7 * t + 3 + 5 * b) % 23));
 
 let engine: Engine;
 beforeAll(async () => {
@@ -47,13 +60,14 @@ const specsOf = (name: string, config: unknown): Tree<ParamSpec> => {
 };
 
 /**
- * 0.3 sin(0.37 j + 1.3 i), plus 1 for norm weights: i numbers the sorted names, j the elements; see gpt2.py.
+ * 0.3 sin(0.37 j + 1.3 i), plus 1 for norm weights: i numbers the sorted names, j the elements; see
+ * golden/decoders.py.
  */
 const sineWeights = (specs: Tree<ParamSpec>): Tree<Tensor> => {
   const order = [...flatten<ParamSpec>(specs).keys()].sort();
   return mapTree<ParamSpec, Tensor>(specs, ({ dtype, shape }, path) => {
     const t = zeros({ dtype, shape });
-    const [i, one] = [order.indexOf(path), path.includes("ln_") && path.endsWith("weight") ? 1 : 0];
+    const [i, one] = [order.indexOf(path), /norm|ln_/.test(path) && path.endsWith("weight") ? 1 : 0];
     (t.data as Float32Array).forEach((_, j, data) => {
       data[j] = 0.3 * Math.sin(0.37 * j + 1.3 * i) + one;
     });
@@ -97,75 +111,148 @@ const worst = (got: ArrayLike<number>, want: ArrayLike<number>): number => {
   return most;
 };
 
-/** The step's loss and gradients without an optimizer. */
-const lossAndGradients = async (model: Model, { ids, labels }: Golden): Promise<Record<string, Tensor>> => {
-  const [batch, context] = [ids.length, ids[0]!.length];
-  const types = mapTree<Weight, TensorType>(model.weights, ({ dtype, shape }) => ({ dtype, shape }));
-  const spec = {
-    params: types,
-    ids: { dtype: "int32", shape: [batch, context] } as TensorType,
-    labels: { dtype: "int32", shape: [batch * context] } as TensorType,
+/** The inputs of a golden's forward pass. */
+const inputsOf = ({ ids, mask, positions }: GoldenCase): Record<string, Tensor> => {
+  const rows = (values: readonly (readonly number[])[]): Tensor =>
+    tensorOf("int32", [ids.length, ids[0]!.length], values.flat());
+  return {
+    inputIds: rows(ids),
+    ...(mask === undefined ? {} : { attentionMask: rows(mask) }),
+    ...(positions === undefined ? {} : { positionIds: rows(positions) }),
   };
-  const program = trace(spec, (given) => {
-    const v = given as unknown as { params: Tree<Value>; ids: Value; labels: Value };
-    const outputs = model.arch.forward(v.params, { inputIds: v.ids }, model.config);
-    const loss = languageModelling.loss(outputs, { labels: v.labels });
-    return { loss, gradients: grad(loss, v.params) };
-  }) as unknown as Program;
+};
+
+const typesOf = (tensors: Readonly<Record<string, Tensor>>): Record<string, TensorType> =>
+  Object.fromEntries(Object.entries(tensors).map(([name, { dtype, shape }]) => [name, { dtype, shape }]));
+
+/** What golden/decoders.py minimises: labels of texts, of tokens, or a weighted mean of features. */
+const objectiveOf = (want: GoldenCase): Objective => ({
+  name: "golden",
+  inputs: () => {
+    const { inputIds: _, ...rest } = typesOf(inputsOf(want));
+    const { labels } = want;
+    return {
+      ...rest,
+      ...(labels === undefined ? {} : { labels: { dtype: "int32", shape: [labels.length] } as const }),
+    };
+  },
+  loss: (outputs, { labels }) => {
+    if (outputs.head !== undefined) return languageModelling.loss(outputs, { labels: labels! });
+    const { logits } = outputs;
+    const shape = logits.shape as number[];
+    if (labels !== undefined) {
+      const n = labels.shape[0] as number;
+      const { counts, safe } = countedLabels(labels);
+      const losses = crossEntropy(reshape(logits, [n, shape.at(-1)!]), reshape(safe, [n, 1]));
+      return meanOver(losses, reshape(counts, [n, 1]));
+    }
+    const size = shape.reduce((x, y) => x * y);
+    const counts = want.mask?.flat();
+    const ramp = Array.from({ length: size }, (_, j) => {
+      return counts?.[Math.floor(j / shape[2]!)] === 0 ? 0 : Math.sin(Math.fround(0.7 * j));
+    });
+    return mean(mul(logits, constant(tensorOf("float32", shape, ramp))));
+  },
+});
+
+const labelFeeds = ({ labels }: GoldenCase): Record<string, Tensor> =>
+  labels === undefined ? {} : { labels: tensorOf("int32", [labels.length], labels) };
+
+/** Compiles, feeds what the graph reads and disposes. */
+const runOnce = async (program: Program, feeds: Readonly<Record<string, Tensor>>) => {
   const session = await compile(engine, program);
-  const weights = Array.from(entries<Weight>(model.weights), ([path, w]) => [`params.${path}`, w as Tensor]);
-  const out = await session.run({
-    ...Object.fromEntries(weights),
-    ids: tensorOf("int32", [batch, context], ids.flat()),
-    labels: tensorOf("int32", [batch * context], labels),
-  });
+  const used = Object.entries(feeds).filter(([name]) => session.inputNames.includes(name));
+  const out = await session.run(Object.fromEntries(used));
   await session.dispose();
   return out;
 };
 
-test("every architecture has a row", () => {
-  expect(Object.keys(modelCases).sort()).toEqual(Object.keys(architectures).sort());
+/** The logits of a golden's inputs. */
+const goldenLogits = async (model: Model, want: GoldenCase): Promise<Tensor> => {
+  const feeds = inputsOf(want);
+  const program = trace(typesOf(feeds), (given) => {
+    const inputs = given as unknown as Inputs;
+    return { logits: model.arch.forward(asConstants(model.weights), inputs, model.config).logits };
+  }) as unknown as Program;
+  return (await runOnce(program, feeds)).logits!;
+};
+
+/** The step's loss and gradients without an optimizer. */
+const lossAndGradients = async (model: Model, want: GoldenCase): Promise<Record<string, Tensor>> => {
+  const types = mapTree<Weight, TensorType>(model.weights, ({ dtype, shape }) => ({ dtype, shape }));
+  const feeds = { ...inputsOf(want), ...labelFeeds(want) };
+  const program = trace({ params: types, batch: typesOf(feeds) }, (given) => {
+    const v = given as unknown as { params: Tree<Value>; batch: Record<string, Value> };
+    const outputs = model.arch.forward(v.params, v.batch as unknown as Inputs, model.config);
+    const loss = objectiveOf(want).loss(outputs, v.batch);
+    return { loss, gradients: grad(loss, v.params) };
+  }) as unknown as Program;
+  const weights = Array.from(entries<Weight>(model.weights), ([path, w]) => [`params.${path}`, w as Tensor]);
+  const batch = Object.entries(feeds).map(([name, t]) => [`batch.${name}`, t]);
+  return runOnce(program, Object.fromEntries([...weights, ...batch]));
+};
+
+/** Largest difference of two results [B, T, ...], or [B, ...], where the mask of the golden counts. */
+const worstCounted = (got: ArrayLike<number>, { logits, mask, shape }: GoldenCase): number => {
+  if (mask === undefined || shape.length < 3) return worst(got, logits);
+  const counts = mask.flat();
+  const width = logits.length / counts.length;
+  return logits.reduce((most, x, i) => {
+    return counts[Math.floor(i / width)] === 0 ? most : Math.max(most, Math.abs(got[i]! - x));
+  }, 0);
+};
+
+test("every decoder has a row", () => {
+  const decoders = Object.values(architectures).filter(({ kind }) => kind === "decoder");
+  expect(Object.keys(modelCases).sort()).toEqual(decoders.map(({ name }) => name).sort());
 });
 
 describe.each(Object.entries(modelCases))("%s", (name, row) => {
   const arch = architectures[name]!;
   const golden = JSON.parse(readFileSync(new URL(`golden/${row.golden}`, import.meta.url), "utf8")) as Golden;
-  const shape = [golden.ids.length, golden.ids[0]!.length] as const;
 
   describe.each(Object.entries(golden.cases))("equals the reference: %s", (_, want) => {
     const model = sineModel(name, want.config);
 
     test("logits", async () => {
-      const logits = await fullLogits(model, golden.ids);
-      expect(logits.shape).toEqual([...shape, want.config.vocab_size]);
-      expect(worst(logits.data as Float32Array, want.logits)).toBeLessThan(1e-4);
+      const logits = await goldenLogits(model, want);
+      expect(logits.shape).toEqual(want.shape);
+      expect(worstCounted(logits.data as Float32Array, want)).toBeLessThan(1e-4);
     });
 
     test("loss and gradients", async () => {
-      const { loss, ...gradients } = await lossAndGradients(model, golden);
-      expect(Math.abs((loss!.data[0] as number) - want.loss)).toBeLessThan(1e-5 * want.loss);
+      const { loss, ...gradients } = await lossAndGradients(model, want);
+      expect(Math.abs((loss!.data[0] as number) - want.loss)).toBeLessThan(1e-5 * Math.max(1, want.loss));
       const names = Object.keys(gradients).map((path) => path.replace("gradients.", ""));
       expect(names.sort()).toEqual(Object.keys(want.gradNorms).sort());
+      const largest = Math.max(...Object.values(want.gradNorms));
       for (const [path, expected] of Object.entries(want.gradNorms)) {
-        const error = Math.abs(norm(gradients[`gradients.${path}`]!) - expected) / expected;
-        expect(error, path).toBeLessThan(1e-3);
+        // A bias of keys changes the scores through the rotation only: its norm may be but rounding.
+        const error = Math.abs(norm(gradients[`gradients.${path}`]!) - expected);
+        expect(error, path).toBeLessThan(1e-3 * expected + 1e-7 * largest);
       }
     });
 
     test("ten steps of AdamW", async () => {
+      const [batch, context] = [want.ids.length, want.ids[0]!.length];
       const optimizer = adamw({ weightDecay: 0 });
-      const options = { batch: shape[0], context: shape[1], optimizer, objective: languageModelling };
+      const options = { batch, context, optimizer, objective: objectiveOf(want) };
       const steps = await stepper(engine, model, options);
-      const feeds = {
-        inputIds: tensorOf("int32", [...shape], golden.ids.flat()),
-        labels: tensorOf("int32", [shape[0] * shape[1]], golden.labels),
-        seed: tensorOf("int32", [], [0]),
-      };
+      const feeds = { ...inputsOf(want), ...labelFeeds(want), seed: tensorOf("int32", [], [0]) };
       for (const [i, expected] of want.losses.entries()) {
         const { loss } = await steps.run([feeds], 1e-2, i + 1);
-        expect(Math.abs(loss - expected) / expected, `step ${i + 1}`).toBeLessThan(1e-4);
+        const error = Math.abs(loss - expected) / Math.max(1, Math.abs(expected));
+        // Adam makes full steps of gradients that are but rounding, such as those of a bias of keys.
+        expect(error, `step ${i + 1}`).toBeLessThan(5e-4);
       }
       await steps.dispose();
+    });
+
+    test("every weight has its place in the table of matrices", () => {
+      const packable = [...arch.matrices(model.config).keys()];
+      const all = [...flatten<Weight>(model.weights)];
+      const matrices = all.filter(([path, w]) => w.shape.length === 2 && !path.endsWith("wpe.weight"));
+      expect(packable.sort()).toEqual(matrices.map(([path]) => path).sort());
     });
   });
 
@@ -176,7 +263,7 @@ describe.each(Object.entries(modelCases))("%s", (name, row) => {
     const { tensors } = decodeSafetensors(bytes, "model.safetensors");
     const loaded = modelOf(JSON.parse(JSON.stringify(model.config)), tensors, "model.safetensors");
     expect(loaded.config).toEqual(model.config);
-    expect(await fullLogits(loaded, golden.ids)).toEqual(await fullLogits(model, golden.ids));
+    expect(await fullLogits(loaded, IDS)).toEqual(await fullLogits(model, IDS));
   });
 
   describe("decoding", () => {
@@ -244,8 +331,16 @@ describe.each(Object.entries(modelCases))("%s", (name, row) => {
       return seen;
     };
 
-    test("with a cache, in a batch, padded on the left, equals the full forward of each row", async () => {
-      const model = sineModel(name, row.config);
+    /** The row's config and those of the golden that decode. */
+    const configs = [
+      ["the row's config", row.config] as const,
+      ...Object.entries(golden.cases).map(([title, { config }]) => [title, config] as const),
+    ].filter(([, config]) => {
+      return taskOf(arch, arch.parse(config)) === "causal-lm";
+    });
+
+    test.each(configs)("with a cache, padded on the left, equals the full forward: %s", async (_, config) => {
+      const model = sineModel(name, config);
       const seen = await decode(model);
       for (const [b, list] of seen.entries()) {
         const ids = [...rows[b]!, ...more[b]!];
@@ -259,6 +354,67 @@ describe.each(Object.entries(modelCases))("%s", (name, row) => {
     });
   });
 
+  test("decoding in a shared buffer equals the full forward", async () => {
+    const model = sineModel(name, row.config);
+    const made = await decoder(engine, model);
+    const [ids, vocab] = [IDS[0]!, model.config.vocab_size];
+    const want = (await fullLogits(model, [ids])).data as Float32Array;
+    const cache = made.cache(ids.length, [0]);
+    const first = await made.step(cache, ids.slice(0, 4), 0, 0);
+    expect(worst(first, want.slice(0, 4 * vocab))).toBeLessThan(1e-4);
+    for (let t = 4; t < ids.length; t++) {
+      const logits = await made.step(cache, [ids[t]!], t);
+      expect(worst(logits, want.slice(t * vocab, (t + 1) * vocab)), `token ${t}`).toBeLessThan(1e-4);
+    }
+    await made.dispose();
+  });
+
+  test.each([
+    [4, 0.2],
+    [8, 0.05],
+  ] as const)("decoding with weights of %d bits equals the full forward with them", async (bits, far) => {
+    const dense = sineModel(name, row.config);
+    const model = quantized(dense, { bits });
+    const made = await decoder(engine, model);
+    const got = await made.step(made.cache(IDS[0]!.length), IDS[0]!, 0, 0);
+    await made.dispose();
+    const full = (await fullLogits(model, [IDS[0]!])).data as Float32Array;
+    expect(worst(got, full)).toBeLessThan(far);
+    expect(worst(got, (await fullLogits(dense, [IDS[0]!])).data as Float32Array)).toBeGreaterThan(1e-3);
+  });
+
+  const readers = Object.entries(golden.cases).filter(([, { config }]) => {
+    return taskOf(arch, arch.parse(config)) !== "causal-lm";
+  });
+  test("has golden cases of every other task", () => {
+    const tasks = readers.map(([, { config }]) => taskOf(arch, arch.parse(config)));
+    expect([...new Set(tasks)].sort()).toEqual([
+      "features",
+      "sequence-classification",
+      "token-classification",
+    ]);
+  });
+
+  test.each(readers)("the served graph equals the reference: %s", async (_, want) => {
+    const model = sineModel(name, want.config);
+    const task = taskOf(arch, model.config);
+    const [rows, length] = [want.ids.length, want.ids[0]!.length];
+    const session = await compile(engine, decoderProgram(model));
+    const names = task === "features" ? ["position_ids"] : [];
+    expect([...session.inputNames].sort()).toEqual(["attention_mask", "input_ids", ...names]);
+    const int64 = (values: readonly number[]): Tensor => tensorOf("int64", [rows, length], values);
+    const counted = want.ids.flatMap((ids) => ids.map((_, t) => t));
+    const out = await session.run({
+      input_ids: int64(want.ids.flat()),
+      attention_mask: int64(want.mask?.flat() ?? counted.map(() => 1)),
+      ...(task === "features" ? { position_ids: int64(counted) } : {}),
+    });
+    await session.dispose();
+    const result = out[task === "features" ? "last_hidden_state" : "logits"]!;
+    expect(result.shape).toEqual(want.shape);
+    expect(worstCounted(result.data as Float32Array, want)).toBeLessThan(1e-4);
+  });
+
   describe("dropout", () => {
     const dropping = (rate: number): Model => {
       const fields = Object.fromEntries(row.dropout.map((field) => [field, rate]));
@@ -267,16 +423,16 @@ describe.each(Object.entries(modelCases))("%s", (name, row) => {
 
     test("is a function of the seed, and is not there without one", async () => {
       const [model, plain] = [dropping(0.5), sineModel(name, row.config)];
-      const one = await fullLogits(model, golden.ids, 1);
-      expect(await fullLogits(model, golden.ids, 1)).toEqual(one);
-      const other = await fullLogits(model, golden.ids, 2);
+      const one = await fullLogits(model, IDS, 1);
+      expect(await fullLogits(model, IDS, 1)).toEqual(one);
+      const other = await fullLogits(model, IDS, 2);
       expect(worst(other.data as Float32Array, one.data as Float32Array)).toBeGreaterThan(1e-2);
-      expect(await fullLogits(model, golden.ids)).toEqual(await fullLogits(plain, golden.ids));
+      expect(await fullLogits(model, IDS)).toEqual(await fullLogits(plain, IDS));
     });
 
     test("at a rate that drops nothing, the same attention in other ops gives the same logits", async () => {
-      const want = await fullLogits(sineModel(name, row.config), golden.ids);
-      const got = await fullLogits(dropping(1e-7), golden.ids, 1);
+      const want = await fullLogits(sineModel(name, row.config), IDS);
+      const got = await fullLogits(dropping(1e-7), IDS, 1);
       expect(worst(got.data as Float32Array, want.data as Float32Array)).toBeLessThan(1e-4);
     });
   });
@@ -297,9 +453,9 @@ describe.each(Object.entries(modelCases))("%s", (name, row) => {
     for (const [n, w] of flatten<Weight>(last.weights)) {
       expect(w).toBe(before.get(n.replace(`${path}.0.`, `${path}.1.`)));
     }
-    expect(await fullLogits(kept([0, 1]), golden.ids)).toEqual(await fullLogits(model, golden.ids));
-    const swapped = await fullLogits(kept([1, 0]), golden.ids);
-    const straight = await fullLogits(model, golden.ids);
+    expect(await fullLogits(kept([0, 1]), IDS)).toEqual(await fullLogits(model, IDS));
+    const swapped = await fullLogits(kept([1, 0]), IDS);
+    const straight = await fullLogits(model, IDS);
     expect(worst(swapped.data as Float32Array, straight.data as Float32Array)).toBeGreaterThan(1e-2);
     expect(flatten<Weight>(model.weights)).toEqual(before);
   });

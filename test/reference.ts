@@ -67,6 +67,11 @@ export const layerNormRow = (row: Flat, scale: Flat, bias: Flat, epsilon: number
   return row.map((x, i) => ((x - mean) / Math.sqrt(variance + epsilon)) * scale[i]! + bias[i]!);
 };
 
+export const rmsNormRow = (row: Flat, scale: Flat, epsilon: number): number[] => {
+  const square = total(row.map((x) => x * x)) / row.length;
+  return row.map((x, i) => (x / Math.sqrt(square + epsilon)) * scale[i]!);
+};
+
 /** [M, K] x [K, N] */
 export const product = (a: Flat, b: Flat, m: number, k: number, n: number): number[] =>
   make([m, n], ([i, j]) => {

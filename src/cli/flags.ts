@@ -56,6 +56,8 @@ export const groups = {
     n("--vocab <n>", "tokenizer.vocab", "tokens in the vocabulary"),
   ],
   model: [
+    t("--from <model>", "model.from", "a folder or a model of the Hub to go on from"),
+    t("--family <name>", "model.family", "family of a fresh model", ["gpt2", "llama", "qwen2", "qwen3"]),
     n("--layers <n>", "model.n_layer", "layers"),
     n("--heads <n>", "model.n_head", "attention heads"),
     n("--width <n>", "model.n_embd", "channels"),
@@ -113,7 +115,8 @@ export type Group = keyof typeof groups;
 
 const all: readonly Flag[] = Object.values(groups).flat();
 
-const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
+/** A flag that may be repeated. */
+export const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
 
 /** Adds groups of flags, and those that every verb has. */
 export const withFlags = (command: Command, ...names: readonly Group[]): Command => {

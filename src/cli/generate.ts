@@ -1,21 +1,32 @@
 /** anneal generate */
 import type { Command } from "commander";
-import { generateText } from "../recipes/use.ts";
-import { numberFrom, withFlags } from "./flags.ts";
+import { type TextModel, type TextOptions, textModel } from "../recipes/generate.ts";
+import type { ChatMessage } from "../serve/chat.ts";
+import { linesOf } from "./chat.ts";
+import { collect, numberFrom, withFlags } from "./flags.ts";
+import { type HubFlags, hubOptions, withHubFlags } from "./hub.ts";
 import { runRecipe } from "./run.ts";
 
 const examples = `
 Examples:
   $ npx anneal generate anneal-out/model --prompt "MIT License"
   $ npx anneal generate anneal-out/model --greedy --max-tokens 64 --dtype fp32
-  $ echo "Once upon a time" | npx anneal generate anneal-out/model --prompt -`;
+  $ echo "Once upon a time" | npx anneal generate anneal-out/model --prompt -
+  $ npx anneal generate HuggingFaceTB/SmolLM2-135M-Instruct --chat --dtype q4
+  $ npx anneal generate Helsinki-NLP/opus-mt-en-de --prompt "A small house." --beams 4`;
 
-interface Given {
-  readonly prompt: string;
-  readonly maxTokens: number;
-  readonly temperature: number;
-  readonly topK: number;
-  readonly topP: number;
+interface Given extends HubFlags {
+  readonly prompt?: string;
+  readonly chat?: boolean;
+  readonly system?: string;
+  readonly maxTokens?: number;
+  readonly temperature?: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly minP?: number;
+  readonly repetitionPenalty?: number;
+  readonly stop?: readonly string[];
+  readonly beams?: number;
   readonly greedy?: boolean;
   readonly dtype?: string;
 }
@@ -26,35 +37,81 @@ const stdin = async (): Promise<string> => {
   return text.replace(/\n$/, "");
 };
 
+const defined = <T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
+
+/** Writes the pieces as they come, unless they are to be JSON; returns the whole. */
+const told = async (model: TextModel, asked: TextOptions, quiet: boolean): Promise<string> => {
+  let text = "";
+  for await (const piece of model.run(asked)) {
+    if (!quiet) process.stdout.write(piece);
+    text += piece;
+  }
+  if (!quiet) process.stdout.write("\n");
+  return text;
+};
+
+/** One answer for each line of the user, with all that was said before. */
+const chat = async (model: TextModel, given: Given, asked: TextOptions, json: boolean): Promise<void> => {
+  const messages: ChatMessage[] = [];
+  if (given.system !== undefined) messages.push({ role: "system", content: given.system });
+  const lines =
+    given.prompt === undefined ? linesOf() : [given.prompt === "-" ? await stdin() : given.prompt];
+  for await (const content of lines) {
+    messages.push({ role: "user", content });
+    const text = await told(model, { ...asked, messages }, json);
+    if (asked.signal?.aborted) return;
+    messages.push({ role: "assistant", content: text });
+  }
+  if (json) process.stdout.write(`${JSON.stringify({ messages })}\n`);
+};
+
+const continuation = async (
+  model: TextModel,
+  given: Given,
+  asked: TextOptions,
+  json: boolean,
+): Promise<void> => {
+  const prompt = given.prompt === "-" ? await stdin() : (given.prompt ?? "");
+  if (!json && !model.translates) process.stdout.write(prompt);
+  const text = await told(model, { ...asked, prompt }, json);
+  if (json && !asked.signal?.aborted) process.stdout.write(`${JSON.stringify({ prompt, text })}\n`);
+};
+
+const withSampling = (command: Command): Command =>
+  command
+    .option("-n, --max-tokens <n>", "most tokens to write (default: 128)", numberFrom(1, { whole: true }))
+    .option("--temperature <x>", "0 is greedy (default: the model's, else 0.8)", numberFrom(0))
+    .option("--top-k <n>", "only the k likeliest tokens; 0: all", numberFrom(0, { whole: true }))
+    .option("--top-p <x>", "only the likeliest tokens up to this probability", numberFrom(0, { most: 1 }))
+    .option("--min-p <x>", "only tokens this share as likely as the likeliest", numberFrom(0, { most: 1 }))
+    .option("--repetition-penalty <x>", "above 1: less of what was there before", numberFrom(0.01))
+    .option("--greedy", "always the likeliest token")
+    .option("--stop <text>", "end before this text; may be repeated", collect)
+    .option("--beams <n>", "beam search; the text comes as a whole", numberFrom(1, { whole: true }));
+
 export const register = (command: Command): void => {
   command
-    .argument("<dir>", "a model's folder")
-    .option("-p, --prompt <text>", "what to continue; - reads it from stdin", "")
-    .option("-n, --max-tokens <n>", "most tokens to write", numberFrom(1, { whole: true }), 128)
-    .option("--temperature <x>", "0 is greedy", numberFrom(0), 0.8)
-    .option("--top-k <n>", "only the k likeliest tokens (0: all)", numberFrom(0, { whole: true }), 40)
-    .option("--top-p <x>", "only the likeliest tokens up to this probability", numberFrom(0, { most: 1 }), 1)
-    .option("--greedy", "always the likeliest token")
-    .option("--dtype <dtype>", "fp32, q8 or q4 (default: the folder's)");
-  withFlags(command, "run")
+    .argument("<model>", "a model's folder, or a model of the Hub as org/name")
+    .option("-p, --prompt <text>", "what to continue, ask or translate; - reads it from stdin")
+    .option("--chat", "answer with the model's chat template: the prompt, else each line of stdin")
+    .option("--system <text>", "the chat's system message")
+    .option("--dtype <dtype>", "fp32, fp16, q8, int8, uint8, q4 or q4f16 (default: the folder's)");
+  withFlags(withHubFlags(withSampling(command)), "run")
     .addHelpText("after", examples)
-    .action((dir: string, given: Given) =>
-      runRecipe(command, async ({ seed, threads }, { signal }, json) => {
-        const prompt = given.prompt === "-" ? await stdin() : given.prompt;
-        const { maxTokens, topK, topP, dtype } = given;
+    .action((ref: string, given: Given) =>
+      runRecipe(command, async ({ seed, threads }, { ui, signal }, json) => {
+        const { maxTokens, topK, topP, minP, repetitionPenalty, stop, beams, dtype } = given;
         const temperature = given.greedy ? 0 : given.temperature;
-        const asked = { dir, prompt, seed, threads, maxTokens, temperature, topK, topP };
-        const extra = {
-          ...(dtype === undefined ? {} : { dtype }),
-          ...(signal === undefined ? {} : { signal }),
-        };
-        let text = "";
-        for await (const piece of generateText({ ...asked, ...extra })) {
-          if (!json) process.stdout.write(text === "" ? prompt + piece : piece);
-          text += piece;
+        const hub = hubOptions(given, ui, signal);
+        const model = await textModel(ref, { hub, threads, ...defined({ dtype }) });
+        const sampling = { temperature, topK, topP, minP, repetitionPenalty };
+        const asked = { seed, ...defined({ ...sampling, maxTokens, stop, beams, signal }) };
+        try {
+          await (given.chat ? chat : continuation)(model, given, asked, json);
+        } finally {
+          await model.dispose();
         }
-        if (!json) process.stdout.write(text === "" ? `${prompt}\n` : "\n");
-        else if (!signal?.aborted) process.stdout.write(`${JSON.stringify({ prompt, text })}\n`);
       }),
     );
 };

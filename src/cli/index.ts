@@ -18,6 +18,14 @@ const verbs: Readonly<Record<string, { readonly about: string; readonly load: ()
   optimize: { about: "make a trained model fit a budget", load: () => import("./optimize.ts") },
   eval: { about: "measure a model's quality and speed", load: () => import("./eval.ts") },
   generate: { about: "write text with a model", load: () => import("./generate.ts") },
+  export: {
+    about: "write a model in any dtypes, for transformers.js",
+    load: () => import("./export.ts"),
+  },
+  verify: {
+    about: "check a model's files where they are to run",
+    load: () => import("./verify.ts"),
+  },
   doctor: { about: "check this machine and installation", load: () => import("./doctor.ts") },
 };
 

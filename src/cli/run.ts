@@ -1,7 +1,7 @@
 /** What the verbs that run a recipe have in common: options, progress, interruption, the exit code. */
 import type { Command } from "commander";
+import type { RecipeHooks } from "../recipes/hooks.ts";
 import type { RunOptions } from "../recipes/options.ts";
-import type { RecipeHooks } from "../recipes/quickstart.ts";
 import { configHash, resolveOptions } from "./config.ts";
 import { Interrupted } from "./exit.ts";
 import { flagsToConfig } from "./flags.ts";

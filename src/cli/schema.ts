@@ -28,6 +28,8 @@ const data = {
 } satisfies Shape<DataOptions>;
 const tokenizer = { kind: choice("bpe", "char"), vocab: int } satisfies Shape<TokenizerOptions>;
 const model = {
+  from: z.string().optional(),
+  family: choice("gpt2", "llama", "qwen2", "qwen3"),
   n_layer: int,
   n_head: int,
   n_embd: int,

@@ -1,11 +1,13 @@
 /** Where programs run: one interface, several places (onnxruntime-node, onnxruntime-web). */
-import type { Tensor } from "../ir/tensor.ts";
+import type { Tensor, TensorType } from "../ir/tensor.ts";
 
 export type Feeds = Readonly<Record<string, Tensor>>;
 
 export interface Session {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
+  /** The type of each input; a dimension that is not fixed bears its name. */
+  readonly inputTypes: Readonly<Record<string, TensorType>>;
   /**
    * Runs the graph. Outputs named in `fetches` are written in place into those tensors (same dtype and shape)
    * and returned as the same objects; the others are fresh. A tensor may be fed and fetched at once only

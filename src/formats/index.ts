@@ -1,4 +1,9 @@
-/** File formats as bytes: ONNX and safetensors. */
+/** File formats as bytes: ONNX, safetensors and GGUF. */
+export * from "./ggml.ts";
+export * from "./gguf.ts";
+export * from "./ggufRead.ts";
+export * from "./half.ts";
+export * from "./halfGraph.ts";
 export * from "./lower.ts";
 export * from "./onnx.ts";
 export * from "./onnxRead.ts";

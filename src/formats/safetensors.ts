@@ -12,6 +12,7 @@ import {
   tensorFromBytes,
 } from "../ir/tensor.ts";
 import { FormatError } from "../util/errors.ts";
+import { repeatedKey, topLevelKeys } from "./jsonKeys.ts";
 
 /** From the last to be written to the first: the order of the reference writer's own list. */
 const names: Readonly<Record<DType, string>> = {
@@ -75,7 +76,8 @@ export const encodeSafetensors = (
   return [length, padded, ...order.map(([, t]) => bytesOf(t))];
 };
 
-interface Entry {
+/** A tensor of a file; `start` and `end` count from the first tensor's first byte. */
+export interface SafetensorsEntry {
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly start: number;
@@ -83,7 +85,7 @@ interface Entry {
 }
 
 export interface SafetensorsHeader {
-  readonly entries: ReadonlyMap<string, Entry>;
+  readonly entries: ReadonlyMap<string, SafetensorsEntry>;
   readonly metadata: ReadonlyMap<string, string>;
   /** Where the tensors' bytes begin. */
   readonly dataOffset: number;
@@ -91,66 +93,6 @@ export interface SafetensorsHeader {
 
 /** `offset` counts from the start of the file. */
 type Fail = (message: string, details: { tensor?: string; offset: number }) => never;
-
-interface Key {
-  readonly key: string;
-  /** Byte offset in the text. */
-  readonly offset: number;
-}
-
-/** Calls `visit` with each key of a valid JSON text, its object (a number of its own) and its depth. */
-const eachKey = (
-  text: string,
-  visit: (key: string, index: number, object: number, depth: number) => void,
-): void => {
-  const open: number[] = [];
-  let objects = 0;
-  let start = 0;
-  let end = 0;
-  for (let i = 0; i < text.length; i++) {
-    const c = text[i]!;
-    if (c === '"') {
-      start = i++;
-      while (text[i] !== '"') i += text[i] === "\\" ? 2 : 1;
-      end = i + 1;
-    } else if (c === "{" || c === "[") open.push(objects++);
-    else if (c === "}" || c === "]") open.pop();
-    else if (c === ":") visit(JSON.parse(text.slice(start, end)), start, open.at(-1)!, open.length);
-  }
-};
-
-const bytesBefore = (text: string, index: number): number =>
-  new TextEncoder().encode(text.slice(0, index)).length;
-
-/**
- * The first key that stands twice in one object of a valid JSON text: JSON.parse keeps the last in
- * silence.
- */
-export const repeatedKey = (text: string): Key | undefined => {
-  // The open object of each depth: a closed one's keys are let go, for a header may have millions.
-  const open = new Map<number, { object: number; keys: Set<string> }>();
-  let found: { key: string; index: number } | undefined;
-  eachKey(text, (key, index, object, depth) => {
-    const last = open.get(depth);
-    const keys = last?.object === object ? last.keys : new Set<string>();
-    if (keys.has(key)) found ??= { key, index };
-    open.set(depth, { object, keys: keys.add(key) });
-  });
-  return found === undefined ? undefined : { key: found.key, offset: bytesBefore(text, found.index) };
-};
-
-/** Keys of the outermost object, in order. */
-const topLevelKeys = (text: string): Key[] => {
-  const keys: Key[] = [];
-  let [index, offset] = [0, 0];
-  eachKey(text, (key, start, _object, depth) => {
-    if (depth !== 1) return;
-    offset += bytesBefore(text.slice(index, start), start - index);
-    index = start;
-    keys.push({ key, offset });
-  });
-  return keys;
-};
 
 const isCount = (x: unknown): x is number =>
   Number.isSafeInteger(x) && (x as number) >= 0 && !Object.is(x, -0);
@@ -172,7 +114,7 @@ interface Place {
   readonly dataLength: number;
 }
 
-const entryOf = (name: string, value: unknown, place: Place, fail: Fail): Entry => {
+const entryOf = (name: string, value: unknown, place: Place, fail: Fail): SafetensorsEntry => {
   const refuse = (message: string, offset: number): never => fail(message, { tensor: name, offset });
   const { keyOffset, dataOffset, dataLength } = place;
   const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
@@ -207,16 +149,29 @@ const metadataOf = (value: unknown, offset: number, fail: Fail): Map<string, str
   return new Map(list as [string, string][]);
 };
 
-/** The header's text. The length is checked against the format and the file before anything is read. */
-const headerText = (bytes: Uint8Array, fail: Fail): string => {
-  if (bytes.length < 8)
-    fail(`is ${bytes.length} bytes long; a safetensors file has at least 8`, { offset: 0 });
-  const declared = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
+const failer =
+  (file: string): Fail =>
+  (message, details) => {
+    throw new FormatError(message, { file, ...details });
+  };
+
+/**
+ * Length of the header in bytes, from the file's first eight and its size. Throws FormatError for one that
+ * the format or the file has no room for.
+ */
+export const headerLength = (first: Uint8Array, fileBytes: number, file: string): number => {
+  const fail = failer(file);
+  if (fileBytes < 8 || first.length < 8)
+    fail(`is ${fileBytes} bytes long; a safetensors file has at least 8`, { offset: 0 });
+  const declared = new DataView(first.buffer, first.byteOffset).getBigUint64(0, true);
   if (declared > BigInt(MAX_HEADER))
     fail(`declares a header of ${declared} bytes; ${MAX_HEADER} are allowed`, { offset: 0 });
-  const length = Number(declared);
-  if (8 + length > bytes.length)
-    fail(`declares a header of ${length} bytes and has ${bytes.length - 8}`, { offset: 0 });
+  if (8 + Number(declared) > fileBytes)
+    fail(`declares a header of ${declared} bytes and has ${fileBytes - 8}`, { offset: 0 });
+  return Number(declared);
+};
+
+const headerText = (bytes: Uint8Array, length: number, fail: Fail): string => {
   if (length === 0 || bytes[8] !== 0x7b) return fail("the header does not begin with {", { offset: 8 });
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(8, 8 + length));
@@ -226,7 +181,7 @@ const headerText = (bytes: Uint8Array, fail: Fail): string => {
 };
 
 const contiguous = (
-  found: readonly (readonly [string, Entry])[],
+  found: readonly (readonly [string, SafetensorsEntry])[],
   place: Omit<Place, "keyOffset">,
   fail: Fail,
 ): void => {
@@ -242,12 +197,18 @@ const contiguous = (
     fail(`has ${dataLength - at} bytes after the last tensor`, { offset: dataOffset + at });
 };
 
-/** Reads and checks the header of a whole file. Throws FormatError naming file, tensor and offset. */
-export const parseHeader = (bytes: Uint8Array, file: string): SafetensorsHeader => {
-  const fail: Fail = (message, details) => {
-    throw new FormatError(message, { file, ...details });
-  };
-  const text = headerText(bytes, fail);
+/**
+ * Reads and checks the header of a file of `fileBytes`, of which `bytes` holds at least the header. Throws
+ * FormatError naming file, tensor and offset.
+ */
+export const parseHeader = (
+  bytes: Uint8Array,
+  file: string,
+  fileBytes: number = bytes.length,
+): SafetensorsHeader => {
+  const fail = failer(file);
+  const length = headerLength(bytes, fileBytes, file);
+  const text = headerText(bytes, length, fail);
   let json: Record<string, unknown> = {};
   try {
     json = JSON.parse(text);
@@ -257,9 +218,9 @@ export const parseHeader = (bytes: Uint8Array, file: string): SafetensorsHeader 
   const twice = repeatedKey(text);
   if (twice !== undefined)
     fail("stands twice in the header", { tensor: twice.key, offset: 8 + twice.offset });
-  const dataOffset = 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  const data = { dataOffset, dataLength: bytes.length - dataOffset };
-  const found: [string, Entry][] = [];
+  const dataOffset = 8 + length;
+  const data = { dataOffset, dataLength: fileBytes - dataOffset };
+  const found: [string, SafetensorsEntry][] = [];
   let metadata = new Map<string, string>();
   for (const { key, offset } of topLevelKeys(text)) {
     const value = Object.getOwnPropertyDescriptor(json, key)?.value;

@@ -30,7 +30,8 @@ test("an index reads back and joins", () => {
   const shards = planShards(tensors, 16);
   const text = encodeIndex(shards, tensors);
   expect(JSON.parse(text).metadata).toEqual({ total_size: 32 });
-  const index = decodeIndex(text);
+  const { places: index, totalBytes } = decodeIndex(text);
+  expect(totalBytes).toBe(32);
   expect([...index.keys()]).toEqual(names);
   const files = new Map(
     shards.map((list, i) => [shardName(i, 2), new Map(list.map((n) => [n, tensors.get(n)!]))]),
@@ -61,7 +62,7 @@ test("a name given twice is refused, also if spelt in another way", () => {
   expect(tensor).toBe("b");
   expect(offset).toBe(Buffer.byteLength(text.slice(0, text.indexOf('"\\u0062"'))));
   expect(refusal('{"weight_map":{"a":"x.safetensors"},"weight_map":{}}').details.tensor).toBe("weight_map");
-  expect(decodeIndex('{"metadata":{"a":1},"weight_map":{"a":"x.safetensors"}}').size).toBe(1);
+  expect(decodeIndex('{"metadata":{"a":1},"weight_map":{"a":"x.safetensors"}}').places.size).toBe(1);
 });
 
 test("tensors that are missing, unexpected or elsewhere are refused", () => {

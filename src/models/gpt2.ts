@@ -7,25 +7,33 @@ import type { Value } from "../ir/op.ts";
 import { constant } from "../ir/op.ts";
 import { tensor } from "../ir/tensor.ts";
 import { type Attention, attention } from "../nn/attention.ts";
+import { cacheWidth } from "../nn/cachedAttention.ts";
 import { dropout } from "../nn/dropout.ts";
+import type { Projection } from "../nn/fused.ts";
 import { conv1d, embed, type Linear, project } from "../nn/linear.ts";
 import { type Norm, norm, normSpec } from "../nn/norm.ts";
 import { normal, type Param, type ParamSpec, param, type Weight, zerosInit } from "../nn/param.ts";
-import { causalMask } from "../ops/attention.ts";
 import { add, gelu, geluTanh, relu } from "../ops/elementwise.ts";
 import { ConfigError } from "../util/errors.ts";
 import type { Tree } from "../util/tree.ts";
-import { checkFields, intField, numberField, oneOf } from "./config.ts";
+import { checkFields, type Fields, intField, numberField, oneOf } from "./config.ts";
+import { freshRange, tokenField } from "./decoderConfig.ts";
+import { causalPaddingMask, classifierSpec, classify, type HeadFields, headFields } from "./decoderHead.ts";
 import type { Architecture, Inputs, Outputs } from "./model.ts";
-import { architecturesField } from "./task.ts";
+import { architecturesField, taskOf } from "./task.ts";
 
 // B batch, T time, C channels, V vocabulary
 
-const classes = { "causal-lm": "GPT2LMHeadModel" };
+const classes = {
+  "causal-lm": "GPT2LMHeadModel",
+  "sequence-classification": "GPT2ForSequenceClassification",
+  "token-classification": "GPT2ForTokenClassification",
+  features: "GPT2Model",
+};
 
 const activations = { gelu_new: geluTanh, gelu, relu } as const;
 
-export interface Gpt2Config {
+export interface Gpt2Config extends HeadFields {
   readonly model_type: "gpt2";
   readonly architectures: readonly string[];
   readonly vocab_size: number;
@@ -43,6 +51,7 @@ export interface Gpt2Config {
   readonly tie_word_embeddings: boolean;
   readonly bos_token_id: number;
   readonly eos_token_id: number;
+  readonly pad_token_id: number | null;
 }
 
 export type Block<T> = {
@@ -53,26 +62,39 @@ export type Block<T> = {
 };
 export type Gpt2Params<T> = {
   transformer: { wte: { weight: T }; wpe: { weight: T }; h: Block<T>[]; ln_f: Norm<T> };
+  /** The head of a classifier of texts. */
+  score?: Projection<T>;
+  /** The head of a classifier of tokens. */
+  classifier?: Projection<T>;
 };
-
-/**
- * GPT-2's 0.02 at its width of 768, scaled to others: narrow models learn far more slowly from smaller first
- * weights.
- */
-const initRange = (width: number): number => 0.02 * Math.sqrt(768 / width);
 
 /** The config of a new model: no dropout, and first weights that suit its width, unless told. */
 export const gpt2Config = (fields: Partial<Gpt2Config> & { vocab_size: number }): Gpt2Config => {
-  const dropout = { resid_pdrop: 0, embd_pdrop: 0, attn_pdrop: 0 };
-  const initializer_range = initRange(fields.n_embd ?? 768);
+  const dropout = { resid_pdrop: 0, embd_pdrop: 0, attn_pdrop: 0, classifier_dropout: 0 };
+  const initializer_range = freshRange(fields.n_embd ?? 768);
   return gpt2.parse({ model_type: "gpt2", ...dropout, initializer_range, ...fields });
+};
+
+/** Throws ConfigError for what a GPT-2 could be told to be and is not here. */
+const refuseVariants = (f: Fields): void => {
+  for (const field of ["scale_attn_by_inverse_layer_idx", "add_cross_attention"]) {
+    if (f[field] === true) throw new ConfigError("true is not supported for gpt2", { field });
+  }
+  if (f.scale_attn_weights === false) {
+    throw new ConfigError("false is not supported for gpt2", { field: "scale_attn_weights" });
+  }
+  if (f.tie_word_embeddings === false) {
+    throw new ConfigError("an untied head is not supported for gpt2", { field: "tie_word_embeddings" });
+  }
 };
 
 const parse = (json: unknown): Gpt2Config => {
   const f = checkFields(json, "gpt2");
+  refuseVariants(f);
+  const architectures = architecturesField(f, classes);
   const config: Gpt2Config = {
     model_type: "gpt2",
-    architectures: architecturesField(f, classes),
+    architectures,
     vocab_size: intField(f, "vocab_size", 50257),
     n_positions: intField(f, "n_positions", 1024),
     n_embd: intField(f, "n_embd", 768),
@@ -88,15 +110,14 @@ const parse = (json: unknown): Gpt2Config => {
     tie_word_embeddings: true,
     bos_token_id: intField(f, "bos_token_id", 0, 0),
     eos_token_id: intField(f, "eos_token_id", 0, 0),
+    pad_token_id: tokenField(f, "pad_token_id", null),
+    ...headFields(f, taskOf({ classes }, { model_type: "gpt2", architectures, vocab_size: 1 })),
   };
   if (config.n_embd % config.n_head !== 0) {
     throw new ConfigError(`${config.n_embd} channels do not divide into ${config.n_head} heads`, {
       field: "n_head",
       hint: "choose a width (n_embd) that is a multiple of the number of heads",
     });
-  }
-  if (f.tie_word_embeddings === false) {
-    throw new ConfigError("an untied head is not supported for gpt2", { field: "tie_word_embeddings" });
   }
   return config;
 };
@@ -118,6 +139,13 @@ const blockSpec = (c: Gpt2Config): Block<ParamSpec> => {
   };
 };
 
+const headSpec = (c: Gpt2Config): Pick<Gpt2Params<ParamSpec>, "score" | "classifier"> => {
+  const task = taskOf({ classes }, c);
+  const size = { width: c.n_embd, std: c.initializer_range };
+  if (task === "sequence-classification") return { score: classifierSpec(task, c, size) };
+  return task === "token-classification" ? { classifier: classifierSpec(task, c, size) } : {};
+};
+
 const params = (c: Gpt2Config): Gpt2Params<ParamSpec> => ({
   transformer: {
     wte: { weight: param([c.vocab_size, c.n_embd], normal(c.initializer_range)) },
@@ -125,6 +153,7 @@ const params = (c: Gpt2Config): Gpt2Params<ParamSpec> => ({
     h: Array.from({ length: c.n_layer }, () => blockSpec(c)),
     ln_f: normSpec(c.n_embd),
   },
+  ...headSpec(c),
 });
 
 const positionsOf = (inputs: Inputs): Value => {
@@ -141,13 +170,12 @@ const positionsOf = (inputs: Inputs): Value => {
   );
 };
 
-const forward = (tree: Tree<Param>, inputs: Inputs, c: Gpt2Config): Outputs => {
-  const { transformer: p } = tree as unknown as Gpt2Params<Param>;
+const body = (p: Gpt2Params<Param>["transformer"], inputs: Inputs, c: Gpt2Config) => {
   const activation = activations[c.activation_function];
   const drop = (x: Value, rate: number, site: string) => dropout(x, rate, site, inputs.dropoutSeed);
   const drops = (rate: number) => rate > 0 && inputs.dropoutSeed !== undefined;
   const { cache } = inputs;
-  const mask = cache === undefined ? constant(causalMask(inputs.inputIds.shape[1] as number)) : undefined;
+  const mask = cache === undefined ? causalPaddingMask(inputs) : undefined;
   const present: Outputs["present"][number][] = [];
   const embedded = add(embed(p.wte.weight, inputs.inputIds), embed(p.wpe.weight, positionsOf(inputs)));
   let x = drop(embedded, c.embd_pdrop, "embd"); // [B, T, C]
@@ -164,8 +192,21 @@ const forward = (tree: Tree<Param>, inputs: Inputs, c: Gpt2Config): Outputs => {
     const inner = activation(conv1d(block.mlp.c_fc, norm(block.ln_2, x, c.layer_norm_epsilon)));
     x = add(x, drop(conv1d(block.mlp.c_proj, inner), c.resid_pdrop, `${site}.mlp`));
   });
-  const hidden = norm(p.ln_f, x, c.layer_norm_epsilon);
-  return { hidden, head: p.wte.weight, logits: project(p.wte.weight, hidden), present };
+  return { hidden: norm(p.ln_f, x, c.layer_norm_epsilon), present };
+};
+
+const forward = (tree: Tree<Param>, inputs: Inputs, c: Gpt2Config): Outputs => {
+  const { transformer, score, classifier } = tree as unknown as Gpt2Params<Param>;
+  const { hidden, present } = body(transformer, inputs, c);
+  const task = taskOf({ classes }, c);
+  if (task === "features") return { hidden, logits: hidden, present };
+  const own = score ?? classifier;
+  if (own !== undefined) {
+    const logits = classify(own, hidden, inputs, { task, pad: c.pad_token_id, head: c });
+    return { hidden, logits, present };
+  }
+  const head = transformer.wte.weight;
+  return { hidden, head, logits: project(head, hidden), present };
 };
 
 export const gpt2: Architecture<Gpt2Config, Gpt2Params<ParamSpec>> = {
@@ -173,8 +214,8 @@ export const gpt2: Architecture<Gpt2Config, Gpt2Params<ParamSpec>> = {
   kind: "decoder",
   classes,
   base: "transformer",
-  // Causal masks that older checkpoints store as buffers.
-  rename: (name) => (/\.attn\.(bias|masked_bias)$/.test(name) ? null : name),
+  // Causal masks that older checkpoints store as buffers, and the tied head.
+  rename: (name) => (/\.attn\.(bias|masked_bias)$|^lm_head\.weight$/.test(name) ? null : name),
   parse,
   params,
   forward,
@@ -182,14 +223,17 @@ export const gpt2: Architecture<Gpt2Config, Gpt2Params<ParamSpec>> = {
     vocab: c.vocab_size,
     layers: c.n_layer,
     kvHeads: c.n_head,
-    headWidth: c.n_embd / c.n_head,
+    headWidth: cacheWidth(c.n_embd / c.n_head),
     positions: c.n_positions,
   }),
   keepLayers: (config, weights, layers) => {
     const tree = weights as unknown as Gpt2Params<Weight>;
     const h = layers.map((i) => tree.transformer.h[i]!);
-    const kept: Gpt2Params<Weight> = { transformer: { ...tree.transformer, h } };
-    return { config: { ...config, n_layer: layers.length }, weights: kept };
+    const kept: Gpt2Params<Weight> = { ...tree, transformer: { ...tree.transformer, h } };
+    return {
+      config: { ...config, n_layer: layers.length },
+      weights: kept as unknown as Tree<Weight>,
+    };
   },
   matrices: (c) => {
     const names: [string, "kn" | "nk"][] = [["transformer.wte.weight", "nk"]];
@@ -198,6 +242,7 @@ export const gpt2: Architecture<Gpt2Config, Gpt2Params<ParamSpec>> = {
         names.push([`transformer.h.${i}.${name}.weight`, "kn"]);
       }
     }
+    for (const head of Object.keys(headSpec(c))) names.push([`${head}.weight`, "nk"]);
     return new Map(names);
   },
 };

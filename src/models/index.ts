@@ -1,6 +1,20 @@
 /** Architectures, models, loading. */
+export * from "./bert.ts";
+export { architectureOf, type LoadOptions } from "./checkpointConfig.ts";
+export type { DecoderParams } from "./decoder.ts";
+export * from "./distilbert.ts";
+export { type EncoderConfig, type Labels, readsTokenTypes } from "./encoder.ts";
+export * from "./generationConfig.ts";
 export * from "./gpt2.ts";
+export * from "./llama.ts";
 export * from "./load.ts";
+export { type MarianParams, marian } from "./marian.ts";
+export type { MarianConfig } from "./marianConfig.ts";
 export * from "./model.ts";
+export * from "./qwen2.ts";
+export * from "./qwen3.ts";
 export { architectures } from "./registry.ts";
+export * from "./roberta.ts";
+export { type T5Params, t5 } from "./t5.ts";
+export type { T5Config } from "./t5Config.ts";
 export { taskOf } from "./task.ts";

@@ -107,6 +107,45 @@ export interface Architecture<C = any, P = any> {
   matrices(config: C): ReadonlyMap<string, "kn" | "nk">;
 }
 
+/** A decoder layer's cache of sequence-to-sequence: of the target so far, and of the source. */
+export interface CrossCache {
+  readonly decoder: { readonly key: Value; readonly value: Value };
+  readonly encoder: { readonly key: Value; readonly value: Value };
+}
+
+/** What the decoder of sequence-to-sequence reads. */
+export interface DecodeInputs {
+  /** [B, U] int32 or int64: the target's tokens; behind the cache's where there is one. */
+  readonly decoderInputIds: Value;
+  /** [B, S, C]: what `encode` gives. */
+  readonly encoded: Value;
+  /** [B, S]: 1 where a token of the source counts, 0 where there is padding. */
+  readonly attentionMask?: Value;
+  /** Serving: each layer's cache; `use` int64 [1] is 0 where all of it is to be ignored, else 1. */
+  readonly past?: { readonly layers: readonly CrossCache[]; readonly use: Value };
+  /** Training: see Inputs. */
+  readonly dropoutSeed?: Value;
+}
+
+export interface Decoded extends Omit<Outputs, "present"> {
+  /**
+   * The layers' caches: `decoder` grown by this call; `encoder` is what this call projected, which is the
+   * whole source without a past and nothing (length 0) with one.
+   */
+  readonly present: readonly CrossCache[];
+}
+
+/** An encoder and a decoder that reads it; `forward` is one after the other, for training. */
+// biome-ignore lint/suspicious/noExplicitAny: the defaults of the core types' parameters.
+export interface Seq2SeqArchitecture<C = any, P = any> extends Architecture<C, P> {
+  readonly kind: "seq2seq";
+  /** inputIds [B, S] and attentionMask [B, S] -> [B, S, C]. */
+  encode(params: Tree<Param>, inputs: Omit<Inputs, "decoderInputIds" | "cache">, config: C): Value;
+  decode(params: Tree<Param>, inputs: DecodeInputs, config: C): Decoded;
+  /** The decoder's first token, the one that pads, and those that end a text. */
+  tokens(config: C): { readonly start: number; readonly pad: number; readonly eos: readonly number[] };
+}
+
 /** One step of a model's ancestry: a pass or a training run with its options. */
 export interface HistoryStep {
   readonly name: string;

@@ -1,5 +1,23 @@
 /** The architectures by config.json's model_type. */
+import { bert } from "./bert.ts";
+import { distilbert } from "./distilbert.ts";
 import { gpt2 } from "./gpt2.ts";
+import { llama } from "./llama.ts";
+import { marian } from "./marian.ts";
 import type { Architecture } from "./model.ts";
+import { qwen2 } from "./qwen2.ts";
+import { qwen3 } from "./qwen3.ts";
+import { roberta } from "./roberta.ts";
+import { t5 } from "./t5.ts";
 
-export const architectures: Readonly<Record<string, Architecture>> = { gpt2 };
+export const architectures: Readonly<Record<string, Architecture>> = {
+  gpt2,
+  llama,
+  qwen2,
+  qwen3,
+  bert,
+  roberta,
+  distilbert,
+  t5,
+  marian,
+};

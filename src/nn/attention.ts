@@ -3,11 +3,12 @@
  */
 import type { Value } from "../ir/op.ts";
 import type { Dim } from "../ir/tensor.ts";
-import { attend, type CacheInputs, cachedAttend } from "../ops/attention.ts";
+import { attend, type CacheInputs } from "../ops/attention.ts";
 import { add } from "../ops/elementwise.ts";
 import { matmul } from "../ops/linalg.ts";
 import { softmax } from "../ops/reduce.ts";
 import { reshape, split, transpose } from "../ops/structure.ts";
+import { cachedAttention } from "./cachedAttention.ts";
 import { conv1d, type Linear } from "./linear.ts";
 import type { Param } from "./param.ts";
 
@@ -53,6 +54,8 @@ export const attention = (p: Attention<Param>, x: Value, options: AttentionOptio
   const qkv = conv1d(p.c_attn, x);
   if (options.cache === undefined) return { out: conv1d(p.c_proj, trained(qkv, options)) };
   const { heads: count, cache } = options;
-  const { out, key, value } = cachedAttend(qkv, cache, { heads: count, kvHeads: count, total: cache.total });
+  const headWidth = (qkv.shape[2] as number) / (3 * count);
+  const sizes = { heads: count, kvHeads: count, headWidth, total: cache.total };
+  const { out, key, value } = cachedAttention(qkv, cache, sizes);
   return { out: conv1d(p.c_proj, out), present: { key, value } };
 };

@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import type { Engine, Feeds, Session, SessionOptions } from "../engine/engine.ts";
 import { HALT } from "../formats/lower.ts";
-import type { DType, Tensor, TypedArray } from "../ir/tensor.ts";
+import type { DType, Tensor, TensorType, TypedArray } from "../ir/tensor.ts";
 import { MissingError, RunError } from "../util/errors.ts";
 
 type Ort = typeof import("onnxruntime-node");
@@ -46,9 +46,17 @@ const uncopied = (error: unknown): Record<string, OrtTensor> => {
   throw error;
 };
 
+const typesOf = ({ inputMetadata }: InferenceSession): Record<string, TensorType> => {
+  const types = inputMetadata.flatMap((input): [string, TensorType][] =>
+    input.isTensor ? [[input.name, { dtype: input.type as DType, shape: input.shape }]] : [],
+  );
+  return Object.fromEntries(types);
+};
+
 const sessionOf = (session: InferenceSession, wrap: (t: Tensor) => OrtTensor): Session => ({
   inputNames: session.inputNames,
   outputNames: session.outputNames,
+  inputTypes: typesOf(session),
   async run(feeds: Feeds, fetches: Feeds = {}) {
     const inputs: Record<string, OrtTensor> = {};
     for (const name of session.inputNames) {
@@ -74,20 +82,22 @@ const sessionOf = (session: InferenceSession, wrap: (t: Tensor) => OrtTensor): S
 export interface NodeEngineOptions {
   /** Threads inside one op; all cores unless told. Results are bit-equal for equal thread counts. */
   readonly threads?: number;
+  /** Where ops run: "cpu" unless told; on "webgpu", what it has no kernel for runs on the processor. */
+  readonly device?: "cpu" | "webgpu";
 }
 
-/** The onnxruntime-node CPU engine. Throws MissingError where the package or its library is missing. */
+/** The onnxruntime-node engine. Throws MissingError where the package or its library is missing. */
 export const nodeEngine = async (options: NodeEngineOptions = {}): Promise<Engine> => {
-  const { threads = availableParallelism() } = options;
+  const { threads = availableParallelism(), device = "cpu" } = options;
   const ort = await loadRuntime();
   const wrap = wrapper(ort);
   return {
-    name: "onnxruntime-node cpu",
+    name: `onnxruntime-node ${device}`,
     version: ort.env.versions.node ?? ort.env.versions.common,
     threads,
     async load(model, sessionOptions: SessionOptions = {}) {
       const config: InferenceSession.SessionOptions = {
-        executionProviders: ["cpu"],
+        executionProviders: [device],
         graphOptimizationLevel: sessionOptions.optimize === "none" ? "disabled" : "all",
         intraOpNumThreads: sessionOptions.threads ?? threads,
         logSeverityLevel: 3,

@@ -8,7 +8,7 @@ import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, isAbsolute, join, normalize, resolve } from "node:path";
 import { ConfigError, RunError } from "../util/errors.ts";
 
-export type Chunks = readonly Uint8Array[];
+export type Chunks = Iterable<Uint8Array>;
 
 const hints: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full: make room, then go on with --resume",
@@ -110,7 +110,7 @@ export const writeFileDurable = async (path: string, chunks: Chunks): Promise<vo
 /** Writes files into a folder that is not in use yet; names may have subfolders but never leave it. */
 export const writeInto = async (
   dir: string,
-  files: ReadonlyMap<string, Chunks>,
+  files: Iterable<readonly [name: string, chunks: Chunks]>,
 ): Promise<Map<string, Written>> => {
   const written = new Map<string, Written>();
   const folders = new Set([dir]);
@@ -163,7 +163,10 @@ const swap = async (temporary: string, dir: string): Promise<void> => {
  * is replaced; anything else there is left alone. Throws ConfigError for what is in the way, RunError
  * where writing fails.
  */
-export const writeFolder = async (dir: string, files: ReadonlyMap<string, Chunks>): Promise<void> => {
+export const writeFolder = async (
+  dir: string,
+  files: Iterable<readonly [name: string, chunks: Chunks]>,
+): Promise<void> => {
   const place = resolve(dir);
   const names = await namesIn(place);
   if (names !== undefined && names.length > 0 && !names.includes(MARKER)) {

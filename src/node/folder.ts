@@ -1,48 +1,36 @@
-/** Reads a model's folder: config.json, model.safetensors, the tokenizer's files. */
-import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+/** Reads a model's folder: config.json, safetensors, how it generates, the tokenizer's files. */
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { decodeSafetensors } from "../formats/safetensors.ts";
-import { decodeIndex, joinShards } from "../formats/safetensorsIndex.ts";
-import type { Tensor } from "../ir/tensor.ts";
-import { modelOf } from "../models/load.ts";
-import type { HistoryStep, Json, Model } from "../models/model.ts";
-import { loadTokenizer, type Tokenizer } from "../tokenizer/index.ts";
-import { DataError, FormatError } from "../util/errors.ts";
+import { architectureOf, inFile, type LoadOptions } from "../models/checkpointConfig.ts";
+import { type Generation, generationOf } from "../models/generationConfig.ts";
+import { modelFrom } from "../models/load.ts";
+import type { HistoryStep, Model } from "../models/model.ts";
+import { planOf } from "../models/plan.ts";
+import type { Tokenizer } from "../tokenizer/index.ts";
+import { DataError } from "../util/errors.ts";
 import { MARKER } from "./files.ts";
+import { readJson, readJsonIfThere } from "./modelFile.ts";
+import { readTokenizer } from "./tokenizerFiles.ts";
+import { checkMemory, findWeights, freeMemory, readWeights } from "./weights.ts";
 
-export interface ModelFolder {
+export interface LoadFolderOptions extends LoadOptions {
+  /** Bytes that the weights may take; what is free unless told. */
+  readonly memoryBytes?: number;
+}
+
+/** A folder's model, without its tokenizer. */
+export interface LoadedModel {
   readonly dir: string;
   readonly model: Model;
-  readonly tokenizer: Tokenizer;
+  /** How its authors mean it to generate. */
+  readonly generation: Generation;
   /** The dtype that the folder offers by default. */
   readonly dtype: string;
 }
 
-const INDEX = "model.safetensors.index.json";
-
-const read = async (dir: string, name: string): Promise<Buffer> => {
-  const path = join(dir, name);
-  try {
-    return await readFile(path);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new DataError(`cannot be read (${code})`, {
-      file: path,
-      cause,
-      hint: "a model's folder has config.json, model.safetensors and tokenizer.json; anneal train makes one",
-    });
-  }
-};
-
-const readJson = async (dir: string, name: string): Promise<Json> => {
-  const text = (await read(dir, name)).toString("utf8");
-  try {
-    return JSON.parse(text) as Json;
-  } catch (cause) {
-    throw new FormatError(`is not JSON (${(cause as Error).message})`, { file: join(dir, name), cause });
-  }
-};
+export interface ModelFolder extends LoadedModel {
+  readonly tokenizer: Tokenizer;
+}
 
 /** What made the folder, where anneal did. */
 const historyOf = async (dir: string): Promise<readonly HistoryStep[]> => {
@@ -50,29 +38,43 @@ const historyOf = async (dir: string): Promise<readonly HistoryStep[]> => {
   return (made as { history?: readonly HistoryStep[] } | null)?.history ?? [];
 };
 
-/** The tensors of one file or of the shards that an index names, and the file to name in errors. */
-const tensorsOf = async (dir: string) => {
-  const index = join(dir, INDEX);
-  if (!existsSync(index)) {
-    const file = join(dir, "model.safetensors");
-    return { file, tensors: decodeSafetensors(await read(dir, "model.safetensors"), file).tensors };
-  }
-  const places = decodeIndex((await read(dir, INDEX)).toString("utf8"), index);
-  const shards = new Map<string, ReadonlyMap<string, Tensor>>();
-  for (const name of new Set(places.values())) {
-    shards.set(name, decodeSafetensors(await read(dir, name), join(dir, name)).tensors);
-  }
-  return { file: index, tensors: joinShards(places, shards) };
+const checkFolder = async (dir: string): Promise<void> => {
+  const found = await stat(dir).catch((cause: NodeJS.ErrnoException) => {
+    throw new DataError(`cannot be read (${cause.code})`, {
+      file: dir,
+      cause,
+      hint: "name a model's folder",
+    });
+  });
+  if (!found.isDirectory()) throw new DataError("is no folder", { file: dir, hint: "name a model's folder" });
 };
 
-/** Loads a folder. Throws DataError for missing files, FormatError and ConfigError for what they hold. */
-export const loadFolder = async (dir: string): Promise<ModelFolder> => {
+/**
+ * Loads a folder's model. Everything that can be refused is, before its weights are read: throws DataError
+ * for missing files, ConfigError and FormatError for what they hold, MissingError for a model that is too
+ * large.
+ */
+export const loadModel = async (dir: string, options: LoadFolderOptions = {}): Promise<LoadedModel> => {
+  await checkFolder(dir);
+  const configFile = join(dir, "config.json");
   const config = await readJson(dir, "config.json");
-  const tokenizerJson = await readJson(dir, "tokenizer.json");
-  const tokenizer = loadTokenizer(tokenizerJson, await readJson(dir, "tokenizer_config.json"));
-  const { file, tensors } = await tensorsOf(dir);
-  const model = modelOf(config, tensors, file);
+  architectureOf(config, configFile);
+  const generationJson = await readJsonIfThere(dir, "generation_config.json");
+  const generationFile = generationJson === undefined ? configFile : join(dir, "generation_config.json");
+  const generation = inFile(generationFile, () => generationOf(generationJson, config));
+  const files = await findWeights(dir);
+  const plan = planOf(config, files.places, files.file, { configFile, ...options });
+  checkMemory(plan, files.file, options.memoryBytes ?? freeMemory());
+  const model = modelFrom(plan, await readWeights(plan, files));
+  const history = [...(await historyOf(dir)), ...model.history];
   const wanted = (config as { "transformers.js_config"?: { dtype?: string } })["transformers.js_config"]
     ?.dtype;
-  return { dir, model: { ...model, history: await historyOf(dir) }, tokenizer, dtype: wanted ?? "fp32" };
+  return { dir, model: { ...model, history }, generation, dtype: wanted ?? "fp32" };
+};
+
+/** Loads a folder: its tokenizer, then its model. Throws as `loadModel` does. */
+export const loadFolder = async (dir: string, options: LoadFolderOptions = {}): Promise<ModelFolder> => {
+  await checkFolder(dir);
+  const tokenizer = await readTokenizer(dir);
+  return { ...(await loadModel(dir, options)), tokenizer };
 };

@@ -95,27 +95,40 @@ export interface CacheInputs {
   readonly bias?: Value;
 }
 
-type GroupQuery = { heads: number; kvHeads: number; scale: number; total: Dim; bias: boolean };
+type GroupQuery = { heads: number; kvHeads: number; scale: number; total: Dim; packed: boolean };
+
+/** Shapes [B, T, width] of query, key and value, or of all in one. */
+const checkHeads = (inputs: readonly Value[], { heads, kvHeads, packed }: GroupQuery, d: Dim): void => {
+  const widths = packed ? [heads + 2 * kvHeads] : [heads, kvHeads, kvHeads];
+  const fits = widths.every((w, i) => typeof d === "number" && inputs[i]?.shape[2] === w * d);
+  if (!fits) {
+    const shapes = inputs.slice(0, widths.length).map((v) => shapeText(v.shape));
+    throw new ShapeError(
+      `cachedAttend: ${shapes.join(", ")} does not hold ${heads} + 2 x ${kvHeads} heads of ${d}`,
+    );
+  }
+  if ((d as number) % 8 !== 0) {
+    throw new ShapeError(`cachedAttend: heads of ${d} are not a multiple of 8 wide, as the kernel needs`, {
+      hint: "choose a head width that is a multiple of 8",
+    });
+  }
+};
 
 const cachedOp: Op<readonly Value[], GroupQuery, [out: Value, key: Value, value: Value]> = {
   name: "cachedAttend",
-  infer: ([qkv, pastKey], { heads, kvHeads, total }) => {
-    const [b, t, width] = qkv!.shape;
+  infer: (inputs, attrs) => {
+    const [pastKey] = inputs.slice(attrs.packed ? 1 : 3);
+    const [b, t] = inputs[0]!.shape;
+    const { dtype } = inputs[0]!;
     const d = pastKey!.shape[3]!;
-    if (typeof d !== "number" || width !== (heads + 2 * kvHeads) * d) {
-      throw new ShapeError(
-        `cachedAttend: ${shapeText(qkv!.shape)} does not hold ${heads} + 2 x ${kvHeads} heads of ${d}`,
-      );
-    }
-    const cache = { dtype: qkv!.dtype, shape: [b!, kvHeads, total, d] };
-    return [{ dtype: qkv!.dtype, shape: [b!, t!, heads * d] }, cache, cache];
+    checkHeads(inputs, attrs, d);
+    const cache = { dtype, shape: [b!, attrs.kvHeads, attrs.total, d] };
+    return [{ dtype, shape: [b!, t!, attrs.heads * (d as number)] }, cache, cache];
   },
-  onnx: (
-    emit,
-    [qkv, pastKey, pastValue, seqlensK, totalLength, bias],
-    { attrs: { heads, kvHeads, scale } },
-  ) => {
-    const inputs = [qkv!, "", "", pastKey!, pastValue!, seqlensK!, totalLength!];
+  onnx: (emit, names, { attrs: { heads, kvHeads, scale, packed } }) => {
+    const query = packed ? [names[0]!, "", ""] : names.slice(0, 3);
+    const [pastKey, pastValue, seqlensK, totalLength, bias] = names.slice(packed ? 1 : 3);
+    const inputs = [...query, pastKey!, pastValue!, seqlensK!, totalLength!];
     if (bias !== undefined) inputs.push("", "", "", bias);
     const attrs = { num_heads: { int: heads }, kv_num_heads: { int: kvHeads }, scale: { float: scale } };
     return emit.node("GroupQueryAttention", inputs, attrs, { domain: "com.microsoft", outputs: 3 });
@@ -130,24 +143,53 @@ export interface CachedOptions {
   readonly scale?: number;
 }
 
+/** Query [B, T, H D], key and value [B, T, Hkv D]. */
+export type Projections = readonly [query: Value, key: Value, value: Value];
+
 /**
- * Causal attention against a cache: qkv [B, T, (H + 2 Hkv) D] packed -> out [B, T, H D] and the grown cache.
- * Inference only; keys are appended behind `seqlensK`. Past and present may be one buffer.
+ * Causal attention against a cache: `given` is packed [B, T, (H + 2 Hkv) D] or its three parts -> out
+ * [B, T, H D] and the grown cache. H / Hkv heads share a key and a value (Ainslie et al. 2023,
+ * https://arxiv.org/abs/2305.13245). Inference only; keys are appended behind `seqlensK`. Past and present
+ * may be one buffer.
  */
-export const cachedAttend = (qkv: Value, cache: CacheInputs, options: CachedOptions) => {
+export const cachedAttend = (given: Value | Projections, cache: CacheInputs, options: CachedOptions) => {
   const { heads, kvHeads, total } = options;
   const scale = options.scale ?? 1 / Math.sqrt(cache.pastKey.shape[3] as number);
   const { pastKey, pastValue, seqlensK, totalLength, bias } = cache;
-  const inputs = [qkv, pastKey, pastValue, seqlensK, totalLength, ...(bias === undefined ? [] : [bias])];
-  const attrs = { heads, kvHeads, scale, total, bias: bias !== undefined };
-  const [out, key, value] = apply(cachedOp, inputs, attrs);
+  const packed = "node" in given;
+  const inputs = [
+    ...(packed ? [given] : given),
+    ...[pastKey, pastValue, seqlensK, totalLength],
+    ...(bias === undefined ? [] : [bias]),
+  ];
+  const [out, key, value] = apply(cachedOp, inputs, { heads, kvHeads, scale, total, packed });
   return { out, key, value };
 };
 
-/** [1, 1, T, T] additive mask: 0 on and below the diagonal, -1e9 above. */
-export const causalMask = (length: number) => {
-  const mask = tensorOf("float32", [1, 1, length, length], []);
+const emptyCacheOp: Op<[rows: Value], { kvHeads: number; width: number }, [Value]> = {
+  name: "emptyCache",
+  infer: ([rows], { kvHeads, width }) => [{ dtype: "float32", shape: [rows.shape[0]!, kvHeads, 0, width] }],
+  onnx: (emit, [rows], { attrs: { kvHeads, width } }) => {
+    const [batch] = emit.node("Shape", [rows], { start: { int: 0 }, end: { int: 1 } });
+    const rest = emit.constant(tensorOf("int64", [3], [kvHeads, 0, width]));
+    const [shape] = emit.node("Concat", [batch!, rest], { axis: { int: 0 } });
+    return emit.node("ConstantOfShape", [shape!], { value: { tensor: tensorOf("float32", [1], [0]) } });
+  },
+};
+
+/** A cache of nothing for the rows of `rows` [B, ...]: [B, kvHeads, 0, width]. */
+export const emptyCache = (rows: Value, kvHeads: number, width: number): Value =>
+  apply(emptyCacheOp, [rows], { kvHeads, width })[0];
+
+/**
+ * [1, 1, T, T] additive mask: 0 on and below the diagonal, -1e9 above; [1, 1, groups T, T] where queries of
+ * several heads stand behind one another.
+ */
+export const causalMask = (length: number, groups = 1) => {
+  const mask = tensorOf("float32", [1, 1, groups * length, length], []);
   const data = mask.data as Float32Array;
-  for (let row = 0; row < length; row++) data.fill(-1e9, row * length + row + 1, (row + 1) * length);
+  for (let row = 0; row < groups * length; row++) {
+    data.fill(-1e9, row * length + (row % length) + 1, (row + 1) * length);
+  }
   return mask;
 };

@@ -1,5 +1,7 @@
 /** All ops, a file a family. */
 export * from "./attention.ts";
+export * from "./columns.ts";
+export * from "./detach.ts";
 export * from "./dynamic.ts";
 export * from "./elementwise.ts";
 export * from "./indexing.ts";
@@ -7,4 +9,7 @@ export * from "./linalg.ts";
 export * from "./quantized.ts";
 export * from "./random.ts";
 export * from "./reduce.ts";
+export * from "./rmsNorm.ts";
+export * from "./rotary.ts";
+export * from "./silu.ts";
 export * from "./structure.ts";

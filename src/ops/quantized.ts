@@ -8,6 +8,9 @@ import { ShapeError } from "../util/errors.ts";
 
 type Plain = Record<never, never>;
 
+/** What stands for 0 where 8-bit weights are unsigned. */
+const UINT8_ZERO = 128;
+
 const int8MatmulOp: Op<readonly Value[], Plain, [Value]> = {
   name: "int8Matmul",
   infer: ([x, q]) => {
@@ -16,18 +19,17 @@ const int8MatmulOp: Op<readonly Value[], Plain, [Value]> = {
     }
     return [{ dtype: x!.dtype, shape: [...x!.shape.slice(0, -1), q!.shape[1]!] }];
   },
-  onnx: (emit, [x, q, scale, bias]) =>
-    emit.node(
-      "DynamicQuantizeMatMul",
-      [x!, q!, scale!, ...(bias === undefined ? [] : ["", bias])],
-      {},
-      {
-        domain: "com.microsoft",
-      },
-    ),
+  onnx: (emit, [x, q, scale, bias], { inputs }) => {
+    const zero = inputs[1]!.dtype === "uint8" ? emit.constant(tensorOf("uint8", [], [UINT8_ZERO])) : "";
+    const rest = bias === undefined ? (zero === "" ? [] : [zero]) : [zero, bias];
+    return emit.node("DynamicQuantizeMatMul", [x!, q!, scale!, ...rest], {}, { domain: "com.microsoft" });
+  },
 };
 
-/** x [..., K] (quantized to uint8 on the fly) x q int8 [K, N] * scale [N] (+ bias [N]) -> [..., N]. */
+/**
+ * x [..., K] (quantized to uint8 on the fly) x q [K, N] * scale [N] (+ bias [N]) -> [..., N]. q is int8, or
+ * uint8 with 128 standing for 0.
+ */
 export const int8Matmul = (x: Value, q: Value, scale: Value, bias?: Value): Value =>
   apply(int8MatmulOp, bias === undefined ? [x, q, scale] : [x, q, scale, bias], {})[0];
 
@@ -76,15 +78,19 @@ const int8RowsOp: Op<[q: Value, scale: Value, ids: Value], Plain, [Value]> = {
     const perm = [...Array.from({ length: rank }, (_, i) => i + 1), 0];
     const [columns] = emit.node("Gather", [q, ids], { axis: { int: 1 } });
     const [rows] = emit.node("Transpose", [columns!], { perm: { ints: perm } });
-    const [wide] = emit.node("Cast", [rows!], { to: { int: 1 } });
+    const [cast] = emit.node("Cast", [rows!], { to: { int: 1 } });
+    const [wide] =
+      inputs[0].dtype === "uint8"
+        ? emit.node("Sub", [cast!, emit.constant(tensorOf("float32", [], [UINT8_ZERO]))])
+        : [cast!];
     const [factor] = emit.node("Gather", [scale, ids], { axis: { int: 0 } });
     const [column] = emit.node("Unsqueeze", [factor!, emit.constant(tensorOf("int64", [1], [-1]))]);
     return emit.node("Mul", [wide!, column!]);
   },
 };
 /**
- * Columns `ids` of an int8 matrix q [K, N] with scale [N], as rows [...ids, K]: an embedding over a tied
- * head.
+ * Columns `ids` of an 8-bit matrix q [K, N] (see int8Matmul) with scale [N], as rows [...ids, K]: an
+ * embedding over a tied head.
  */
 export const int8Rows = (q: Value, scale: Value, ids: Value): Value =>
   apply(int8RowsOp, [q, scale, ids], {})[0];

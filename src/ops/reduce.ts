@@ -43,6 +43,19 @@ const reduceMaxOp: Op<[x: Value], Plain, [Value]> = {
 /** [..., N] -> [..., 1]: the largest of the last axis; ties share the gradient. */
 export const reduceMax = (x: Value): Value => apply(reduceMaxOp, [x], {})[0];
 
+const cumsumOp: Op<[x: Value], { axis: number; reverse: boolean }, [Value]> = {
+  name: "cumsum",
+  infer: ([x]) => [{ dtype: x.dtype, shape: x.shape }],
+  vjp: ([g], { attrs: { axis, reverse } }) => [cumsum(g, axis, !reverse)],
+  onnx: (emit, [x], { attrs: { axis, reverse } }) =>
+    emit.node("CumSum", [x, emit.constant(tensorOf("int64", [], [axis]))], {
+      reverse: { int: reverse ? 1 : 0 },
+    }),
+};
+/** Sums of the elements of `axis` up to each, itself included; from the end where `reverse`. */
+export const cumsum = (x: Value, axis: number, reverse = false): Value =>
+  apply(cumsumOp, [x], { axis: axisOf(axis, x.shape.length, "cumsum"), reverse })[0];
+
 const softmaxOp: Op<[x: Value], Plain, [Value]> = {
   name: "softmax",
   infer: ([x]) => [{ dtype: x.dtype, shape: x.shape }],

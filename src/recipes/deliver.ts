@@ -3,9 +3,9 @@
  * not at all.
  */
 import { createHash } from "node:crypto";
-import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import type { Engine } from "../engine/engine.ts";
+import { runTrial } from "../evaluate/trial.ts";
 import type { Json } from "../models/model.ts";
 import { loadBytes } from "../node/graph.ts";
 import { writeFolder } from "../node/store.ts";
@@ -14,12 +14,15 @@ import { generate } from "../serve/generate.ts";
 import { bundle, type Files, jsonBytes } from "../ship/bundle.ts";
 import { modelCard } from "../ship/card.ts";
 import { dtypes, type ShipDtype } from "../ship/dtype.ts";
-import { type Parity, parity, requireParity } from "../ship/parity.ts";
+import { requireParity } from "../ship/parity.ts";
 import { type Report, reportHtml } from "../ship/report.ts";
+import { allTargets, type DtypeParity, judged, type ParityFile, statusOf } from "../ship/verify.ts";
+import { referenceOf } from "../ship/verifyReference.ts";
 import type { Corpus } from "./corpus.ts";
 import { notesOf } from "./notes.ts";
 import type { Base, Optimized } from "./optimize.ts";
 import type { RunOptions } from "./options.ts";
+import { machineName } from "./parityFile.ts";
 import type { Curve } from "./pretrain.ts";
 import { version } from "./version.ts";
 
@@ -35,7 +38,7 @@ export interface Delivery {
 export interface Delivered {
   /** The folder. */
   readonly path: string;
-  readonly parity: Readonly<Record<ShipDtype, Parity>>;
+  readonly parity: ParityFile;
   readonly samples: Report["samples"];
   readonly notes: readonly string[];
   readonly hashes: Readonly<Record<string, string>>;
@@ -64,23 +67,29 @@ const promptsOf = ({ validation, tokenizer }: Corpus, count: number, length: num
   return usable.slice(0, count).map((i) => Array.from(tokens.subarray(i, i + length)));
 };
 
+/** What this machine can tell at once; other targets wait for anneal verify. Throws where fp32 is wrong. */
 const parityOf = async (
   engine: Engine,
   base: Base,
   files: Files,
   prompts: number[][],
-): Promise<Delivered["parity"]> => {
-  const shape = base.dense.arch.cache(base.dense.config);
-  const figures: Partial<Record<ShipDtype, Parity>> = {};
-  for (const [dtype, { file }] of Object.entries(dtypes)) {
-    const decoder = decoderOf(await loadBytes(engine, joined(files.get(file)!)), shape);
-    try {
-      figures[dtype as ShipDtype] = await parity(engine, base.dense, decoder, prompts);
-    } finally {
-      await decoder.dispose();
-    }
+): Promise<ParityFile> => {
+  const hashes = hashesOf(files);
+  const reference = await referenceOf(engine, base.dense, { texts: prompts, count: prompts.length });
+  const found: Record<string, DtypeParity> = {};
+  for (const [name, { file }] of Object.entries(dtypes)) {
+    const dtype = name as ShipDtype;
+    const trial = await runTrial(reference, () => engine.load(joined(files.get(file)!)));
+    if (dtype === "fp32") requireParity(trial);
+    found[dtype] = { ...judged(dtype, trial), sha256: hashes[file]! };
   }
-  return figures as Delivered["parity"];
+  const name = `${engine.name} ${engine.version}`;
+  return {
+    format: 1,
+    versions: { anneal: version, "onnxruntime-node": engine.version, node: process.versions.node },
+    machine: machineName(),
+    targets: allTargets({ "node-cpu": { status: statusOf(found), engine: name, dtypes: found } }),
+  };
 };
 
 /** A sample of the shipped file on the first prompts, at a temperature that shows what the model knows. */
@@ -114,12 +123,6 @@ const samplesOf = async (
   return samples;
 };
 
-const machine = (): string => {
-  const [cpu] = cpus();
-  const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`;
-  return `${cpu?.model.trim() ?? "unknown processor"}, ${cpus().length} cores, ${memory}`;
-};
-
 const reportOf = (engine: Engine, delivery: Delivery, parts: Omit<Delivered, "path">): Report => {
   const { optimized, corpus, curves, options, command } = delivery;
   const { choice } = optimized;
@@ -146,7 +149,7 @@ const reportOf = (engine: Engine, delivery: Delivery, parts: Omit<Delivered, "pa
       command,
       seed: options.seed,
       versions: { anneal: version, "onnxruntime-node": engine.version, node: process.versions.node },
-      machine: machine(),
+      machine: machineName(),
       hashes: parts.hashes,
       createdBy: `anneal ${version}`,
     },
@@ -171,7 +174,6 @@ export const deliver = async (engine: Engine, delivery: Delivery): Promise<Deliv
   const { positions } = base.dense.arch.cache(base.dense.config);
   const prompts = promptsOf(corpus, 10, Math.min(16, positions >> 1));
   const figures = await parityOf(engine, base, files, prompts);
-  requireParity(figures.fp32);
   const samples = await samplesOf(engine, delivery, base, files);
   const parts = { parity: figures, samples, notes: notesOf(optimized), hashes: hashesOf(files) };
   const report = reportOf(engine, delivery, parts);

@@ -19,13 +19,21 @@ export interface TokenizerOptions {
   readonly vocab: number;
 }
 
+/** Families that a fresh model can be of. */
+export type Family = "gpt2" | "llama" | "qwen2" | "qwen3";
+
 export interface ModelOptions {
+  /** A folder or a model of the Hub to go on from: its shape and tokenizer hold; "": a fresh model. */
+  readonly from: string;
+  /** Family of a fresh model. */
+  readonly family: Family;
   readonly n_layer: number;
   readonly n_head: number;
   readonly n_embd: number;
   /** Context length, tokens. */
   readonly n_positions: number;
   readonly dropout: number;
+  /** GPT-2's; the other families have SwiGLU. */
   readonly activation_function: Gpt2Config["activation_function"];
 }
 
@@ -80,6 +88,8 @@ export const defaults: RunOptions = {
   data: { paths: [], skipBadRows: false, validationShare: 0.06 },
   tokenizer: { kind: "bpe", vocab: 2048 },
   model: {
+    from: "",
+    family: "gpt2",
     n_layer: 4,
     n_head: 4,
     n_embd: 128,

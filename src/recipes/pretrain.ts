@@ -2,36 +2,19 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Engine } from "../engine/engine.ts";
-import { gpt2, gpt2Config } from "../models/gpt2.ts";
 import type { Json, Model } from "../models/model.ts";
-import type { ParamSpec } from "../nn/param.ts";
-import { countParams, initialize } from "../nn/param.ts";
+import { countParams } from "../nn/param.ts";
 import { nodeEngine } from "../node/engine.ts";
 import { appendLine, checkpointStore } from "../node/store.ts";
 import { optimizers } from "../optim/index.ts";
 import { scheduleOf } from "../optim/schedule.ts";
 import { checkpointsIn } from "../train/checkpoint.ts";
 import { type MetricsRow, type TrainOptions, type TrainResult, train } from "../train/loop.ts";
-import type { Tree } from "../util/tree.ts";
 import { type Corpus, corpus, heldOut, trainingSource } from "./corpus.ts";
+import type { RecipeHooks } from "./hooks.ts";
 import type { RunOptions, TrainingOptions } from "./options.ts";
-import type { Task, Ui } from "./ui.ts";
-
-/** A fresh model of the options' shape. */
-export const newModel = ({ model, seed }: RunOptions, { tokenizer }: Corpus): Model => {
-  const { dropout, ...shape } = model;
-  const config = gpt2Config({
-    ...shape,
-    vocab_size: tokenizer.vocabSize,
-    bos_token_id: tokenizer.eos,
-    eos_token_id: tokenizer.eos,
-    resid_pdrop: dropout,
-    embd_pdrop: dropout,
-    attn_pdrop: dropout,
-  });
-  const weights = initialize(gpt2.params(config) as unknown as Tree<ParamSpec>, seed);
-  return { arch: gpt2, config, weights, history: [] };
-};
+import { newModel, startOf } from "./start.ts";
+import type { Task } from "./ui.ts";
 
 /** The loop's options from those of a run. */
 export const loopOptions = (t: TrainingOptions, context: number, seed: number): TrainOptions => ({
@@ -106,13 +89,6 @@ export const follow = (name: string, task: Task, file: string) => {
   return { onRow, curve: (): Curve => ({ name, train, validation }) };
 };
 
-export interface PretrainHooks {
-  /** Go on from the newest checkpoint. */
-  readonly resume?: boolean;
-  /** Aborted: leave after a checkpoint. */
-  readonly signal?: AbortSignal;
-}
-
 /** Held-out tokens that training measures itself on; the candidates are measured on more. */
 const WATCHED = 16_384;
 
@@ -126,19 +102,19 @@ const identity = (options: RunOptions, { train }: Corpus): Json => {
   return { ...rest, tokens: train.tokens.length } as unknown as Json;
 };
 
-/** Trains a fresh model on the corpus in OUT/run. */
+/** Trains `model` on the corpus in OUT/run. */
 const pretrain = async (
   engine: Engine,
+  model: Model,
   data: Corpus,
   options: RunOptions,
-  { resume = false, signal }: PretrainHooks,
-  ui: Ui,
+  { resume = false, signal, ui }: RecipeHooks,
 ): Promise<Pretrained> => {
   const { train: t, model: shape, seed } = options;
   const run = join(options.out, "run");
-  const model = newModel(options, data);
   const millions = (countParams(model.weights) / 1e6).toFixed(2);
-  ui.line(`model: ${shape.n_layer} layers of ${shape.n_embd}, ${millions} M parameters`);
+  const { layers } = model.arch.cache(model.config);
+  ui.line(`model: ${model.arch.name}, ${layers} layers, ${millions} M parameters`);
   const store = checkpointStore(join(run, "checkpoints"), { onWarning: (line) => ui.warn(line) });
   const task = ui.task("training", t.steps);
   const { onRow, curve } = follow("full", task, join(run, "metrics.jsonl"));
@@ -161,13 +137,17 @@ export interface FromText {
   readonly engine: Engine;
   readonly data: Corpus;
   readonly trained: Pretrained;
+  /** Options with the context that the model takes. */
+  readonly options: RunOptions;
 }
 
 /** From the user's text to a trained model: what quickstart and train begin with. */
-export const trainFromText = async (options: RunOptions, hooks: PretrainHooks, ui: Ui): Promise<FromText> => {
-  const engine = await nodeEngine(options.threads > 0 ? { threads: options.threads } : {});
-  ui.stage("Reading and cleaning text");
-  const data = await corpus(options, ui);
-  ui.stage("Training");
-  return { engine, data, trained: await pretrain(engine, data, options, hooks, ui) };
+export const trainFromText = async (given: RunOptions, hooks: RecipeHooks): Promise<FromText> => {
+  const engine = await nodeEngine(given.threads > 0 ? { threads: given.threads } : {});
+  const { options, from } = await startOf(given, hooks);
+  hooks.ui.stage("Reading and cleaning text");
+  const data = await corpus(options, hooks.ui, from?.tokenizer);
+  hooks.ui.stage("Training");
+  const model = from?.model ?? newModel(options, data);
+  return { engine, data, trained: await pretrain(engine, model, data, options, hooks), options };
 };

@@ -15,19 +15,10 @@ import { scheduleOf } from "../optim/schedule.ts";
 import { decoderFiles } from "../ship/bundle.ts";
 import { type Corpus, heldOut, trainingSource } from "./corpus.ts";
 import { type Delivered, deliver } from "./deliver.ts";
+import type { RecipeHooks } from "./hooks.ts";
 import { type Optimized, type OptimizeOptions, optimize, type ProbeModel } from "./optimize.ts";
 import type { RunOptions } from "./options.ts";
 import { type Curve, follow, trainFromText } from "./pretrain.ts";
-import type { Ui } from "./ui.ts";
-
-export interface RecipeHooks {
-  readonly ui: Ui;
-  /** Aborted: leave after a checkpoint. */
-  readonly signal?: AbortSignal;
-  readonly resume?: boolean;
-  /** The command line, for the model card. */
-  readonly command: string;
-}
 
 export interface Outcome {
   readonly optimized: Optimized;
@@ -136,10 +127,10 @@ export const compressAndShip = async (
 };
 
 /** Runs everything; undefined when it was interrupted (a checkpoint is then in OUT/run). */
-export const quickstart = async (options: RunOptions, hooks: RecipeHooks): Promise<Outcome | undefined> => {
-  const unlock = await lockRun(join(options.out, "run"));
+export const quickstart = async (given: RunOptions, hooks: RecipeHooks): Promise<Outcome | undefined> => {
+  const unlock = await lockRun(join(given.out, "run"));
   try {
-    const { engine, data, trained } = await trainFromText(options, hooks, hooks.ui);
+    const { engine, data, trained, options } = await trainFromText(given, hooks);
     if (trained.ended === "interrupted") return undefined;
     return await compressAndShip(engine, trained.model, data, options, { ...hooks, curves: [trained.curve] });
   } finally {

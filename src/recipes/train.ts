@@ -3,10 +3,10 @@ import { join } from "node:path";
 import type { Json } from "../models/model.ts";
 import { lockRun, writeFolder } from "../node/store.ts";
 import { bundle, jsonBytes } from "../ship/bundle.ts";
+import type { RecipeHooks } from "./hooks.ts";
 import { formsOf } from "./optimize.ts";
 import type { RunOptions } from "./options.ts";
 import { trainFromText } from "./pretrain.ts";
-import type { RecipeHooks } from "./quickstart.ts";
 import { version } from "./version.ts";
 
 export interface Trained {
@@ -21,7 +21,7 @@ export interface Trained {
 export const trainModel = async (options: RunOptions, hooks: RecipeHooks): Promise<Trained | undefined> => {
   const unlock = await lockRun(join(options.out, "run"));
   try {
-    const { engine, data, trained } = await trainFromText(options, hooks, hooks.ui);
+    const { engine, data, trained } = await trainFromText(options, hooks);
     const { model, ended, steps, valLoss } = trained;
     if (ended === "interrupted") return undefined;
     const { forms } = await formsOf("full", model, { engine, seed: options.seed, log: () => {} });

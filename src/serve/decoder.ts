@@ -1,15 +1,18 @@
 /**
- * The decoding graph of a model, with the inputs and outputs that transformers.js expects. Padding on the
- * left is masked; past and present may be one shared buffer (GroupQueryAttention then writes its rows in
- * place).
+ * The graph of a decoder, with the inputs and outputs that transformers.js expects. One that generates reads
+ * on from a cache: padding on the left is masked; past and present may be one shared buffer
+ * (GroupQueryAttention then writes its rows in place). One that classifies or gives features reads whole
+ * texts, padded on either side.
  */
 import type { Value } from "../ir/op.ts";
 import { type Program, trace } from "../ir/program.ts";
 import type { TensorType } from "../ir/tensor.ts";
-import type { Model } from "../models/model.ts";
+import type { Model, Task } from "../models/model.ts";
+import { taskOf } from "../models/task.ts";
 import { project } from "../nn/linear.ts";
 import { asConstants } from "../nn/param.ts";
-import { keepLast, lengthOf } from "../ops/dynamic.ts";
+import { emptyCache } from "../ops/attention.ts";
+import { countUp, keepLast, lengthOf } from "../ops/dynamic.ts";
 import { add, cast, equal, mul, sub, where } from "../ops/elementwise.ts";
 import { reshape, sum } from "../ops/structure.ts";
 
@@ -40,13 +43,13 @@ const spec = (model: Model) => {
   };
 };
 
-/** Every row has S - 1 as its last key; what padding there is, the bias hides. */
-const shared = (mask: Value, positions: Value) => {
+/** Every row has S - 1 as its last key; what padding there is, the bias hides. Ids are [B, T]. */
+const shared = (mask: Value, ids: Value) => {
   const total = lengthOf(mask, 1);
   const blank = sum(mul(mask, 0), [1]); // [B]
   const hidden = where(equal(mask, 0), -1e9, 0);
-  const rows = mul(cast(positions, "float32"), 0); // zeros [B, T]: they carry T into the bias
-  const [b, t] = positions.shape;
+  const rows = cast(mul(ids, 0), "float32"); // zeros [B, T]: they carry T into the bias
+  const [b, t] = ids.shape;
   return {
     seqlensK: cast(add(blank, sub(total, 1)), "int32"),
     totalLength: cast(total, "int32"),
@@ -56,7 +59,7 @@ const shared = (mask: Value, positions: Value) => {
 };
 
 /** input_ids, attention_mask, position_ids, num_logits_to_keep, past_key_values.i.* -> logits, present.i.* */
-export const decoderProgram = (model: Model): Program =>
+const generating = (model: Model): Program =>
   trace(spec(model), (given) => {
     const v = given as unknown as DecoderInputs;
     const layers = v.past_key_values.map(({ key, value }) => ({ pastKey: key, pastValue: value }));
@@ -65,3 +68,39 @@ export const decoderProgram = (model: Model): Program =>
     const { hidden, head, present } = model.arch.forward(asConstants(model.weights), inputs, model.config);
     return { logits: project(head!, keepLast(hidden, v.num_logits_to_keep, "kept")), present };
   }) as unknown as Program;
+
+/** The inputs of a graph that reads whole texts; transformers.js counts positions for features only. */
+const wholeSpec = (task: Task) => ({
+  input_ids: int64("batch_size", "sequence_length"),
+  attention_mask: int64("batch_size", "sequence_length"),
+  ...(task === "features" ? { position_ids: int64("batch_size", "sequence_length") } : {}),
+});
+
+/**
+ * input_ids and attention_mask -> logits; with position_ids -> last_hidden_state where features are the
+ * task. The attention is that of decoding against a cache of nothing, which takes any length.
+ */
+const reading = (model: Model, task: Task): Program =>
+  trace(wholeSpec(task), (given) => {
+    const v = given as unknown as Omit<DecoderInputs, "position_ids"> & { position_ids?: Value };
+    const { input_ids: ids, attention_mask: mask } = v;
+    const { layers, kvHeads, headWidth } = model.arch.cache(model.config);
+    const nothing = emptyCache(ids, kvHeads, headWidth);
+    const past = Array.from({ length: layers }, () => ({ pastKey: nothing, pastValue: nothing }));
+    // From 0 on for each row, as the reference counts where it is told no positions.
+    const counted = add(mul(ids, 0), countUp(lengthOf(ids, 1), ids.shape[1]!)); // [B, T]
+    const inputs = {
+      inputIds: ids,
+      attentionMask: mask,
+      positionIds: v.position_ids ?? counted,
+      cache: { layers: past, ...shared(mask, ids) },
+    };
+    const { logits } = model.arch.forward(asConstants(model.weights), inputs, model.config);
+    return task === "features" ? { last_hidden_state: logits } : { logits };
+  }) as unknown as Program;
+
+/** The graph of a decoder for its task. */
+export const decoderProgram = (model: Model): Program => {
+  const task = taskOf(model.arch, model.config);
+  return task === "causal-lm" ? generating(model) : reading(model, task);
+};

@@ -1,7 +1,7 @@
-/** A decoding graph as something that takes steps: rows of tokens against a cache that is written in place. */
+/** A decoding graph as something that takes steps: rows of tokens against a cache written in place. */
 import { compile } from "../engine/compile.ts";
 import type { Engine, Session } from "../engine/engine.ts";
-import { type Tensor, tensor, zeros } from "../ir/tensor.ts";
+import { type DType, type Tensor, tensor, zeros } from "../ir/tensor.ts";
 import type { CacheShape, Model } from "../models/model.ts";
 import { ConfigError } from "../util/errors.ts";
 import { decoderProgram } from "./decoder.ts";
@@ -29,13 +29,14 @@ export interface Decoder {
   dispose(): Promise<void>;
 }
 
-const cacheOf = (shape: CacheShape, capacity: number, pads: readonly number[]): Cache => {
+/** Zeros in the dtype that the graph's cache has. */
+const cacheOf = (shape: CacheShape, capacity: number, pads: readonly number[], dtype: DType): Cache => {
   const feeds: Record<string, Tensor> = {};
   const fetches: Record<string, Tensor> = {};
   for (let layer = 0; layer < shape.layers; layer++) {
     for (const part of ["key", "value"]) {
       const dims = [pads.length, shape.kvHeads, capacity, shape.headWidth];
-      const buffer = zeros({ dtype: "float32", shape: dims });
+      const buffer = zeros({ dtype, shape: dims });
       feeds[`past_key_values.${layer}.${part}`] = buffer;
       fetches[`present.${layer}.${part}`] = buffer;
     }
@@ -76,7 +77,8 @@ const smallInputs = (pads: readonly number[], ids: ArrayLike<number>, past: numb
 /** A decoder over a loaded decoding graph (see `decoderProgram`), whoever made the file. */
 export const decoderOf = (session: Session, shape: CacheShape): Decoder => ({
   shape,
-  cache: (capacity = shape.positions, pads = [0]) => cacheOf(shape, capacity, pads),
+  cache: (capacity = shape.positions, pads = [0]) =>
+    cacheOf(shape, capacity, pads, session.inputTypes["past_key_values.0.key"]?.dtype ?? "float32"),
   step: async (cache, ids, past, keep = 1) => {
     const rows = cache.pads.length;
     const n = ids.length / rows;

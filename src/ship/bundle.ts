@@ -5,7 +5,7 @@
  */
 
 import { toOnnx } from "../formats/lower.ts";
-import { encodeOnnx } from "../formats/onnx.ts";
+import { encodeOnnx, type OnnxModel } from "../formats/onnx.ts";
 import { encodeSafetensors } from "../formats/safetensors.ts";
 import type { Json, Model } from "../models/model.ts";
 import { tensorsOf } from "../nn/param.ts";
@@ -22,16 +22,19 @@ const INLINE_LIMIT = 1.9e9;
 export const jsonBytes = (value: Json): Uint8Array =>
   new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`);
 
-/** The decoding graph of `model` as files: `path`, and `path_data` where it is too large for one. */
-export const decoderFiles = (model: Model, path: string): Files => {
-  const onnx = toOnnx(optimize(decoderProgram(model)), { name: "decoder", keepUnused: true });
+/** A graph as files: `path`, and `path_data` where its weights are more than `inlineLimit` bytes. */
+export const graphFiles = (onnx: OnnxModel, path: string, inlineLimit: number = INLINE_LIMIT): Files => {
   const size = onnx.graph.initializers.reduce((sum, { tensor }) => sum + tensor.data.byteLength, 0);
   const externalFile = `${path.split("/").at(-1)}_data`;
-  const { model: bytes, external } = encodeOnnx(onnx, size > INLINE_LIMIT ? { externalFile } : {});
+  const { model: bytes, external } = encodeOnnx(onnx, size > inlineLimit ? { externalFile } : {});
   const files: Files = new Map([[path, [bytes]]]);
   if (external !== undefined) files.set(`${path}_data`, external);
   return files;
 };
+
+/** The decoding graph of `model` as files: `path`, and `path_data` where it is too large for one. */
+export const decoderFiles = (model: Model, path: string): Files =>
+  graphFiles(toOnnx(optimize(decoderProgram(model)), { name: "decoder", keepUnused: true }), path);
 
 export interface BundleOptions {
   /** The dtype that a user gets who asks for none. */

@@ -3,10 +3,11 @@
  * Front matter as https://huggingface.co/docs/hub/model-cards describes it.
  */
 import { dtypes } from "./dtype.ts";
-import { bytes, count, fixed, megabytes, percent, short, signed } from "./figures.ts";
+import { bytes, count, fixed, megabytes, short, signed } from "./figures.ts";
 import { visible } from "./html.ts";
 import { chosenOf, type Report, type ReportCandidate } from "./report.ts";
 import { limitsOf } from "./reportCandidates.ts";
+import { parityMarkdown } from "./verifyTable.ts";
 
 /** Text within a line of Markdown: one line, nothing in it read as markup or HTML. */
 const inline = (text: string): string =>
@@ -120,20 +121,6 @@ With anneal, from a shell:
 
 ${fenced("npx anneal generate DIR", "sh")}`;
 
-const parityTable = ({ parity }: Report): string => {
-  const rows = Object.entries(parity).map(([dtype, p]) => [
-    dtype,
-    short(p.maxLogitDiff),
-    fixed(p.cosine, 6),
-    percent(p.topTokenAgreement),
-    percent(p.greedyAgreement),
-  ]);
-  return table(
-    ["dtype", "largest logit difference", "cosine", "same likeliest token", "same greedy continuation"],
-    rows,
-  );
-};
-
 const training = ({ data, tokens }: Report): string => {
   const rows = data.stages.map((s) => [
     inline(s.name),
@@ -176,7 +163,7 @@ export const modelCard = (report: Report): string => {
   const sections: readonly (readonly [title: string, text: string])[] = [
     ["Figures", figures(report, chosen)],
     ["Use", usage(chosen)],
-    ["Parity with the trained graph", parityTable(report)],
+    ["Parity with the trained graph", parityMarkdown(report.parity)],
     ["Training data", training(report)],
     ["How it was made", provenance(report)],
     ["Limits", limits(chosen)],

@@ -97,9 +97,20 @@ const fixture: Report = {
     },
   ],
   parity: {
-    fp32: parityOf(1.3e-5, 1, 1, 1),
-    q8: parityOf(0.0612, 0.99994, 0.981, 0.9),
-    q4: parityOf(1.42, 0.9962, 0.871, 0.3),
+    format: 1,
+    versions: {},
+    machine: "Some CPU @ 2.40GHz, 2 cores, 8 GiB",
+    targets: {
+      "node-cpu": {
+        status: "passed",
+        dtypes: {
+          fp32: parityOf(1.3e-5, 1, 1, 1),
+          q8: parityOf(0.0612, 0.99994, 0.981, 0.9),
+          q4: parityOf(1.42, 0.9962, 0.871, 0.3),
+        },
+      },
+      "web-wasm": { status: "not checked", reason: "a | b", dtypes: {} },
+    },
   },
   notes: ["int8 is not faster here: the matrices are small & few.", "distillation won back 95 % of it."],
   provenance: {
@@ -118,6 +129,7 @@ const fixture: Report = {
 function parityOf(maxLogitDiff: number, cosine: number, topTokenAgreement: number, greedyAgreement: number) {
   const firstTokenAgreement = topTokenAgreement;
   return {
+    status: "passed" as const,
     maxLogitDiff,
     cosine,
     topTokenAgreement,
@@ -277,7 +289,7 @@ describe("reportHtml", () => {
       curves: [],
       samples: [],
       notes: [],
-      parity: {},
+      parity: { ...fixture.parity, targets: {} },
       data: { stages: [{ name: "clean", docsIn: 0, docsOut: 0, bytesIn: 0, bytesOut: 0, reasons: [] }] },
     });
     expect(unclosed(least)).toEqual([]);
@@ -341,7 +353,11 @@ describe("modelCard", () => {
     expect(card).toContain("npx anneal generate DIR");
     expect(card).toContain("```sh\nanneal quickstart --max-mb 1 --max-loss 0.1\n```");
     expect(card).toContain("| config.json | `5e884898");
-    expect(card).toMatch(/\| q4 \| 1\.42 \| 0\.996200 \| 87\.1 % \| 30 % \|/);
+    expect(card).toMatch(
+      /\| node-cpu \| q4 \| passed \| 1\.42 \| 0\.996200 \| 87\.1 % \| 87\.1 % \| 30 % \|/,
+    );
+    expect(card).toContain("| web-wasm |  | not checked |");
+    expect(card).toContain("not checked: a \\| b");
     expect(card).not.toMatch(/NaN|undefined|Infinity|\[object/);
     expect(modelCard(structuredClone(fixture))).toBe(card);
   });

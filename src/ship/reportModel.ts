@@ -2,7 +2,7 @@
 import type { DataReport } from "../data/document.ts";
 import type { Budget, Figures } from "../search/budget.ts";
 import type { ShipDtype } from "./dtype.ts";
-import type { Parity } from "./parity.ts";
+import type { ParityFile } from "./verify.ts";
 
 /** A measured candidate. */
 export interface ReportCandidate extends Figures {
@@ -66,7 +66,7 @@ export interface Report {
     readonly bytesPerToken: number;
   };
   readonly samples: readonly Sample[];
-  readonly parity: Readonly<Partial<Record<ShipDtype, Parity>>>;
+  readonly parity: ParityFile;
   readonly notes: readonly string[];
   readonly provenance: Provenance;
 }

@@ -3,8 +3,8 @@ import type { Example, Reason, StageReport } from "../data/document.ts";
 import { lossChart } from "./chart.ts";
 import { bytes, count, fixed, percent, short } from "./figures.ts";
 import { type Html, html } from "./html.ts";
-import type { Parity } from "./parity.ts";
 import type { Report, ReportCurve } from "./reportModel.ts";
+import type { DtypeParity } from "./verify.ts";
 
 const curve = ({
   name,
@@ -66,26 +66,29 @@ ${samples.map(
 <pre><span class="prompt">${prompt}</span>${text}</pre></figure>`,
 )}</section>`;
 
-const parityRow = ([dtype, p]: [string, Parity]): Html => html`<tr><th scope="row">${dtype}</th>
+const parityRow = ([dtype, p]: [string, DtypeParity]): Html => html`<tr><th scope="row">${dtype}</th>
 <td>${short(p.maxLogitDiff)}</td><td>${fixed(p.cosine, 6)}</td><td>${percent(p.topTokenAgreement)}</td>
 <td>${percent(p.firstTokenAgreement)}</td><td>${percent(p.greedyAgreement)}</td></tr>`;
 
-const measuredOn = (figures: readonly Parity[]): string =>
+const measuredOn = (figures: readonly DtypeParity[]): string =>
   figures[0] === undefined
     ? ""
     : ` (${count(figures[0].prompts)} prompts, ${count(figures[0].tokens)} tokens continued)`;
 
 /** How the shipped graphs compare with the graph that was trained. */
-export const paritySection = ({ parity }: Report): Html => html`<section id="parity"><h2>Parity</h2>
+export const paritySection = ({ parity }: Report): Html => {
+  const dtypes = parity.targets["node-cpu"]?.dtypes ?? {};
+  return html`<section id="parity"><h2>Parity</h2>
 <p>The shipped files against the graph that was trained, in float32, on held-out
-text${measuredOn(Object.values(parity))}.
+text${measuredOn(Object.values(dtypes))}.
 fp32 has to agree; q8 and q4 are rounded and may differ.</p>
 <div class="scroll"><table><thead><tr><th scope="col">dtype</th>
 <th scope="col">largest logit<small>difference</small></th>
 <th scope="col">cosine</th><th scope="col">same likeliest<small>token</small></th>
 <th scope="col">same first<small>token</small></th>
 <th scope="col">same greedy<small>continuation</small></th></tr></thead>
-<tbody>${Object.entries(parity).map(parityRow)}</tbody></table></div></section>`;
+<tbody>${Object.entries(dtypes).map(parityRow)}</tbody></table></div></section>`;
+};
 
 /** Remarks that the figures call for. */
 export const notesSection = ({ notes }: Report): Html =>

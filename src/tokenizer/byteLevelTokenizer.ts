@@ -2,13 +2,15 @@
 import { FormatError } from "../util/errors.ts";
 import { type Merge, mergeWord, pairKey } from "./bpe.ts";
 import { byteChars, bytesToken, gpt2Splitter, type Splitter, tokenBytes } from "./byteLevel.ts";
+import { encoding, type PlainEncoder } from "./inputs.ts";
+import { type InputTemplate, templateOf } from "./postProcessor.ts";
 import {
   commonJson,
   configJson,
   decoding,
   type FilesOptions,
-  idBuffer,
   type Json,
+  type SpecialIds,
   type Tokenizer,
   type TokenizerFiles,
   tokenSplitter,
@@ -30,6 +32,10 @@ export interface ByteLevelParts {
   readonly ignoreMerges?: boolean;
   /** The files that the parts were read from, kept as they are. */
   readonly files?: TokenizerFiles;
+  /** What stands around a text; nothing unless given. */
+  readonly template?: InputTemplate;
+  /** Ids of the tokens that have a role; the first special token ends and begins texts unless given. */
+  readonly roles?: SpecialIds;
 }
 
 const filesOf = (
@@ -124,12 +130,12 @@ const wordEncoder = (parts: ByteLevelParts, ids: ReadonlyMap<string, number>) =>
   };
 };
 
-const encoderInto = (parts: ByteLevelParts, ids: ReadonlyMap<string, number>): Tokenizer["encodeInto"] => {
+const encoderInto = (parts: ByteLevelParts, ids: ReadonlyMap<string, number>): PlainEncoder => {
   const { specialTokens, addedTokens = [], normalize, split = gpt2Splitter() } = parts;
   const encodeWord = wordEncoder(parts, ids);
   const ordinary = tokenSplitter(addedTokens);
   const all = tokenSplitter([...specialTokens, ...addedTokens]);
-  return (text, out, { special = false } = {}) => {
+  return (text, out, special) => {
     const append = (word: string): void => {
       const encoded = encodeWord(word);
       if (typeof encoded === "number") out.push(encoded);
@@ -155,17 +161,13 @@ export const byteLevelTokenizer = (parts: ByteLevelParts): Tokenizer => {
     if (own === undefined) throw new FormatError(`the token ${JSON.stringify(token)} is not made of bytes`);
     return own;
   });
-  const encodeInto = encoderInto(parts, ids);
+  const eos = ids.get(parts.specialTokens[0]!)!;
   return {
     kind: "bpe",
     vocabSize: parts.tokens.length,
-    eos: ids.get(parts.specialTokens[0]!)!,
-    encode: (text, options) => {
-      const out = idBuffer(text.length >> 1);
-      encodeInto(text, out, options);
-      return out.take();
-    },
-    encodeInto,
+    eos,
+    specials: parts.roles ?? { bos: eos, eos, pad: eos, unk: eos },
+    ...encoding(encoderInto(parts, ids), parts.template ?? templateOf(null)),
     idOf: (token) => ids.get(token) ?? ids.get(bytesToken(utf8.encode(token))),
     files: (options = {}) => filesOf(parts, ids, options),
     ...decoding(bytes, parts.tokens, specials),

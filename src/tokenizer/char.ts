@@ -1,11 +1,12 @@
 /** Character-level tokenizer: one token for each code point that the training text has. */
 import { DataError } from "../util/errors.ts";
+import { encoding, type PlainEncoder } from "./inputs.ts";
+import { templateOf } from "./postProcessor.ts";
 import {
   commonJson,
   configJson,
   decoding,
   type FilesOptions,
-  idBuffer,
   type Tokenizer,
   tokenSplitter,
 } from "./tokenizer.ts";
@@ -49,7 +50,7 @@ export const charTokenizerOf = (characters: readonly string[]): Tokenizer => {
   );
   const unknown = ids.get("<unk>")!;
   const splitSpecial = tokenSplitter(CHAR_SPECIALS);
-  const encodeInto: Tokenizer["encodeInto"] = (text, out, { special = false } = {}) => {
+  const plain: PlainEncoder = (text, out, special) => {
     const pieces = special ? splitSpecial(text) : [text];
     pieces.forEach((piece, i) => {
       if (i % 2 === 1) out.push(ids.get(piece)!);
@@ -65,12 +66,8 @@ export const charTokenizerOf = (characters: readonly string[]): Tokenizer => {
     kind: "char",
     vocabSize: tokens.length,
     eos: 0,
-    encode: (text, options) => {
-      const out = idBuffer(text.length);
-      encodeInto(text, out, options);
-      return out.take();
-    },
-    encodeInto,
+    specials: { bos: 0, eos: 0, pad: 0, unk: unknown },
+    ...encoding(plain, templateOf(null)),
     idOf: (token) => ids.get(token),
     files: (options = {}) => filesOf(ids, options),
     ...decoding(bytes, tokens, new Set([0, 1])),

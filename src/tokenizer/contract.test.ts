@@ -236,6 +236,7 @@ describe("files", () => {
     pre_tokenizer: Json;
     normalizer: Json;
     decoder: Json;
+    post_processor: Json;
     added_tokens: object[];
     model: Record<string, Json>;
   };
@@ -275,6 +276,12 @@ describe("files", () => {
       "an ordinary added token",
       (r) => r.added_tokens.push({ id: 420, content: "<think>", special: false, normalized: false }),
     ],
+    ["lower case", (r) => (r.normalizer = { type: "Lowercase" })],
+    [
+      "stripping",
+      (r) => r.added_tokens.push({ id: 420, content: "<think>", special: true, lstrip: true, rstrip: true }),
+    ],
+    ["a hole", (r) => r.added_tokens.push({ id: 500, content: "<think>", special: true })],
   ])("reads %s as @huggingface/tokenizers does", (_, change) => {
     const root = changed(change);
     if (root.model.type === undefined) root.model.type = "BPE";
@@ -287,11 +294,11 @@ describe("files", () => {
   });
 
   test.each<[string, (root: Root) => void, string]>([
-    ["WordPiece", (r) => (r.model.type = "WordPiece"), "WordPiece"],
-    ["byte fallback", (r) => (r.model.byte_fallback = true), "byte_fallback"],
-    ["a word suffix", (r) => (r.model.end_of_word_suffix = "</w>"), "end_of_word_suffix"],
-    ["Metaspace", (r) => (r.pre_tokenizer = { type: "Metaspace" }), "Metaspace"],
-    ["no byte level", (r) => (r.pre_tokenizer = null), "byte level"],
+    ["WordPiece without an unknown token", (r) => (r.model.type = "WordPiece"), "unk_token"],
+    ["a model that does not exist", (r) => (r.model.type = "constructor"), "constructor"],
+    ["a pre-tokenizer that does not exist", (r) => (r.pre_tokenizer = { type: "toString" }), "toString"],
+    ["a normalizer that does not exist", (r) => (r.normalizer = { type: "__proto__" }), "__proto__"],
+    ["dropout", (r) => (r.model.dropout = 0.1), "dropout"],
     [
       "a strange pattern",
       (r) =>
@@ -301,19 +308,13 @@ describe("files", () => {
         )),
       "a++",
     ],
-    ["lower case", (r) => (r.normalizer = { type: "Lowercase" }), "Lowercase"],
-    ["another decoder", (r) => (r.decoder = { type: "Metaspace" }), "decoder"],
-    ["stripping", (r) => r.added_tokens.push({ id: 420, content: "<mask>", lstrip: true }), "<mask>"],
-    ["a hole", (r) => r.added_tokens.push({ id: 500, content: "<x>" }), "no token with the id 420"],
+    ["another decoder", (r) => (r.decoder = { type: "CTC" }), "CTC"],
+    ["a post-processor that does not exist", (r) => (r.post_processor = { type: "X" }), '"X"'],
+    ["a flag that is none", (r) => r.added_tokens.push({ id: 420, content: "<x>", lstrip: 1 }), "lstrip"],
     ["one id twice", (r) => r.added_tokens.push({ id: 7, content: "<x>" }), "gives the id 7"],
     ["a huge id", (r) => r.added_tokens.push({ id: 1e15, content: "<x>" }), "1000000000000000"],
     ["a merge of strangers", (r) => (r.model.merges as string[]).push("zz qq"), "zz qq"],
     ["no merges", (r) => delete r.model.merges, "merges"],
-    [
-      "a lost byte",
-      (r) => delete (r.model.vocab as Record<string, Json>)["\u0100"],
-      "no token with the id 3",
-    ],
     ["no vocabulary", (r) => (r.model.vocab = null), "model.vocab"],
   ])("refuses %s by name", (_, change, name) => {
     const load = () => loadTokenizer(changed(change) as unknown as Json, bpe.files().config);

@@ -1,26 +1,25 @@
-/** Reads a tokenizer.json back: byte-level BPE of any origin, and our character kind. */
+/** Reads a tokenizer.json: fast for byte-level BPE and our character kind, by `pipeline.ts` otherwise. */
 import { FormatError } from "../util/errors.ts";
+import { type AddedToken, addedTokensOf, checkId } from "./addedTokens.ts";
+import { mergesOf } from "./anyBpe.ts";
 import { byteLevelTokenizer } from "./byteLevelTokenizer.ts";
 import { CHAR_SPECIALS, charTokenizerOf } from "./char.ts";
-import { checkDecoder, type Fields, normalizerOf, object, preTokenizerOf, refuse } from "./preTokenizer.ts";
+import { type Fields, object, refuse } from "./json.ts";
+import { pipelineTokenizer } from "./pipeline.ts";
+import { templateOf } from "./postProcessor.ts";
+import { checkDecoder, normalizerOf, preTokenizerOf } from "./preTokenizer.ts";
+import { endOf, specialIds } from "./specials.ts";
 import type { Json, Tokenizer } from "./tokenizer.ts";
 
-/** Ids above this are not believed. */
-const MAX_ID = 1 << 22;
-
 /** Tokens by id, without holes. */
-const tokensOf = (vocab: Fields, added: readonly Fields[]): string[] => {
+const tokensOf = (vocab: Fields, added: readonly AddedToken[]): string[] => {
   const byId = new Map<number, string>();
-  const put = (token: Json | undefined, id: Json | undefined) => {
-    if (typeof token !== "string") return refuse(`has an added token without text: ${JSON.stringify(token)}`);
-    if (typeof id !== "number" || !Number.isInteger(id) || id < 0 || id > MAX_ID) {
-      return refuse(`gives ${JSON.stringify(token)} the id ${JSON.stringify(id)}`);
-    }
+  const put = (token: string, value: Json | undefined) => {
+    const id = checkId(token, value);
     const other = byId.get(id);
-    if (other !== undefined && other !== token) {
+    if (other !== undefined && other !== token)
       refuse(`gives the id ${id} to ${JSON.stringify(other)} and ${JSON.stringify(token)}`);
-    }
-    return byId.set(id, token);
+    byId.set(id, token);
   };
   for (const [token, id] of Object.entries(vocab)) put(token, id);
   for (const { content, id } of added) put(content, id);
@@ -30,25 +29,13 @@ const tokensOf = (vocab: Fields, added: readonly Fields[]): string[] => {
   );
 };
 
-const mergesOf = (merges: Json | undefined): [string, string][] => {
-  if (!Array.isArray(merges)) return refuse("has no list of merges");
-  return merges.map((merge: Json, i) => {
-    const pair: Json = typeof merge === "string" ? merge.split(" ") : merge;
-    if (!Array.isArray(pair) || pair.length !== 2) return refuse(`merge ${i} is not a pair`);
-    return [String(pair[0]), String(pair[1])];
-  });
-};
-
-const addedOf = (value: Json | undefined): Fields[] => {
-  if (value === undefined || value === null) return [];
-  if (!Array.isArray(value)) return refuse("has added_tokens that are not a list");
-  return value.map((token: Json, i) => {
-    const fields = object(token, `added_tokens[${i}]`);
-    for (const flag of ["lstrip", "rstrip", "single_word"]) {
-      if (fields[flag] === true) refuse(`has the added token ${JSON.stringify(fields.content)} with ${flag}`);
-    }
-    return fields;
-  });
+const addedOf = (value: Json | undefined): AddedToken[] => {
+  const added = addedTokensOf(value);
+  for (const token of added) {
+    if (token.lstrip || token.rstrip || token.single_word)
+      refuse(`has the added token ${JSON.stringify(token.content)} with lstrip, rstrip or single_word`);
+  }
+  return added;
 };
 
 const checkModel = (model: Fields): void => {
@@ -67,24 +54,23 @@ const isChar = (root: Fields, model: Fields, tokens: readonly string[]): boolean
   (root.decoder as Fields | null)?.type === "Fuse" &&
   root.normalizer === null &&
   CHAR_SPECIALS.every((token, id) => tokens[id] === token) &&
-  tokens.every((token, id) => id < CHAR_SPECIALS.length || [...token].length === 1);
+  Array.from(tokens).every((token, id) => id < CHAR_SPECIALS.length || [...(token ?? "")].length === 1);
 
-const eosOf = (config: Fields, specials: readonly string[]): string => {
-  const named = config.eos_token ?? specials[0];
-  const token = typeof named === "object" && named !== null ? (named as Fields).content : named;
-  return typeof token === "string"
-    ? token
-    : refuse("and tokenizer_config.json name no token that ends a text");
-};
-
-const byteLevel = (root: Fields, model: Fields, tokens: readonly string[], config: Fields): Tokenizer => {
+const byteLevel = (root: Fields, config: Fields): Tokenizer => {
+  const model = object(root.model, "model");
+  checkModel(model);
   checkDecoder(root.decoder);
   const added = addedOf(root.added_tokens);
+  const tokens = tokensOf(object(model.vocab, "model.vocab"), added);
   const contents = (special: boolean): string[] =>
-    added.filter((t) => (t.special !== false) === special).map((t) => String(t.content));
+    added.filter((token) => token.special === special).map(({ content }) => content);
   const specials = contents(true);
-  const eos = eosOf(config, specials);
-  if (!tokens.includes(eos)) refuse(`does not have the end-of-text token ${JSON.stringify(eos)}`);
+  const idOf = (token: string): number | undefined => {
+    const id = tokens.indexOf(token);
+    return id < 0 ? undefined : id;
+  };
+  const roles = specialIds(config, specials, idOf);
+  const eos = tokens[endOf(roles, specials[0] === undefined ? undefined : idOf(specials[0]))]!;
   const normalize = normalizerOf(root.normalizer);
   return byteLevelTokenizer({
     tokens,
@@ -95,23 +81,34 @@ const byteLevel = (root: Fields, model: Fields, tokens: readonly string[], confi
     ...(normalize === undefined ? {} : { normalize }),
     ignoreMerges: model.ignore_merges === true,
     files: { tokenizer: root, config },
+    template: templateOf(root.post_processor),
+    roles,
   });
 };
 
+/** The character tokenizer of a file that `charTokenizer` wrote; undefined for other files. */
+const ownChar = (root: Fields, model: Fields): Tokenizer | undefined => {
+  const { vocab } = model;
+  if (typeof vocab !== "object" || vocab === null || Array.isArray(vocab)) return undefined;
+  const tokens: string[] = [];
+  for (const [token, id] of Object.entries(vocab as Fields)) if (typeof id === "number") tokens[id] = token;
+  return isChar(root, model, tokens) ? charTokenizerOf(tokens.slice(CHAR_SPECIALS.length)) : undefined;
+};
+
 /**
- * The tokenizer that a tokenizer.json (and tokenizer_config.json) describes. Post-processors are not applied:
- * `encode` adds no special token. Throws FormatError, naming the part, for other kinds.
+ * The tokenizer that a tokenizer.json (and tokenizer_config.json) describes. Special tokens around a text are
+ * put where `encode` is asked for the `template`. Throws FormatError, naming the part, where it is malformed.
  */
 export const loadTokenizer = (json: Json, config: Json = {}): Tokenizer => {
   const root = object(json, "tokenizer");
-  const model = object(root.model, "model");
-  checkModel(model);
-  const tokens = tokensOf(object(model.vocab, "model.vocab"), addedOf(root.added_tokens));
-  if (isChar(root, model, tokens)) return charTokenizerOf(tokens.slice(CHAR_SPECIALS.length));
+  const own = ownChar(root, object(root.model, "model"));
+  if (own !== undefined) return own;
+  const settings = object(config, "tokenizer_config");
   try {
-    return byteLevel(root, model, tokens, object(config, "tokenizer_config"));
+    return byteLevel(root, settings);
   } catch (error) {
-    if (!(error instanceof FormatError) || error.details.file !== undefined) throw error;
-    return refuse(error.message);
+    // What the fast kind does not know, the general one may.
+    if (!(error instanceof FormatError)) throw error;
+    return pipelineTokenizer(root, settings);
   }
 };

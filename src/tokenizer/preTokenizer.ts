@@ -2,47 +2,9 @@
  * The `pre_tokenizer` and `normalizer` of a tokenizer.json as functions: the forms that byte-level BPE models
  * use.
  */
-import { FormatError } from "../util/errors.ts";
 import { gpt2Splitter, type Splitter } from "./byteLevel.ts";
+import { type Fields, object, patternOf, refuse, show, stepsOf } from "./json.ts";
 import type { Json } from "./tokenizer.ts";
-
-/** A JSON object. */
-export type Fields = { readonly [key: string]: Json };
-
-/** Throws the FormatError of a tokenizer.json that cannot be read. */
-export const refuse = (what: string): never => {
-  throw new FormatError(what, {
-    file: "tokenizer.json",
-    hint: "byte-level BPE (GPT-2, Llama 3, Qwen) and anneal's character tokenizers can be read",
-  });
-};
-
-/** `value` as an object. Throws FormatError, naming it, where it is something else. */
-export const object = (value: Json | undefined, name: string): Fields => {
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    return refuse(`has no object "${name}"`);
-  return value as Fields;
-};
-
-const show = (value: Json | undefined): string => JSON.stringify(value) ?? "nothing";
-
-/** Letters of a case-blind group `(?i:...)`, which older JavaScript does not know, spelt out. */
-const spellCases = (source: string): string =>
-  source.replace(/\(\?i:([^()[\]\\]*)\)/g, (_, body: string) => {
-    const both = body.replace(/[a-z]/gi, (c) => `[${c.toLowerCase()}${c.toUpperCase()}]`);
-    return `(?:${both})`;
-  });
-
-/** A pattern of the Oniguruma kind as a RegExp; its `\s` is Unicode's white space. Throws FormatError. */
-const patternOf = (source: string): RegExp => {
-  const spaces: Readonly<Record<string, string>> = { s: "\\p{White_Space}", S: "\\P{White_Space}" };
-  const translated = spellCases(source).replace(/\\([\s\S])/g, (whole, c: string) => spaces[c] ?? whole);
-  try {
-    return new RegExp(translated, "gu");
-  } catch {
-    return refuse(`splits by a pattern that JavaScript does not know: ${source}`);
-  }
-};
 
 /** The matches of `pattern`, and what lies between them. */
 const isolate =
@@ -89,15 +51,6 @@ const stepOf = (step: Fields): Splitter => {
   if (step.type === "Split") return splitOf(step);
   if (step.type === "Digits") return isolate(step.individual_digits === true ? /\p{N}/gu : /\p{N}+/gu);
   return refuse(`has a pre-tokenizer of type ${show(step.type)}`);
-};
-
-const stepsOf = (value: Json | undefined, list: "pretokenizers" | "normalizers" | "decoders"): Fields[] => {
-  if (value === null || value === undefined) return [];
-  const root = object(value, list);
-  if (root.type !== "Sequence") return [root];
-  const steps = root[list];
-  if (!Array.isArray(steps)) return refuse(`has a Sequence without ${list}`);
-  return steps.flatMap((step: Json) => stepsOf(step, list));
 };
 
 /**

@@ -83,6 +83,6 @@ test("a word of 100,000 characters takes no quadratic time", () => {
 test("what cannot be done is said", () => {
   expect(() => trainBpe(texts, { vocab: 200 })).toThrow(/at least 257/);
   expect(() => trainBpe([], { vocab: 300 })).toThrow(/no text/);
-  expect(() => loadTokenizer({ model: { type: "Unigram" } })).toThrow(/Unigram/);
-  expect(() => loadTokenizer({ model: { type: "BPE", vocab: { a: 1 }, merges: [] } })).toThrow(/id 0/);
+  expect(() => loadTokenizer({ model: { type: "Unigram" } })).toThrow(/model.vocab/);
+  expect(() => loadTokenizer({ model: { type: "BPE", vocab: { a: 1 }, merges: [] } })).toThrow(/ends a text/);
 });

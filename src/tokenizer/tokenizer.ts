@@ -1,5 +1,6 @@
 /**
- * Tokenizers: what they do, and what all kinds share. The kinds are in `byteLevelTokenizer.ts` and `char.ts`.
+ * Tokenizers: what they do, and what all kinds share. The kinds are in `byteLevelTokenizer.ts`, `char.ts`
+ * and, for what other people's checkpoints bring, `pipeline.ts`.
  */
 import { ConfigError } from "../util/errors.ts";
 
@@ -20,6 +21,35 @@ export interface FilesOptions {
 export interface EncodeOptions {
   /** Read special tokens that stand in the text as such; otherwise they are text like any other. */
   readonly special?: boolean;
+  /** Put the special tokens around the text that the model expects there ([CLS], [SEP], <s>, </s>). */
+  readonly template?: boolean;
+}
+
+export interface InputOptions {
+  /** The second of two texts. */
+  readonly pair?: string;
+  /** Most ids, the template's own included; the longer text loses its end first. */
+  readonly maxLength?: number;
+  /** As in EncodeOptions. */
+  readonly special?: boolean;
+}
+
+/** What an encoder reads: one or two texts with the template's tokens around them. */
+export interface TokenInputs {
+  readonly ids: Uint32Array;
+  /** Which of two texts each token is of, as `token_type_ids`. */
+  readonly typeIds: Uint32Array;
+}
+
+/** Ids of the tokens that have a role; those that a tokenizer does not have are absent. */
+export interface SpecialIds {
+  readonly bos?: number;
+  readonly eos?: number;
+  readonly pad?: number;
+  readonly unk?: number;
+  readonly cls?: number;
+  readonly sep?: number;
+  readonly mask?: number;
 }
 
 export interface StreamDecoder {
@@ -30,13 +60,22 @@ export interface StreamDecoder {
 }
 
 export interface Tokenizer {
-  readonly kind: "bpe" | "char";
+  readonly kind: "bpe" | "char" | "wordpiece" | "unigram" | "wordlevel";
+  /** One more than the highest id. */
   readonly vocabSize: number;
-  /** Id of the token that ends a text. */
+  /**
+   * Id of the token that ends a text; where there is none (BERT), of what separates texts, else of padding,
+   * else of the first special token. `specials.eos` is absent then.
+   */
   readonly eos: number;
+  readonly specials: SpecialIds;
+  /** Tokenizer of the other language, where that has pieces of its own (Marian). Ids are shared. */
+  readonly target?: Tokenizer;
   encode(text: string, options?: EncodeOptions): Uint32Array;
   /** Appends the ids of `text` to `out`: many texts go into one buffer. */
   encodeInto(text: string, out: IdBuffer, options?: EncodeOptions): void;
+  /** One or two texts as an encoder model reads them. Throws ConfigError where `maxLength` is too small. */
+  encodeInputs(text: string, options?: InputOptions): TokenInputs;
   /**
    * The text of ids; special tokens are left out unless told. Throws ConfigError for an id that does not
    * exist.

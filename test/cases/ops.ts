@@ -1,8 +1,8 @@
 /**
  * A row for each op: inputs, how to apply it, what plain JavaScript says, and what is known of its gradient.
  */
-import type { Value } from "../../src/ir/op.ts";
-import type { Dim, DType } from "../../src/ir/tensor.ts";
+import { constant, type Value } from "../../src/ir/op.ts";
+import { type Dim, type DType, tensorOf } from "../../src/ir/tensor.ts";
 import * as losses from "../../src/nn/loss.ts";
 import * as ops from "../../src/ops/index.ts";
 import { streamOf } from "../../src/util/rng.ts";
@@ -19,6 +19,7 @@ import {
   matmulOf,
   pick,
   product,
+  rmsNormRow,
   rows,
   softmaxRow,
   zip,
@@ -245,6 +246,65 @@ const cachedCase = (name: string, shape: CachedShape, padded?: readonly number[]
   };
 };
 
+/** The same case with query, key and value as three inputs, cut from the packed one. */
+const separate = (row: Case): Case => ({
+  ...row,
+  build: (qkv, pastKey, pastValue, seqlensK, totalLength, bias) => {
+    const [q, k, v] = ops.columnsOf(qkv!, [32, 16, 16]) as [Value, Value, Value];
+    const cache = {
+      pastKey: pastKey!,
+      pastValue: pastValue!,
+      seqlensK: seqlensK!,
+      totalLength: totalLength!,
+      bias: bias!,
+    };
+    const total = bias!.shape[3]!;
+    const { out, key, value } = ops.cachedAttend([q, k, v], cache, { heads: 4, kvHeads: 2, total });
+    return [out!, key!, value!];
+  },
+});
+
+interface RotaryShape {
+  readonly b: number;
+  readonly t: number;
+  readonly heads: number;
+  readonly d: number;
+}
+
+const ROTARY_POSITIONS = 5;
+
+/** Angle of a position and a point: any will do. */
+const angleOf = (position: number, point: number): number => 0.7 * position + 0.4 * position * point;
+
+/** rotary by its definition; `positions` of each token, or of each time. */
+const rotaryCase = (name: string, { b, t, heads, d }: RotaryShape, positions: readonly number[]): Case => {
+  const half = d / 2;
+  const table = (fn: (angle: number) => number) =>
+    tensorOf(
+      "float32",
+      [ROTARY_POSITIONS, half],
+      make([ROTARY_POSITIONS, half], ([p, i]) => fn(angleOf(p!, i!))),
+    );
+  const whole = positions.length === b * t;
+  return {
+    name,
+    inputs: [f32([b, t, heads * d]), int64(whole ? [b, t] : [t], ...positions)],
+    build: (x, at) => {
+      const tables = { cos: constant(table(Math.cos)), sin: constant(table(Math.sin)) };
+      return ops.rotary(x!, at!, tables, heads);
+    },
+    reference: (x) => [
+      make([b, t, heads, d], ([bi, ti, h, i]) => {
+        const position = positions[whole ? bi! * t + ti! : ti!]!;
+        const angle = angleOf(position, i! % half);
+        const element = (e: number) => x![((bi! * t + ti!) * heads + h!) * d + e]!;
+        const other = i! < half ? -element(i! + half) : element(i! - half);
+        return element(i!) * Math.cos(angle) + other * Math.sin(angle);
+      }),
+    ],
+  };
+};
+
 /**
  * Largest |x * q * scale| error when x is rounded to uint8 over its whole range (half a step, and the zero
  * point's half).
@@ -261,6 +321,7 @@ const int8Bound =
 
 const ints = (name: string, n: number, low: number, high: number): number[] =>
   draw(name, n, low, high).map(Math.floor);
+const centred = (q: Flat, zero: number): Flat => q.map((value) => value - zero);
 const bytes = (name: string, n: number): number[] => ints(name, n, 0, 256);
 
 /** Row `n` of an int4 matrix [N, blocks, block / 2], low nibble first. */
@@ -332,6 +393,7 @@ export const opCases: Record<OpName, Case[]> = {
   sin: unary(ops.sin, Math.sin),
   cos: unary(ops.cos, Math.cos),
   erf: unary(ops.erf, erfOf),
+  silu: unary(ops.silu, (x) => x / (1 + Math.exp(-x))),
   gelu: unary(ops.gelu, (x) => 0.5 * x * (1 + erfOf(x * Math.SQRT1_2))),
   geluTanh: unary(ops.geluTanh, tanhGelu),
   greater: compare(ops.greater, (a, b) => a > b),
@@ -528,6 +590,36 @@ export const opCases: Record<OpName, Case[]> = {
       reference: (x) => [x.slice(0, 2)],
     },
   ],
+  columnsOf: [
+    {
+      name: "different widths",
+      inputs: [f32([2, 6])],
+      build: (x) => ops.columnsOf(x!, [1, 3, 2]),
+      reference: (x) =>
+        [
+          [0, 1],
+          [1, 4],
+          [4, 6],
+        ].map(([from, to]) => rows(x!, 6, (row) => row.slice(from, to))),
+    },
+    {
+      name: "one width is the whole",
+      inputs: [f32([2, 3])],
+      build: (x) => ops.columnsOf(x!, [3]),
+      reference: (x) => [[...x!]],
+    },
+    {
+      name: "behind named dimensions",
+      inputs: [f32(["B", "T", 3])],
+      dims: { B: 2, T: 2 },
+      build: (x) => ops.columnsOf(x!, [2, 1]),
+      reference: (x) =>
+        [
+          [0, 2],
+          [2, 3],
+        ].map(([from, to]) => rows(x!, 3, (row) => row.slice(from, to))),
+    },
+  ],
   gather: [
     {
       name: "rows, some twice",
@@ -660,6 +752,32 @@ export const opCases: Record<OpName, Case[]> = {
       reference: (x) => [rows(x, 4, (row) => [Math.max(...row)])],
     },
   ],
+  cumsum: [
+    {
+      name: "rows",
+      inputs: [f32([3, 4])],
+      build: (x) => ops.cumsum(x!, -1),
+      reference: (x) => [
+        rows(x!, 4, (row) => row.map((_, i) => row.slice(0, i + 1).reduce((a, b) => a + b))),
+      ],
+    },
+    {
+      name: "columns, from the end",
+      inputs: [f32([3, 2])],
+      build: (x) => ops.cumsum(x!, 0, true),
+      reference: (x) => [
+        make([3, 2], ([i, j]) => make([3 - i!], ([k]) => x![(i! + k!) * 2 + j!]!).reduce((a, b) => a + b)),
+      ],
+    },
+    {
+      name: "named integers",
+      inputs: [int64(["B", "T"], 1, 0, 1, 1, 1, 0)],
+      dims: { B: 2, T: 3 },
+      build: (x) => ops.cumsum(x!, 1),
+      reference: () => [[1, 1, 2, 1, 2, 2]],
+      gradient: "skipped",
+    },
+  ],
   softmax: [
     {
       name: "rows",
@@ -689,6 +807,48 @@ export const opCases: Record<OpName, Case[]> = {
       build: (x, scale, bias) => ops.layerNorm(x!, scale!, bias!, 0.1),
       reference: (x, scale, bias) => [rows(x!, 4, (row) => layerNormRow(row, scale!, bias!, 0.1))],
     },
+  ],
+  rmsNorm: [
+    {
+      name: "matrix",
+      inputs: [f32([3, 5], -2, 2), f32([5], 0.5, 1.5)],
+      build: (x, scale) => ops.rmsNorm(x!, scale!),
+      reference: (x, scale) => [rows(x!, 5, (row) => rmsNormRow(row, scale!, 1e-6))],
+    },
+    {
+      name: "four axes, large epsilon",
+      inputs: [f32([2, 1, 3, 4], -2, 2), f32([4], 0.5, 1.5)],
+      build: (x, scale) => ops.rmsNorm(x!, scale!, 0.1),
+      reference: (x, scale) => [rows(x!, 4, (row) => rmsNormRow(row, scale!, 0.1))],
+    },
+    {
+      name: "named dimensions",
+      inputs: [f32(["B", "T", 4], -2, 2), f32([4], 0.5, 1.5)],
+      dims: { B: 2, T: 3 },
+      build: (x, scale) => ops.rmsNorm(x!, scale!),
+      reference: (x, scale) => [rows(x!, 4, (row) => rmsNormRow(row, scale!, 1e-6))],
+    },
+  ],
+  addRmsNorm: [
+    {
+      name: "a sum and its norm",
+      inputs: [f32([2, "T", 4], -2, 2), f32([2, "T", 4], -2, 2), f32([4], 0.5, 1.5)],
+      dims: { T: 3 },
+      build: (x, y, scale) => {
+        const { out, sum } = ops.addRmsNorm(x!, y!, scale!, 1e-3);
+        return [out, sum];
+      },
+      reference: (x, y, scale) => {
+        const sum = x!.map((v, i) => v + y![i]!);
+        return [rows(sum, 4, (row) => rmsNormRow(row, scale!, 1e-3)), sum];
+      },
+      gradient: "refused",
+    },
+  ],
+  rotary: [
+    rotaryCase("two heads, a batch", { b: 2, t: 3, heads: 2, d: 4 }, [0, 2, 1, 4, 0, 3]),
+    rotaryCase("one head, positions shared by the batch", { b: 2, t: 2, heads: 1, d: 6 }, [3, 1]),
+    rotaryCase("one row", { b: 1, t: 3, heads: 3, d: 2 }, [0, 1, 2]),
   ],
   sumOfSquares: [
     {
@@ -727,25 +887,42 @@ export const opCases: Record<OpName, Case[]> = {
     cachedCase("one token, padding on the left", { b: 2, t: 1, past: 3, heads: 2, kvHeads: 2, d: 8 }, [2, 0]),
     cachedCase("several tokens behind a cache", { b: 1, t: 2, past: 3, heads: 2, kvHeads: 2, d: 8 }),
     cachedCase("grouped heads", { b: 2, t: 1, past: 3, heads: 4, kvHeads: 2, d: 8 }),
+    cachedCase("one head for keys", { b: 2, t: 2, past: 0, heads: 3, kvHeads: 1, d: 16 }, [1, 0]),
+    separate(
+      cachedCase("grouped heads, in parts", { b: 2, t: 2, past: 0, heads: 4, kvHeads: 2, d: 8 }, [0, 1]),
+    ),
+  ],
+  emptyCache: [
+    {
+      name: "for two rows",
+      inputs: [int64(["B", "T"], 1, 2, 3, 4)],
+      dims: { B: 2, T: 2 },
+      build: (ids) => ops.emptyCache(ids!, 3, 8),
+      reference: () => [[]],
+    },
   ],
 
   // quantized
-  int8Matmul: ["", " and bias"].map((bias) => ({
-    name: `matrix${bias}`,
-    // |q| <= 63: products of pairs stay inside int16, as kernels without VNNI need.
-    inputs: [
-      f32([3, 8]),
-      given("int8", [8, 4], ints("int8", 32, -63, 64)),
-      f32([4], 0.01, 0.02),
-      ...(bias === "" ? [] : [f32([4])]),
-    ],
-    build: (x, q, scale, b) => ops.int8Matmul(x!, q!, scale!, b),
-    reference: (x, q, scale, b) => [
-      product(x!, q!, 3, 8, 4).map((v, i) => v * scale![i % 4]! + (b?.[i % 4] ?? 0)),
-    ],
-    bound: (x, q, scale) => int8Bound(8, 4)(x!, q!, scale!),
-    gradient: "refused",
-  })),
+  int8Matmul: [0, 128].flatMap((zero) =>
+    ["", " and bias"].map(
+      (bias): Case => ({
+        name: `${zero === 0 ? "" : "unsigned "}matrix${bias}`,
+        // |q| <= 63: products of pairs stay inside int16, as kernels without VNNI need.
+        inputs: [
+          f32([3, 8]),
+          given(zero === 0 ? "int8" : "uint8", [8, 4], ints("int8", 32, zero - 63, zero + 64)),
+          f32([4], 0.01, 0.02),
+          ...(bias === "" ? [] : [f32([4])]),
+        ],
+        build: (x, q, scale, b) => ops.int8Matmul(x!, q!, scale!, b),
+        reference: (x, q, scale, b) => [
+          product(x!, centred(q!, zero), 3, 8, 4).map((v, i) => v * scale![i % 4]! + (b?.[i % 4] ?? 0)),
+        ],
+        bound: (x, q, scale) => int8Bound(8, 4)(x!, centred(q!, zero), scale!),
+        gradient: "refused",
+      }),
+    ),
+  ),
   int4Matmul: [
     {
       name: "float32 accuracy",
@@ -771,6 +948,19 @@ export const opCases: Record<OpName, Case[]> = {
     },
   ],
   int8Rows: [
+    {
+      name: "unsigned rows",
+      inputs: [
+        given("uint8", [3, 4], ints("rows", 12, 1, 256)),
+        f32([4], 0.01, 0.02),
+        int32([2, 2], 3, 0, 0, 1),
+      ],
+      build: (q, scale, ids) => ops.int8Rows(q!, scale!, ids!),
+      reference: (q, scale, ids) => [
+        ids!.flatMap((id) => make([3], ([k]) => (q![k! * 4 + id]! - 128) * scale![id]!)),
+      ],
+      gradient: "refused",
+    },
     {
       name: "rows",
       inputs: [
@@ -845,6 +1035,46 @@ export const opCases: Record<OpName, Case[]> = {
     build: (x, keep) => ops.keepLast(x!, keep!, "K"),
     reference: (x) => [
       n === 0 ? [...x!] : make([2, n, 2], ([b, t, c]) => x![b! * 6 + (3 - n + t!) * 2 + c!]!),
+    ],
+    gradient: "refused",
+  })),
+  detach: [
+    {
+      name: "passes values and no gradient",
+      inputs: [f32([2, 3])],
+      build: (x) => ops.detach(x!),
+      reference: (x) => [[...x!]],
+      gradient: "zero",
+    },
+  ],
+  countUp: [3, 0].map((n) => ({
+    name: `to ${n}`,
+    inputs: [int64([1], n)],
+    dims: { T: n },
+    build: (count) => ops.countUp(count!, "T"),
+    reference: () => [make([n], ([i]) => i!)],
+  })),
+  dynamicSlice: [
+    [1, 3],
+    [0, 4],
+    [2, 2],
+  ].map(([start, end]) => ({
+    name: `${start} to ${end} of 4`,
+    inputs: [f32([2, "T", 2]), int64([1], start!), int64([1], end!)],
+    dims: { T: 4, N: end! - start! },
+    build: (x, from, to) => ops.dynamicSlice(x!, [from!, to!], { axis: 1, size: "N" }),
+    reference: (x) => [make([2, end! - start!, 2], ([b, t, c]) => x![b! * 8 + (start! + t!) * 2 + c!]!)],
+    gradient: "refused",
+  })),
+  append: [0, 2].map((past) => ({
+    name: `behind ${past}`,
+    inputs: [f32([2, "P", 2]), f32([2, "T", 2])],
+    dims: { P: past, T: 3, N: past + 3 },
+    build: (x, y) => ops.append(x!, y!, { axis: 1, size: "N" }),
+    reference: (x, y) => [
+      make([2, past + 3, 2], ([b, t, c]) =>
+        t! < past ? x![(b! * past + t!) * 2 + c!]! : y![(b! * 3 + t! - past) * 2 + c!]!,
+      ),
     ],
     gradient: "refused",
   })),

@@ -8,6 +8,7 @@ import { nodeEngine } from "../../src/node/engine.ts";
 import { loadFolder } from "../../src/node/folder.ts";
 import { decoderOf } from "../../src/serve/decoding.ts";
 import { generate } from "../../src/serve/generate.ts";
+import type { ParityFile } from "../../src/ship/verify.ts";
 import {
   anneal,
   buildIfStale,
@@ -32,9 +33,7 @@ interface Result {
   readonly met: boolean;
   readonly exceeded: readonly string[];
   readonly candidates: readonly Candidate[];
-  readonly parity: Readonly<
-    Record<string, { readonly maxLogitDiff: number; readonly greedyAgreement: number }>
-  >;
+  readonly parity: ParityFile;
 }
 
 const dir = mkdtempSync(join(tmpdir(), "anneal-e2e-"));
@@ -81,15 +80,17 @@ describe("quickstart", () => {
     const { met, path, candidates, chosen, parity } = onlyJson<Result>(first);
     expect({ met, path }).toEqual({ met: true, path: model });
     expect(candidates.map(({ name }) => name)).toContain(chosen);
-    expect(parity.fp32).toMatchObject({ greedyAgreement: 1 });
+    expect(parity.targets["node-cpu"]!.dtypes.fp32).toMatchObject({ greedyAgreement: 1 });
   });
 
   it("ships a whole folder whose fp32 graph computes what the training graph does", () => {
     expect(filesBelow(model)).toEqual([...artefacts, ...others].sort());
     const parity = JSON.parse(readFileSync(join(model, "parity.json"), "utf8")) as Result["parity"];
-    expect(Object.keys(parity)).toEqual(["fp32", "q8", "q4"]);
-    expect(parity.fp32!.maxLogitDiff).toBeLessThan(1e-3);
-    expect(parity.fp32!.greedyAgreement).toBe(1);
+    const { dtypes } = parity.targets["node-cpu"]!;
+    expect(Object.keys(dtypes)).toEqual(["fp32", "q8", "q4"]);
+    expect(dtypes.fp32!.maxLogitDiff).toBeLessThan(1e-3);
+    expect(dtypes.fp32!.greedyAgreement).toBe(1);
+    expect(parity.targets["web-wasm"]).toMatchObject({ status: "not checked" });
   });
 
   it("learned something: the held-out loss is far below that of guessing", () => {
@@ -140,7 +141,9 @@ describe("quickstart", () => {
     const small = ["--context", "2", "--layers", "1", "--steps", "4", "--distill-steps", "2"];
     const finished = await quickstart("small", ...small);
     expect(finished.code, finished.stdout).toBe(0);
-    expect(onlyJson<Result>(finished).parity.fp32!.maxLogitDiff).toBeLessThan(1e-3);
+    expect(onlyJson<Result>(finished).parity.targets["node-cpu"]!.dtypes.fp32!.maxLogitDiff).toBeLessThan(
+      1e-3,
+    );
   });
 
   it("chooses the smallest file under a limit on the loss alone", async () => {

@@ -1,0 +1,77 @@
+/** anneal export */
+import { basename } from "node:path";
+import type { Command } from "commander";
+import { type ExportedFile, exportFolder } from "../recipes/export.ts";
+import { ggufFolder } from "../recipes/gguf.ts";
+import { exportDtypes } from "../ship/dtype.ts";
+import { ggufTypeOf } from "../ship/gguf.ts";
+import { withFlags } from "./flags.ts";
+import { type HubFlags, hubOptions, withHubFlags } from "./hub.ts";
+import { runRecipe } from "./run.ts";
+import { table } from "./terminal.ts";
+
+const examples = `
+Examples:
+  $ npx anneal export anneal-out/model --out web --dtype fp16,q4f16   for a page on WebGPU
+  $ npx anneal export checkpoint --dtype q8,q4 --default q8           into anneal-out/export
+  $ npx anneal export checkpoint --gguf q8_0                          for llama.cpp
+  $ npx anneal export checkpoint --json                               every dtype`;
+
+interface Given extends HubFlags {
+  readonly dtype?: readonly string[];
+  readonly default?: string;
+  readonly gguf?: readonly string[];
+  readonly out: string;
+}
+
+const list = (text: string): string[] => text.split(",").map((name) => name.trim());
+
+const sizes = (files: readonly ExportedFile[]): string =>
+  table(files, [
+    { title: "file", of: ({ name }) => name, align: "left" },
+    { title: "MB", of: ({ sizeBytes }) => (sizeBytes / 1e6).toFixed(2) },
+  ]);
+
+/** A GGUF file of each type in the folder `out`; what llama.cpp does otherwise goes to stderr. */
+const exportGguf = async (model: string, types: readonly string[], out: string): Promise<ExportedFile[]> => {
+  const files: ExportedFile[] = [];
+  for (const type of types) {
+    const { path, sizeBytes, notes } = await ggufFolder(model, { type, out });
+    files.push({ name: basename(path), sizeBytes });
+    if (type === types[0]) for (const note of notes) process.stderr.write(`note: ${note}\n`);
+  }
+  return files;
+};
+
+export const register = (command: Command): void => {
+  const names = Object.keys(exportDtypes).join(", ");
+  command
+    .argument("<model>", "a model's folder, or a model of the Hub as org/name")
+    .option("--dtype <names>", `dtypes, separated by commas: ${names} (default: all)`, list)
+    .option("--out <dir>", "the folder to write", "anneal-out/export")
+    .option("--default <name>", "the dtype for those who ask for none (default: the folder's)")
+    .option("--gguf <types>", "GGUF instead (with --dtype, besides): f32, f16, q8_0, q4_0", list);
+  withFlags(withHubFlags(command))
+    .addHelpText("after", examples)
+    .action((model: string, given: Given) =>
+      runRecipe(command, async (_, hooks, json) => {
+        const { dtype: dtypes, default: chosen, gguf = [] } = given;
+        for (const type of gguf) ggufTypeOf(type); // Refuses a wrong one before anything is written.
+        const alone = gguf.length > 0 && dtypes === undefined;
+        const unsaid = command.getOptionValueSource("out") === "default";
+        const out = alone && unsaid ? "anneal-out/gguf" : given.out;
+        const options = {
+          out,
+          command: hooks.command,
+          hub: hubOptions(given, hooks.ui, hooks.signal),
+          ...(hooks.signal === undefined ? {} : { signal: hooks.signal }),
+          ...(dtypes === undefined ? {} : { dtypes }),
+          ...(chosen === undefined ? {} : { default: chosen }),
+        };
+        const result = alone ? { path: out, files: [] } : await exportFolder(model, options);
+        const ggufs = await exportGguf(model, gguf, out);
+        const all = { ...result, files: [...result.files, ...ggufs] };
+        process.stdout.write(json ? `${JSON.stringify(all)}\n` : `${sizes(all.files)}\n${all.path}\n`);
+      }),
+    );
+};

@@ -1,0 +1,90 @@
+/** anneal verify */
+import { readFile } from "node:fs/promises";
+import { type Command, Option } from "commander";
+import { verifyFolder } from "../recipes/verify.ts";
+import { failsGate, failures, type ParityFile, type Target, targets } from "../ship/verify.ts";
+import { parityNotes, parityRows, parityTitles } from "../ship/verifyTable.ts";
+import { DataError } from "../util/errors.ts";
+import { numberFrom, withFlags } from "./flags.ts";
+import { runRecipe } from "./run.ts";
+import { table } from "./terminal.ts";
+
+const examples = `
+Targets: ${Object.entries(targets)
+  .map(([name, what]) => `${name} (${what})`)
+  .join(", ")}.
+Pages need playwright-core, onnxruntime-web and Chromium; a target that is not on this machine is reported as
+not checked. Exit code 1 where a dtype fails, 4 where a target that was asked for by name is not there.
+
+Examples:
+  $ npx anneal verify anneal-out/model                              every dtype, every target
+  $ npx anneal verify anneal-out/model --target node-cpu,web-wasm --dtype q8,q4
+  $ npx anneal verify anneal-out/model --prompts lines.txt --json`;
+
+interface Given {
+  readonly target?: readonly string[];
+  readonly dtype?: readonly string[];
+  readonly prompts?: string;
+  readonly browser?: string;
+  readonly count: number;
+  readonly timeout: number;
+}
+
+const list = (text: string): string[] => text.split(",").map((name) => name.trim());
+
+const linesOf = async (file: string): Promise<string[]> => {
+  const text = await readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
+    throw new DataError(`cannot be read (${cause.code})`, { file, cause });
+  });
+  const lines = text.split(/\r?\n/).filter((line) => line !== "");
+  if (lines.length > 0) return lines;
+  throw new DataError("has no prompts", { file, hint: "write one prompt a line" });
+};
+
+const print = (file: ParityFile): void => {
+  const columns = parityTitles.map((title, i) => ({
+    title,
+    of: (row: string[]) => row[i]!,
+    ...(i < 3 ? { align: "left" as const } : {}),
+  }));
+  const hints = Object.values(file.targets).flatMap(({ hint }) => (hint === undefined ? [] : [hint]));
+  const lines = [table(parityRows(file), columns), "", ...parityNotes(file), ...new Set(hints)];
+  process.stdout.write(`${[...lines, "", ...failures(file)].join("\n").trimEnd()}\n`);
+};
+
+/** 1 where something fails, 4 where a target was asked for and is not there. */
+const codeOf = (file: ParityFile, asked: readonly string[]): number => {
+  if (failsGate(file)) return 1;
+  return asked.some((name) => file.targets[name as Target]?.status === "not checked") ? 4 : 0;
+};
+
+export const register = (command: Command): void => {
+  const timeout = new Option("--timeout <s>", "longest that one dtype may take on one target, seconds");
+  command
+    .argument("<dir>", "a model's folder")
+    .option("--target <names>", "only these targets, separated by commas", list)
+    .option("--dtype <names>", "only these dtypes, separated by commas", list)
+    .option("--prompts <file>", "a text file with a prompt in each line")
+    .option("--count <n>", "how many prompts to read", numberFrom(1, { whole: true }), 6)
+    .option("--browser <file>", "the program of Chromium or Chrome")
+    .addOption(timeout.argParser(numberFrom(1)).default(600));
+  withFlags(command, "run")
+    .addHelpText("after", examples)
+    .action((dir: string, given: Given) =>
+      runRecipe(command, async ({ seed, threads }, { ui, signal }, json) => {
+        const { target, dtype, prompts, browser, count, timeout: timeoutSec } = given;
+        const options = {
+          ...(target === undefined ? {} : { targets: target }),
+          ...(dtype === undefined ? {} : { dtypes: dtype }),
+          ...(prompts === undefined ? {} : { prompts: await linesOf(prompts) }),
+          ...(browser === undefined ? {} : { browser }),
+          ...(signal === undefined ? {} : { signal }),
+        };
+        const file = await verifyFolder(dir, { ...options, count, seed, threads, timeoutSec }, ui);
+        if (json) process.stdout.write(`${JSON.stringify(file)}\n`);
+        else print(file);
+        const code = codeOf(file, target ?? []);
+        if (code !== 0) process.exitCode = code;
+      }),
+    );
+};

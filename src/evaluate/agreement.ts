@@ -1,0 +1,92 @@
+/** How far the numbers of one place are from those of another. */
+import type { TypedArray } from "../ir/tensor.ts";
+import { argmax } from "../serve/sample.ts";
+
+export interface Parity {
+  /** Largest absolute difference of an output: a logit, or a feature where there are no logits. */
+  readonly maxLogitDiff: number;
+  /** Largest magnitude of what the reference computed: what the largest difference is to be seen beside. */
+  readonly scale: number;
+  /** Cosine of all outputs together. */
+  readonly cosine: number;
+  /** Share of rows (positions, or texts that are classified) whose likeliest token or label is the same. */
+  readonly topTokenAgreement: number;
+  /** Share of prompts whose first generated token is the same; only where there is generation. */
+  readonly firstTokenAgreement?: number;
+  /** Share of prompts whose greedy continuation of `tokens` tokens is the same throughout. */
+  readonly greedyAgreement?: number;
+  /** Prompts or texts that were read. */
+  readonly prompts: number;
+  /** Tokens of each continuation; 0 where there is no generation. */
+  readonly tokens: number;
+}
+
+/** Collects comparisons. */
+export interface Tally {
+  /** Compares rows of `width` numbers; `counts` says which rows do (all unless told). */
+  rows(reference: Float32Array, found: Float32Array, width: number, counts?: (row: number) => boolean): void;
+  /** Compares a continuation, token by token. */
+  continuation(reference: readonly number[], found: readonly number[]): void;
+  result(prompts: number): Parity;
+}
+
+/** The sign, exponent and fraction of a 16-bit float as a number. */
+const half = (bits: number): number => {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 31) return fraction > 0 ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
+};
+
+/** Numbers as float32: float16 is read from its bits. */
+export const asFloat32 = (data: TypedArray): Float32Array => {
+  if (data instanceof Float32Array) return data;
+  return data instanceof Uint16Array ? Float32Array.from(data, half) : Float32Array.from(data as Int32Array);
+};
+
+const shareOf = (same: number, all: number): number => (all === 0 ? 1 : same / all);
+
+/** An empty tally. */
+export const tally = (): Tally => {
+  const sums = { diff: 0, top: 0, dot: 0, a: 0, b: 0, same: 0, rows: 0 };
+  const texts = { first: 0, whole: 0, count: 0, tokens: 0 };
+  return {
+    rows(reference, found, width, counts = () => true) {
+      if (reference.length !== found.length) sums.diff = Number.POSITIVE_INFINITY;
+      for (let row = 0; row * width < reference.length; row++) {
+        if (!counts(row)) continue;
+        const [x, y] = [reference, found].map((all) => all.subarray(row * width, (row + 1) * width));
+        for (let i = 0; i < width; i++) {
+          sums.diff = Math.max(sums.diff, Math.abs(x![i]! - y![i]!)); // Math.max keeps NaN
+          sums.top = Math.max(sums.top, Math.abs(x![i]!));
+          sums.dot += x![i]! * y![i]!;
+          sums.a += x![i]! ** 2;
+          sums.b += y![i]! ** 2;
+        }
+        sums.same += +(argmax(x!) === argmax(y!));
+        sums.rows++;
+      }
+    },
+    continuation(reference, found) {
+      texts.first += +(reference[0] === found[0]);
+      texts.whole += +reference.every((id, i) => id === found[i]);
+      texts.count++;
+      texts.tokens = Math.max(texts.tokens, reference.length);
+    },
+    result: (prompts) => ({
+      maxLogitDiff: sums.diff,
+      scale: sums.top,
+      cosine: sums.a === 0 && sums.b === 0 ? 1 : sums.dot / Math.sqrt(sums.a * sums.b),
+      topTokenAgreement: shareOf(sums.same, sums.rows),
+      ...(texts.count === 0
+        ? {}
+        : {
+            firstTokenAgreement: texts.first / texts.count,
+            greedyAgreement: texts.whole / texts.count,
+          }),
+      prompts,
+      tokens: texts.tokens,
+    }),
+  };
+};

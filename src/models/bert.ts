@@ -1,0 +1,132 @@
+/**
+ * BERT (Devlin et al. 2019, https://arxiv.org/abs/1810.04805), also MiniLM and others of its model_type.
+ * Weight names and config fields are those of Hugging Face's BertForMaskedLM and its kin.
+ */
+import { linear } from "../nn/encoderBlock.ts";
+import { type Linear, project } from "../nn/linear.ts";
+import { type Norm, norm, normSpec } from "../nn/norm.ts";
+import { dense, type Param, type ParamSpec, param, zerosInit } from "../nn/param.ts";
+import { tanh } from "../ops/elementwise.ts";
+import type { Tree } from "../util/tree.ts";
+import {
+  type BertBody,
+  type BertFields,
+  bertBody,
+  bertBodySpec,
+  bertFields,
+  bertMatrices,
+  classifierDrop,
+  keepBertLayers,
+  renameBert,
+} from "./bertBody.ts";
+import {
+  countedPositions,
+  type EncoderTask,
+  encoderActivations,
+  firstToken,
+  labelCount,
+  linearMatrices,
+  linearSpec,
+  noCache,
+} from "./encoder.ts";
+import type { Architecture, Inputs, Outputs } from "./model.ts";
+import { taskOf } from "./task.ts";
+
+// B batch, T time, C channels, V vocabulary
+
+/** config.json of a BERT. */
+export interface BertConfig extends BertFields {
+  readonly model_type: "bert";
+}
+
+type Predictions<T> = { transform: { dense: Linear<T>; LayerNorm: Norm<T> }; bias: T };
+/** The body and the head of one task; none for features. */
+export type BertParams<T> = {
+  bert: BertBody<T>;
+  cls?: { predictions: Predictions<T> };
+  classifier?: Linear<T>;
+};
+
+const classes: Readonly<Record<EncoderTask, string>> = {
+  "masked-lm": "BertForMaskedLM",
+  "sequence-classification": "BertForSequenceClassification",
+  "token-classification": "BertForTokenClassification",
+  features: "BertModel",
+};
+
+const taskFor = (c: BertConfig): EncoderTask => taskOf({ classes }, c) as EncoderTask;
+
+/** The class with the head for the next sentence besides is read as the masked language model in it. */
+const parse = (json: unknown): BertConfig => {
+  const given = json as { readonly architectures?: readonly unknown[] } | null;
+  const both = given?.architectures?.[0] === "BertForPreTraining";
+  const fields = both ? { ...given, architectures: [classes["masked-lm"]] } : json;
+  const defaults = { model_type: "bert", vocab: 30522, positions: 512, types: 2, pad: 0 };
+  return bertFields(fields, defaults, classes) as BertConfig;
+};
+
+const params = (c: BertConfig): BertParams<ParamSpec> => {
+  const task = taskFor(c);
+  const [width, std] = [c.hidden_size, c.initializer_range];
+  const bert = bertBodySpec(c, task === "sequence-classification");
+  if (task === "features") return { bert };
+  if (task !== "masked-lm") return { bert, classifier: linearSpec(width, labelCount(c), std) };
+  const transform = { dense: linearSpec(width, width, std), LayerNorm: normSpec(width) };
+  return { bert, cls: { predictions: { transform, bias: param([c.vocab_size], zerosInit) } } };
+};
+
+const forward = (tree: Tree<Param>, inputs: Inputs, c: BertConfig): Outputs => {
+  const p = tree as unknown as BertParams<Param>;
+  const drop = classifierDrop(c, inputs.dropoutSeed);
+  const hidden = bertBody(p.bert, inputs, c, countedPositions(inputs, c.max_position_embeddings));
+  const logits = () => {
+    if (p.cls !== undefined) {
+      const { transform, bias } = p.cls.predictions;
+      const inner = encoderActivations[c.hidden_act](linear(transform.dense, hidden));
+      const ready = norm(transform.LayerNorm, inner, c.layer_norm_eps);
+      return project(p.bert.embeddings.word_embeddings.weight, ready, dense(bias));
+    }
+    if (p.classifier === undefined) return hidden;
+    const { pooler } = p.bert;
+    const pooled = pooler === undefined ? hidden : tanh(linear(pooler.dense, firstToken(hidden)));
+    return linear(p.classifier, drop(pooled, "in"));
+  };
+  return { hidden, logits: logits(), present: [] };
+};
+
+/** BERT: masked language model, classifier of texts or tokens, or features. */
+export const bert: Architecture<BertConfig, BertParams<ParamSpec>> = {
+  name: "bert",
+  kind: "encoder",
+  classes,
+  base: "bert",
+  // The decoder is tied to the embeddings; the head of the next sentence and unused poolers go.
+  rename: (name, c) => {
+    const task = taskFor(c);
+    if (/^cls\.(predictions\.decoder\.|seq_relationship\.)/.test(name)) return null;
+    if (/^cls\./.test(name) && task !== "masked-lm") return null;
+    if (/^(bert\.)?pooler\./.test(name) && task !== "sequence-classification") return null;
+    return renameBert(name);
+  },
+  parse,
+  params,
+  forward,
+  cache: (c) => noCache(c.vocab_size, c.num_attention_heads, c.hidden_size, c.max_position_embeddings),
+  keepLayers: (config, weights, layers) => keepBertLayers("bert", config, weights, layers),
+  // Not the classifier: it is small, and its rounding would go straight into the result.
+  matrices: (c) => {
+    const head: Readonly<Record<EncoderTask, readonly string[]>> = {
+      "masked-lm": ["cls.predictions.transform.dense"],
+      "sequence-classification": ["bert.pooler.dense"],
+      "token-classification": [],
+      features: [],
+    };
+    return linearMatrices([...bertMatrices("bert", c.num_hidden_layers), ...head[taskFor(c)]]);
+  },
+};
+
+/** The config of a new model: no dropout unless told. */
+export const bertConfig = (fields: Partial<BertConfig> & { vocab_size: number }): BertConfig => {
+  const dropout = { hidden_dropout_prob: 0, attention_probs_dropout_prob: 0 };
+  return parse({ model_type: "bert", ...dropout, ...fields });
+};

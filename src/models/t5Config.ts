@@ -1,0 +1,86 @@
+/** config.json of T5. */
+import { ConfigError } from "../util/errors.ts";
+import { checkFields, type Fields, intField, numberField, oneOf } from "./config.ts";
+import { architecturesField } from "./task.ts";
+
+export const t5Classes = { "seq2seq-lm": "T5ForConditionalGeneration" };
+
+const feedForward = {
+  relu: true,
+  gelu: true,
+  silu: true,
+  gelu_new: true,
+  "gated-relu": true,
+  "gated-gelu": true,
+  "gated-silu": true,
+  "gated-gelu_new": true,
+} as const;
+
+export interface T5Config {
+  readonly model_type: "t5";
+  readonly architectures: readonly string[];
+  readonly is_encoder_decoder: true;
+  readonly vocab_size: number;
+  readonly d_model: number;
+  readonly d_kv: number;
+  readonly d_ff: number;
+  readonly num_layers: number;
+  readonly num_decoder_layers: number;
+  readonly num_heads: number;
+  readonly relative_attention_num_buckets: number;
+  readonly relative_attention_max_distance: number;
+  readonly dropout_rate: number;
+  readonly layer_norm_epsilon: number;
+  readonly initializer_factor: number;
+  readonly feed_forward_proj: keyof typeof feedForward;
+  /** Whether the head is the embedding; only then are the decoder's outputs scaled. */
+  readonly tie_word_embeddings: boolean;
+  readonly pad_token_id: number;
+  readonly eos_token_id: number | readonly number[];
+  readonly decoder_start_token_id: number;
+}
+
+/** A token id, or several. */
+export const idsField = (f: Fields, name: string, fallback: number): number | readonly number[] => {
+  const value = f[name];
+  if (!Array.isArray(value)) return intField(f, name, fallback, 0);
+  return value.map((id) => intField({ [name]: id }, name, fallback, 0));
+};
+
+/** The config of T5 from config.json. Throws ConfigError naming the field. */
+export const parseT5 = (json: unknown): T5Config => {
+  const f = checkFields(json, "t5");
+  const num_layers = intField(f, "num_layers", 6);
+  const pad_token_id = intField(f, "pad_token_id", 0, 0);
+  const config: T5Config = {
+    model_type: "t5",
+    architectures: architecturesField(f, t5Classes),
+    is_encoder_decoder: true,
+    vocab_size: intField(f, "vocab_size", 32128),
+    d_model: intField(f, "d_model", 512),
+    d_kv: intField(f, "d_kv", 64),
+    d_ff: intField(f, "d_ff", 2048),
+    num_layers,
+    num_decoder_layers: intField(f, "num_decoder_layers", num_layers),
+    num_heads: intField(f, "num_heads", 8),
+    relative_attention_num_buckets: intField(f, "relative_attention_num_buckets", 32, 4),
+    relative_attention_max_distance: intField(f, "relative_attention_max_distance", 128),
+    dropout_rate: numberField(f, "dropout_rate", 0.1, 0, 1),
+    layer_norm_epsilon: numberField(f, "layer_norm_epsilon", 1e-6, 0, 1),
+    initializer_factor: numberField(f, "initializer_factor", 1, 0, 10),
+    feed_forward_proj: oneOf(f, "feed_forward_proj", feedForward, "relu"),
+    // transformers 5 writes `true` for T5 1.1 too, and says the difference by this other field.
+    tie_word_embeddings: f.tie_word_embeddings !== false && f.scale_decoder_outputs !== false,
+    pad_token_id,
+    eos_token_id: idsField(f, "eos_token_id", 1),
+    decoder_start_token_id: intField(f, "decoder_start_token_id", pad_token_id, 0),
+  };
+  const { relative_attention_max_distance: distance, relative_attention_num_buckets: buckets } = config;
+  if (distance <= buckets / 2) {
+    throw new ConfigError(`${distance} leaves no far distances to ${buckets} buckets`, {
+      field: "relative_attention_max_distance",
+      hint: "it must be more than half the number of buckets",
+    });
+  }
+  return config;
+};

@@ -1,0 +1,134 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { compile } from "../engine/compile.ts";
+import type { Engine } from "../engine/engine.ts";
+import { constant, isConstant, type Value } from "../ir/op.ts";
+import { nodesOf, type Program, trace } from "../ir/program.ts";
+import { type Tensor, tensor, tensorOf } from "../ir/tensor.ts";
+import { nodeEngine } from "../node/engine.ts";
+import { rng } from "../util/rng.ts";
+import { type Projection, projections } from "./fused.ts";
+import { INT4_BLOCK, project } from "./linear.ts";
+import { asConstants, dense, isPacked, type Param, type Weight } from "./param.ts";
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await nodeEngine({ threads: 1 });
+});
+
+const [K, ROWS] = [40, 3];
+const SIZES = [6, 2, 4];
+const random = rng(5, "fused");
+const draw = (n: number, low = -1, high = 1): number[] =>
+  Array.from({ length: n }, () => low + (high - low) * random.uniform());
+const INPUT = draw(2 * ROWS * K);
+const floats = (...shape: number[]): Tensor =>
+  tensorOf("float32", shape, draw(shape.reduce((a, b) => a * b)));
+
+const makers: Readonly<Record<string, (n: number) => Weight>> = {
+  dense: (n) => floats(n, K),
+  int8: (n) => ({
+    ...{ dtype: "float32", shape: [n, K], kind: "int8" },
+    parts: {
+      q: tensor("int8", [K, n], Int8Array.from(draw(K * n, -63, 64).map(Math.floor))),
+      scale: tensorOf("float32", [n], draw(n, 0.01, 0.02)),
+    },
+  }),
+  int4: (n) => {
+    const blocks = Math.ceil(K / INT4_BLOCK);
+    const q = Uint8Array.from(draw(n * blocks * 16, 0, 256).map(Math.floor));
+    return {
+      ...{ dtype: "float32", shape: [n, K], kind: "int4" },
+      parts: {
+        q: tensor("uint8", [n, blocks, 16], q),
+        scale: tensorOf("float32", [n * blocks], draw(n * blocks, 0.05, 0.1)),
+      },
+    };
+  },
+};
+
+type Parts = readonly Projection<Weight>[];
+
+const paramsOf = (parts: Parts): Projection<Param>[] =>
+  asConstants(parts as never) as unknown as Projection<Param>[];
+
+const programOf = (parts: Parts, make: (parts: Projection<Param>[], x: Value) => readonly Value[]): Program =>
+  trace({ x: { dtype: "float32", shape: ["B", ROWS, K] } }, ({ x }) => ({
+    y: make(paramsOf(parts), x as unknown as Value),
+  })) as unknown as Program;
+
+const joinedProgram = (parts: Parts): Program =>
+  programOf(parts, (params, x) => projections(params, x, "all"));
+const apartProgram = (parts: Parts): Program =>
+  programOf(parts, (params, x) =>
+    params.map((p) => project(p.weight, x, p.bias === undefined ? undefined : dense(p.bias))),
+  );
+
+const run = async (program: Program): Promise<Record<string, Tensor>> => {
+  const session = await compile(engine, program);
+  const out = await session.run({ x: tensorOf("float32", [2, ROWS, K], INPUT) });
+  await session.dispose();
+  return out;
+};
+
+const products = (program: Program): number =>
+  nodesOf(program).filter(({ op }) => /matmul/i.test(op.name)).length;
+
+const partsOf = (kinds: readonly string[], bias: boolean): Parts =>
+  SIZES.map((n, i) => ({ weight: makers[kinds[i]!]!(n), ...(bias ? { bias: floats(n) } : {}) }));
+
+describe.each(["dense", "int8", "int4"])("projections of %s weights", (kind) => {
+  test.each([false, true])("are one product with the results of several; biases: %j", async (bias) => {
+    const parts = partsOf([kind, kind, kind], bias);
+    const [joined, apart] = [joinedProgram(parts), apartProgram(parts)];
+    expect([products(joined), products(apart)]).toEqual([1, 3]);
+    const [got, want] = [await run(joined), await run(apart)];
+    for (const [i, n] of SIZES.entries()) {
+      expect(got[`y.${i}`]!.shape).toEqual([2, ROWS, n]);
+      const errors = Array.from(got[`y.${i}`]!.data as Float32Array, (v, j) =>
+        Math.abs(v - (want[`y.${i}`]!.data[j] as number)),
+      );
+      expect(Math.max(...errors)).toBeLessThan(1e-5);
+    }
+  });
+
+  test("has a constant named after the whole", () => {
+    const names = nodesOf(joinedProgram(partsOf([kind, kind, kind], true)))
+      .filter(isConstant)
+      .map((node) => node.attrs.name);
+    expect(names.sort()).toEqual(
+      kind === "dense" ? ["all.bias", "all.weight"] : ["all.bias", "all.weight.q", "all.weight.scale"],
+    );
+  });
+});
+
+describe("what cannot be joined", () => {
+  test.each([
+    ["kinds that differ", partsOf(["dense", "int8", "int8"], false)],
+    ["packed kinds that differ", partsOf(["int4", "int8", "int8"], false)],
+    [
+      "a bias that is missing",
+      partsOf(["dense", "dense", "dense"], true).map((p, i) => (i ? p : { weight: p.weight })),
+    ],
+  ])("%s: a product each", (_, parts) => {
+    expect(products(joinedProgram(parts))).toBe(3);
+  });
+
+  test("weights that are inputs: a product each", () => {
+    const type = { dtype: "float32", shape: [4, K] } as const;
+    const spec = { x: { dtype: "float32", shape: [2, K] }, w: [type, type] } as const;
+    const program = trace(spec, (given) => {
+      const { x, w } = given as unknown as { x: Value; w: Value[] };
+      return { y: projections([{ weight: w[0]! }, { weight: w[1]! }], x, "all") };
+    }) as unknown as Program;
+    expect(products(program)).toBe(2);
+  });
+});
+
+test("constants of a program stay what they were", () => {
+  const weight = floats(2, K);
+  const before = [...(weight.data as Float32Array)];
+  const x = constant(floats(1, K));
+  projections([{ weight: constant(weight) }, { weight: constant(weight) }], x, "all");
+  expect([...(weight.data as Float32Array)]).toEqual(before);
+  expect(isPacked(weight)).toBe(false);
+});

@@ -1,0 +1,97 @@
+/**
+ * Several projections of one input as a single product, where the weights are constants: their rows are
+ * joined when the program is built. A token's step is bound by the number of products as much as by their
+ * size.
+ */
+import { constant, isConstant, type Value } from "../ir/op.ts";
+import { bytesOf, type Tensor, tensorFromBytes } from "../ir/tensor.ts";
+import { columnsOf } from "../ops/columns.ts";
+import { project } from "./linear.ts";
+import { dense, isPacked, type PackedParam, type Param } from "./param.ts";
+
+/** torch's Linear [N, K], with a bias [N] or without. */
+export type Projection<T> = { weight: T; bias?: T };
+
+/** The axis of each part of a packed kind that counts the weight's rows; other kinds are not joined. */
+const rowAxes: Readonly<Partial<Record<string, Readonly<Record<string, number>>>>> = {
+  int8: { q: 1, scale: 0 },
+  int4: { q: 0, scale: 0 },
+};
+
+const constantsOf = (values: readonly (Value | undefined)[]): Tensor[] | undefined => {
+  const found = values.flatMap((v) => (v !== undefined && isConstant(v.node) ? [v.node.attrs.value] : []));
+  return found.length === values.length ? found : undefined;
+};
+
+/** Tensors that differ in the size of `axis` (0 or 1) only, behind one another along it. */
+const joined = (tensors: readonly Tensor[], axis: number): Tensor => {
+  const [first] = tensors as [Tensor];
+  const size = tensors.reduce((n, t) => n + t.shape[axis]!, 0);
+  const shape = first.shape.map((d, i) => (i === axis ? size : d));
+  const outer = axis === 0 ? 1 : first.shape[0]!;
+  const sources = tensors.map(bytesOf);
+  const bytes = new Uint8Array(sources.reduce((n, s) => n + s.length, 0));
+  let at = 0;
+  for (let row = 0; row < outer; row++) {
+    for (const source of sources) {
+      const width = source.length / outer;
+      bytes.set(source.subarray(row * width, (row + 1) * width), at);
+      at += width;
+    }
+  }
+  return tensorFromBytes(first.dtype, shape, bytes);
+};
+
+/** One constant of several, or undefined where one of them is none. */
+const joinedConstants = (
+  values: readonly (Value | undefined)[],
+  axis: number,
+  name: string,
+): Value | undefined => {
+  const tensors = constantsOf(values);
+  return tensors === undefined ? undefined : constant(joined(tensors, axis), name);
+};
+
+const joinedWeights = (weights: readonly Param[], name: string): Param | undefined => {
+  const [first] = weights as [Param];
+  if (!isPacked(first)) {
+    return weights.some((w) => isPacked(w)) ? undefined : joinedConstants(weights as Value[], 0, name);
+  }
+  if (weights.some((w) => !isPacked(w) || w.kind !== first.kind)) return undefined;
+  const axes = rowAxes[first.kind];
+  if (axes === undefined) return undefined;
+  const parts: Record<string, Value> = {};
+  for (const key of Object.keys(first.parts)) {
+    const own = weights.map((w) => (w as PackedParam).parts[key]);
+    const part = axes[key] === undefined ? undefined : joinedConstants(own, axes[key], `${name}.${key}`);
+    if (part === undefined) return undefined;
+    parts[key] = part;
+  }
+  const rows = weights.reduce((n, w) => n + (w.shape[0] as number), 0);
+  return { dtype: first.dtype, shape: [rows, first.shape[1]!], kind: first.kind, parts };
+};
+
+/**
+ * x [..., K] times each weight [N, K] transposed, plus its bias -> [..., N] each. One product named `name`
+ * where all are constants of one kind, else a product each.
+ */
+export const projections = (
+  parts: readonly Projection<Param>[],
+  x: Value,
+  name: string,
+): readonly Value[] => {
+  const biases = parts.map(({ bias }) => (bias === undefined ? undefined : dense(bias)));
+  const weight = joinedWeights(
+    parts.map((p) => p.weight),
+    `${name}.weight`,
+  );
+  const plain = biases.every((b) => b === undefined);
+  const bias = plain ? undefined : joinedConstants(biases, 0, `${name}.bias`);
+  if (weight === undefined || (!plain && bias === undefined)) {
+    return parts.map((p, i) => project(p.weight, x, biases[i]));
+  }
+  return columnsOf(
+    project(weight, x, bias),
+    parts.map((p) => p.weight.shape[0] as number),
+  );
+};

@@ -1,0 +1,125 @@
+/** Reads the tokenizer of a model's folder, of whichever age. */
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  fromMarian,
+  fromSentencePiece,
+  fromVocabJson,
+  fromVocabTxt,
+  type Json,
+  loadTokenizer,
+  type OlderOptions,
+  readSentencePiece,
+  type Tokenizer,
+} from "../tokenizer/index.ts";
+import { AnnealError, DataError, FormatError } from "../util/errors.ts";
+import { findFile, needFile, readJson, readJsonIfThere, readText } from "./modelFile.ts";
+
+type Fields = { readonly [key: string]: Json };
+
+/** Largest SentencePiece model and vocabulary that is read, bytes. */
+const MAX_VOCAB = 2 ** 27;
+
+/** SentencePiece models by the names that they have. */
+const SPM = ["spiece.model", "tokenizer.model", "sentencepiece.bpe.model", "spm.model"] as const;
+
+const LOOKED_FOR = [
+  "tokenizer.json",
+  "source.spm with target.spm and vocab.json",
+  ...SPM,
+  "vocab.json with merges.txt",
+  "vocab.txt",
+];
+
+const fieldsIn = async (dir: string, name: string): Promise<Fields> => {
+  const value = (await readJsonIfThere(dir, name)) ?? {};
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Fields;
+  throw new FormatError("is no object", { file: join(dir, name) });
+};
+
+const has = async (dir: string, name: string): Promise<boolean> => (await findFile(dir, name)) !== undefined;
+
+const readModel = async (dir: string, name: string) => {
+  const [path, file] = [await needFile(dir, name), join(dir, name)];
+  const { size } = await stat(path);
+  if (size > MAX_VOCAB) throw new FormatError(`has ${size} bytes; ${MAX_VOCAB} are allowed`, { file });
+  return readSentencePiece(await readFile(path), file);
+};
+
+/** Settings as tokenizer_config.json has them; those that it lacks from special_tokens_map.json. */
+const settingsOf = async (dir: string): Promise<Fields> => {
+  const config = await fieldsIn(dir, "tokenizer_config.json");
+  const map = await fieldsIn(dir, "special_tokens_map.json");
+  const missing = Object.entries(map).filter(([name]) => config[name] === undefined || config[name] === null);
+  return missing.length === 0 ? config : { ...config, ...Object.fromEntries(missing) };
+};
+
+const marian = async (dir: string, options: OlderOptions): Promise<Tokenizer> => {
+  const vocab = await fieldsIn(dir, "vocab.json");
+  await needFile(dir, "vocab.json");
+  const config: Json = {
+    eos_token: "</s>",
+    unk_token: "<unk>",
+    pad_token: "<pad>",
+    ...options.config,
+    tokenizer_class: "MarianTokenizer",
+  };
+  const of = async (name: string) =>
+    loadTokenizer(fromMarian(await readModel(dir, name), vocab, options), config);
+  return { ...(await of("source.spm")), target: await of("target.spm") };
+};
+
+/** The tokenizer.json that the older files of a folder amount to; undefined where there are none. */
+const olderJson = async (dir: string, options: OlderOptions): Promise<Json | undefined> => {
+  for (const name of SPM)
+    if (await has(dir, name)) return fromSentencePiece(await readModel(dir, name), options, name);
+  if ((await has(dir, "vocab.json")) && (await has(dir, "merges.txt")))
+    return fromVocabJson(
+      await fieldsIn(dir, "vocab.json"),
+      await readText(dir, "merges.txt", MAX_VOCAB),
+      options,
+    );
+  if (await has(dir, "vocab.txt")) return fromVocabTxt(await readText(dir, "vocab.txt", MAX_VOCAB), options);
+  return undefined;
+};
+
+const older = async (dir: string, config: Fields): Promise<Tokenizer> => {
+  const model = await fieldsIn(dir, "config.json");
+  const options: OlderOptions = {
+    config,
+    added: await fieldsIn(dir, "added_tokens.json"),
+    ...(typeof model.model_type === "string" ? { modelType: model.model_type } : {}),
+  };
+  if (await has(dir, "source.spm")) return marian(dir, options);
+  const json = await olderJson(dir, options);
+  if (json !== undefined)
+    return loadTokenizer(json, { tokenizer_class: "PreTrainedTokenizerFast", ...config });
+  throw new DataError("holds no tokenizer", {
+    file: dir,
+    hint: `looked for ${LOOKED_FOR.join(", ")}`,
+  });
+};
+
+/** An error about a file of the folder, with the folder before its name. */
+const inFolder = (dir: string, error: unknown): unknown => {
+  if (!(error instanceof FormatError)) return error;
+  const { file } = error.details;
+  if (file === undefined || file.startsWith(dir)) return error;
+  const what = error.message.slice(new AnnealError("", error.details).message.length);
+  return new FormatError(what, { ...error.details, file: join(dir, file) });
+};
+
+/**
+ * The tokenizer of a model's folder: tokenizer.json, else the older files of GPT-2, RoBERTa, BERT,
+ * SentencePiece (T5, XLM-R, Llama) and Marian, made into one. Throws DataError where there is none, and
+ * FormatError, naming the file, where one is malformed.
+ */
+export const readTokenizer = async (dir: string): Promise<Tokenizer> => {
+  try {
+    const config = await settingsOf(dir);
+    if (await has(dir, "tokenizer.json")) return loadTokenizer(await readJson(dir, "tokenizer.json"), config);
+    return await older(dir, config);
+  } catch (error) {
+    throw inFolder(dir, error);
+  }
+};

@@ -1,0 +1,125 @@
+/** Export: from a model's folder to one with the graphs of any dtypes. */
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import type { Json, Model } from "../models/model.ts";
+import { MARKER, writeFolder } from "../node/files.ts";
+import { loadModel } from "../node/folder.ts";
+import { type HubOptions, modelDir } from "../node/hub.ts";
+import { findFile, readJson, readJsonIfThere } from "../node/modelFile.ts";
+import { readTokenizer } from "../node/tokenizerFiles.ts";
+import { jsonBytes } from "../ship/bundle.ts";
+import { type ExportDtype, exportDtypes } from "../ship/dtype.ts";
+import { dtypesFrom, exportFiles } from "../ship/export.ts";
+import { ConfigError } from "../util/errors.ts";
+import { version } from "./version.ts";
+
+export interface ExportFolderOptions {
+  readonly out: string;
+  /** Names of dtypes; all that there are unless told. */
+  readonly dtypes?: readonly string[];
+  /** The dtype that a user gets who asks for none; the folder's own where it is exported, else the first. */
+  readonly default?: string;
+  /** How to reach the Hub, for a model of it. */
+  readonly hub?: HubOptions;
+  /** Aborted: leave before the next file, with nothing written. */
+  readonly signal?: AbortSignal;
+  /** The command line, for anneal.json. */
+  readonly command?: string;
+}
+
+export interface ExportedFile {
+  readonly name: string;
+  readonly sizeBytes: number;
+}
+
+export interface Exported {
+  readonly path: string;
+  readonly dtypes: readonly ExportDtype[];
+  readonly default: ExportDtype;
+  readonly files: readonly ExportedFile[];
+}
+
+type Written = readonly [name: string, chunks: readonly Uint8Array[]];
+type Fields = { readonly [field: string]: Json };
+
+/** What a checkpoint's tokenizer is made of, whichever kind it is; all that are there are taken along. */
+const TOKENIZER_FILES = [
+  ...["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"],
+  ...["chat_template.jinja", "chat_template.json", "vocab.json", "merges.txt", "vocab.txt"],
+  ...["spiece.model", "tokenizer.model", "sentencepiece.bpe.model", "spm.model", "source.spm", "target.spm"],
+];
+
+/**
+ * The tokenizer's files, none where the folder has none. What transformers.js cannot do without, older
+ * checkpoints lack: it is made of what they have.
+ */
+const tokenizerIn = async (dir: string): Promise<ReadonlyMap<string, Uint8Array>> => {
+  const files = new Map<string, Uint8Array>();
+  for (const name of TOKENIZER_FILES) {
+    const path = await findFile(dir, name);
+    if (path !== undefined) files.set(name, await readFile(path));
+  }
+  const complete = files.has("tokenizer.json") && files.has("tokenizer_config.json");
+  if (files.size === 0 || complete) return files;
+  const { tokenizer, config } = (await readTokenizer(dir)).files();
+  if (!files.has("tokenizer.json")) files.set("tokenizer.json", jsonBytes(tokenizer));
+  return files.set("tokenizer_config.json", jsonBytes(config));
+};
+
+/** What made the folder, for programs. */
+const manifest = (model: Model, made: Omit<Exported, "path" | "files">, command?: string): Json => ({
+  version,
+  ...(command === undefined ? {} : { command }),
+  export: { dtypes: made.dtypes, default: made.default },
+  history: model.history.map(({ name, options }) => ({ name, options })),
+});
+
+const chosen = (options: ExportFolderOptions, own: string) => {
+  const dtypes = dtypesFrom(options.dtypes ?? Object.keys(exportDtypes), "--dtype");
+  const [asked] = options.default === undefined ? [] : dtypesFrom([options.default], "--default");
+  const mine = dtypes.find((name) => name === own);
+  return { dtypes, default: asked ?? mine ?? dtypes[0]! };
+};
+
+/** Passes files on and notes their sizes, until aborted. */
+function* counted(
+  files: Iterable<Written>,
+  sizes: ExportedFile[],
+  signal: AbortSignal | undefined,
+): Generator<Written> {
+  for (const file of files) {
+    signal?.throwIfAborted();
+    const [name, chunks] = file;
+    sizes.push({ name, sizeBytes: chunks.reduce((n, { byteLength }) => n + byteLength, 0) });
+    yield file;
+  }
+}
+
+/**
+ * Writes the model `ref`, a folder or a name of the Hub, to the folder `out`, whole or not at all. Throws
+ * ConfigError for a dtype that is not known, for weights that a dtype cannot hold and for an `out` that holds
+ * other files, and what `modelDir` and `loadModel` throw.
+ */
+export const exportFolder = async (ref: string, options: ExportFolderOptions): Promise<Exported> => {
+  chosen(options, "fp32"); // Refuses a wrong dtype before anything is fetched or read.
+  const dir = await modelDir(ref, options.hub);
+  if (resolve(dir) === resolve(options.out)) {
+    throw new ConfigError("is the model's own folder, whose other files would be lost", {
+      file: options.out,
+      hint: "choose another folder with --out",
+    });
+  }
+  const tokenizer = await tokenizerIn(dir);
+  const config = (await readJson(dir, "config.json")) as Fields;
+  const generation = (await readJsonIfThere(dir, "generation_config.json")) as Fields | undefined;
+  const { model, dtype } = await loadModel(dir);
+  const choice = chosen(options, dtype);
+  const given = { dtypes: choice.dtypes, defaultDtype: choice.default, config, tokenizer };
+  const made = function* (): Generator<Written> {
+    yield* exportFiles(model, generation === undefined ? given : { ...given, generation });
+    yield [MARKER, [jsonBytes(manifest(model, choice, options.command))]];
+  };
+  const files: ExportedFile[] = [];
+  await writeFolder(options.out, counted(made(), files, options.signal));
+  return { path: options.out, ...choice, files };
+};

@@ -1,0 +1,61 @@
+import { describe, expect, test } from "vitest";
+import { ConfigError, DataError, FormatError } from "../util/errors.ts";
+import { chatMessages, chatTemplates, chooseTemplate } from "./chat.ts";
+
+describe("messages", () => {
+  test("are taken as they are, with what else they hold", () => {
+    const chat = [
+      { role: "system", content: "Be brief." },
+      { role: "user", content: "", name: "Ann" },
+    ];
+    expect(chatMessages(chat)).toEqual(chat);
+  });
+
+  test.each<[unknown, string]>([
+    [undefined, "messages"],
+    [[], "at least one"],
+    [[{ role: "user", content: "a" }, "b"], "messages[1]"],
+    [[null], "messages[0]"],
+    [[{ role: "constructor", content: "a" }], "messages[0].role"],
+    [[{ content: "a" }], "messages[0].role"],
+    [[{ role: "user" }], "messages[0].content"],
+    [[{ role: "user", content: ["a"] }], "messages[0].content"],
+  ])("%j is refused by name", (value, name) => {
+    expect(() => chatMessages(value)).toThrow(DataError);
+    expect(() => chatMessages(value)).toThrow(name);
+  });
+});
+
+describe("templates", () => {
+  const two = chatTemplates([
+    { name: "default", template: "a" },
+    { name: "tool_use", template: "b" },
+  ]);
+
+  test("are one text, or a list of names and texts", () => {
+    expect(chatTemplates(undefined)).toEqual([]);
+    expect(chatTemplates("x")).toEqual([{ name: "default", template: "x" }]);
+    expect(two.map(({ name }) => name)).toEqual(["default", "tool_use"]);
+  });
+
+  test("are chosen by name, by tools, by default", () => {
+    expect(chooseTemplate(two).template).toBe("a");
+    expect(chooseTemplate(two, { tools: true }).template).toBe("b");
+    expect(chooseTemplate(two, { name: "tool_use" }).template).toBe("b");
+    expect(chooseTemplate(chatTemplates([{ name: "rag", template: "c" }])).template).toBe("c");
+    expect(() => chooseTemplate(two, { name: "rag" })).toThrow(ConfigError);
+    expect(() => chooseTemplate([])).toThrow("no chat template");
+  });
+
+  test.each<[unknown]>([
+    [5],
+    [[{ name: "a" }]],
+    [[null]],
+    [
+      [
+        { name: "a", template: "" },
+        { name: "a", template: "" },
+      ],
+    ],
+  ])("%j is refused", (value) => expect(() => chatTemplates(value)).toThrow(FormatError));
+});

@@ -1,0 +1,101 @@
+/**
+ * Chats: messages, and the Jinja templates that a checkpoint brings to write them as one prompt
+ * (https://huggingface.co/docs/transformers/chat_templating). A template is foreign code: it is rendered apart,
+ * by `renderChat` of the node layer.
+ */
+import { ConfigError, DataError, FormatError } from "../util/errors.ts";
+
+const ROLES = ["system", "user", "assistant", "tool"] as const;
+
+export type ChatRole = (typeof ROLES)[number];
+
+export interface ChatMessage {
+  readonly role: ChatRole;
+  readonly content: string;
+}
+
+export interface ChatTemplate {
+  /** "default", "tool_use" ... */
+  readonly name: string;
+  readonly template: string;
+}
+
+/** Longest template that is read, characters: the longest in use have 20,000. */
+const MAX_TEMPLATE = 1 << 20;
+
+/**
+ * Messages as they come from a file or a request. Throws DataError, naming the message, where there are none
+ * or one has no known role or no text.
+ */
+export const chatMessages = (value: unknown): readonly ChatMessage[] => {
+  if (!Array.isArray(value) || value.length === 0)
+    throw new DataError("a chat is a list of at least one message", { field: "messages" });
+  return value.map((message: unknown, i) => {
+    const field = `messages[${i}]`;
+    if (typeof message !== "object" || message === null || Array.isArray(message))
+      throw new DataError("is no message", {
+        field,
+        hint: 'a message is {"role": "user", "content": "..."}',
+      });
+    const { role, content } = message as { role?: unknown; content?: unknown };
+    if (!ROLES.some((known) => known === role)) {
+      throw new DataError(`${JSON.stringify(role) ?? "nothing"} is no role`, {
+        field: `${field}.role`,
+        hint: `roles are ${ROLES.join(", ")}`,
+      });
+    }
+    if (typeof content !== "string")
+      throw new DataError("is no text", { field: `${field}.content`, hint: "content is one string" });
+    return { ...message, role: role as ChatRole, content };
+  });
+};
+
+/** Throws FormatError for a template of `file` that is none. */
+const checked = (name: unknown, template: unknown, file: string): ChatTemplate => {
+  if (typeof name !== "string" || typeof template !== "string" || template.length > MAX_TEMPLATE) {
+    throw new FormatError(`has a template that is no text of at most ${MAX_TEMPLATE} characters`, {
+      file,
+      field: "chat_template",
+    });
+  }
+  return { name, template };
+};
+
+/**
+ * The templates of a `chat_template` field: one text, or a list of names and texts; none where it is absent.
+ * Throws FormatError where it is something else, or a name comes twice.
+ */
+export const chatTemplates = (value: unknown, file = "tokenizer_config.json"): readonly ChatTemplate[] => {
+  if (value === undefined || value === null) return [];
+  if (!Array.isArray(value)) return [checked("default", value, file)];
+  const templates = value.map((entry: unknown) => {
+    const { name, template } = (entry ?? {}) as { name?: unknown; template?: unknown };
+    return checked(name, template, file);
+  });
+  const names = templates.map(({ name }) => name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined)
+    throw new FormatError(`has the template "${twice}" twice`, { file, field: "chat_template" });
+  return templates;
+};
+
+/**
+ * The template to use: the one of `name`, else "tool_use" where there are tools, else "default", else the
+ * only one. Throws ConfigError where there is none.
+ */
+export const chooseTemplate = (
+  templates: readonly ChatTemplate[],
+  options: { readonly name?: string; readonly tools?: boolean } = {},
+): ChatTemplate => {
+  const { name, tools = false } = options;
+  const of = (wanted: string) => templates.find((template) => template.name === wanted);
+  const usual = (tools ? of("tool_use") : undefined) ?? of("default");
+  const found =
+    name === undefined ? (usual ?? (templates.length === 1 ? templates[0] : undefined)) : of(name);
+  if (found !== undefined) return found;
+  const names = templates.map((template) => `"${template.name}"`).join(", ");
+  throw new ConfigError(`the model has no chat template${name === undefined ? "" : ` "${name}"`}`, {
+    field: "chat_template",
+    hint: names === "" ? "it is not made for chats; generate from a plain prompt" : `it has ${names}`,
+  });
+};

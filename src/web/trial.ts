@@ -1,0 +1,60 @@
+/** A trial in a page: graphs and reference are fetched, the figures are the answer. */
+import { decodeReference } from "../evaluate/reference.ts";
+import { runTrial, type Trial } from "../evaluate/trial.ts";
+import { DataError } from "../util/errors.ts";
+import { webEngine } from "./engine.ts";
+
+export interface WebTrialRequest {
+  readonly device: "wasm" | "webgpu";
+  readonly threads: number;
+  /** URL of each graph by its name. */
+  readonly graphs: Readonly<Record<string, string>>;
+  /** URL of the reference's file. */
+  readonly reference: string;
+  /** URL of the folder with the runtime's .wasm files, ending in "/". */
+  readonly wasmPaths: string;
+}
+
+export interface WebTrial extends Trial {
+  /** Name and version of the runtime. */
+  readonly engine: string;
+}
+
+interface Memory {
+  readonly buffer: ArrayBufferLike;
+}
+interface Wasm {
+  Memory: new (descriptor: object) => Memory;
+}
+
+/** Bytes of all memories of WebAssembly that are made from here on: the runtime's heap is one of them. */
+const watchMemories = (): (() => number) => {
+  const wasm = (globalThis as unknown as { WebAssembly: Wasm }).WebAssembly;
+  const made: Memory[] = [];
+  wasm.Memory = class extends wasm.Memory {
+    constructor(descriptor: object) {
+      super(descriptor);
+      made.push(this);
+    }
+  };
+  return () => made.reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
+};
+
+const isCache = (output: string): boolean => output.startsWith("present.");
+
+/** Runs a trial in this page, which should be a fresh one: its heap only ever grows. */
+export const webTrial = async (request: WebTrialRequest): Promise<WebTrial> => {
+  const { device, threads, graphs, wasmPaths } = request;
+  const answer = await fetch(request.reference);
+  if (!answer.ok) throw new DataError(`cannot be read (${answer.status})`, { file: request.reference });
+  const reference = decodeReference(new Uint8Array(await answer.arrayBuffer()));
+  const memory = watchMemories();
+  const engine = await webEngine({ device, threads, wasmPaths });
+  const trial = await runTrial(reference, (name) => engine.load(graphs[name]!, { resident: isCache }));
+  const memoryBytes = memory();
+  return {
+    ...trial,
+    ...(memoryBytes > 0 ? { memoryBytes } : {}),
+    engine: `${engine.name} ${engine.version}`,
+  };
+};

@@ -1,0 +1,152 @@
+/**
+ * A row for each encoder: a config that is small, configs that must be refused, names of older checkpoints.
+ */
+export interface EncoderCase {
+  /** A file of test/golden. */
+  readonly golden: string;
+  /** A config of two layers without dropout. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Fields that make the config wrong, and what the error must say. */
+  readonly wrong: readonly (readonly [fields: Readonly<Record<string, unknown>>, message: RegExp])[];
+  /** The config's field that counts the layers. */
+  readonly layers: string;
+  /** The config's fields that are dropout rates. */
+  readonly dropout: readonly string[];
+  /** Most tokens of a text. */
+  readonly positions: number;
+  /** Names in checkpoints of a class, and the name here; null for what is left out. */
+  readonly names: readonly (readonly [kind: string, theirs: string, ours: string | null])[];
+}
+
+const shared: EncoderCase["wrong"] = [
+  [{ vocab_size: "23" }, /field "vocab_size"/],
+  [{ model_type: "llama" }, /field "model_type"/],
+  [{ architectures: ["GPT2LMHeadModel"] }, /field "architectures".*not known/],
+  [{ problem_type: "regression" }, /field "problem_type": is "regression"/],
+  [{ problem_type: "multi_label_classification" }, /field "problem_type"/],
+  [{ id2label: {} }, /field "id2label": has no labels/],
+  [{ id2label: { 1: "A", 2: "B" } }, /field "id2label": has no label of id 0/],
+  [{ id2label: ["A", "B"] }, /field "id2label": must be an object/],
+  [{ id2label: { 0: "A", 1: "A" } }, /field "id2label": names two labels alike/],
+  [{ id2label: { 0: "A", 1: "B" }, label2id: { A: 1, B: 0 } }, /field "label2id"/],
+  [{ id2label: { 0: "A", 1: "B" }, num_labels: 3 }, /field "num_labels": is 3, but id2label has 2/],
+  [{ tie_word_embeddings: false }, /field "tie_word_embeddings"/],
+];
+
+const bertShared: EncoderCase["wrong"] = [
+  ...shared,
+  [{ num_attention_heads: 3 }, /field "num_attention_heads": 16 channels do not divide into 3 heads/],
+  [{ hidden_act: "swish" }, /field "hidden_act": must be one of gelu, gelu_new, gelu_pytorch_tanh, relu/],
+  [{ hidden_dropout_prob: 1.5 }, /field "hidden_dropout_prob"/],
+  [{ layer_norm_eps: Number.NaN }, /field "layer_norm_eps"/],
+  [{ num_hidden_layers: 0 }, /field "num_hidden_layers"/],
+  [{ position_embedding_type: "relative_key" }, /field "position_embedding_type": is "relative_key"/],
+  [{ is_decoder: true }, /field "is_decoder"/],
+  [{ add_cross_attention: true }, /field "add_cross_attention"/],
+];
+
+const bertSmall = {
+  vocab_size: 23,
+  hidden_size: 16,
+  num_hidden_layers: 2,
+  num_attention_heads: 2,
+  intermediate_size: 24,
+  max_position_embeddings: 12,
+  hidden_dropout_prob: 0,
+  attention_probs_dropout_prob: 0,
+};
+
+const bertDropout = ["hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"];
+
+export const encoderCases: Readonly<Record<string, EncoderCase>> = {
+  bert: {
+    golden: "bert.json",
+    config: { model_type: "bert", ...bertSmall },
+    wrong: bertShared,
+    layers: "num_hidden_layers",
+    dropout: bertDropout,
+    positions: 12,
+    names: [
+      ["BertForMaskedLM", "bert.embeddings.position_ids", null],
+      ["BertForMaskedLM", "bert.embeddings.token_type_ids", null],
+      ["BertModel", "embeddings.position_ids", null],
+      ["BertForMaskedLM", "bert.embeddings.LayerNorm.gamma", "bert.embeddings.LayerNorm.weight"],
+      [
+        "BertForMaskedLM",
+        "bert.encoder.layer.0.output.LayerNorm.beta",
+        "bert.encoder.layer.0.output.LayerNorm.bias",
+      ],
+      [
+        "BertForMaskedLM",
+        "cls.predictions.transform.LayerNorm.gamma",
+        "cls.predictions.transform.LayerNorm.weight",
+      ],
+      ["BertForMaskedLM", "cls.seq_relationship.weight", null],
+      ["BertForPreTraining", "cls.seq_relationship.bias", null],
+      ["BertForMaskedLM", "cls.predictions.decoder.weight", null],
+      ["BertForMaskedLM", "cls.predictions.decoder.bias", null],
+      ["BertForMaskedLM", "cls.predictions.bias", "cls.predictions.bias"],
+      ["BertForMaskedLM", "bert.pooler.dense.weight", null],
+      ["BertModel", "pooler.dense.weight", null],
+      ["BertModel", "bert.pooler.dense.bias", null],
+      ["BertModel", "cls.predictions.bias", null],
+      ["BertForTokenClassification", "bert.pooler.dense.weight", null],
+      ["BertForSequenceClassification", "bert.pooler.dense.weight", "bert.pooler.dense.weight"],
+      ["BertForSequenceClassification", "classifier.weight", "classifier.weight"],
+    ],
+  },
+  roberta: {
+    golden: "roberta.json",
+    config: { model_type: "roberta", ...bertSmall, type_vocab_size: 1 },
+    wrong: [
+      ...bertShared,
+      [{ pad_token_id: 11 }, /field "max_position_embeddings": leaves no position behind the padding's 11/],
+    ],
+    layers: "num_hidden_layers",
+    dropout: bertDropout,
+    positions: 10,
+    names: [
+      ["RobertaForMaskedLM", "roberta.embeddings.position_ids", null],
+      ["RobertaForMaskedLM", "lm_head.decoder.weight", null],
+      ["RobertaForMaskedLM", "lm_head.decoder.bias", null],
+      ["RobertaForMaskedLM", "lm_head.bias", "lm_head.bias"],
+      ["RobertaForMaskedLM", "roberta.pooler.dense.weight", null],
+      ["RobertaModel", "pooler.dense.weight", null],
+      ["RobertaModel", "lm_head.dense.weight", null],
+      ["RobertaForSequenceClassification", "classifier.out_proj.weight", "classifier.out_proj.weight"],
+    ],
+  },
+  distilbert: {
+    golden: "distilbert.json",
+    config: {
+      model_type: "distilbert",
+      vocab_size: 23,
+      dim: 16,
+      n_layers: 2,
+      n_heads: 2,
+      hidden_dim: 24,
+      max_position_embeddings: 12,
+      dropout: 0,
+      attention_dropout: 0,
+      seq_classif_dropout: 0,
+    },
+    wrong: [
+      ...shared,
+      [{ n_heads: 3 }, /field "n_heads": 16 channels do not divide into 3 heads/],
+      [{ activation: "swish" }, /field "activation"/],
+      [{ dropout: -1 }, /field "dropout"/],
+      [{ sinusoidal_pos_embds: true }, /field "sinusoidal_pos_embds"/],
+    ],
+    layers: "n_layers",
+    dropout: ["dropout", "attention_dropout", "seq_classif_dropout"],
+    positions: 12,
+    names: [
+      ["DistilBertForMaskedLM", "distilbert.embeddings.position_ids", null],
+      ["DistilBertForMaskedLM", "vocab_projector.weight", null],
+      ["DistilBertForMaskedLM", "vocab_projector.bias", "vocab_projector.bias"],
+      ["DistilBertModel", "vocab_transform.weight", null],
+      ["DistilBertModel", "embeddings.LayerNorm.gamma", "embeddings.LayerNorm.weight"],
+      ["DistilBertForSequenceClassification", "pre_classifier.weight", "pre_classifier.weight"],
+    ],
+  },
+};

@@ -1,0 +1,320 @@
+/** Encoders of every family and head as the real @huggingface/transformers loads and runs them. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { AutoModel, AutoTokenizer, env, pipeline } from "@huggingface/transformers";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { quantize } from "../../src/compress/quantize.ts";
+import type { Engine } from "../../src/engine/engine.ts";
+import { toOnnx } from "../../src/formats/lower.ts";
+import { encodeOnnx } from "../../src/formats/onnx.ts";
+import type { Tensor } from "../../src/ir/tensor.ts";
+import { readsTokenTypes } from "../../src/models/encoder.ts";
+import { architectures } from "../../src/models/index.ts";
+import type { Model, Task } from "../../src/models/model.ts";
+import { initialize, type ParamSpec } from "../../src/nn/param.ts";
+import { nodeEngine } from "../../src/node/engine.ts";
+import { optimize } from "../../src/rewrite/index.ts";
+import { encoderOf, encoderProgram, poolings, unitRows } from "../../src/serve/encoder.ts";
+import type { Tree } from "../../src/util/tree.ts";
+
+/** Ids are places in this list: special tokens, words, and a word's end. */
+const special = {
+  bert: ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"],
+  // RoBERTa's padding is 1.
+  roberta: ["<s>", "<pad>", "</s>", "<unk>", "<mask>"],
+} as const;
+const words = ["the", "cat", "sat", "on", "a", "mat", "dog", "ran", "far", "away", ".", "##s", "##ly", "red"];
+
+interface Family {
+  readonly tokens: readonly string[];
+  readonly pad: string;
+  readonly start: string;
+  readonly end: string;
+  readonly mask: string;
+  readonly unknown: string;
+  readonly tokenizerClass: string;
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+const bertShape = {
+  hidden_size: 16,
+  num_hidden_layers: 2,
+  num_attention_heads: 2,
+  intermediate_size: 32,
+  max_position_embeddings: 40,
+};
+const bracketed = { pad: "[PAD]", start: "[CLS]", end: "[SEP]", mask: "[MASK]", unknown: "[UNK]" };
+
+const families: Readonly<Record<string, Family>> = {
+  bert: {
+    ...bracketed,
+    tokens: [...special.bert, ...words],
+    tokenizerClass: "BertTokenizer",
+    config: { ...bertShape, pad_token_id: 0 },
+  },
+  roberta: {
+    tokens: [...special.roberta, ...words],
+    pad: "<pad>",
+    start: "<s>",
+    end: "</s>",
+    mask: "<mask>",
+    unknown: "<unk>",
+    tokenizerClass: "PreTrainedTokenizer",
+    config: { ...bertShape, type_vocab_size: 1, pad_token_id: 1 },
+  },
+  distilbert: {
+    ...bracketed,
+    tokens: [...special.bert, ...words],
+    tokenizerClass: "DistilBertTokenizer",
+    config: {
+      dim: 16,
+      n_layers: 2,
+      n_heads: 2,
+      hidden_dim: 32,
+      max_position_embeddings: 40,
+      pad_token_id: 0,
+    },
+  },
+};
+
+const tokenizerJson = ({ tokens, unknown, start, end, pad }: Family) => {
+  const id = (token: string): number => tokens.indexOf(token);
+  const specials = tokens.slice(0, 5);
+  const piece = (token: string, type_id: number) => ({ SpecialToken: { id: token, type_id } });
+  const text = (name: string, type_id: number) => ({ Sequence: { id: name, type_id } });
+  return {
+    version: "1.0",
+    truncation: null,
+    padding: null,
+    added_tokens: specials.map((content) => ({
+      id: id(content),
+      content,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: true,
+    })),
+    normalizer: {
+      type: "BertNormalizer",
+      clean_text: true,
+      handle_chinese_chars: true,
+      strip_accents: null,
+      lowercase: true,
+    },
+    pre_tokenizer: { type: "BertPreTokenizer" },
+    post_processor: {
+      type: "TemplateProcessing",
+      single: [piece(start, 0), text("A", 0), piece(end, 0)],
+      pair: [piece(start, 0), text("A", 0), piece(end, 0), text("B", 1), piece(end, 1)],
+      special_tokens: Object.fromEntries(
+        [start, end, pad].map((token) => [token, { id: token, ids: [id(token)], tokens: [token] }]),
+      ),
+    },
+    decoder: { type: "WordPiece", prefix: "##", cleanup: true },
+    model: {
+      type: "WordPiece",
+      unk_token: unknown,
+      continuing_subword_prefix: "##",
+      max_input_chars_per_word: 100,
+      vocab: Object.fromEntries(tokens.map((token, i) => [token, i])),
+    },
+  };
+};
+
+const tokenizerConfig = (family: Family) => ({
+  tokenizer_class: family.tokenizerClass,
+  do_lower_case: true,
+  pad_token: family.pad,
+  cls_token: family.start,
+  sep_token: family.end,
+  mask_token: family.mask,
+  unk_token: family.unknown,
+  model_max_length: 38,
+});
+
+const labels = { id2label: { 0: "O", 1: "B-PET", 2: "I-PET" }, label2id: { O: 0, "B-PET": 1, "I-PET": 2 } };
+
+const modelOf = (name: string, task: Task): Model => {
+  const arch = architectures[name]!;
+  const { tokens, config } = families[name]!;
+  const fields = {
+    model_type: name,
+    vocab_size: tokens.length,
+    initializer_range: 0.3,
+    ...labels,
+    ...config,
+  };
+  const parsed = arch.parse({ ...fields, architectures: [arch.classes[task]] });
+  const weights = initialize(arch.params(parsed) as Tree<ParamSpec>, 3);
+  return { arch, config: parsed, weights, history: [] };
+};
+
+const dir = mkdtempSync(join(tmpdir(), "anneal-encoders-"));
+let engine: Engine;
+beforeAll(async () => {
+  engine = await nodeEngine({ threads: 1 });
+  env.allowRemoteModels = false;
+  env.localModelPath = "/";
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+const onnxOf = (model: Model): Uint8Array => encodeOnnx(toOnnx(optimize(encoderProgram(model)))).model;
+
+/** Writes the folder that transformers.js loads, and returns its path. */
+const shipped = async (name: string, task: Task, model: Model): Promise<string> => {
+  const path = join(dir, `${name}-${task}`);
+  mkdirSync(join(path, "onnx"), { recursive: true });
+  const json = (file: string, value: unknown) => writeFileSync(join(path, file), JSON.stringify(value));
+  json("config.json", model.config);
+  json("tokenizer.json", tokenizerJson(families[name]!));
+  json("tokenizer_config.json", tokenizerConfig(families[name]!));
+  writeFileSync(join(path, "onnx/model.onnx"), onnxOf(model));
+  const packed = await quantize({ bits: 8 }).run(model, {} as never);
+  writeFileSync(join(path, "onnx/model_quantized.onnx"), onnxOf(packed));
+  return path;
+};
+
+/** What our own engine gives for texts, tokenized by transformers.js. */
+const ours = async (model: Model, path: string, texts: readonly string[]) => {
+  const tokenizer = await AutoTokenizer.from_pretrained(path);
+  const encoded = texts.map((text) => {
+    const { input_ids, token_type_ids } = tokenizer(text) as Record<string, { data: BigInt64Array }>;
+    const types = token_type_ids === undefined ? {} : { types: Array.from(token_type_ids.data, Number) };
+    return { ids: Array.from(input_ids!.data, Number), ...types };
+  });
+  const encoder = await encoderOf(engine, model);
+  const out = await encoder.run(encoded);
+  await encoder.dispose();
+  return { ...out, encoded };
+};
+
+/** Row `at` of the last axis as probabilities. */
+const probabilities = (t: Tensor, at: number): number[] => {
+  const width = t.shape.at(-1)!;
+  const row = Array.from((t.data as Float32Array).subarray(at * width, (at + 1) * width));
+  const top = Math.max(...row);
+  const exps = row.map((x) => Math.exp(x - top));
+  const total = exps.reduce((a, b) => a + b);
+  return exps.map((x) => x / total);
+};
+
+const best = (probs: readonly number[]): number => probs.indexOf(Math.max(...probs));
+
+const near = (got: ArrayLike<number>, want: ArrayLike<number>): void => {
+  expect(got.length).toBe(want.length);
+  for (let i = 0; i < want.length; i++) expect(Math.abs(got[i]! - want[i]!)).toBeLessThan(1e-5);
+};
+
+describe.each(Object.entries(families))("%s in transformers.js", (name, family) => {
+  const texts = ["The cat sat on a red mat.", "dogs ran"];
+
+  test("fill-mask", async () => {
+    const model = modelOf(name, "masked-lm");
+    const path = await shipped(name, "masked-lm", model);
+    const masked = [`The cat sat ${family.mask} a red mat.`, `${family.mask} ran`];
+    const fill = await pipeline("fill-mask", path, { dtype: "fp32" });
+    const theirs = (await fill(masked, { top_k: 3 })) as { token: number; score: number }[][];
+    const { output, encoded } = await ours(model, path, masked);
+    for (const [b, { ids }] of encoded.entries()) {
+      const at = ids.indexOf(family.tokens.indexOf(family.mask));
+      expect(at).toBeGreaterThan(0);
+      const probs = probabilities(output, b * output.shape[1]! + at);
+      const order = probs.map((p, id) => ({ p, id })).sort((x, y) => y.p - x.p);
+      expect(theirs[b]!.map(({ token }) => token)).toEqual(order.slice(0, 3).map(({ id }) => id));
+      near(
+        theirs[b]!.map(({ score }) => score),
+        order.slice(0, 3).map(({ p }) => p),
+      );
+    }
+    await fill.dispose();
+  });
+
+  test("text-classification", async () => {
+    const model = modelOf(name, "sequence-classification");
+    const path = await shipped(name, "sequence-classification", model);
+    const classify = await pipeline("text-classification", path, { dtype: "fp32" });
+    const theirs = (await classify([...texts], { top_k: 3 })) as unknown as {
+      label: string;
+      score: number;
+    }[][];
+    const { output } = await ours(model, path, texts);
+    expect(output.shape).toEqual([2, 3]);
+    for (const [b, found] of theirs.entries()) {
+      const probs = probabilities(output, b);
+      expect(found[0]!.label).toBe(labels.id2label[best(probs) as 0 | 1 | 2]);
+      near(
+        Object.keys(labels.label2id).map((label) => found.find((f) => f.label === label)!.score),
+        probs,
+      );
+    }
+    await classify.dispose();
+  });
+
+  test("token-classification", async () => {
+    const model = modelOf(name, "token-classification");
+    const path = await shipped(name, "token-classification", model);
+    const tag = await pipeline("token-classification", path, { dtype: "fp32" });
+    const found = await tag([...texts], { ignore_labels: [] });
+    const theirs = found as unknown as { entity: string; score: number; index: number }[][];
+    const { output, encoded } = await ours(model, path, texts);
+    for (const [b, { ids }] of encoded.entries()) {
+      const rows = ids.map((_, t) => probabilities(output, b * output.shape[1]! + t));
+      // transformers.js leaves out the special tokens.
+      const own = rows.flatMap((probs, t) => (ids[t]! < 5 ? [] : [{ probs, t }]));
+      expect(theirs[b]!.map(({ index }) => index)).toEqual(own.map(({ t }) => t));
+      expect(theirs[b]!.map(({ entity }) => entity)).toEqual(
+        own.map(({ probs }) => labels.id2label[best(probs) as 0 | 1 | 2]),
+      );
+      near(
+        theirs[b]!.map(({ score }) => score),
+        own.map(({ probs }) => Math.max(...probs)),
+      );
+    }
+    await tag.dispose();
+  });
+
+  test("feature-extraction, pooled by the mean and by the first token, of length 1", async () => {
+    const model = modelOf(name, "features");
+    const path = await shipped(name, "features", model);
+    const { output, mask } = await ours(model, path, texts);
+    for (const [dtype, form] of [
+      ["fp32", model],
+      ["q8", await quantize({ bits: 8 }).run(model, {} as never)],
+    ] as const) {
+      const extract = await pipeline("feature-extraction", path, { dtype });
+      const own = await ours(form, path, texts);
+      const raw = await extract([...texts]);
+      expect(raw.dims).toEqual(output.shape);
+      near(raw.data as Float32Array, own.output.data as Float32Array);
+      for (const pooling of ["mean", "cls"] as const) {
+        const theirs = await extract([...texts], { pooling, normalize: true });
+        const vectors = unitRows(poolings[pooling](own.output, mask));
+        expect(theirs.dims).toEqual(vectors.shape);
+        near(theirs.data as Float32Array, vectors.data as Float32Array);
+      }
+      await extract.dispose();
+    }
+  });
+
+  test("token types of a pair are fed where the model reads them", async () => {
+    const model = modelOf(name, "features");
+    const path = await shipped(name, "features", model);
+    const tokenizer = await AutoTokenizer.from_pretrained(path);
+    const pair = tokenizer("the cat", { text_pair: "a dog ran" }) as Record<string, { data: BigInt64Array }>;
+    expect("token_type_ids" in pair).toBe(name === "bert");
+    expect(readsTokenTypes(model.config)).toBe(name === "bert");
+    const loaded = await AutoModel.from_pretrained(path, { dtype: "fp32" });
+    const { last_hidden_state: theirs } = (await loaded(pair)) as {
+      last_hidden_state: { data: Float32Array };
+    };
+    await loaded.dispose();
+    const types =
+      pair.token_type_ids === undefined ? {} : { types: Array.from(pair.token_type_ids.data, Number) };
+    const encoder = await encoderOf(engine, model);
+    const { output } = await encoder.run([{ ids: Array.from(pair.input_ids!.data, Number), ...types }]);
+    await encoder.dispose();
+    near(theirs.data, output.data as Float32Array);
+  });
+});
