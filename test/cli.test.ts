@@ -97,7 +97,7 @@ describe("mistakes in the command line", () => {
     [["train", "--steps", "x"], '"x" is not a number.', "npx anneal train --help"],
     [["train", "--optimizer", "adamx"], "Allowed choices are sgd", "did you mean adam?"],
     [["train", "book.txt"], "too many arguments", "npx anneal train --help"],
-    [["generate"], "missing required argument 'dir'", "npx anneal generate --help"],
+    [["generate"], "missing required argument 'model'", "npx anneal generate --help"],
     [["generate", "m", "-n", "0"], "a whole number, at least 1", "npx anneal generate --help"],
     [["generate", "m", "--top-p", "2"], "from 0 to 1", "npx anneal generate --help"],
     [["train", "--steps", "0"], '"train.steps": 0 is not at least 1', "set train.steps"],
@@ -244,7 +244,7 @@ describe("exit codes", () => {
     const argv = ["generate", join(dir, "none"), "--prompt", "Once", "--temperature", "0.5"];
     const { code, out, err } = await anneal(...argv);
     expect({ code, out }).toEqual({ code: 3, out: "" });
-    expect(err).toContain("config.json");
+    expect(err).toContain("is no folder");
     expect(err).toContain("hint: ");
   });
 

@@ -297,9 +297,9 @@ describe("as a process", () => {
     [["train", "--data", "empty.txt"], 3, "there are no documents", ""],
     [["train", "--data", "short.jsonl", "--context", "99"], 3, "one window needs 100", ""],
     [["quickstart", "--heads", "3"], 2, "128 channels (n_embd) do not divide into 3 heads", "such as 129"],
-    [["generate", "none"], 3, "config.json", "a model's folder has"],
-    [["eval", "none"], 3, "config.json", "a model's folder has"],
-    [["optimize", "none"], 3, "config.json", "a model's folder has"],
+    [["generate", "none"], 3, "none: is no folder", "name a model's folder"],
+    [["eval", "none"], 3, "none: is no folder", "name a model's folder"],
+    [["optimize", "none"], 3, "none: is no folder", "name a model's folder"],
   ];
   it.each(cases)("%j ends with %i: %s", async (args, code, error, hint) => {
     write("empty.txt", "");

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { evaluateFolder } from "../recipes/use.ts";
 import { withFlags } from "./flags.ts";
+import { withHubFlags } from "./hub.ts";
 import { runRecipe } from "./run.ts";
 import { table } from "./terminal.ts";
 
@@ -12,13 +13,13 @@ Examples:
 
 export const register = (command: Command): void => {
   command
-    .argument("<dir>", "a model's folder")
-    .option("--dtype <dtype>", "fp32, q8 or q4 (default: the folder's)");
-  withFlags(command, "data", "run")
+    .argument("<model>", "a model's folder, or a model of the Hub as org/name")
+    .option("--dtype <dtype>", "fp32, fp16, q8, int8, uint8, q4 or q4f16 (default: the folder's)");
+  withFlags(withHubFlags(command), "data", "run")
     .addHelpText("after", examples)
-    .action((dir: string, { dtype }: { dtype?: string }) =>
-      runRecipe(command, async (options, { ui }, json) => {
-        const figures = await evaluateFolder(dir, dtype, options, ui);
+    .action((ref: string, { dtype }: { dtype?: string }) =>
+      runRecipe(command, async (options, hooks, json) => {
+        const figures = await evaluateFolder(ref, dtype, options, hooks);
         const rows = Object.entries(figures);
         const text = table(rows, [
           { title: "figure", of: ([name]) => name, align: "left" },

@@ -4,7 +4,7 @@ import { type TextModel, type TextOptions, textModel } from "../recipes/generate
 import type { ChatMessage } from "../serve/chat.ts";
 import { linesOf } from "./chat.ts";
 import { collect, numberFrom, withFlags } from "./flags.ts";
-import { type HubFlags, hubOptions, withHubFlags } from "./hub.ts";
+import { withHubFlags } from "./hub.ts";
 import { runRecipe } from "./run.ts";
 
 const examples = `
@@ -15,7 +15,7 @@ Examples:
   $ npx anneal generate HuggingFaceTB/SmolLM2-135M-Instruct --chat --dtype q4
   $ npx anneal generate Helsinki-NLP/opus-mt-en-de --prompt "A small house." --beams 4`;
 
-interface Given extends HubFlags {
+interface Given {
   readonly prompt?: string;
   readonly chat?: boolean;
   readonly system?: string;
@@ -100,11 +100,10 @@ export const register = (command: Command): void => {
   withFlags(withHubFlags(withSampling(command)), "run")
     .addHelpText("after", examples)
     .action((ref: string, given: Given) =>
-      runRecipe(command, async ({ seed, threads }, { ui, signal }, json) => {
+      runRecipe(command, async ({ seed, threads }, { hub, signal }, json) => {
         const { maxTokens, topK, topP, minP, repetitionPenalty, stop, beams, dtype } = given;
         const temperature = given.greedy ? 0 : given.temperature;
-        const hub = hubOptions(given, ui, signal);
-        const model = await textModel(ref, { hub, threads, ...defined({ dtype }) });
+        const model = await textModel(ref, { threads, ...defined({ dtype, hub }) });
         const sampling = { temperature, topK, topP, minP, repetitionPenalty };
         const asked = { seed, ...defined({ ...sampling, maxTokens, stop, beams, signal }) };
         try {

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { optimizeFolder } from "../recipes/use.ts";
 import { withFlags } from "./flags.ts";
+import { withHubFlags } from "./hub.ts";
 import { BUDGET_NOT_MET, printOutcome } from "./outcome.ts";
 import { runRecipe } from "./run.ts";
 
@@ -12,12 +13,12 @@ Examples:
 Without a limit on size or time, the smallest model within --max-loss is chosen.`;
 
 export const register = (command: Command): void => {
-  command.argument("<dir>", "a model's folder (config.json, model.safetensors, tokenizer.json)");
-  withFlags(command, "data", "train", "distill", "budget", "run")
+  command.argument("<model>", "a model's folder, or a model of the Hub as org/name");
+  withFlags(withHubFlags(command), "data", "train", "distill", "budget", "run")
     .addHelpText("after", examples)
-    .action((dir: string) =>
+    .action((ref: string) =>
       runRecipe(command, async (options, hooks, json) => {
-        const outcome = await optimizeFolder(dir, options, hooks);
+        const outcome = await optimizeFolder(ref, options, hooks);
         printOutcome(outcome, json);
         if (!outcome.optimized.choice.met) process.exitCode = BUDGET_NOT_MET;
       }),

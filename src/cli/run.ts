@@ -5,10 +5,11 @@ import type { RunOptions } from "../recipes/options.ts";
 import { configHash, resolveOptions } from "./config.ts";
 import { Interrupted } from "./exit.ts";
 import { flagsToConfig } from "./flags.ts";
+import { type HubFlags, hubOptions } from "./hub.ts";
 import { interruptible } from "./interrupt.ts";
 import { terminalUi } from "./terminal.ts";
 
-interface Common {
+interface Common extends HubFlags {
   readonly config?: string;
   readonly set?: readonly string[];
   readonly printConfig?: boolean;
@@ -58,6 +59,7 @@ export const runRecipe = async (
     ui,
     signal: interrupt.signal,
     command: commandLine(),
+    hub: hubOptions(given, ui, interrupt.signal),
     ...(given.resume ? { resume: true } : {}),
   };
   try {

@@ -2,16 +2,19 @@
 import type { Command } from "commander";
 import { trainModel } from "../recipes/train.ts";
 import { withFlags } from "./flags.ts";
+import { withHubFlags } from "./hub.ts";
 import { runRecipe } from "./run.ts";
 
 const examples = `
 Examples:
   $ npx anneal train --data book.txt --steps 2000 --out novel
   $ npx anneal train --data rows.jsonl --field body --optimizer adamw --lr 1e-3 --patience 5
+  $ npx anneal train --data book.txt --family llama --layers 6 --width 256
+  $ npx anneal train --data book.txt --from HuggingFaceTB/SmolLM2-135M --lr 2e-4 --context 256
   $ npx anneal train --data book.txt --out novel --resume`;
 
 export const register = (command: Command): void => {
-  withFlags(command, "data", "tokenizer", "model", "train", "run")
+  withFlags(withHubFlags(command), "data", "tokenizer", "model", "train", "run")
     .option("--resume", "go on from the newest checkpoint in OUT/run")
     .addHelpText("after", examples)
     .action(() =>

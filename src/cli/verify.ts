@@ -1,7 +1,7 @@
 /** anneal verify */
 import { readFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
-import { verifyFolder } from "../recipes/verify.ts";
+import { type VerifyOptions, verifyFolder } from "../recipes/verify.ts";
 import { failsGate, failures, type ParityFile, type Target, targets } from "../ship/verify.ts";
 import { parityNotes, parityRows, parityTitles } from "../ship/verifyTable.ts";
 import { DataError } from "../util/errors.ts";
@@ -52,10 +52,10 @@ const print = (file: ParityFile): void => {
   process.stdout.write(`${[...lines, "", ...failures(file)].join("\n").trimEnd()}\n`);
 };
 
-/** 1 where something fails, 4 where a target was asked for and is not there. */
-const codeOf = (file: ParityFile, asked: readonly string[]): number => {
-  if (failsGate(file)) return 1;
-  return asked.some((name) => file.targets[name as Target]?.status === "not checked") ? 4 : 0;
+/** 1 where something fails, 4 where a target was asked for by name and is not there. */
+const codeOf = (file: ParityFile, asked: Pick<VerifyOptions, "targets" | "dtypes">): number => {
+  if (failsGate(file, asked)) return 1;
+  return asked.targets?.some((name) => file.targets[name as Target]?.status === "not checked") ? 4 : 0;
 };
 
 export const register = (command: Command): void => {
@@ -83,7 +83,7 @@ export const register = (command: Command): void => {
         const file = await verifyFolder(dir, { ...options, count, seed, threads, timeoutSec }, ui);
         if (json) process.stdout.write(`${JSON.stringify(file)}\n`);
         else print(file);
-        const code = codeOf(file, target ?? []);
+        const code = codeOf(file, options);
         if (code !== 0) process.exitCode = code;
       }),
     );

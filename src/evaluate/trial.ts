@@ -91,7 +91,7 @@ const speedOf = ({ runs, first, steps }: Times): Pick<Trial, "runMs" | "firstTok
 });
 
 /** Names of the graphs that a reference needs. */
-export const graphNames = ({ runs, continuations }: Reference): string[] => {
+const neededBy = ({ runs, continuations }: Reference): string[] => {
   const names = new Set(runs.map(({ graph }) => graph));
   for (const { source } of continuations) {
     for (const name of source === undefined ? ["model"] : ["encoder_model", "decoder_model_merged"]) {
@@ -111,7 +111,7 @@ export const runTrial = async (
   const times: Times = { runs: [], first: [], steps: [] };
   try {
     const start = performance.now();
-    for (const name of graphNames(reference)) sessions[name] = await open(name);
+    for (const name of neededBy(reference)) sessions[name] = await open(name);
     const loadMs = performance.now() - start;
     for (const run of reference.runs) await compareRun(sums, run, sessions, times);
     if (reference.continuations.length > 0) {

@@ -126,7 +126,7 @@ const launch = async (options: BrowserOptions): Promise<Browser> => {
     return await playwright.chromium.launch({
       executablePath,
       headless: true,
-      // Signals are the caller's: he may want to save first. At the process' end the browser goes in any case.
+      // Signals are the caller's, who may want to save first; the browser ends with the process anyway.
       handleSIGINT: false,
       handleSIGTERM: false,
       handleSIGHUP: false,

@@ -254,7 +254,7 @@ const isFolder = async (path: string): Promise<boolean> =>
  */
 export const modelDir = async (ref: string, options: HubOptions = {}): Promise<string> => {
   if (await isFolder(ref)) return ref;
-  if (/^(\.{0,2}[/\\]|~|[A-Za-z]:)/.test(ref) || ref === "." || ref === "..") {
+  if (/^(\.{0,2}[/\\]|~|[A-Za-z]:)/.test(ref) || !ref.includes("/")) {
     throw new DataError("is no folder", { file: ref, hint: "name a model's folder, or a model as org/name" });
   }
   const hubRef = parseHubRef(ref, options.revision);

@@ -51,8 +51,8 @@ const hints: Readonly<Record<number, string>> = {
 };
 
 const NO_NETWORK =
-  "is it a folder? there is none of that name here. Else check the network: --offline serves what the cache " +
-  "has, and a broken download goes on where it was";
+  "is it a folder? there is none of that name here. Else check the network: --offline serves what the " +
+  "cache has, and a broken download goes on where it was";
 
 /** An error of the library as one of ours, with the way out. */
 export const hubError = ({ id, revision, hubUrl }: HubAccess, what: string, cause: unknown): Error => {

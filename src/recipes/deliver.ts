@@ -16,7 +16,14 @@ import { modelCard } from "../ship/card.ts";
 import { dtypes, type ShipDtype } from "../ship/dtype.ts";
 import { requireParity } from "../ship/parity.ts";
 import { type Report, reportHtml } from "../ship/report.ts";
-import { allTargets, type DtypeParity, judged, type ParityFile, statusOf } from "../ship/verify.ts";
+import {
+  allTargets,
+  type DtypeParity,
+  judged,
+  type ParityFile,
+  statusOf,
+  withInstead,
+} from "../ship/verify.ts";
 import { referenceOf } from "../ship/verifyReference.ts";
 import type { Corpus } from "./corpus.ts";
 import { notesOf } from "./notes.ts";
@@ -83,12 +90,16 @@ const parityOf = async (
     if (dtype === "fp32") requireParity(trial);
     found[dtype] = { ...judged(dtype, trial), sha256: hashes[file]! };
   }
+  const sizes = Object.fromEntries(
+    Object.entries(dtypes).map(([dtype, { file }]) => [dtype, joined(files.get(file)!).byteLength]),
+  );
   const name = `${engine.name} ${engine.version}`;
+  const tried = { status: statusOf(found), engine: name, dtypes: found };
   return {
     format: 1,
     versions: { anneal: version, "onnxruntime-node": engine.version, node: process.versions.node },
     machine: machineName(),
-    targets: allTargets({ "node-cpu": { status: statusOf(found), engine: name, dtypes: found } }),
+    targets: withInstead(allTargets({ "node-cpu": tried }), sizes),
   };
 };
 

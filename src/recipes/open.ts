@@ -6,16 +6,17 @@ import type { Engine, Session } from "../engine/engine.ts";
 import { architectureOf, inFile } from "../models/checkpointConfig.ts";
 import { type Generation, generationOf } from "../models/generationConfig.ts";
 import type { Architecture, ModelConfig } from "../models/model.ts";
-import { loadModel } from "../node/folder.ts";
+import { taskOf } from "../models/task.ts";
+import { loadModel, type ModelFolder } from "../node/folder.ts";
 import { loadGraph } from "../node/graph.ts";
-import { type HubOptions, modelDir } from "../node/hub.ts";
+import { type HubOptions, modelDir, openModel } from "../node/hub.ts";
 import { readJson, readJsonIfThere } from "../node/modelFile.ts";
 import { readTokenizer } from "../node/tokenizerFiles.ts";
 import { type GraphName, graphNames, graphsOf } from "../serve/graphs.ts";
 import { type ExportDtype, exportDtypes, graphFile } from "../ship/dtype.ts";
+import { dtypesFrom } from "../ship/export.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
 import { ConfigError } from "../util/errors.ts";
-import { nearest } from "../util/nearest.ts";
 
 /** A model's folder without its weights. */
 export interface Opened {
@@ -33,17 +34,6 @@ export interface OpenOptions {
   readonly hub?: HubOptions;
 }
 
-/** The dtype of that name. Throws ConfigError naming the nearest. */
-export const dtypeNamed = (name: string): ExportDtype => {
-  if (Object.hasOwn(exportDtypes, name)) return name as ExportDtype;
-  const known = Object.keys(exportDtypes);
-  const near = nearest(name, known);
-  throw new ConfigError(`must be one of ${known.join(", ")}, not ${name}`, {
-    field: "dtype",
-    ...(near === undefined ? {} : { hint: `did you mean ${near}?` }),
-  });
-};
-
 /** Reads what a folder or a model of the Hub says of itself. Throws as `modelDir` and `loadModel` do. */
 export const openFolder = async (ref: string, { dtype, hub }: OpenOptions = {}): Promise<Opened> => {
   const dir = await modelDir(ref, hub);
@@ -58,7 +48,7 @@ export const openFolder = async (ref: string, { dtype, hub }: OpenOptions = {}):
     config,
     tokenizer: await readTokenizer(dir),
     generation: generationOf(await readJsonIfThere(dir, "generation_config.json"), json),
-    dtype: dtypeNamed(dtype ?? (typeof own === "string" ? own : "fp32")),
+    dtype: dtypesFrom([dtype ?? (typeof own === "string" ? own : "fp32")], "--dtype")[0]!,
   };
 };
 
@@ -92,4 +82,18 @@ export const sessionsOf = async (
     sessions[name as GraphName] = await compile(engine, program, { inPlace });
   }
   return sessions as Record<GraphName, Session>;
+};
+
+/**
+ * Loads a causal language model with its weights. Throws as `openModel`, and ConfigError for a model that is
+ * something else.
+ */
+export const openCausal = async (ref: string, hub: HubOptions = {}): Promise<ModelFolder> => {
+  const folder = await openModel(ref, hub);
+  const { arch, config } = folder.model;
+  if (taskOf(arch, config) === "causal-lm") return folder;
+  throw new ConfigError(`is ${config.architectures[0]}, no causal language model`, {
+    file: folder.dir,
+    hint: "name a decoder with its language-modelling head",
+  });
 };

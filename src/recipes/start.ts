@@ -4,14 +4,12 @@ import { llama, llamaConfig } from "../models/llama.ts";
 import type { Architecture, Model, ModelConfig } from "../models/model.ts";
 import { qwen2, qwen2Config } from "../models/qwen2.ts";
 import { qwen3, qwen3Config } from "../models/qwen3.ts";
-import { taskOf } from "../models/task.ts";
 import { initialize, type ParamSpec } from "../nn/param.ts";
-import { openModel } from "../node/hub.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
-import { ConfigError } from "../util/errors.ts";
 import type { Tree } from "../util/tree.ts";
 import type { Corpus } from "./corpus.ts";
 import type { RecipeHooks } from "./hooks.ts";
+import { openCausal } from "./open.ts";
 import type { Family, ModelOptions, RunOptions } from "./options.ts";
 
 type Shape = ModelOptions & { readonly vocab_size: number; readonly eos: number };
@@ -64,18 +62,12 @@ export interface Start {
   readonly from?: { readonly model: Model; readonly tokenizer: Tokenizer };
 }
 
-/** Loads what the options start from. Throws as `openModel`, and ConfigError for no causal language model. */
+/** Loads what the options start from. Throws as `openCausal` does. */
 export const startOf = async (options: RunOptions, { hub, ui }: RecipeHooks): Promise<Start> => {
   const { from } = options.model;
   if (from === "") return { options };
   ui.stage("Loading the checkpoint");
-  const { dir, model, tokenizer } = await openModel(from, hub ?? {});
-  if (taskOf(model.arch, model.config) !== "causal-lm") {
-    throw new ConfigError(`is ${model.config.architectures[0]}, no causal language model`, {
-      file: dir,
-      hint: "go on from a decoder with its language-modelling head",
-    });
-  }
+  const { model, tokenizer } = await openCausal(from, hub);
   const { positions } = model.arch.cache(model.config);
   const n_positions = Math.min(positions, options.model.n_positions);
   return { options: { ...options, model: { ...options.model, n_positions } }, from: { model, tokenizer } };

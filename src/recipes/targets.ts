@@ -6,15 +6,13 @@ import { checkWebgpu } from "../node/webgpu.ts";
 import type { ExportDtype } from "../ship/dtype.ts";
 import type { Target } from "../ship/verify.ts";
 import { MissingError } from "../util/errors.ts";
-
-/** A dtype's files: paths of its graphs by name. */
-export type Graphs = Readonly<Record<string, string>>;
+import type { GraphPaths, ShippedGraphs } from "./shippedGraphs.ts";
 
 export interface PlaceOptions {
   /** Path of the reference's file. */
   readonly reference: string;
   /** Every dtype's graphs. */
-  readonly graphs: Readonly<Partial<Record<ExportDtype, Graphs>>>;
+  readonly graphs: ShippedGraphs;
   /** Threads of the processor; 0 means as many as there are. */
   readonly threads: number;
   /** The browser's program; one that is installed unless told. */
@@ -64,7 +62,7 @@ const served = ({ graphs, reference }: PlaceOptions) => {
     });
     return [dtype, Object.fromEntries(of)] as const;
   });
-  return { files, urls: Object.fromEntries(urls) as Record<string, Graphs> };
+  return { files, urls: Object.fromEntries(urls) as Record<string, GraphPaths> };
 };
 
 interface Adapter {

@@ -1,8 +1,11 @@
-/** Using a model's folder: evaluating it, optimizing it. */
+/** Using a model that is there: evaluating it, optimizing it. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { Engine } from "../engine/engine.ts";
 import { qualityOf } from "../evaluate/quality.ts";
+import type { Model } from "../models/model.ts";
 import { nodeEngine } from "../node/engine.ts";
-import { loadFolder } from "../node/folder.ts";
+import type { ModelFolder } from "../node/folder.ts";
 import { loadGraph } from "../node/graph.ts";
 import { type Probe, probe } from "../node/probe.ts";
 import { lockRun } from "../node/store.ts";
@@ -11,14 +14,12 @@ import { dtypesFrom } from "../ship/export.ts";
 import { heldOutLoss } from "../train/validate.ts";
 import { corpus, heldOut } from "./corpus.ts";
 import type { RecipeHooks } from "./hooks.ts";
+import { openCausal } from "./open.ts";
 import type { RunOptions } from "./options.ts";
-import { compressAndShip, type Outcome } from "./quickstart.ts";
-import type { Ui } from "./ui.ts";
+import { compressAndShip, type Outcome, probeIn } from "./quickstart.ts";
 
 /** Windows of a folder's model are as long as its positions, up to this many tokens. */
 const LONGEST = 512;
-
-const dtypeOf = (wanted: string): ExportDtype => dtypesFrom([wanted], "--dtype")[0]!;
 
 export interface Evaluation extends Probe {
   readonly dtype: ExportDtype;
@@ -27,37 +28,48 @@ export interface Evaluation extends Probe {
   readonly tokens: number;
 }
 
-/** Quality on the held-out part of the given text, and speed, of a folder's model in one dtype. */
+/** Speed of the folder's own graph, else of one that is made of the model. */
+const speedOf = async (engine: Engine, { dir, tokenizer }: ModelFolder, dtype: ExportDtype, model: Model) => {
+  const vocab = tokenizer.vocabSize;
+  const file = join(dir, exportDtypes[dtype].file);
+  if (!existsSync(file)) return probeIn(engine, vocab)(model);
+  const shape = model.arch.cache(model.config);
+  return probe({ file, shape, speed: { vocab }, threads: engine.threads });
+};
+
+/** Quality on the held-out part of the given text, and speed, of a causal language model in one dtype. */
 export const evaluateFolder = async (
-  dir: string,
+  ref: string,
   dtype: string | undefined,
   options: RunOptions,
-  ui: Ui,
+  { ui, hub }: RecipeHooks,
 ): Promise<Evaluation> => {
-  const folder = await loadFolder(dir);
-  const chosen = dtypeOf(dtype ?? folder.dtype);
-  const file = join(dir, exportDtypes[chosen].file);
+  const folder = await openCausal(ref, hub);
+  const chosen = dtypesFrom([dtype ?? folder.dtype], "--dtype")[0]!;
   const engine = await nodeEngine(options.threads > 0 ? { threads: options.threads } : {});
+  const file = join(folder.dir, exportDtypes[chosen].file);
   // Loaded here only to refuse a damaged file before the work; it is measured in a process of its own.
-  await (await loadGraph(engine, file)).dispose();
+  if (existsSync(file)) await (await loadGraph(engine, file)).dispose();
   const data = await corpus(options, ui, folder.tokenizer);
   const shape = folder.model.arch.cache(folder.model.config);
   const { windows, bytes } = heldOut(data, options.train.batch, Math.min(shape.positions, LONGEST));
-  const context = { engine, seed: options.seed, log: () => {} };
-  const model = await exportDtypes[chosen].pass.run(folder.model, context);
+  const model = await exportDtypes[chosen].pass.run(folder.model, {
+    engine,
+    seed: options.seed,
+    log: () => {},
+  });
   const loss = await heldOutLoss(engine, model, windows);
-  const speed = { vocab: folder.tokenizer.vocabSize };
-  const figures = await probe({ file, shape, speed, threads: engine.threads });
+  const figures = await speedOf(engine, folder, chosen, model);
   return { dtype: chosen, tokens: loss.tokens, ...qualityOf(loss, bytes), ...figures };
 };
 
 /** From a trained model's folder to the best candidate under the budget, shipped to OUT/model. */
 export const optimizeFolder = async (
-  dir: string,
+  ref: string,
   options: RunOptions,
   hooks: RecipeHooks,
 ): Promise<Outcome> => {
-  const folder = await loadFolder(dir);
+  const folder = await openCausal(ref, hooks.hub);
   const { positions } = folder.model.arch.cache(folder.model.config);
   const context = Math.min(positions, LONGEST);
   const fitted = { ...options, model: { ...options.model, n_positions: context } };

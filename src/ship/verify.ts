@@ -66,7 +66,7 @@ export const judged = (dtype: ExportDtype, trial: Trial): DtypeParity => {
 
 export interface Candidate {
   readonly status: DtypeParity["status"];
-  /** Size of the graph's file, bytes. */
+  /** Size of the graphs' files, bytes. */
   readonly sizeBytes: number;
 }
 
@@ -81,6 +81,25 @@ export const insteadOf = (failed: string, candidates: ReadonlyMap<string, Candid
   const exact = passed.filter((entry) => order.indexOf(entry) < at);
   const smallest = exact.toSorted(([, a], [, b]) => a.sizeBytes - b.sizeBytes)[0];
   return (smallest ?? passed[0])?.[0];
+};
+
+/** Each target's dtypes that failed with the one to use instead, given the bytes of each dtype's files. */
+export const withInstead = (
+  found: ParityFile["targets"],
+  sizes: Readonly<Record<string, number>>,
+): ParityFile["targets"] => {
+  const all = Object.entries(found).map(([target, parity]) => {
+    const dtypes = Object.entries(parity.dtypes);
+    const candidates = new Map(
+      dtypes.map(([dtype, { status }]) => [dtype, { status, sizeBytes: sizes[dtype] ?? 0 }] as const),
+    );
+    const advised = dtypes.map(([dtype, { instead: _, ...rest }]) => {
+      const instead = rest.status === "failed" ? insteadOf(dtype, candidates) : undefined;
+      return [dtype, instead === undefined ? rest : { ...rest, instead }] as const;
+    });
+    return [target, { ...parity, dtypes: Object.fromEntries(advised) }] as const;
+  });
+  return Object.fromEntries(all);
 };
 
 /** What a target's dtypes add up to: failed if one is, passed if one is and none failed. */
@@ -113,16 +132,22 @@ export const allTargets = (
   return Object.fromEntries(all);
 };
 
-/** Whether anything failed. */
-export const failsGate = ({ targets: found }: ParityFile): boolean =>
-  Object.values(found).some(({ status }) => status === "failed");
+/** Whether anything failed, of the targets and dtypes that are asked for (all unless told). */
+export const failsGate = (
+  { targets: found }: ParityFile,
+  asked: { readonly targets?: readonly string[]; readonly dtypes?: readonly string[] } = {},
+): boolean =>
+  Object.entries(found)
+    .filter(([target]) => asked.targets?.includes(target) ?? true)
+    .flatMap(([, { dtypes }]) => Object.entries(dtypes))
+    .some(([dtype, { status }]) => status === "failed" && (asked.dtypes?.includes(dtype) ?? true));
 
 /** A line for each dtype that failed: the target, the reason, and what to use there instead. */
 export const failures = ({ targets: found }: ParityFile): string[] =>
   Object.entries(found).flatMap(([target, { dtypes }]) =>
     Object.entries(dtypes).flatMap(([dtype, { status, reason, instead }]) => {
       if (status !== "failed") return [];
-      const use = instead === undefined ? "no dtype of this folder passes there" : `use ${instead} there`;
+      const use = instead === undefined ? "none that was tried passes there" : `use ${instead} there`;
       return [`${target} ${dtype} fails (${reason}): ${use}`];
     }),
   );

@@ -5,7 +5,7 @@ import { architectures } from "../../src/models/registry.ts";
 import { initialize, type ParamSpec } from "../../src/nn/param.ts";
 import { writeFolder } from "../../src/node/files.ts";
 import type { ExportDtype } from "../../src/ship/dtype.ts";
-import { exportModel } from "../../src/ship/export.ts";
+import { type ExportOptions, exportModel } from "../../src/ship/export.ts";
 import { trainBpe } from "../../src/tokenizer/trainBpe.ts";
 import type { Tree } from "../../src/util/tree.ts";
 import { sentences } from "../e2e/command.ts";
@@ -171,6 +171,7 @@ export const writeModel = async (
   dir: string,
   model: Model,
   dtypes: readonly ExportDtype[],
+  options: Pick<ExportOptions, "inlineLimitBytes"> = {},
 ): Promise<string> => {
   const { tokenizer, config } = families[model.arch.name as Family].files();
   const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
@@ -178,7 +179,7 @@ export const writeModel = async (
     ["tokenizer.json", json(tokenizer)],
     ["tokenizer_config.json", json(config)],
   ]);
-  const made = exportModel(model, { dtypes, tokenizer: files });
+  const made = exportModel(model, { ...options, dtypes, tokenizer: files });
   await writeFolder(dir, new Map([...made, ["anneal.json", [json({})]]]));
   return dir;
 };

@@ -55,7 +55,10 @@ describe("in Node", () => {
       for (const figure of [loadMs, firstTokenMs, tokensPerSec, memoryBytes])
         expect(figure).toBeGreaterThan(0);
     }
-    expect(targets["web-wasm"]).toMatchObject({ status: "not checked", reason: "it was not asked for" });
+    expect(targets["web-wasm"]).toMatchObject({
+      status: "not checked",
+      reason: expect.stringContaining("not asked for"),
+    });
     expect(cardOf(folder)).toMatch(/\| node-cpu \| q8 \| passed \| 0\.0\d+ \| 0\.99\d+ \|/);
     expect(cardOf(folder)).toContain("| web-wasm |  | not checked |");
   });
@@ -90,11 +93,16 @@ describe("in Node", () => {
 
   it("fails numbers that are not finite", async () => {
     const copy = copyOf("nan");
+    rmSync(join(copy, "parity.json"), { force: true });
     damage(join(copy, "onnx/model_quantized.onnx"), Number.NaN);
     const finished = await verify(copy, "--target", "node-cpu", "--dtype", "q8");
     expect(finished).toMatchObject({ code: 1 });
     expect(finished.stdout).toContain("node-cpu q8 fails (it computes numbers that are not finite)");
-    expect(finished.stdout).toContain("no dtype of this folder passes there");
+    expect(finished.stdout).toContain("none that was tried passes there");
+    // With others that pass, one of them is named.
+    const both = await verify(copy, "--target", "node-cpu", "--dtype", "fp32");
+    expect(both.code).toBe(0);
+    expect(both.stdout).toContain("(it computes numbers that are not finite): use fp32 there");
   });
 
   it("fails a file that is no graph", async () => {
@@ -135,7 +143,7 @@ describe("in Node", () => {
     const dtype = await verify(folder, "--dtype", "q8,q5");
     expect(dtype).toMatchObject({ code: 2, stderr: expect.stringContaining("q5") });
     const absent = await verify(folder, "--target", "node-cpu", "--dtype", "fp16");
-    expect(absent).toMatchObject({ code: 3, stderr: expect.stringContaining("model_fp16.onnx") });
+    expect(absent).toMatchObject({ code: 3, stderr: expect.stringContaining("no graph of fp16") });
     expect(await verify(join(dir, "nowhere"))).toMatchObject({ code: 3 });
   });
 
@@ -194,6 +202,18 @@ describe.skipIf(noBrowser !== undefined)(
       expect(found.dtypes.fp32).toMatchObject({ greedyAgreement: 1 });
       expect(found.dtypes.fp32!.maxLogitDiff).toBeLessThan(1e-4);
       expect(found.dtypes.q8!.memoryBytes).toBeGreaterThan(1e6);
+    });
+
+    it("finds weights beside the graphs, of an encoder and decoder", async () => {
+      const beside = { inlineLimitBytes: 1000 };
+      const other = await writeModel(join(dir, "beside"), tinyModel("t5"), ["fp32"], beside);
+      expect(existsSync(join(other, "onnx/decoder_model_merged.onnx_data"))).toBe(true);
+      const finished = await verify(other, "--target", "node-cpu,web-wasm", "--json");
+      expect(finished.code, finished.stdout + finished.stderr).toBe(0);
+      const { targets } = onlyJson<ParityFile>(finished);
+      for (const target of ["node-cpu", "web-wasm"] as const) {
+        expect(targets[target]!.dtypes.fp32).toMatchObject({ status: "passed", greedyAgreement: 1 });
+      }
     });
 
     it("passes on WebGPU, and fails there what is damaged", async () => {

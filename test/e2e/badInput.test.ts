@@ -157,15 +157,18 @@ describe("a model's folder", () => {
     expect(await ask()).toMatchObject({ code: 3, stderr: expect.stringContaining("config.json") });
   });
 
-  it("whose graph is damaged or missing is refused, naming the file", async () => {
+  it("whose graph is damaged is refused, naming the file; a missing one is made of the weights", async () => {
     const out = join(dir, "graph");
     expect(await train(data, out)).toMatchObject({ code: 0 });
     const graph = join(out, "model/onnx/model.onnx");
     const write = (): Promise<Finished> =>
       anneal(["generate", join(out, "model"), "--prompt", "The", "--dtype", "fp32"]);
+    const { stdout } = await write();
     writeFileSync(graph, readFileSync(graph).subarray(0, 500));
     expect(await write()).toMatchObject({ code: 3, stdout: "", stderr: expect.stringContaining(graph) });
     rmSync(graph);
-    expect(await write()).toMatchObject({ code: 3, stdout: "", stderr: expect.stringContaining(graph) });
+    expect(await write()).toMatchObject({ code: 0, stdout });
+    rmSync(join(out, "model/model.safetensors"));
+    expect(await write()).toMatchObject({ code: 3, stderr: expect.stringContaining("model.safetensors") });
   });
 });
