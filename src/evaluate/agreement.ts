@@ -1,6 +1,8 @@
 /** How far the numbers of one place are from those of another. */
+
 import type { TypedArray } from "../ir/tensor.ts";
 import { argmax } from "../serve/sample.ts";
+import { fromHalves } from "../util/float16.ts";
 
 export interface Parity {
   /** Largest absolute difference of an output: a logit, or a feature where there are no logits. */
@@ -30,19 +32,10 @@ export interface Tally {
   result(prompts: number): Parity;
 }
 
-/** The sign, exponent and fraction of a 16-bit float as a number. */
-const half = (bits: number): number => {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction > 0 ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
-};
-
 /** Numbers as float32: float16 is read from its bits. */
 export const asFloat32 = (data: TypedArray): Float32Array => {
   if (data instanceof Float32Array) return data;
-  return data instanceof Uint16Array ? Float32Array.from(data, half) : Float32Array.from(data as Int32Array);
+  return data instanceof Uint16Array ? fromHalves(data) : Float32Array.from(data as Int32Array);
 };
 
 const shareOf = (same: number, all: number): number => (all === 0 ? 1 : same / all);

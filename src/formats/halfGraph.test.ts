@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { OnnxAttrs } from "../ir/op.ts";
 import { type DType, type Tensor, tensor, tensorOf } from "../ir/tensor.ts";
 import { ConfigError, FormatError } from "../util/errors.ts";
-import { fromHalves } from "./half.ts";
+import { fromHalves } from "../util/float16.ts";
 import { type HalfOptions, halved } from "./halfGraph.ts";
 import type { OnnxModel, OnnxNode } from "./onnx.ts";
 

@@ -5,7 +5,7 @@
  */
 import { type DType, dataTypes, type Tensor, tensor } from "../ir/tensor.ts";
 import { ConfigError, FormatError } from "../util/errors.ts";
-import { HALF_MAX, HALF_MIN_NORMAL, toHalves } from "./half.ts";
+import { HALF_MAX, HALF_MIN_NORMAL, toHalves } from "../util/float16.ts";
 import { type HalfRule, halfRules } from "./halfRules.ts";
 import type { OnnxGraph, OnnxInitializer, OnnxModel, OnnxNode, OnnxValueInfo } from "./onnx.ts";
 

@@ -2,7 +2,6 @@
 export * from "./ggml.ts";
 export * from "./gguf.ts";
 export * from "./ggufRead.ts";
-export * from "./half.ts";
 export * from "./halfGraph.ts";
 export * from "./lower.ts";
 export * from "./onnx.ts";

@@ -73,3 +73,22 @@ export const narrowBfloat16 = (values: Float32Array, out: Uint16Array): void => 
     out[i] = nan ? (bits >>> 16) | 0x40 : (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
   }
 };
+
+/** The largest finite float16. */
+export const HALF_MAX = 65504;
+/** The smallest float16 that keeps all eleven bits. */
+export const HALF_MIN_NORMAL = 2 ** -14;
+
+/** Numbers as float16 bits, in an array of their own. */
+export const toHalves = (values: Float32Array): Uint16Array => {
+  const halves = new Uint16Array(values.length);
+  narrowFloat16(values, halves);
+  return halves;
+};
+
+/** float16 bits as numbers, in an array of their own. */
+export const fromHalves = (halves: Uint16Array): Float32Array => {
+  const values = new Float32Array(halves.length);
+  widenFloat16(halves, values);
+  return values;
+};
