@@ -1,12 +1,13 @@
 /** anneal export */
 import { basename } from "node:path";
 import type { Command } from "commander";
+import { modelDir } from "../node/hub.ts";
 import { type ExportedFile, exportFolder } from "../recipes/export.ts";
 import { ggufFolder } from "../recipes/gguf.ts";
 import { exportDtypes } from "../ship/dtype.ts";
 import { ggufTypeOf } from "../ship/gguf.ts";
 import { withFlags } from "./flags.ts";
-import { type HubFlags, hubOptions, withHubFlags } from "./hub.ts";
+import { withHubFlags } from "./hub.ts";
 import { runRecipe } from "./run.ts";
 import { table } from "./terminal.ts";
 
@@ -17,7 +18,7 @@ Examples:
   $ npx anneal export checkpoint --gguf q8_0                          for llama.cpp
   $ npx anneal export checkpoint --json                               every dtype`;
 
-interface Given extends HubFlags {
+interface Given {
   readonly dtype?: readonly string[];
   readonly default?: string;
   readonly gguf?: readonly string[];
@@ -63,13 +64,14 @@ export const register = (command: Command): void => {
         const options = {
           out,
           command: hooks.command,
-          hub: hubOptions(given, hooks.ui, hooks.signal),
+          ui: hooks.ui,
           ...(hooks.signal === undefined ? {} : { signal: hooks.signal }),
           ...(dtypes === undefined ? {} : { dtypes }),
           ...(chosen === undefined ? {} : { default: chosen }),
         };
-        const result = alone ? { path: out, files: [] } : await exportFolder(model, options);
-        const ggufs = await exportGguf(model, gguf, out);
+        const dir = await modelDir(model, hooks.hub);
+        const result = alone ? { path: out, files: [] } : await exportFolder(dir, options);
+        const ggufs = await exportGguf(dir, gguf, out);
         const all = { ...result, files: [...result.files, ...ggufs] };
         process.stdout.write(json ? `${JSON.stringify(all)}\n` : `${sizes(all.files)}\n${all.path}\n`);
       }),

@@ -67,7 +67,11 @@ export const nodeTrial = (
       serialization: "advanced", // JSON has no NaN
     });
     const kill = (): void => void child.kill("SIGKILL");
-    const timer = setTimeout(kill, timeoutMs);
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      kill();
+    }, timeoutMs);
     stop?.addEventListener("abort", kill);
     let log = "";
     let answer: Answer | undefined;
@@ -82,6 +86,7 @@ export const nodeTrial = (
       clearTimeout(timer);
       stop?.removeEventListener("abort", kill);
       if (answer !== undefined && "trial" in answer) return resolve(answer.trial);
+      if (late) return reject(new RunError(`the process took longer than ${timeoutMs / 1000} s`));
       const how = signal === null ? `with code ${code}` : `by ${signal}`;
       const message = answer?.error ?? `the process ended ${how}: ${log}`;
       reject(new RunError(plain(message)));

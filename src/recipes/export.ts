@@ -11,6 +11,7 @@ import { jsonBytes } from "../ship/bundle.ts";
 import { type ExportDtype, exportDtypes } from "../ship/dtype.ts";
 import { dtypesFrom, exportFiles } from "../ship/export.ts";
 import { ConfigError } from "../util/errors.ts";
+import { silent, type Ui } from "./ui.ts";
 import { version } from "./version.ts";
 
 export interface ExportFolderOptions {
@@ -25,6 +26,7 @@ export interface ExportFolderOptions {
   readonly signal?: AbortSignal;
   /** The command line, for anneal.json. */
   readonly command?: string;
+  readonly ui?: Ui;
 }
 
 export interface ExportedFile {
@@ -81,18 +83,24 @@ const chosen = (options: ExportFolderOptions, own: string) => {
   return { dtypes, default: asked ?? mine ?? dtypes[0]! };
 };
 
-/** Passes files on and notes their sizes, until aborted. */
+/** Passes files on, tells of them and notes their sizes, until aborted. */
 function* counted(
   files: Iterable<Written>,
   sizes: ExportedFile[],
-  signal: AbortSignal | undefined,
+  { signal, ui = silent }: ExportFolderOptions,
 ): Generator<Written> {
+  const task = ui.task("exporting", 0);
+  let bytes = 0;
   for (const file of files) {
     signal?.throwIfAborted();
     const [name, chunks] = file;
-    sizes.push({ name, sizeBytes: chunks.reduce((n, { byteLength }) => n + byteLength, 0) });
+    const sizeBytes = chunks.reduce((n, { byteLength }) => n + byteLength, 0);
+    bytes += sizeBytes;
+    sizes.push({ name, sizeBytes });
+    task.update(sizes.length, { file: name, MB: (bytes / 1e6).toFixed(1) });
     yield file;
   }
+  task.done(`exported ${sizes.length} files, ${(bytes / 1e6).toFixed(1)} MB`);
 }
 
 /**
@@ -120,6 +128,6 @@ export const exportFolder = async (ref: string, options: ExportFolderOptions): P
     yield [MARKER, [jsonBytes(manifest(model, choice, options.command))]];
   };
   const files: ExportedFile[] = [];
-  await writeFolder(options.out, counted(made(), files, options.signal));
+  await writeFolder(options.out, counted(made(), files, options));
   return { path: options.out, ...choice, files };
 };
