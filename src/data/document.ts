@@ -4,6 +4,10 @@ export interface Document {
   /** "file" or "file:line". */
   readonly id: string;
   readonly text: string;
+  /** Name of the source that it is of, where several are mixed. */
+  readonly source?: string;
+  /** Documents of one group stay on one side of a split. */
+  readonly group?: string;
 }
 
 /** One victim of a stage, to show. */
