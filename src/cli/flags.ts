@@ -1,5 +1,6 @@
 /** The flags that verbs share: each sets one field of the options, and only when it is given. */
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { nearNames } from "../data/stages.ts";
 import { optimizers } from "../optim/index.ts";
 import type { RunConfig } from "../recipes/options.ts";
 import { nearest } from "../util/nearest.ts";
@@ -50,6 +51,35 @@ export const groups = {
     t("--field <name>", "data.field", "field of JSON and CSV records that holds the text"),
     t("--skip-bad-rows", "data.skipBadRows", "count unreadable records instead of stopping"),
     n("--validation-share <x>", "data.validationShare", "share of the text held out"),
+    t("--encoding <kind>", "data.encoding", "of what is not UTF-8: refuse, or guess", ["utf-8", "auto"]),
+    t("--unicode <form>", "data.unicode", "Unicode normalization", ["NFC", "NFKC"]),
+    t("--missing <rules...>", "data.missing", "FIELD=drop, FIELD=default:VALUE or FIELD=fill:OTHER"),
+    t("--source-field <name>", "data.sourceField", "field that names a record's source"),
+    t("--group-field <name>", "data.groupField", "field whose records stay on one side of a split"),
+    t("--rules <presets...>", "data.rules", "filter rules: none, default, gopher, c4, fineweb"),
+    t("--threshold <rules...>", "data.thresholds", "RULE=VALUE or RULE=off, for single filter rules"),
+    t("--languages <codes...>", "data.languages", "languages to keep, such as en de"),
+    t("--personal", "data.personal", "turn personal data into placeholders"),
+    t("--decontaminate <paths...>", "data.decontaminate", "evaluation files that must not be in the text"),
+    t("--near <preset>", "data.near", "how near-duplicates are found", nearNames),
+    n("--bands <n>", "data.bands", "bands of near-duplicates (0: the preset's)"),
+    n("--rows <n>", "data.rows", "rows of a band (0: the preset's)"),
+    n("--shingle <n>", "data.shingle", "words of a shingle (0: the preset's)"),
+    t("--keep <rule>", "data.keep", "which near-duplicate stays", ["first", "longest", "best"]),
+    t("--lines <what>", "data.lines", "repeated text that goes", ["off", "line", "paragraph"]),
+    n("--substrings <n>", "data.substrings", "cut verbatim repetitions of so many characters (0: none)"),
+    t("--like <paths...>", "data.like", "files that the text is to be like"),
+    n("--like-share <x>", "data.likeShare", "share of the text that is selected to be like them"),
+    t("--mix <weights...>", "data.mix", "shares of the sources, SOURCE=WEIGHT"),
+    n("--mix-temperature <x>", "data.temperature", "mix by size ^ (1 / x) (0: as they come)"),
+    n("--max-epochs <x>", "data.maxEpochs", "most times that a source is repeated in a mix"),
+  ],
+  shards: [
+    n("--test-share <x>", "data.testShare", "share of the text for a last test (0: none)"),
+    t("--format <kind>", "data.format", "what is written", ["tokens", "jsonl", "parquet"]),
+    t("--gzip", "data.gzip", "gzip JSON lines"),
+    t("--packing <kind>", "data.packing", "how documents lie in windows", ["concat", "bestFit"]),
+    t("--document-mask", "data.documentMask", "predict nothing across documents"),
   ],
   tokenizer: [
     t("--tokenizer <kind>", "tokenizer.kind", "kind of tokenizer", ["bpe", "char"]),

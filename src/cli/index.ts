@@ -14,6 +14,7 @@ const verbs: Readonly<Record<string, { readonly about: string; readonly load: ()
     about: "from raw text to a small, fast, verified model",
     load: () => import("./quickstart.ts"),
   },
+  data: { about: "clean, deduplicate and pack text", load: () => import("./data.ts") },
   train: { about: "train a model on text", load: () => import("./train.ts") },
   optimize: { about: "make a trained model fit a budget", load: () => import("./optimize.ts") },
   eval: { about: "measure a model's quality and speed", load: () => import("./eval.ts") },

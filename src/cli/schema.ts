@@ -1,5 +1,6 @@
 /** The shape of a config file: every field of RunOptions, each of them optional, and no other. */
 import { z } from "zod";
+import { nearNames } from "../data/stages.ts";
 import { optimizers } from "../optim/index.ts";
 import type {
   DataOptions,
@@ -16,6 +17,7 @@ import { nearest } from "../util/nearest.ts";
 
 type Shape<T> = Record<keyof T, z.ZodType>;
 const int = z.int().optional();
+const texts = z.array(z.string()).optional();
 const number = z.number().optional();
 const choice = <const T extends readonly [string, ...string[]]>(...names: T) => z.enum(names).optional();
 const section = <T extends z.ZodRawShape>(shape: T) => z.strictObject(shape).optional();
@@ -25,6 +27,33 @@ const data = {
   field: z.string().optional(),
   skipBadRows: z.boolean().optional(),
   validationShare: number,
+  testShare: number,
+  encoding: choice("utf-8", "auto"),
+  unicode: choice("NFC", "NFKC"),
+  missing: texts,
+  sourceField: z.string().optional(),
+  groupField: z.string().optional(),
+  rules: texts,
+  thresholds: texts,
+  languages: texts,
+  personal: z.boolean().optional(),
+  decontaminate: texts,
+  near: choice(...nearNames),
+  bands: int,
+  rows: int,
+  shingle: int,
+  keep: choice("first", "longest", "best"),
+  lines: choice("off", "line", "paragraph"),
+  substrings: int,
+  like: texts,
+  likeShare: number,
+  mix: texts,
+  temperature: number,
+  maxEpochs: number,
+  format: choice("tokens", "jsonl", "parquet"),
+  gzip: z.boolean().optional(),
+  packing: choice("concat", "bestFit"),
+  documentMask: z.boolean().optional(),
 } satisfies Shape<DataOptions>;
 const tokenizer = { kind: choice("bpe", "char"), vocab: int } satisfies Shape<TokenizerOptions>;
 const model = {

@@ -13,8 +13,15 @@ export interface Batch {
   readonly epoch: number;
 }
 
+/** Ids in order; a Uint32Array is one, and so are files of them. */
+export interface TokenSource {
+  readonly length: number;
+  subarray(start: number, end: number): ArrayLike<number>;
+}
+
 export interface BatchOptions {
-  readonly tokens: Uint32Array;
+  /** In memory, or in files. */
+  readonly tokens: TokenSource;
   readonly batch: number;
   readonly context: number;
   readonly seed?: number;

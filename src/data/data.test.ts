@@ -24,7 +24,9 @@ test("prepare counts what it drops and names what it matched", async () => {
     "Last one.",
   );
   const { train, validation, report } = await prepare(given, { validationShare: 0.3 });
-  const [clean, exact, boilerplate] = report.stages;
+  const [clean, exact, boilerplate] = ["repair", "exact duplicates", "boilerplate"].map((name) =>
+    report.stages.find((stage) => stage.name === name),
+  );
   expect(clean!.reasons.map((r) => [r.reason, r.count])).toEqual([
     ["empty", 1],
     ["missing value", 1],

@@ -1,5 +1,11 @@
 /** Documents, and the record of what each stage of preparation let through. */
 
+/** One message of a conversation. */
+export interface Turn {
+  readonly role: string;
+  readonly content: string;
+}
+
 export interface Document {
   /** "file" or "file:line". */
   readonly id: string;
@@ -8,6 +14,12 @@ export interface Document {
   readonly source?: string;
   /** Documents of one group stay on one side of a split. */
   readonly group?: string;
+  /** The messages, or the prompt and its completion, that `text` was made of. */
+  readonly turns?: readonly Turn[];
+  /** What reading changed, such as "number converted to text"; the stage of repair counts these. */
+  readonly notes?: readonly string[];
+  /** Why a policy of a field drops the record; the stage of repair drops and counts it. Its text is empty. */
+  readonly dropped?: string;
 }
 
 /** One victim of a stage, to show. */

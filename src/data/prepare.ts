@@ -1,88 +1,58 @@
-/** The whole way from raw documents to training and held-out ones. */
-import { ConfigError, DataError } from "../util/errors.ts";
-import { rng } from "../util/rng.ts";
-import { clean } from "./clean.ts";
-import { type BoilerplateOptions, dedup, dropBoilerplate } from "./dedup.ts";
-import { byteCount, type DataReport, type Document, stageRecorder } from "./document.ts";
+/** The whole way from raw documents to training and held-out ones, in memory. */
+import { byteCount, type DataReport, type Document } from "./document.ts";
+import { keyWriter } from "./documentKeys.ts";
+import { memorySpool, mergeParts, partOf } from "./pipeline.ts";
+import { NOWHERE, splitOf, TRAIN, VALIDATION } from "./splits.ts";
+import { type PipelineSettings, pipelineDefaults, stageParts } from "./stages.ts";
 
-export interface PrepareOptions extends BoilerplateOptions {
-  readonly seed?: number;
-  /** Share of the bytes that is held out, by whole documents. */
-  readonly validationShare?: number;
-}
+/** Settings of the pipeline that differ from `pipelineDefaults`. */
+export type PrepareOptions = Partial<PipelineSettings>;
 
 export interface Prepared {
   readonly train: readonly Document[];
   readonly validation: readonly Document[];
+  /** Empty unless a share for it is asked for. */
+  readonly test: readonly Document[];
   readonly report: DataReport;
 }
 
-const shuffled = (documents: readonly Document[], seed: number): Document[] => {
-  // The key depends on the document alone, so adding documents does not move the others between the parts.
-  const keyed = documents.map((doc) => ({ doc, key: rng(seed, `split/${doc.id}`).word() }));
-  return keyed.sort((a, b) => a.key - b.key || (a.doc.id < b.doc.id ? -1 : 1)).map(({ doc }) => doc);
-};
-
-/** Documents in turn for as long as they fit into `room` bytes; one too large for it is passed over. */
-const fill = (order: readonly Document[], room: number): Set<Document> => {
-  const taken = new Set<Document>();
-  let held = 0;
-  for (const doc of order) {
-    const size = byteCount(doc.text);
-    if (held + size > room) continue;
-    taken.add(doc);
-    held += size;
-  }
-  return taken;
-};
-
-const smallest = (documents: readonly Document[]): Document =>
-  documents.reduce((least, doc) => (byteCount(doc.text) < byteCount(least.text) ? doc : least));
-
 /**
- * Splits by whole documents: the held-out part has at most `share` of the bytes, but at least one document,
- * and neither part is empty.
+ * Splits by whole documents: the held-out part has at least one document, and neither part is empty. Throws
+ * ConfigError for a wrong share, DataError for fewer than two documents.
  */
 export const split = (documents: readonly Document[], share: number, seed: number) => {
-  if (!(share > 0 && share < 1)) {
-    throw new ConfigError(`must be between 0 and 1, not ${share}`, { field: "data.validationShare" });
-  }
-  if (documents.length < 2) {
-    throw new DataError(`${documents.length} document left: training and held-out text need one each`, {
-      hint: "give more files, or one file of several documents (text files are cut at blank lines)",
-    });
-  }
-  const total = documents.reduce((sum, doc) => sum + byteCount(doc.text), 0);
-  const order = shuffled(documents, seed).reverse();
-  const held = fill(order, share * total);
-  if (held.size === 0) held.add(smallest(order));
+  const writer = keyWriter();
+  for (const doc of documents) writer.add(doc);
+  const { words, stride } = writer.take();
+  const n = documents.length;
+  const table = {
+    keys: Uint32Array.from({ length: n }, (_, i) => words[i * stride]!),
+    // An empty document is one all the same.
+    bytes: Uint32Array.from(documents, ({ text }) => Math.max(1, byteCount(text))),
+    units: Int32Array.from({ length: n }, (_, i) => i),
+  };
+  const places = splitOf(table, { validation: share, test: 0 }, seed);
   return {
-    train: order.filter((doc) => !held.has(doc)).reverse(),
-    validation: order.filter((doc) => held.has(doc)),
+    train: documents.filter((_, i) => places[i] === TRAIN),
+    validation: documents.filter((_, i) => places[i] === VALIDATION),
   };
 };
 
-/** Cleans, deduplicates and splits. Throws DataError where nothing is left. */
+/** Runs documents through the pipeline. Throws DataError where nothing is left. */
 export const prepare = async (
   documents: AsyncIterable<Document> | Iterable<Document>,
   options: PrepareOptions = {},
 ): Promise<Prepared> => {
-  const { seed = 1, validationShare = 0.05 } = options;
-  const stages = ["clean", "exact duplicates", "boilerplate"].map(stageRecorder);
-  const [cleaned, exact, boilerplate] = stages as [
-    (typeof stages)[0],
-    (typeof stages)[0],
-    (typeof stages)[0],
-  ];
-  const kept: Document[] = [];
-  const whole = dropBoilerplate(dedup(clean(documents, cleaned), exact), boilerplate, options);
-  for await (const doc of whole) kept.push(doc);
-  const report = { stages: stages.map((stage) => stage.report()) };
-  if (kept.length === 0) {
-    const { docsIn } = report.stages[0]!;
-    throw new DataError(
-      docsIn === 0 ? "there are no documents" : `none of ${docsIn} documents has any text left`,
-    );
+  const settings = { ...pipelineDefaults, ...options };
+  async function* given(): AsyncGenerator<Document> {
+    yield* documents;
   }
-  return { ...split(kept, validationShare, seed), report };
+  const part = await partOf(given(), settings, await stageParts(settings));
+  const merged = await mergeParts([part], settings, { spool: memorySpool });
+  const parts: Document[][] = [[], [], []];
+  for await (const [{ index, ...doc }, place] of merged.documents()) {
+    if (place !== NOWHERE) parts[place]!.push(doc);
+  }
+  const [train, validation, test] = parts;
+  return { train: train!, validation: validation!, test: test!, report: merged.report };
 };

@@ -34,6 +34,18 @@ export const guarded = async <T>(doing: string, file: string, work: () => Promis
   }
 };
 
+/** As `guarded`, for work that is done at once. */
+export const guardedNow = <T>(doing: string, file: string, work: () => T): T => {
+  try {
+    return work();
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === undefined) throw cause;
+    const hint = hints[code];
+    throw new RunError(`${doing} failed (${code})`, { file, cause, ...(hint === undefined ? {} : { hint }) });
+  }
+};
+
 const made = async (dir: string): Promise<void> => {
   try {
     await mkdir(dir);

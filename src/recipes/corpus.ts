@@ -1,124 +1,213 @@
-/** From the user's files to token streams: read, clean, deduplicate, split, learn a tokenizer, encode. */
+/**
+ * From the user's files to token streams, by the pipeline of `anneal data`: in memory where the text is
+ * small, else over files, with the same stages and the same result. Token shards that are made already are
+ * read.
+ */
 import { existsSync } from "node:fs";
-import { basename, dirname, join, relative } from "node:path";
-import { fileURLToPath } from "node:url";
-import type { Document } from "../data/document.ts";
-import { batches, type DataReport, evalBatches, pack, prepare, type TokenStream } from "../data/index.ts";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  batches,
+  type DataReport,
+  type Document,
+  evalBatches,
+  pack,
+  type TokenSource,
+  type TokenStream,
+} from "../data/index.ts";
+import type { Part } from "../data/part.ts";
+import { type Merged, memorySpool, mergeParts, partOf } from "../data/pipeline.ts";
+import { VALIDATION } from "../data/splits.ts";
+import { windowBatches } from "../data/windows.ts";
 import { tensor } from "../ir/tensor.ts";
-import { readDocuments } from "../node/read.ts";
-import { charTokenizer, type Tokenizer, trainBpe } from "../tokenizer/index.ts";
+import type { InputFile } from "../node/inputs.ts";
+import { filterParts } from "../node/parts.ts";
+import { readFileDocuments } from "../node/read.ts";
+import { readIndex, shardSource } from "../node/shards.ts";
+import { readTokenizer } from "../node/tokenizerFiles.ts";
+import type { Tokenizer } from "../tokenizer/index.ts";
 import type { BatchSource } from "../train/loop.ts";
 import type { Windows } from "../train/validate.ts";
-import { DataError } from "../util/errors.ts";
+import { ConfigError, type DataError } from "../util/errors.ts";
+import { prepareData } from "./data.ts";
+import { inputsOf, partSettings, pipelineSettings, targetTexts } from "./dataInputs.ts";
+import { learnTokenizer } from "./dataOutput.ts";
+import { describeStages } from "./dataStages.ts";
+import type { RecipeHooks } from "./hooks.ts";
 import type { RunOptions } from "./options.ts";
 import type { Ui } from "./ui.ts";
 
+/** Tokens to train on, in memory or in files. */
+export interface TrainStream extends Omit<TokenStream, "tokens"> {
+  readonly tokens: TokenSource;
+}
+
 export interface Corpus {
   readonly tokenizer: Tokenizer;
-  readonly train: TokenStream;
+  readonly train: TrainStream;
   readonly validation: TokenStream;
   readonly report: DataReport;
   /** Records left out because they could not be read. */
   readonly skipped: readonly string[];
+  /** Batches of windows that documents were laid into, where they were. */
+  readonly windows?: (batch: number, context: number, seed: number) => ReturnType<typeof windowBatches>;
 }
 
-/** The nearest node_modules: of the working directory, else the one that anneal itself stands in. */
-const nodeModules = (): string => {
-  const starts = [process.cwd(), dirname(fileURLToPath(import.meta.url))];
-  for (const start of starts) {
-    for (let dir = start; dir !== dirname(dir); dir = dirname(dir)) {
-      const found = join(dir, "node_modules");
-      if (existsSync(found)) return found;
-    }
-  }
-  throw new DataError("there is no node_modules folder to take text from", {
-    hint: "name your own text with --data",
-  });
-};
+/** Text above this size is prepared over files, bytes. */
+const LARGE = 2 ** 26;
+/** Held-out tokens that are taken into memory. */
+const HELD_OUT = 2 ** 21;
 
-const PROSE = /\.(md|markdown|txt)$|^(licen[cs]e|notice|copying)/i;
-
-/**
- * Documents of the user's paths, or the prose (Markdown, text, licences) under node_modules, which every
- * installation has.
- */
-const documentsOf = ({ data }: RunOptions, onSkip: (error: DataError) => void): AsyncGenerator<Document> => {
-  const { paths, field, skipBadRows } = data;
-  const options = { skipBadRows, onSkip, ...(field === undefined ? {} : { field }) };
-  if (paths.length > 0) return readDocuments(paths, options);
-  const pattern = join(
-    relative(".", nodeModules()),
-    "**/{*.md,*.markdown,*.txt,LICENSE*,LICENCE*,NOTICE*,COPYING*}",
-  );
-  return readDocuments([pattern], {
-    ...options,
-    skipBadRows: true,
-    accept: (path) => PROSE.test(basename(path)),
-  });
-};
-
-const percent = (part: number, whole: number): string =>
-  `${((100 * part) / Math.max(1, whole)).toFixed(0)} %`;
-
-const describe = ({ stages }: DataReport, ui: Ui): void => {
-  for (const { name, docsIn, docsOut, bytesIn, bytesOut, reasons } of stages) {
-    const why = reasons.map(({ reason, count }) => `${count} ${reason}`).join(", ");
-    const size = `${(bytesOut / 1e6).toFixed(2)} MB (${percent(bytesOut, bytesIn)})`;
-    const kept = `${docsOut} of ${docsIn} documents, ${size}`;
-    ui.line(`${name}: ${kept}${why === "" ? "" : `; dropped: ${why}`}`);
-  }
-};
-
-async function* counted(documents: AsyncGenerator<Document>, ui: Ui): AsyncGenerator<Document> {
-  const task = ui.task("reading", 0);
-  let read = 0;
-  for await (const doc of documents) {
-    task.update(++read);
-    yield doc;
-  }
-  task.done(`read ${read} documents`);
-}
-
-/** Learns the tokenizer that the options ask for. */
-const tokenizerFor = (texts: readonly string[], { tokenizer }: RunOptions, ui: Ui): Tokenizer => {
-  if (tokenizer.kind === "char") return charTokenizer(texts);
-  const task = ui.task("learning tokens", tokenizer.vocab);
-  const made = trainBpe(texts, { vocab: tokenizer.vocab, onProgress: (done) => task.update(done) });
-  task.done(`tokenizer: ${made.vocabSize} tokens`);
-  return made;
-};
-
-/** Reads and prepares the corpus; with `tokenizer`, for a model that has one already. */
-export const corpus = async (options: RunOptions, ui: Ui, tokenizer?: Tokenizer): Promise<Corpus> => {
-  const skipped: string[] = [];
-  const documents = documentsOf(options, (error) => skipped.push(error.message));
-  const { validationShare } = options.data;
-  const prepared = await prepare(counted(documents, ui), { seed: options.seed, validationShare });
-  if (skipped.length > 0) ui.warn(`${skipped.length} records could not be read, such as: ${skipped[0]}`);
-  describe(prepared.report, ui);
-  const made =
-    tokenizer ??
-    tokenizerFor(
-      prepared.train.map((doc) => doc.text),
-      options,
-      ui,
-    );
-  const train = pack(prepared.train, made);
-  const validation = pack(prepared.validation, made);
+const describeTokens = ({ train, validation }: Corpus, ui: Ui): void => {
   const perToken = (train.bytes / train.tokens.length).toFixed(2);
   const held = `${validation.tokens.length} held out`;
   ui.line(`tokens: ${train.tokens.length} to train on, ${held}, ${perToken} bytes a token`);
-  return { tokenizer: made, train, validation, report: prepared.report, skipped };
+};
+
+const partsInMemory = async (
+  files: readonly InputFile[],
+  options: RunOptions,
+  { ui, signal }: CorpusHooks,
+): Promise<{ readonly parts: Part[]; readonly skipped: string[] }> => {
+  const settings = await partSettings(options);
+  const { pipeline, read } = settings;
+  const filters = await filterParts(settings);
+  const skipped: string[] = [];
+  const onSkip = (error: DataError): void => void skipped.push(error.message);
+  const task = ui.task("reading", 0);
+  let count = 0;
+  async function* counted(documents: AsyncGenerator<Document>): AsyncGenerator<Document> {
+    for await (const doc of documents) {
+      signal?.throwIfAborted();
+      task.update(++count);
+      yield doc;
+    }
+  }
+  const parts: Part[] = [];
+  for (const file of files) {
+    parts.push(await partOf(counted(readFileDocuments(file, { ...read, onSkip })), pipeline, filters));
+  }
+  task.done(`read ${count} documents`);
+  if (skipped.length > 0) ui.warn(`${skipped.length} records could not be read, such as: ${skipped[0]}`);
+  return { parts, skipped };
+};
+
+const packed = async (merged: Merged, tokenizer: Tokenizer) => {
+  const train: Document[] = [];
+  const validation: Document[] = [];
+  for await (const [doc, part] of merged.documents()) (part === VALIDATION ? validation : train).push(doc);
+  return { train: pack(train, tokenizer), validation: pack(validation, tokenizer) };
+};
+
+type CorpusHooks = Pick<RecipeHooks, "ui" | "signal">;
+
+const inMemory = async (
+  files: readonly InputFile[],
+  given: RunOptions,
+  hooks: CorpusHooks,
+  tokenizer?: Tokenizer,
+): Promise<Corpus> => {
+  // Training has no use for a third part.
+  const options = { ...given, data: { ...given.data, testShare: 0 } };
+  const { parts, skipped } = await partsInMemory(files, options, hooks);
+  const target = await targetTexts(options);
+  const merged = await mergeParts(parts, pipelineSettings(options), {
+    spool: memorySpool,
+    ...(target === undefined ? {} : { target }),
+  });
+  describeStages(merged.report, hooks.ui);
+  const made = tokenizer ?? (await learnTokenizer(merged, options, hooks.ui));
+  return { tokenizer: made, ...(await packed(merged, made)), report: merged.report, skipped };
+};
+
+/** The token shards in a folder as a corpus; ids to train on stay in their files. Throws DataError. */
+export const shardCorpus = async (dir: string, skipped: readonly string[] = []): Promise<Corpus> => {
+  const index = readIndex(dir);
+  const tokenizer = await readTokenizer(dir);
+  if (tokenizer.vocabSize !== index.vocabSize) {
+    throw new ConfigError(`its tokenizer has ${tokenizer.vocabSize} tokens, its index ${index.vocabSize}`, {
+      file: dir,
+    });
+  }
+  const train = shardSource(dir, index, "train");
+  const validation = shardSource(dir, index, "validation");
+  const held = validation.subarray(0, Math.min(HELD_OUT, validation.length));
+  validation.close();
+  const report = JSON.parse(await readFile(join(dir, "report.json"), "utf8")) as DataReport;
+  const { documentMask } = index;
+  return {
+    tokenizer,
+    train: { ...index.splits.train!, tokens: train },
+    validation: { ...index.splits.validation!, tokens: Uint32Array.from(held) },
+    report: { stages: report.stages },
+    skipped,
+    ...(index.packing === "concat"
+      ? {}
+      : {
+          windows: (batch: number, context: number, seed: number) =>
+            windowBatches({ tokens: train, batch, context, seed, documentMask }),
+        }),
+  };
+};
+
+const isShards = (paths: readonly string[]): boolean =>
+  paths.length === 1 &&
+  existsSync(join(paths[0]!, "index.json")) &&
+  existsSync(join(paths[0]!, "tokenizer.json"));
+
+const fromShards = async (dir: string, tokenizer?: Tokenizer): Promise<Corpus> => {
+  const corpus = await shardCorpus(dir);
+  if (tokenizer === undefined) return corpus;
+  const ours = JSON.stringify(corpus.tokenizer.files().tokenizer);
+  if (ours === JSON.stringify(tokenizer.files().tokenizer)) return corpus;
+  throw new ConfigError("was packed with another tokenizer than the model's", {
+    file: dir,
+    hint: "make it with: anneal data ... --from MODEL",
+  });
+};
+
+/** Reads and prepares the corpus; with `tokenizer`, for a model that has one already. */
+export const corpus = async (
+  options: RunOptions,
+  hooks: CorpusHooks & Partial<RecipeHooks>,
+  tokenizer?: Tokenizer,
+): Promise<Corpus> => {
+  const { paths } = options.data;
+  let made: Corpus;
+  if (isShards(paths)) made = await fromShards(paths[0]!, tokenizer);
+  else {
+    const files = await inputsOf(options);
+    const total = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    const packsFile = options.data.packing !== "concat" || total > LARGE;
+    made = packsFile
+      ? await overFiles(options, hooks, tokenizer)
+      : await inMemory(files, options, hooks, tokenizer);
+  }
+  describeTokens(made, hooks.ui);
+  return made;
+};
+
+/** Prepares a large corpus in OUT/run/data, where a later run of the same options finds its parts. */
+const overFiles = async (
+  options: RunOptions,
+  { command = "", ...hooks }: CorpusHooks & Partial<RecipeHooks>,
+  tokenizer?: Tokenizer,
+): Promise<Corpus> => {
+  const out = join(options.out, "run", "data");
+  const data = { ...options.data, format: "tokens" as const, testShare: 0 };
+  const run = tokenizer === undefined ? {} : { tokenizer };
+  const made = await prepareData({ ...options, out, data }, { ...hooks, command }, run);
+  return shardCorpus(out, made!.skipped);
 };
 
 /** Micro-batches of the training stream. */
 export const trainingSource = (
-  { train }: Corpus,
+  { train, windows }: Corpus,
   batch: number,
   context: number,
   seed: number,
 ): BatchSource => {
-  const at = batches({ tokens: train.tokens, batch, context, seed });
+  const at = windows?.(batch, context, seed) ?? batches({ tokens: train.tokens, batch, context, seed });
   return (index) => {
     const { inputIds, labels } = at(index);
     return {

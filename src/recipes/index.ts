@@ -4,6 +4,7 @@ export * from "./generate.ts";
 export * from "./gguf.ts";
 export * from "./hooks.ts";
 export * from "./options.ts";
+export * from "./proxyMix.ts";
 export * from "./quickstart.ts";
 export * from "./train.ts";
 export * from "./ui.ts";

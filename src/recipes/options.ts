@@ -1,4 +1,6 @@
 /** The options of a whole run, as a config file or flags give them; every field has a value once resolved. */
+import type { PipelineSettings } from "../data/stages.ts";
+import type { Packing } from "../data/tokenShards.ts";
 import type { Gpt2Config } from "../models/gpt2.ts";
 import type { OptimizerName } from "../optim/index.ts";
 import type { ScheduleOptions } from "../optim/schedule.ts";
@@ -12,6 +14,57 @@ export interface DataOptions {
   readonly skipBadRows: boolean;
   /** Share of the bytes held out, by whole documents. */
   readonly validationShare: number;
+  /** Share of the bytes for a last test, by whole documents; 0: none. */
+  readonly testShare: number;
+  /** Characters that are not UTF-8: refused, or read as Windows-1252. */
+  readonly encoding: "utf-8" | "auto";
+  /** Unicode normalization. */
+  readonly unicode: "NFC" | "NFKC";
+  /** What happens to missing fields, as "FIELD=drop", "FIELD=default:VALUE" or "FIELD=fill:OTHER". */
+  readonly missing: readonly string[];
+  /** Fields that name a record's source and its group, which stays on one side of a split. */
+  readonly sourceField?: string;
+  readonly groupField?: string;
+  /** Presets of filter rules: none, default, gopher, c4, fineweb. */
+  readonly rules: readonly string[];
+  /** Rules with thresholds of one's own, as "RULE=VALUE", or "RULE=off". */
+  readonly thresholds: readonly string[];
+  /** Languages to keep, ISO 639-1; none: all. */
+  readonly languages: readonly string[];
+  /** Whether personal data (e-mail, phone, cards, addresses) become placeholders. */
+  readonly personal: boolean;
+  /** Evaluation files whose text must not be in the data. */
+  readonly decontaminate: readonly string[];
+  /** How near-duplicates are found: a published banding of MinHash, or "off". */
+  readonly near: PipelineSettings["near"];
+  /** Bands, rows and words of a shingle in place of the banding's own; 0: its own. */
+  readonly bands: number;
+  readonly rows: number;
+  readonly shingle: number;
+  /** Which document of a cluster of near-duplicates stays. */
+  readonly keep: PipelineSettings["keep"];
+  /** What is dropped where earlier documents have it: lines, paragraphs, or neither. */
+  readonly lines: PipelineSettings["lines"];
+  /** Least length of verbatim repetitions that are cut, characters; 0: none are. */
+  readonly substrings: number;
+  /** Files that the text is to be like; none: no selection. */
+  readonly like: readonly string[];
+  /** Share of the bytes that is selected. */
+  readonly likeShare: number;
+  /** Shares of the sources, as "SOURCE=WEIGHT". */
+  readonly mix: readonly string[];
+  /** Shares by the sources' sizes ^ (1 / temperature) where no weights are given; 0: as they come. */
+  readonly temperature: number;
+  /** Most times that a source is repeated in a mix. */
+  readonly maxEpochs: number;
+  /** What `anneal data` writes. */
+  readonly format: "tokens" | "jsonl" | "parquet";
+  /** Whether JSON lines are gzipped. */
+  readonly gzip: boolean;
+  /** How documents are laid into windows of the context. */
+  readonly packing: Packing;
+  /** Whether training leaves out what crosses from one document to the next. */
+  readonly documentMask: boolean;
 }
 
 export interface TokenizerOptions {
@@ -85,7 +138,36 @@ export const defaults: RunOptions = {
   seed: 1,
   out: "anneal-out",
   threads: 0,
-  data: { paths: [], skipBadRows: false, validationShare: 0.06 },
+  data: {
+    paths: [],
+    skipBadRows: false,
+    validationShare: 0.06,
+    testShare: 0,
+    encoding: "utf-8",
+    unicode: "NFC",
+    missing: [],
+    rules: ["default"],
+    thresholds: [],
+    languages: [],
+    personal: false,
+    decontaminate: [],
+    near: "fineweb",
+    bands: 0,
+    rows: 0,
+    shingle: 0,
+    keep: "first",
+    lines: "paragraph",
+    substrings: 0,
+    like: [],
+    likeShare: 0.1,
+    mix: [],
+    temperature: 0,
+    maxEpochs: 4,
+    format: "tokens",
+    gzip: false,
+    packing: "concat",
+    documentMask: false,
+  },
   tokenizer: { kind: "bpe", vocab: 2048 },
   model: {
     from: "",

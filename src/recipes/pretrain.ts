@@ -146,7 +146,7 @@ export const trainFromText = async (given: RunOptions, hooks: RecipeHooks): Prom
   const engine = await nodeEngine(given.threads > 0 ? { threads: given.threads } : {});
   const { options, from } = await startOf(given, hooks);
   hooks.ui.stage("Reading and cleaning text");
-  const data = await corpus(options, hooks.ui, from?.tokenizer);
+  const data = await corpus(options, hooks, from?.tokenizer);
   hooks.ui.stage("Training");
   const model = from?.model ?? newModel(options, data);
   return { engine, data, trained: await pretrain(engine, model, data, options, hooks), options };

@@ -50,7 +50,7 @@ export const evaluateFolder = async (
   const file = join(folder.dir, exportDtypes[chosen].file);
   // Loaded here only to refuse a damaged file before the work; it is measured in a process of its own.
   if (existsSync(file)) await (await loadGraph(engine, file)).dispose();
-  const data = await corpus(options, ui, folder.tokenizer);
+  const data = await corpus(options, { ui }, folder.tokenizer);
   const shape = folder.model.arch.cache(folder.model.config);
   const { windows, bytes } = heldOut(data, options.train.batch, Math.min(shape.positions, LONGEST));
   const model = await exportDtypes[chosen].pass.run(folder.model, {
@@ -77,7 +77,7 @@ export const optimizeFolder = async (
   try {
     const engine = await nodeEngine(options.threads > 0 ? { threads: options.threads } : {});
     hooks.ui.stage("Reading and cleaning text");
-    const data = await corpus(fitted, hooks.ui, folder.tokenizer);
+    const data = await corpus(fitted, hooks, folder.tokenizer);
     return await compressAndShip(engine, folder.model, data, fitted, { ...hooks, curves: [] });
   } finally {
     await unlock();

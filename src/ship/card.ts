@@ -4,26 +4,10 @@
  */
 import { dtypes } from "./dtype.ts";
 import { bytes, count, fixed, megabytes, short, signed } from "./figures.ts";
-import { visible } from "./html.ts";
+import { fenced, inline, table } from "./markdown.ts";
 import { chosenOf, type Report, type ReportCandidate } from "./report.ts";
 import { limitsOf } from "./reportCandidates.ts";
 import { parityMarkdown } from "./verifyTable.ts";
-
-/** Text within a line of Markdown: one line, nothing in it read as markup or HTML. */
-const inline = (text: string): string =>
-  visible(text.replace(/\s+/g, " ")).replace(/[\\`*_[\]<>|&#~]/g, (c) => `\\${c}`);
-
-/** Text as a fenced block, the fence longer than any run of backticks within. */
-const fenced = (text: string, language = ""): string => {
-  const longest = Math.max(2, ...Array.from(text.matchAll(/`+/g), ([run]) => run.length));
-  const fence = "`".repeat(longest + 1);
-  return `${fence}${language}\n${visible(text)}\n${fence}`;
-};
-
-const table = (head: readonly string[], rows: readonly (readonly string[])[], rest = "---:"): string => {
-  const lines = [head, head.map((_, i) => (i === 0 ? "---" : rest)), ...rows];
-  return lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
-};
 
 const frontMatter = `---
 # "other" is a placeholder: whoever publishes this model chooses its license,

@@ -22,6 +22,10 @@ export const short = (value: number | undefined): string =>
     return v.toPrecision(3).replace("-", "\u2212");
   });
 
+/** Up to six significant digits, without zeros at the end: thresholds as they were set. */
+export const plain = (value: number | undefined): string =>
+  finite(value, (v) => String(Number(v.toPrecision(6))).replace("-", "\u2212"));
+
 /** `digits` places after the point. */
 export const fixed = (value: number | undefined, digits: number): string =>
   finite(value, (v) => v.toFixed(digits).replace("-", "\u2212"));

@@ -1,6 +1,8 @@
 /** The shipped folder: graphs, parity, card, report. */
 export * from "./bundle.ts";
 export * from "./card.ts";
+export * from "./dataCard.ts";
+export * from "./dataReport.ts";
 export * from "./dtype.ts";
 export * from "./export.ts";
 export * from "./gguf.ts";

@@ -3,7 +3,8 @@
  * `model` of a tokenizer.json describes it. Byte-level models that need no more have a faster form in
  * `byteLevelTokenizer.ts`.
  */
-import { type Merge, type Merges, mergeWord, pairKey } from "./bpe.ts";
+import { merger, pairKey } from "./bpe.ts";
+import { type PairMerge, type PairTable, pairTable } from "./fastPairs.ts";
 import { type Fields, refuse, show } from "./json.ts";
 import type { Json } from "./tokenizer.ts";
 
@@ -34,16 +35,16 @@ export const mergesOf = (merges: Json | undefined): [string, string][] => {
   });
 };
 
-const mergesById = (model: Fields, ids: ReadonlyMap<string, number>, prefix: string): Merges => {
-  const merges = new Map<number, Merge>();
+const mergesById = (model: Fields, ids: ReadonlyMap<string, number>, prefix: string): PairTable => {
+  const merges = new Map<number, PairMerge>();
   mergesOf(model.merges).forEach(([a, b], rank) => {
     const joined = ids.get(a + b.slice(b.startsWith(prefix) ? prefix.length : 0));
     const [left, right] = [ids.get(a), ids.get(b)];
     if (left !== undefined && right !== undefined && joined !== undefined)
-      merges.set(pairKey(left, right), { rank, id: joined });
+      merges.set(pairKey(left, right), { left, right, rank, id: joined });
     else refuse(`merge ${rank} (${a} ${b}) joins or makes a token that the vocabulary lacks`);
   });
-  return merges;
+  return pairTable([...merges.values()]);
 };
 
 /** Id of the model's unknown token; undefined where it names none. Throws FormatError where it is absent. */
@@ -91,12 +92,14 @@ export const bpeEncoder = (model: Fields, ids: ModelIds): PieceEncoder => {
   if (typeof model.dropout === "number" && model.dropout > 0)
     refuse(`has a BPE model with dropout ${model.dropout}: its ids would differ from one time to the next`);
   const prefix = text(model.continuing_subword_prefix);
-  const merges = mergesById(model, ids.all, prefix);
+  const merge = merger(mergesById(model, ids.all, prefix));
   const symbols = symbolsOf(model, ids, prefix);
   const cache = new Map<string, Uint32Array>();
   const encode = (word: string): Uint32Array => {
     const whole = model.ignore_merges === true ? ids.text.get(word) : undefined;
-    return whole === undefined ? mergeWord(Int32Array.from(symbols(word)), merges) : Uint32Array.of(whole);
+    if (whole !== undefined) return Uint32Array.of(whole);
+    const merged = Int32Array.from(symbols(word));
+    return Uint32Array.from(merged.subarray(0, merge(merged, merged.length)));
   };
   return (word, push) => {
     let encoded = cache.get(word);

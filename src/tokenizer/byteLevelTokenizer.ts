@@ -1,7 +1,17 @@
 /** The byte-level BPE tokenizer of GPT-2, Llama 3 and Qwen, from its parts. */
 import { FormatError } from "../util/errors.ts";
-import { type Merge, mergeWord, pairKey } from "./bpe.ts";
-import { byteChars, bytesToken, gpt2Splitter, type Splitter, tokenBytes } from "./byteLevel.ts";
+import { merger } from "./bpe.ts";
+import {
+  byteChars,
+  bytesToken,
+  gpt2Splitter,
+  type Splitter,
+  tokenBytes,
+  withPrefixSpace,
+} from "./byteLevel.ts";
+import { CACHE_BYTES, wordCache } from "./fastCache.ts";
+import { type PairMerge, pairTable } from "./fastPairs.ts";
+import { windows } from "./fastWindow.ts";
 import { encoding, type PlainEncoder } from "./inputs.ts";
 import { type InputTemplate, templateOf } from "./postProcessor.ts";
 import {
@@ -9,6 +19,7 @@ import {
   configJson,
   decoding,
   type FilesOptions,
+  type IdBuffer,
   type Json,
   type SpecialIds,
   type Tokenizer,
@@ -76,24 +87,17 @@ const filesOf = (
   };
 };
 
-/**
- * Words are remembered up to this many, and up to this length: text repeats its words, and memory has an end.
- */
+/** Words are remembered up to this many: text repeats its words, and memory has an end. */
 const CACHE_WORDS = 1 << 16;
-const CACHE_CHARS = 64;
 
-const mergesById = (parts: ByteLevelParts, ids: ReadonlyMap<string, number>): Map<number, Merge> => {
-  const merges = new Map<number, Merge>();
-  parts.merges.forEach(([a, b], rank) => {
+const mergesById = (parts: ByteLevelParts, ids: ReadonlyMap<string, number>): PairMerge[] =>
+  parts.merges.map(([a, b], rank) => {
     const [left, right, id] = [ids.get(a), ids.get(b), ids.get(a + b)];
     if (left === undefined || right === undefined || id === undefined) {
       throw new FormatError(`merge ${rank} (${a} ${b}) joins or makes a token that the vocabulary lacks`);
     }
-    const key = pairKey(left, right);
-    if (!merges.has(key)) merges.set(key, { rank, id });
+    return { left, right, rank, id };
   });
-  return merges;
-};
 
 /** Id of each byte; -1 for bytes that UTF-8 never has. */
 const idsOfBytes = (ids: ReadonlyMap<string, number>): Int32Array =>
@@ -104,47 +108,81 @@ const idsOfBytes = (ids: ReadonlyMap<string, number>): Int32Array =>
     return id ?? -1;
   });
 
-/** Ids of a word: a number where it is one token. */
-const wordEncoder = (parts: ByteLevelParts, ids: ReadonlyMap<string, number>) => {
-  const merges = mergesById(parts, ids);
+/** Appends the ids of the word that bytes `from` to `to` are. */
+type WordEncoder = (bytes: Uint8Array, from: number, to: number, out: IdBuffer) => void;
+
+/** Encodes a word into an array, and returns how many ids it has. */
+const freshWord = (parts: ByteLevelParts, ids: ReadonlyMap<string, number>) => {
+  const merge = merger(pairTable(mergesById(parts, ids)));
   const byteIds = idsOfBytes(ids);
-  const cache = new Map<string, number | Uint32Array>();
-  const utf8 = new TextEncoder();
-  const encode = (word: string): number | Uint32Array => {
-    const bytes = utf8.encode(word);
-    const whole = parts.ignoreMerges ? ids.get(bytesToken(bytes)) : undefined;
-    if (whole !== undefined) return whole;
-    const symbols = new Int32Array(bytes.length);
-    for (let i = 0; i < bytes.length; i++) symbols[i] = byteIds[bytes[i]!]!;
-    const merged = mergeWord(symbols, merges);
-    return merged.length === 1 ? merged[0]! : merged;
+  return (bytes: Uint8Array, from: number, to: number, symbols: Int32Array): number => {
+    const whole = parts.ignoreMerges ? ids.get(bytesToken(bytes.subarray(from, to))) : undefined;
+    if (whole !== undefined) {
+      symbols[0] = whole;
+      return 1;
+    }
+    for (let i = from; i < to; i++) symbols[i - from] = byteIds[bytes[i]!]!;
+    return merge(symbols, to - from);
   };
-  return (word: string): number | Uint32Array => {
-    const known = cache.get(word);
-    if (known !== undefined) return known;
-    const encoded = encode(word);
-    if (word.length > CACHE_CHARS) return encoded;
-    if (cache.size >= CACHE_WORDS) cache.clear();
-    cache.set(word, encoded);
-    return encoded;
+};
+
+const wordEncoder = (parts: ByteLevelParts, ids: ReadonlyMap<string, number>): WordEncoder => {
+  const fresh = freshWord(parts, ids);
+  const cache = wordCache(CACHE_WORDS);
+  const short = new Int32Array(CACHE_BYTES);
+  return (bytes, from, to, out) => {
+    const length = to - from;
+    if (length > CACHE_BYTES) {
+      const symbols = new Int32Array(length);
+      const count = fresh(bytes, from, to, symbols);
+      for (let k = 0; k < count; k++) out.push(symbols[k]!);
+      return;
+    }
+    const hash = cache.hash(bytes, from, to);
+    const slot = cache.find(bytes, from, to, hash);
+    const known = cache.count(slot);
+    for (let k = 0; k < known; k++) out.push(cache.id(slot, k));
+    if (known > 0) return;
+    const count = fresh(bytes, from, to, short);
+    cache.put(bytes, from, to, hash, short, count);
+    for (let k = 0; k < count; k++) out.push(short[k]!);
   };
+};
+
+/** Appends the ids of a text that holds no added tokens. */
+type TextEncoding = (text: string, out: IdBuffer) => void;
+
+const ordinaryText = (split: Splitter, encodeWord: WordEncoder): TextEncoding => {
+  const { scan, prefixSpace = false } = split;
+  if (scan === undefined) {
+    const utf8 = new TextEncoder();
+    return (text, out) =>
+      split(text, (word) => {
+        const bytes = utf8.encode(word);
+        encodeWord(bytes, 0, bytes.length, out);
+      });
+  }
+  const inWindows = windows();
+  return (text, out) =>
+    inWindows(prefixSpace ? withPrefixSpace(text) : text, (bytes, size) => {
+      for (let at = 0; at < size; ) {
+        const end = scan(bytes, at, size);
+        encodeWord(bytes, at, end, out);
+        at = end;
+      }
+    });
 };
 
 const encoderInto = (parts: ByteLevelParts, ids: ReadonlyMap<string, number>): PlainEncoder => {
   const { specialTokens, addedTokens = [], normalize, split = gpt2Splitter() } = parts;
-  const encodeWord = wordEncoder(parts, ids);
+  const encodeText = ordinaryText(split, wordEncoder(parts, ids));
   const ordinary = tokenSplitter(addedTokens);
   const all = tokenSplitter([...specialTokens, ...addedTokens]);
   return (text, out, special) => {
-    const append = (word: string): void => {
-      const encoded = encodeWord(word);
-      if (typeof encoded === "number") out.push(encoded);
-      else for (let i = 0; i < encoded.length; i++) out.push(encoded[i]!);
-    };
     const pieces = special ? all(text) : ordinary(text);
     pieces.forEach((piece, i) => {
       if (i % 2 === 1) out.push(ids.get(piece)!);
-      else split(normalize === undefined ? piece : normalize(piece), append);
+      else encodeText(normalize === undefined ? piece : normalize(piece), out);
     });
   };
 };

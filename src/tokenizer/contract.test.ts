@@ -3,7 +3,6 @@ import { Tokenizer as HfTokenizer } from "@huggingface/tokenizers";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ConfigError, DataError, FormatError } from "../util/errors.ts";
-import { gpt2Splitter, WORDS } from "./byteLevel.ts";
 import { charTokenizer, type Json, loadTokenizer, type Tokenizer, trainBpe } from "./index.ts";
 
 const corpus = [
@@ -40,20 +39,6 @@ const hfOf = (tokenizer: Tokenizer) => {
 const idsOf = (tokenizer: Tokenizer, text: string, special = true): number[] => [
   ...tokenizer.encode(text, { special }),
 ];
-
-describe("pre-tokenizer", () => {
-  test("the scan cuts as the pattern does", () => {
-    const split = gpt2Splitter();
-    fc.assert(
-      fc.property(fc.oneof(unicode, words), (text) => {
-        const scanned: string[] = [];
-        split(text, (word) => scanned.push(word));
-        expect(scanned).toEqual(text.match(WORDS) ?? []);
-      }),
-      { numRuns: 400 },
-    );
-  });
-});
 
 describe("byte-level BPE", () => {
   test("has the vocabulary asked for: special tokens, bytes, merges", () => {

@@ -17,39 +17,46 @@ interface Store {
   size: number;
 }
 
-const before = ({ a, b }: Store, i: number, j: number): boolean =>
-  a[i]! < a[j]! || (a[i] === a[j] && b[i]! < b[j]!);
-
-const swap = ({ a, b }: Store, i: number, j: number): void => {
-  [a[i], a[j]] = [a[j]!, a[i]!];
-  [b[i], b[j]] = [b[j]!, b[i]!];
-};
-
 const grow = (from: Float64Array): Float64Array => {
   const wider = new Float64Array(from.length * 2);
   wider.set(from);
   return wider;
 };
 
-const rise = (store: Store, from: number): void => {
-  for (let i = from; i > 0 && before(store, i, (i - 1) >> 1); i = (i - 1) >> 1) swap(store, i, (i - 1) >> 1);
+/** Moves what is larger than (p, s) down on the way from `from` to the top, and puts (p, s) there. */
+const rise = ({ a, b }: Store, from: number, p: number, s: number): void => {
+  let i = from;
+  while (i > 0) {
+    const up = (i - 1) >> 1;
+    if (a[up]! < p || (a[up] === p && b[up]! <= s)) break;
+    a[i] = a[up]!;
+    b[i] = b[up]!;
+    i = up;
+  }
+  a[i] = p;
+  b[i] = s;
 };
 
-const sink = (store: Store): void => {
-  for (let i = 0; ; ) {
-    const left = 2 * i + 1;
-    let top = i;
-    if (left < store.size && before(store, left, top)) top = left;
-    if (left + 1 < store.size && before(store, left + 1, top)) top = left + 1;
-    if (top === i) return;
-    swap(store, i, top);
-    i = top;
+/** Moves what is smaller than (p, s) up on the way from the top, and puts (p, s) there. */
+const sink = ({ a, b, size }: Store, p: number, s: number): void => {
+  let i = 0;
+  for (let child = 1; child < size; child = 2 * i + 1) {
+    const right = child + 1;
+    if (right < size && (a[right]! < a[child]! || (a[right] === a[child] && b[right]! < b[child]!)))
+      child = right;
+    if (p < a[child]! || (p === a[child] && s <= b[child]!)) break;
+    a[i] = a[child]!;
+    b[i] = b[child]!;
+    i = child;
   }
+  a[i] = p;
+  b[i] = s;
 };
 
 /** An empty heap with room for `capacity` entries; it grows. */
 export const heap = (capacity = 16): Heap => {
-  const store: Store = { a: new Float64Array(capacity), b: new Float64Array(capacity), size: 0 };
+  const room = Math.max(capacity, 1);
+  const store: Store = { a: new Float64Array(room), b: new Float64Array(room), size: 0 };
   let first = 0;
   let second = 0;
   return {
@@ -64,18 +71,14 @@ export const heap = (capacity = 16): Heap => {
     },
     push(p, s) {
       if (store.size === store.a.length) [store.a, store.b] = [grow(store.a), grow(store.b)];
-      store.a[store.size] = p;
-      store.b[store.size] = s;
-      rise(store, store.size++);
+      rise(store, store.size++, p, s);
     },
     pop() {
       if (store.size === 0) return false;
       first = store.a[0]!;
       second = store.b[0]!;
       store.size--;
-      store.a[0] = store.a[store.size]!;
-      store.b[0] = store.b[store.size]!;
-      sink(store);
+      if (store.size > 0) sink(store, store.a[store.size]!, store.b[store.size]!);
       return true;
     },
   };

@@ -2,7 +2,8 @@
  * The `pre_tokenizer` and `normalizer` of a tokenizer.json as functions: the forms that byte-level BPE models
  * use.
  */
-import { gpt2Splitter, type Splitter } from "./byteLevel.ts";
+import { gpt2Splitter, type Splitter, scanSplitter, withPrefixSpace } from "./byteLevel.ts";
+import { scanOf } from "./fastScan.ts";
 import { type Fields, object, patternOf, refuse, show, stepsOf } from "./json.ts";
 import type { Json } from "./tokenizer.ts";
 
@@ -31,18 +32,34 @@ const splitOf = (step: Fields): Splitter => {
   const source = typeof literal === "string" ? literal.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&") : Regex;
   if (typeof source !== "string") return refuse(`has a Split by ${show(step.pattern)}`);
   const { behavior, invert = false } = step;
+  // These scans leave nothing between their matches: isolated or alone is the same.
+  const scan = typeof Regex === "string" ? scanOf(Regex) : undefined;
+  if (
+    scan !== undefined &&
+    (behavior === "Isolated" ? invert === false : behavior === "Removed" && invert === true)
+  )
+    return scanSplitter(scan);
   if (behavior === "Isolated" && invert === false) return isolate(patternOf(source));
   if (behavior === "Removed" && invert === true) return matchesOf(patternOf(source));
   return refuse(`has a Split of behavior ${show(behavior)}, invert ${show(invert)}`);
 };
 
+/** The whole text as one word. */
+const asItIs: Splitter = (text, emit) => {
+  if (text !== "") emit(text);
+};
+
 const byteLevelOf = (step: Fields): Splitter => {
-  const split: Splitter = step.use_regex === false ? (text, emit) => emit(text) : gpt2Splitter();
+  const split: Splitter = step.use_regex === false ? asItIs : gpt2Splitter();
   if (step.add_prefix_space !== true) return split;
-  return (text, emit) => split(text === "" || text.startsWith(" ") ? text : ` ${text}`, emit);
+  const prefixed: Splitter = (text, emit) => split(withPrefixSpace(text), emit);
+  return split.scan === undefined
+    ? prefixed
+    : Object.assign(prefixed, { scan: split.scan, prefixSpace: true });
 };
 
 const chain = (first: Splitter, second: Splitter): Splitter => {
+  if (second === asItIs) return first;
   return (text, emit) => first(text, (piece) => second(piece, emit));
 };
 

@@ -1,0 +1,57 @@
+/** anneal data */
+import { join } from "node:path";
+import type { Command } from "commander";
+import { type DataOutcome, mergeData, prepareData } from "../recipes/data.ts";
+import type { Shard } from "../recipes/dataShards.ts";
+import { ConfigError } from "../util/errors.ts";
+import { withFlags } from "./flags.ts";
+import { runRecipe } from "./run.ts";
+
+const examples = `
+Examples:
+  $ npx anneal data notes/ logs/*.jsonl --out corpus
+  $ npx anneal data rows.parquet --field body --format jsonl --gzip --out cleaned
+  $ npx anneal data big/ --out corpus --shard 0/4      on each of four machines, then:
+  $ npx anneal data merge corpus
+  $ npx anneal train --data corpus --out novel`;
+
+/** "i/n" as a shard. Throws ConfigError. */
+const shardOf = (text: string): Shard => {
+  const [, i, n] = /^(\d+)\/(\d+)$/.exec(text) ?? [];
+  const shard = { index: Number(i), count: Number(n) };
+  if (i !== undefined && shard.count >= 1 && shard.index < shard.count) return shard;
+  throw new ConfigError(`--shard ${text} is no shard`, { hint: "write i/n with i from 0 to n - 1, as 0/4" });
+};
+
+const print = (made: DataOutcome | undefined, out: string, json: boolean): void => {
+  if (json) {
+    const { path, index, files, seconds, report, skipped } = made ?? { path: out };
+    const result = { path, ...(index ? { splits: index.splits } : {}), files, seconds, skipped };
+    process.stdout.write(`${JSON.stringify({ ...result, stages: report?.stages })}\n`);
+    return;
+  }
+  const next =
+    made === undefined
+      ? `When all shards are made:\n  npx anneal data merge ${out}`
+      : `Next:\n  npx anneal train --data ${made.index === undefined ? join(out, made.files[0]!) : out}`;
+  process.stdout.write(`${out}\n\n${next}\n`);
+};
+
+export const register = (command: Command): void => {
+  command.argument("[paths...]", "files, folders or globs");
+  withFlags(command, "data", "tokenizer", "model", "shards", "run")
+    .option("--shard <i/n>", "make the parts of every n-th file alone, to be merged afterwards")
+    .addHelpText("after", examples)
+    .action((paths: readonly string[]) => {
+      const { shard } = command.opts<{ shard?: string }>();
+      return runRecipe(command, async (given, hooks, json) => {
+        if (paths[0] === "merge") {
+          const dir = paths[1] ?? given.out;
+          return print(await mergeData(dir, hooks), dir, json);
+        }
+        const data = { ...given.data, paths: [...paths, ...given.data.paths] };
+        const run = shard === undefined ? {} : { shard: shardOf(shard) };
+        print(await prepareData({ ...given, data }, hooks, run), given.out, json);
+      });
+    });
+};

@@ -1,0 +1,135 @@
+/** The files that paths, folders, globs and addresses name, with what identifies them. */
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import { basename, dirname, join, relative, resolve } from "node:path";
+import { glob, isDynamicPattern } from "tinyglobby";
+import { DataError } from "../util/errors.ts";
+import { nearest } from "../util/nearest.ts";
+import { isRemote, remoteFiles } from "./readRemote.ts";
+
+export interface InputFile {
+  readonly path: string;
+  /** Where it stands below the path that named it: the same wherever the data lies. */
+  readonly name: string;
+  /** 0 for a remote file. */
+  readonly sizeBytes: number;
+  /** Of the bytes as they stand on disk, in hexadecimal. */
+  readonly sha256?: string;
+}
+
+/** The kind that a file's name tells: its ending in lower case, without .gz or .zst. */
+export const kindOf = (path: string): string =>
+  /\.([a-z]+)(?:\.(?:gz|zst))?$/i.exec(basename(path.replace(/[?#].*$/, "")))?.[1]?.toLowerCase() ?? "";
+
+const missing = async (path: string): Promise<DataError> => {
+  const names = await readdir(dirname(path)).catch(() => [] as string[]);
+  const near = nearest(basename(path), names);
+  const hint = near === undefined ? "check the path" : `did you mean ${join(dirname(path), near)}?`;
+  return new DataError("there is no such file or folder", { file: path, hint });
+};
+
+export interface ListOptions {
+  /** Which files of a folder or glob are taken. */
+  readonly accept: (path: string) => boolean;
+  /** The endings that are known, for the message. */
+  readonly kinds: readonly string[];
+  /** Whether sha256 is found, which reads each local file whole. */
+  readonly hash?: boolean;
+}
+
+/**
+ * The files that `path` names, in a fixed order. A folder's node_modules and hidden files are passed over.
+ */
+const filesOf = async (path: string, { accept, kinds }: ListOptions): Promise<readonly string[]> => {
+  if (isRemote(path)) return remoteFiles(path);
+  const info = await stat(path).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === "ENOENT" || cause.code === "ENOTDIR" || isDynamicPattern(path)) return undefined;
+    throw new DataError(`cannot be read (${cause.code})`, { file: path, cause });
+  });
+  if (info?.isFile()) return [path];
+  if (info !== undefined && !info.isDirectory())
+    throw new DataError("is neither a file nor a folder", { file: path });
+  if (info === undefined && !isDynamicPattern(path)) throw await missing(path);
+  const options = { onlyFiles: true, followSymbolicLinks: false, expandDirectories: false } as const;
+  const found = info?.isDirectory()
+    ? (await glob("**/*", { ...options, cwd: path, ignore: ["**/node_modules/**"] })).map((f) =>
+        join(path, f),
+      )
+    : (await glob(path, { ...options, absolute: path.startsWith("/") })).map((f) =>
+        path.startsWith("/") ? f : relative(".", f),
+      );
+  const files = found.filter(accept).sort();
+  if (files.length === 0) {
+    throw new DataError("has no file that can be read", {
+      file: path,
+      hint: `known kinds: ${kinds.join(", ")}, each also as .gz or .zst`,
+    });
+  }
+  return files;
+};
+
+const hashOf = async (path: string): Promise<string> => {
+  const hash = createHash("sha256");
+  try {
+    for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  } catch (cause) {
+    throw new DataError(`cannot be read (${(cause as NodeJS.ErrnoException).code})`, { file: path, cause });
+  }
+  return hash.digest("hex");
+};
+
+/**
+ * The folder whose files are named from it: a folder itself, the fixed part of a glob, a file's own folder.
+ */
+const rootOf = async (path: string): Promise<string> => {
+  const info = await stat(path).catch(() => undefined);
+  if (info?.isDirectory()) return path;
+  if (info !== undefined || !isDynamicPattern(path)) return dirname(path);
+  const parts = path.split("/");
+  const fixed = parts
+    .slice(
+      0,
+      parts.findIndex((part) => isDynamicPattern(part)),
+    )
+    .join("/");
+  return fixed === "" ? (path.startsWith("/") ? "/" : ".") : fixed;
+};
+
+const described = async (file: string, root: string, hash: boolean): Promise<InputFile> => {
+  if (isRemote(file)) return { path: file, name: file, sizeBytes: 0 };
+  const { size } = await stat(file).catch((cause: NodeJS.ErrnoException) => {
+    throw new DataError(`cannot be read (${cause.code})`, { file, cause });
+  });
+  const name = relative(root, file).replaceAll("\\", "/");
+  return { path: file, name, sizeBytes: size, ...(hash ? { sha256: await hashOf(file) } : {}) };
+};
+
+/** Two files of one name, of different paths, are told apart by a number. */
+const distinct = (files: readonly InputFile[]): InputFile[] => {
+  const seen = new Map<string, number>();
+  return files.map((file) => {
+    const before = seen.get(file.name) ?? 0;
+    seen.set(file.name, before + 1);
+    return before === 0 ? file : { ...file, name: `${file.name}~${before + 1}` };
+  });
+};
+
+/** The files that `paths` name, once each, path after path. Throws DataError. */
+export const listFiles = async (paths: readonly string[], options: ListOptions): Promise<InputFile[]> => {
+  if (paths.length === 0)
+    throw new DataError("no paths were given", { hint: "name files or folders with --data" });
+  const seen = new Set<string>();
+  const files: InputFile[] = [];
+  for (const path of paths) {
+    const root = isRemote(path) ? "" : await rootOf(path);
+    for (const file of await filesOf(path, options)) {
+      // Two paths may name the same file: it is read once.
+      const place = isRemote(file) ? file : resolve(file);
+      if (seen.has(place)) continue;
+      seen.add(place);
+      files.push(await described(file, root, options.hash ?? false));
+    }
+  }
+  return distinct(files);
+};

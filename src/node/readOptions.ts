@@ -1,0 +1,44 @@
+/** What a reader of files is told, and what all readers do with a bad record. */
+import type { Document } from "../data/document.ts";
+import type { RowOptions } from "../data/rows.ts";
+import { DataError } from "../util/errors.ts";
+import type { UnpackLimits } from "./decompress.ts";
+import type { Encoding } from "./lines.ts";
+
+export interface ReadOptions extends RowOptions, UnpackLimits {
+  /**
+   * Field of records that holds the text, or their messages; "text", else "content", "messages",
+   * "conversations", or "prompt" and "completion", unless told. "#1", "#2" ... are the columns of a CSV file
+   * without a header.
+   */
+  readonly field?: string;
+  /** Count bad records (see `onSkip`) instead of failing at the first. */
+  readonly skipBadRows?: boolean;
+  readonly onSkip?: (error: DataError) => void;
+  /** Largest record or whole document, bytes. */
+  readonly maxRecordBytes?: number;
+  /** Which files of a folder are read; the known kinds unless told. */
+  readonly accept?: (path: string) => boolean;
+  /** "auto" reads records that are not UTF-8 as Windows-1252; "utf-8", the default, refuses them. */
+  readonly encoding?: Encoding;
+}
+
+export const MAX_RECORD = 64 * 2 ** 20;
+
+/** Reads one file. */
+export type Reader = (path: string, options: ReadOptions) => AsyncGenerator<Document>;
+
+/** Runs `make` for a record; a DataError is passed on or counted. */
+export const guarded = <T>(options: ReadOptions, make: () => T): T | undefined => {
+  try {
+    return make();
+  } catch (error) {
+    if (!options.skipBadRows || !(error instanceof DataError)) throw error;
+    options.onSkip?.(error);
+    return undefined;
+  }
+};
+
+/** `doc` with a note of what reading changed, where it changed anything. */
+export const withNote = (doc: Document, note: string | undefined): Document =>
+  note === undefined ? doc : { ...doc, notes: [...(doc.notes ?? []), note] };

@@ -1,0 +1,142 @@
+/** What the pipeline reads, and how, as the options of a run say. */
+import { existsSync } from "node:fs";
+import { basename, dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { fieldPolicy } from "../data/fields.ts";
+import type { FilterOptions } from "../data/filter.ts";
+import { type PresetName, resolveRules } from "../data/rules.ts";
+import type { MixSettings, PipelineSettings } from "../data/stages.ts";
+import type { InputFile } from "../node/inputs.ts";
+import { type PartSettings, sha256Of } from "../node/parts.ts";
+import { listInputs, type ReadOptions, readDocuments } from "../node/read.ts";
+import { ConfigError, DataError } from "../util/errors.ts";
+import type { RunOptions } from "./options.ts";
+
+/** The nearest node_modules: of the working directory, else the one that anneal itself stands in. */
+const nodeModules = (): string => {
+  const starts = [process.cwd(), dirname(fileURLToPath(import.meta.url))];
+  for (const start of starts) {
+    for (let dir = start; dir !== dirname(dir); dir = dirname(dir)) {
+      const found = join(dir, "node_modules");
+      if (existsSync(found)) return found;
+    }
+  }
+  throw new DataError("there is no node_modules folder to take text from", {
+    hint: "name your own text with --data",
+  });
+};
+
+const PROSE = /\.(md|markdown|txt)$|^(licen[cs]e|notice|copying)/i;
+
+/**
+ * The files of the user's paths, or the prose (Markdown, text, licences) under node_modules, which every
+ * installation has.
+ */
+export const inputsOf = ({ data }: RunOptions): Promise<InputFile[]> => {
+  if (data.paths.length > 0) return listInputs(data.paths);
+  const names = "**/{*.md,*.markdown,*.txt,LICENSE*,LICENCE*,NOTICE*,COPYING*}";
+  const accept = (path: string): boolean => PROSE.test(basename(path));
+  return listInputs([join(relative(".", nodeModules()), names)], { accept });
+};
+
+/** "NAME=VALUE" texts as pairs. Throws ConfigError. */
+const pairs = (texts: readonly string[], field: string): (readonly [name: string, value: string])[] =>
+  texts.map((text) => {
+    const equals = text.indexOf("=");
+    if (equals < 1) throw new ConfigError(`"${text}" is no NAME=VALUE`, { field });
+    return [text.slice(0, equals), text.slice(equals + 1)];
+  });
+
+const numberOf = (text: string, field: string): number => {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value))
+    throw new ConfigError(`"${text}" is no number`, { field });
+  return value;
+};
+
+const filterOptions = ({ data }: RunOptions): FilterOptions => {
+  const thresholds = pairs(data.thresholds, "data.thresholds").map(
+    ([rule, value]) => [rule, value === "off" ? null : numberOf(value, "data.thresholds")] as const,
+  );
+  return {
+    preset: data.rules as readonly PresetName[],
+    rules: Object.fromEntries(thresholds),
+    ...(data.languages.length === 0 ? {} : { language: { keep: data.languages } }),
+    ...(data.personal ? { personal: true } : {}),
+    ...(data.decontaminate.length === 0 ? {} : { contamination: {} }),
+  };
+};
+
+const mixSettings = ({ data }: RunOptions): { readonly mix?: MixSettings } => {
+  const { mix, temperature, maxEpochs } = data;
+  if (mix.length === 0 && temperature === 0) return {};
+  const rows = pairs(mix, "data.mix").map(([name, weight]) => [name, numberOf(weight, "data.mix")] as const);
+  const weights = rows.length === 0 ? {} : { weights: Object.fromEntries(rows) };
+  return { mix: { ...weights, temperature: temperature || 1, maxEpochs } };
+};
+
+/** The pipeline's settings among a run's options. Throws ConfigError for a malformed one. */
+export const pipelineSettings = (options: RunOptions): PipelineSettings => {
+  const { validationShare, testShare, near, keep, lines, substrings, likeShare, ...data } = options.data;
+  const banding = {
+    ...(data.bands > 0 ? { bands: data.bands } : {}),
+    ...(data.rows > 0 ? { rows: data.rows } : {}),
+    ...(data.shingle > 0 ? { ngram: data.shingle } : {}),
+  };
+  const filter = filterOptions(options);
+  // Wrong names are refused here, before any work.
+  resolveRules(filter);
+  const repair = { form: data.unicode };
+  const shared = { near, banding, keep, lines, substrings, likeShare };
+  return {
+    seed: options.seed,
+    repair,
+    filter,
+    validationShare,
+    testShare,
+    ...shared,
+    ...mixSettings(options),
+  };
+};
+
+const readOptions = ({ data }: RunOptions): ReadOptions => {
+  const { field, sourceField, groupField, encoding, missing } = data;
+  const policies = pairs(missing, "data.missing").map(([name, text]) => [name, fieldPolicy(text)] as const);
+  return {
+    encoding,
+    // Among files that nobody chose, one that is no text must not stop the run.
+    skipBadRows: data.skipBadRows || data.paths.length === 0,
+    ...(field === undefined ? {} : { field }),
+    ...(sourceField === undefined ? {} : { sourceField }),
+    ...(groupField === undefined ? {} : { groupField }),
+    ...(policies.length === 0 ? {} : { fields: Object.fromEntries(policies) }),
+  };
+};
+
+/** What each input is read and cleaned by. */
+export const partSettings = async (options: RunOptions): Promise<PartSettings> => {
+  const { decontaminate } = options.data;
+  const evaluation = [];
+  if (decontaminate.length > 0) {
+    for (const { path } of await listInputs(decontaminate))
+      evaluation.push({ path, sha256: await sha256Of(path) });
+  }
+  return { pipeline: pipelineSettings(options), read: readOptions(options), evaluation };
+};
+
+/** UTF-16 units of a target that are held: more changes its n-grams little. */
+const TARGET = 2 ** 26;
+
+/** The texts that the selection is to be like; undefined where there is none. */
+export const targetTexts = async (options: RunOptions): Promise<string[] | undefined> => {
+  const { data } = options;
+  if (data.like.length === 0) return undefined;
+  const texts: string[] = [];
+  let held = 0;
+  for await (const { text } of readDocuments(data.like, readOptions(options))) {
+    if (held > TARGET) break;
+    texts.push(text);
+    held += text.length;
+  }
+  return texts;
+};

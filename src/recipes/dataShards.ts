@@ -1,0 +1,138 @@
+/** Shards of the first phase: the parts of every n-th file, and the note of them that the merge reads. */
+import { existsSync } from "node:fs";
+import { readdir, readFile, rm } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { makeFolder, writeFileDurable } from "../node/files.ts";
+import { makeParts } from "../node/partPool.ts";
+import { jsonHash, type MadePart } from "../node/parts.ts";
+import { type StageClock, stageClock } from "../node/stageClock.ts";
+import { DataError } from "../util/errors.ts";
+import { inputsOf, partSettings, pipelineSettings } from "./dataInputs.ts";
+import type { RecipeHooks } from "./hooks.ts";
+import type { RunOptions } from "./options.ts";
+import type { Task } from "./ui.ts";
+
+export interface Shard {
+  /** From 0. */
+  readonly index: number;
+  readonly count: number;
+}
+
+/** What a shard leaves for the merge: its parts by the place of their files among all. */
+interface ShardFile {
+  readonly settings: string;
+  readonly options: RunOptions;
+  readonly shard: Shard;
+  readonly files: number;
+  readonly parts: readonly { readonly place: number; readonly folder: string }[];
+  /** Seconds of each stage, summed over threads. */
+  readonly seconds: Readonly<Record<string, number>>;
+}
+
+/** Threads that the options ask for. */
+export const threadsOf = ({ threads }: RunOptions): number =>
+  threads > 0 ? threads : availableParallelism();
+
+const shardPath = (dir: string, { index, count }: Shard): string =>
+  join(dir, "work", "shards", `${index}-of-${count}.json`);
+
+/** Shows the parts as they are made, and adds up what they tell. */
+const partProgress = (task: Task, clock: StageClock) => {
+  const start = performance.now();
+  const skipped: string[] = [];
+  let [done, reused, skippedCount] = [0, 0, 0];
+  const onMade = ({ stats, reused: there, seconds }: MadePart): void => {
+    done += stats.sizeBytes;
+    reused += there ? 1 : 0;
+    clock.add(seconds);
+    skipped.push(...stats.skipped);
+    skippedCount += stats.skippedCount;
+    const rate = done / 1e3 / (performance.now() - start);
+    task.update(Math.floor(done / 1e6), { "MB/s": rate.toFixed(1) });
+  };
+  return { onMade, sums: () => ({ reused, skipped, skippedCount }) };
+};
+
+/** Notes what a shard has made; shards of another number are of another run. */
+const writeShard = async (dir: string, written: ShardFile): Promise<void> => {
+  const { shard } = written;
+  const shards = join(dir, "work", "shards");
+  await makeFolder(shards);
+  for (const name of await readdir(shards)) {
+    if (!name.endsWith(`-of-${shard.count}.json`)) await rm(join(shards, name), { force: true });
+  }
+  await writeFileDurable(shardPath(dir, shard), [new TextEncoder().encode(JSON.stringify(written))]);
+};
+
+/** The first phase of one shard. Throws as reading and writing do. */
+export const makeShard = async (
+  options: RunOptions,
+  shard: Shard,
+  { ui, signal }: RecipeHooks,
+): Promise<void> => {
+  const files = await inputsOf(options);
+  const mine = files
+    .map((file, place) => ({ ...file, place }))
+    .filter((f) => f.place % shard.count === shard.index);
+  const total = mine.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const settings = await partSettings(options);
+  const clock = stageClock();
+  const task = ui.task("reading and cleaning (MB)", Math.ceil(total / 1e6));
+  const { onMade, sums } = partProgress(task, clock);
+  const parts = await makeParts(mine, {
+    dir: join(options.out, "work", "parts"),
+    settings,
+    threads: threadsOf(options),
+    onMade,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  const { reused, skipped, skippedCount } = sums();
+  const again = reused > 0 ? `, ${reused} of them before` : "";
+  task.done(`cleaned ${parts.length} files, ${(total / 1e6).toFixed(2)} MB${again}`);
+  if (skippedCount > 0) ui.warn(`${skippedCount} records could not be read, such as: ${skipped[0]}`);
+  await writeShard(options.out, {
+    settings: jsonHash([settings, pipelineSettings(options), options.tokenizer, options.model]),
+    options,
+    shard,
+    files: files.length,
+    parts: parts.map(({ folder }, i) => ({ place: mine[i]!.place, folder })),
+    seconds: clock.seconds(),
+  });
+};
+
+const NAME = /^(\d+)-of-(\d+)\.json$/;
+
+/** What all shards of a folder left. Throws DataError where one is missing or of other settings. */
+export const readShards = async (dir: string): Promise<readonly ShardFile[]> => {
+  const shards = join(dir, "work", "shards");
+  const names = existsSync(shards) ? (await readdir(shards)).filter((name) => NAME.test(name)) : [];
+  if (names.length === 0) {
+    throw new DataError("has no shards to merge", {
+      file: dir,
+      hint: "make them with anneal data --shard i/n",
+    });
+  }
+  const count = Number(NAME.exec(names[0]!)![2]);
+  const read: ShardFile[] = [];
+  for (let index = 0; index < count; index++) {
+    const path = shardPath(dir, { index, count });
+    if (!existsSync(path)) {
+      throw new DataError(`shard ${index} of ${count} is missing`, {
+        file: path,
+        hint: `make it with the same options and --shard ${index}/${count}`,
+      });
+    }
+    read.push(JSON.parse(await readFile(path, "utf8")) as ShardFile);
+  }
+  const [first] = read;
+  const other = read.find((shard) => shard.settings !== first!.settings || shard.files !== first!.files);
+  if (other !== undefined) {
+    const { index } = other.shard;
+    throw new DataError(`shard ${index} was made with other options or files than shard 0`, {
+      file: dir,
+      hint: "make all shards with the same options, from the same files",
+    });
+  }
+  return read;
+};

@@ -1,0 +1,16 @@
+/** What the stages of the pipeline let through, told in lines. */
+import type { DataReport } from "../data/document.ts";
+import type { Ui } from "./ui.ts";
+
+const percent = (part: number, whole: number): string =>
+  `${((100 * part) / Math.max(1, whole)).toFixed(0)} %`;
+
+/** One line a stage: what it kept, and why it dropped the rest. */
+export const describeStages = ({ stages }: DataReport, ui: Ui): void => {
+  for (const { name, docsIn, docsOut, bytesIn, bytesOut, reasons } of stages) {
+    const why = reasons.map(({ reason, count }) => `${count} ${reason}`).join(", ");
+    const size = `${(bytesOut / 1e6).toFixed(2)} MB (${percent(bytesOut, bytesIn)})`;
+    const kept = `${docsOut} of ${docsIn} documents, ${size}`;
+    ui.line(`${name}: ${kept}${why === "" ? "" : `; dropped or changed: ${why}`}`);
+  }
+};

@@ -1,0 +1,380 @@
+/** `anneal data` as a user runs it: shards, resumption, bad places, and training from what it wrote. */
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { batches } from "../../src/data/batch.ts";
+import { windowBatches } from "../../src/data/windows.ts";
+import { readIndex, shardSource } from "../../src/node/shards.ts";
+import { readTokenizer } from "../../src/node/tokenizerFiles.ts";
+import { rng } from "../../src/util/rng.ts";
+import { anneal, buildIfStale, filesBelow, onlyJson, start, until } from "./command.ts";
+
+const bin = fileURLToPath(new URL("../../bin/anneal.js", import.meta.url));
+const dir = mkdtempSync(join(tmpdir(), "anneal-data-"));
+const data = join(dir, "data");
+const FILES = 7;
+const DOCUMENTS = 60;
+
+const vocabulary = Array.from({ length: 400 }, (_, i) => {
+  const random = rng(7, `word/${i}`);
+  return Array.from({ length: 3 + random.int(5) }, () => String.fromCharCode(97 + random.int(26))).join("");
+});
+
+/** A text of random words: no two have shingles in common. */
+const prose = (seed: number, words: number): string[] => {
+  const random = rng(seed, "prose");
+  return Array.from({ length: words }, () => vocabulary[random.int(vocabulary.length)]!);
+};
+
+/** A document, and versions of it with one word changed. */
+const edited = (words: readonly string[], at: number): string =>
+  words.map((word, i) => (i === at ? "changed" : word)).join(" ");
+
+const NEAR = 12;
+const EXACT = 9;
+const EMPTY = 5;
+
+/** Files of documents, among them copies and near copies that stand in other files than what they copy. */
+const writeData = (): void => {
+  mkdirSync(data);
+  const texts: string[][] = Array.from({ length: FILES }, () => []);
+  for (let i = 0; i < FILES * DOCUMENTS; i++) texts[i % FILES]!.push(prose(i, 120).join(" "));
+  for (let i = 0; i < NEAR; i++) texts[(i + 3) % FILES]!.push(edited(prose(i, 120), 60 + i));
+  for (let i = 0; i < EXACT; i++) texts[(i + 1) % FILES]!.push(`  ${prose(100 + i, 120).join("  ")}\n`);
+  for (let i = 0; i < EMPTY; i++) texts[i % FILES]!.push(" \n");
+  texts.forEach((list, i) => {
+    const rows = list.map((text, n) => JSON.stringify({ text, name: `${i}/${n}` }));
+    writeFileSync(join(data, `part${i}.jsonl`), `${rows.join("\n")}\n`);
+  });
+};
+
+const vocab = ["--vocab", "300", "--context", "32"];
+const run = (out: string, ...more: string[]) =>
+  anneal(["data", data, "--out", join(dir, out), ...vocab, "--quiet", "--json", ...more]);
+
+/** Every file that is a result, by its name. */
+const results = (out: string): Record<string, string> =>
+  Object.fromEntries(
+    filesBelow(join(dir, out))
+      .filter((name) => !name.startsWith("work"))
+      .map((name) => [name, readFileSync(join(dir, out, name)).toString("base64")]),
+  );
+
+interface Stage {
+  readonly name: string;
+  readonly docsIn: number;
+  readonly docsOut: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly reasons: readonly { readonly reason: string; readonly count: number }[];
+}
+
+beforeAll(async () => {
+  await buildIfStale();
+  writeData();
+  const made = await run("one");
+  expect(made.code, made.stderr).toBe(0);
+}, 180_000);
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+describe("the same bytes", () => {
+  it("come of 1, 2 and 5 shards, made in any order", async () => {
+    const expected = results("one");
+    expect(Object.keys(expected)).toContain("train-00000.bin");
+    for (const n of [2, 5]) {
+      const out = `shards${n}`;
+      for (let i = n - 1; i >= 0; i--) {
+        const shard = await run(out, "--shard", `${i}/${n}`);
+        expect(shard.code, shard.stderr).toBe(0);
+        if (i === n - 1) {
+          const early = await anneal(["data", "merge", join(dir, out), "--quiet"]);
+          expect(early).toMatchObject({ code: 3, stderr: expect.stringContaining("--shard 0/") });
+        }
+      }
+      const merged = await anneal(["data", "merge", join(dir, out), "--quiet"]);
+      expect(merged.code, merged.stderr).toBe(0);
+      expect(results(out)).toEqual(expected);
+    }
+  }, 120_000);
+
+  it("come of 1 thread and of 4", async () => {
+    const many = await run("threads", "--threads", "4");
+    expect(many.code, many.stderr).toBe(0);
+    expect((await run("thread", "--threads", "1")).code).toBe(0);
+    expect(results("threads")).toEqual(results("one"));
+    expect(results("thread")).toEqual(results("one"));
+  }, 60_000);
+
+  it("come of a run that was killed and run again, which makes no whole part anew", async () => {
+    const out = join(dir, "killed");
+    const parts = join(out, "work/parts");
+    const args = ["data", data, "--out", out, ...vocab, "--quiet", "--threads", "1"];
+    const { child, finished } = start(args);
+    const whole = (): string[] =>
+      existsSync(parts) ? readdirSync(parts).filter((name) => !name.includes(".tmp")) : [];
+    expect(await until(() => whole().length >= 2, finished)).toBe(true);
+    child.kill("SIGKILL");
+    await finished;
+    const kept = whole();
+    const stamp = new Date(1e12);
+    for (const name of kept) utimesSync(join(parts, name, "docs.jsonl"), stamp, stamp);
+    const again = await anneal(args);
+    expect(again.code, again.stderr).toBe(0);
+    expect(results("killed")).toEqual(results("one"));
+    for (const name of kept) expect(statSync(join(parts, name, "docs.jsonl")).mtimeMs).toBe(1e12);
+  }, 60_000);
+});
+
+describe("the report", () => {
+  it("adds up from stage to stage, and finds what was planted", () => {
+    const { stages } = JSON.parse(readFileSync(join(dir, "one/report.json"), "utf8")) as { stages: Stage[] };
+    stages.forEach((stage, i) => {
+      if (i > 0) expect(stage.docsIn, stage.name).toBe(stages[i - 1]!.docsOut);
+      if (i > 0) expect(stage.bytesIn, stage.name).toBe(stages[i - 1]!.bytesOut);
+    });
+    expect(stages[0]!.docsIn).toBe(FILES * DOCUMENTS + NEAR + EXACT + EMPTY);
+    const count = (reason: string): number =>
+      stages.flatMap(({ reasons }) => reasons).find((r) => r.reason === reason)?.count ?? 0;
+    expect(count("empty")).toBe(EMPTY);
+    expect(count("exact duplicate")).toBe(EXACT);
+    expect(count("near duplicate")).toBeGreaterThanOrEqual(NEAR - 1);
+    const { splits } = readIndex(join(dir, "one"));
+    expect(splits.train!.documents + splits.validation!.documents).toBe(stages.at(-1)!.docsOut);
+    expect(splits.train!.bytes + splits.validation!.bytes).toBe(stages.at(-1)!.bytesOut);
+    const drops = readFileSync(join(dir, "one/duplicates.jsonl"), "utf8").trim().split("\n");
+    expect(drops).toHaveLength(count("exact duplicate") + count("near duplicate"));
+    for (const line of drops) {
+      const { id, matched } = JSON.parse(line) as { id: string; matched: string };
+      expect([id, matched].every((name) => name.startsWith(data))).toBe(true);
+    }
+  });
+});
+
+interface Row {
+  readonly id: string;
+  readonly text: string;
+}
+
+describe("splits", () => {
+  const rows = (out: string, name: string): Row[] =>
+    gunzipSync(readFileSync(join(dir, out, `${name}.jsonl.gz`)))
+      .toString()
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Row);
+
+  it("are whole, have no near-duplicate of another part, and hold still when documents come", async () => {
+    const flags = ["--format", "jsonl", "--gzip", "--test-share", "0.1", "--validation-share", "0.1"];
+    expect((await run("rows", ...flags)).code).toBe(0);
+    const names = ["train", "validation", "test"];
+    const parts = names.map((name) => rows("rows", name));
+    for (const part of parts) expect(part.length).toBeGreaterThan(5);
+    const shingles = ({ text }: Row): string[] => {
+      const words = text.split(" ");
+      return words.slice(4).map((_, i) => words.slice(i, i + 5).join(" "));
+    };
+    const sides = new Map<string, number>();
+    parts.forEach((part, side) => {
+      for (const row of part) {
+        const common = shingles(row).filter((s) => sides.get(s) !== undefined && sides.get(s) !== side);
+        expect(common.length).toBeLessThan(20);
+      }
+      for (const row of part) for (const s of shingles(row)) sides.set(s, side);
+    });
+    const more = join(dir, "more.jsonl");
+    const added = Array.from({ length: 40 }, (_, i) =>
+      JSON.stringify({ text: prose(9000 + i, 90).join(" ") }),
+    );
+    writeFileSync(more, `${added.join("\n")}\n`);
+    const args = ["data", data, more, "--out", join(dir, "grown"), ...vocab, ...flags, "--quiet"];
+    expect((await anneal(args)).code).toBe(0);
+    const before = new Map(parts.flatMap((part, side) => part.map(({ text }) => [text, side] as const)));
+    names.forEach((name, side) => {
+      for (const { text } of rows("grown", name)) {
+        if (before.has(text)) expect(before.get(text)).toBe(side);
+      }
+    });
+  }, 60_000);
+
+  it("keep a group together", async () => {
+    // Groups are of records that name one; without that field each document is its own.
+    const file = join(dir, "groups.jsonl");
+    const lines = Array.from({ length: 80 }, (_, i) =>
+      JSON.stringify({ text: prose(500 + i, 60).join(" "), book: `book ${i % 16}` }),
+    );
+    writeFileSync(file, `${lines.join("\n")}\n`);
+    const args = ["data", file, "--out", join(dir, "groups"), "--group-field", "book", "--format", "jsonl"];
+    const ended = await anneal([...args, "--validation-share", "0.2", "--quiet"]);
+    expect(ended.code, ended.stderr).toBe(0);
+    const groups = ["train", "validation"].map((name) => {
+      const text = readFileSync(join(dir, "groups", `${name}.jsonl`), "utf8").trim();
+      return new Set(text.split("\n").map((line) => (JSON.parse(line) as { group: string }).group));
+    });
+    for (const group of groups[1]!) expect(groups[0]!.has(group)).toBe(false);
+    expect(groups[0]!.size + groups[1]!.size).toBe(16);
+  });
+});
+
+describe("training", () => {
+  const shape = "--layers 1 --heads 1 --width 16 --context 32 --vocab 300".split(" ");
+  const work = "--steps 6 --batch 2 --eval-every 3 --seed 1 --quiet".split(" ");
+
+  it("from shards equals training from memory", async () => {
+    const from = (source: string, out: string) =>
+      anneal(["train", "--data", source, "--out", join(dir, out), ...shape, ...work]);
+    const memory = await from(data, "memory");
+    expect(memory.code, memory.stderr).toBe(0);
+    // The same options as training's: the same share is held out.
+    const shards = await from(join(dir, "one"), "shards");
+    expect(shards.code, shards.stderr).toBe(0);
+    const weights = ["memory", "shards"].map((out) =>
+      readFileSync(join(dir, out, "model/model.safetensors")),
+    );
+    expect(weights[0]!.equals(weights[1]!)).toBe(true);
+  }, 60_000);
+
+  it("reads windows as a pure function of the index, across files", () => {
+    const index = readIndex(join(dir, "one"));
+    const source = shardSource(join(dir, "one"), index, "train");
+    const tokens = Uint32Array.from(source.subarray(0, source.length));
+    const [a, b] = [source, tokens].map((t) => batches({ tokens: t, batch: 3, context: 32, seed: 4 }));
+    for (const i of [0, 7, 1000, 3]) expect(a!(i)).toEqual(b!(i));
+    source.close();
+  });
+
+  it("packs documents into windows that keep their starts, and loses no token", async () => {
+    const flags = ["--packing", "bestFit", "--document-mask"];
+    expect((await run("packed", ...flags)).code).toBe(0);
+    const index = readIndex(join(dir, "packed"));
+    const source = shardSource(join(dir, "packed"), index, "train");
+    const one = readIndex(join(dir, "one"));
+    const plain = shardSource(join(dir, "one"), one, "train");
+    const counts = (ids: ArrayLike<number>): number[] => {
+      const n = new Array<number>(index.vocabSize).fill(0);
+      for (let i = 0; i < ids.length; i++) n[ids[i]!]!++;
+      return n;
+    };
+    const [all, theirs] = [source.subarray(0, source.length), plain.subarray(0, plain.length)].map(counts);
+    expect(all!.slice(1)).toEqual(theirs!.slice(1));
+    const at = windowBatches({ tokens: source, batch: 2, context: 32, documentMask: true });
+    const tokenizer = await readTokenizer(join(dir, "packed"));
+    for (let i = 0; i < 50; i++) {
+      const { inputIds, labels, documents } = at(i);
+      labels.forEach((label, t) => {
+        if (label < 0) return;
+        // What is predicted is of the same document as what it is predicted from.
+        expect(inputIds[t]).not.toBe(tokenizer.eos);
+        if ((t + 1) % 32 !== 0) expect([label, documents[t]]).toEqual([inputIds[t + 1], documents[t + 1]]);
+      });
+    }
+    const trained = await anneal([
+      "train",
+      "--data",
+      join(dir, "packed"),
+      "--out",
+      join(dir, "fit"),
+      ...shape,
+      ...work,
+    ]);
+    expect(trained.code, trained.stderr).toBe(0);
+    // Without shards made beforehand, training packs them itself.
+    const packing = ["--set", "data.packing=bestFit", "--set", "data.documentMask=true"];
+    const own = await anneal([
+      "train",
+      "--data",
+      data,
+      "--out",
+      join(dir, "own"),
+      ...shape,
+      ...work,
+      ...packing,
+    ]);
+    expect(own.code, own.stderr).toBe(0);
+    const weights = ["fit", "own"].map((out) => readFileSync(join(dir, out, "model/model.safetensors")));
+    expect(weights[0]!.equals(weights[1]!)).toBe(true);
+  }, 90_000);
+});
+
+describe("bad places and input", () => {
+  it("a folder of someone else's is refused, and stays", async () => {
+    mkdirSync(join(dir, "theirs"));
+    writeFileSync(join(dir, "theirs/thesis.txt"), "years of work");
+    const ended = await run("theirs");
+    expect(ended.code).toBe(2);
+    expect(onlyJson<{ error: { message: string } }>(ended).error.message).toContain("anneal did not make");
+    expect(filesBelow(join(dir, "theirs"))).toEqual(["thesis.txt"]);
+  });
+
+  it("a read-only place is refused", async () => {
+    const root = process.getuid?.() === 0;
+    const place = root ? "/sys/kernel" : join(dir, "readOnly");
+    if (!root) {
+      mkdirSync(place);
+      chmodSync(place, 0o555);
+    }
+    const ended = await anneal(["data", data, "--out", join(place, "anneal"), "--json", "--quiet"]);
+    expect([1, 2]).toContain(ended.code);
+    expect(onlyJson<{ error: { hint?: string } }>(ended).error.hint).toContain("--out");
+  });
+
+  it("a disk that takes no more leaves no result, and the run goes on when it does", async () => {
+    const out = join(dir, "full");
+    const args = ["data", data, "--out", out, ...vocab, "--quiet"];
+    // Writing fails beyond so many kilobytes a file, as it does on a full disk.
+    const limited = (kilobytes: number) =>
+      spawnSync("bash", ["-c", `ulimit -f ${kilobytes}; exec "$0" "$@"`, process.execPath, bin, ...args], {
+        encoding: "utf8",
+      });
+    for (const kilobytes of [20, 60]) {
+      const ended = limited(kilobytes);
+      expect(ended.status).toBe(1);
+      expect(ended.stderr).toMatch(/full.*writing failed/);
+      expect(Object.keys(results("full"))).toEqual([]);
+    }
+    expect((await anneal(args)).code).toBe(0);
+    expect(results("full")).toEqual(results("one"));
+  }, 60_000);
+
+  it("a torn row stops the run with its place, unless bad rows may be left out", async () => {
+    const torn = join(dir, "torn.jsonl");
+    writeFileSync(torn, '{"text": "one two three"}\n{"text": "to\n{"text": "four five six"}\n');
+    const args = ["data", torn, "--out", join(dir, "torn"), ...vocab, "--format", "jsonl"];
+    expect(await anneal([...args, "--quiet"])).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining(":2"),
+    });
+    const skipped = await anneal([...args, "--skip-bad-rows"]);
+    expect(skipped.code, skipped.stderr).toBe(0);
+    expect(skipped.stderr).toContain("1 records could not be read");
+  });
+
+  it("a shard that is none is refused", async () => {
+    for (const shard of ["2/2", "x", "1"]) expect((await run("bad", "--shard", shard)).code).toBe(2);
+  });
+
+  it("an interrupted run ends with 130 or 143 and leaves no half result", async () => {
+    const out = join(dir, "stopped");
+    const { child, finished } = start(["data", data, "--out", out, ...vocab, "--threads", "1"]);
+    expect(await until(() => existsSync(join(out, "work/parts")), finished)).toBe(true);
+    child.kill("SIGTERM");
+    expect((await finished).code).toBe(143);
+    expect(filesBelow(out).some((name) => name === "index.json")).toBe(false);
+    expect((await run("stopped")).code).toBe(0);
+    expect(results("stopped")).toEqual(results("one"));
+  }, 60_000);
+});
