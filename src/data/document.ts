@@ -49,10 +49,16 @@ export interface DataReport {
   readonly stages: readonly StageReport[];
 }
 
-const utf8 = new TextEncoder();
-
-/** UTF-8 bytes of a text. */
-export const byteCount = (text: string): number => utf8.encode(text).length;
+/** UTF-8 bytes of a text whose surrogates come in pairs; nothing is encoded for it. */
+export const byteCount = (text: string): number => {
+  let bytes = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    // Each half of a pair counts 2 of the 4 bytes.
+    if (unit >= 0x80) bytes += unit >= 0x800 && (unit < 0xd800 || unit > 0xdfff) ? 2 : 1;
+  }
+  return bytes;
+};
 
 const EXAMPLES = 5;
 const EXCERPT = 160;
@@ -61,14 +67,20 @@ const EXCERPT = 160;
 export const stageRecorder = (name: string) => {
   const totals = { docsIn: 0, docsOut: 0, bytesIn: 0, bytesOut: 0 };
   const reasons = new Map<string, { count: number; examples: Example[] }>();
+  // What goes out is mostly what has just come in.
+  let last = { text: "", bytes: 0 };
+  const bytesOf = (text: string): number => {
+    if (text !== last.text) last = { text, bytes: byteCount(text) };
+    return last.bytes;
+  };
   return {
     in(doc: Document): void {
       totals.docsIn++;
-      totals.bytesIn += byteCount(doc.text);
+      totals.bytesIn += bytesOf(doc.text);
     },
     out(doc: Document): void {
       totals.docsOut++;
-      totals.bytesOut += byteCount(doc.text);
+      totals.bytesOut += bytesOf(doc.text);
     },
     /** `what` is a document, or a part of one. */
     drop(reason: string, what: Document, matched?: string): void {

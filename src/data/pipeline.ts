@@ -6,7 +6,7 @@
 import { DataError } from "../util/errors.ts";
 import { type Mixed, mixOf, selectLike, UNNAMED } from "./choose.ts";
 import { distinctDocuments } from "./distinct.ts";
-import type { DataReport, Document, StageReport } from "./document.ts";
+import { byteCount, type DataReport, type Document, type StageReport } from "./document.ts";
 import { keyWriter } from "./documentKeys.ts";
 import { type ClusterSizes, clusterSummary, type Duplicates, findDuplicates } from "./duplicates.ts";
 import type { FilterParts } from "./filter.ts";
@@ -67,16 +67,6 @@ const noneLeft = (stages: readonly StageReport[]): DataError => {
   );
 };
 
-const utf8Length = (text: string): number => {
-  let bytes = text.length;
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    // Each half of a pair counts 2 of the 4 bytes.
-    if (unit >= 0x80) bytes += unit >= 0x800 && (unit < 0xd800 || unit > 0xdfff) ? 2 : 1;
-  }
-  return bytes;
-};
-
 /** Puts documents into their lanes; notes their sizes, and which of them a group keeps together. */
 const spoolAll = async (
   documents: AsyncIterable<Placed>,
@@ -95,7 +85,7 @@ const spoolAll = async (
   const groups = new Map<string, number>();
   for await (const doc of documents) {
     const { index, group } = doc;
-    bytes[index] = utf8Length(doc.text);
+    bytes[index] = byteCount(doc.text);
     if (group !== undefined) {
       const first = groups.get(group);
       if (first === undefined) groups.set(group, index);
