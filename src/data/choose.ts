@@ -1,4 +1,6 @@
 /** What of the merged documents goes out: those like a target, and how often each source's. */
+import { type Coverage, coverage } from "./coverage.ts";
+import { type Diversity, diversity } from "./diversity.ts";
 import { type Document, type StageReport, stageRecorder } from "./document.ts";
 import { type MixPlan, planMix } from "./mix.ts";
 import { type SelectionReport, select } from "./select.ts";
@@ -11,10 +13,34 @@ interface Indexed extends Document {
   readonly index: number;
 }
 
+/** How well documents stand for the target, and how much they differ from one another. */
+export interface Representation {
+  readonly coverage: Coverage;
+  readonly diversity: Diversity;
+}
+
+/** The selection beside what it was chosen from. */
+export interface SelectionFigures extends SelectionReport {
+  readonly pool: Representation;
+  readonly chosen: Representation;
+}
+
 export interface Selected {
   readonly stage: StageReport;
-  readonly figures?: SelectionReport;
+  readonly figures?: SelectionFigures;
 }
+
+const represented = async (
+  target: readonly string[],
+  open: () => AsyncIterable<Document>,
+  seed: number,
+): Promise<Representation> => {
+  const documents = target.map((text, i) => ({ id: `target ${i}`, text }));
+  return {
+    coverage: await coverage(documents, open(), { seed }),
+    diversity: await diversity(open(), { seed }),
+  };
+};
 
 /**
  * Selects the share of the bytes that is most like the target: `bytes` of all others become 0. The documents
@@ -39,7 +65,15 @@ export const selectLike = async (
   });
   for await (const doc of kept) chosen[(doc as Indexed).index] = 1;
   for (let i = 0; i < bytes.length; i++) if (chosen[i] === 0) bytes[i] = 0;
-  return { stage: record.report(), ...(figures === undefined ? {} : { figures }) };
+  if (figures === undefined) return { stage: record.report() };
+  const openChosen = async function* (): AsyncGenerator<Document> {
+    for await (const doc of open()) if (chosen[doc.index] === 1) yield doc;
+  };
+  const sides = {
+    pool: await represented(target, open, seed),
+    chosen: await represented(target, openChosen, seed),
+  };
+  return { stage: record.report(), figures: { ...figures, ...sides } };
 };
 
 /** How often each document comes in the training part. */

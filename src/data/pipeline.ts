@@ -4,7 +4,7 @@
  * or many, the stages, their order and their results are the same.
  */
 import { DataError } from "../util/errors.ts";
-import { type Mixed, mixOf, selectLike, UNNAMED } from "./choose.ts";
+import { type Mixed, mixOf, type SelectionFigures, selectLike, UNNAMED } from "./choose.ts";
 import { distinctDocuments } from "./distinct.ts";
 import { byteCount, type DataReport, type Document, type StageReport } from "./document.ts";
 import { keyWriter } from "./documentKeys.ts";
@@ -13,7 +13,6 @@ import type { FilterParts } from "./filter.ts";
 import { mergedReports } from "./mergedReports.ts";
 import type { MixPlan } from "./mix.ts";
 import type { MergeHooks, Part, Placed, Spool } from "./part.ts";
-import type { SelectionReport } from "./select.ts";
 import { NOWHERE, saltOf, scrambled, splitOf, TRAIN } from "./splits.ts";
 import {
   type MixSettings,
@@ -28,7 +27,7 @@ import {
 export interface Merged {
   readonly report: DataReport;
   readonly clusters: ClusterSizes;
-  readonly selection?: SelectionReport;
+  readonly selection?: SelectionFigures;
   readonly mix?: MixPlan;
   /** Each document with its part: TRAIN, VALIDATION or TEST. May be called again. */
   documents(): AsyncGenerator<readonly [doc: Placed, part: number]>;

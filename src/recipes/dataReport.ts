@@ -6,6 +6,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { banding } from "../data/bands.ts";
+import type { Representation } from "../data/choose.ts";
 import type { Document, StageReport } from "../data/document.ts";
 import { lengthHistogram } from "../data/histogram.ts";
 import { loadLanguageDetector } from "../data/language.ts";
@@ -167,7 +168,45 @@ const selectionOf = ({ merged, options }: ReportInputs): Pick<DataPipelineReport
     klBefore: s.klPool,
     klAfter: s.klSelected,
   };
-  return { selection: { target, method, ...figures, coverage: [], diversity: [] } };
+  const row = (name: string, of: (side: Representation) => number) => {
+    const [before, after] = [s.pool, s.chosen].map(of) as [number, number];
+    return { name, before, after };
+  };
+  const coverage = [
+    row("the target's words and pairs of words", ({ coverage: c }) => c.types),
+    row("by how often they occur in it", ({ coverage: c }) => c.occurrences),
+    row("the target's clusters", ({ coverage: c }) => c.byCluster.covered),
+    row("overlap with its clusters' sizes", ({ coverage: c }) => c.byCluster.overlap),
+  ];
+  const diversity = [
+    row("different words / words", ({ diversity: d }) => d.distinct[0]),
+    row("different pairs / pairs", ({ diversity: d }) => d.distinct[1]),
+    row("different triples / triples", ({ diversity: d }) => d.distinct[2]),
+    row("mean cosine of two documents", ({ diversity: d }) => d.meanCosine),
+    row("evenness over clusters", ({ diversity: d }) => d.clusterEntropy),
+    row("documents as diverse, if they had nothing in common", ({ diversity: d }) => d.effectiveDocuments),
+  ];
+  return { selection: { target, method, ...figures, coverage, diversity } };
+};
+
+/** What the filters found of the evaluation files. */
+const contaminationOf = ({
+  options,
+  settings,
+  merged,
+}: ReportInputs): DataPipelineReport["contamination"] => {
+  if (settings.filter.contamination === undefined) return [];
+  const filters = merged.report.stages.find(({ name }) => name === "filters");
+  const found = filters?.reasons.find(({ reason }) => reason === "contamination");
+  const examples = found?.examples ?? [];
+  return [
+    {
+      file: options.data.decontaminate.join(", "),
+      ngram: settings.filter.contamination.words ?? 13,
+      hits: found?.count ?? 0,
+      examples: examples.map(({ id, excerpt, matched = "" }) => ({ id, excerpt, matched })),
+    },
+  ];
 };
 
 const splitsOf = ({ watch, index, files }: ReportInputs): DataPipelineReport["splits"] =>
@@ -207,7 +246,7 @@ export const pipelineReport = async (from: ReportInputs): Promise<DataPipelineRe
       ? {}
       : { clusters: { ...clusters, examples: clusterExamples(watch.found(), settings) } }),
     rules: victims(merged.report.stages, settings),
-    contamination: [],
+    contamination: contaminationOf(from),
     ...selectionOf(from),
     mixture: (merged.mix?.rows ?? []).map(({ name, documents, tokens: size, share, epochs }) => ({
       source: name,

@@ -166,14 +166,8 @@ const contamination = ({ contamination: hits }: DataPipelineReport): string =>
   hits.length === 0
     ? ""
     : table(
-        ["evaluation file", "words in a row", "items found", "of", "documents dropped"],
-        hits.map((h) => [
-          inline(h.file),
-          count(h.ngram),
-          count(h.itemsHit),
-          count(h.items),
-          count(h.documents),
-        ]),
+        ["evaluation files", "words in a row", "found in documents"],
+        hits.map((h) => [inline(h.file), count(h.ngram), count(h.hits)]),
       );
 
 const duplicates = ({ clusters: c }: DataPipelineReport): string =>

@@ -165,9 +165,7 @@ const fixture: DataPipelineReport = {
     {
       file: "eval/qa.jsonl",
       ngram: 13,
-      itemsHit: 11,
-      items: 872,
-      documents: 14,
+      hits: 14,
       examples: [
         {
           id: "web/y.jsonl:12",

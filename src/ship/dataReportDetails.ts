@@ -82,15 +82,8 @@ export const contaminationSection = ({ contamination }: DataPipelineReport): Htm
         "contamination",
         "Contamination",
         html`${table(
-          ["evaluation file", "words in a row", "items found", "of", "share", "documents dropped"],
-          contamination.map((hit) => [
-            hit.file,
-            count(hit.ngram),
-            count(hit.itemsHit),
-            count(hit.items),
-            percent(hit.items > 0 ? hit.itemsHit / hit.items : Number.NaN),
-            count(hit.documents),
-          ]),
+          ["evaluation files", "words in a row", "found in documents"],
+          contamination.map((hit) => [hit.file, count(hit.ngram), count(hit.hits)]),
         )}
 ${contamination.map(
   ({ file, examples }) =>

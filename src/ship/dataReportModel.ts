@@ -54,15 +54,12 @@ export interface RuleVictims {
 
 /** Evaluation text that stands in the data. */
 export interface ContaminationHits {
-  /** The evaluation file. */
+  /** The evaluation files. */
   readonly file: string;
   /** Length of the n-grams compared, in words. */
   readonly ngram: number;
-  /** Items of the evaluation that were found, of how many. */
-  readonly itemsHit: number;
-  readonly items: number;
-  /** Documents of the data that were dropped for it. */
-  readonly documents: number;
+  /** Pairs of a document and a record of theirs that has an n-gram in it. */
+  readonly hits: number;
   readonly examples: readonly { readonly id: string; readonly excerpt: string; readonly matched: string }[];
 }
 

@@ -68,10 +68,8 @@ const splitTile = ({ name, documents, bytes: size, tokens }: SplitPart): Html =>
     : tile(name, count(tokens), `tokens in ${count(documents)} documents`);
 
 const contaminatedTile = ({ contamination }: DataPipelineReport): Content => {
-  const hits = contamination.reduce((sum, hit) => sum + hit.documents, 0);
-  const files =
-    contamination.length === 1 ? "an evaluation file" : `${contamination.length} evaluation files`;
-  return contamination.length > 0 && tile("contaminated", count(hits), `documents with text of ${files}`);
+  const hits = contamination.reduce((sum, hit) => sum + hit.hits, 0);
+  return contamination.length > 0 && tile("contaminated", count(hits), "passages of evaluation files");
 };
 
 const tiles = (report: DataPipelineReport): Html => {

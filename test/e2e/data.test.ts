@@ -230,6 +230,56 @@ describe("splits", () => {
   });
 });
 
+describe("selection and decontamination", () => {
+  /** Text about the sea among text about nothing. */
+  const sea = "the ship on the grey sea under a cold wind with its old captain and the long slow waves";
+  const ofSea = (seed: number): string => {
+    const random = rng(seed, "sea");
+    const words = sea.split(" ");
+    return Array.from({ length: 80 }, () => words[random.int(words.length)]).join(" ");
+  };
+
+  it("tells how a selection stands for its target, and what of evaluation files was in the text", async () => {
+    const pool = join(dir, "pool.jsonl");
+    const quiz = prose(4242, 40).join(" ");
+    const texts = [
+      ...Array.from({ length: 60 }, (_, i) => prose(700 + i, 80).join(" ")),
+      ...Array.from({ length: 20 }, (_, i) => ofSea(i)),
+      `${prose(4000, 30).join(" ")} ${quiz} ${prose(4001, 30).join(" ")}`,
+    ];
+    writeFileSync(pool, texts.map((text) => `${JSON.stringify({ text })}\n`).join(""));
+    const target = join(dir, "target.jsonl");
+    const targets = Array.from({ length: 12 }, (_, i) => JSON.stringify({ text: ofSea(100 + i) }));
+    writeFileSync(target, `${targets.join("\n")}\n`);
+    const evaluation = join(dir, "quiz.jsonl");
+    writeFileSync(evaluation, `${JSON.stringify({ text: quiz })}\n`);
+    const flags = ["--like", target, "--like-share", "0.2", "--decontaminate", evaluation, "--near", "off"];
+    const out = join(dir, "chosen");
+    const ended = await anneal(["data", pool, "--out", out, "--format", "jsonl", "--quiet", ...flags]);
+    expect(ended.code, ended.stderr).toBe(0);
+    const chosen = readFileSync(join(out, "train.jsonl"), "utf8").trim().split("\n");
+    const ours = chosen.filter((line) => / (?:ship|sea|captain|waves) /.test(line));
+    expect(ours.length / chosen.length).toBeGreaterThan(0.9);
+    const report = JSON.parse(readFileSync(join(out, "report.json"), "utf8")) as {
+      contamination: { hits: number; ngram: number; examples: { matched: string }[] }[];
+      selection: Record<"coverage" | "diversity", { name: string; before: number; after: number }[]> &
+        Record<"klBefore" | "klAfter", number>;
+    };
+    expect(report.contamination).toMatchObject([{ hits: 1, ngram: 13 }]);
+    expect(report.contamination[0]!.examples[0]!.matched).toContain("quiz.jsonl");
+    const { klBefore, klAfter, coverage, diversity } = report.selection;
+    expect(klAfter).toBeLessThan(0.7 * klBefore);
+    expect(coverage).toHaveLength(4);
+    for (const { before, after } of coverage) {
+      for (const share of [before, after]) expect(share > 0 && share <= 1).toBe(true);
+    }
+    const cosine = diversity.find(({ name }) => name.includes("cosine"))!;
+    expect(cosine.after).toBeGreaterThan(cosine.before);
+    const html = readFileSync(join(out, "report.html"), "utf8");
+    expect(html).toContain("mean cosine of two documents");
+  }, 60_000);
+});
+
 describe("training", () => {
   const shape = "--layers 1 --heads 1 --width 16 --context 32 --vocab 300".split(" ");
   const work = "--steps 6 --batch 2 --eval-every 3 --seed 1 --quiet".split(" ");
