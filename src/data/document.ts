@@ -28,6 +28,8 @@ export interface Example {
   readonly excerpt: string;
   /** The document that it repeats. */
   readonly matched?: string;
+  /** What a rule measured. */
+  readonly value?: number;
 }
 
 export interface Reason {
@@ -83,12 +85,16 @@ export const stageRecorder = (name: string) => {
       totals.bytesOut += bytesOf(doc.text);
     },
     /** `what` is a document, or a part of one. */
-    drop(reason: string, what: Document, matched?: string): void {
+    drop(reason: string, what: Document, matched?: string, value?: number): void {
       const entry = reasons.get(reason) ?? { count: 0, examples: [] };
       entry.count++;
       if (entry.examples.length < EXAMPLES) {
         const excerpt = what.text.trim().slice(0, EXCERPT);
-        entry.examples.push({ id: what.id, excerpt, ...(matched === undefined ? {} : { matched }) });
+        const more = {
+          ...(matched === undefined ? {} : { matched }),
+          ...(value === undefined ? {} : { value }),
+        };
+        entry.examples.push({ id: what.id, excerpt, ...more });
       }
       reasons.set(reason, entry);
     },

@@ -253,8 +253,8 @@ export async function* filter(
     record.in(doc);
     const { keep, text, reasons, cuts } = judgeText(doc.text);
     for (const cut of cuts) record.drop(cut.rule, { id: doc.id, text: shown(cut.text) }, cut.matched);
-    for (const { rule, excerpt, matched } of reasons) {
-      record.drop(rule, { id: doc.id, text: shown(excerpt ?? doc.text) }, matched);
+    for (const { rule, excerpt, matched, value } of reasons) {
+      record.drop(rule, { id: doc.id, text: shown(excerpt ?? doc.text) }, matched, value);
     }
     if (!keep) continue;
     const kept = { ...doc, text };

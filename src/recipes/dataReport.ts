@@ -118,7 +118,9 @@ const victims = (stages: readonly StageReport[], settings: PipelineSettings): Ru
       threshold,
       source: rule.source,
       count: hit?.count ?? 0,
-      examples: [],
+      examples: (hit?.examples ?? []).flatMap(({ id, excerpt, value }) =>
+        value === undefined ? [] : [{ id, excerpt, value }],
+      ),
     };
     return [row];
   });
