@@ -176,7 +176,8 @@ export default async function selectBench({ log, args }) {
     metrics[`tokensToTarget${name}`] = ratio;
     metrics[`precision${name}`] = precision;
     metrics[`klReduction${name}`] = report.klReduction;
-    metrics[`loss${name}`] = { random: goal, selected: selectedCurve.at(-1)[1] };
+    metrics[`lossRandom${name}`] = goal;
+    metrics[`lossSelected${name}`] = selectedCurve.at(-1)[1];
   }
   return { tokensToTargetWorst: Math.max(...ratios), ...metrics };
 }
