@@ -65,7 +65,11 @@ export const groups = {
     n("--bands <n>", "data.bands", "bands of near-duplicates (0: the preset's)"),
     n("--rows <n>", "data.rows", "rows of a band (0: the preset's)"),
     n("--shingle <n>", "data.shingle", "words of a shingle (0: the preset's)"),
-    t("--keep <rule>", "data.keep", "which near-duplicate stays", ["first", "longest", "best"]),
+    t("--keep <rule>", "data.keep", "which near-duplicate stays; best is the cleanest", [
+      "first",
+      "longest",
+      "best",
+    ]),
     t("--lines <what>", "data.lines", "repeated text that goes", ["off", "line", "paragraph"]),
     n("--substrings <n>", "data.substrings", "cut verbatim repetitions of so many characters (0: none)"),
     t("--like <paths...>", "data.like", "files that the text is to be like"),

@@ -33,6 +33,7 @@ const gather = async (parts: readonly { keys(): Promise<DocumentKeys> | Document
   const words = Math.max(0, (all[0]?.stride ?? HEAD_WORDS) - HEAD_WORDS);
   const hashes = new Uint32Array(4 * n);
   const bytes = new Uint32Array(n);
+  const clean = new Uint16Array(n);
   const bands = new Uint32Array(words * n);
   let i = 0;
   for (const { count, stride, words: rows } of all) {
@@ -41,10 +42,11 @@ const gather = async (parts: readonly { keys(): Promise<DocumentKeys> | Document
       const at = row * stride;
       hashes.set(rows.subarray(at, at + 4), 4 * i);
       bytes[i] = rows[at + 4]!;
+      clean[i] = rows[at + 5]!;
       bands.set(rows.subarray(at + HEAD_WORDS, at + stride), words * i);
     }
   }
-  return { n, words, hashes, bytes, bands };
+  return { n, words, hashes, bytes, clean, bands };
 };
 
 /** Joins what shares a band, band after band, so that one table is in memory at a time. */
@@ -75,7 +77,7 @@ export const findDuplicates = async (
   parts: readonly { keys(): Promise<DocumentKeys> | DocumentKeys }[],
   { near: preset, banding: own = {}, keep }: PipelineSettings,
 ): Promise<Duplicates> => {
-  const { n, words, hashes, bytes, bands } = await gather(parts);
+  const { n, words, hashes, bytes, clean, bands } = await gather(parts);
   const matches = exactMatches(hashes);
   const near = new Uint8Array(n);
   const sets = disjointSets();
@@ -83,7 +85,9 @@ export const findDuplicates = async (
   if (preset !== "off" && n > 0) {
     const { rows } = banding({ preset, ...own });
     const clusters = clustersOf(bands, words, matches);
-    const kept = keepers(clusters, keep, (i) => bytes[i]!);
+    // The cleanest, and of equally clean ones the longest.
+    const best = (i: number): number => clean[i]! * 2 ** 32 + bytes[i]!;
+    const kept = keepers(clusters, keep, keep === "best" ? best : (i) => bytes[i]!);
     for (let i = 0; i < n; i++) {
       if (matches[i]! >= 0) continue;
       sets.union(clusters[i]!, i);

@@ -163,6 +163,15 @@ describe("merging", () => {
     ).toBeGreaterThan(40);
   });
 
+  test("keeps the cleanest where the best is asked for, longer ones notwithstanding", async () => {
+    const marked = given().map((doc, i) => (i < 250 ? { ...doc, text: `${doc.text} |{}<>|~~^^|` } : doc));
+    const { out } = await merge(marked, 300, { keep: "best" });
+    const ids = new Set(out.map(([id]) => id));
+    expect(
+      Array.from({ length: 50 }, (_, i) => ids.has(`doc${250 + i}`)).filter(Boolean).length,
+    ).toBeGreaterThan(40);
+  });
+
   test("mixes sources by weights, in the training part alone", async () => {
     const sourced = given()
       .slice(0, 250)
