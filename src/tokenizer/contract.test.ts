@@ -151,7 +151,7 @@ describe("byte-level BPE", () => {
     expect(() => trainBpe(["a"], { vocab: 300, signal: stop.signal })).toThrow("stopped");
   });
 
-  const shakespeare = "/work/shared/data/tinyshakespeare.txt";
+  const shakespeare = `${process.env.ANNEAL_DATA ?? "../shared/data"}/tinyshakespeare.txt`;
   test.skipIf(!existsSync(shakespeare))("learns real text (skipped where the data folder is absent)", () => {
     const text = readFileSync(shakespeare, "utf8").slice(0, 300_000);
     const done: number[] = [];
