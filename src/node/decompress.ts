@@ -105,8 +105,10 @@ export async function* unpacked(
   limits: UnpackLimits = {},
   maxLineBytes = ALWAYS,
 ): AsyncGenerator<Buffer> {
-  if (packing(path) !== "zst" || hasZstd()) return yield* unzip(path, limits);
+  if (packing(path) !== "zst") return yield* unzip(path, limits);
+  // Neither Node nor DuckDB says of a torn file that it is torn.
   const packed = await checkZstd(path);
+  if (hasZstd()) return yield* unzip(path, limits);
   let size = 0;
   for await (const line of duckdbLines(path, maxLineBytes)) {
     size += line.length;
