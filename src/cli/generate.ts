@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { type TextModel, type TextOptions, textModel } from "../recipes/generate.ts";
 import type { ChatMessage } from "../serve/chat.ts";
+import { defined } from "../util/defined.ts";
 import { linesOf } from "./chat.ts";
 import { collect, numberFrom, withFlags } from "./flags.ts";
 import { withHubFlags } from "./hub.ts";
@@ -36,9 +37,6 @@ const stdin = async (): Promise<string> => {
   for await (const chunk of process.stdin.setEncoding("utf8")) text += chunk;
   return text.replace(/\n$/, "");
 };
-
-const defined = <T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
 
 /** Writes the pieces as they come, unless they are to be JSON; returns the whole. */
 const told = async (model: TextModel, asked: TextOptions, quiet: boolean): Promise<string> => {

@@ -8,7 +8,6 @@ import {
   cleanText,
   type Document,
   dedup,
-  dropBoilerplate,
   evalBatches,
   hash128,
   normalized,
@@ -23,8 +22,6 @@ const collect = async (documents: AsyncIterable<Document>): Promise<Document[]> 
   return list;
 };
 const docs = (...texts: string[]): Document[] => texts.map((text, i) => ({ id: `doc${i}`, text }));
-const long = (what: string): string => `${what} `.repeat(60).trim();
-
 test("the hash is MurmurHash3 x86_128", () => {
   const of = (text: string) => hash128(new TextEncoder().encode(text));
   expect(of("")).toBe("0".repeat(32));
@@ -69,40 +66,13 @@ describe("clean", () => {
   });
 });
 
-describe("duplicates and boilerplate", () => {
+describe("duplicates", () => {
   test("only the first of equal texts stays, and examples are at most five", async () => {
     const record = stageRecorder("dedup");
     const kept = await collect(dedup(docs("A b", ...Array.from({ length: 9 }, () => "a   B"), "c"), record));
     expect(kept.map(({ id }) => id)).toEqual(["doc0", "doc10"]);
     expect(record.report().reasons[0]).toMatchObject({ count: 9 });
     expect(record.report().reasons[0]!.examples).toHaveLength(5);
-  });
-
-  test("a paragraph repeated inside one document stays", async () => {
-    const refrain = `${long("refrain")}\n\nverse\n\n${long("refrain")}`;
-    const kept = await collect(
-      dropBoilerplate(docs(refrain, `other\n\n${long("refrain")}`), stageRecorder("b")),
-    );
-    expect(kept.map(({ text }) => text)).toEqual([refrain, "other"]);
-  });
-
-  test("documents that differ in boilerplate alone are one", async () => {
-    const record = stageRecorder("b");
-    const given = docs(long("x"), long("y"), `same\n\n${long("x")}`, `same\n\n${long("y")}`, `${long("x")}`);
-    const kept = await collect(dropBoilerplate(given, record));
-    expect(kept.map(({ id }) => id)).toEqual(["doc0", "doc1", "doc2"]);
-    const reasons = new Map(record.report().reasons.map((r) => [r.reason, r]));
-    expect(reasons.get("duplicate without repeated paragraphs")).toMatchObject({
-      count: 1,
-      examples: [{ id: "doc3", matched: "doc2" }],
-    });
-    expect(reasons.get("only repeated paragraphs")!.count).toBe(1);
-  });
-
-  test("a paragraph stays in `keep` documents", async () => {
-    const given = docs(...Array.from({ length: 5 }, (_, i) => `${i}\n\n${long("notice")}`));
-    const kept = await collect(dropBoilerplate(given, stageRecorder("b"), { keep: 2 }));
-    expect(kept.filter(({ text }) => text.includes("notice"))).toHaveLength(2);
   });
 });
 

@@ -3,6 +3,7 @@
  * GenerationConfig reads it (https://huggingface.co/docs/transformers/main_classes/text_generation); what a
  * file does not say stays absent, and is the caller's to choose.
  */
+import { defined } from "../util/defined.ts";
 import { ConfigError } from "../util/errors.ts";
 import type { Fields } from "./config.ts";
 
@@ -86,10 +87,6 @@ const flag = (f: Fields, field: string): boolean | undefined => {
 
 const early = (f: Fields): boolean | "never" | undefined =>
   f.early_stopping === "never" ? "never" : flag(f, "early_stopping");
-
-/** The object without what is undefined: absent and undefined differ under exactOptionalPropertyTypes. */
-const defined = <T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
 
 const sampling = (f: Fields): Pick<Generation, "temperature" | "topK" | "topP" | "minP"> => {
   const temperature = real(f, "temperature", 0, Number.MAX_VALUE) ?? 1;

@@ -8,6 +8,7 @@ import { generate, generateBeams } from "../serve/generate.ts";
 import type { SampleOptions } from "../serve/sample.ts";
 import { type Seq2SeqDecoder, seq2seqDecoderOf } from "../serve/seq2seqDecoder.ts";
 import { stopFilter } from "../serve/stop.ts";
+import { defined } from "../util/defined.ts";
 import { ConfigError } from "../util/errors.ts";
 import { type Opened, type OpenOptions, openFolder, sessionsOf } from "./open.ts";
 
@@ -31,9 +32,6 @@ export interface TextOptions extends SampleOptions {
 
 /** Without a word from the user or the model: a little cooler than the model's own distribution. */
 const usual: SampleOptions = { temperature: 0.8, topK: 40 };
-
-const defined = <T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
 
 /** How to draw: the user's word first, then that of a model that asks for sampling. */
 const sampling = (given: TextOptions, { generation }: Opened): SampleOptions => {
