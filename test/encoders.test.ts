@@ -21,7 +21,7 @@ import { nodeEngine } from "../src/node/engine.ts";
 import { adamw } from "../src/optim/index.ts";
 import { type EncodedText, encoderOf, poolings, unitRows } from "../src/serve/encoder.ts";
 import { graphsOf } from "../src/serve/graphs.ts";
-import { stepper } from "../src/train/step.ts";
+import { stepper } from "../src/train/stepper.ts";
 import { encoderObjective, sequenceClassification } from "../src/train/tasks.ts";
 import { ConfigError, ShapeError } from "../src/util/errors.ts";
 import { entries, flatten, mapTree, type Tree } from "../src/util/tree.ts";

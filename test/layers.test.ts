@@ -25,7 +25,7 @@ const layers: Record<string, readonly string[]> = {
   distribute: ["train"],
   serve: ["models", "engine", "tokenizer"],
   ship: ["serve", "search"],
-  node: ["evaluate"],
+  node: ["evaluate", "distribute"],
   web: ["evaluate"],
   recipes: ["ship", "distribute", "node"],
   cli: ["recipes", "web"],

@@ -24,7 +24,7 @@ import { adamw } from "../src/optim/index.ts";
 import { decoderProgram } from "../src/serve/decoder.ts";
 import { decoder } from "../src/serve/decoding.ts";
 import { languageModelling, type Objective } from "../src/train/objective.ts";
-import { stepper } from "../src/train/step.ts";
+import { stepper } from "../src/train/stepper.ts";
 import { ConfigError } from "../src/util/errors.ts";
 import { entries, flatten, mapTree, type Tree } from "../src/util/tree.ts";
 import { modelCases } from "./cases/models.ts";

@@ -3,10 +3,12 @@
 // of 1.88 or less (what its README reports for the whole recipe), and the final loss on the last 10 % of the text, all of it.
 // https://github.com/karpathy/nanoGPT#quick-start
 import { existsSync, readFileSync } from "node:fs";
+import { dataParallel } from "../../dist/distribute/dataParallel.js";
 import { tensor } from "../../dist/ir/tensor.js";
 import { gpt2, gpt2Config } from "../../dist/models/gpt2.js";
 import { initialize } from "../../dist/nn/param.js";
 import { nodeEngine } from "../../dist/node/engine.js";
+import { threadTeam } from "../../dist/node/threadTeam.js";
 import { adamw } from "../../dist/optim/adamw.js";
 import { cosineSchedule } from "../../dist/optim/schedule.js";
 import { train } from "../../dist/train/loop.js";
@@ -39,7 +41,7 @@ const windows = (tokens, context) => {
   return list;
 };
 
-export default async function nanogptCpu({ log }) {
+export default async function nanogptCpu({ log, args }) {
   const text = corpus();
   const alphabet = [...new Set(text)].sort();
   const ids = new Map(alphabet.map((c, i) => [c, i]));
@@ -71,12 +73,14 @@ export default async function nanogptCpu({ log }) {
     attn_pdrop: 0,
   });
   const engine = await nodeEngine();
+  const replicas = Number(args.find((arg) => arg.startsWith("--replicas="))?.split("=")[1] ?? engine.threads);
   const model = { arch: gpt2, config, weights: initialize(gpt2.params(config), 1), history: [] };
   const start = performance.now();
   const elapsed = () => (performance.now() - start) / 1000;
   let secondsToValLoss188;
   const result = await train(engine, model, source, {
     batch: B,
+    ...(replicas > 1 ? { stepper: dataParallel(threadTeam(replicas)) } : {}),
     context: T,
     steps: STEPS,
     optimizer: adamw({ b1: 0.9, b2: 0.99, weightDecay: 0.1 }),
@@ -96,5 +100,5 @@ export default async function nanogptCpu({ log }) {
   });
   const seconds = elapsed();
   const { loss: valLoss, tokens: valTokens } = await heldOutLoss(engine, result.model, windows(held, T));
-  return { seconds, valLoss, valTokens, secondsToValLoss188, msPerStep: (seconds * 1000) / STEPS };
+  return { replicas, seconds, valLoss, valTokens, secondsToValLoss188, msPerStep: (seconds * 1000) / STEPS };
 }

@@ -62,6 +62,12 @@ const relations: readonly Rule[] = [
     hint: ({ model }) => `set distill.layers (--distill-layers) to ${model.n_layer} or less; 0 keeps half`,
   },
   {
+    field: "train.replicas",
+    holds: ({ train }) => train.replicas < 1 || train.batch % train.replicas === 0,
+    says: ({ train }) => `a batch of ${train.batch} does not divide among ${train.replicas} replicas`,
+    hint: () => "set train.batch (--batch) to a multiple of train.replicas (--replicas)",
+  },
+  {
     field: "data.testShare",
     holds: ({ data }) => data.testShare + data.validationShare < 1,
     says: ({ data }) => `${data.testShare} and data.validationShare (${data.validationShare}) leave no text`,
@@ -83,7 +89,7 @@ const rules: readonly Rule[] = [
   ...atLeast(0, "data.bands", "data.rows", "data.shingle", "data.substrings", "data.temperature"),
   ...above0("data.maxEpochs"),
   within("data.likeShare", "above 0 and at most 1", (v) => v > 0 && v <= 1),
-  ...atLeast(0, "train.clipValue", "train.patience", "distill.layers"),
+  ...atLeast(0, "train.clipValue", "train.patience", "train.replicas", "distill.layers"),
   ...atLeast(0, "budget.maxMb", "budget.maxMs", "budget.maxLoss"),
   ...above0("train.lrPeak", "distill.lrPeak", "distill.temperature"),
   within("data.validationShare", "above 0 and below 1", (v) => v > 0 && v < 1),

@@ -179,10 +179,9 @@ describe("options that cannot be run", () => {
       `train.${f}=0`,
       `train.${f}`,
     ]),
-    ...["warmup", "lrMin", "weightDecay", "clipNorm", "clipValue", "patience"].map((f): [string, string] => [
-      `train.${f}=-1`,
-      `train.${f}`,
-    ]),
+    ...["warmup", "lrMin", "weightDecay", "clipNorm", "clipValue", "patience", "replicas"].map(
+      (f): [string, string] => [`train.${f}=-1`, `train.${f}`],
+    ),
     ...["seed", "threads", "distill.steps", "distill.layers"].map((f): [string, string] => [`${f}=-1`, f]),
     ...["maxMb", "maxMs", "maxLoss"].map((f): [string, string] => [`budget.${f}=-0.1`, `budget.${f}`]),
     ...["train.lrPeak", "distill.lrPeak", "distill.temperature"].map((f): [string, string] => [`${f}=0`, f]),
@@ -194,6 +193,7 @@ describe("options that cannot be run", () => {
     ["distill.alpha=1.1", "distill.alpha"],
     [["model.n_embd=128", "model.n_head=3"], "model.n_head"],
     [["train.steps=10", "train.warmup=11"], "train.warmup"],
+    [["train.batch=8", "train.replicas=3"], "train.replicas"],
     [["train.lrPeak=0.1", "train.lrMin=0.2"], "train.lrMin"],
     [["model.n_layer=2", "distill.layers=3"], "distill.layers"],
     ['out="  "', "out"],

@@ -103,6 +103,7 @@ export const groups = {
     n("--steps <n>", "train.steps", "updates"),
     n("--batch <n>", "train.batch", "sequences in a micro-batch"),
     n("--accumulate <n>", "train.accumulate", "micro-batches in an update"),
+    n("--replicas <n>", "train.replicas", "threads that share each batch (0: as many as pay)"),
     t("--optimizer <name>", "train.optimizer", "optimizer", Object.keys(optimizers)),
     n("--lr <x>", "train.lrPeak", "highest learning rate"),
     n("--lr-min <x>", "train.lrMin", "learning rate at the end"),

@@ -12,13 +12,22 @@ export interface Interruptible {
 
 const codes = { SIGINT: 130, SIGTERM: 143 } as const;
 
+/** Ends the process by the signal itself: an orderly exit would end threads inside onnxruntime, and crash. */
+const leave = (signal: NodeJS.Signals): void => {
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
+};
+
 /** Takes SIGINT and SIGTERM until disposed. */
 export const interruptible = (): Interruptible => {
   const controller = new AbortController();
   let code: number | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
     const now = codes[signal as keyof typeof codes];
-    if (code !== undefined) process.exit(now);
+    if (code !== undefined) {
+      leave(signal);
+      return;
+    }
     code = now;
     process.stderr.write("\nfinishing the step and saving; again to leave at once\n");
     controller.abort(new Interrupted(now));

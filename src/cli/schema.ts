@@ -70,6 +70,7 @@ const train = {
   steps: int,
   batch: int,
   accumulate: int,
+  replicas: int,
   optimizer: choice(...(Object.keys(optimizers) as [keyof typeof optimizers])),
   lrPeak: number,
   lrMin: number,

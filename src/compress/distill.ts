@@ -28,7 +28,7 @@ const teacherSession = (engine: Engine, teacher: Model, batch: number, context: 
     const { logits } = teacher.arch.forward(asConstants(teacher.weights), { inputIds }, teacher.config);
     return { logits: reshape(logits, [batch * context, logits.shape[2]!]) };
   }) as unknown as Program;
-  return compile(engine, program, { inPlace: true });
+  return compile(engine, program, { inPlace: true, idle: "sleep" });
 };
 
 /** Adds the teacher's logits to each micro-batch; the buffer is used again at each step. */

@@ -27,6 +27,11 @@ export interface SessionOptions {
    * must be compiled for it (see `compile`).
    */
   readonly inPlace?: boolean;
+  /**
+   * What the threads inside ops do once a run is over: "spin" for the next one (unless told), or "sleep", for
+   * sessions that take turns and would get in each other's way.
+   */
+  readonly idle?: "spin" | "sleep";
   /** Where to write a profile: a path's beginning. */
   readonly profile?: string;
 }

@@ -101,6 +101,7 @@ export const nodeEngine = async (options: NodeEngineOptions = {}): Promise<Engin
         graphOptimizationLevel: sessionOptions.optimize === "none" ? "disabled" : "all",
         intraOpNumThreads: sessionOptions.threads ?? threads,
         logSeverityLevel: 3,
+        ...(sessionOptions.idle === "sleep" ? { extra: { session: { force_spinning_stop: "1" } } } : {}),
         ...(sessionOptions.profile === undefined
           ? {}
           : { enableProfiling: true, profileFilePrefix: sessionOptions.profile }),

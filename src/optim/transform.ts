@@ -19,6 +19,8 @@ export interface UpdateContext {
   readonly lr: Value;
   /** [] float32: number of this update; 1 at the first. */
   readonly step: Value;
+  /** Where these updates are one shard of all: the shard, and the global norm of all -> []. */
+  readonly shard?: { readonly updates: Updates; readonly norm: Value };
 }
 
 export interface Transform<S extends Tree<Value> = Tree<Value>> {

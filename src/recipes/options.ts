@@ -94,6 +94,8 @@ export interface TrainingOptions {
   readonly steps: number;
   readonly batch: number;
   readonly accumulate: number;
+  /** Threads that each take an equal share of a batch; 0: as many as pay. */
+  readonly replicas: number;
   readonly optimizer: OptimizerName;
   readonly lrPeak: number;
   readonly lrMin: number;
@@ -183,6 +185,7 @@ export const defaults: RunOptions = {
     steps: 640,
     batch: 8,
     accumulate: 1,
+    replicas: 0,
     optimizer: "muon",
     lrPeak: 4e-3,
     lrMin: 2e-4,

@@ -13,6 +13,7 @@ import { type MetricsRow, type TrainOptions, type TrainResult, train } from "../
 import { type Corpus, corpus, heldOut, trainingSource } from "./corpus.ts";
 import type { RecipeHooks } from "./hooks.ts";
 import type { RunOptions, TrainingOptions } from "./options.ts";
+import { onReplicas } from "./replicas.ts";
 import { newModel, startOf } from "./start.ts";
 import type { Task } from "./ui.ts";
 
@@ -121,6 +122,7 @@ const pretrain = async (
   const source = trainingSource(data, t.batch, shape.n_positions, seed);
   const result = await train(engine, model, source, {
     ...loopOptions(t, shape.n_positions, seed),
+    ...onReplicas(t, model, engine),
     record: { name: "train", options: { ...t } as unknown as Json },
     validation: heldOut(data, t.batch, shape.n_positions, WATCHED).windows,
     checkpoints: checkpointsIn(store, identity(options, data)),

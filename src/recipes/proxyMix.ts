@@ -17,7 +17,7 @@ import { mul } from "../ops/elementwise.ts";
 import { adamw } from "../optim/adamw.ts";
 import { cosineSchedule } from "../optim/schedule.ts";
 import { languageModelling, type Objective, tokenLosses } from "../train/objective.ts";
-import { type Stepper, seedTensor, stepper } from "../train/step.ts";
+import { type Stepper, seedTensor, stepper } from "../train/stepper.ts";
 import { ConfigError, RunError } from "../util/errors.ts";
 import { mapTree, type Tree } from "../util/tree.ts";
 

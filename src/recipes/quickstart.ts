@@ -19,6 +19,7 @@ import type { RecipeHooks } from "./hooks.ts";
 import { type Optimized, type OptimizeOptions, optimize, type ProbeModel } from "./optimize.ts";
 import type { RunOptions } from "./options.ts";
 import { type Curve, follow, trainFromText } from "./pretrain.ts";
+import { onReplicas } from "./replicas.ts";
 
 export interface Outcome {
   readonly optimized: Optimized;
@@ -103,7 +104,11 @@ export const compressAndShip = async (
       source: trainingSource(data, t.batch, shape.n_positions, seed + 1),
       budget: options.budget,
       ...(d.layers > 0 ? { keep: d.layers } : {}),
-      distill: { ...teaching(options, held.windows, signal), onRow: student.onRow },
+      distill: {
+        ...teaching(options, held.windows, signal),
+        ...onReplicas(t, model, engine),
+        onRow: student.onRow,
+      },
       probe: probeIn(engine, data.tokenizer.vocabSize),
       onCandidate: (c) => {
         if (!announced) task.done("distilled the student");

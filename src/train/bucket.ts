@@ -21,7 +21,10 @@ export interface Bucket {
   readonly stored: Tree<TensorType>;
   /** The params as the model knows them. */
   unpack(stored: Tree<Value>): Tree<Value>;
-  /** Numbers of the model's params by path, as views of the stored tensors. */
+  /**
+   * The numbers of each param, as views of stored tensors. What stands before a stored path in a name stays
+   * there: "opt.m.bucket.matrices" becomes "opt.m.h.0.weight" and so on.
+   */
   view(stored: ReadonlyMap<string, Tensor>): Map<string, Tensor>;
 }
 
@@ -53,6 +56,15 @@ const typeOf = (key: string, { size }: Group): TensorType => ({
   shape: key === "matrices" ? [1, size] : [size],
 });
 
+const viewsOf = (groups: ReadonlyMap<string, Group>, name: string, whole: Tensor): [string, Tensor][] => {
+  const [, prefix, key] = /^(.*\.|)bucket\.(\w+)$/.exec(name) ?? [];
+  if (key === undefined) return [[name, whole]];
+  return groups.get(key)!.members.map(({ path, type, start }) => {
+    const data = whole.data.subarray(start, start + sizeOf(type.shape));
+    return [`${prefix}${path}`, { dtype: type.dtype, shape: type.shape as number[], data }];
+  });
+};
+
 /** How the params of these types are stored in buckets. */
 export const bucket = (params: Tree<TensorType>): Bucket => {
   const groups = groupsOf(params);
@@ -74,18 +86,7 @@ export const bucket = (params: Tree<TensorType>): Bucket => {
       }
       return mapTree<TensorType, Value>(params, (_, path) => given.get(path)!);
     },
-    view: (stored) => {
-      const views = new Map(stored);
-      for (const [key, { members }] of groups) {
-        const whole = stored.get(`bucket.${key}`)!;
-        views.delete(`bucket.${key}`);
-        for (const { path, type, start } of members) {
-          const data = whole.data.subarray(start, start + sizeOf(type.shape));
-          views.set(path, { dtype: type.dtype, shape: type.shape as number[], data });
-        }
-      }
-      return views;
-    },
+    view: (stored) => new Map(Array.from(stored).flatMap(([name, t]) => viewsOf(groups, name, t))),
   };
 };
 

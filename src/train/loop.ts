@@ -7,7 +7,9 @@ import { ConfigError, RunError } from "../util/errors.ts";
 import { mapTree } from "../util/tree.ts";
 import type { Checkpoints, Snapshot } from "./checkpoint.ts";
 import { languageModelling } from "./objective.ts";
-import { type StepOptions, type Stepper, type StepResult, seedTensor, stepper } from "./step.ts";
+import type { StepResult } from "./rank.ts";
+import type { StepOptions } from "./step.ts";
+import { type MakeStepper, type Stepper, seedTensor, stepper } from "./stepper.ts";
 import { validator, type Windows } from "./validate.ts";
 
 export interface TrainOptions extends Omit<StepOptions, "objective"> {
@@ -52,6 +54,8 @@ export interface TrainHooks {
   /** Aborted: finish the step, save a checkpoint, return. */
   readonly signal?: AbortSignal;
   readonly onRow?: (row: MetricsRow) => void;
+  /** What takes the steps (all in this thread unless told). */
+  readonly stepper?: MakeStepper;
 }
 
 export interface TrainResult {
@@ -95,22 +99,21 @@ const check = (options: TrainOptions): void => {
   }
 };
 
-const snapshotOf = ({ stepper, progress }: Run): Snapshot => {
+const snapshotOf = async ({ stepper, progress }: Run): Promise<Snapshot> => {
   const { step, bestStep, bestLoss, sinceBest, skips, best } = progress;
   const meta = { step, bestStep, bestLoss: Number.isFinite(bestLoss) ? bestLoss : null, sinceBest, skips };
-  return { step, state: stepper.state(), meta: meta as Json, ...(best === undefined ? {} : { best }) };
+  return { step, state: await stepper.state(), meta: meta as Json, ...(best === undefined ? {} : { best }) };
 };
 
-const restore = ({ stepper, progress }: Run, snapshot: Snapshot): void => {
-  stepper.load(snapshot.state);
+const restore = async ({ stepper, progress }: Run, snapshot: Snapshot): Promise<void> => {
+  await stepper.load(snapshot.state);
   const meta = snapshot.meta as { [K in keyof Omit<Progress, "best">]: number | null };
   Object.assign(progress, meta, { bestLoss: meta.bestLoss ?? Number.POSITIVE_INFINITY });
   if (snapshot.best !== undefined) progress.best = snapshot.best;
 };
 
 const onNotFinite = (run: Run, result: StepResult): void => {
-  const { options, progress, stepper, emit } = run;
-  stepper.revert();
+  const { options, progress, emit } = run;
   progress.skips++;
   const what = Number.isFinite(result.loss) ? "gradient" : "loss";
   emit({ step: progress.step, event: `${what} is not finite: update undone` });
@@ -165,7 +168,7 @@ const due = (step: number, every: number | undefined): boolean =>
 const loop = async (run: Run, source: BatchSource): Promise<TrainResult["ended"]> => {
   const { options, hooks, progress } = run;
   if (outOfPatience(run)) return "early";
-  const save = async () => hooks.checkpoints?.save(snapshotOf(run));
+  const save = async () => hooks.checkpoints?.save(await snapshotOf(run));
   while (progress.step < options.steps) {
     if (hooks.signal?.aborted) {
       await save();
@@ -209,7 +212,7 @@ export const train = async (
   options: TrainOptions & TrainHooks,
 ): Promise<TrainResult> => {
   check(options);
-  const made = await stepper(engine, model, {
+  const made = await (options.stepper ?? stepper)(engine, model, {
     ...options,
     objective: options.objective ?? languageModelling,
   });
@@ -226,7 +229,7 @@ export const train = async (
   };
   try {
     if (options.resume) {
-      restore(run, await resumable(options.checkpoints));
+      await restore(run, await resumable(options.checkpoints));
       emit({ step: progress.step, event: "resumed" });
     }
     return finished(model, run, await loop(run, source));

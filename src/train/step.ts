@@ -1,20 +1,19 @@
 /**
- * The training step as programs: forward, backward, clipping and the optimizer in one graph, or in two to
- * accumulate.
+ * The training step as programs: forward, backward, clipping and the optimizer in one graph, or in three
+ * where several gradients make an update.
  */
 import { grad } from "../autodiff/grad.ts";
-import { compileStep, type Resident } from "../engine/compile.ts";
-import type { Engine, Feeds } from "../engine/engine.ts";
 import type { Value } from "../ir/op.ts";
 import { type Program, trace } from "../ir/program.ts";
-import { scalar, type Tensor, type TensorType, tensorOf } from "../ir/tensor.ts";
+import type { TensorType } from "../ir/tensor.ts";
 import type { Architecture, Model } from "../models/model.ts";
 import { isPacked, type Weight } from "../nn/param.ts";
 import { add, mul } from "../ops/elementwise.ts";
-import { clipByGlobalNorm, clipByValue, globalNorm } from "../optim/clip.ts";
+import { sumOfSquares } from "../ops/reduce.ts";
+import { clipByGlobalNorm, clipByValue, globalNorm, limited } from "../optim/clip.ts";
 import { applyUpdates, chain, type Optimizer } from "../optim/transform.ts";
 import { ConfigError } from "../util/errors.ts";
-import { entries, leaves, mapTree, type Tree } from "../util/tree.ts";
+import { flatten, leaves, mapTree, type Tree } from "../util/tree.ts";
 import { type Bucket, bucket, unbucketed } from "./bucket.ts";
 import type { Objective } from "./objective.ts";
 
@@ -35,7 +34,7 @@ type Types = Tree<TensorType>;
 
 const f32: TensorType = { dtype: "float32", shape: [] };
 
-const paramTypes = (model: Model): Types =>
+export const paramTypes = (model: Model): Types =>
   mapTree<Weight, TensorType>(model.weights, (w, path) => {
     if (isPacked(w)) {
       throw new ConfigError(`is ${w.kind}: only dense weights are trained`, { tensor: path });
@@ -54,7 +53,7 @@ const batchTypes = (model: Model, options: StepOptions) => {
 };
 
 /** How the step stores the params: joined where the optimizer allows it. */
-const storage = (model: Model, options: StepOptions): Bucket =>
+export const storage = (model: Model, options: StepOptions): Bucket =>
   (options.optimizer.elementwise ? bucket : unbucketed)(paramTypes(model));
 
 /** Inputs of an objective that the model reads. */
@@ -111,119 +110,64 @@ export const fusedStep = (model: Model, options: StepOptions): Program => {
   }) as unknown as Program;
 };
 
-/** The first of two programs: adds a micro-batch's gradients to `grads`. */
-export const gradStep = (model: Model, options: StepOptions): Program => {
-  const { stored: params, unpack } = storage(model, options);
-  return trace({ params, grads: params, batch: batchTypes(model, options) }, (given) => {
-    const v = given as unknown as { params: Tree<Value>; grads: Tree<Value>; batch: Record<string, Value> };
-    const loss = lossOf(model, options.objective, unpack(v.params), v.batch);
-    const fresh = leaves<Value>(grad(loss, v.params) as Tree<Value>);
-    let i = 0;
-    return { grads: mapTree<Value, Value>(v.grads, (g) => add(g, fresh[i++]!)), loss };
+/** Gradients that an update is made of. */
+export interface Parts {
+  /** Ranks that each take an equal share of every micro-batch. */
+  readonly ranks: number;
+}
+
+/**
+ * The first of three programs: the gradients of a rank's share of a micro-batch, as its part of the mean.
+ * With `accumulate` they are added to `sums`.
+ */
+export const gradientStep = (model: Model, options: StepOptions, { ranks }: Parts): Program => {
+  const params = paramTypes(model);
+  const { accumulate = 1 } = options;
+  const batch = batchTypes(model, { ...options, batch: options.batch / ranks });
+  const spec = { params, batch, ...(accumulate > 1 ? { sums: params } : {}) };
+  return trace(spec, (given) => {
+    const v = given as unknown as { params: Tree<Value>; sums?: Tree<Value>; batch: Record<string, Value> };
+    const loss = lossOf(model, options.objective, v.params, v.batch);
+    const grads = grad(mul(loss, 1 / (ranks * accumulate)), v.params) as Tree<Value>;
+    if (v.sums === undefined) return { grads, loss };
+    const byPath = flatten<Value>(grads);
+    return { grads: mapTree<Value, Value>(v.sums, (sum, path) => add(sum, byPath.get(path)!)), loss };
   }) as unknown as Program;
 };
 
-/** The second: averages `grads` and updates. */
-export const applyStep = (model: Model, options: StepOptions): Program => {
-  const { stored: params } = storage(model, options);
-  const spec = { params, opt: clipped(options).state(params), given: params, lr: f32, step: f32 };
-  return trace(spec, (v) => {
-    const { given, ...state } = v as unknown as State & { given: Tree<Value> };
-    const share = 1 / (options.accumulate ?? 1);
-    return updated(
-      options,
-      mapTree<Value, Value>(given, (g) => mul(g, share)),
-      state,
+/**
+ * The second: a shard's gradients, `given` by each rank, become their sum, limited to `clipValue`; with the
+ * sum of their squares before (`squares`) and after that (`limited`).
+ */
+export const sumStep = (shard: Types, { clipValue }: StepOptions, { ranks }: Parts): Program => {
+  const given = Object.fromEntries(Array.from({ length: ranks }, (_, r) => [`r${r}`, shard]));
+  return trace({ given }, (v) => {
+    const parts = Object.values(v.given as Record<string, Tree<Value>>).map((g) => flatten<Value>(g));
+    const sums = mapTree<TensorType, Value>(shard, (_, path) =>
+      parts.map((part) => part.get(path)!).reduce((a, b) => add(a, b)),
     );
+    const squares = sumOfSquares(leaves<Value>(sums));
+    if (!clipValue) return ranks > 1 ? { grads: sums, squares } : { squares };
+    const grads = mapTree<Value, Value>(sums, (g) => limited(g, clipValue));
+    return { grads, squares, limited: sumOfSquares(leaves<Value>(grads)) };
   }) as unknown as Program;
 };
 
-export interface StepResult {
-  readonly loss: number;
-  readonly gradNorm: number;
-}
+/** The optimizer of a shard, behind `sumStep`. */
+const shardOptimizer = (options: StepOptions): Optimizer => clipped({ ...options, clipValue: 0 });
 
-/** Something that trains: holds weights and optimizer state, and takes steps on them. */
-export interface Stepper {
-  /** One update from `accumulate` micro-batches (feeds without the "batch." prefix). `step` counts from 1. */
-  run(micro: readonly Feeds[], lr: number, step: number): Promise<StepResult>;
-  /** Weights by path; overwritten by later steps. */
-  weights(): ReadonlyMap<string, Tensor>;
-  /** Weights and optimizer state by input name ("params.x", "opt.y"). */
-  state(): ReadonlyMap<string, Tensor>;
-  load(state: ReadonlyMap<string, Tensor>): void;
-  /** Undoes the last update. */
-  revert(): void;
-  dispose(): Promise<void>;
-}
+/** The types of a shard's optimizer state. */
+export const shardStateTypes = (shard: Types, options: StepOptions): Types =>
+  shardOptimizer(options).state(shard);
 
-const named = (feeds: Feeds): Feeds =>
-  Object.fromEntries(Object.entries(feeds).map(([key, t]) => [`batch.${key}`, t]));
-
-const numberOf = (t: Tensor | undefined): number => Number(t!.data[0]);
-
-const weightsOf = (state: ReadonlyMap<string, Tensor>, { view }: Bucket): Map<string, Tensor> => {
-  const own = [...state].filter(([name]) => name.startsWith("params."));
-  return view(new Map(own.map(([name, t]) => [name.slice("params.".length), t])));
+/** The third: updates a shard of the params by its gradients, given the norm of all gradients. */
+export const updateStep = (shard: Types, options: StepOptions, { ranks }: Parts): Program => {
+  const state = { params: shard, opt: shardStateTypes(shard, options) };
+  return trace({ ...state, grads: shard, gradNorm: f32, lr: f32, step: f32 }, (given) => {
+    const v = given as unknown as State & { grads: Tree<Value>; gradNorm: Value };
+    const { grads, lr, step } = v;
+    const context = { lr, step, ...(ranks > 1 ? { shard: { updates: grads, norm: v.gradNorm } } : {}) };
+    const [changes, opt] = shardOptimizer(options).update(grads, v.opt, v.params, context);
+    return { params: applyUpdates(v.params, changes), opt };
+  }) as unknown as Program;
 };
-
-const scalars = (lr: number, step: number): Feeds => ({ lr: scalar(lr), step: scalar(step) });
-
-const whole = (resident: Resident, storage: Bucket): Stepper => ({
-  async run([feeds], lr, step) {
-    const out = await resident.run({ ...named(feeds!), ...scalars(lr, step) });
-    return { loss: numberOf(out.loss), gradNorm: numberOf(out.gradNorm) };
-  },
-  weights: () => weightsOf(resident.state(), storage),
-  state: () => resident.state(),
-  load: (state) => resident.load(state),
-  revert: () => resident.revert(),
-  dispose: () => resident.dispose(),
-});
-
-const accumulated = (gradients: Resident, update: Resident, storage: Bucket): Stepper => ({
-  async run(micro, lr, step) {
-    for (const t of gradients.state().values()) (t.data as Float32Array).fill(0);
-    const params = Object.fromEntries([...update.state()].filter(([name]) => name.startsWith("params.")));
-    let loss = 0;
-    for (const feeds of micro) {
-      const out = await gradients.run({ ...named(feeds), ...params });
-      loss += numberOf(out.loss) / micro.length;
-    }
-    const given = [...gradients.state()].map(([name, t]) => [name.replace(/^grads\./, "given."), t] as const);
-    const out = await update.run({ ...Object.fromEntries(given), ...scalars(lr, step) });
-    return { loss, gradNorm: numberOf(out.gradNorm) };
-  },
-  weights: () => weightsOf(update.state(), storage),
-  state: () => update.state(),
-  load: (state) => update.load(state),
-  revert: () => update.revert(),
-  async dispose() {
-    await gradients.dispose();
-    await update.dispose();
-  },
-});
-
-/** Copies the model's weights into a stepper whose optimizer has seen nothing. */
-const begin = (made: Stepper, model: Model): void => {
-  const views = made.weights();
-  for (const [path, w] of entries<Weight>(model.weights)) {
-    (views.get(path)!.data as Float32Array).set((w as Tensor).data as Float32Array);
-  }
-};
-
-/** Compiles the step for `engine` and loads the model's weights into it. */
-export const stepper = async (engine: Engine, model: Model, options: StepOptions): Promise<Stepper> => {
-  const stored = storage(model, options);
-  const once = (options.accumulate ?? 1) === 1;
-  const update = await compileStep(engine, (once ? fusedStep : applyStep)(model, options));
-  const made = once
-    ? whole(update, stored)
-    : accumulated(await compileStep(engine, gradStep(model, options)), update, stored);
-  begin(made, model);
-  return made;
-};
-
-/** A dropout seed for a micro-batch: distinct for each (run seed, step, micro-batch). */
-export const seedTensor = (seed: number, step: number, micro: number): Tensor =>
-  tensorOf("int32", [], [(Math.imul(seed, 0x9e3779b1) + Math.imul(step, 0x85ebca6b) + micro) | 0]);

@@ -50,7 +50,7 @@ export const validator = async (engine: Engine, model: Model, windows: Windows) 
     const v = given as unknown as { params: Tree<Value>; inputIds: Value; labels: Value };
     return totals(model, v.params, v.inputIds, v.labels);
   }) as unknown as Program;
-  const session = await compile(engine, program);
+  const session = await compile(engine, program, { idle: "sleep" });
   return {
     run: (weights: ReadonlyMap<string, Tensor>): Promise<HeldOut> =>
       average(

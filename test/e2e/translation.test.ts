@@ -16,7 +16,7 @@ import { greedySearch, seq2seqDecoderOf } from "../../src/serve/seq2seqDecoder.t
 import { type ExportDtype, exportDtypes, graphFile } from "../../src/ship/dtype.ts";
 import { onnxGraphs } from "../../src/ship/export.ts";
 import { pairBatch, sequenceToSequence } from "../../src/train/seq2seqObjective.ts";
-import { stepper } from "../../src/train/step.ts";
+import { stepper } from "../../src/train/stepper.ts";
 import { mapTree, type Tree } from "../../src/util/tree.ts";
 
 const words = [

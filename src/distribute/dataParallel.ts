@@ -1,0 +1,100 @@
+/**
+ * Data parallelism (Goyal et al. 2017, https://arxiv.org/abs/1706.02677) with sharded optimizer state: each
+ * rank takes an equal share of every batch. The gradient is the mean of the ranks' means, as in PyTorch's
+ * DistributedDataParallel, so where rows count differently (padding) it is not that of the whole batch.
+ */
+import type { Feeds } from "../engine/engine.ts";
+import type { Tensor } from "../ir/tensor.ts";
+import { rankPlans } from "../train/plan.ts";
+import { openRank, type Rank } from "../train/rank.ts";
+import type { StepOptions } from "../train/step.ts";
+import { asBatch, type MakeStepper, type Stepper, under, weightsOf } from "../train/stepper.ts";
+import { ConfigError } from "../util/errors.ts";
+import type { Crew, Team } from "./team.ts";
+
+type Tensors = ReadonlyMap<string, Tensor>;
+
+/**
+ * The share of a rank in a micro-batch: an equal part of what has rows for each sequence, the whole of all
+ * else, and a dropout seed of its own.
+ */
+const shareOf = (feeds: Feeds, rank: number, { batch, ranks }: { batch: number; ranks: number }): Feeds => {
+  const cut = ([name, t]: [string, Tensor]): [string, Tensor] => {
+    const [rows = 0] = t.shape;
+    if (name === "seed") {
+      return [name, { ...t, data: Int32Array.of(Number(t.data[0]) ^ Math.imul(rank, 0x9e3779b1)) }];
+    }
+    if (rows === 0 || rows % batch !== 0) return [name, t];
+    const size = t.data.length / ranks;
+    const shape = [rows / ranks, ...t.shape.slice(1)];
+    return [name, { ...t, shape, data: t.data.slice(rank * size, (rank + 1) * size) }];
+  };
+  return Object.fromEntries(Object.entries(feeds).map(cut));
+};
+
+const check = ({ batch }: StepOptions, { size }: Team): void => {
+  if (batch % size === 0) return;
+  throw new ConfigError(`a batch of ${batch} does not divide among ${size} replicas`, {
+    field: "train.replicas",
+    hint: "make the batch a multiple of the replicas",
+  });
+};
+
+/** Params, and every rank's optimizer state: the same names for any number of ranks. */
+const allState = async (first: Rank, crew: Crew, others: readonly number[]): Promise<Tensors> => {
+  const parts = await Promise.all(others.map((r) => crew.order(r, { do: "opt" })));
+  return new Map([
+    ...Array.from(first.params(), ([path, t]) => [`params.${path}`, t] as const),
+    ...[first.opt(), ...parts].flatMap((part) =>
+      Array.from(part!, ([path, t]) => [`opt.${path}`, t] as const),
+    ),
+  ]);
+};
+
+const stepperOf = (first: Rank, crew: Crew, { size }: Team, { batch }: StepOptions): Stepper => {
+  const others = Array.from({ length: size - 1 }, (_, i) => i + 1);
+  return {
+    async run(micro, lr, step) {
+      const share = (rank: number) =>
+        micro.map((feeds) => asBatch(shareOf(feeds, rank, { batch, ranks: size })));
+      const orders = others.map((r) => crew.order(r, { do: "step", micro: share(r), lr, step }));
+      const [result] = await Promise.all([first.step(share(0), lr, step), ...orders]);
+      return result;
+    },
+    weights: () => first.params(),
+    state: () => allState(first, crew, others),
+    async load(state) {
+      const [params, opt] = [under("params.", state), under("opt.", state)];
+      first.load(params, opt);
+      await Promise.all(others.map((r) => crew.order(r, { do: "load", params, opt })));
+    },
+    async dispose() {
+      await crew.end();
+      await first.dispose();
+    },
+  };
+};
+
+/**
+ * Training on all ranks of `team`, the caller being the first. Throws ConfigError where the batch does not
+ * divide among them, or clipping by the norm does not come first.
+ */
+export const dataParallel =
+  (team: Team): MakeStepper =>
+  async (engine, model, options) => {
+    check(options, team);
+    const threads = Math.max(1, Math.floor(engine.threads / team.size));
+    const plans = rankPlans(model, options, { ranks: team.size, threads });
+    const crew = await team.start(plans);
+    try {
+      const first = await openRank(engine, plans[0]!, crew.collective);
+      const params = weightsOf(model);
+      first.load(params);
+      const others = plans.slice(1).map((_, i) => crew.order(i + 1, { do: "load", params }));
+      await Promise.all(others);
+      return stepperOf(first, crew, team, options);
+    } catch (error) {
+      await crew.end();
+      throw error;
+    }
+  };

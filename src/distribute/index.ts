@@ -1,0 +1,3 @@
+/** Training on several ranks. */
+export * from "./dataParallel.ts";
+export * from "./team.ts";

@@ -1,0 +1,33 @@
+/** How many threads share a run's batches. */
+import { dataParallel } from "../distribute/dataParallel.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Model } from "../models/model.ts";
+import { countParams } from "../nn/param.ts";
+import { threadTeam } from "../node/threadTeam.ts";
+import type { MakeStepper } from "../train/stepper.ts";
+import type { TrainingOptions } from "./options.ts";
+
+/**
+ * Params up to which replicas pay. Measured on two cores, against two threads inside each op: a step takes
+ * 0.73 of the time at 1 M params, 0.93 at 4 M, 0.98 at 21 M and 1.05 at 91 M.
+ */
+const SMALL = 16e6;
+
+/** Where none are asked for: a small model gets as many as there are threads and the batch divides into. */
+const replicasOf = ({ replicas, batch }: TrainingOptions, model: Model, threads: number): number => {
+  if (replicas > 0) return replicas;
+  if (countParams(model.weights) > SMALL) return 1;
+  let count = Math.min(threads, batch);
+  while (batch % count !== 0) count--;
+  return count;
+};
+
+/** The training hook that makes `model` train on the options' replicas; nothing for one alone. */
+export const onReplicas = (
+  options: TrainingOptions,
+  model: Model,
+  engine: Engine,
+): { readonly stepper?: MakeStepper } => {
+  const count = replicasOf(options, model, engine.threads);
+  return count > 1 ? { stepper: dataParallel(threadTeam(count)) } : {};
+};

@@ -1,0 +1,38 @@
+/** What each rank of a run needs, worked out once before any of them starts. */
+import { onnxBytes } from "../engine/compile.ts";
+import { inPlaceStates } from "../engine/inPlace.ts";
+import { toOnnx } from "../formats/lower.ts";
+import { encodeOnnx } from "../formats/onnx.ts";
+import type { TensorType } from "../ir/tensor.ts";
+import type { Model } from "../models/model.ts";
+import { optimize } from "../rewrite/index.ts";
+import { entries, type Tree } from "../util/tree.ts";
+import { bucket, unbucketed } from "./bucket.ts";
+import type { RankPlan } from "./rank.ts";
+import { shardsOf } from "./shards.ts";
+import { gradientStep, paramTypes, type StepOptions, shardStateTypes, sumStep, updateStep } from "./step.ts";
+
+/** The plans of `ranks` ranks with `threads` threads each. */
+export const rankPlans = (
+  model: Model,
+  options: StepOptions,
+  { ranks, threads }: { readonly ranks: number; readonly threads: number },
+): readonly RankPlan[] => {
+  const joined = options.optimizer.elementwise === true;
+  const shards = shardsOf(paramTypes(model), ranks);
+  const gradient = onnxBytes(gradientStep(model, options, { ranks }), { halt: true });
+  return shards.map((shard): RankPlan => {
+    const { stored } = (joined ? bucket : unbucketed)(shard);
+    const update = toOnnx(optimize(updateStep(stored, options, { ranks })), { halt: true });
+    const sum = onnxBytes(sumStep(stored, options, { ranks }), { halt: true });
+    return {
+      shards,
+      joined,
+      opt: Object.fromEntries(entries<TensorType>(shardStateTypes(stored, options) as Tree<TensorType>)),
+      accumulates: (options.accumulate ?? 1) > 1,
+      threads,
+      graphs: { gradient, sum, update: encodeOnnx(update).model },
+      inPlace: [...inPlaceStates(update)],
+    };
+  });
+};

@@ -1,0 +1,192 @@
+/**
+ * One rank of a data-parallel run (ZeRO stage 1, Rajbhandari et al. 2020, https://arxiv.org/abs/1910.02054).
+ * Each rank holds all params and finds gradients for its share of the batch, but owns one shard, of which it
+ * alone has the optimizer's state: it adds up that shard's gradients, updates it and gives it to the others.
+ * A run without others is a run of one rank.
+ */
+import type { Engine, Feeds, Session } from "../engine/engine.ts";
+import { scalar } from "../ir/tensor.ts";
+import { bucket, unbucketed } from "./bucket.ts";
+import type { Collective, Parcel } from "./collective.ts";
+import {
+  allocate,
+  fillWith,
+  type Held,
+  holding,
+  numbers,
+  prefixed,
+  type ShardState,
+  shardState,
+  type Tensors,
+  takeBack,
+  tensorsOf,
+  typesOf,
+  viewer,
+} from "./held.ts";
+import type { Shard } from "./shards.ts";
+
+/** What a rank needs to know: plain data, so that it can be sent to another thread. */
+export interface RankPlan {
+  readonly shards: readonly Shard[];
+  /** Whether small params are stored joined (see bucket.ts). */
+  readonly joined: boolean;
+  /** The types of the own shard's optimizer state, by path. */
+  readonly opt: Shard;
+  /** Whether gradients of several micro-batches are added up. */
+  readonly accumulates: boolean;
+  /** Threads inside ops. */
+  readonly threads: number;
+  /** ONNX models of `gradientStep`, `sumStep` and `updateStep`. */
+  readonly graphs: { readonly gradient: Uint8Array; readonly sum: Uint8Array; readonly update: Uint8Array };
+  /** State that `updateStep` can write where it lies. */
+  readonly inPlace: readonly string[];
+}
+
+/** What came of an update. One whose loss or gradients are not finite was left out. */
+export interface StepResult {
+  readonly loss: number;
+  readonly gradNorm: number;
+}
+
+export interface Rank {
+  /**
+   * One update from this rank's share of the micro-batches; `step` counts from 1. All ranks take it together.
+   */
+  step(micro: readonly Feeds[], lr: number, step: number): Promise<StepResult>;
+  /** All params by path, as views; overwritten by later steps. */
+  params(): Tensors;
+  /** The optimizer's state of the own shard's params by path, as views; overwritten by later steps. */
+  opt(): Tensors;
+  /** Copies params, and of the optimizer's state what concerns the own shard, into this rank. */
+  load(params: Tensors, opt?: Tensors): void;
+  dispose(): Promise<void>;
+}
+
+interface Sessions {
+  readonly gradient: Session;
+  readonly sum: Session;
+  readonly update: Session;
+}
+
+const sessionsOf = async (engine: Engine, { graphs, threads }: RankPlan): Promise<Sessions> => {
+  const options = { inPlace: true, threads, idle: "sleep" } as const;
+  return {
+    gradient: await engine.load(graphs.gradient, options),
+    sum: await engine.load(graphs.sum, options),
+    update: await engine.load(graphs.update, options),
+  };
+};
+
+interface Setting {
+  readonly plan: RankPlan;
+  readonly collective: Collective;
+  readonly sessions: Sessions;
+  readonly shards: readonly Held[];
+  readonly own: Held;
+  readonly state: ShardState;
+}
+
+/** Finds the gradients of all shards from this rank's share, and returns its mean loss. */
+const finder = ({ plan, sessions, shards }: Setting) => {
+  const views = viewer();
+  const viewsOf = (prefix: string, of: "params" | "grads"): Feeds =>
+    Object.assign({}, ...shards.map((held) => views(prefix, held.bucket, held[of])));
+  return async (micro: readonly Feeds[]): Promise<number> => {
+    if (plan.accumulates) for (const { grads } of shards) for (const data of numbers(grads)) data.fill(0);
+    const sums = plan.accumulates ? viewsOf("sums", "grads") : {};
+    const loss = scalar(0);
+    const [feeds, fetches] = [viewsOf("params", "params"), { ...viewsOf("grads", "grads"), loss }];
+    let total = 0;
+    for (const batch of micro) {
+      await sessions.gradient.run({ ...feeds, ...sums, ...batch }, fetches);
+      total += loss.data[0] as number;
+    }
+    return total / micro.length;
+  };
+};
+
+interface Sums {
+  readonly grads: Tensors;
+  /** Of the squares of all elements, before and after they were limited. */
+  readonly squares: number;
+  readonly limited: number;
+}
+
+/** Adds up what each rank found for the own shard. */
+const adder = ({ collective: { rank }, sessions, own }: Setting) => {
+  const limits = sessions.sum.outputNames.includes("limited");
+  // Where values are limited their squares before are still read when those after are written.
+  const apart = limits ? allocate(typesOf(own.bucket)) : undefined;
+  return async (given: readonly Parcel[]): Promise<Sums> => {
+    const feeds = given.map((parcel, r) =>
+      prefixed(`given.r${r}`, r === rank ? own.grads : tensorsOf(own.bucket, parcel)),
+    );
+    const grads = apart ?? own.grads;
+    const [squares, limited] = [scalar(0), scalar(0)];
+    await sessions.sum.run(Object.assign({}, ...feeds), { ...prefixed("grads", grads), squares, limited });
+    const before = squares.data[0] as number;
+    return { grads, squares: before, limited: limits ? (limited.data[0] as number) : before };
+  };
+};
+
+/** Updates the own shard, and writes it into the copies that the other ranks have sent. */
+const updater = ({ collective: { rank }, sessions, own, state }: Setting) => {
+  return async (grads: Tensors, scalars: Feeds, given: readonly Parcel[]): Promise<void> => {
+    const feeds = { ...state.feeds(), ...prefixed("grads", grads), ...scalars };
+    await sessions.update.run(feeds, state.fetches());
+    state.advance();
+    const fresh = numbers(own.params);
+    for (const [r, parcel] of given.entries()) {
+      if (r === rank) continue;
+      for (const [i, data] of fresh.entries()) parcel[fresh.length + i]!.set(data);
+    }
+  };
+};
+
+const total = (parcels: readonly Parcel[], at: number): number =>
+  parcels.reduce((sum, [values]) => sum + values![at]!, 0);
+
+/** The three rounds of a step: gradients to their owners, what all must know, new params to all. */
+const stepper = (setting: Setting): Rank["step"] => {
+  const { collective, shards } = setting;
+  const [find, addUp, update] = [finder(setting), adder(setting), updater(setting)];
+  return async (micro, lr, step) => {
+    const loss = await find(micro);
+    // A copy of a shard's params travels along, to be filled by its owner: it comes back up to date.
+    const sent = shards.map(({ grads, params }) => [...numbers(grads), ...numbers(params)]);
+    const given = await collective.exchange(sent);
+    const { grads, squares, limited } = await addUp(given);
+    const facts = shards.map(() => [Float32Array.of(loss / shards.length, squares, limited)]);
+    const known = await collective.exchange(facts);
+    const result = { loss: total(known, 0), gradNorm: Math.sqrt(total(known, 1)) };
+    if (Number.isFinite(result.loss) && Number.isFinite(result.gradNorm)) {
+      const gradNorm = scalar(Math.sqrt(total(known, 2)));
+      await update(grads, { gradNorm, lr: scalar(lr), step: scalar(step) }, given);
+    }
+    const back = await collective.exchange(given);
+    shards.forEach((held, r) => {
+      if (r !== collective.rank) takeBack(held, back[r]!);
+    });
+    return result;
+  };
+};
+
+/** Loads a rank's graphs into `engine`. */
+export const openRank = async (engine: Engine, plan: RankPlan, collective: Collective): Promise<Rank> => {
+  const sessions = await sessionsOf(engine, plan);
+  const shards = plan.shards.map((shard) => holding((plan.joined ? bucket : unbucketed)(shard)));
+  const own = shards[collective.rank]!;
+  const state = shardState(own, plan);
+  return {
+    step: stepper({ plan, collective, sessions, shards, own, state }),
+    params: () => new Map(shards.flatMap(({ bucket: { view }, params }) => [...view(params)])),
+    opt: () => own.bucket.view(state.opt()),
+    load(params, opt) {
+      for (const held of shards) fillWith(held.bucket.view(held.params), params);
+      if (opt !== undefined) fillWith(own.bucket.view(state.opt()), opt);
+    },
+    async dispose() {
+      for (const session of Object.values(sessions)) await session.dispose();
+    },
+  };
+};

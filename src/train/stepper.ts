@@ -1,0 +1,92 @@
+/** What trains: weights and optimizer state that live in memory, and the steps on them. */
+import { compileStep, type Resident } from "../engine/compile.ts";
+import type { Engine, Feeds } from "../engine/engine.ts";
+import { scalar, type Tensor, tensorOf } from "../ir/tensor.ts";
+import type { Model } from "../models/model.ts";
+import type { Weight } from "../nn/param.ts";
+import { flatten } from "../util/tree.ts";
+import type { Bucket } from "./bucket.ts";
+import { alone } from "./collective.ts";
+import { fillWith } from "./held.ts";
+import { rankPlans } from "./plan.ts";
+import { openRank, type Rank, type StepResult } from "./rank.ts";
+import { fusedStep, type StepOptions, storage } from "./step.ts";
+
+/** Something that trains: holds weights and optimizer state, and takes steps on them. */
+export interface Stepper {
+  /**
+   * One update from `accumulate` micro-batches (feeds without the "batch." prefix); `step` counts from 1. An
+   * update whose loss or gradients are not finite is left out, and its result says so.
+   */
+  run(micro: readonly Feeds[], lr: number, step: number): Promise<StepResult>;
+  /** Weights by path; overwritten by later steps. */
+  weights(): ReadonlyMap<string, Tensor>;
+  /** Weights ("params.x") and optimizer state ("opt.y") by name; overwritten by later steps. */
+  state(): Promise<ReadonlyMap<string, Tensor>>;
+  load(state: ReadonlyMap<string, Tensor>): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+/** Makes a stepper that has the model's weights, and an optimizer that has seen nothing. */
+export type MakeStepper = (engine: Engine, model: Model, options: StepOptions) => Promise<Stepper>;
+
+type Tensors = ReadonlyMap<string, Tensor>;
+
+/** The model's weights by path. */
+export const weightsOf = (model: Model): Tensors => flatten<Weight>(model.weights) as Map<string, Tensor>;
+
+/** What stands under `prefix` in a state. */
+export const under = (prefix: string, state: Tensors): Map<string, Tensor> =>
+  new Map(
+    Array.from(state).flatMap(([name, t]) =>
+      name.startsWith(prefix) ? [[name.slice(prefix.length), t] as const] : [],
+    ),
+  );
+
+const prefixed = (prefix: string, tensors: Tensors): [string, Tensor][] =>
+  Array.from(tensors, ([path, t]) => [prefix + path, t]);
+
+/** Feeds as a step's programs name them. */
+export const asBatch = (feeds: Feeds): Feeds =>
+  Object.fromEntries(prefixed("batch.", new Map(Object.entries(feeds))));
+
+/** All of a step in one graph. */
+const whole = (update: Resident, { view }: Bucket): Stepper => ({
+  async run([feeds], lr, step) {
+    const out = await update.run({ ...asBatch(feeds!), lr: scalar(lr), step: scalar(step) });
+    const [loss, gradNorm] = [Number(out.loss!.data[0]), Number(out.gradNorm!.data[0])];
+    if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) update.revert();
+    return { loss, gradNorm };
+  },
+  weights: () => under("params.", view(update.state())),
+  state: async () => view(update.state()),
+  load: async (state) => fillWith(view(update.state()), state),
+  dispose: () => update.dispose(),
+});
+
+/** A step in three graphs, on one rank. */
+const single = (rank: Rank): Stepper => ({
+  run: (micro, lr, step) => rank.step(micro.map(asBatch), lr, step),
+  weights: () => rank.params(),
+  state: async () => new Map([...prefixed("params.", rank.params()), ...prefixed("opt.", rank.opt())]),
+  load: async (state) => rank.load(under("params.", state), under("opt.", state)),
+  dispose: () => rank.dispose(),
+});
+
+/** Compiles the step for `engine` and loads the model's weights into it. */
+export const stepper: MakeStepper = async (engine, model, options) => {
+  if ((options.accumulate ?? 1) > 1) {
+    const [plan] = rankPlans(model, options, { ranks: 1, threads: engine.threads });
+    const rank = await openRank(engine, plan!, alone);
+    rank.load(weightsOf(model));
+    return single(rank);
+  }
+  const update = await compileStep(engine, fusedStep(model, options));
+  const made = whole(update, storage(model, options));
+  fillWith(made.weights(), weightsOf(model));
+  return made;
+};
+
+/** A dropout seed for a micro-batch: distinct for each (run seed, step, micro-batch). */
+export const seedTensor = (seed: number, step: number, micro: number): Tensor =>
+  tensorOf("int32", [], [(Math.imul(seed, 0x9e3779b1) + Math.imul(step, 0x85ebca6b) + micro) | 0]);
