@@ -223,3 +223,37 @@ test("passes compose: cut, taught, quantized, each with its lineage", async () =
   await expect(quantize({ bits: 4 }).run(int8, context)).rejects.toThrow(/is int8 already/);
   await expect(dropLayers({ keep: 9 }).run(teacher, context)).rejects.toThrow(/1 to the model's 4 layers/);
 });
+
+describe("frozen weights", () => {
+  const frozen = (path: string): boolean => path.endsWith(".bias") || path.startsWith("transformer.h.0.");
+  const given = options({ validation, evalEvery: 4, frozen });
+
+  test.each([
+    ["in one graph", {}],
+    ["in three", { accumulate: 2 }],
+  ])("stay as they are to the last bit, %s, and the others learn", async (_, more) => {
+    const before = numbers(fresh());
+    const { model, valLoss } = await train(engine, fresh(), source, { ...given, ...more });
+    for (const [path, values] of numbers(model)) {
+      if (frozen(path)) expect(values, path).toEqual(before.get(path));
+      else expect(values, path).not.toEqual(before.get(path));
+    }
+    const { loss } = await heldOutLoss(engine, model, validation);
+    expect(loss).toBeCloseTo(valLoss!, 5);
+  });
+
+  test("training goes on from a checkpoint, which does not hold them", async () => {
+    const { checkpoints, saved } = memory();
+    const straight = await train(engine, fresh(), source, { ...given, checkpoints, checkpointEvery: 5 });
+    const from: Checkpoints = { save: async () => {}, load: async () => saved[0]! };
+    const rest = await train(engine, fresh(), source, { ...given, checkpoints: from, resume: true });
+    expect(numbers(rest.model)).toEqual(numbers(straight.model));
+    expect([...saved[0]!.state.keys()].filter((name) => name.includes("bias"))).toEqual([]);
+  });
+
+  test("freezing everything is refused", async () => {
+    await expect(train(engine, fresh(), source, options({ frozen: () => true }))).rejects.toThrow(
+      /train.freeze.*nothing to train/,
+    );
+  });
+});

@@ -86,6 +86,8 @@ export default async function nanogptCpu({ log, args }) {
     optimizer: adamw({ b1: 0.9, b2: 0.99, weightDecay: 0.1 }),
     schedule: cosineSchedule({ lrPeak: 1e-3, lrMin: 1e-4, warmup: 100, steps: STEPS }),
     clipNorm: 1,
+    // The recipe has no biases; here they are zero and stay so.
+    frozen: (path) => path.endsWith(".bias"),
     validation: windows(held, T)
       .filter((_, i) => i % 7 === 0)
       .slice(0, 20),

@@ -116,6 +116,7 @@ export const groups = {
       "inverseSqrt",
     ]),
     n("--weight-decay <x>", "train.weightDecay", "decoupled weight decay of matrices"),
+    t("--freeze <patterns...>", "train.freeze", "weights that stay as they are, such as 'transformer.w*'"),
     n("--clip-norm <x>", "train.clipNorm", "largest global norm of gradients (0: none)"),
     n("--clip-value <x>", "train.clipValue", "largest element of a gradient (0: none)"),
     n("--eval-every <n>", "train.evalEvery", "updates between held-out measurements"),

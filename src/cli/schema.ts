@@ -77,6 +77,7 @@ const train = {
   warmup: int,
   schedule: choice("constant", "linear", "cosine", "wsd", "inverseSqrt"),
   weightDecay: number,
+  freeze: texts,
   clipNorm: number,
   clipValue: number,
   evalEvery: int,

@@ -1,5 +1,5 @@
 /** Matrix products. Transposes and scales are attributes, so that no transposed copy is ever made. */
-import { apply, type Op, type Value } from "../ir/op.ts";
+import { apply, isConstant, type Op, type Value } from "../ir/op.ts";
 import { broadcast, product, sameDtype } from "../ir/shape.ts";
 import { type Dim, shapeText } from "../ir/tensor.ts";
 import { ShapeError } from "../util/errors.ts";
@@ -79,6 +79,10 @@ export const matmul = (a: Value, b: Value, options: MatmulOptions = {}): Value =
   return apply(matmulOp, [a, b], { transA, transB, alpha })[0];
 };
 
+/** Whether a value is a constant of zeros, as a bias that is not trained may be. */
+const isZero = ({ node }: Value): boolean =>
+  isConstant(node) && (node.attrs.value.data as Float32Array).every((v) => v === 0);
+
 const affineOp: Op<[x: Value, w: Value, b: Value], Record<never, never>, [Value]> = {
   name: "affine",
   infer: ([x, w, b]) => {
@@ -100,6 +104,7 @@ const affineOp: Op<[x: Value, w: Value, b: Value], Record<never, never>, [Value]
     matmul(x, g, { transA: true }),
     sum(g, [0]),
   ],
+  simplify: ([x, w, b]) => (isZero(b) ? matmul(x, w) : undefined),
   onnx: (emit, [x, w, b]) => emit.node("Gemm", [x, w, b]),
 };
 

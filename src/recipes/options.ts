@@ -102,6 +102,8 @@ export interface TrainingOptions {
   readonly warmup: number;
   readonly schedule: ScheduleOptions["kind"];
   readonly weightDecay: number;
+  /** Weights that stay as they are: dotted paths, where * stands for anything. */
+  readonly freeze: readonly string[];
   /** 0: no clipping. */
   readonly clipNorm: number;
   readonly clipValue: number;
@@ -192,6 +194,7 @@ export const defaults: RunOptions = {
     warmup: 50,
     schedule: "cosine",
     weightDecay: 0.1,
+    freeze: [],
     clipNorm: 1,
     clipValue: 0,
     evalEvery: 160,

@@ -11,6 +11,7 @@ import { scheduleOf } from "../optim/schedule.ts";
 import { checkpointsIn } from "../train/checkpoint.ts";
 import { type MetricsRow, type TrainOptions, type TrainResult, train } from "../train/loop.ts";
 import { type Corpus, corpus, heldOut, trainingSource } from "./corpus.ts";
+import { freezing } from "./freeze.ts";
 import type { RecipeHooks } from "./hooks.ts";
 import type { RunOptions, TrainingOptions } from "./options.ts";
 import { onReplicas } from "./replicas.ts";
@@ -123,6 +124,7 @@ const pretrain = async (
   const result = await train(engine, model, source, {
     ...loopOptions(t, shape.n_positions, seed),
     ...onReplicas(t, model, engine),
+    ...(t.freeze.length > 0 ? { frozen: freezing(t.freeze, model.weights) } : {}),
     record: { name: "train", options: { ...t } as unknown as Json },
     validation: heldOut(data, t.batch, shape.n_positions, WATCHED).windows,
     checkpoints: checkpointsIn(store, identity(options, data)),

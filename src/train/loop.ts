@@ -190,7 +190,7 @@ const finished = (model: Model, run: Run, ended: TrainResult["ended"]): TrainRes
   return {
     model: {
       ...model,
-      weights: mapTree<Weight, Weight>(model.weights, (_, path) => weights.get(path)!),
+      weights: mapTree<Weight, Weight>(model.weights, (w, path) => weights.get(path) ?? w),
       history: [...model.history, record],
     },
     steps: progress.step,

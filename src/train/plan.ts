@@ -19,7 +19,7 @@ export const rankPlans = (
   { ranks, threads }: { readonly ranks: number; readonly threads: number },
 ): readonly RankPlan[] => {
   const joined = options.optimizer.elementwise === true;
-  const shards = shardsOf(paramTypes(model), ranks);
+  const shards = shardsOf(paramTypes(model, options), ranks);
   const gradient = onnxBytes(gradientStep(model, options, { ranks }), { halt: true });
   return shards.map((shard): RankPlan => {
     const { stored } = (joined ? bucket : unbucketed)(shard);

@@ -7,13 +7,13 @@ import type { Value } from "../ir/op.ts";
 import { type Program, trace } from "../ir/program.ts";
 import type { TensorType } from "../ir/tensor.ts";
 import type { Architecture, Model } from "../models/model.ts";
-import { isPacked, type Weight } from "../nn/param.ts";
+import { asConstants, isPacked, type Param, type Weight } from "../nn/param.ts";
 import { add, mul } from "../ops/elementwise.ts";
 import { sumOfSquares } from "../ops/reduce.ts";
 import { clipByGlobalNorm, clipByValue, globalNorm, limited } from "../optim/clip.ts";
 import { applyUpdates, chain, type Optimizer } from "../optim/transform.ts";
 import { ConfigError } from "../util/errors.ts";
-import { flatten, leaves, mapTree, type Tree } from "../util/tree.ts";
+import { entries, flatten, leaves, mapTree, type Tree } from "../util/tree.ts";
 import { type Bucket, bucket, unbucketed } from "./bucket.ts";
 import type { Objective } from "./objective.ts";
 
@@ -28,19 +28,33 @@ export interface StepOptions {
   readonly clipNorm?: number;
   /** Largest absolute value of a gradient's element. */
   readonly clipValue?: number;
+  /** Weights that stay as they are, by dotted path; they stand in the graph as constants. */
+  readonly frozen?: (path: string) => boolean;
 }
 
 type Types = Tree<TensorType>;
 
 const f32: TensorType = { dtype: "float32", shape: [] };
 
-export const paramTypes = (model: Model): Types =>
-  mapTree<Weight, TensorType>(model.weights, (w, path) => {
-    if (isPacked(w)) {
-      throw new ConfigError(`is ${w.kind}: only dense weights are trained`, { tensor: path });
-    }
-    return { dtype: w.dtype, shape: w.shape };
-  });
+/** The types of the weights that are trained, by path. */
+export const paramTypes = (
+  model: Model,
+  { frozen = () => false }: StepOptions,
+): Record<string, TensorType> => {
+  const trained: Record<string, TensorType> = {};
+  for (const [path, w] of entries<Weight>(model.weights)) {
+    if (isPacked(w)) throw new ConfigError(`is ${w.kind}: only dense weights are trained`, { tensor: path });
+    if (!frozen(path)) trained[path] = { dtype: w.dtype, shape: w.shape };
+  }
+  if (Object.keys(trained).length > 0) return trained;
+  throw new ConfigError("every weight is frozen: there is nothing to train", { field: "train.freeze" });
+};
+
+/** All of the model's params: those that are trained, and the frozen weights as constants. */
+const allParams = (model: Model, trained: Tree<Value>): Tree<Param> => {
+  const known = flatten<Value>(trained);
+  return mapTree<Param, Param>(asConstants(model.weights), (constant, path) => known.get(path) ?? constant);
+};
 
 const batchTypes = (model: Model, options: StepOptions) => {
   const { batch, context, objective } = options;
@@ -54,7 +68,7 @@ const batchTypes = (model: Model, options: StepOptions) => {
 
 /** How the step stores the params: joined where the optimizer allows it. */
 export const storage = (model: Model, options: StepOptions): Bucket =>
-  (options.optimizer.elementwise ? bucket : unbucketed)(paramTypes(model));
+  (options.optimizer.elementwise ? bucket : unbucketed)(paramTypes(model, options));
 
 /** Inputs of an objective that the model reads. */
 const modelInputs = ["attentionMask", "tokenTypeIds", "positionIds", "decoderInputIds"] as const;
@@ -62,10 +76,11 @@ const modelInputs = ["attentionMask", "tokenTypeIds", "positionIds", "decoderInp
 const lossOf = (
   model: Model,
   objective: Objective,
-  params: Tree<Value>,
+  trained: Tree<Value>,
   batch: Readonly<Record<string, Value>>,
 ) => {
   const arch: Architecture = model.arch;
+  const params = allParams(model, trained);
   const { inputIds, seed, ...rest } = batch;
   const given = Object.fromEntries(modelInputs.flatMap((name) => (rest[name] ? [[name, rest[name]]] : [])));
   const inputs = { inputIds: inputIds!, dropoutSeed: seed!, ...given };
@@ -121,7 +136,7 @@ export interface Parts {
  * With `accumulate` they are added to `sums`.
  */
 export const gradientStep = (model: Model, options: StepOptions, { ranks }: Parts): Program => {
-  const params = paramTypes(model);
+  const params = paramTypes(model, options);
   const { accumulate = 1 } = options;
   const batch = batchTypes(model, { ...options, batch: options.batch / ranks });
   const spec = { params, batch, ...(accumulate > 1 ? { sums: params } : {}) };

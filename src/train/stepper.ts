@@ -19,7 +19,7 @@ export interface Stepper {
    * update whose loss or gradients are not finite is left out, and its result says so.
    */
   run(micro: readonly Feeds[], lr: number, step: number): Promise<StepResult>;
-  /** Weights by path; overwritten by later steps. */
+  /** The weights that are trained, by path; overwritten by later steps. */
   weights(): ReadonlyMap<string, Tensor>;
   /** Weights ("params.x") and optimizer state ("opt.y") by name; overwritten by later steps. */
   state(): Promise<ReadonlyMap<string, Tensor>>;

@@ -8,7 +8,7 @@ import type { Model } from "../models/model.ts";
 import { asConstants, type Param, type Weight } from "../nn/param.ts";
 import { mul } from "../ops/elementwise.ts";
 import { sum } from "../ops/structure.ts";
-import { mapTree, type Tree } from "../util/tree.ts";
+import { flatten, mapTree, type Tree } from "../util/tree.ts";
 import { tokenLosses } from "./objective.ts";
 
 /** Windows of held-out tokens: `inputIds` [B, T] and `labels` [B * T] int32, padding labelled IGNORE. */
@@ -51,12 +51,14 @@ export const validator = async (engine: Engine, model: Model, windows: Windows) 
     return totals(model, v.params, v.inputIds, v.labels);
   }) as unknown as Program;
   const session = await compile(engine, program, { idle: "sleep" });
+  const own = flatten<Weight>(model.weights) as Map<string, Tensor>;
   return {
+    /** The loss of `weights`, and of the model's own where one is not among them. */
     run: (weights: ReadonlyMap<string, Tensor>): Promise<HeldOut> =>
       average(
         session,
         windows,
-        Object.fromEntries(Array.from(weights, ([path, t]) => [`params.${path}`, t])),
+        Object.fromEntries([...own, ...weights].map(([path, t]) => [`params.${path}`, t])),
       ),
     dispose: () => session.dispose(),
   };
