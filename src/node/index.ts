@@ -12,6 +12,7 @@ export { htmlToText } from "./readHtml.ts";
 export * from "./static.ts";
 export * from "./store.ts";
 export * from "./template.ts";
+export { threadTeam } from "./threadTeam.ts";
 export * from "./tokenizePool.ts";
 export * from "./tokenizerFiles.ts";
 export * from "./trial.ts";

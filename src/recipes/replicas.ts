@@ -8,8 +8,8 @@ import type { MakeStepper } from "../train/stepper.ts";
 import type { TrainingOptions } from "./options.ts";
 
 /**
- * Params up to which replicas pay. Measured on two cores, against two threads inside each op: a step takes
- * 0.73 of the time at 1 M params, 0.93 at 4 M, 0.98 at 21 M and 1.05 at 91 M.
+ * Params up to which replicas pay. On two cores, against two threads inside each op, a step takes 0.73 of the
+ * time at 1.1 M params, 0.93 at 4.3 M, 1.03 at 21 M and 1.05 at 91 M (`bench replicas`).
  */
 const SMALL = 16e6;
 
