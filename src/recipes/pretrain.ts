@@ -14,7 +14,7 @@ import { type Corpus, corpus, heldOut, trainingSource } from "./corpus.ts";
 import { freezing } from "./freeze.ts";
 import type { RecipeHooks } from "./hooks.ts";
 import type { RunOptions, TrainingOptions } from "./options.ts";
-import { onReplicas } from "./replicas.ts";
+import { onReplicas, replicasOf } from "./replicas.ts";
 import { newModel, startOf } from "./start.ts";
 import type { Task } from "./ui.ts";
 
@@ -116,7 +116,9 @@ const pretrain = async (
   const run = join(options.out, "run");
   const millions = (countParams(model.weights) / 1e6).toFixed(2);
   const { layers } = model.arch.cache(model.config);
-  ui.line(`model: ${model.arch.name}, ${layers} layers, ${millions} M parameters`);
+  const replicas = replicasOf(t, model, engine);
+  const shared = replicas > 1 ? `, trained on ${replicas} replicas` : "";
+  ui.line(`model: ${model.arch.name}, ${layers} layers, ${millions} M parameters${shared}`);
   const store = checkpointStore(join(run, "checkpoints"), { onWarning: (line) => ui.warn(line) });
   const task = ui.task("training", t.steps);
   const { onRow, curve } = follow("full", task, join(run, "metrics.jsonl"));

@@ -13,8 +13,15 @@ import type { TrainingOptions } from "./options.ts";
  */
 const SMALL = 16e6;
 
-/** Where none are asked for: a small model gets as many as there are threads and the batch divides into. */
-const replicasOf = ({ replicas, batch }: TrainingOptions, model: Model, threads: number): number => {
+/**
+ * The replicas that `model` trains on. Where the options leave it open, a small model gets as many as there
+ * are threads and the batch divides into, and a large one a single one.
+ */
+export const replicasOf = (
+  { replicas, batch }: TrainingOptions,
+  model: Model,
+  { threads }: Engine,
+): number => {
   if (replicas > 0) return replicas;
   if (countParams(model.weights) > SMALL) return 1;
   let count = Math.min(threads, batch);
@@ -28,6 +35,6 @@ export const onReplicas = (
   model: Model,
   engine: Engine,
 ): { readonly stepper?: MakeStepper } => {
-  const count = replicasOf(options, model, engine.threads);
+  const count = replicasOf(options, model, engine);
   return count > 1 ? { stepper: dataParallel(threadTeam(count)) } : {};
 };
