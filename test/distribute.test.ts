@@ -3,13 +3,14 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { batches, evalBatches } from "../src/data/index.ts";
 import { dataParallel } from "../src/distribute/index.ts";
 import type { Engine } from "../src/engine/engine.ts";
-import { scalar, type Tensor, tensor } from "../src/ir/tensor.ts";
+import { scalar, type Tensor, tensor, tensorOf } from "../src/ir/tensor.ts";
 import { gpt2, gpt2Config } from "../src/models/gpt2.ts";
 import type { Model } from "../src/models/model.ts";
 import { initialize, type Weight } from "../src/nn/param.ts";
 import { nodeEngine } from "../src/node/engine.ts";
 import { threadTeam } from "../src/node/threadTeam.ts";
 import { mul } from "../src/ops/elementwise.ts";
+import { mean } from "../src/ops/reduce.ts";
 import { chain, clipByGlobalNorm, optimizers } from "../src/optim/index.ts";
 import type { Checkpoints, Snapshot } from "../src/train/checkpoint.ts";
 import {
@@ -153,6 +154,26 @@ test("an update that is not finite is left out on all replicas, and leaves no tr
   expect(rows.filter(({ event }) => event !== undefined)).toHaveLength(1);
   for (const values of numbers(model).values()) expect(values.every(Number.isFinite)).toBe(true);
   expect(rows.at(-1)!.loss!).toBeLessThan(rows[0]!.loss!);
+});
+
+test("an input without rows for the sequences goes to every replica whole", async () => {
+  const objective: Objective = {
+    name: "weighted",
+    inputs: (shape) => ({ ...languageModelling.inputs(shape), weights: { dtype: "float32", shape: [B] } }),
+    loss: (outputs, { weights, ...rest }) => mul(languageModelling.loss(outputs, rest), mean(weights!)),
+  };
+  const weighted: BatchSource = async (index) => ({
+    ...(await source(index)),
+    weights: tensorOf("float32", [B], [0.5, 1, 2, 4]),
+  });
+  const losses = async (replicas: number) => {
+    const rows: MetricsRow[] = [];
+    const more = { objective, onRow: (row: MetricsRow) => rows.push(row) };
+    await train(engine, fresh(), weighted, options(replicas, more));
+    return rows.map(({ loss }) => loss!);
+  };
+  const [one, two] = [await losses(1), await losses(2)];
+  for (const [i, loss] of two.entries()) expect(loss / one[i]!, `step ${i + 1}`).toBeCloseTo(1, 4);
 });
 
 describe("what cannot be trained so", () => {

@@ -4,10 +4,10 @@
  * DistributedDataParallel, so where rows count differently (padding) it is not that of the whole batch.
  */
 import type { Feeds } from "../engine/engine.ts";
-import type { Tensor } from "../ir/tensor.ts";
+import { sizeOf, type Tensor, type TensorType } from "../ir/tensor.ts";
 import { rankPlans } from "../train/plan.ts";
 import { openRank, type Rank } from "../train/rank.ts";
-import type { StepOptions } from "../train/step.ts";
+import { batchTypes, type StepOptions } from "../train/step.ts";
 import { asBatch, type MakeStepper, type Stepper, under, weightsOf } from "../train/stepper.ts";
 import { ConfigError } from "../util/errors.ts";
 import type { Crew, Team } from "./team.ts";
@@ -15,18 +15,17 @@ import type { Crew, Team } from "./team.ts";
 type Tensors = ReadonlyMap<string, Tensor>;
 
 /**
- * The share of a rank in a micro-batch: an equal part of what has rows for each sequence, the whole of all
- * else, and a dropout seed of its own.
+ * The share of rank `rank` in a micro-batch, as `types` has it: an equal part of what has rows for each
+ * sequence, the whole of all else, and a dropout seed of its own.
  */
-const shareOf = (feeds: Feeds, rank: number, { batch, ranks }: { batch: number; ranks: number }): Feeds => {
+const shareOf = (feeds: Feeds, rank: number, types: Readonly<Record<string, TensorType>>): Feeds => {
   const cut = ([name, t]: [string, Tensor]): [string, Tensor] => {
-    const [rows = 0] = t.shape;
     if (name === "seed") {
       return [name, { ...t, data: Int32Array.of(Number(t.data[0]) ^ Math.imul(rank, 0x9e3779b1)) }];
     }
-    if (rows === 0 || rows % batch !== 0) return [name, t];
-    const size = t.data.length / ranks;
-    const shape = [rows / ranks, ...t.shape.slice(1)];
+    const shape = (types[name]?.shape ?? t.shape) as readonly number[];
+    const size = sizeOf(shape);
+    if (size === t.data.length) return [name, t];
     return [name, { ...t, shape, data: t.data.slice(rank * size, (rank + 1) * size) }];
   };
   return Object.fromEntries(Object.entries(feeds).map(cut));
@@ -51,12 +50,13 @@ const allState = async (first: Rank, crew: Crew, others: readonly number[]): Pro
   ]);
 };
 
-const stepperOf = (first: Rank, crew: Crew, { size }: Team, { batch }: StepOptions): Stepper => {
+type Share = (feeds: Feeds, rank: number) => Feeds;
+
+const stepperOf = (first: Rank, crew: Crew, size: number, shareOf: Share): Stepper => {
   const others = Array.from({ length: size - 1 }, (_, i) => i + 1);
   return {
     async run(micro, lr, step) {
-      const share = (rank: number) =>
-        micro.map((feeds) => asBatch(shareOf(feeds, rank, { batch, ranks: size })));
+      const share = (rank: number) => micro.map((feeds) => asBatch(shareOf(feeds, rank)));
       const orders = others.map((r) => crew.order(r, { do: "step", micro: share(r), lr, step }));
       const [result] = await Promise.all([first.step(share(0), lr, step), ...orders]);
       return result;
@@ -92,7 +92,8 @@ export const dataParallel =
       first.load(params);
       const others = plans.slice(1).map((_, i) => crew.order(i + 1, { do: "load", params }));
       await Promise.all(others);
-      return stepperOf(first, crew, team, options);
+      const types = batchTypes(model, options, { ranks: team.size });
+      return stepperOf(first, crew, team.size, (feeds, rank) => shareOf(feeds, rank, types));
     } catch (error) {
       await crew.end();
       throw error;

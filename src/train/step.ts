@@ -56,12 +56,24 @@ const allParams = (model: Model, trained: Tree<Value>): Tree<Param> => {
   return mapTree<Param, Param>(asConstants(model.weights), (constant, path) => known.get(path) ?? constant);
 };
 
-const batchTypes = (model: Model, options: StepOptions) => {
-  const { batch, context, objective } = options;
+/** Gradients that an update is made of. */
+export interface Parts {
+  /** Ranks that each take an equal share of every micro-batch. */
+  readonly ranks: number;
+}
+
+/** The types of a rank's share of a micro-batch. */
+export const batchTypes = (
+  model: Model,
+  options: StepOptions,
+  { ranks }: Parts,
+): Record<string, TensorType> => {
+  const { context, objective } = options;
+  const batch = options.batch / ranks;
   const vocab = (model.config as { vocab_size: number }).vocab_size;
   return {
-    inputIds: { dtype: "int32", shape: [batch, context] } as TensorType,
-    seed: { dtype: "int32", shape: [] } as TensorType,
+    inputIds: { dtype: "int32", shape: [batch, context] },
+    seed: { dtype: "int32", shape: [] },
     ...objective.inputs({ batch, context, vocab }),
   };
 };
@@ -114,7 +126,7 @@ export const fusedStep = (model: Model, options: StepOptions): Program => {
   const spec = {
     params,
     opt: clipped(options).state(params),
-    batch: batchTypes(model, options),
+    batch: batchTypes(model, options, { ranks: 1 }),
     lr: f32,
     step: f32,
   };
@@ -125,12 +137,6 @@ export const fusedStep = (model: Model, options: StepOptions): Program => {
   }) as unknown as Program;
 };
 
-/** Gradients that an update is made of. */
-export interface Parts {
-  /** Ranks that each take an equal share of every micro-batch. */
-  readonly ranks: number;
-}
-
 /**
  * The first of three programs: the gradients of a rank's share of a micro-batch, as its part of the mean.
  * With `accumulate` they are added to `sums`.
@@ -138,7 +144,7 @@ export interface Parts {
 export const gradientStep = (model: Model, options: StepOptions, { ranks }: Parts): Program => {
   const params = paramTypes(model, options);
   const { accumulate = 1 } = options;
-  const batch = batchTypes(model, { ...options, batch: options.batch / ranks });
+  const batch = batchTypes(model, options, { ranks });
   const spec = { params, batch, ...(accumulate > 1 ? { sums: params } : {}) };
   return trace(spec, (given) => {
     const v = given as unknown as { params: Tree<Value>; sums?: Tree<Value>; batch: Record<string, Value> };
