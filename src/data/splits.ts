@@ -105,7 +105,7 @@ export const splitOf = (table: SplitTable, shares: SplitShares, seed: number): U
     const needs = parts === 3 ? "training, validation and test" : "training and held-out";
     const left = order.length === 1 ? "1 document" : `${order.length} documents`;
     throw new DataError(`${left} left: ${needs} text need one each`, {
-      hint: "give more files, or one file of several documents (text files are cut at blank lines)",
+      hint: "give more files, or one of more than 16 KB, which is cut at blank lines",
     });
   }
   const total = order.reduce((sum, { bytes }) => sum + bytes, 0);

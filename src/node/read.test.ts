@@ -67,6 +67,15 @@ test("a large text file becomes documents cut at blank lines, and nothing is los
   expect(list[1]!.id).toMatch(/long\.txt:\d+$/);
 });
 
+test("a small text file is one document, or several where it is to be cut", async () => {
+  const text = `${"a line of prose\n".repeat(40)}\n`.repeat(60);
+  const path = await put("small.txt", text);
+  expect(await read([path])).toHaveLength(1);
+  const cut = await read([path], { wholeBytes: 0 });
+  expect(cut.length).toBeGreaterThan(3);
+  expect(cut.map((d) => d.text).join("")).toBe(text);
+});
+
 const failure = async (paths: string[], options: ReadOptions = {}): Promise<DataError> =>
   read(paths, options).then(
     () => expect.unreachable("it should have failed"),

@@ -17,6 +17,8 @@ export interface ReadOptions extends RowOptions, UnpackLimits {
   readonly onSkip?: (error: DataError) => void;
   /** Largest record or whole document, bytes. */
   readonly maxRecordBytes?: number;
+  /** Text files above so many bytes are cut at blank lines into documents (256 KiB unless told). */
+  readonly wholeBytes?: number;
   /** Which files of a folder are read; the known kinds unless told. */
   readonly accept?: (path: string) => boolean;
   /** "auto" reads records that are not UTF-8 as Windows-1252; "utf-8", the default, refuses them. */

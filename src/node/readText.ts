@@ -5,7 +5,7 @@ import { guarded, MAX_RECORD, type ReadOptions, withNote } from "./readOptions.t
 
 /**
  * Text files above WHOLE bytes are cut at blank lines into documents of about PIECE; without blank lines, of
- * LONGEST.
+ * LONGEST. `wholeBytes` may say otherwise.
  */
 const WHOLE = 2 ** 18;
 const PIECE = 2 ** 13;
@@ -46,12 +46,13 @@ export async function* textDocuments(path: string, options: ReadOptions): AsyncG
       const { text, note } = decodeText(bytes, { file: path }, offset, options.encoding);
       return withNote({ id: number === 1 ? path : `${path}:${number}`, text }, note);
     });
+  const { wholeBytes = WHOLE } = options;
   let held: Line[] | undefined = [];
   let size = 0;
   for await (const piece of pieces(path, options)) {
     size += piece.bytes.length;
     held?.push(piece);
-    if (size <= WHOLE) continue;
+    if (size <= wholeBytes) continue;
     for (const each of held ?? [piece]) {
       const made = document(each);
       if (made !== undefined) yield made;

@@ -69,7 +69,7 @@ const partsInMemory = async (
   options: RunOptions,
   { ui, signal }: CorpusHooks,
 ): Promise<{ readonly parts: Part[]; readonly skipped: string[] }> => {
-  const settings = await partSettings(options);
+  const settings = await partSettings(options, files);
   const { pipeline, read } = settings;
   const filters = await filterParts(settings);
   const skipped: string[] = [];

@@ -113,15 +113,19 @@ const readOptions = ({ data }: RunOptions): ReadOptions => {
   };
 };
 
-/** What each input is read and cleaned by. */
-export const partSettings = async (options: RunOptions): Promise<PartSettings> => {
+/** What each of `files` is read and cleaned by. A text that is all there is becomes several documents. */
+export const partSettings = async (
+  options: RunOptions,
+  files: readonly InputFile[],
+): Promise<PartSettings> => {
   const { decontaminate } = options.data;
   const evaluation = [];
   if (decontaminate.length > 0) {
     for (const { path } of await listInputs(decontaminate))
       evaluation.push({ path, sha256: await sha256Of(path) });
   }
-  return { pipeline: pipelineSettings(options), read: readOptions(options), evaluation };
+  const read = { ...readOptions(options), ...(files.length === 1 ? { wholeBytes: 0 } : {}) };
+  return { pipeline: pipelineSettings(options), read, evaluation };
 };
 
 /** UTF-16 units of a target that are held: more changes its n-grams little. */

@@ -76,7 +76,7 @@ export const makeShard = async (
     .map((file, place) => ({ ...file, place }))
     .filter((f) => f.place % shard.count === shard.index);
   const total = mine.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  const settings = await partSettings(options);
+  const settings = await partSettings(options, files);
   const clock = stageClock();
   const task = ui.task("reading and cleaning (MB)", Math.ceil(total / 1e6));
   const { onMade, sums } = partProgress(task, clock);
