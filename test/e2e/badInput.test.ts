@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -52,6 +53,19 @@ describe("text", () => {
     const skipped = await train(from, join(dir, "torn"), "--skip-bad-rows");
     expect(skipped.code, skipped.stderr).toBe(0);
     expect(skipped.stderr).toMatch(/warning: 2 records could not be read, such as: .*torn\.jsonl:17/);
+  });
+
+  it("of a single small file is enough, and that of a few lines is refused with what to do", async () => {
+    const from = join(dir, "single.txt");
+    const lines = sentences(1200).map((text, i) => (i % 9 === 8 ? `${text}\n` : text));
+    writeFileSync(from, lines.join("\n"));
+    expect(statSync(from).size).toBeLessThan(2 ** 18);
+    const trained = await train(from, join(dir, "single"));
+    expect(trained.code, trained.stderr).toBe(0);
+    writeFileSync(from, lines.slice(0, 20).join("\n"));
+    const refused = await train(from, join(dir, "few"));
+    expect(refused).toMatchObject({ code: 3, stderr: expect.stringContaining("1 document left") });
+    expect(refused.stderr).toContain("more than 16 KB");
   });
 
   it("without the wanted field is refused, naming the fields that there are", async () => {
