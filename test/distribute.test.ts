@@ -11,7 +11,7 @@ import { nodeEngine } from "../src/node/engine.ts";
 import { threadTeam } from "../src/node/threadTeam.ts";
 import { mul } from "../src/ops/elementwise.ts";
 import { mean } from "../src/ops/reduce.ts";
-import { chain, clipByGlobalNorm, optimizers } from "../src/optim/index.ts";
+import { chain, clipByGlobalNorm, type OptimizerName, optimizers } from "../src/optim/index.ts";
 import type { Checkpoints, Snapshot } from "../src/train/checkpoint.ts";
 import {
   type BatchSource,
@@ -86,7 +86,12 @@ const settings: [string, Partial<Options>][] = [
   ["lamb, accumulation", { optimizer: optimizers.lamb({}), accumulate: 2 }],
 ];
 
-describe.each(settings)("%s", (_, more) => {
+const others = (Object.keys(optimizers) as OptimizerName[]).map((name): [string, Partial<Options>] => [
+  name,
+  { optimizer: optimizers[name]({ weightDecay: 0.1 }), schedule: () => 1e-3 },
+]);
+
+describe.each([...settings, ...others])("%s", (_, more) => {
   test("two and four replicas take the steps of one", async () => {
     const one = await rowsOf(fresh(), options(1, more));
     for (const count of [2, 4]) {
