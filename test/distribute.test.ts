@@ -188,6 +188,17 @@ describe("what cannot be trained so", () => {
     );
   });
 
+  test.each([2, 8])("a micro-batch of %i sequences where four are told", async (rows) => {
+    const wrong: BatchSource = (index) => {
+      const { inputIds, labels } = batches({ tokens, batch: rows, context: T, seed: 2 })(index);
+      return {
+        inputIds: tensor("int32", [rows, T], inputIds),
+        labels: tensor("int32", [rows * T], labels),
+      };
+    };
+    await expect(train(engine, fresh(), wrong, options(2))).rejects.toThrow(/batch.inputIds.*\[4, 16\]/);
+  });
+
   test("no number of replicas", () => {
     expect(() => threadTeam(0)).toThrow(/train.replicas/);
     expect(() => threadTeam(1.5)).toThrow(/train.replicas/);

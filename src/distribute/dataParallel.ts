@@ -4,7 +4,8 @@
  * DistributedDataParallel, so where rows count differently (padding) it is not that of the whole batch.
  */
 import type { Feeds } from "../engine/engine.ts";
-import { sizeOf, type Tensor, type TensorType } from "../ir/tensor.ts";
+import { sameShape } from "../ir/shape.ts";
+import { shapeText, sizeOf, type Tensor, type TensorType } from "../ir/tensor.ts";
 import { rankPlans } from "../train/plan.ts";
 import { openRank, type Rank } from "../train/rank.ts";
 import { batchTypes, type StepOptions } from "../train/step.ts";
@@ -14,16 +15,42 @@ import type { Crew, Team } from "./team.ts";
 
 type Tensors = ReadonlyMap<string, Tensor>;
 
+type Types = Readonly<Record<string, TensorType>>;
+
+/** The types of a whole micro-batch, and of a rank's share of it. */
+interface BatchTypes {
+  readonly whole: Types;
+  readonly share: Types;
+}
+
+/** Throws ConfigError unless `t` is the whole of an input, to be cut along its first dimension if at all. */
+const checkInput = (name: string, t: Tensor, { whole, share }: BatchTypes): void => {
+  const [all, part] = [whole[name]?.shape ?? t.shape, share[name]?.shape ?? t.shape];
+  if (t.data.length !== sizeOf(all)) {
+    throw new ConfigError(`has ${shapeText(t.shape)} where the step takes ${shapeText(all)}`, {
+      field: `batch.${name}`,
+      hint: "give micro-batches of train.batch sequences",
+    });
+  }
+  if (sizeOf(part) !== sizeOf(all) && !sameShape(part.slice(1), all.slice(1))) {
+    throw new ConfigError(`${shapeText(all)} cannot be divided: its rows are not those of the batch`, {
+      field: `batch.${name}`,
+      hint: "put the batch first, or train on one replica",
+    });
+  }
+};
+
 /**
- * The share of rank `rank` in a micro-batch, as `types` has it: an equal part of what has rows for each
- * sequence, the whole of all else, and a dropout seed of its own.
+ * The share of rank `rank` in a micro-batch: an equal part of what has rows for each sequence, the whole of
+ * all else, and a dropout seed of its own.
  */
-const shareOf = (feeds: Feeds, rank: number, types: Readonly<Record<string, TensorType>>): Feeds => {
+const shareOf = (feeds: Feeds, rank: number, types: BatchTypes): Feeds => {
   const cut = ([name, t]: [string, Tensor]): [string, Tensor] => {
     if (name === "seed") {
       return [name, { ...t, data: Int32Array.of(Number(t.data[0]) ^ Math.imul(rank, 0x9e3779b1)) }];
     }
-    const shape = (types[name]?.shape ?? t.shape) as readonly number[];
+    checkInput(name, t, types);
+    const shape = (types.share[name]?.shape ?? t.shape) as readonly number[];
     const size = sizeOf(shape);
     if (size === t.data.length) return [name, t];
     return [name, { ...t, shape, data: t.data.slice(rank * size, (rank + 1) * size) }];
@@ -92,7 +119,8 @@ export const dataParallel =
       first.load(params);
       const others = plans.slice(1).map((_, i) => crew.order(i + 1, { do: "load", params }));
       await Promise.all(others);
-      const types = batchTypes(model, options, { ranks: team.size });
+      const [whole, share] = [1, team.size].map((ranks) => batchTypes(model, options, { ranks }));
+      const types: BatchTypes = { whole: whole!, share: share! };
       return stepperOf(first, crew, team.size, (feeds, rank) => shareOf(feeds, rank, types));
     } catch (error) {
       await crew.end();

@@ -32,6 +32,13 @@ const next = (inbox: Inbox): Promise<Parcel> =>
 /** The end of rank `rank`; what it waits for rejects when `failure` does. */
 export const portCollective = (rank: number, ports: Ports, failure: Promise<never>): Collective => {
   const inboxes = ports.map((port) => (port === null ? undefined : inboxOf(port)));
+  // One reaction for the whole run: each that is attached to a promise lives, with what it holds, as long.
+  let stop: (error: unknown) => void = () => {};
+  let failed: { readonly error: unknown } | undefined;
+  failure.catch((error: unknown) => {
+    failed = { error };
+    stop(error);
+  });
   return {
     rank,
     size: ports.length,
@@ -44,7 +51,11 @@ export const portCollective = (rank: number, ports: Ports, failure: Promise<neve
         );
       });
       const coming = inboxes.map((inbox, r) => (inbox === undefined ? parcels[r]! : next(inbox)));
-      return Promise.race([Promise.all(coming), failure]);
+      return new Promise((resolve, reject) => {
+        stop = reject;
+        if (failed !== undefined) reject(failed.error);
+        Promise.all(coming).then(resolve, reject);
+      });
     },
   };
 };

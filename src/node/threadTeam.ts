@@ -105,11 +105,10 @@ const start = async (plans: readonly RankPlan[]): Promise<Crew> => {
   }
   return {
     collective: portCollective(0, ports[0]!, failure),
-    order(rank: number, order: Order) {
+    async order(rank: number, order: Order) {
       const { worker, answer } = threads[rank - 1]!;
-      const coming = answer();
       worker.postMessage(order);
-      return coming;
+      return answer();
     },
     end,
   };

@@ -100,8 +100,9 @@ export interface Pretrained extends TrainResult {
 
 /** What must be equal for a checkpoint to be gone on with. */
 const identity = (options: RunOptions, { train }: Corpus): Json => {
-  const { data, out, threads, budget, distill, ...rest } = options;
-  return { ...rest, tokens: train.tokens.length } as unknown as Json;
+  const { data, out, threads, budget, distill, train: t, ...rest } = options;
+  const { replicas, ...training } = t;
+  return { ...rest, train: training, tokens: train.tokens.length } as unknown as Json;
 };
 
 /** Trains `model` on the corpus in OUT/run. */
@@ -116,7 +117,8 @@ const pretrain = async (
   const run = join(options.out, "run");
   const millions = (countParams(model.weights) / 1e6).toFixed(2);
   const { layers } = model.arch.cache(model.config);
-  const replicas = replicasOf(t, model, engine);
+  const frozen = freezing(t.freeze, model.weights);
+  const replicas = replicasOf(t, model, engine, frozen);
   const shared = replicas > 1 ? `, trained on ${replicas} replicas` : "";
   ui.line(`model: ${model.arch.name}, ${layers} layers, ${millions} M parameters${shared}`);
   const store = checkpointStore(join(run, "checkpoints"), { onWarning: (line) => ui.warn(line) });
@@ -125,8 +127,8 @@ const pretrain = async (
   const source = trainingSource(data, t.batch, shape.n_positions, seed);
   const result = await train(engine, model, source, {
     ...loopOptions(t, shape.n_positions, seed),
-    ...onReplicas(t, model, engine),
-    ...(t.freeze.length > 0 ? { frozen: freezing(t.freeze, model.weights) } : {}),
+    ...onReplicas(t, model, engine, frozen),
+    frozen,
     record: { name: "train", options: { ...t } as unknown as Json },
     validation: heldOut(data, t.batch, shape.n_positions, WATCHED).windows,
     checkpoints: checkpointsIn(store, identity(options, data)),

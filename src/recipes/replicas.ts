@@ -2,7 +2,7 @@
 import { dataParallel } from "../distribute/dataParallel.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Model } from "../models/model.ts";
-import { countParams } from "../nn/param.ts";
+import { countParams, tensorsOf } from "../nn/param.ts";
 import { threadTeam } from "../node/threadTeam.ts";
 import type { MakeStepper } from "../train/stepper.ts";
 import type { TrainingOptions } from "./options.ts";
@@ -13,18 +13,23 @@ import type { TrainingOptions } from "./options.ts";
  */
 const SMALL = 16e6;
 
+/** Most replicas where none are asked for: each gives to each other, and any model has more tensors. */
+const MOST = 8;
+
 /**
  * The replicas that `model` trains on. Where the options leave it open, a small model gets as many as there
- * are threads and the batch divides into, and a large one a single one.
+ * are threads and trained tensors, and the batch divides into; a large one has a single one.
  */
 export const replicasOf = (
   { replicas, batch }: TrainingOptions,
   model: Model,
   { threads }: Engine,
+  frozen: (path: string) => boolean = () => false,
 ): number => {
   if (replicas > 0) return replicas;
   if (countParams(model.weights) > SMALL) return 1;
-  let count = Math.min(threads, batch);
+  const tensors = [...tensorsOf(model.weights)].filter(([path]) => !frozen(path)).length;
+  let count = Math.max(1, Math.min(threads, batch, tensors, MOST));
   while (batch % count !== 0) count--;
   return count;
 };
@@ -34,7 +39,8 @@ export const onReplicas = (
   options: TrainingOptions,
   model: Model,
   engine: Engine,
+  frozen?: (path: string) => boolean,
 ): { readonly stepper?: MakeStepper } => {
-  const count = replicasOf(options, model, engine);
+  const count = replicasOf(options, model, engine, frozen);
   return count > 1 ? { stepper: dataParallel(threadTeam(count)) } : {};
 };

@@ -92,7 +92,9 @@ interface Run {
   readonly emit: (row: MetricsRow) => void;
 }
 
-const check = (options: TrainOptions): void => {
+const check = (options: TrainOptions & TrainHooks): void => {
+  if (options.validation?.length === 0)
+    throw new ConfigError("has no windows", { field: "validation", hint: "leave it out, or give some" });
   const positive = ["steps", "batch", "context"] as const;
   for (const field of positive) {
     if (!(options[field] >= 1)) throw new ConfigError("must be at least 1", { field: `train.${field}` });
@@ -216,6 +218,20 @@ export const train = async (
     ...options,
     objective: options.objective ?? languageModelling,
   });
+  try {
+    return await trainWith(made, engine, model, source, options);
+  } finally {
+    await made.dispose();
+  }
+};
+
+const trainWith = async (
+  made: Stepper,
+  engine: Engine,
+  model: Model,
+  source: BatchSource,
+  options: TrainOptions & TrainHooks,
+): Promise<TrainResult> => {
   const validate = options.validation ? await validator(engine, model, options.validation) : undefined;
   const progress = { step: 0, bestStep: 0, bestLoss: Number.POSITIVE_INFINITY, sinceBest: 0, skips: 0 };
   const emit = options.onRow ?? (() => {});
@@ -234,7 +250,6 @@ export const train = async (
     }
     return finished(model, run, await loop(run, source));
   } finally {
-    await made.dispose();
     await validate?.dispose();
   }
 };
