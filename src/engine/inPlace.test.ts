@@ -5,6 +5,7 @@ import { type Program, trace } from "../ir/program.ts";
 import type { TensorType } from "../ir/tensor.ts";
 import { add, mul, neg } from "../ops/elementwise.ts";
 import { matmul } from "../ops/linalg.ts";
+import { reshape } from "../ops/structure.ts";
 import { inPlaceStates } from "./inPlace.ts";
 
 const type: TensorType = { dtype: "float32", shape: [3, 3] };
@@ -34,6 +35,16 @@ test("what is read by anything that can run later stays whole", () => {
     return { x: mul(sum, 2), y: mul(y, sum) };
   };
   expect(safe(shared)).toEqual(["x", "y"]);
+});
+
+test("who reads a view reads the state", () => {
+  const late: Step = ({ x, y }) => {
+    const view = reshape(x, [9]);
+    const next = add(x, reshape(mul(view, reshape(y, [9])), [3, 3]));
+    return { x: next, other: add(view, reshape(next, [9])) };
+  };
+  expect(safe(late)).toEqual([]);
+  expect(safe(({ x, y }) => ({ x: add(x, reshape(neg(reshape(y, [9])), [3, 3])) }))).toEqual(["x"]);
 });
 
 test("an input without a next value is no state", () => {

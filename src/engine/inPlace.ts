@@ -8,6 +8,20 @@ import type { OnnxModel, OnnxNode } from "../formats/onnx.ts";
 /** Ops that read each element before they write the one at its place. */
 const elementwise = new Set(["Add", "Sub", "Mul", "Div", "Identity"]);
 
+/** Ops whose result onnxruntime may leave where the input lies: who reads it reads the input. */
+const views = new Set(["Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"]);
+
+/** The names under which the buffer of `input` can be read. */
+const aliases = (input: string, nodes: readonly OnnxNode[]): Set<string> => {
+  const names = new Set([input]);
+  for (const name of names) {
+    for (const node of nodes) {
+      if (views.has(node.opType) && node.inputs[0] === name) names.add(node.outputs[0]!);
+    }
+  }
+  return names;
+};
+
 /** All nodes that `node` depends on, itself among them. */
 const ancestors = (node: OnnxNode, makers: ReadonlyMap<string, OnnxNode>): Set<OnnxNode> => {
   const seen = new Set([node]);
@@ -30,7 +44,9 @@ export const inPlaceStates = ({ graph }: OnnxModel): Set<string> => {
     const writer = makers.get(input + NEXT);
     if (writer === undefined) return false;
     const before = ancestors(writer, makers);
-    const readers = graph.nodes.filter((node) => node.inputs.includes(input));
+    const names = aliases(input, graph.nodes);
+    names.delete(input + NEXT);
+    const readers = graph.nodes.filter((node) => node.inputs.some((name) => names.has(name)));
     return readers.every((node) =>
       node === writer ? node.domain === "" && elementwise.has(node.opType) : before.has(node),
     );
