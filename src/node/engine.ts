@@ -5,10 +5,12 @@ import type { Engine, Feeds, Session, SessionOptions } from "../engine/engine.ts
 import { HALT } from "../formats/lower.ts";
 import type { DType, Tensor, TensorType, TypedArray } from "../ir/tensor.ts";
 import { MissingError, RunError } from "../util/errors.ts";
+import { withoutTelemetry } from "./telemetry.ts";
 
 type Ort = typeof import("onnxruntime-node");
 
 const loadRuntime = async (): Promise<Ort> => {
+  await withoutTelemetry();
   try {
     return await import("onnxruntime-node");
   } catch (cause) {
@@ -86,7 +88,10 @@ export interface NodeEngineOptions {
   readonly device?: "cpu" | "webgpu";
 }
 
-/** The onnxruntime-node engine. Throws MissingError where the package or its library is missing. */
+/**
+ * The onnxruntime-node engine, its telemetry turned off (see telemetry.ts). Throws MissingError where the
+ * package or its library is missing.
+ */
 export const nodeEngine = async (options: NodeEngineOptions = {}): Promise<Engine> => {
   const { threads = availableParallelism(), device = "cpu" } = options;
   const ort = await loadRuntime();

@@ -53,13 +53,23 @@ export interface Finished {
   readonly stderr: string;
 }
 
+export interface RunOptions {
+  readonly cwd?: string;
+  readonly input?: string;
+  /** On top of this process's environment; undefined takes a variable away. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
 /** Starts `anneal ...args`; `finished` resolves when the process has ended. */
 export const start = (
   args: readonly string[],
-  options: { readonly cwd?: string; readonly input?: string } = {},
+  options: RunOptions = {},
 ): { readonly child: ChildProcess; readonly finished: Promise<Finished> } => {
   const { NO_COLOR: _, FORCE_COLOR: __, ...env } = process.env;
-  const child = spawn(process.execPath, [bin, ...args], { cwd: options.cwd, env });
+  const child = spawn(process.execPath, [bin, ...args], {
+    cwd: options.cwd,
+    env: { ...env, ...options.env },
+  });
   let [stdout, stderr] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
@@ -73,10 +83,8 @@ export const start = (
 };
 
 /** Runs `anneal ...args` to its end. */
-export const anneal = (
-  args: readonly string[],
-  options: { readonly cwd?: string; readonly input?: string } = {},
-): Promise<Finished> => start(args, options).finished;
+export const anneal = (args: readonly string[], options: RunOptions = {}): Promise<Finished> =>
+  start(args, options).finished;
 
 /** Waits until `holds`, or until the process has ended; says whether it held. */
 export const until = async (holds: () => boolean, ended: Promise<unknown>): Promise<boolean> => {
