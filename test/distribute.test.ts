@@ -147,7 +147,10 @@ test("an update that is not finite is left out on all replicas, and leaves no tr
   const objective: Objective = {
     name: "scaled",
     inputs: (shape) => ({ ...languageModelling.inputs(shape), scale: { dtype: "float32", shape: [] } }),
-    loss: (outputs, { scale, ...rest }) => mul(languageModelling.loss(outputs, rest), scale!),
+    totals: (outputs, { scale, ...rest }) => {
+      const { total, count } = languageModelling.totals(outputs, rest);
+      return { total: mul(total, scale!), count };
+    },
   };
   const poisoned: BatchSource = async (index) => ({
     ...(await source(index)),
@@ -165,7 +168,10 @@ test("an input without rows for the sequences goes to every replica whole", asyn
   const objective: Objective = {
     name: "weighted",
     inputs: (shape) => ({ ...languageModelling.inputs(shape), weights: { dtype: "float32", shape: [B] } }),
-    loss: (outputs, { weights, ...rest }) => mul(languageModelling.loss(outputs, rest), mean(weights!)),
+    totals: (outputs, { weights, ...rest }) => {
+      const { total, count } = languageModelling.totals(outputs, rest);
+      return { total: mul(total, mean(weights!)), count };
+    },
   };
   const weighted: BatchSource = async (index) => ({
     ...(await source(index)),

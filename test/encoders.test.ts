@@ -16,6 +16,7 @@ import { architectures } from "../src/models/index.ts";
 import { modelOf } from "../src/models/load.ts";
 import type { Model, ModelConfig } from "../src/models/model.ts";
 import { taskOf } from "../src/models/task.ts";
+import { meanLoss } from "../src/nn/loss.ts";
 import { asConstants, initialize, type ParamSpec, type Weight } from "../src/nn/param.ts";
 import { nodeEngine } from "../src/node/engine.ts";
 import { adamw } from "../src/optim/index.ts";
@@ -142,7 +143,7 @@ const lossAndGradients = async (model: Model, want: Case): Promise<Record<string
       inputIds: Value;
     };
     const outputs = model.arch.forward(p, inputs, model.config);
-    const loss = encoderObjective(model).loss(outputs, { labels: wanted });
+    const loss = meanLoss(encoderObjective(model).totals(outputs, { labels: wanted }));
     return { loss, gradients: grad(loss, p) };
   }) as unknown as Program;
   const session = await compile(engine, program);
@@ -511,7 +512,7 @@ describe("objectives", () => {
   test("a classifier of one label is refused", () => {
     const one = { dtype: "float32", shape: [2, 1] } as unknown as Value;
     const outputs = { hidden: one, logits: one, present: [] };
-    expect(() => sequenceClassification().loss(outputs, { labels: one })).toThrow(/field "num_labels"/);
+    expect(() => sequenceClassification().totals(outputs, { labels: one })).toThrow(/field "num_labels"/);
   });
 });
 

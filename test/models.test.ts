@@ -10,11 +10,11 @@ import type { Engine } from "../src/engine/engine.ts";
 import { decodeSafetensors, encodeSafetensors } from "../src/formats/safetensors.ts";
 import { constant, type Value } from "../src/ir/op.ts";
 import { type Program, trace } from "../src/ir/program.ts";
-import { type Tensor, type TensorType, tensorOf, zeros } from "../src/ir/tensor.ts";
+import { scalar, type Tensor, type TensorType, tensorOf, zeros } from "../src/ir/tensor.ts";
 import { architectures, taskOf } from "../src/models/index.ts";
 import { modelOf } from "../src/models/load.ts";
 import type { Inputs, Model } from "../src/models/model.ts";
-import { countedLabels, crossEntropy, meanOver } from "../src/nn/loss.ts";
+import { countedLabels, crossEntropy, meanLoss, totalsOver } from "../src/nn/loss.ts";
 import { asConstants, initialize, type ParamSpec, type Weight } from "../src/nn/param.ts";
 import { nodeEngine } from "../src/node/engine.ts";
 import { mul } from "../src/ops/elementwise.ts";
@@ -136,22 +136,23 @@ const objectiveOf = (want: GoldenCase): Objective => ({
       ...(labels === undefined ? {} : { labels: { dtype: "int32", shape: [labels.length] } as const }),
     };
   },
-  loss: (outputs, { labels }) => {
-    if (outputs.head !== undefined) return languageModelling.loss(outputs, { labels: labels! });
+  totals: (outputs, { labels }) => {
+    if (outputs.head !== undefined) return languageModelling.totals(outputs, { labels: labels! });
     const { logits } = outputs;
     const shape = logits.shape as number[];
     if (labels !== undefined) {
       const n = labels.shape[0] as number;
       const { counts, safe } = countedLabels(labels);
       const losses = crossEntropy(reshape(logits, [n, shape.at(-1)!]), reshape(safe, [n, 1]));
-      return meanOver(losses, reshape(counts, [n, 1]));
+      return totalsOver(losses, reshape(counts, [n, 1]));
     }
     const size = shape.reduce((x, y) => x * y);
     const counts = want.mask?.flat();
     const ramp = Array.from({ length: size }, (_, j) => {
       return counts?.[Math.floor(j / shape[2]!)] === 0 ? 0 : Math.sin(Math.fround(0.7 * j));
     });
-    return mean(mul(logits, constant(tensorOf("float32", shape, ramp))));
+    const total = mean(mul(logits, constant(tensorOf("float32", shape, ramp))));
+    return { total, count: constant(scalar(1)) };
   },
 });
 
@@ -184,7 +185,7 @@ const lossAndGradients = async (model: Model, want: GoldenCase): Promise<Record<
   const program = trace({ params: types, batch: typesOf(feeds) }, (given) => {
     const v = given as unknown as { params: Tree<Value>; batch: Record<string, Value> };
     const outputs = model.arch.forward(v.params, v.batch as unknown as Inputs, model.config);
-    const loss = objectiveOf(want).loss(outputs, v.batch);
+    const loss = meanLoss(objectiveOf(want).totals(outputs, v.batch));
     return { loss, gradients: grad(loss, v.params) };
   }) as unknown as Program;
   const weights = Array.from(entries<Weight>(model.weights), ([path, w]) => [`params.${path}`, w as Tensor]);

@@ -16,6 +16,7 @@ import { architectures } from "../src/models/index.ts";
 import { modelOf } from "../src/models/load.ts";
 import type { Model, Seq2SeqArchitecture } from "../src/models/model.ts";
 import type { T5Config } from "../src/models/t5Config.ts";
+import { meanLoss } from "../src/nn/loss.ts";
 import { asConstants, initialize, type ParamSpec, type Weight } from "../src/nn/param.ts";
 import { bucketOf } from "../src/nn/relativeBias.ts";
 import { nodeEngine } from "../src/node/engine.ts";
@@ -130,7 +131,8 @@ const lossAndGradients = async (model: Model, feeds: Feeds): Promise<Record<stri
   const objective = sequenceToSequence({ target: feeds.decoderInputIds!.shape[1]! });
   const program = trace({ params, batch: typesOf(feeds) }, (given) => {
     const v = given as unknown as { params: Tree<Value>; batch: Record<string, Value> };
-    const loss = objective.loss(model.arch.forward(v.params, v.batch as never, model.config), v.batch);
+    const outputs = model.arch.forward(v.params, v.batch as never, model.config);
+    const loss = meanLoss(objective.totals(outputs, v.batch));
     return { loss, gradients: grad(loss, v.params) };
   }) as unknown as Program;
   const weights = Array.from(entries<Weight>(model.weights), ([path, w]) => [`params.${path}`, w as Tensor]);

@@ -156,7 +156,10 @@ test("a loss that is not finite stops the run, or is skipped and leaves no trace
   const scaled: Objective = {
     name: "scaled",
     inputs: (shape) => ({ ...languageModelling.inputs(shape), scale: { dtype: "float32", shape: [] } }),
-    loss: (outputs, { scale, ...rest }) => mul(languageModelling.loss(outputs, rest), scale!),
+    totals: (outputs, { scale, ...rest }) => {
+      const { total, count } = languageModelling.totals(outputs, rest);
+      return { total: mul(total, scale!), count };
+    },
   };
   const poisoned =
     (bad: (index: number) => boolean): BatchSource =>

@@ -6,6 +6,7 @@ import type { Value } from "../src/ir/op.ts";
 import { type Program, trace } from "../src/ir/program.ts";
 import { type Tensor, type TensorType, tensorOf } from "../src/ir/tensor.ts";
 import { gpt2, gpt2Config } from "../src/models/gpt2.ts";
+import { meanLoss } from "../src/nn/loss.ts";
 import { initialize, type ParamSpec } from "../src/nn/param.ts";
 import { nodeEngine } from "../src/node/engine.ts";
 import { distillation, languageModelling } from "../src/train/objective.ts";
@@ -35,7 +36,7 @@ test.each([
       batch: Record<string, Value>;
     };
     const outputs = gpt2.forward(v.params, { inputIds: v.ids, dropoutSeed: v.seed }, config);
-    const loss = objective.loss(outputs, v.batch);
+    const loss = meanLoss(objective.totals(outputs, v.batch));
     return { loss, slopes: grad(loss, v.params) };
   }) as unknown as Program;
   const session = await compile(engine, program);

@@ -31,30 +31,32 @@ const teacherSession = (engine: Engine, teacher: Model, batch: number, context: 
   return compile(engine, program, { inPlace: true, idle: "sleep" });
 };
 
-/** Adds the teacher's logits to each micro-batch; the buffer is used again at each step. */
-const withTeacher = (session: Session, source: BatchSource, logits: Tensor): BatchSource => {
+/** Adds the teacher's logits to each micro-batch; the buffers, one a micro-batch, are used at each step. */
+const withTeacher = (session: Session, source: BatchSource, buffers: readonly Tensor[]): BatchSource => {
   return async (index): Promise<Feeds> => {
     const batch = await source(index);
+    const logits = buffers[index % buffers.length]!;
     await session.run({ inputIds: batch.inputIds! }, { logits });
     return { ...batch, teacherLogits: logits };
   };
 };
 
-/** The pass that trains the model it is given as the student. Accumulation is not combined with it. */
+/** The pass that trains the model it is given as the student. */
 export const distill = (options: DistillOptions): Pass => {
   const { teacher, source, alpha = 0.9, temperature = 1 } = options;
-  const { steps, batch, context } = options.train;
+  const { steps, batch, context, accumulate = 1 } = options.train;
   const pass = { name: "distill", options: { alpha, temperature, steps } };
   return {
     ...pass,
     run: async (student, { engine }) => {
       const session = await teacherSession(engine, teacher, batch, context);
       const { vocab_size: vocab } = teacher.config as { vocab_size: number };
-      const logits = zeros({ dtype: "float32", shape: [batch * context, vocab] });
+      const logits = { dtype: "float32", shape: [batch * context, vocab] } as const;
+      const buffers = Array.from({ length: accumulate }, () => zeros(logits));
       try {
         const objective = distillation({ alpha, temperature });
-        const taught = withTeacher(session, source, logits);
-        const result = await train(engine, student, taught, { ...options.train, accumulate: 1, objective });
+        const taught = withTeacher(session, source, buffers);
+        const result = await train(engine, student, taught, { ...options.train, objective });
         if (result.ended === "interrupted") options.train.signal?.throwIfAborted();
         return derived(student, pass, { weights: result.model.weights });
       } finally {

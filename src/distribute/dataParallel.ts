@@ -1,11 +1,12 @@
 /**
  * Data parallelism (Goyal et al. 2017, https://arxiv.org/abs/1706.02677) with sharded optimizer state: each
- * rank takes an equal share of every batch. The gradient is the mean of the ranks' means, as in PyTorch's
- * DistributedDataParallel, so where rows count differently (padding) it is not that of the whole batch.
+ * rank takes an equal share of every batch. The gradient is that of the whole batch wherever rows count
+ * differently (padding), unlike the mean of means of PyTorch's DistributedDataParallel.
  */
 import type { Feeds } from "../engine/engine.ts";
 import { sameShape } from "../ir/shape.ts";
 import { shapeText, sizeOf, type Tensor, type TensorType } from "../ir/tensor.ts";
+import { type Counter, openCounter } from "../train/counter.ts";
 import { rankPlans } from "../train/plan.ts";
 import { openRank, type Rank } from "../train/rank.ts";
 import { batchTypes, type StepOptions } from "../train/step.ts";
@@ -79,13 +80,22 @@ const allState = async (first: Rank, crew: Crew, others: readonly number[]): Pro
 
 type Share = (feeds: Feeds, rank: number) => Feeds;
 
-const stepperOf = (first: Rank, crew: Crew, size: number, shareOf: Share): Stepper => {
+interface Ranks {
+  readonly first: Rank;
+  readonly crew: Crew;
+  readonly counter: Counter;
+  readonly size: number;
+}
+
+const stepperOf = ({ first, crew, counter, size }: Ranks, shareOf: Share): Stepper => {
   const others = Array.from({ length: size - 1 }, (_, i) => i + 1);
   return {
     async run(micro, lr, step) {
       const share = (rank: number) => micro.map((feeds) => asBatch(shareOf(feeds, rank)));
-      const orders = others.map((r) => crew.order(r, { do: "step", micro: share(r), lr, step }));
-      const [result] = await Promise.all([first.step(share(0), lr, step), ...orders]);
+      const shares = [share(0), ...others.map(share)];
+      const update = { lr, step, scale: await counter.scale(micro.map(asBatch)) };
+      const orders = others.map((r) => crew.order(r, { do: "step", micro: shares[r]!, update }));
+      const [result] = await Promise.all([first.step(shares[0]!, update), ...orders]);
       return result;
     },
     weights: () => first.params(),
@@ -98,6 +108,7 @@ const stepperOf = (first: Rank, crew: Crew, size: number, shareOf: Share): Stepp
     async dispose() {
       await crew.end();
       await first.dispose();
+      await counter.dispose();
     },
   };
 };
@@ -121,7 +132,9 @@ export const dataParallel =
       await Promise.all(others);
       const [whole, share] = [1, team.size].map((ranks) => batchTypes(model, options, { ranks }));
       const types: BatchTypes = { whole: whole!, share: share! };
-      return stepperOf(first, crew, team.size, (feeds, rank) => shareOf(feeds, rank, types));
+      const counter = await openCounter(engine, model, options);
+      const ranks = { first, crew, counter, size: team.size };
+      return stepperOf(ranks, (feeds, rank) => shareOf(feeds, rank, types));
     } catch (error) {
       await crew.end();
       throw error;

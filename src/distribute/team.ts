@@ -2,13 +2,13 @@
 import type { Feeds } from "../engine/engine.ts";
 import type { Tensor } from "../ir/tensor.ts";
 import type { Collective } from "../train/collective.ts";
-import type { Rank, RankPlan } from "../train/rank.ts";
+import type { Rank, RankPlan, Update } from "../train/rank.ts";
 
 type Tensors = ReadonlyMap<string, Tensor>;
 
 /** What rank 0 asks of another. */
 export type Order =
-  | { readonly do: "step"; readonly micro: readonly Feeds[]; readonly lr: number; readonly step: number }
+  | { readonly do: "step"; readonly micro: readonly Feeds[]; readonly update: Update }
   | { readonly do: "load"; readonly params: Tensors; readonly opt?: Tensors }
   | { readonly do: "opt" };
 
@@ -32,7 +32,7 @@ export interface Team {
 
 /** Carries out an order. */
 export const obey = async (rank: Rank, order: Order): Promise<Tensors | undefined> => {
-  if (order.do === "step") await rank.step(order.micro, order.lr, order.step);
+  if (order.do === "step") await rank.step(order.micro, order.update);
   else if (order.do === "load") rank.load(order.params, order.opt);
   else return rank.opt();
   return undefined;

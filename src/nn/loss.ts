@@ -86,9 +86,20 @@ export const countedLabels = (labels: Value): { counts: Value; safe: Value } => 
   return { counts, safe: maximum(labels, 0) };
 };
 
-/** Mean of `losses` [N, 1] over the rows that count. */
-export const meanOver = (losses: Value, counts: Value): Value =>
-  div(sum(mul(losses, counts)), maximum(sum(counts), 1));
+/** A loss added up, and what its mean divides by: both []. */
+export interface Totals {
+  readonly total: Value;
+  readonly count: Value;
+}
+
+/** `losses` [N, 1] added up over the rows that count (`counts` [N, 1]), and their number. */
+export const totalsOver = (losses: Value, counts: Value): Totals => ({
+  total: sum(mul(losses, counts)),
+  count: sum(counts),
+});
+
+/** total / count -> []; 0 where nothing counts. */
+export const meanLoss = ({ total, count }: Totals): Value => div(total, maximum(count, 1));
 
 const softLossOp: Op<[logits: Value, targets: Value], Plain, [loss: Value, probs: Value]> = {
   name: "softLoss",

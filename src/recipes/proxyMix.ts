@@ -72,7 +72,10 @@ export interface ProxyWeight {
 const weighted: Objective = {
   name: "weighted-lm",
   inputs: (shape) => ({ ...languageModelling.inputs(shape), share: { dtype: "float32", shape: [] } }),
-  loss: (outputs, { share, labels }) => mul(languageModelling.loss(outputs, { labels: labels! }), share!),
+  totals: (outputs, { share, ...rest }) => {
+    const { total, count } = languageModelling.totals(outputs, rest);
+    return { total: mul(total, share!), count };
+  },
 };
 
 type Params = ReadonlyMap<string, Tensor>;

@@ -2,6 +2,7 @@
 export * from "./bucket.ts";
 export * from "./checkpoint.ts";
 export * from "./collective.ts";
+export * from "./counter.ts";
 export * from "./loop.ts";
 export * from "./objective.ts";
 export * from "./plan.ts";

@@ -46,7 +46,10 @@ export interface MetricsRow {
 }
 
 export interface TrainHooks {
-  /** Held-out windows; without them there is no early stopping and the last weights are the result. */
+  /**
+   * Held-out batches with what the objective reads; without them there is no early stopping, and the last
+   * weights are the result.
+   */
   readonly validation?: Windows;
   readonly checkpoints?: Checkpoints;
   /** Go on from the newest checkpoint; fails where there is none. */
@@ -232,7 +235,8 @@ const trainWith = async (
   source: BatchSource,
   options: TrainOptions & TrainHooks,
 ): Promise<TrainResult> => {
-  const validate = options.validation ? await validator(engine, model, options.validation) : undefined;
+  const { validation, objective } = options;
+  const validate = validation ? await validator(engine, model, validation, objective) : undefined;
   const progress = { step: 0, bestStep: 0, bestLoss: Number.POSITIVE_INFINITY, sinceBest: 0, skips: 0 };
   const emit = options.onRow ?? (() => {});
   const run: Run = {

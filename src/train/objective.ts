@@ -1,10 +1,11 @@
 /** What a training run minimises: the extra inputs of a batch, and the loss made of a model's outputs. */
 import type { Value } from "../ir/op.ts";
 import type { TensorType } from "../ir/tensor.ts";
-import type { Outputs } from "../models/model.ts";
-import { countedLabels, crossEntropy, distillLoss, headLoss, meanOver } from "../nn/loss.ts";
-import { isPacked } from "../nn/param.ts";
+import type { Model, Outputs } from "../models/model.ts";
+import { countedLabels, crossEntropy, distillLoss, headLoss, type Totals, totalsOver } from "../nn/loss.ts";
+import { isPacked, type Param } from "../nn/param.ts";
 import { reshape } from "../ops/structure.ts";
+import type { Tree } from "../util/tree.ts";
 
 // B batch, T time, N = B * T rows, C channels, V vocabulary
 
@@ -18,9 +19,31 @@ export interface Objective {
   readonly name: string;
   /** Inputs besides `inputIds`, by name: the model's (attentionMask, ...) and the loss's (labels, ...). */
   inputs(shape: BatchShape): Readonly<Record<string, TensorType>>;
-  /** The scalar loss, nats per counted token. */
-  loss(outputs: Outputs, inputs: Readonly<Record<string, Value>>): Value;
+  /**
+   * The loss added up over what counts, nats, and how much that is. The loss of several batches, of a step's
+   * micro-batches or of ranks, is the sum of their totals over the sum of their counts, never a mean of
+   * means. `count` follows from the batch alone: it is known before the model has run.
+   */
+  totals(outputs: Outputs, inputs: Readonly<Record<string, Value>>): Totals;
+  /** What held-out data is measured by, where that has not all of `inputs`: this objective unless told. */
+  readonly heldOut?: Objective;
 }
+
+/** Inputs of a batch that the model reads, besides `inputIds` and the dropout's `seed`. */
+const modelInputs = ["attentionMask", "tokenTypeIds", "positionIds", "decoderInputIds"] as const;
+
+/** Runs a model on a batch, and adds up its loss. */
+export const batchTotals = (
+  model: Model,
+  params: Tree<Param>,
+  objective: Objective,
+  batch: Readonly<Record<string, Value>>,
+): Totals => {
+  const { inputIds, seed, ...rest } = batch;
+  const given = Object.fromEntries(modelInputs.flatMap((name) => (rest[name] ? [[name, rest[name]]] : [])));
+  const inputs = { inputIds: inputIds!, ...(seed === undefined ? {} : { dropoutSeed: seed }), ...given };
+  return objective.totals(model.arch.forward(params, inputs, model.config), rest);
+};
 
 const rowsOf = (x: Value): Value => {
   const [b, t, width] = x.shape as readonly number[];
@@ -49,9 +72,9 @@ export const tokenLosses = (outputs: Outputs, labels: Value): { losses: Value; c
 export const languageModelling: Objective = {
   name: "lm",
   inputs: (shape) => ({ labels: labelsType(shape) }),
-  loss: (outputs, { labels }) => {
+  totals: (outputs, { labels }) => {
     const { losses, counts } = tokenLosses(outputs, labels!);
-    return meanOver(losses, counts);
+    return totalsOver(losses, counts);
   },
 };
 
@@ -71,12 +94,14 @@ export const distillation = (options: DistillOptions = {}): Objective => {
       labels: labelsType(shape),
       teacherLogits: { dtype: "float32", shape: [shape.batch * shape.context, shape.vocab] },
     }),
-    loss: (outputs, { labels, teacherLogits }) => {
+    totals: (outputs, { labels, teacherLogits }) => {
       const { counts, safe } = countedLabels(labels!);
       const n = labels!.shape[0] as number;
       const column = reshape(safe, [n, 1]);
       const losses = distillLoss(rowsOf(outputs.logits), teacherLogits!, column, { alpha, temperature });
-      return meanOver(losses, reshape(counts, [n, 1]));
+      return totalsOver(losses, reshape(counts, [n, 1]));
     },
+    // No teacher is asked there.
+    heldOut: languageModelling,
   };
 };

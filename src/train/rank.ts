@@ -48,11 +48,18 @@ export interface StepResult {
   readonly gradNorm: number;
 }
 
+/** What is the same for all ranks in an update. */
+export interface Update {
+  readonly lr: number;
+  /** Counted from 1. */
+  readonly step: number;
+  /** 1 over what counts in all micro-batches and ranks. */
+  readonly scale: number;
+}
+
 export interface Rank {
-  /**
-   * One update from this rank's share of the micro-batches; `step` counts from 1. All ranks take it together.
-   */
-  step(micro: readonly Feeds[], lr: number, step: number): Promise<StepResult>;
+  /** One update from this rank's share of the micro-batches. All ranks take it together. */
+  step(micro: readonly Feeds[], update: Update): Promise<StepResult>;
   /** All params by path, as views; overwritten by later steps. */
   params(): Tensors;
   /** The optimizer's state of the own shard's params by path, as views; overwritten by later steps. */
@@ -86,22 +93,23 @@ interface Setting {
   readonly state: ShardState;
 }
 
-/** Finds the gradients of all shards from this rank's share, and returns its mean loss. */
+/** Finds the gradients of all shards from this rank's share, and returns its part of the mean loss. */
 const finder = ({ plan, sessions, shards }: Setting) => {
   const views = viewer();
   const viewsOf = (prefix: string, of: "params" | "grads"): Feeds =>
     Object.assign({}, ...shards.map((held) => views(prefix, held.bucket, held[of])));
-  return async (micro: readonly Feeds[]): Promise<number> => {
+  return async (micro: readonly Feeds[], scale: number): Promise<number> => {
     if (plan.accumulates) for (const { grads } of shards) for (const data of numbers(grads)) data.fill(0);
     const sums = plan.accumulates ? viewsOf("sums", "grads") : {};
     const loss = scalar(0);
-    const [feeds, fetches] = [viewsOf("params", "params"), { ...viewsOf("grads", "grads"), loss }];
+    const feeds = { ...viewsOf("params", "params"), scale: scalar(scale) };
+    const fetches = { ...viewsOf("grads", "grads"), loss };
     let total = 0;
     for (const batch of micro) {
       await sessions.gradient.run({ ...feeds, ...sums, ...batch }, fetches);
       total += loss.data[0] as number;
     }
-    return total / micro.length;
+    return total;
   };
 };
 
@@ -150,13 +158,13 @@ const total = (parcels: readonly Parcel[], at: number): number =>
 const stepper = (setting: Setting): Rank["step"] => {
   const { collective, shards } = setting;
   const [find, addUp, update] = [finder(setting), adder(setting), updater(setting)];
-  return async (micro, lr, step) => {
-    const loss = await find(micro);
+  return async (micro, { lr, step, scale }) => {
+    const loss = await find(micro, scale);
     // A copy of a shard's params travels along, to be filled by its owner: it comes back up to date.
     const sent = shards.map(({ grads, params }) => [...numbers(grads), ...numbers(params)]);
     const given = await collective.exchange(sent);
     const { grads, squares, limited } = await addUp(given);
-    const facts = shards.map(() => [Float32Array.of(loss / shards.length, squares, limited)]);
+    const facts = shards.map(() => [Float32Array.of(loss, squares, limited)]);
     const known = await collective.exchange(facts);
     const result = { loss: total(known, 0), gradNorm: Math.sqrt(total(known, 1)) };
     if (Number.isFinite(result.loss) && Number.isFinite(result.gradNorm)) {

@@ -4,7 +4,7 @@
  */
 import type { Feeds } from "../engine/engine.ts";
 import { tensor } from "../ir/tensor.ts";
-import { IGNORE, meanOver } from "../nn/loss.ts";
+import { IGNORE, totalsOver } from "../nn/loss.ts";
 import { ConfigError } from "../util/errors.ts";
 import { type Objective, tokenLosses } from "./objective.ts";
 
@@ -27,9 +27,9 @@ export const sequenceToSequence = ({ target }: Seq2SeqObjectiveOptions): Objecti
       decoderInputIds: { dtype: "int32", shape: [batch, target] },
       labels: { dtype: "int32", shape: [batch * target] },
     }),
-    loss: (outputs, { labels }) => {
+    totals: (outputs, { labels }) => {
       const { losses, counts } = tokenLosses(outputs, labels!);
-      return meanOver(losses, counts);
+      return totalsOver(losses, counts);
     },
   };
 };

@@ -3,10 +3,11 @@
  * where several gradients make an update.
  */
 import { grad } from "../autodiff/grad.ts";
-import type { Value } from "../ir/op.ts";
-import { type Program, trace } from "../ir/program.ts";
+import { isInput, type Value } from "../ir/op.ts";
+import { nodesOf, type Program, trace } from "../ir/program.ts";
 import type { TensorType } from "../ir/tensor.ts";
-import type { Architecture, Model } from "../models/model.ts";
+import type { Model } from "../models/model.ts";
+import { meanLoss } from "../nn/loss.ts";
 import { asConstants, isPacked, type Param, type Weight } from "../nn/param.ts";
 import { add, mul } from "../ops/elementwise.ts";
 import { sumOfSquares } from "../ops/reduce.ts";
@@ -15,14 +16,14 @@ import { applyUpdates, chain, type Optimizer } from "../optim/transform.ts";
 import { ConfigError } from "../util/errors.ts";
 import { entries, flatten, leaves, mapTree, type Tree } from "../util/tree.ts";
 import { type Bucket, bucket, unbucketed } from "./bucket.ts";
-import type { Objective } from "./objective.ts";
+import { batchTotals, type Objective } from "./objective.ts";
 
 export interface StepOptions {
   readonly batch: number;
   readonly context: number;
   readonly optimizer: Optimizer;
   readonly objective: Objective;
-  /** Micro-batches whose gradients are averaged into one update. */
+  /** Micro-batches that make an update: it is that of one batch of them all. */
   readonly accumulate?: number;
   /** Largest global norm of the gradients; absent or 0 means no clipping. */
   readonly clipNorm?: number;
@@ -82,22 +83,13 @@ export const batchTypes = (
 export const storage = (model: Model, options: StepOptions): Bucket =>
   (options.optimizer.elementwise ? bucket : unbucketed)(paramTypes(model, options));
 
-/** Inputs of an objective that the model reads. */
-const modelInputs = ["attentionMask", "tokenTypeIds", "positionIds", "decoderInputIds"] as const;
-
-const lossOf = (
+/** A batch's loss under weights of which some are trained. */
+const totalsOf = (
   model: Model,
-  objective: Objective,
+  { objective }: StepOptions,
   trained: Tree<Value>,
   batch: Readonly<Record<string, Value>>,
-) => {
-  const arch: Architecture = model.arch;
-  const params = allParams(model, trained);
-  const { inputIds, seed, ...rest } = batch;
-  const given = Object.fromEntries(modelInputs.flatMap((name) => (rest[name] ? [[name, rest[name]]] : [])));
-  const inputs = { inputIds: inputIds!, dropoutSeed: seed!, ...given };
-  return objective.loss(arch.forward(params, inputs, model.config), rest);
-};
+) => batchTotals(model, allParams(model, trained), objective, batch);
 
 /** Clipping, by value and then by norm, in front of the optimizer. */
 const clipped = ({ clipValue, clipNorm, optimizer }: StepOptions): Optimizer =>
@@ -132,24 +124,42 @@ export const fusedStep = (model: Model, options: StepOptions): Program => {
   };
   return trace(spec, (given) => {
     const { batch, ...state } = given as unknown as State & { batch: Record<string, Value> };
-    const loss = lossOf(model, options.objective, unpack(state.params), batch);
+    const loss = meanLoss(totalsOf(model, options, unpack(state.params), batch));
     return { ...updated(options, grad(loss, state.params) as Tree<Value>, state), loss };
   }) as unknown as Program;
 };
 
 /**
+ * What counts in a whole micro-batch: `count` []. Found before the gradients, which are then those of a mean
+ * over all micro-batches and ranks. Throws ConfigError for an objective that would need the model for it.
+ */
+export const countStep = (model: Model, options: StepOptions): Program => {
+  const spec = { params: paramTypes(model, options), batch: batchTypes(model, options, { ranks: 1 }) };
+  const program = trace(spec, (given) => {
+    const { params, batch } = given as unknown as { params: Tree<Value>; batch: Record<string, Value> };
+    return { count: totalsOf(model, options, params, batch).count };
+  }) as unknown as Program;
+  const read = nodesOf(program).filter(isInput);
+  if (read.every(({ attrs }) => attrs.name.startsWith("batch."))) return program;
+  throw new ConfigError(`"${options.objective.name}" counts by what the model says`, {
+    field: "train.objective",
+    hint: "let count follow from the batch alone",
+  });
+};
+
+/**
  * The first of three programs: the gradients of a rank's share of a micro-batch, as its part of the mean.
- * With `accumulate` they are added to `sums`.
+ * `scale` is 1 over what counts in all micro-batches and ranks. With `accumulate` they are added to `sums`.
  */
 export const gradientStep = (model: Model, options: StepOptions, { ranks }: Parts): Program => {
   const params = paramTypes(model, options);
   const { accumulate = 1 } = options;
   const batch = batchTypes(model, options, { ranks });
-  const spec = { params, batch, ...(accumulate > 1 ? { sums: params } : {}) };
+  const spec = { params, batch, scale: f32, ...(accumulate > 1 ? { sums: params } : {}) };
   return trace(spec, (given) => {
-    const v = given as unknown as { params: Tree<Value>; sums?: Tree<Value>; batch: Record<string, Value> };
-    const loss = lossOf(model, options.objective, v.params, v.batch);
-    const grads = grad(mul(loss, 1 / (ranks * accumulate)), v.params) as Tree<Value>;
+    const v = given as unknown as State & { sums?: Tree<Value>; batch: Record<string, Value>; scale: Value };
+    const loss = mul(totalsOf(model, options, v.params, v.batch).total, v.scale);
+    const grads = grad(loss, v.params) as Tree<Value>;
     if (v.sums === undefined) return { grads, loss };
     const byPath = flatten<Value>(grads);
     return { grads: mapTree<Value, Value>(v.sums, (sum, path) => add(sum, byPath.get(path)!)), loss };

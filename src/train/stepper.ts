@@ -7,6 +7,7 @@ import { countParams, type Weight } from "../nn/param.ts";
 import { flatten } from "../util/tree.ts";
 import type { Bucket } from "./bucket.ts";
 import { alone } from "./collective.ts";
+import { type Counter, openCounter } from "./counter.ts";
 import { fillWith } from "./held.ts";
 import { rankPlans } from "./plan.ts";
 import { openRank, type Rank, type StepResult } from "./rank.ts";
@@ -65,12 +66,18 @@ const whole = (update: Resident, { view }: Bucket): Stepper => ({
 });
 
 /** A step in three graphs, on one rank. */
-const single = (rank: Rank): Stepper => ({
-  run: (micro, lr, step) => rank.step(micro.map(asBatch), lr, step),
+const single = (rank: Rank, counter: Counter): Stepper => ({
+  async run(micro, lr, step) {
+    const batches = micro.map(asBatch);
+    return rank.step(batches, { lr, step, scale: await counter.scale(batches) });
+  },
   weights: () => rank.params(),
   state: async () => new Map([...prefixed("params.", rank.params()), ...prefixed("opt.", rank.opt())]),
   load: async (state) => rank.load(under("params.", state), under("opt.", state)),
-  dispose: () => rank.dispose(),
+  async dispose() {
+    await rank.dispose();
+    await counter.dispose();
+  },
 });
 
 /**
@@ -85,7 +92,7 @@ export const stepper: MakeStepper = async (engine, model, options) => {
     const [plan] = rankPlans(model, options, { ranks: 1, threads: engine.threads });
     const rank = await openRank(engine, plan!, alone);
     rank.load(weightsOf(model));
-    return single(rank);
+    return single(rank, await openCounter(engine, model, options));
   }
   const update = await compileStep(engine, fusedStep(model, options));
   const made = whole(update, storage(model, options));

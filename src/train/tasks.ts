@@ -3,7 +3,7 @@ import type { TensorType } from "../ir/tensor.ts";
 import { readsTokenTypes } from "../models/encoder.ts";
 import type { Model, Task } from "../models/model.ts";
 import { taskOf } from "../models/task.ts";
-import { countedLabels, crossEntropy, meanOver } from "../nn/loss.ts";
+import { countedLabels, crossEntropy, totalsOver } from "../nn/loss.ts";
 import { reshape } from "../ops/structure.ts";
 import { ConfigError } from "../util/errors.ts";
 import { type BatchShape, type Objective, tokenLosses } from "./objective.ts";
@@ -27,9 +27,9 @@ const textInputs = ({ batch, context }: BatchShape, { tokenTypes = false }: Task
 const overTokens = (name: string, options: TaskOptions): Objective => ({
   name,
   inputs: (shape) => ({ ...textInputs(shape, options), labels: int32(shape.batch * shape.context) }),
-  loss: (outputs, { labels }) => {
+  totals: (outputs, { labels }) => {
     const { losses, counts } = tokenLosses(outputs, labels!);
-    return meanOver(losses, counts);
+    return totalsOver(losses, counts);
   },
 });
 
@@ -49,7 +49,7 @@ export const tokenClassification = (options: TaskOptions = {}): Objective => ove
 export const sequenceClassification = (options: TaskOptions = {}): Objective => ({
   name: "classify",
   inputs: (shape) => ({ ...textInputs(shape, options), labels: int32(shape.batch) }),
-  loss: ({ logits }, { labels }) => {
+  totals: ({ logits }, { labels }) => {
     if (logits.shape[1] === 1) {
       throw new ConfigError("is 1: nothing is to be chosen, and regression is not supported", {
         field: "num_labels",
@@ -58,7 +58,7 @@ export const sequenceClassification = (options: TaskOptions = {}): Objective => 
     }
     const { counts, safe } = countedLabels(labels!);
     const n = labels!.shape[0] as number;
-    return meanOver(crossEntropy(logits, reshape(safe, [n, 1])), reshape(counts, [n, 1]));
+    return totalsOver(crossEntropy(logits, reshape(safe, [n, 1])), reshape(counts, [n, 1]));
   },
 });
 

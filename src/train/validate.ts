@@ -5,50 +5,65 @@ import type { Value } from "../ir/op.ts";
 import { type Program, trace } from "../ir/program.ts";
 import type { Tensor, TensorType } from "../ir/tensor.ts";
 import type { Model } from "../models/model.ts";
-import { asConstants, type Param, type Weight } from "../nn/param.ts";
-import { mul } from "../ops/elementwise.ts";
-import { sum } from "../ops/structure.ts";
+import { asConstants, type Weight } from "../nn/param.ts";
+import { ConfigError, DataError } from "../util/errors.ts";
 import { flatten, mapTree, type Tree } from "../util/tree.ts";
-import { tokenLosses } from "./objective.ts";
+import { batchTotals, languageModelling, type Objective } from "./objective.ts";
 
-/** Windows of held-out tokens: `inputIds` [B, T] and `labels` [B * T] int32, padding labelled IGNORE. */
+/**
+ * Batches of held-out data, all of one shape: `inputIds` [B, T] and what the objective reads, as `labels`
+ * [B * T] int32 with padding labelled IGNORE.
+ */
 export type Windows = readonly Feeds[];
 
 export interface HeldOut {
-  /** Mean loss, nats per token. */
+  /** Mean loss over all that counts, nats. */
   readonly loss: number;
+  /** What counts: tokens, for most objectives. */
   readonly tokens: number;
 }
 
-const spec = (windows: Windows) => {
-  const type = (t: Tensor): TensorType => ({ dtype: t.dtype, shape: t.shape });
-  const [first] = windows;
-  return { inputIds: type(first!.inputIds!), labels: type(first!.labels!) };
-};
+const typesOf = ([first]: Windows): Record<string, TensorType> =>
+  Object.fromEntries(Object.entries(first!).map(([name, { dtype, shape }]) => [name, { dtype, shape }]));
 
-const totals = (model: Model, params: Tree<Param>, ids: Value, labels: Value) => {
-  const outputs = model.arch.forward(params, { inputIds: ids }, model.config);
-  const { losses, counts } = tokenLosses(outputs, labels);
-  return { total: sum(mul(losses, counts)), count: sum(counts) };
+/** What held-out data is measured by. Throws ConfigError where that lacks an input. */
+const measuredBy = (objective: Objective, windows: Windows, model: Model): Objective => {
+  const measure = objective.heldOut ?? objective;
+  const [batch, context] = windows[0]!.inputIds!.shape as [number, number];
+  const { vocab_size: vocab } = model.config as { vocab_size: number };
+  const missing = Object.keys(measure.inputs({ batch, context, vocab })).find((name) => !windows[0]![name]);
+  if (missing === undefined) return measure;
+  throw new ConfigError(`has no ${missing}, which "${measure.name}" reads`, { field: "validation" });
 };
 
 const average = async (session: Session, windows: Windows, weights: Feeds): Promise<HeldOut> => {
   let total = 0;
   let tokens = 0;
-  for (const { inputIds, labels } of windows) {
-    const out = await session.run({ ...weights, inputIds: inputIds!, labels: labels! });
+  for (const window of windows) {
+    const batch = Object.fromEntries(Object.entries(window).map(([name, t]) => [`batch.${name}`, t]));
+    const out = await session.run({ ...weights, ...batch });
     total += Number(out.total!.data[0]);
     tokens += Number(out.count!.data[0]);
   }
+  if (tokens === 0) throw new DataError("nothing of the held-out data counts: every label is IGNORE");
   return { loss: total / tokens, tokens };
 };
 
-/** Held-out loss of weights that keep changing: they are inputs, so nothing is compiled again. */
-export const validator = async (engine: Engine, model: Model, windows: Windows) => {
+/**
+ * Held-out loss of weights that keep changing: they are inputs, so nothing is compiled again. Throws
+ * ConfigError where the windows lack what the objective reads.
+ */
+export const validator = async (
+  engine: Engine,
+  model: Model,
+  windows: Windows,
+  objective: Objective = languageModelling,
+) => {
+  const measure = measuredBy(objective, windows, model);
   const params = mapTree<Weight, TensorType>(model.weights, (w) => ({ dtype: w.dtype, shape: w.shape }));
-  const program = trace({ params, ...spec(windows) }, (given) => {
-    const v = given as unknown as { params: Tree<Value>; inputIds: Value; labels: Value };
-    return totals(model, v.params, v.inputIds, v.labels);
+  const program = trace({ params, batch: typesOf(windows) }, (given) => {
+    const v = given as unknown as { params: Tree<Value>; batch: Record<string, Value> };
+    return batchTotals(model, v.params, measure, v.batch);
   }) as unknown as Program;
   const session = await compile(engine, program, { idle: "sleep" });
   const own = flatten<Weight>(model.weights) as Map<string, Tensor>;
@@ -64,11 +79,17 @@ export const validator = async (engine: Engine, model: Model, windows: Windows) 
   };
 };
 
-/** Held-out loss of a finished model of any weight kinds: its weights are initializers. */
-export const heldOutLoss = async (engine: Engine, model: Model, windows: Windows): Promise<HeldOut> => {
-  const program = trace(spec(windows), (v) => {
-    const { inputIds, labels } = v as unknown as { inputIds: Value; labels: Value };
-    return totals(model, asConstants(model.weights), inputIds, labels);
+/** Held-out loss of a finished model of any weight kinds: its weights are initializers. Throws as above. */
+export const heldOutLoss = async (
+  engine: Engine,
+  model: Model,
+  windows: Windows,
+  objective: Objective = languageModelling,
+): Promise<HeldOut> => {
+  const measure = measuredBy(objective, windows, model);
+  const program = trace({ batch: typesOf(windows) }, (v) => {
+    const { batch } = v as unknown as { batch: Record<string, Value> };
+    return batchTotals(model, asConstants(model.weights), measure, batch);
   }) as unknown as Program;
   const session = await compile(engine, program);
   try {

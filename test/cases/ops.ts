@@ -1087,7 +1087,7 @@ const headLogits = (x: Flat, w: Flat): Flat => matmulOf([4, 3], [5, 3], { transB
 /** Mean loss over the rows that count, the labels' column made safe first. */
 const counted = (build: (labels: Value) => Value, labels: Value): Value => {
   const { counts, safe } = losses.countedLabels(labels);
-  return losses.meanOver(build(ops.reshape(safe, [4, 1])), ops.reshape(counts, [4, 1]));
+  return losses.meanLoss(losses.totalsOver(build(ops.reshape(safe, [4, 1])), ops.reshape(counts, [4, 1])));
 };
 const IGNORED = int32([4], 3, losses.IGNORE, 0, losses.IGNORE);
 

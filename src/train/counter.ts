@@ -1,0 +1,24 @@
+/** What counts in an update's micro-batches, found before their gradients. */
+import { compile } from "../engine/compile.ts";
+import type { Engine, Feeds } from "../engine/engine.ts";
+import type { Model } from "../models/model.ts";
+import { countStep, type StepOptions } from "./step.ts";
+
+export interface Counter {
+  /** 1 over what counts in whole micro-batches ("batch.x") together; 1 where nothing does. */
+  scale(micro: readonly Feeds[]): Promise<number>;
+  dispose(): Promise<void>;
+}
+
+/** Compiles `countStep`. Throws as it does. */
+export const openCounter = async (engine: Engine, model: Model, options: StepOptions): Promise<Counter> => {
+  const session = await compile(engine, countStep(model, options), { threads: 1 });
+  return {
+    async scale(micro) {
+      let count = 0;
+      for (const feeds of micro) count += Number((await session.run(feeds)).count!.data[0]);
+      return 1 / Math.max(1, count);
+    },
+    dispose: () => session.dispose(),
+  };
+};
