@@ -58,8 +58,8 @@ const beamOptions = (given: Readonly<Record<string, unknown>>): Omit<BeamOptions
     lengthPenalty: given.length_penalty,
     earlyStopping: given.early_stopping,
     noRepeatNgram: given.no_repeat_ngram_size,
-    badIds: (given.bad_words_ids as number[][] | undefined)?.flat(),
-    forcedEos: given.forced_eos_token_id,
+    badIds: given.bad_words_ids,
+    forcedEos: given.forced_eos_token_id === undefined ? undefined : [given.forced_eos_token_id],
   };
   return {
     beams: given.num_beams as number,

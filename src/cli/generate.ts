@@ -78,7 +78,11 @@ const continuation = async (
 
 const withSampling = (command: Command): Command =>
   command
-    .option("-n, --max-tokens <n>", "most tokens to write (default: 128)", numberFrom(1, { whole: true }))
+    .option(
+      "-n, --max-tokens <n>",
+      "most tokens to write (default: the model's, else 128)",
+      numberFrom(1, { whole: true }),
+    )
     .option("--temperature <x>", "0 is greedy (default: the model's, else 0.8)", numberFrom(0))
     .option("--top-k <n>", "only the k likeliest tokens; 0: all", numberFrom(0, { whole: true }))
     .option("--top-p <x>", "only the likeliest tokens up to this probability", numberFrom(0, { most: 1 }))
@@ -98,10 +102,11 @@ export const register = (command: Command): void => {
   withFlags(withHubFlags(withSampling(command)), "run")
     .addHelpText("after", examples)
     .action((ref: string, given: Given) =>
-      runRecipe(command, async ({ seed, threads }, { hub, signal }, json) => {
-        const { maxTokens, topK, topP, minP, repetitionPenalty, stop, beams, dtype } = given;
+      runRecipe(command, async ({ seed, threads }, { hub, signal, ui }, json) => {
+        const { maxTokens, topK, topP, minP, repetitionPenalty, stop, dtype } = given;
         const temperature = given.greedy ? 0 : given.temperature;
-        const model = await textModel(ref, { threads, ...defined({ dtype, hub }) });
+        const beams = given.beams ?? (given.greedy ? 1 : undefined);
+        const model = await textModel(ref, { threads, warn: ui.warn, ...defined({ dtype, hub }) });
         const sampling = { temperature, topK, topP, minP, repetitionPenalty };
         const asked = { seed, ...defined({ ...sampling, maxTokens, stop, beams, signal }) };
         try {

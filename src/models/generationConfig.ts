@@ -1,134 +1,155 @@
 /**
  * generation_config.json: how the authors of a model mean it to generate. Field by field as transformers'
- * GenerationConfig reads it (https://huggingface.co/docs/transformers/main_classes/text_generation); what a
- * file does not say stays absent, and is the caller's to choose.
+ * GenerationConfig reads it (https://huggingface.co/docs/transformers/main_classes/text_generation); where
+ * there is no such file, config.json says it. What is not said stays absent, and is the caller's to choose.
  */
 import { defined } from "../util/defined.ts";
 import { ConfigError } from "../util/errors.ts";
 import type { Fields } from "./config.ts";
+import type { Generation } from "./generation.ts";
+import * as read from "./generationFields.ts";
 
-export interface Generation {
-  /** Ids that end a text. */
-  readonly stopIds: readonly number[];
-  readonly bosId?: number;
-  readonly padId?: number;
-  /** Sequence-to-sequence: the decoder's first id. */
-  readonly startId?: number;
-  /** The id of the very first and the very last place. */
-  readonly forcedBosId?: number;
-  readonly forcedEosId?: number;
-  /** Ids, and sequences of them, that are never generated. */
-  readonly badIds: readonly (readonly number[])[];
-  /** Most new tokens. */
-  readonly maxTokens?: number;
-  /** Most tokens with the prompt. */
-  readonly maxLength?: number;
-  readonly minTokens?: number;
-  /** 0 unless the file asks for sampling. */
-  readonly temperature: number;
-  /** 50 where the file asks for sampling and does not say: the reference's own default. */
-  readonly topK?: number;
-  readonly topP?: number;
-  readonly minP?: number;
-  readonly repetitionPenalty?: number;
-  readonly noRepeatNgram?: number;
-  readonly beams?: number;
-  readonly lengthPenalty?: number;
-  readonly earlyStopping?: boolean | "never";
-}
+export type { Generation, LogitsSettings } from "./generation.ts";
 
-const wrong = (field: string, must: string, value: unknown): never => {
-  throw new ConfigError(`must be ${must}, not ${JSON.stringify(value)}`, { field });
+type Row<T> = readonly [field: string, read: read.Read<T>];
+type Table<K extends keyof Generation> = { readonly [k in K]: Row<Exclude<Generation[k], undefined>> };
+
+const always = {
+  padId: ["pad_token_id", read.oneId],
+  startId: ["decoder_start_token_id", read.oneId],
+  bosId: ["bos_token_id", read.oneId],
+  badIds: ["bad_words_ids", read.sequences],
+  sequenceBias: ["sequence_bias", read.biases],
+  encoderRepetitionPenalty: ["encoder_repetition_penalty", read.real({ above: 0 })],
+  repetitionPenalty: ["repetition_penalty", read.real({ above: 0 })],
+  noRepeatNgram: ["no_repeat_ngram_size", read.count(1, "off")],
+  encoderNoRepeatNgram: ["encoder_no_repeat_ngram_size", read.count(1, "off")],
+  minLength: ["min_length", read.count(1, "off")],
+  minTokens: ["min_new_tokens", read.count(0)],
+  maxTokens: ["max_new_tokens", read.count(1)],
+  maxLength: ["max_length", read.count(1)],
+  maxTime: ["max_time", read.real({ above: 0 })],
+  stopTexts: ["stop_strings", read.texts],
+  forcedBos: ["forced_bos_token_id", read.oneId],
+  forcedEos: ["forced_eos_token_id", read.someIds],
+  removeInvalid: ["remove_invalid_values", read.flag],
+  decayLength: ["exponential_decay_length_penalty", read.decay],
+  suppress: ["suppress_tokens", read.someIds],
+  beginSuppress: ["begin_suppress_tokens", read.someIds],
+  renormalize: ["renormalize_logits", read.flag],
+  beams: ["num_beams", read.count(1)],
+  lengthPenalty: ["length_penalty", read.real({})],
+  earlyStopping: ["early_stopping", read.early],
+} satisfies Partial<Table<keyof Generation>>;
+
+/** Heeded where `do_sample` is true. */
+const sampled = {
+  temperature: ["temperature", read.real({ least: 0 })],
+  topK: ["top_k", read.count(0, "off")],
+  topP: ["top_p", read.share({ least: 0 })],
+  minP: ["min_p", read.real({ least: 0, most: 1 })],
+  topH: ["top_h", read.real({ above: 0, most: 1 })],
+  typicalP: ["typical_p", read.share({ above: 0 })],
+  epsilonCutoff: ["epsilon_cutoff", read.real({ least: 0, below: 1 })],
+  etaCutoff: ["eta_cutoff", read.real({ least: 0, below: 1 })],
+} satisfies Partial<Table<keyof Generation>>;
+
+/** Fields that change transformers' texts and have no counterpart here, and the values that do so. */
+const foreign: Readonly<Record<string, (value: unknown, all: Fields) => boolean>> = {
+  num_return_sequences: (n) => typeof n === "number" && n > 1,
+  num_beam_groups: (n) => typeof n === "number" && n > 1,
+  diversity_penalty: (x, { num_beam_groups: groups }) => x !== 0 && typeof groups === "number" && groups > 1,
+  penalty_alpha: (x) => typeof x === "number" && x > 0,
+  guidance_scale: (x) => x !== 1,
+  watermarking_config: () => true,
+  token_healing: (x) => x === true,
+  dola_layers: () => true,
+  constraints: () => true,
+  force_words_ids: () => true,
 };
 
-const absent = (value: unknown): value is null | undefined => value === null || value === undefined;
-const isId = (x: unknown): x is number => Number.isSafeInteger(x) && (x as number) >= 0;
+/** Fields by which a config says how a model generates. */
+export const generationFields: readonly string[] = [
+  "eos_token_id",
+  "do_sample",
+  ...[always, sampled].flatMap((table) => Object.values(table).map(([field]) => field)),
+  ...Object.keys(foreign),
+];
 
-const idList = (f: Fields, field: string): number[] | undefined => {
-  const value = f[field];
-  if (absent(value)) return undefined;
-  const list = Array.isArray(value) ? value : [value];
-  return list.length > 0 && list.every(isId) ? list : wrong(field, "a token's id or a list of them", value);
+/** The entries of a table that the fields say; a value that is left out is noted. */
+const readTable = <T extends Partial<Table<keyof Generation>>>(table: T, f: Fields, notes: string[]) =>
+  Object.fromEntries(
+    Object.entries(table).flatMap(([key, [field, readValue]]) => {
+      if (read.absent(f[field])) return [];
+      const value = readValue(f[field], field, (why) => notes.push(`${field} ${why}`));
+      return value === undefined ? [] : [[key, value]];
+    }),
+  ) as Partial<Generation>;
+
+/** Temperature 0, which is greedy, unless the file asks for sampling; 1 where it does not say. */
+const sampling = (f: Fields, notes: string[]): Partial<Generation> & { temperature: number } => {
+  const unheard: string[] = [];
+  const drawn = !read.absent(f.do_sample) && read.flag(f.do_sample, "do_sample", () => {}) === true;
+  const said = readTable(sampled, f, drawn ? notes : unheard);
+  // 50 is the reference's own default; below 0 nothing is left out.
+  const topK = read.absent(f.top_k) ? 50 : (said.topK ?? 0);
+  return drawn ? { temperature: 1, ...said, topK } : { temperature: 0 };
 };
 
-/** One id; of a list, the first. */
-const oneId = (f: Fields, field: string): number | undefined => idList(f, field)?.[0];
-
-const sequences = (f: Fields, field: string): number[][] => {
-  const value = f[field];
-  if (absent(value)) return [];
-  const good = Array.isArray(value) && value.every((s) => Array.isArray(s) && s.length > 0 && s.every(isId));
-  return good ? (value as number[][]) : wrong(field, "a list of lists of ids", value);
+/** Of a config: what it says itself, and, where it does not, what its text decoder's part says. */
+const fromModel = (config: Fields): Fields => {
+  const inner = (config.decoder ?? config.generator ?? config.text_config ?? {}) as Fields;
+  const set = (fields: Fields) =>
+    generationFields.flatMap((field) =>
+      read.absent(fields[field]) ? [] : [[field, fields[field]] as const],
+    );
+  const bos = config.force_bos_token_to_be_generated === true ? config.bos_token_id : undefined;
+  return {
+    ...(read.absent(bos) ? {} : { forced_bos_token_id: bos }),
+    ...Object.fromEntries([...set(inner), ...set(config)]),
+  };
 };
 
-const count = (f: Fields, field: string, min: number): number | undefined => {
-  const value = f[field];
-  if (absent(value)) return undefined;
-  return Number.isSafeInteger(value) && (value as number) >= min
-    ? (value as number)
-    : wrong(field, `an integer of at least ${min}`, value);
+/** A model cannot start, end or pad without ids; those that the file does not give, the config does. */
+const idsOf = (own: Fields, config: Fields): Fields => {
+  // The file's own first id of any text is nearer than what the config says of the decoder.
+  const start =
+    own.decoder_start_token_id ?? (read.absent(own.bos_token_id) ? config.decoder_start_token_id : null);
+  const others = ["eos_token_id", "bos_token_id", "pad_token_id"].map((f) => [f, own[f] ?? config[f]]);
+  return { ...Object.fromEntries(others), decoder_start_token_id: start };
 };
 
-/** A number in (above, most]. */
-const real = (f: Fields, field: string, above: number, most: number): number | undefined => {
-  const value = f[field];
-  if (absent(value)) return undefined;
-  return typeof value === "number" && value > above && value <= most
-    ? value
-    : wrong(field, `a number above ${above}${most === Number.MAX_VALUE ? "" : ` and up to ${most}`}`, value);
-};
-
-const flag = (f: Fields, field: string): boolean | undefined => {
-  const value = f[field];
-  return absent(value) || typeof value === "boolean"
-    ? (value ?? undefined)
-    : wrong(field, "true or false", value);
-};
-
-const early = (f: Fields): boolean | "never" | undefined =>
-  f.early_stopping === "never" ? "never" : flag(f, "early_stopping");
-
-const sampling = (f: Fields): Pick<Generation, "temperature" | "topK" | "topP" | "minP"> => {
-  const temperature = real(f, "temperature", 0, Number.MAX_VALUE) ?? 1;
-  const topK = count(f, "top_k", 0);
-  const shares = defined({ topP: real(f, "top_p", 0, 1), minP: f.min_p === 0 ? 0 : real(f, "min_p", 0, 1) });
-  if (flag(f, "do_sample") !== true) return { temperature: 0 };
-  return { temperature, topK: topK ?? 50, ...shares };
+const objectOf = (json: unknown): Fields | undefined => {
+  if (read.absent(json)) return undefined;
+  if (typeof json === "object" && !Array.isArray(json)) return json as Fields;
+  throw new ConfigError("must be an object", { field: "generation_config" });
 };
 
 /**
- * How a model generates, from its generation_config.json and, for ids that it does not give, its config.json.
- * Throws ConfigError naming the field.
+ * How a model generates, from its generation_config.json or, where there is none, its config.json; ids that
+ * start, end and pad come from both. Throws ConfigError naming a field that cannot be read.
  */
 export const generationOf = (json: unknown, config: unknown = {}): Generation => {
-  if (!absent(json) && (typeof json !== "object" || Array.isArray(json))) {
-    throw new ConfigError("must be an object", { field: "generation_config" });
+  const older = fromModel((config ?? {}) as Fields);
+  const file = objectOf(json) ?? older;
+  const own = { ...file, ...idsOf(file, older) };
+  const notes: string[] = [];
+  const stopIds = read.absent(own.eos_token_id)
+    ? undefined
+    : read.ids(own.eos_token_id, "eos_token_id", () => {});
+  const general = readTable(always, own, notes);
+  const drawn = sampling(own, notes);
+  for (const [field, acts] of Object.entries(foreign)) {
+    if (!read.absent(own[field]) && acts(own[field], own)) notes.push(`${field} is not known here`);
   }
-  const own = (json ?? {}) as Fields;
-  const older = (config ?? {}) as Fields;
-  const ids: Fields = Object.fromEntries(
-    ["eos_token_id", "bos_token_id", "pad_token_id", "decoder_start_token_id", "forced_bos_token_id"]
-      .concat("forced_eos_token_id", "bad_words_ids")
-      .map((field) => [field, own[field] ?? older[field]]),
-  );
   return {
-    stopIds: idList(ids, "eos_token_id") ?? [],
-    badIds: sequences(ids, "bad_words_ids"),
-    ...sampling(own),
+    stopIds: stopIds ?? [],
+    badIds: [],
+    ...general,
+    ...drawn,
     ...defined({
-      bosId: oneId(ids, "bos_token_id"),
-      padId: oneId(ids, "pad_token_id"),
-      startId: oneId(ids, "decoder_start_token_id"),
-      forcedBosId: oneId(ids, "forced_bos_token_id"),
-      forcedEosId: oneId(ids, "forced_eos_token_id"),
-      maxTokens: count(own, "max_new_tokens", 1),
-      maxLength: count(own, "max_length", 1),
-      minTokens: count(own, "min_new_tokens", 0),
-      repetitionPenalty: real(own, "repetition_penalty", 0, Number.MAX_VALUE),
-      noRepeatNgram: count(own, "no_repeat_ngram_size", 0),
-      beams: count(own, "num_beams", 1),
-      lengthPenalty: real(own, "length_penalty", -Number.MAX_VALUE, Number.MAX_VALUE),
-      earlyStopping: early(own),
+      endless: stopIds?.length === 0 ? true : undefined,
+      notes: notes.length > 0 ? notes : undefined,
     }),
   };
 };

@@ -1,51 +1,23 @@
 /** Text from a model: what continues a prompt, what answers a chat, what translates a source. */
 import { nodeEngine } from "../node/engine.ts";
 import { readChatTemplates, renderChat, templateSpecials } from "../node/template.ts";
-import { type BeamOptions, beamSearch } from "../serve/beam.ts";
-import { type ChatMessage, chooseTemplate } from "../serve/chat.ts";
+import { beamSearch } from "../serve/beam.ts";
+import { chooseTemplate } from "../serve/chat.ts";
 import { type Decoder, decoderOf } from "../serve/decoding.ts";
 import { generate, generateBeams } from "../serve/generate.ts";
-import type { SampleOptions } from "../serve/sample.ts";
-import { type Seq2SeqDecoder, seq2seqDecoderOf } from "../serve/seq2seqDecoder.ts";
+import { decodeTargets, type Seq2SeqDecoder, seq2seqDecoderOf } from "../serve/seq2seqDecoder.ts";
 import { stopFilter } from "../serve/stop.ts";
-import { defined } from "../util/defined.ts";
 import { ConfigError } from "../util/errors.ts";
+import { decodingOf, stopTexts, type TextOptions } from "./decoding.ts";
 import { type Opened, type OpenOptions, openFolder, sessionsOf } from "./open.ts";
+
+export type { TextOptions } from "./decoding.ts";
 
 export interface OpenTextOptions extends OpenOptions {
   readonly threads?: number;
+  /** Hears what the model's files ask for and do not get; a warning of the process unless told. */
+  readonly warn?: (text: string) => void;
 }
-
-export interface TextOptions extends SampleOptions {
-  /** What to continue or, for sequence-to-sequence, the source. */
-  readonly prompt?: string;
-  /** A chat instead: written as the model's own template says. */
-  readonly messages?: readonly ChatMessage[];
-  readonly maxTokens?: number;
-  /** Texts that end the answer. */
-  readonly stop?: readonly string[];
-  /** Beam search with this many beams; the text then comes as a whole. */
-  readonly beams?: number;
-  readonly seed?: number;
-  readonly signal?: AbortSignal;
-}
-
-/** Without a word from the user or the model: a little cooler than the model's own distribution. */
-const usual: SampleOptions = { temperature: 0.8, topK: 40 };
-
-/** How to draw: the user's word first, then that of a model that asks for sampling. */
-const sampling = (given: TextOptions, { generation }: Opened): SampleOptions => {
-  const { temperature, topK, topP, minP, repetitionPenalty } = given;
-  const own = generation.temperature > 0 ? generation : usual;
-  return {
-    ...defined({ temperature: own.temperature, topK: own.topK, topP: own.topP, minP: own.minP }),
-    ...defined({ repetitionPenalty: generation.repetitionPenalty }),
-    ...defined({ temperature, topK, topP, minP, repetitionPenalty }),
-  };
-};
-
-const stopIds = ({ generation, tokenizer }: Opened): readonly number[] =>
-  generation.stopIds.length > 0 ? generation.stopIds : [tokenizer.eos];
 
 /** The ids of a prompt; a chat's template brings its own special tokens. */
 const promptIds = async (given: TextOptions, opened: Opened): Promise<Uint32Array> => {
@@ -61,52 +33,43 @@ const promptIds = async (given: TextOptions, opened: Opened): Promise<Uint32Arra
   return ids.length > 0 ? ids : Uint32Array.of(tokenizer.specials.bos ?? tokenizer.eos);
 };
 
-const beamOptions = (given: TextOptions, opened: Opened, maxTokens: number) => {
-  const { generation } = opened;
-  const { minTokens, lengthPenalty, earlyStopping, noRepeatNgram, forcedEosId } = generation;
-  const known = { minTokens, lengthPenalty, earlyStopping, noRepeatNgram, forcedEos: forcedEosId };
-  return {
-    eos: stopIds(opened),
-    maxTokens,
-    badIds: generation.badIds.flatMap((ids) => (ids.length === 1 ? ids : [])),
-    ...defined({ ...known, signal: given.signal }),
-  } satisfies Omit<BeamOptions, "start" | "beams">;
-};
-
 type Run = (given: TextOptions) => AsyncGenerator<string>;
 
 const decoderRun = (decoder: Decoder, opened: Opened): Run =>
   async function* run(given) {
     const { tokenizer } = opened;
-    const { maxTokens = 128, beams = 1, seed, signal } = given;
     const prompt = await promptIds(given, opened);
+    const { beams, eos, ...settings } = decodingOf(given, opened, prompt.length);
     if (beams > 1) {
-      const [best] = await generateBeams(decoder, prompt, {
-        ...beamOptions(given, opened, maxTokens),
-        beams,
-      });
+      const [best] = await generateBeams(decoder, prompt, { ...settings, eos, beams });
       yield tokenizer.decode(best!.ids);
       return;
     }
     const stream = tokenizer.streamDecoder();
-    const asked = { ...sampling(given, opened), maxTokens, stopIds: stopIds(opened) };
-    for await (const id of generate(decoder, prompt, { ...asked, ...defined({ seed, signal }) })) {
+    for await (const id of generate(decoder, prompt, { ...settings, stopIds: eos, keepStop: true })) {
       yield stream.push(id);
     }
     yield stream.end();
   };
 
-/** Beam search as the model's own configuration says. */
 const seq2seqRun = (model: Seq2SeqDecoder, opened: Opened, pad: number): Run =>
   async function* run(given) {
     const { tokenizer, generation } = opened;
     if (given.messages !== undefined) throw new ConfigError("is no model for chats", { file: opened.dir });
-    const { maxTokens = generation.maxTokens ?? 128, beams = generation.beams ?? 1 } = given;
     const source = tokenizer.encode(given.prompt ?? "", { template: true });
+    const { beams, maxTokens: asked, ...settings } = decodingOf(given, opened, 1);
     const rows = await model.encode([source], beams);
-    const start = generation.startId ?? pad;
-    const [texts] = await beamSearch(rows, { ...beamOptions(given, opened, maxTokens), beams, start });
-    yield (tokenizer.target ?? tokenizer).decode(texts![0]!.ids);
+    const maxTokens = Math.min(asked, model.shape.positions);
+    const start = generation.startId ?? generation.bosId ?? pad;
+    const options = { ...settings, maxTokens, start, sourceIds: [source] };
+    const ids: number[] = [];
+    if (beams > 1) {
+      const [texts] = await beamSearch(rows, { ...options, beams });
+      ids.push(...texts![0]!.ids);
+    } else {
+      for await (const { id } of decodeTargets(rows, { ...options, pad })) ids.push(id);
+    }
+    yield (tokenizer.target ?? tokenizer).decode(ids);
   };
 
 async function* untilStop(pieces: AsyncGenerator<string>, stops: readonly string[]): AsyncGenerator<string> {
@@ -135,6 +98,8 @@ export interface TextModel {
 export const textModel = async (ref: string, options: OpenTextOptions = {}): Promise<TextModel> => {
   const opened = await openFolder(ref, options);
   const { arch, config, generation, tokenizer } = opened;
+  const { warn = (text) => process.emitWarning(text) } = options;
+  for (const note of generation.notes ?? []) warn(`how ${opened.dir} generates: ${note}, and is not heeded`);
   if (arch.kind === "encoder") {
     throw new ConfigError(`is ${config.architectures[0]}, an encoder, which generates no text`, {
       file: opened.dir,
@@ -149,7 +114,7 @@ export const textModel = async (ref: string, options: OpenTextOptions = {}): Pro
     const run = decoderRun(decoder, opened);
     return {
       translates: false,
-      run: (given) => untilStop(run(given), given.stop ?? []),
+      run: (given) => untilStop(run(given), stopTexts(given, generation)),
       dispose: () => decoder.dispose(),
     };
   }
@@ -159,7 +124,7 @@ export const textModel = async (ref: string, options: OpenTextOptions = {}): Pro
   const run = seq2seqRun(model, opened, pad);
   return {
     translates: true,
-    run: (given) => untilStop(run(given), given.stop ?? []),
+    run: (given) => untilStop(run(given), stopTexts(given, generation)),
     dispose: () => model.dispose(),
   };
 };

@@ -3,7 +3,11 @@
  * finished texts are scored by log-probability / length^lengthPenalty and compared with what running ones may
  * still reach. https://github.com/huggingface/transformers/blob/main/src/transformers/generation/utils.py
  */
+import type { LogitsSettings } from "../models/generation.ts";
 import { ConfigError } from "../util/errors.ts";
+import { type Rng, rng } from "../util/rng.ts";
+import { logitsChain } from "./logits/index.ts";
+import { type Change, logSumExp } from "./logits/processor.ts";
 import { top } from "./top.ts";
 
 /** Rows of a batch that decode together, each with its own cache. */
@@ -14,11 +18,13 @@ export interface Rows {
   reorder(from: readonly number[]): void;
 }
 
-export interface BeamOptions {
+export interface BeamOptions extends LogitsSettings {
   /** Texts that run side by side for each source. */
   readonly beams: number;
   /** Sources in the batch; source s has the rows s * beams to (s + 1) * beams. */
   readonly sources?: number;
+  /** What each source says; what stands before the new tokens unless told. */
+  readonly sourceIds?: readonly ArrayLike<number>[];
   /** The decoder's first id. */
   readonly start: number;
   /** What stands before it (a prompt): its n-grams are not repeated either. */
@@ -26,8 +32,9 @@ export interface BeamOptions {
   readonly eos: readonly number[];
   /** Most tokens of a text, its end included. */
   readonly maxTokens: number;
-  /** Fewest tokens before the end. */
-  readonly minTokens?: number;
+  /** Above 0 the next tokens are drawn, which is not so unless told. */
+  readonly temperature?: number;
+  readonly seed?: number;
   /** Above 0 longer texts win, below 0 shorter ones. */
   readonly lengthPenalty?: number;
   /**
@@ -35,12 +42,6 @@ export interface BeamOptions {
    * "never": when it cannot.
    */
   readonly earlyStopping?: boolean | "never";
-  /** Sequences of this many tokens appear once at most; 0 allows all. */
-  readonly noRepeatNgram?: number;
-  /** Ids that are never taken. */
-  readonly badIds?: readonly number[];
-  /** The id at the very last place, where it is reached. */
-  readonly forcedEos?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -52,6 +53,10 @@ export interface BeamText {
 }
 
 interface Source {
+  /** What the settings make of a row's scores. */
+  readonly change: Change;
+  /** What draws, where tokens are drawn. */
+  readonly random: Rng | undefined;
   running: BeamText[];
   finished: BeamText[];
   /** Whether a running text may still be better than a finished one. */
@@ -61,37 +66,21 @@ interface Source {
 /** As good as impossible; finite, so that sums of it stay ordered. */
 const NEVER = -1e9;
 
-/** Ids that would repeat an n-gram of `ids`. */
-const repeats = (ids: readonly number[], n: number): number[] => {
-  const banned: number[] = [];
-  const tail = ids.slice(ids.length - n + 1);
-  for (let i = 0; i + n <= ids.length; i++) {
-    if (tail.every((id, j) => ids[i + j] === id)) banned.push(ids[i + n - 1]!);
-  }
-  return banned;
+/** Log-probabilities of one row as the settings change them. */
+const logProbs = (logits: Float32Array, before: readonly number[], change: Change): Float64Array => {
+  const out = Float64Array.from(logits);
+  const shift = logSumExp(out);
+  for (let v = 0; v < out.length; v++) out[v]! -= shift;
+  change(out, before);
+  return out;
 };
 
-/** Log-probabilities of one row with what the options forbid taken out. */
-const logProbs = (logits: Float32Array, ids: readonly number[], options: BeamOptions): Float64Array => {
-  const { minTokens = 0, noRepeatNgram = 0, badIds = [], forcedEos, maxTokens, eos } = options;
-  let most = Number.NEGATIVE_INFINITY;
-  for (let v = 0; v < logits.length; v++) if (logits[v]! > most) most = logits[v]!;
-  let sum = 0;
-  for (let v = 0; v < logits.length; v++) sum += Math.exp(logits[v]! - most);
-  const shift = most + Math.log(sum);
-  const out = new Float64Array(logits.length);
-  for (let v = 0; v < logits.length; v++) out[v] = logits[v]! - shift;
-  for (const id of badIds) out[id] = Number.NEGATIVE_INFINITY;
-  if (noRepeatNgram > 0) {
-    const text = [...(options.context ?? []), options.start, ...ids];
-    for (const id of repeats(text, noRepeatNgram)) out[id] = Number.NEGATIVE_INFINITY;
-  }
-  if (ids.length < minTokens) for (const id of eos) out[id] = Number.NEGATIVE_INFINITY;
-  if (forcedEos !== undefined && ids.length + 1 === maxTokens) {
-    out.fill(Number.NEGATIVE_INFINITY);
-    out[forcedEos] = 0;
-  }
-  return out;
+/** The ids of the most probable next tokens, or of some that are drawn by their probabilities, once each. */
+const likely = (scores: Float64Array, count: number, random: Rng | undefined): Uint32Array => {
+  if (random === undefined) return top(scores, count);
+  // The largest of scores with Gumbel noise are draws without replacement (https://arxiv.org/abs/1903.06059).
+  const noisy = scores.map((score) => score - Math.log(-Math.log(random.uniform() || Number.MIN_VALUE)));
+  return top(noisy, count);
 };
 
 interface Candidate extends BeamText {
@@ -101,17 +90,22 @@ interface Candidate extends BeamText {
 
 /** The best continuations of a source's running texts: so many that as many as beams go on. */
 const continuations = (source: Source, rows: readonly Float32Array[], options: BeamOptions): Candidate[] => {
-  const { beams, eos, maxTokens } = options;
+  const { beams, eos, maxTokens, start, context = [] } = options;
   const keep = beams * Math.max(2, 1 + eos.length);
-  const all = source.running.flatMap(({ ids, score }, from) => {
-    const scores = logProbs(rows[from]!, ids, options);
-    return Array.from(top(scores, keep), (id) => {
-      const ended = eos.includes(id) || ids.length + 1 >= maxTokens;
-      return { ids: [...ids, id], score: score + scores[id]!, from, ended };
-    });
+  const vocab = rows[0]!.length;
+  const scores = new Float64Array(source.running.length * vocab);
+  for (const [from, { ids, score }] of source.running.entries()) {
+    const own = logProbs(rows[from]!, [...context, start, ...ids], source.change);
+    for (let v = 0; v < vocab; v++) scores[from * vocab + v] = score + own[v]!;
+  }
+  const taken = Array.from(likely(scores, keep, source.random), (at): Candidate => {
+    const [from, id] = [Math.floor(at / vocab), at % vocab];
+    const { ids } = source.running[from]!;
+    const ended = eos.includes(id) || ids.length + 1 >= maxTokens;
+    return { ids: [...ids, id], score: scores[at]!, from, ended };
   });
   // A stable sort: of equals the one from the better text is first.
-  return all.sort((a, b) => b.score - a.score).slice(0, keep);
+  return taken.sort((a, b) => b.score - a.score || 0);
 };
 
 const closed = ({ finished }: Source, { beams, earlyStopping = false }: BeamOptions): boolean =>
@@ -119,9 +113,9 @@ const closed = ({ finished }: Source, { beams, earlyStopping = false }: BeamOpti
 
 const mayImprove = (source: Source, length: number, options: BeamOptions): boolean => {
   const { beams, lengthPenalty = 1, earlyStopping = false, maxTokens } = options;
-  if (source.finished.length < beams) return true;
+  const worst = source.finished.length < beams ? NEVER : source.finished.at(-1)!.score;
   const reach = earlyStopping === "never" && lengthPenalty > 0 ? maxTokens : length;
-  return source.running[0]!.score / reach ** lengthPenalty > source.finished.at(-1)!.score;
+  return source.running[0]!.score / reach ** lengthPenalty > worst;
 };
 
 /** Takes one step of a source; returns where each running text came from, and whether all have ended. */
@@ -149,14 +143,32 @@ const check = ({ beams, maxTokens }: BeamOptions): void => {
   if (!(maxTokens >= 1)) throw new ConfigError("must be at least 1", { field: "maxTokens" });
 };
 
+/** Sources before the first step, each with its own chain and draws. */
+const opened = (options: BeamOptions): Source[] => {
+  const { beams, sources = 1, sourceIds = [], start, context = [], eos, maxTokens } = options;
+  const { temperature = 0, seed = 1 } = options;
+  const promptTokens = context.length + 1;
+  return Array.from({ length: sources }, (_, s): Source => {
+    const change = logitsChain(
+      options,
+      {
+        ...{ promptTokens, maxLength: promptTokens + maxTokens, eos },
+        source: sourceIds[s] ?? [...context, start],
+        leastKept: Math.max(2, 1 + eos.length),
+      },
+      temperature > 0,
+    );
+    const random = temperature > 0 ? rng(seed + s, "sample") : undefined;
+    const running = Array.from({ length: beams }, (_, i) => ({ ids: [], score: i === 0 ? 0 : NEVER }));
+    return { change, random, running, finished: [], open: true };
+  });
+};
+
 /** The best texts of each source, best first. */
 export const beamSearch = async (rows: Rows, options: BeamOptions): Promise<readonly BeamText[][]> => {
   check(options);
-  const { beams, sources: count = 1, start, signal } = options;
-  const sources = Array.from({ length: count }, (): Source => {
-    const running = Array.from({ length: beams }, (_, i) => ({ ids: [], score: i === 0 ? 0 : NEVER }));
-    return { running, finished: [], open: true };
-  });
+  const { beams, start, signal } = options;
+  const sources = opened(options);
   for (let going = true; going && !signal?.aborted; ) {
     const ids = sources.flatMap(({ running }) => running.map((text) => text.ids.at(-1) ?? start));
     const logits = await rows.step(ids);

@@ -1,16 +1,18 @@
 /** Generating tokens one by one, for one prompt or a batch of unequal ones. */
 
 import { ConfigError } from "../util/errors.ts";
-import { rng } from "../util/rng.ts";
 import { type BeamOptions, type BeamText, beamSearch } from "./beam.ts";
+import { decodeRows, type RowToken } from "./decodeRows.ts";
 import { type Decoder, reorderCache } from "./decoding.ts";
-import { penalize, type SampleOptions, sample } from "./sample.ts";
+import type { SampleOptions } from "./sample.ts";
 
 export interface GenerateOptions extends SampleOptions {
   /** Most tokens to generate; the model's positions end it in any case. */
   readonly maxTokens?: number;
   /** Token ids that end the text (and are not given out). */
   readonly stopIds?: readonly number[];
+  /** The id that ends the text is given out too. */
+  readonly keepStop?: boolean;
   readonly seed?: number;
   readonly signal?: AbortSignal;
 }
@@ -31,12 +33,6 @@ const padded = (prompts: readonly Prompt[], filler: number) => {
   return { ids, pads, width };
 };
 
-/** A token of one of the rows. */
-export interface RowToken {
-  readonly row: number;
-  readonly id: number;
-}
-
 /**
  * Token ids that continue each of `prompts` (at least one id each), as they are made, row by row. A row's
  * tokens are those that its prompt alone would get with the seed `seed + row`, up to rounding.
@@ -46,33 +42,17 @@ export async function* generateBatch(
   prompts: readonly Prompt[],
   options: GenerateOptions = {},
 ): AsyncGenerator<RowToken> {
-  const { maxTokens = 128, stopIds = [], seed = 1, repetitionPenalty = 1, signal } = options;
-  const { positions, vocab } = decoder.shape;
-  const { ids, pads, width } = padded(prompts, stopIds[0] ?? 0);
-  const last = Math.min(maxTokens, positions - Math.max(...prompts.map((p) => p.length)) + 1);
-  const cache = decoder.cache(width + last, pads);
-  const draws = prompts.map((_, row) => rng(seed + row, "sample"));
-  const texts = prompts.map((p) => Array.from(p));
-  const going = prompts.map(() => true);
-  let logits = await decoder.step(cache, ids, 0);
-  for (let made = 0; made < maxTokens; made++) {
-    for (const [row, text] of texts.entries()) {
-      if (!going[row]) continue;
-      const own = logits.subarray(row * vocab, (row + 1) * vocab);
-      penalize(own, text, repetitionPenalty);
-      const id = sample(own, options, draws[row]!);
-      going[row] = !stopIds.includes(id);
-      if (!going[row]) continue;
-      text.push(id);
-      yield { row, id };
-    }
-    if (signal?.aborted || made + 1 >= last || !going.includes(true)) return;
-    // Rows that have ended get fillers: their results are not looked at.
-    logits = await decoder.step(
-      cache,
-      texts.map((text) => text.at(-1)!),
-      width + made,
-    );
+  const { maxTokens: most = 128, stopIds: eos = [], keepStop = false } = options;
+  const pad = eos[0] ?? 0;
+  const { ids, pads, width } = padded(prompts, pad);
+  const maxTokens = Math.min(most, decoder.shape.positions - width + 1);
+  const cache = decoder.cache(width + maxTokens, pads);
+  const first = await decoder.step(cache, ids, 0);
+  let past = width;
+  const step = (next: readonly number[]) => decoder.step(cache, next, past++);
+  const starts = prompts.map((prompt) => ({ ids: prompt, source: prompt }));
+  for await (const token of decodeRows(step, first, starts, { ...options, maxTokens, eos, pad })) {
+    if (keepStop || !eos.includes(token.id)) yield token;
   }
 }
 
@@ -89,7 +69,7 @@ export async function* generate(
 export const generateBeams = async (
   decoder: Decoder,
   prompt: Prompt,
-  options: Omit<BeamOptions, "start" | "context" | "sources">,
+  options: Omit<BeamOptions, "start" | "context" | "sources" | "sourceIds">,
 ): Promise<readonly BeamText[]> => {
   const { ids } = padded([prompt], 0);
   const { positions } = decoder.shape;
@@ -105,14 +85,10 @@ export const generateBeams = async (
   }
   const step = (next: ArrayLike<number>) => decoder.step(cache, next, past++);
   const reorder = (from: readonly number[]) => reorderCache(cache, from);
+  const start = ids.at(-1)!;
   const [best] = await beamSearch(
     { step, reorder },
-    {
-      ...options,
-      maxTokens,
-      context: before,
-      start: ids.at(-1)!,
-    },
+    { ...options, maxTokens, context: before, start, sourceIds: [ids] },
   );
   return best!;
 };

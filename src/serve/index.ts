@@ -1,6 +1,7 @@
 /** Decoding graphs, sampling, generation. */
 export * from "./beam.ts";
 export * from "./chat.ts";
+export * from "./decodeRows.ts";
 export * from "./decoder.ts";
 export * from "./decoding.ts";
 export * from "./encoder.ts";

@@ -4,7 +4,8 @@ import type { Engine, Session } from "../engine/engine.ts";
 import { type Tensor, tensor, tensorOf } from "../ir/tensor.ts";
 import type { CacheShape, Model, Seq2SeqArchitecture } from "../models/model.ts";
 import { ConfigError } from "../util/errors.ts";
-import type { BeamOptions, Rows } from "./beam.ts";
+import type { Rows } from "./beam.ts";
+import { type DecodeOptions, decodeRows, type RowToken } from "./decodeRows.ts";
 import { mergedDecoderProgram, sourceEncoderProgram } from "./seq2seq.ts";
 
 export interface Seq2SeqSessions {
@@ -141,38 +142,27 @@ export const seq2seqDecoder = async (engine: Engine, model: Model): Promise<Seq2
   return seq2seqDecoderOf({ encoder, decoder }, arch.cache(model.config), arch.tokens(model.config).pad);
 };
 
-export type GreedyOptions = Pick<
-  BeamOptions,
-  "start" | "eos" | "maxTokens" | "minTokens" | "badIds" | "forcedEos" | "signal"
-> & {
-  /** What rows are fed that have ended. */
-  readonly pad: number;
-};
+export interface TargetOptions extends DecodeOptions {
+  /** The decoder's first id. */
+  readonly start: number;
+  /** What each source says, for the settings that look there. */
+  readonly sourceIds?: readonly ArrayLike<number>[];
+}
 
-/** The likeliest id of a row of logits, the first of equals, without `banned` ones. */
-const likeliest = (logits: Float32Array, banned: readonly number[]): number => {
-  let best = -1;
-  for (let id = 0; id < logits.length; id++) {
-    if (banned.includes(id)) continue;
-    if (best < 0 || logits[id]! > logits[best]!) best = id;
-  }
-  return best;
-};
+/** New tokens of each source's target as they are chosen, row by row, the end's included. */
+export async function* decodeTargets(rows: EncodedRows, options: TargetOptions): AsyncGenerator<RowToken> {
+  const { start, sourceIds = [] } = options;
+  const first = await rows.step(new Array<number>(rows.count).fill(start));
+  const starts = Array.from({ length: rows.count }, (_, row) => ({
+    ids: [start],
+    source: sourceIds[row] ?? [],
+  }));
+  yield* decodeRows((ids) => rows.step(ids), first, starts, options);
+}
 
 /** The likeliest ids of each row one by one, after the start, the end's included. */
-export const greedySearch = async (rows: EncodedRows, options: GreedyOptions): Promise<number[][]> => {
-  const { start, pad, eos, maxTokens, minTokens = 0, badIds = [], forcedEos, signal } = options;
+export const greedySearch = async (rows: EncodedRows, options: TargetOptions): Promise<number[][]> => {
   const texts = Array.from({ length: rows.count }, (): number[] => []);
-  const ended = (ids: readonly number[]): boolean => eos.includes(ids.at(-1) ?? -1);
-  for (let made = 0; made < maxTokens && !texts.every(ended) && !signal?.aborted; made++) {
-    const logits = await rows.step(texts.map((ids) => (ended(ids) ? pad : (ids.at(-1) ?? start))));
-    const vocab = logits.length / rows.count;
-    const banned = made < minTokens ? [...badIds, ...eos] : badIds;
-    for (const [i, ids] of texts.entries()) {
-      if (ended(ids)) continue;
-      const last = made + 1 === maxTokens ? forcedEos : undefined;
-      ids.push(last ?? likeliest(logits.subarray(i * vocab, (i + 1) * vocab), banned));
-    }
-  }
+  for await (const { row, id } of decodeTargets(rows, { ...options, temperature: 0 })) texts[row]!.push(id);
   return texts;
 };

@@ -125,7 +125,7 @@ export function* exportFiles(model: Model, options: ExportOptions = {}): Generat
     if (beside !== null) external.push(beside[1]!);
     yield file;
   }
-  const generation = generationOf(model, options.generation);
+  const generation = generationOf(model, options.generation, fields);
   if (generation !== undefined) yield ["generation_config.json", [jsonBytes(generation)]];
   yield ["config.json", [jsonBytes(configOf(model, { fields, defaultDtype, external }))]];
 }

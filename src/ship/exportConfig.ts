@@ -1,4 +1,5 @@
 /** config.json and generation_config.json of an exported folder. */
+import { generationFields } from "../models/generationConfig.ts";
 import type { Json, Model, Task } from "../models/model.ts";
 import { taskOf } from "../models/task.ts";
 import type { ExportDtype } from "./dtype.ts";
@@ -34,31 +35,25 @@ export const configOf = (
 
 const GENERATES: readonly Task[] = ["causal-lm", "seq2seq-lm"];
 
-/** Fields of a config that say how a model generates, where they are there. */
-const GENERATION = [
-  "bos_token_id",
-  "eos_token_id",
-  "pad_token_id",
-  "decoder_start_token_id",
-  "forced_bos_token_id",
-  "forced_eos_token_id",
-  "bad_words_ids",
-  "num_beams",
-];
-
 /**
- * The checkpoint's generation_config.json, else one of what its config says; undefined for a model that does
- * not generate.
+ * The checkpoint's generation_config.json, else one of what its config says (`source` is that config as it
+ * came); undefined for a model that does not generate.
  */
-export const generationOf = ({ arch, config }: Model, given?: Fields): Fields | undefined => {
+export const generationOf = (
+  { arch, config }: Model,
+  given?: Fields,
+  source: Fields = {},
+): Fields | undefined => {
   if (given !== undefined) return given;
   if (!GENERATES.includes(taskOf(arch, config))) return undefined;
-  const fields = config as Fields;
-  const known = GENERATION.flatMap((name) => (fields[name] == null ? [] : [[name, fields[name]] as const]));
+  const fields = { ...source, ...(config as Fields) };
+  const known = generationFields.flatMap((name) =>
+    fields[name] == null ? [] : [[name, fields[name]] as const],
+  );
   const pad = fields.pad_token_id ?? fields.eos_token_id;
   return {
+    max_length: arch.cache(config).positions,
     ...Object.fromEntries(known),
     ...(pad == null ? {} : { pad_token_id: Array.isArray(pad) ? pad[0] : pad }),
-    max_length: arch.cache(config).positions,
   };
 };

@@ -1,5 +1,5 @@
 /** generate as a user runs it: a decoder of its own training, a chat, a translation, what cannot generate. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -107,6 +107,38 @@ it("translates with beams, as generation_config.json says", async () => {
   expect(beams.text).toBe(
     (await generated(out, "--prompt", "the cat sat on a mat", "-n", "8", "--beams", "3")).text,
   );
+});
+
+describe("what generation_config.json says", () => {
+  const settings = (fields: object): string => {
+    const out = join(dir, "settings");
+    cpSync(join(dir, "marian"), out, { recursive: true });
+    const ids = { eos_token_id: 1, pad_token_id: 0, decoder_start_token_id: 0 };
+    writeFileSync(join(out, "generation_config.json"), JSON.stringify({ ...ids, ...fields }));
+    return out;
+  };
+  const asked = ["--prompt", "the cat sat on a mat"];
+
+  it("limits the answer, unless the user does", async () => {
+    const out = settings({ max_length: 6, eos_token_id: [] });
+    const own = (await generated(out, ...asked)).text!;
+    expect((await generated(out, ...asked, "-n", "5")).text).toBe(own);
+    expect((await generated(out, ...asked, "-n", "20")).text!.length).toBeGreaterThan(own.length);
+  });
+
+  it("is named once where it is not heeded", async () => {
+    const done = await anneal(["generate", settings({ num_beam_groups: 2, top_k: -1 }), ...asked, "-n", "3"]);
+    expect(done.code, done.stderr).toBe(0);
+    expect(done.stderr.match(/num_beam_groups is not known here, and is not heeded/g)).toHaveLength(1);
+    expect(done.stderr).not.toMatch(/top_k/);
+  });
+
+  it("leaves no token where what is forced is suppressed: an error that says so", async () => {
+    const out = settings({ forced_bos_token_id: 5, suppress_tokens: [5] });
+    const done = await anneal(["generate", out, ...asked, "-n", "3"]);
+    expect(done.code).not.toBe(0);
+    expect(done.stdout + done.stderr).toMatch(/the settings of generation leave no token/);
+  });
 });
 
 describe("what cannot be", () => {
