@@ -1,9 +1,11 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ConfigError, RunError } from "../util/errors.ts";
 import { appendLine, guarded, MARKER, writeFileDurable, writeFolder, writeInto } from "./files.ts";
+import { settle } from "./leftovers.ts";
 
 let dir = "";
 beforeEach(async () => {
@@ -56,6 +58,28 @@ describe("writeFolder", () => {
     expect(await readdir(dir)).toEqual(["mine"]);
   });
 
+  test("refuses to replace an earlier one that the user has put files into", async () => {
+    const out = join(dir, "out");
+    await writeFolder(out, files("one"));
+    await mkdir(join(out, "onnx/.git"));
+    await writeFile(join(out, "onnx/.git/HEAD"), "mine");
+    await writeFile(join(out, "parity.json"), "{}");
+    const error = await writeFolder(out, files("two")).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(ConfigError);
+    expect((error as ConfigError).message).toContain("onnx/.git/HEAD");
+    expect((error as ConfigError).message).not.toContain("parity.json");
+    expect(await model(out)).toBe("one");
+    await rm(join(out, "onnx/.git"), { recursive: true });
+    await writeFolder(out, files("two"));
+    expect(await model(out)).toBe("two");
+  });
+
+  test.each(['{"mine": true}', "[]", "mine"])("takes a marker of %s for the user's own", async (marker) => {
+    await writeFile(join(dir, MARKER), marker);
+    await expect(writeFolder(dir, files("one"))).rejects.toThrow(ConfigError);
+    expect(await readFile(join(dir, MARKER), "utf8")).toBe(marker);
+  });
+
   test("an unreadable place is an error, not an empty one", async () => {
     const out = join(dir, "loop");
     await symlink("loop", out);
@@ -79,6 +103,36 @@ describe("writeFolder", () => {
     await writeFile(`${out}.tmp-${process.pid}/stale`, "");
     await writeFolder(out, files("one"));
     expect((await readdir(out)).sort()).toEqual([MARKER, "onnx"]);
+  });
+});
+
+describe("what a killed writer left", () => {
+  const dead = spawnSync(process.execPath, [
+    "-e",
+    "process.stdout.write(String(process.pid))",
+  ]).stdout.toString();
+
+  test("between the two renames of a swap, the earlier folder comes back", async () => {
+    const out = join(dir, "out");
+    await writeFolder(out, files("one"));
+    await rename(out, `${out}.old-${dead}`);
+    await mkdir(`${out}.tmp-${dead}`);
+    await settle(out);
+    expect(await model(out)).toBe("one");
+    expect(await readdir(dir)).toEqual(["out"]);
+  });
+
+  test("after them, the earlier folder goes; what a live process is writing stays", async () => {
+    const out = join(dir, "out");
+    await writeFolder(out, files("one"));
+    for (const name of [`old-${dead}`, `tmp-${dead}`, `tmp-${process.ppid}`]) await mkdir(`${out}.${name}`);
+    await mkdir(`${out}.tmp-`);
+    await settle(out);
+    expect((await readdir(dir)).sort()).toEqual(["out", "out.tmp-", `out.tmp-${process.ppid}`]);
+    await writeFile(`${out}.txt.tmp-${dead}`, "half");
+    await writeFileDurable(`${out}.txt`, bytes("whole"));
+    expect(await readdir(dir)).toContain("out.txt");
+    expect(await readdir(dir)).not.toContain(`out.txt.tmp-${dead}`);
   });
 });
 

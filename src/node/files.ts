@@ -5,8 +5,13 @@
 import { createHash } from "node:crypto";
 import { appendFileSync, mkdirSync } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
-import { dirname, isAbsolute, join, normalize, resolve } from "node:path";
+import { basename, dirname, isAbsolute, join, normalize, relative, resolve } from "node:path";
 import { ConfigError, RunError } from "../util/errors.ts";
+import { discard, idAfter, settle, sweep } from "./leftovers.ts";
+import { MARKER, type Marker, markerOf } from "./marker.ts";
+
+export { discard } from "./leftovers.ts";
+export { MARKER } from "./marker.ts";
 
 export type Chunks = Iterable<Uint8Array>;
 
@@ -20,6 +25,10 @@ const hints: Readonly<Record<string, string>> = {
   EEXIST: "a file stands where a folder is needed: choose another place with --out",
   EIO: "the disk or its connection fails: check it, then go on with --resume",
   EMFILE: "too many files are open: raise ulimit -n",
+  ENFILE: "too many files are open on this machine: end other programs",
+  ENOENT: "no folder can be made there: choose another place with --out",
+  ENAMETOOLONG: "the name is too long: choose another place with --out",
+  ELOOP: "links lead in a circle: choose another place with --out",
 };
 
 /** Runs `work`; an error of the file system becomes a RunError naming `file` and what was done to it. */
@@ -46,13 +55,15 @@ export const guardedNow = <T>(doing: string, file: string, work: () => T): T => 
   }
 };
 
-const made = async (dir: string): Promise<void> => {
+const made = async (dir: string, lacksParents = true): Promise<void> => {
   try {
     await mkdir(dir);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT" && dirname(dir) !== dir) {
+    const missing = (error as NodeJS.ErrnoException).code === "ENOENT" && dirname(dir) !== dir;
+    // Some file systems say ENOENT of a folder that they will not have, though those above are there.
+    if (missing && lacksParents) {
       await made(dirname(dir));
-      return made(dir);
+      return made(dir, false);
     }
     const there = await stat(dir).catch(() => undefined);
     if (there?.isDirectory() !== true) throw error;
@@ -72,10 +83,6 @@ export const syncFolder = async (dir: string): Promise<void> => {
     await handle.close();
   }
 };
-
-/** Deletes what an operation leaves behind; a failure here never hides the operation's own. */
-export const discard = (path: string): Promise<void> =>
-  rm(path, { recursive: true, force: true }).catch(() => {});
 
 export interface Written {
   readonly sizeBytes: number;
@@ -109,6 +116,7 @@ const writeFlushed = (path: string, chunks: Chunks): Promise<Written> =>
 export const writeFileDurable = async (path: string, chunks: Chunks): Promise<void> => {
   const temporary = `${path}.tmp-${process.pid}`;
   await makeFolder(dirname(path));
+  await sweep(dirname(path), idAfter(`${basename(path)}.tmp-`));
   try {
     await writeFlushed(temporary, chunks);
     await guarded("renaming", path, () => rename(temporary, path));
@@ -139,14 +147,11 @@ export const writeInto = async (
   return written;
 };
 
-/** The file that says that anneal made a folder, and may make it anew. */
-export const MARKER = "anneal.json";
-
 /**
  * The names in a folder; undefined where nothing is at its path. Throws ConfigError for a file, RunError
  * if unreadable.
  */
-const namesIn = (dir: string): Promise<string[] | undefined> =>
+export const namesIn = (dir: string): Promise<string[] | undefined> =>
   guarded("reading", dir, () =>
     readdir(dir).catch((cause: NodeJS.ErrnoException) => {
       if (cause.code === "ENOENT") return undefined;
@@ -154,6 +159,44 @@ const namesIn = (dir: string): Promise<string[] | undefined> =>
       throw new ConfigError("is no folder", { file: dir, cause, hint: "choose another folder with --out" });
     }),
   );
+
+/** The error of a folder with files of the user's own, naming some of them. */
+export const foreignFiles = (dir: string, names: readonly string[]): ConfigError => {
+  const more = names.length > 3 ? ` and ${names.length - 3} more` : "";
+  return new ConfigError(`holds files that anneal did not make: ${names.slice(0, 3).join(", ")}${more}`, {
+    file: dir,
+    hint: "choose another folder with --out",
+  });
+};
+
+/** What `anneal verify` adds to a folder, or changes in it. */
+const ADDED = [MARKER, "parity.json", "README.md"];
+
+/** The files below a folder that its marker does not name. */
+const strangers = async (dir: string, { files }: Marker): Promise<string[]> => {
+  if (files === undefined) return [];
+  const ours = new Set([...files, ...ADDED]);
+  const all = await guarded("reading", dir, () => readdir(dir, { recursive: true, withFileTypes: true }));
+  const paths = all.flatMap((entry) =>
+    entry.isDirectory() ? [] : [relative(dir, join(entry.parentPath, entry.name)).replaceAll("\\", "/")],
+  );
+  return paths.filter((path) => !ours.has(path) && !/\.tmp-\d+$/.test(path));
+};
+
+/**
+ * Whether a model's folder at `dir` would take the place of an earlier one of anneal's. Throws ConfigError
+ * where it would take that of anything else, or where the user has put files into it.
+ */
+export const replaces = async (dir: string): Promise<boolean> => {
+  const names = await namesIn(dir);
+  if (names === undefined) return false;
+  if (names.length === 0) return true;
+  const marker = await markerOf(dir);
+  if (marker?.kind !== "model") throw foreignFiles(dir, names);
+  const found = await strangers(dir, marker);
+  if (found.length > 0) throw foreignFiles(dir, found);
+  return true;
+};
 
 /** Puts `temporary` in the place of `dir`; where that fails, the earlier folder comes back. */
 const swap = async (temporary: string, dir: string): Promise<void> => {
@@ -170,6 +213,28 @@ const swap = async (temporary: string, dir: string): Promise<void> => {
   await guarded("deleting", aside, () => rm(aside, { recursive: true, force: true }));
 };
 
+/** The marker with the names of all that was written beside it. */
+const completed = (marker: Chunks, names: Iterable<string>): Uint8Array => {
+  const made = JSON.parse(Buffer.concat(Array.from(marker)).toString("utf8")) as object;
+  return Buffer.from(`${JSON.stringify({ ...made, kind: "model", files: Array.from(names) }, null, 2)}\n`);
+};
+
+/** Writes files, and after them the marker, where it is among them. */
+const writeMarked = async (
+  dir: string,
+  files: Iterable<readonly [name: string, chunks: Chunks]>,
+): Promise<void> => {
+  let marker: Chunks | undefined;
+  const others = function* () {
+    for (const [name, chunks] of files) {
+      if (name === MARKER) marker = chunks;
+      else yield [name, chunks] as const;
+    }
+  };
+  const written = await writeInto(dir, others());
+  if (marker !== undefined) await writeInto(dir, [[MARKER, [completed(marker, written.keys())]]]);
+};
+
 /**
  * Writes a whole folder: built beside its place, then renamed into it. An earlier folder of anneal's own
  * is replaced; anything else there is left alone. Throws ConfigError for what is in the way, RunError
@@ -180,19 +245,13 @@ export const writeFolder = async (
   files: Iterable<readonly [name: string, chunks: Chunks]>,
 ): Promise<void> => {
   const place = resolve(dir);
-  const names = await namesIn(place);
-  if (names !== undefined && names.length > 0 && !names.includes(MARKER)) {
-    throw new ConfigError("holds files that anneal did not make", {
-      file: dir,
-      hint: "choose another folder with --out",
-    });
-  }
+  await settle(place);
+  const existed = await replaces(place);
   const temporary = `${place}.tmp-${process.pid}`;
   try {
-    await guarded("deleting", temporary, () => rm(temporary, { recursive: true, force: true }));
     await makeFolder(temporary);
-    await writeInto(temporary, files);
-    if (names !== undefined) return await swap(temporary, place);
+    await writeMarked(temporary, files);
+    if (existed) return await swap(temporary, place);
     await guarded("renaming", place, () => rename(temporary, place));
     await guarded("flushing", place, () => syncFolder(dirname(place)));
   } finally {

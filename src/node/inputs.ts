@@ -7,6 +7,7 @@ import { glob, isDynamicPattern } from "tinyglobby";
 import { DataError } from "../util/errors.ts";
 import { nearest } from "../util/nearest.ts";
 import { isRemote, remoteFiles } from "./readRemote.ts";
+import { filesOutside, pathsOutside, usersFiles } from "./results.ts";
 
 export interface InputFile {
   readonly path: string;
@@ -36,12 +37,17 @@ export interface ListOptions {
   readonly kinds: readonly string[];
   /** Whether sha256 is found, which reads each local file whole. */
   readonly hash?: boolean;
+  /** The folder that is written, none of which is read. */
+  readonly out?: string;
+  /** Told of each folder that anneal made and that is passed over. */
+  readonly onPassed?: (dir: string) => void;
 }
 
 /**
  * The files that `path` names, in a fixed order. A folder's node_modules and hidden files are passed over.
  */
-const filesOf = async (path: string, { accept, kinds }: ListOptions): Promise<readonly string[]> => {
+const filesOf = async (path: string, list: ListOptions): Promise<readonly string[]> => {
+  const { accept, kinds, out, onPassed } = list;
   if (isRemote(path)) return remoteFiles(path);
   const info = await stat(path).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === "ENOENT" || cause.code === "ENOTDIR" || isDynamicPattern(path)) return undefined;
@@ -59,8 +65,15 @@ const filesOf = async (path: string, { accept, kinds }: ListOptions): Promise<re
     : (await glob(path, { ...options, absolute: path.startsWith("/") })).map((f) =>
         path.startsWith("/") ? f : relative(".", f),
       );
-  const files = found.filter(accept).sort();
-  if (files.length === 0) {
+  let passed = false;
+  const theirs = info?.isDirectory()
+    ? await usersFiles(found, path, (dir) => {
+        passed = true;
+        onPassed?.(dir);
+      })
+    : await filesOutside(found, out);
+  const files = theirs.filter(accept).sort();
+  if (files.length === 0 && !passed) {
     throw new DataError("has no file that can be read", {
       file: path,
       hint: `known kinds: ${kinds.join(", ")}, each also as .gz or .zst`,
@@ -121,7 +134,7 @@ export const listFiles = async (paths: readonly string[], options: ListOptions):
     throw new DataError("no paths were given", { hint: "name files or folders with --data" });
   const seen = new Set<string>();
   const files: InputFile[] = [];
-  for (const path of paths) {
+  for (const path of await pathsOutside(paths, options)) {
     const root = isRemote(path) ? "" : await rootOf(path);
     for (const file of await filesOf(path, options)) {
       // Two paths may name the same file: it is read once.
@@ -131,5 +144,9 @@ export const listFiles = async (paths: readonly string[], options: ListOptions):
       files.push(await described(file, root, options.hash ?? false));
     }
   }
-  return distinct(files);
+  if (files.length > 0) return distinct(files);
+  throw new DataError("holds nothing but what anneal made", {
+    file: paths.join(", "),
+    hint: "name the text that it was made of",
+  });
 };

@@ -4,11 +4,12 @@
  * both take it over.
  */
 import { randomUUID } from "node:crypto";
-import { link, readFile, rm, writeFile } from "node:fs/promises";
+import { link, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { BusyError } from "../util/errors.ts";
-import { discard, guarded, makeFolder } from "./files.ts";
+import { guarded, makeFolder } from "./files.ts";
+import { discard, isAlive } from "./leftovers.ts";
 
 interface Owner {
   readonly pid: number;
@@ -18,16 +19,6 @@ interface Owner {
   /** Tells one taking of the lock from another of the same process. */
   readonly id?: string | undefined;
 }
-
-/** Whether a process of this machine runs, be it another user's. */
-export const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-};
 
 /** Field 22 of /proc/PID/stat; the name before it may hold spaces and parentheses. */
 const beganAt = async (pid: number): Promise<string | undefined> => {
@@ -112,6 +103,23 @@ const release = async (path: string, me: Owner): Promise<void> => {
   if (owner !== "gone" && owner?.id === me.id) await rm(path, { force: true });
 };
 
+/** Whether a process holds the lock of `dir`. */
+export const isLocked = async (dir: string): Promise<boolean> => {
+  const owner = await ownerOf(join(dir, "lock"));
+  return owner !== "gone" && owner !== undefined && (await holds(owner));
+};
+
+/** Deletes what dead processes left beside the lock: half of a lock, a takeover that was not ended. */
+const sweepLocks = async (dir: string): Promise<void> => {
+  for (const name of await readdir(dir)) {
+    if (!/^lock\.(\d+-|takeover)/.test(name)) continue;
+    const owner = await ownerOf(join(dir, name));
+    const pid = Number(/(?:^|\.)(\d+)-/.exec(name)?.[1]);
+    const dead = owner === undefined ? !isAlive(pid) : owner !== "gone" && !(await holds(owner));
+    if (dead) await discard(join(dir, name));
+  }
+};
+
 /**
  * Takes the lock of `dir` (made where missing) and returns what gives it back. A lock left by a dead
  * process of this machine is taken over. Throws BusyError naming the owner.
@@ -121,5 +129,6 @@ export const lockRun = async (dir: string): Promise<() => Promise<void>> => {
   await makeFolder(dir);
   const me = { pid: process.pid, host: hostname(), began: await beganAt(process.pid), id: randomUUID() };
   await guarded("locking", path, () => take(path, me, 3));
+  await sweepLocks(dir).catch(() => {});
   return () => guarded("unlocking", path, () => release(path, me));
 };

@@ -5,8 +5,9 @@
  */
 import { basename } from "node:path";
 import type { Document } from "../data/document.ts";
+import { defined } from "../util/defined.ts";
 import { DataError } from "../util/errors.ts";
-import { type InputFile, kindOf, listFiles } from "./inputs.ts";
+import { type InputFile, kindOf, type ListOptions, listFiles } from "./inputs.ts";
 import { htmlDocuments } from "./readHtml.ts";
 import { jsonDocuments, jsonLineDocuments } from "./readJson.ts";
 import type { Reader, ReadOptions } from "./readOptions.ts";
@@ -46,17 +47,12 @@ const KINDS = Object.keys(readers);
  */
 export const listInputs = async (
   paths: readonly string[],
-  options: ReadOptions & { readonly hash?: boolean } = {},
+  options: ReadOptions & Pick<ListOptions, "hash" | "out" | "onPassed"> = {},
 ): Promise<InputFile[]> => {
-  const files = await listFiles(paths, {
-    accept: options.accept ?? accepted,
-    kinds: KINDS,
-    ...hashed(options),
-  });
+  const { accept = accepted, hash, out, onPassed } = options;
+  const files = await listFiles(paths, { accept, kinds: KINDS, ...defined({ hash, out, onPassed }) });
   return files.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 };
-
-const hashed = ({ hash }: { readonly hash?: boolean }) => (hash === undefined ? {} : { hash });
 
 /** Documents of one file, of its kind, else of text. Throws DataError naming file and line. */
 export async function* readFileDocuments(

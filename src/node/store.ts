@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { open, readdir, readFile, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Json } from "../models/model.ts";
 import type { CheckpointStore } from "../train/checkpoint.ts";
 import { CheckpointError, ConfigError } from "../util/errors.ts";
@@ -19,7 +19,7 @@ import {
   writeFileDurable,
   writeInto,
 } from "./files.ts";
-import { isAlive } from "./lock.ts";
+import { isGone } from "./leftovers.ts";
 
 export { appendLine, writeFileDurable, writeFolder } from "./files.ts";
 export { lockRun } from "./lock.ts";
@@ -172,24 +172,28 @@ const remove = (path: string): Promise<void> =>
 const restore = async (dir: string, aside: string): Promise<void> => {
   const name = ASIDE.exec(aside)![1]!;
   const step = Number(STEP.exec(name)?.[1]);
-  if (await isSound(dir, { step, name })) return remove(join(dir, aside));
+  if (await isSound(dir, { step, name })) return retire(dir, aside);
   if (!(await isSound(dir, { step, name: aside }))) return;
-  await remove(join(dir, name));
+  if ((await namesIn(dir)).includes(name)) await retire(dir, name);
   await guarded("renaming", join(dir, aside), () => rename(join(dir, aside), join(dir, name)));
   await guarded("flushing", dir, () => syncFolder(dir));
 };
 
-/**
- * Removes what processes that are gone left half-written. What bears the id of this process is an earlier
- * one's.
- */
+/** Deletes a checkpoint under another name: half of one is never taken for a whole. */
+const retire = async (dir: string, name: string): Promise<void> => {
+  const temporary = join(dir, `${name.replace(ASIDE, "$1")}.tmp-${process.pid}`);
+  await remove(temporary);
+  await guarded("renaming", join(dir, name), () => rename(join(dir, name), temporary));
+  await remove(temporary);
+};
+
+/** Removes what processes that are gone left half-written. */
 const sweep = async (dir: string): Promise<void> => {
-  const isGone = (pid: string): boolean => Number(pid) === process.pid || !isAlive(Number(pid));
   for (const name of await namesIn(dir)) {
     const [, temporary] = TEMPORARY.exec(name) ?? [];
     const [, , aside] = ASIDE.exec(name) ?? [];
-    if (temporary !== undefined && isGone(temporary)) await remove(join(dir, name));
-    if (aside !== undefined && isGone(aside)) await restore(dir, name);
+    if (temporary !== undefined && isGone(Number(temporary))) await remove(join(dir, name));
+    if (aside !== undefined && isGone(Number(aside))) await restore(dir, name);
   }
 };
 
@@ -214,7 +218,7 @@ const moveIn = async (dir: string, place: Place, temporary: string): Promise<voi
     throw error;
   }
   await writeFileDurable(join(dir, "latest"), [text.encode(`${place.name}\n`)]);
-  if (existed) await remove(aside);
+  if (existed) await retire(dir, basename(aside));
 };
 
 const save = async (
@@ -242,7 +246,7 @@ const prune = async (dir: string, saved: Place, keep: number): Promise<void> => 
   let sound = 1;
   for (const place of await placesIn(dir)) {
     if (place.name === saved.name || ASIDE.test(place.name)) continue;
-    if (sound >= Math.max(2, keep)) await remove(join(dir, place.name));
+    if (sound >= Math.max(2, keep)) await retire(dir, place.name);
     else if (await isSound(dir, place)) sound++;
   }
 };

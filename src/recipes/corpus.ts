@@ -176,7 +176,7 @@ export const corpus = async (
   let made: Corpus;
   if (isShards(paths)) made = await fromShards(paths[0]!, tokenizer);
   else {
-    const files = await inputsOf(options);
+    const files = await inputsOf(options, hooks);
     const total = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     const packsFile = options.data.packing !== "concat" || total > LARGE;
     made = packsFile

@@ -4,25 +4,24 @@
  * their paths, so that neither shards nor threads change a byte of the result.
  */
 import { existsSync } from "node:fs";
-import { readdir, readFile, rm } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import type { DataReport } from "../data/document.ts";
 import { type Merged, mergeParts } from "../data/pipeline.ts";
 import type { ShardIndex } from "../data/tokenShards.ts";
 import { discard, makeFolder, writeFileDurable } from "../node/files.ts";
 import { rowWriter } from "../node/jsonLines.ts";
-import { lockRun } from "../node/lock.ts";
 import { type OpenPart, openPart } from "../node/parts.ts";
 import { fileSpool } from "../node/shards.ts";
 import { type StageClock, stageClock } from "../node/stageClock.ts";
 import { readTokenizer } from "../node/tokenizerFiles.ts";
 import { dataCard } from "../ship/dataCard.ts";
 import { dataReportHtml } from "../ship/dataReport.ts";
-import type { DataPipelineReport } from "../ship/dataReportModel.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
-import { ConfigError, DataError } from "../util/errors.ts";
+import { DataError } from "../util/errors.ts";
+import { type DataFolder, inDataFolder, publish } from "./dataFolder.ts";
 import { pipelineSettings, targetTexts } from "./dataInputs.ts";
-import { learnTokenizer, publish, writeDocuments, writeJson, writeTokens } from "./dataOutput.ts";
+import { learnTokenizer, writeDocuments, writeJson, writeTokens } from "./dataOutput.ts";
 import { dropExamples, type OutputWatch, outputWatch, pipelineReport } from "./dataReport.ts";
 import { makeShard, readShards, type Shard, threadsOf } from "./dataShards.ts";
 import { describeStages } from "./dataStages.ts";
@@ -44,34 +43,6 @@ export interface DataRun {
   /** For a model that has one already; else one is learned. */
   readonly tokenizer?: Tokenizer;
 }
-
-const OURS = new Set(["work", "index.json", "report.json", "run.lock"]);
-
-/** Refuses a folder with files of someone else's. */
-const checkFolder = async (dir: string): Promise<void> => {
-  const names = await readdir(dir).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === "ENOENT") return [];
-    if (cause.code !== "ENOTDIR") throw cause;
-    throw new ConfigError("is no folder", { file: dir, cause, hint: "choose another folder with --out" });
-  });
-  if (names.length === 0 || names.some((name) => OURS.has(name))) return;
-  throw new ConfigError("holds files that anneal did not make", {
-    file: dir,
-    hint: "choose another folder with --out",
-  });
-};
-
-/** Files of an earlier result: those that its report names, and the report itself. */
-const earlierFiles = async (dir: string): Promise<readonly string[]> => {
-  try {
-    const text = await readFile(join(dir, "report.json"), "utf8");
-    const { provenance } = JSON.parse(text) as DataPipelineReport;
-    const names = provenance.outputs.map(({ file }) => basename(file));
-    return [...names, "report.html", "README.md", "report.json"];
-  } catch {
-    return [];
-  }
-};
 
 const tokenizerOf = async (
   merged: Merged,
@@ -154,7 +125,11 @@ const mergeInto = async (
 };
 
 /** The second phase: merges the parts of all shards of a folder. Throws DataError, RunError. */
-const mergeShards = async (dir: string, hooks: RecipeHooks, given?: Tokenizer): Promise<DataOutcome> => {
+const mergeShards = async (
+  { dir, earlier }: DataFolder,
+  hooks: RecipeHooks,
+  given?: Tokenizer,
+): Promise<DataOutcome> => {
   const shards = await readShards(dir);
   const options = { ...shards[0]!.options, out: dir };
   const folders = shards.flatMap(({ parts }) => parts).sort((a, b) => a.place - b.place);
@@ -187,7 +162,7 @@ const mergeShards = async (dir: string, hooks: RecipeHooks, given?: Tokenizer): 
     await writeFileDurable(join(next, "README.md"), [text.encode(dataCard(report))]);
     const all = [...written, "report.html", "README.md", "report.json"];
     const last = index === undefined ? "report.json" : "index.json";
-    await publish(next, dir, { names: all, earlier: await earlierFiles(dir), last });
+    await publish(next, dir, { names: all, earlier, last });
     const skipped = stats.flatMap((part) => part.skipped);
     const seconds = clock.seconds();
     return { path: dir, report: merged.report, skipped, files: all, seconds, ...(index ? { index } : {}) };
@@ -200,35 +175,24 @@ const mergeShards = async (dir: string, hooks: RecipeHooks, given?: Tokenizer): 
  * Runs the first phase of one shard, or, where none is named, both phases. Undefined where a shard was made.
  * Throws ConfigError, DataError, RunError, or the signal's reason.
  */
-export const prepareData = async (
+export const prepareData = (
   options: RunOptions,
   hooks: RecipeHooks,
   { shard, tokenizer }: DataRun = {},
-): Promise<DataOutcome | undefined> => {
-  await checkFolder(options.out);
-  // Shards share the folder: each has a lock of its own.
-  const unlock = await lockRun(
-    join(options.out, "work", shard === undefined ? "lock" : `lock-${shard.index}`),
-  );
-  try {
+): Promise<DataOutcome | undefined> =>
+  inDataFolder(options.out, shard, async (folder) => {
     hooks.ui.stage("Reading and cleaning text");
     await makeShard(options, shard ?? { index: 0, count: 1 }, hooks);
     if (shard !== undefined) return undefined;
     hooks.ui.stage("Merging");
-    return await mergeShards(options.out, hooks, tokenizer);
-  } finally {
-    await unlock();
-  }
-};
+    return mergeShards(folder, hooks, tokenizer);
+  });
 
 /** The second phase alone, over the shards in `dir`. */
 export const mergeData = async (dir: string, hooks: RecipeHooks): Promise<DataOutcome> => {
   if (!existsSync(dir)) throw new DataError("there is no such folder", { file: dir });
-  const unlock = await lockRun(join(dir, "work", "lock"));
-  try {
+  return inDataFolder(dir, undefined, (folder) => {
     hooks.ui.stage("Merging");
-    return await mergeShards(dir, hooks);
-  } finally {
-    await unlock();
-  }
+    return mergeShards(folder, hooks);
+  });
 };

@@ -9,8 +9,10 @@ import type { MixSettings, PipelineSettings } from "../data/stages.ts";
 import type { InputFile } from "../node/inputs.ts";
 import { type PartSettings, sha256Of } from "../node/parts.ts";
 import { listInputs, type ReadOptions, readDocuments } from "../node/read.ts";
+import { defined } from "../util/defined.ts";
 import { ConfigError, DataError } from "../util/errors.ts";
 import type { RunOptions } from "./options.ts";
+import type { Ui } from "./ui.ts";
 
 /** The nearest node_modules: of the working directory, else the one that anneal itself stands in. */
 const nodeModules = (): string => {
@@ -28,12 +30,19 @@ const nodeModules = (): string => {
 
 const PROSE = /\.(md|markdown|txt)$|^(licen[cs]e|notice|copying)/i;
 
+export interface InputHooks {
+  readonly ui: Ui;
+  /** The folder that is written, none of which is read. */
+  readonly out?: string;
+}
+
 /**
  * The files of the user's paths, or the prose (Markdown, text, licences) under node_modules, which every
  * installation has.
  */
-export const inputsOf = ({ data }: RunOptions): Promise<InputFile[]> => {
-  if (data.paths.length > 0) return listInputs(data.paths);
+export const inputsOf = ({ data }: RunOptions, { ui, out }: InputHooks): Promise<InputFile[]> => {
+  const onPassed = (dir: string): void => ui.line(`${dir} was made by anneal and is not read`);
+  if (data.paths.length > 0) return listInputs(data.paths, { onPassed, ...defined({ out }) });
   const names = "**/{*.md,*.markdown,*.txt,LICENSE*,LICENCE*,NOTICE*,COPYING*}";
   const accept = (path: string): boolean => PROSE.test(basename(path));
   return listInputs([join(relative(".", nodeModules()), names)], { accept });

@@ -1,5 +1,5 @@
 /** What `anneal data` leaves: token shards with their tokenizer, or cleaned documents, and the report. */
-import { rename, rm, writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Document } from "../data/document.ts";
@@ -183,20 +183,3 @@ export const writeDocuments = async (
 /** Writes a JSON file. Throws RunError. */
 export const writeJson = (path: string, value: unknown): Promise<void> =>
   guarded("writing", path, () => writeFile(path, `${JSON.stringify(value, null, 2)}\n`));
-
-/**
- * Moves files from `from` into `to`, `last` after all others: who finds that one finds all. What an earlier
- * run left under these or other names goes first.
- */
-export const publish = async (
-  from: string,
-  to: string,
-  { names, earlier, last }: { names: readonly string[]; earlier: readonly string[]; last: string },
-): Promise<void> => {
-  await guarded("deleting", join(to, last), () => rm(join(to, last), { force: true }));
-  for (const name of earlier)
-    await guarded("deleting", join(to, name), () => rm(join(to, name), { force: true }));
-  for (const name of [...names.filter((n) => n !== last), last]) {
-    await guarded("renaming", join(to, name), () => rename(join(from, name), join(to, name)));
-  }
-};

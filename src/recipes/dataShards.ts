@@ -71,7 +71,7 @@ export const makeShard = async (
   shard: Shard,
   { ui, signal }: RecipeHooks,
 ): Promise<void> => {
-  const files = await inputsOf(options);
+  const files = await inputsOf(options, { ui, out: options.out });
   const mine = files
     .map((file, place) => ({ ...file, place }))
     .filter((f) => f.place % shard.count === shard.index);

@@ -9,7 +9,7 @@ import type { Context } from "../compress/pass.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Model } from "../models/model.ts";
 import { probe } from "../node/probe.ts";
-import { lockRun, writeFileDurable } from "../node/store.ts";
+import { writeFileDurable } from "../node/store.ts";
 import { optimizers } from "../optim/index.ts";
 import { scheduleOf } from "../optim/schedule.ts";
 import { decoderFiles } from "../ship/bundle.ts";
@@ -20,6 +20,7 @@ import { type Optimized, type OptimizeOptions, optimize, type ProbeModel } from 
 import type { RunOptions } from "./options.ts";
 import { type Curve, follow, trainFromText } from "./pretrain.ts";
 import { onReplicas } from "./replicas.ts";
+import { takeRun } from "./takeRun.ts";
 
 export interface Outcome {
   readonly optimized: Optimized;
@@ -133,7 +134,7 @@ export const compressAndShip = async (
 
 /** Runs everything; undefined when it was interrupted (a checkpoint is then in OUT/run). */
 export const quickstart = async (given: RunOptions, hooks: RecipeHooks): Promise<Outcome | undefined> => {
-  const unlock = await lockRun(join(given.out, "run"));
+  const unlock = await takeRun(given.out);
   try {
     const { engine, data, trained, options } = await trainFromText(given, hooks);
     if (trained.ended === "interrupted") return undefined;

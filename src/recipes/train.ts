@@ -1,12 +1,13 @@
 /** Training alone: text in, a model's folder out. */
 import { join } from "node:path";
 import type { Json } from "../models/model.ts";
-import { lockRun, writeFolder } from "../node/store.ts";
+import { writeFolder } from "../node/store.ts";
 import { bundle, jsonBytes } from "../ship/bundle.ts";
 import type { RecipeHooks } from "./hooks.ts";
 import { formsOf } from "./optimize.ts";
 import type { RunOptions } from "./options.ts";
 import { trainFromText } from "./pretrain.ts";
+import { takeRun } from "./takeRun.ts";
 import { version } from "./version.ts";
 
 export interface Trained {
@@ -19,7 +20,7 @@ export interface Trained {
 
 /** Trains a model and writes OUT/model; undefined when interrupted. */
 export const trainModel = async (options: RunOptions, hooks: RecipeHooks): Promise<Trained | undefined> => {
-  const unlock = await lockRun(join(options.out, "run"));
+  const unlock = await takeRun(options.out);
   try {
     const { engine, data, trained } = await trainFromText(options, hooks);
     const { model, ended, steps, valLoss } = trained;

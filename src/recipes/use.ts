@@ -8,7 +8,6 @@ import { nodeEngine } from "../node/engine.ts";
 import type { ModelFolder } from "../node/folder.ts";
 import { loadGraph } from "../node/graph.ts";
 import { type Probe, probe } from "../node/probe.ts";
-import { lockRun } from "../node/store.ts";
 import { type ExportDtype, exportDtypes } from "../ship/dtype.ts";
 import { dtypesFrom } from "../ship/export.ts";
 import { heldOutLoss } from "../train/validate.ts";
@@ -17,6 +16,7 @@ import type { RecipeHooks } from "./hooks.ts";
 import { openCausal } from "./open.ts";
 import type { RunOptions } from "./options.ts";
 import { compressAndShip, type Outcome, probeIn } from "./quickstart.ts";
+import { takeRun } from "./takeRun.ts";
 
 /** Windows of a folder's model are as long as its positions, up to this many tokens. */
 const LONGEST = 512;
@@ -73,7 +73,7 @@ export const optimizeFolder = async (
   const { positions } = folder.model.arch.cache(folder.model.config);
   const context = Math.min(positions, LONGEST);
   const fitted = { ...options, model: { ...options.model, n_positions: context } };
-  const unlock = await lockRun(join(options.out, "run"));
+  const unlock = await takeRun(options.out);
   try {
     const engine = await nodeEngine(options.threads > 0 ? { threads: options.threads } : {});
     hooks.ui.stage("Reading and cleaning text");

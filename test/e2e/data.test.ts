@@ -370,6 +370,72 @@ describe("bad places and input", () => {
     expect(filesBelow(join(dir, "theirs"))).toEqual(["thesis.txt"]);
   });
 
+  it("a folder whose files only bear names of ours is refused, and stays", async () => {
+    const files = { "README.md": "# mine\n", "train.jsonl": "mine\n" };
+    for (const [place, marker] of ["work/notes.txt", "index.json", "report.json", "anneal.json"].entries()) {
+      const out = join(dir, `mine${place}`);
+      mkdirSync(join(out, marker, ".."), { recursive: true });
+      const all = { ...files, [marker]: '{"mine": true}' };
+      for (const [name, text] of Object.entries(all)) writeFileSync(join(out, name), text);
+      expect((await run(`mine${place}`)).code, marker).toBe(2);
+      expect(filesBelow(out)).toEqual(Object.keys(all).sort());
+    }
+  });
+
+  it("the result may lie in the input: it is not read, nor are others of anneal's", async () => {
+    const input = join(dir, "inside");
+    mkdirSync(input);
+    for (const name of ["part0.jsonl", "part1.jsonl"])
+      writeFileSync(join(input, name), readFileSync(join(data, name)));
+    const flags = ["--format", "jsonl", "--quiet"];
+    const of = (paths: readonly string[], out: string) =>
+      anneal(["data", ...paths, "--out", join("inside", out), ...flags], { cwd: dir });
+    const texts = (out: string) => readFileSync(join(input, out, "train.jsonl"), "utf8");
+    expect((await of(["inside"], "one")).code).toBe(0);
+    const first = texts("one");
+    for (const [paths, out] of [
+      [["inside"], "one"],
+      [["inside"], "two"],
+      [["inside/part0.jsonl", "inside/part1.jsonl", "inside/one"], "one"],
+      [["inside/**/*.jsonl"], "one"],
+    ] as const) {
+      if (out === "one" && paths[0] === "inside/**/*.jsonl") rmSync(join(input, "two"), { recursive: true });
+      const ended = await of(paths, out);
+      expect(ended.code, ended.stderr).toBe(0);
+      expect(texts(out)).toBe(first);
+    }
+    const within = await of(["inside/one/train.jsonl"], "one");
+    expect(within).toMatchObject({ code: 2, stderr: expect.stringContaining("--out") });
+    // Named as such, a folder of documents is what is to be trained on, without what is held out.
+    const again = await anneal(["data", join(input, "one"), "--out", join(dir, "again"), ...flags]);
+    expect(again.code, again.stderr).toBe(0);
+    const held = readFileSync(join(input, "one/validation.jsonl"), "utf8").trim().split("\n");
+    const ids = new Set(held.map((line) => (JSON.parse(line) as Row).text));
+    const kept = readFileSync(join(dir, "again/train.jsonl"), "utf8").trim().split("\n");
+    for (const line of kept) expect(ids.has((JSON.parse(line) as Row).text)).toBe(false);
+  }, 90_000);
+
+  it("what a killed run left goes with the next, unless another process may be at it", async () => {
+    const out = join(dir, "swept");
+    expect((await run("swept")).code).toBe(0);
+    const dead = spawnSync(process.execPath, ["-e", "process.stdout.write(String(process.pid))"]).stdout;
+    const left = [`next-${dead}`, `parts/x.tmp-${dead}`, `shards/0-of-1.json.tmp-${dead}`];
+    const live = [`next-${process.pid}`, `parts/x.tmp-${process.pid}`];
+    for (const name of [...left, ...live]) mkdirSync(join(out, "work", name));
+    const half = join(out, "work/lock", `lock.${dead}-x`);
+    writeFileSync(half, "");
+    expect((await run("swept")).code).toBe(0);
+    for (const name of left) expect(existsSync(join(out, "work", name)), name).toBe(false);
+    expect(existsSync(half)).toBe(false);
+    for (const name of live) expect(existsSync(join(out, "work", name)), name).toBe(true);
+    // A shard that another machine is at: its processes cannot be told from dead ones.
+    mkdirSync(join(out, "work/lock-1"));
+    writeFileSync(join(out, "work/lock-1/lock"), JSON.stringify({ pid: 1, host: "elsewhere" }));
+    mkdirSync(join(out, "work", left[1]!));
+    expect((await run("swept")).code).toBe(0);
+    expect(existsSync(join(out, "work", left[1]!))).toBe(true);
+  }, 60_000);
+
   it("a read-only place is refused", async () => {
     const root = process.getuid?.() === 0;
     const place = root ? "/sys/kernel" : join(dir, "readOnly");
@@ -394,7 +460,7 @@ describe("bad places and input", () => {
       const ended = limited(kilobytes);
       expect(ended.status).toBe(1);
       expect(ended.stderr).toMatch(/full.*writing failed/);
-      expect(Object.keys(results("full"))).toEqual([]);
+      expect(Object.keys(results("full"))).toEqual(["anneal.json"]);
     }
     expect((await anneal(args)).code).toBe(0);
     expect(results("full")).toEqual(results("one"));
