@@ -317,12 +317,12 @@ describe.each(Object.entries(encoderCases))("%s", (name, row) => {
 
     test("of a masked language model load as it and become a classifier with a new head", () => {
       const model = body("masked-lm");
-      const table = tensorOf("float32", [23, 16], []);
-      const tied = { bert: "cls.predictions.decoder.weight", roberta: "lm_head.decoder.weight" }[name];
-      const tensors = new Map([
-        ...flatten<Tensor>(model.weights as Tree<Tensor>),
-        [tied ?? "vocab_projector.weight", table] as const,
-      ]);
+      const weights = flatten<Tensor>(model.weights as Tree<Tensor>);
+      const twins = Object.entries(arch.tied!(model.config)).map(
+        ([alias, one]) => [alias, weights.get(one)!] as const,
+      );
+      expect(twins.length).toBeGreaterThan(0);
+      const tensors = new Map([...weights, ...twins]);
       const config = { architectures: [arch.classes["masked-lm"]] };
       expect(load(config, tensors).weights).toEqual(model.weights);
       const made = load(config, tensors, { task: "sequence-classification", labels: ["no", "yes", "maybe"] });
@@ -422,7 +422,11 @@ describe.each(Object.entries(encoderCases))("%s", (name, row) => {
           .filter(([path, { shape }]) => shape.length === 2 && !matrices.has(path))
           .map(([path]) => path);
         const labels = /classification/.test(want.task) ? [/^classifier(\.out_proj)?\.weight$/] : [];
-        const rest = [/\.(position|token_type)_embeddings\.weight$/, ...labels];
+        const rest = [
+          /\.(position|token_type)_embeddings\.weight$/,
+          /\.relative_attention_bias\.weight$/,
+          ...labels,
+        ];
         for (const path of dense)
           expect(
             rest.some((r) => r.test(path)),

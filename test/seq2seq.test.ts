@@ -497,14 +497,27 @@ describe.each(Object.entries(seq2seqCases))("%s", (name, row) => {
   });
 });
 
-test("T5 1.1 as transformers 5 writes it has a head of its own: by the scale, whatever it says of ties", () => {
+test("T5's decoder is scaled where the config says so, else where the head is tied", () => {
   const { config } = seq2seqCases.t5!;
   const parsed = (fields: object) =>
-    (archOf("t5").parse({ ...config, ...fields }) as T5Config).tie_word_embeddings;
+    (archOf("t5").parse({ ...config, ...fields }) as T5Config).scale_decoder_outputs;
   expect(parsed({ tie_word_embeddings: true, scale_decoder_outputs: false })).toBe(false);
-  expect(parsed({ tie_word_embeddings: true, scale_decoder_outputs: true })).toBe(true);
+  expect(parsed({ tie_word_embeddings: false, scale_decoder_outputs: true })).toBe(true);
   expect(parsed({ tie_word_embeddings: false })).toBe(false);
   expect(parsed({})).toBe(true);
+});
+
+test("T5's activation and gate are those of feed_forward_proj, unless told by fields of their own", () => {
+  const parsed = (fields: object) => {
+    const c = archOf("t5").parse({ ...seq2seqCases.t5!.config, ...fields }) as T5Config;
+    return [c.dense_act_fn, c.is_gated_act];
+  };
+  expect(parsed({})).toEqual(["relu", false]);
+  expect(parsed({ feed_forward_proj: "gated-gelu" })).toEqual(["gelu_new", true]);
+  expect(parsed({ feed_forward_proj: "gated-gelu", dense_act_fn: "gelu" })).toEqual(["gelu", true]);
+  expect(parsed({ feed_forward_proj: "gated-quick_gelu" })).toEqual(["quick_gelu", true]);
+  expect(parsed({ feed_forward_proj: "gelu" })).toEqual(["gelu", false]);
+  expect(parsed({ is_gated_act: true })).toEqual(["relu", true]);
 });
 
 describe("batches", () => {

@@ -142,7 +142,6 @@ describe("malformed files are refused, naming tensor and byte", () => {
       keyOffset,
     ],
     ["metadata list", fileOf('{"__metadata__":[]}'), /no object/, undefined, keyOffset],
-    ["metadata null", fileOf('{"__metadata__":null}'), /no object/, undefined, keyOffset],
   ];
   test.each(cases)("%s", (_, bytes, message, tensor, offset) => {
     const error = refusal(bytes);
@@ -271,4 +270,8 @@ test("bytes that do not fill the shape are refused", () => {
   expect(() => tensorFromBytes("float32", [1], new Uint8Array(6))).toThrow(
     /6 bytes do not fill \[1\] of float32/,
   );
+});
+
+test("metadata of null is none", () => {
+  expect(decodeSafetensors(fileOf('{"__metadata__":null}'), "x.safetensors").metadata.size).toBe(0);
 });

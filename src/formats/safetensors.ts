@@ -139,8 +139,8 @@ const entryOf = (name: string, value: unknown, place: Place, fail: Fail): Safete
 };
 
 const metadataOf = (value: unknown, offset: number, fail: Fail): Map<string, string> => {
-  if (value === undefined) return new Map();
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+  if (value === undefined || value === null) return new Map();
+  if (typeof value !== "object" || Array.isArray(value)) {
     return fail("__metadata__ is no object", { offset });
   }
   const list = Object.entries(value);

@@ -42,33 +42,16 @@ export const encodeIndex = (
   return `{\n  "metadata": {"total_size": ${total}},\n  "weight_map": {\n    ${map}\n  }\n}\n`;
 };
 
-export interface SafetensorsIndex {
-  /** Tensor name -> file. */
-  readonly places: ReadonlyMap<string, string>;
-  /** Bytes of all tensors, where the index says it. */
-  readonly totalBytes?: number;
-}
-
 type Json = Record<string, unknown>;
 
 const isObject = (x: unknown): x is Json => typeof x === "object" && x !== null && !Array.isArray(x);
 
-const totalOf = (metadata: unknown, file: string): number | undefined => {
-  const total = isObject(metadata) ? metadata.total_size : undefined;
-  if (total === undefined || (Number.isSafeInteger(total) && (total as number) >= 0)) {
-    return total as number | undefined;
-  }
-  throw new FormatError(`must be a number of bytes, not ${JSON.stringify(total)}`, {
-    file,
-    field: "metadata.total_size",
-  });
-};
-
 /**
- * Reads and checks an index. Throws FormatError for a map that is none, a name given twice, and files
- * outside the folder.
+ * Reads and checks an index: tensor name -> file. Its `metadata` says nothing that the files do not say
+ * better, and is often wrong. Throws FormatError for a map that is none, a name given twice, and files outside
+ * the folder.
  */
-export const decodeIndex = (text: string, file: string = INDEX): SafetensorsIndex => {
+export const decodeIndex = (text: string, file: string = INDEX): ReadonlyMap<string, string> => {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -92,32 +75,34 @@ export const decodeIndex = (text: string, file: string = INDEX): SafetensorsInde
       { file, tensor },
     );
   }
-  const totalBytes = totalOf((json as Json).metadata, file);
-  return {
-    places: new Map(entries as [string, string][]),
-    ...(totalBytes === undefined ? {} : { totalBytes }),
-  };
+  return new Map(entries as [string, string][]);
 };
 
 /**
- * Joins what shards hold (tensors, or their headers' entries) by the index. Throws FormatError for names
- * missing, unexpected, or in another file than it says.
+ * Joins what shards hold (tensors, or their headers' entries). Where several hold a tensor the index decides;
+ * one that it does not list, or seeks elsewhere, is taken from where it is. Throws FormatError for names that
+ * are missing, or in several shards without a word of the index.
  */
 export const joinShards = <T>(
   index: ReadonlyMap<string, string>,
   shards: ReadonlyMap<string, ReadonlyMap<string, T>>,
 ): Map<string, T> => {
-  const all = new Map<string, T>();
+  const found = new Map<string, string>();
   for (const [shard, held] of shards) {
-    for (const [name, one] of held) {
-      if (index.get(name) !== shard)
-        throw new FormatError("is not where the index says", { file: shard, tensor: name });
-      all.set(name, one);
+    for (const tensor of held.keys()) {
+      const other = found.get(tensor);
+      const said = index.get(tensor);
+      if (other !== undefined && said !== shard && said !== other) {
+        throw new FormatError(`is in ${other} too, and the index does not say which to take`, {
+          file: shard,
+          tensor,
+        });
+      }
+      if (other === undefined || said === shard) found.set(tensor, shard);
     }
   }
-  for (const [name, shard] of index) {
-    if (!all.has(name))
-      throw new FormatError("is named by the index and is not there", { file: shard, tensor: name });
+  for (const [tensor, file] of index) {
+    if (!found.has(tensor)) throw new FormatError("is named by the index and is not there", { file, tensor });
   }
-  return all;
+  return new Map(Array.from(found, ([tensor, shard]) => [tensor, shards.get(shard)!.get(tensor)!]));
 };

@@ -2,6 +2,7 @@
  * BERT (Devlin et al. 2019, https://arxiv.org/abs/1810.04805), also MiniLM and others of its model_type.
  * Weight names and config fields are those of Hugging Face's BertForMaskedLM and its kin.
  */
+import { activations } from "../nn/activations.ts";
 import { linear } from "../nn/encoderBlock.ts";
 import { type Linear, project } from "../nn/linear.ts";
 import { type Norm, norm, normSpec } from "../nn/norm.ts";
@@ -22,7 +23,6 @@ import {
 import {
   countedPositions,
   type EncoderTask,
-  encoderActivations,
   firstToken,
   labelCount,
   linearMatrices,
@@ -39,7 +39,12 @@ export interface BertConfig extends BertFields {
   readonly model_type: "bert";
 }
 
-type Predictions<T> = { transform: { dense: Linear<T>; LayerNorm: Norm<T> }; bias: T };
+/** The decoder is the embedding and a bias where tied, else a matrix and bias of its own. */
+type Predictions<T> = {
+  transform: { dense: Linear<T>; LayerNorm: Norm<T> };
+  bias?: T;
+  decoder?: Linear<T>;
+};
 /** The body and the head of one task; none for features. */
 export type BertParams<T> = {
   bert: BertBody<T>;
@@ -72,7 +77,10 @@ const params = (c: BertConfig): BertParams<ParamSpec> => {
   if (task === "features") return { bert };
   if (task !== "masked-lm") return { bert, classifier: linearSpec(width, labelCount(c), std) };
   const transform = { dense: linearSpec(width, width, std), LayerNorm: normSpec(width) };
-  return { bert, cls: { predictions: { transform, bias: param([c.vocab_size], zerosInit) } } };
+  const decoder = c.tie_word_embeddings
+    ? { bias: param([c.vocab_size], zerosInit) }
+    : { decoder: linearSpec(width, c.vocab_size, std) };
+  return { bert, cls: { predictions: { transform, ...decoder } } };
 };
 
 const forward = (tree: Tree<Param>, inputs: Inputs, c: BertConfig): Outputs => {
@@ -81,10 +89,11 @@ const forward = (tree: Tree<Param>, inputs: Inputs, c: BertConfig): Outputs => {
   const hidden = bertBody(p.bert, inputs, c, countedPositions(inputs, c.max_position_embeddings));
   const logits = () => {
     if (p.cls !== undefined) {
-      const { transform, bias } = p.cls.predictions;
-      const inner = encoderActivations[c.hidden_act](linear(transform.dense, hidden));
+      const { transform, bias, decoder } = p.cls.predictions;
+      const inner = activations[c.hidden_act](linear(transform.dense, hidden));
       const ready = norm(transform.LayerNorm, inner, c.layer_norm_eps);
-      return project(p.bert.embeddings.word_embeddings.weight, ready, dense(bias));
+      if (decoder !== undefined) return linear(decoder, ready);
+      return project(p.bert.embeddings.word_embeddings.weight, ready, dense(bias!));
     }
     if (p.classifier === undefined) return hidden;
     const { pooler } = p.bert;
@@ -100,14 +109,20 @@ export const bert: Architecture<BertConfig, BertParams<ParamSpec>> = {
   kind: "encoder",
   classes,
   base: "bert",
-  // The decoder is tied to the embeddings; the head of the next sentence and unused poolers go.
+  // The head of the next sentence and unused poolers go.
   rename: (name, c) => {
     const task = taskFor(c);
-    if (/^cls\.(predictions\.decoder\.|seq_relationship\.)/.test(name)) return null;
+    if (/^cls\.seq_relationship\./.test(name)) return null;
     if (/^cls\./.test(name) && task !== "masked-lm") return null;
     if (/^(bert\.)?pooler\./.test(name) && task !== "sequence-classification") return null;
     return renameBert(name);
   },
+  tied: (c): Readonly<Record<string, string>> => ({
+    "cls.predictions.decoder.bias": "cls.predictions.bias",
+    ...(c.tie_word_embeddings
+      ? { "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight" }
+      : {}),
+  }),
   parse,
   params,
   forward,
@@ -116,7 +131,10 @@ export const bert: Architecture<BertConfig, BertParams<ParamSpec>> = {
   // Not the classifier: it is small, and its rounding would go straight into the result.
   matrices: (c) => {
     const head: Readonly<Record<EncoderTask, readonly string[]>> = {
-      "masked-lm": ["cls.predictions.transform.dense"],
+      "masked-lm": [
+        "cls.predictions.transform.dense",
+        ...(c.tie_word_embeddings ? [] : ["cls.predictions.decoder"]),
+      ],
       "sequence-classification": ["bert.pooler.dense"],
       "token-classification": [],
       features: [],

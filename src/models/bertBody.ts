@@ -5,6 +5,7 @@
  */
 import { constant, type Value } from "../ir/op.ts";
 import { tensorOf } from "../ir/tensor.ts";
+import { type ActivationName, activations } from "../nn/activations.ts";
 import { dropout } from "../nn/dropout.ts";
 import { type EncoderParts, encoderBlock, paddingMask } from "../nn/encoderBlock.ts";
 import { embed, type Linear } from "../nn/linear.ts";
@@ -12,17 +13,10 @@ import { type Norm, norm, normSpec } from "../nn/norm.ts";
 import { normal, type Param, type ParamSpec, param, type Weight } from "../nn/param.ts";
 import { add } from "../ops/elementwise.ts";
 import type { Tree } from "../util/tree.ts";
-import { checkFields, intField, numberField, oneOf } from "./config.ts";
-import {
-  checkHeads,
-  type EncoderConfig,
-  encoderActivations,
-  labelsField,
-  linearSpec,
-  refuseVariants,
-} from "./encoder.ts";
+import { checkFields, flagField, intField, numberField, oneOf } from "./config.ts";
+import { checkHeads, type EncoderConfig, encoderLabels, linearSpec, refuseVariants } from "./encoder.ts";
 import type { Architecture, Inputs } from "./model.ts";
-import { architecturesField } from "./task.ts";
+import { architecturesField, taskOf } from "./task.ts";
 
 // B batch, T time, C channels
 
@@ -32,7 +26,7 @@ export interface BertFields extends EncoderConfig {
   readonly num_hidden_layers: number;
   readonly num_attention_heads: number;
   readonly intermediate_size: number;
-  readonly hidden_act: keyof typeof encoderActivations;
+  readonly hidden_act: ActivationName;
   readonly hidden_dropout_prob: number;
   readonly attention_probs_dropout_prob: number;
   readonly classifier_dropout: number | null;
@@ -81,15 +75,17 @@ export const bertFields = (
 ): BertFields => {
   const f = checkFields(json, defaults.model_type);
   refuseVariants(f);
+  const architectures = architecturesField(f, classes);
   const config: BertFields = {
     model_type: defaults.model_type,
-    architectures: architecturesField(f, classes),
+    architectures,
+    tie_word_embeddings: flagField(f, "tie_word_embeddings", true),
     vocab_size: intField(f, "vocab_size", defaults.vocab),
     hidden_size: intField(f, "hidden_size", 768),
     num_hidden_layers: intField(f, "num_hidden_layers", 12),
     num_attention_heads: intField(f, "num_attention_heads", 12),
     intermediate_size: intField(f, "intermediate_size", 3072),
-    hidden_act: oneOf(f, "hidden_act", encoderActivations, "gelu"),
+    hidden_act: oneOf(f, "hidden_act", activations, "gelu"),
     hidden_dropout_prob: numberField(f, "hidden_dropout_prob", 0.1, 0, 1),
     attention_probs_dropout_prob: numberField(f, "attention_probs_dropout_prob", 0.1, 0, 1),
     classifier_dropout: f.classifier_dropout == null ? null : numberField(f, "classifier_dropout", 0, 0, 1),
@@ -98,7 +94,7 @@ export const bertFields = (
     initializer_range: numberField(f, "initializer_range", 0.02, 0, 10),
     layer_norm_eps: numberField(f, "layer_norm_eps", 1e-12, 0, 1),
     pad_token_id: intField(f, "pad_token_id", defaults.pad, 0),
-    ...labelsField(f),
+    ...encoderLabels(f, taskOf({ classes }, { model_type: "", architectures, vocab_size: 1 })),
   };
   checkHeads(config.hidden_size, config.num_attention_heads, "num_attention_heads");
   return config;
@@ -164,7 +160,7 @@ export const bertBody = (p: BertBody<Param>, inputs: Inputs, c: BertFields, posi
     x = encoderBlock(partsOf(layer), x, {
       heads: c.num_attention_heads,
       epsilon: c.layer_norm_eps,
-      activation: encoderActivations[c.hidden_act],
+      activation: activations[c.hidden_act],
       ...mask,
       dropout: {
         probs: c.attention_probs_dropout_prob,

@@ -45,6 +45,13 @@ export const numberField = (
   return value;
 };
 
+/** true or false, or the default where absent. */
+export const flagField = (fields: Fields, name: string, fallback: boolean): boolean => {
+  const value = fields[name] ?? fallback;
+  if (typeof value === "boolean") return value;
+  throw new ConfigError(`must be true or false, not ${JSON.stringify(value)}`, { field: name });
+};
+
 /** One of the keys of `choices`, or the default where absent. */
 export const oneOf = <K extends string>(
   fields: Fields,

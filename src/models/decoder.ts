@@ -5,6 +5,7 @@
  */
 import { constant, type Value } from "../ir/op.ts";
 import { tensorOf } from "../ir/tensor.ts";
+import { activations } from "../nn/activations.ts";
 import { cacheWidth } from "../nn/cachedAttention.ts";
 import { dropout } from "../nn/dropout.ts";
 import type { Projection } from "../nn/fused.ts";
@@ -18,7 +19,7 @@ import { add } from "../ops/elementwise.ts";
 import { addRmsNorm } from "../ops/rmsNorm.ts";
 import { ConfigError } from "../util/errors.ts";
 import type { Tree } from "../util/tree.ts";
-import { type DecoderConfig, gatedActivations } from "./decoderConfig.ts";
+import type { DecoderConfig } from "./decoderConfig.ts";
 import { causalPaddingMask, classifierSpec, classify } from "./decoderHead.ts";
 import { checkLength } from "./encoder.ts";
 import type { Architecture, Inputs, Outputs, Task } from "./model.ts";
@@ -131,7 +132,7 @@ const body = (p: DecoderParams<Param>["model"], inputs: Inputs, c: DecoderConfig
   const { cache, dropoutSeed: seed } = inputs;
   checkLength(inputs.inputIds, c.max_position_embeddings);
   const shared = attentionOf(inputs, c);
-  const activation = gatedActivations[c.hidden_act];
+  const activation = activations[c.hidden_act];
   const fused = cache !== undefined;
   const present: Outputs["present"][number][] = [];
   let x = embed(p.embed_tokens.weight, inputs.inputIds); // [B, T, C]
@@ -193,11 +194,10 @@ export const decoderArchitecture = <C extends DecoderConfig>(
   kind: "decoder",
   classes: family.classes,
   base: "model",
-  // Tied checkpoints may hold the head all the same, older ones a buffer of frequencies.
-  rename: (name, c) =>
-    name.endsWith(".rotary_emb.inv_freq") || (name === "lm_head.weight" && c.tie_word_embeddings)
-      ? null
-      : name,
+  // Older checkpoints hold a buffer of frequencies.
+  rename: (name) => (name.endsWith(".rotary_emb.inv_freq") ? null : name),
+  tied: (c): Readonly<Record<string, string>> =>
+    c.tie_word_embeddings ? { "lm_head.weight": "model.embed_tokens.weight" } : {},
   params: (c) => params(c, family),
   forward: (tree, inputs, c) => forward(tree, inputs, c, family),
   cache: (c) => ({

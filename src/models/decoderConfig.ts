@@ -1,23 +1,12 @@
 /** What the configs of Llama and its kin share. */
-import type { Value } from "../ir/op.ts";
+import { type ActivationName, activations } from "../nn/activations.ts";
 import type { Rope } from "../nn/rope.ts";
-import { gelu, geluTanh, relu } from "../ops/elementwise.ts";
-import { silu } from "../ops/silu.ts";
 import { ConfigError } from "../util/errors.ts";
-import { type Fields, intField, numberField, oneOf } from "./config.ts";
+import { type Fields, flagField, intField, numberField, oneOf } from "./config.ts";
 import { type HeadFields, headFields } from "./decoderHead.ts";
 import type { Architecture, ModelConfig } from "./model.ts";
 import { ropeFields } from "./ropeConfig.ts";
 import { architecturesField, taskOf } from "./task.ts";
-
-export const gatedActivations = {
-  silu,
-  swish: silu,
-  gelu,
-  gelu_new: geluTanh,
-  gelu_pytorch_tanh: geluTanh,
-  relu,
-} as const satisfies Record<string, (x: Value) => Value>;
 
 export interface DecoderConfig extends ModelConfig, Rope, HeadFields {
   readonly hidden_size: number;
@@ -27,7 +16,7 @@ export interface DecoderConfig extends ModelConfig, Rope, HeadFields {
   /** Heads of keys and values; each serves a group of query heads. */
   readonly num_key_value_heads: number;
   readonly head_dim: number;
-  readonly hidden_act: keyof typeof gatedActivations;
+  readonly hidden_act: ActivationName;
   readonly max_position_embeddings: number;
   readonly initializer_range: number;
   readonly rms_norm_eps: number;
@@ -48,13 +37,6 @@ export interface DecoderDefaults {
   readonly bos_token_id: number | null;
   readonly eos_token_id: number | null;
 }
-
-/** true or false, or the default where absent. */
-export const flagField = (f: Fields, name: string, fallback: boolean): boolean => {
-  const value = f[name] ?? fallback;
-  if (typeof value === "boolean") return value;
-  throw new ConfigError(`must be true or false, not ${JSON.stringify(value)}`, { field: name });
-};
 
 /** A token's id, null where there is none, the default where absent. Some old configs say -1 for none. */
 export const tokenField = (f: Fields, name: string, fallback: number | null): number | null => {
@@ -107,13 +89,27 @@ const headSizes = (f: Fields, hidden_size: number, defaults: DecoderDefaults): H
   return sizes;
 };
 
+/** What is not full attention among a config's layer types. */
+const otherTypes = (f: Fields): unknown[] =>
+  Array.isArray(f.layer_types) ? f.layer_types.filter((type) => type !== "full_attention") : [];
+
+/** Whether a layer's window is narrower than the texts, by the fields of Qwen2 and its kin. */
+const isWindowed = (f: Fields, positions: number): boolean => {
+  const others = otherTypes(f);
+  if (others.some((type) => type !== "sliding_attention")) return true;
+  const window = f.sliding_window === undefined ? 4096 : f.sliding_window;
+  if (f.use_sliding_window !== true || window === null) return false;
+  if (typeof window === "number" && window >= positions) return false;
+  if (Array.isArray(f.layer_types)) return others.length > 0;
+  const layers = intField(f, "num_hidden_layers", 32);
+  return intField(f, "max_window_layers", 28, 0) < layers;
+};
+
 /** Throws ConfigError where a layer would not see the whole text. */
-export const refuseWindows = (f: Fields): void => {
-  const types = f.layer_types;
-  const windowed = Array.isArray(types) && types.some((type) => type !== "full_attention");
-  if (f.use_sliding_window !== true && !windowed) return;
+export const refuseWindows = (f: Fields, positions: number): void => {
+  if (!isWindowed(f, positions)) return;
   throw new ConfigError("attention in a sliding window is not supported", {
-    field: f.use_sliding_window === true ? "use_sliding_window" : "layer_types",
+    field: otherTypes(f).length > 0 ? "layer_types" : "use_sliding_window",
     hint: "only models whose layers see the whole text can be used",
   });
 };
@@ -135,7 +131,7 @@ export const decoderFields = (
     intermediate_size: intField(f, "intermediate_size", defaults.intermediate_size),
     num_hidden_layers: intField(f, "num_hidden_layers", 32),
     ...headSizes(f, hidden_size, defaults),
-    hidden_act: oneOf(f, "hidden_act", gatedActivations, "silu"),
+    hidden_act: oneOf(f, "hidden_act", activations, "silu"),
     max_position_embeddings,
     initializer_range: numberField(f, "initializer_range", 0.02, 0, 10),
     rms_norm_eps: numberField(f, "rms_norm_eps", 1e-6, 0, 1),

@@ -3,6 +3,7 @@
  * Weight names and config fields are those of Hugging Face's DistilBertForMaskedLM and its kin.
  */
 import type { Value } from "../ir/op.ts";
+import { type ActivationName, activations } from "../nn/activations.ts";
 import { dropout } from "../nn/dropout.ts";
 import { type EncoderParts, encoderBlock, linear, paddingMask } from "../nn/encoderBlock.ts";
 import { embed, type Linear, project } from "../nn/linear.ts";
@@ -10,16 +11,15 @@ import { type Norm, norm, normSpec } from "../nn/norm.ts";
 import { dense, normal, type Param, type ParamSpec, param, type Weight, zerosInit } from "../nn/param.ts";
 import { add, relu } from "../ops/elementwise.ts";
 import type { Tree } from "../util/tree.ts";
-import { checkFields, intField, numberField, oneOf } from "./config.ts";
+import { checkFields, flagField, intField, numberField, oneOf } from "./config.ts";
 import {
   checkHeads,
   countedPositions,
   type EncoderConfig,
   type EncoderTask,
-  encoderActivations,
+  encoderLabels,
   firstToken,
   labelCount,
-  labelsField,
   linearMatrices,
   linearSpec,
   noCache,
@@ -40,7 +40,7 @@ export interface DistilBertConfig extends EncoderConfig {
   readonly n_layers: number;
   readonly n_heads: number;
   readonly hidden_dim: number;
-  readonly activation: keyof typeof encoderActivations;
+  readonly activation: ActivationName;
   readonly dropout: number;
   readonly attention_dropout: number;
   readonly seq_classif_dropout: number;
@@ -68,7 +68,8 @@ export type DistilBertParams<T> = {
   };
   vocab_transform?: Linear<T>;
   vocab_layer_norm?: Norm<T>;
-  vocab_projector?: { bias: T };
+  /** Its weight is the embedding's where tied. */
+  vocab_projector?: { weight?: T; bias: T };
   pre_classifier?: Linear<T>;
   classifier?: Linear<T>;
 };
@@ -85,22 +86,24 @@ const taskFor = (c: DistilBertConfig): EncoderTask => taskOf({ classes }, c) as 
 const parse = (json: unknown): DistilBertConfig => {
   const f = checkFields(json, "distilbert");
   refuseVariants(f);
+  const architectures = architecturesField(f, classes);
   const config: DistilBertConfig = {
     model_type: "distilbert",
-    architectures: architecturesField(f, classes),
+    architectures,
+    tie_word_embeddings: flagField(f, "tie_word_embeddings", true),
     vocab_size: intField(f, "vocab_size", 30522),
     dim: intField(f, "dim", 768),
     n_layers: intField(f, "n_layers", 6),
     n_heads: intField(f, "n_heads", 12),
     hidden_dim: intField(f, "hidden_dim", 3072),
-    activation: oneOf(f, "activation", encoderActivations, "gelu"),
+    activation: oneOf(f, "activation", activations, "gelu"),
     dropout: numberField(f, "dropout", 0.1, 0, 1),
     attention_dropout: numberField(f, "attention_dropout", 0.1, 0, 1),
     seq_classif_dropout: numberField(f, "seq_classif_dropout", 0.2, 0, 1),
     max_position_embeddings: intField(f, "max_position_embeddings", 512),
     initializer_range: numberField(f, "initializer_range", 0.02, 0, 10),
     pad_token_id: intField(f, "pad_token_id", 0, 0),
-    ...labelsField(f),
+    ...encoderLabels(f, taskOf({ classes }, { model_type: "", architectures, vocab_size: 1 })),
   };
   checkHeads(config.dim, config.n_heads, "n_heads");
   return config;
@@ -126,7 +129,9 @@ const headSpec = (c: DistilBertConfig): Omit<DistilBertParams<ParamSpec>, "disti
     "masked-lm": {
       vocab_transform: square,
       vocab_layer_norm: normSpec(c.dim),
-      vocab_projector: { bias: param([c.vocab_size], zerosInit) },
+      vocab_projector: c.tie_word_embeddings
+        ? { bias: param([c.vocab_size], zerosInit) }
+        : linearSpec(c.dim, c.vocab_size, c.initializer_range),
     },
     "sequence-classification": { pre_classifier: square, classifier },
     "token-classification": { classifier },
@@ -174,7 +179,7 @@ const body = ({ distilbert }: DistilBertParams<Param>, inputs: Inputs, c: Distil
     x = encoderBlock(partsOf(layer), x, {
       heads: c.n_heads,
       epsilon: EPSILON,
-      activation: encoderActivations[c.activation],
+      activation: activations[c.activation],
       ...mask,
       dropout: { ...rates, site: `layer.${i}`, ...(seed === undefined ? {} : { seed }) },
     });
@@ -188,9 +193,10 @@ const forward = (tree: Tree<Param>, inputs: Inputs, c: DistilBertConfig): Output
   const drop = (x: Value, rate: number) => dropout(x, rate, "classifier", inputs.dropoutSeed);
   const logits = () => {
     if (p.vocab_transform !== undefined) {
-      const inner = encoderActivations[c.activation](linear(p.vocab_transform, hidden));
+      const inner = activations[c.activation](linear(p.vocab_transform, hidden));
       const ready = norm(p.vocab_layer_norm!, inner, EPSILON);
-      return project(p.distilbert.embeddings.word_embeddings.weight, ready, dense(p.vocab_projector!.bias));
+      const { weight, bias } = p.vocab_projector!;
+      return project(weight ?? p.distilbert.embeddings.word_embeddings.weight, ready, dense(bias));
     }
     if (p.classifier === undefined) return hidden;
     if (p.pre_classifier === undefined) return linear(p.classifier, drop(hidden, c.dropout));
@@ -211,15 +217,15 @@ export const distilbert: Architecture<DistilBertConfig, DistilBertParams<ParamSp
   kind: "encoder",
   classes,
   base: "distilbert",
-  // The projector is tied to the embeddings.
   rename: (name, c) => {
-    if (name === "vocab_projector.weight") return null;
     if (/(^|\.)embeddings\.position_ids$/.test(name)) return null;
     if (/^vocab_/.test(name) && taskFor(c) !== "masked-lm") return null;
     return name
       .replace(/LayerNorm\.gamma$/, "LayerNorm.weight")
       .replace(/LayerNorm\.beta$/, "LayerNorm.bias");
   },
+  tied: (c): Readonly<Record<string, string>> =>
+    c.tie_word_embeddings ? { "vocab_projector.weight": "distilbert.embeddings.word_embeddings.weight" } : {},
   parse,
   params,
   forward,
@@ -233,7 +239,7 @@ export const distilbert: Architecture<DistilBertConfig, DistilBertParams<ParamSp
   // Not the classifier: it is small, and its rounding would go straight into the result.
   matrices: (c) => {
     const head: Readonly<Record<EncoderTask, readonly string[]>> = {
-      "masked-lm": ["vocab_transform"],
+      "masked-lm": ["vocab_transform", ...(c.tie_word_embeddings ? [] : ["vocab_projector"])],
       "sequence-classification": ["pre_classifier"],
       "token-classification": [],
       features: [],

@@ -4,16 +4,12 @@ import { tensorOf } from "../ir/tensor.ts";
 import type { Linear } from "../nn/linear.ts";
 import { normal, type ParamSpec, param, zerosInit } from "../nn/param.ts";
 import { countUp, lengthOf } from "../ops/dynamic.ts";
-import { gelu, geluTanh, relu } from "../ops/elementwise.ts";
 import { reshape, slice } from "../ops/structure.ts";
 import { ConfigError } from "../util/errors.ts";
 import { type Fields, intField } from "./config.ts";
 import type { Inputs, ModelConfig, Task } from "./model.ts";
 
 // B batch, T time, C channels
-
-/** The activations by their names in config.json. */
-export const encoderActivations = { gelu, gelu_new: geluTanh, gelu_pytorch_tanh: geluTanh, relu } as const;
 
 /** The fields of a classifier's labels, as Hugging Face stores them. */
 export interface Labels {
@@ -25,6 +21,8 @@ export interface Labels {
 /** What the config of every encoder has. */
 export interface EncoderConfig extends ModelConfig, Labels {
   readonly pad_token_id: number;
+  /** Whether the head of a masked language model is the embedding. */
+  readonly tie_word_embeddings: boolean;
   /** Types of text that the model reads; absent for a family without them. */
   readonly type_vocab_size?: number;
 }
@@ -33,11 +31,13 @@ const namesOf = (given: unknown): string[] => {
   if (typeof given !== "object" || given === null || Array.isArray(given)) {
     throw new ConfigError("must be an object of labels by id", { field: "id2label" });
   }
-  const count = Object.keys(given).length;
-  const names = Array.from({ length: count }, (_, i) => (given as Fields)[String(i)]);
-  const gap = names.findIndex((name) => typeof name !== "string");
-  if (gap >= 0 || count === 0) {
-    throw new ConfigError(count === 0 ? "has no labels" : `has no label of id ${gap}`, {
+  // Keys are numbers in any spelling and labels of any type, as the reference reads them.
+  const text = (label: unknown): string => (typeof label === "string" ? label : JSON.stringify(label));
+  const byId = new Map(Object.entries(given).map(([id, label]) => [Number(id), text(label)]));
+  const names = Array.from(byId, (_, i) => byId.get(i));
+  const gap = names.indexOf(undefined);
+  if (gap >= 0 || names.length === 0) {
+    throw new ConfigError(names.length === 0 ? "has no labels" : `has no label of id ${gap}`, {
       field: "id2label",
       hint: 'number the labels from 0 on: {"0": "negative", "1": "positive"}',
     });
@@ -45,42 +45,44 @@ const namesOf = (given: unknown): string[] => {
   return names as string[];
 };
 
-const checkIds = (given: unknown, ids: Readonly<Record<string, number>>): void => {
-  if (given == null) return;
-  const pairs = typeof given === "object" ? Object.entries(given as Fields) : [];
-  const wrong = pairs.find(([name, id]) => ids[name] !== id);
-  if (pairs.length !== Object.keys(ids).length || wrong !== undefined) {
-    const what = wrong === undefined ? "does not name" : `says ${JSON.stringify(wrong[0])} otherwise than`;
-    throw new ConfigError(`${what} the labels of id2label`, { field: "label2id" });
+const labelled = (names: readonly string[]): Omit<Labels, "problem_type"> => ({
+  id2label: Object.fromEntries(names.map((name, i) => [String(i), name])),
+  label2id: Object.fromEntries(names.map((name, i) => [name, i])),
+});
+
+/** Labels of a model that has no head for them: those of its config where they can be read. */
+const idleLabels = (fields: Fields): Labels => {
+  try {
+    return labelsField({ ...fields, problem_type: null });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return { ...labelled(["LABEL_0", "LABEL_1"]), problem_type: null };
   }
 };
 
+/** The labels of an encoder's config: as of `labelsField` for classifiers, never refused for others. */
+export const encoderLabels = (fields: Fields, task: Task): Labels =>
+  task.endsWith("classification") ? labelsField(fields) : idleLabels(fields);
+
 /**
- * The labels of a config: id2label, else LABEL_0 .. of num_labels (2 unless told). Throws ConfigError where
- * they contradict each other or another loss than one label for each text or token is asked for.
+ * The labels of a config: id2label, else (and where num_labels is another number) LABEL_0 .. of num_labels, 2
+ * unless told. What label2id says is
+ * worked out anew, since it is often left over from another model; of two labels alike it has the last.
+ * Throws ConfigError where id2label is no list of labels, or another loss than one label for each text or
+ * token is asked for.
  */
 export const labelsField = (fields: Fields): Labels => {
-  const { problem_type: problem, id2label, label2id, num_labels } = fields;
+  const { problem_type: problem, id2label, num_labels } = fields;
   if (problem != null && problem !== "single_label_classification") {
     throw new ConfigError(`is ${JSON.stringify(problem)}; only single_label_classification is supported`, {
       field: "problem_type",
     });
   }
   const count = intField(fields, "num_labels", 2);
-  const names = id2label == null ? Array.from({ length: count }, (_, i) => `LABEL_${i}`) : namesOf(id2label);
-  if (num_labels != null && count !== names.length) {
-    throw new ConfigError(`is ${count}, but id2label has ${names.length}`, { field: "num_labels" });
-  }
-  const ids = Object.fromEntries(names.map((name, i) => [name, i]));
-  if (Object.keys(ids).length !== names.length) {
-    throw new ConfigError("names two labels alike", { field: "id2label" });
-  }
-  checkIds(label2id, ids);
-  return {
-    id2label: Object.fromEntries(names.map((name, i) => [String(i), name])),
-    label2id: ids,
-    problem_type: problem ?? null,
-  };
+  const given = id2label == null ? [] : namesOf(id2label);
+  const isGiven = id2label != null && (num_labels == null || count === given.length);
+  const names = isGiven ? given : Array.from({ length: count }, (_, i) => `LABEL_${i}`);
+  return { ...labelled(names), problem_type: problem ?? null };
 };
 
 /** Number of labels of a classifier. */
@@ -94,11 +96,8 @@ export const refuseVariants = (fields: Fields): void => {
       field: "position_embedding_type",
     });
   }
-  for (const field of ["is_decoder", "add_cross_attention", "sinusoidal_pos_embds"]) {
+  for (const field of ["is_decoder", "add_cross_attention"]) {
     if (fields[field] === true) throw new ConfigError("is not supported for an encoder", { field });
-  }
-  if (fields.tie_word_embeddings === false) {
-    throw new ConfigError("an untied head is not supported for an encoder", { field: "tie_word_embeddings" });
   }
 };
 

@@ -6,6 +6,7 @@
 import type { Value } from "../ir/op.ts";
 import { constant } from "../ir/op.ts";
 import { tensor } from "../ir/tensor.ts";
+import { type ActivationName, activations } from "../nn/activations.ts";
 import { type Attention, attention } from "../nn/attention.ts";
 import { cacheWidth } from "../nn/cachedAttention.ts";
 import { dropout } from "../nn/dropout.ts";
@@ -13,10 +14,10 @@ import type { Projection } from "../nn/fused.ts";
 import { conv1d, embed, type Linear, project } from "../nn/linear.ts";
 import { type Norm, norm, normSpec } from "../nn/norm.ts";
 import { normal, type Param, type ParamSpec, param, type Weight, zerosInit } from "../nn/param.ts";
-import { add, gelu, geluTanh, relu } from "../ops/elementwise.ts";
+import { add } from "../ops/elementwise.ts";
 import { ConfigError } from "../util/errors.ts";
 import type { Tree } from "../util/tree.ts";
-import { checkFields, type Fields, intField, numberField, oneOf } from "./config.ts";
+import { checkFields, type Fields, flagField, intField, numberField, oneOf } from "./config.ts";
 import { freshRange, tokenField } from "./decoderConfig.ts";
 import { causalPaddingMask, classifierSpec, classify, type HeadFields, headFields } from "./decoderHead.ts";
 import type { Architecture, Inputs, Outputs } from "./model.ts";
@@ -31,8 +32,6 @@ const classes = {
   features: "GPT2Model",
 };
 
-const activations = { gelu_new: geluTanh, gelu, relu } as const;
-
 export interface Gpt2Config extends HeadFields {
   readonly model_type: "gpt2";
   readonly architectures: readonly string[];
@@ -42,7 +41,7 @@ export interface Gpt2Config extends HeadFields {
   readonly n_layer: number;
   readonly n_head: number;
   readonly n_inner: number | null;
-  readonly activation_function: keyof typeof activations;
+  readonly activation_function: ActivationName;
   readonly resid_pdrop: number;
   readonly embd_pdrop: number;
   readonly attn_pdrop: number;
@@ -62,6 +61,8 @@ export type Block<T> = {
 };
 export type Gpt2Params<T> = {
   transformer: { wte: { weight: T }; wpe: { weight: T }; h: Block<T>[]; ln_f: Norm<T> };
+  /** Absent where the head is tied to the embedding. */
+  lm_head?: { weight: T };
   /** The head of a classifier of texts. */
   score?: Projection<T>;
   /** The head of a classifier of tokens. */
@@ -82,9 +83,6 @@ const refuseVariants = (f: Fields): void => {
   }
   if (f.scale_attn_weights === false) {
     throw new ConfigError("false is not supported for gpt2", { field: "scale_attn_weights" });
-  }
-  if (f.tie_word_embeddings === false) {
-    throw new ConfigError("an untied head is not supported for gpt2", { field: "tie_word_embeddings" });
   }
 };
 
@@ -107,7 +105,7 @@ const parse = (json: unknown): Gpt2Config => {
     attn_pdrop: numberField(f, "attn_pdrop", 0.1, 0, 1),
     layer_norm_epsilon: numberField(f, "layer_norm_epsilon", 1e-5, 0, 1),
     initializer_range: numberField(f, "initializer_range", 0.02, 0, 10),
-    tie_word_embeddings: true,
+    tie_word_embeddings: flagField(f, "tie_word_embeddings", true),
     bos_token_id: intField(f, "bos_token_id", 0, 0),
     eos_token_id: intField(f, "eos_token_id", 0, 0),
     pad_token_id: tokenField(f, "pad_token_id", null),
@@ -139,9 +137,12 @@ const blockSpec = (c: Gpt2Config): Block<ParamSpec> => {
   };
 };
 
-const headSpec = (c: Gpt2Config): Pick<Gpt2Params<ParamSpec>, "score" | "classifier"> => {
+const headSpec = (c: Gpt2Config): Omit<Gpt2Params<ParamSpec>, "transformer"> => {
   const task = taskOf({ classes }, c);
   const size = { width: c.n_embd, std: c.initializer_range };
+  if (task === "causal-lm" && !c.tie_word_embeddings) {
+    return { lm_head: { weight: param([c.vocab_size, size.width], normal(size.std)) } };
+  }
   if (task === "sequence-classification") return { score: classifierSpec(task, c, size) };
   return task === "token-classification" ? { classifier: classifierSpec(task, c, size) } : {};
 };
@@ -196,7 +197,7 @@ const body = (p: Gpt2Params<Param>["transformer"], inputs: Inputs, c: Gpt2Config
 };
 
 const forward = (tree: Tree<Param>, inputs: Inputs, c: Gpt2Config): Outputs => {
-  const { transformer, score, classifier } = tree as unknown as Gpt2Params<Param>;
+  const { transformer, lm_head, score, classifier } = tree as unknown as Gpt2Params<Param>;
   const { hidden, present } = body(transformer, inputs, c);
   const task = taskOf({ classes }, c);
   if (task === "features") return { hidden, logits: hidden, present };
@@ -205,7 +206,7 @@ const forward = (tree: Tree<Param>, inputs: Inputs, c: Gpt2Config): Outputs => {
     const logits = classify(own, hidden, inputs, { task, pad: c.pad_token_id, head: c });
     return { hidden, logits, present };
   }
-  const head = transformer.wte.weight;
+  const head = (lm_head ?? transformer.wte).weight;
   return { hidden, head, logits: project(head, hidden), present };
 };
 
@@ -214,8 +215,10 @@ export const gpt2: Architecture<Gpt2Config, Gpt2Params<ParamSpec>> = {
   kind: "decoder",
   classes,
   base: "transformer",
-  // Causal masks that older checkpoints store as buffers, and the tied head.
-  rename: (name) => (/\.attn\.(bias|masked_bias)$|^lm_head\.weight$/.test(name) ? null : name),
+  // Causal masks that older checkpoints store as buffers.
+  rename: (name) => (/\.attn\.(bias|masked_bias)$/.test(name) ? null : name),
+  tied: (c): Readonly<Record<string, string>> =>
+    c.tie_word_embeddings ? { "lm_head.weight": "transformer.wte.weight" } : {},
   parse,
   params,
   forward,

@@ -11,10 +11,25 @@ export * from "./load.ts";
 export { type MarianParams, marian } from "./marian.ts";
 export type { MarianConfig } from "./marianConfig.ts";
 export * from "./model.ts";
+export {
+  type MpnetConfig,
+  type MpnetLayer,
+  type MpnetParams,
+  mpnet,
+  mpnetConfig,
+} from "./mpnet.ts";
 export * from "./qwen2.ts";
 export * from "./qwen3.ts";
 export { architectures } from "./registry.ts";
-export * from "./roberta.ts";
+export {
+  type RobertaConfig,
+  type RobertaParams,
+  roberta,
+  robertaConfig,
+  type XlmRobertaConfig,
+  xlmRoberta,
+  xlmRobertaConfig,
+} from "./roberta.ts";
 export { type T5Params, t5 } from "./t5.ts";
 export type { T5Config } from "./t5Config.ts";
 export { taskOf } from "./task.ts";

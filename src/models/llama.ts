@@ -1,8 +1,8 @@
 /** Llama (Touvron et al. 2023, https://arxiv.org/abs/2302.13971), also TinyLlama, SmolLM and SmolLM2. */
 import type { ParamSpec } from "../nn/param.ts";
-import { checkFields } from "./config.ts";
+import { checkFields, flagField } from "./config.ts";
 import { type DecoderParams, decoderArchitecture } from "./decoder.ts";
-import { type DecoderConfig, decoderFields, flagField, freshRange, refuseWindows } from "./decoderConfig.ts";
+import { type DecoderConfig, decoderFields, freshRange } from "./decoderConfig.ts";
 import type { Architecture } from "./model.ts";
 
 const classes = {
@@ -21,7 +21,6 @@ export interface LlamaConfig extends DecoderConfig {
 
 const parse = (json: unknown): LlamaConfig => {
   const f = checkFields(json, "llama");
-  refuseWindows(f);
   return {
     model_type: "llama",
     ...decoderFields(f, classes, {

@@ -7,6 +7,7 @@ import type { LoadOptions } from "./checkpointConfig.ts";
 import type { HistoryStep, Model } from "./model.ts";
 import { type LoadPlan, planOf } from "./plan.ts";
 import { taskOf } from "./task.ts";
+import { isSeparate } from "./ties.ts";
 
 const widened = (t: Tensor): Tensor => {
   if (t.dtype === "float32") return t;
@@ -15,24 +16,35 @@ const widened = (t: Tensor): Tensor => {
   return tensor("float32", t.shape, data);
 };
 
+const copied = ({ shape, data }: Tensor): Tensor =>
+  tensor("float32", shape, new Float32Array(data as Float32Array));
+
 /** The step that says which part of a model did not come from its checkpoint, and what did not come along. */
-const headStep = ({ arch, config, dropped, initialized, seed }: LoadPlan): HistoryStep[] =>
-  dropped.length + initialized.length === 0
+const headStep = ({ arch, config, dropped, initialized: made, seed }: LoadPlan): HistoryStep[] => {
+  const initialized = made.filter((name) => arch.optional?.includes(name) !== true);
+  return dropped.length + initialized.length === 0
     ? []
     : [{ name: "newHead", options: { task: taskOf(arch, config), dropped, initialized, seed } }];
+};
 
 /**
- * The model of a plan; `weights` holds the tensors of `plan.sources` by the weights' names, as float32. New
- * weights are made from the plan's seed.
+ * The model of a plan; `weights` holds the tensors of `plan.sources` and `plan.twins` by the weights' names, as
+ * float32. New weights are made from the plan's seed. Throws FormatError where tied weights differ that cannot
+ * be separate.
  */
 export const modelFrom = (plan: LoadPlan, weights: ReadonlyMap<string, Tensor>): Model => {
-  const missing = new Set(plan.initialized);
-  const tree = mapTree<ParamSpec, Tensor>(plan.specs, (spec, name) =>
-    missing.has(name)
-      ? (initialize({ [name]: spec }, plan.seed) as Record<string, Tensor>)[name]!
-      : weights.get(name)!,
-  ) as Tree<Tensor>;
-  return { arch: plan.arch, config: plan.config, weights: tree, history: headStep(plan) };
+  const { config, specs } = isSeparate(plan, weights) ? plan.untied! : plan;
+  const used = new Set<Tensor>();
+  const tree = mapTree<ParamSpec, Tensor>(specs, (spec, name) => {
+    const found = weights.get(name) ?? weights.get(plan.tied.get(name) ?? "");
+    if (found === undefined)
+      return (initialize({ [name]: spec }, plan.seed) as Record<string, Tensor>)[name]!;
+    // Weights that are trained apart must not share their memory.
+    const own = used.has(found) ? copied(found) : found;
+    used.add(own);
+    return own;
+  }) as Tree<Tensor>;
+  return { arch: plan.arch, config, weights: tree, history: headStep(plan) };
 };
 
 /**
@@ -47,7 +59,7 @@ export const modelOf = (
 ): Model => {
   const plan = planOf(config, tensors, file, options);
   const weights = Array.from(
-    plan.sources,
+    [...plan.sources, ...plan.twins],
     ([name, source]) => [name, widened(tensors.get(source)!)] as const,
   );
   return modelFrom(plan, new Map(weights));

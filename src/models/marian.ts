@@ -5,6 +5,7 @@
  */
 import { constant, type Value } from "../ir/op.ts";
 import { tensorOf } from "../ir/tensor.ts";
+import { activations } from "../nn/activations.ts";
 import { dropout } from "../nn/dropout.ts";
 import { embed, type Linear, project } from "../nn/linear.ts";
 import { type Norm, norm, normSpec } from "../nn/norm.ts";
@@ -13,7 +14,7 @@ import { detach } from "../ops/detach.ts";
 import { add, equal, mul, where } from "../ops/elementwise.ts";
 import { gather, reshape } from "../ops/structure.ts";
 import type { Tree } from "../util/tree.ts";
-import { type MarianConfig, marianActivations, marianClasses, parseMarian } from "./marianConfig.ts";
+import { type MarianConfig, marianClasses, parseMarian } from "./marianConfig.ts";
 import type { Decoded, DecodeInputs, Inputs, Seq2SeqArchitecture } from "./model.ts";
 import {
   attendHeads,
@@ -163,7 +164,7 @@ const attended = (
 
 const mlp = (call: Call, p: Layer<Param>, x: Value, { site }: { site: string }): Value => {
   const { c } = call;
-  const inner = marianActivations[c.activation_function](linear(p.fc1, x));
+  const inner = activations[c.activation_function](linear(p.fc1, x));
   const kept = drop(call, inner, { rate: c.activation_dropout, site: `${site}.inner` });
   const out = drop(call, linear(p.fc2, kept), { rate: c.dropout, site });
   return norm(p.final_layer_norm, add(x, out), EPSILON);
@@ -224,12 +225,20 @@ const decode = (tree: Tree<Param>, inputs: DecodeInputs, c: MarianConfig): Decod
   return { hidden: x, logits: project((lm_head?.weight ?? table) as Param, x, bias), present };
 };
 
-const rename = (name: string, c: MarianConfig): string | null => {
+const rename = (name: string): string | null => {
   // Sinusoids, which the model makes itself.
   if (/^model\.(encoder|decoder)\.embed_positions\.weight$/.test(name)) return null;
-  const alias = /^model\.(encoder|decoder)\.embed_tokens\.weight$/.test(name);
-  if (alias && c.share_encoder_decoder_embeddings) return null;
-  return name === "lm_head.weight" && c.tie_word_embeddings ? null : name;
+  return name;
+};
+
+const tied = (c: MarianConfig): Readonly<Record<string, string>> => {
+  if (!c.tie_word_embeddings) return {};
+  if (!c.share_encoder_decoder_embeddings) return { "lm_head.weight": "model.decoder.embed_tokens.weight" };
+  return {
+    "lm_head.weight": "model.shared.weight",
+    "model.decoder.embed_tokens.weight": "model.shared.weight",
+    "model.encoder.embed_tokens.weight": "model.shared.weight",
+  };
 };
 
 const matrices = (c: MarianConfig): ReadonlyMap<string, "nk"> => {
@@ -258,6 +267,8 @@ export const marian: Seq2SeqArchitecture<MarianConfig, MarianParams<ParamSpec>> 
   classes: marianClasses,
   base: "model",
   rename,
+  tied,
+  optional: ["final_logits_bias"],
   parse: parseMarian,
   params,
   encode,

@@ -1,15 +1,12 @@
 /** config.json of Marian. */
 
-import { gelu, geluTanh, relu } from "../ops/elementwise.ts";
-import { silu } from "../ops/silu.ts";
+import { type ActivationName, activations } from "../nn/activations.ts";
 import { ConfigError } from "../util/errors.ts";
-import { checkFields, type Fields, intField, numberField, oneOf } from "./config.ts";
+import { checkFields, type Fields, flagField, intField, numberField, oneOf } from "./config.ts";
 import { idsField } from "./t5Config.ts";
 import { architecturesField } from "./task.ts";
 
 export const marianClasses = { "seq2seq-lm": "MarianMTModel" };
-
-export const marianActivations = { swish: silu, silu, gelu, gelu_new: geluTanh, relu } as const;
 
 export interface MarianConfig {
   readonly model_type: "marian";
@@ -25,7 +22,7 @@ export interface MarianConfig {
   readonly decoder_layers: number;
   readonly decoder_attention_heads: number;
   readonly decoder_ffn_dim: number;
-  readonly activation_function: keyof typeof marianActivations;
+  readonly activation_function: ActivationName;
   readonly dropout: number;
   readonly attention_dropout: number;
   readonly activation_dropout: number;
@@ -39,12 +36,6 @@ export interface MarianConfig {
   readonly decoder_start_token_id: number;
   readonly forced_eos_token_id: number | null;
 }
-
-const flag = (f: Fields, name: string, fallback: boolean): boolean => {
-  const value = f[name] ?? fallback;
-  if (typeof value === "boolean") return value;
-  throw new ConfigError(`must be true or false, not ${JSON.stringify(value)}`, { field: name });
-};
 
 /** Fields of other models of the same code (BART, mBART) that Marian's reference reads no more. */
 const refuseOthers = (f: Fields): void => {
@@ -83,7 +74,7 @@ export const parseMarian = (json: unknown): MarianConfig => {
   const f = checkFields(json, "marian");
   refuseOthers(f);
   const vocab_size = intField(f, "vocab_size", 58101);
-  const share_encoder_decoder_embeddings = flag(f, "share_encoder_decoder_embeddings", true);
+  const share_encoder_decoder_embeddings = flagField(f, "share_encoder_decoder_embeddings", true);
   const pad_token_id = intField(f, "pad_token_id", vocab_size - 1, 0);
   const config: MarianConfig = {
     model_type: "marian",
@@ -96,15 +87,15 @@ export const parseMarian = (json: unknown): MarianConfig => {
     max_position_embeddings: intField(f, "max_position_embeddings", 1024),
     d_model: intField(f, "d_model", 1024),
     ...depths(f),
-    activation_function: oneOf(f, "activation_function", marianActivations, "gelu"),
+    activation_function: oneOf(f, "activation_function", activations, "gelu"),
     dropout: numberField(f, "dropout", 0.1, 0, 1),
     attention_dropout: numberField(f, "attention_dropout", 0, 0, 1),
     activation_dropout: numberField(f, "activation_dropout", 0, 0, 1),
     init_std: numberField(f, "init_std", 0.02, 0, 10),
-    scale_embedding: flag(f, "scale_embedding", false),
+    scale_embedding: flagField(f, "scale_embedding", false),
     static_position_embeddings: true,
     share_encoder_decoder_embeddings,
-    tie_word_embeddings: flag(f, "tie_word_embeddings", true),
+    tie_word_embeddings: flagField(f, "tie_word_embeddings", true),
     pad_token_id,
     eos_token_id: idsField(f, "eos_token_id", 0),
     decoder_start_token_id: intField(f, "decoder_start_token_id", pad_token_id, 0),

@@ -86,6 +86,12 @@ export interface Architecture<C = any, P = any> {
   readonly base?: string;
   /** The name here of a checkpoint's tensor; null for a buffer that is no weight. */
   rename?(name: string, config: C): string | null;
+  /**
+   * Weights that the config makes one of: their other names in checkpoints -> the name here (see `joinTied`).
+   */
+  tied?(config: C): Readonly<Record<string, string>>;
+  /** Weights that a checkpoint may lack: they keep their first values. */
+  readonly optional?: readonly string[];
   /** A config from config.json, checked; throws ConfigError naming the field. */
   parse(json: unknown): C;
   /** Type and first values of each weight. */

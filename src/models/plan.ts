@@ -18,7 +18,8 @@ import {
   retarget,
 } from "./checkpointConfig.ts";
 import type { Architecture, ModelConfig } from "./model.ts";
-import { taskOf } from "./task.ts";
+import { namesNoClass, taskOf } from "./task.ts";
+import { joinTied, type Tied, type Untied } from "./ties.ts";
 
 /** Most problems that one error lists. */
 const LISTED = 8;
@@ -35,11 +36,18 @@ export interface LoadPlan {
   readonly specs: Tree<ParamSpec>;
   /** Name of a weight -> name of its tensor in the checkpoint. */
   readonly sources: ReadonlyMap<string, string>;
+  readonly tied: Tied;
+  /** Other names of tied weights -> their tensors in the checkpoint: equal, or weights of their own. */
+  readonly twins: ReadonlyMap<string, string>;
+  /** What the model is where a twin is a weight of its own; absent where that cannot be. */
+  readonly untied: Untied | undefined;
   /** Weights that the checkpoint does not have, because its head is another. */
   readonly initialized: readonly string[];
   /** The checkpoint's tensors of a head that the model does not have. */
   readonly dropped: readonly string[];
   readonly seed: number;
+  /** The weights' file in errors. */
+  readonly file: string;
 }
 
 type Specs = ReadonlyMap<string, ParamSpec>;
@@ -55,10 +63,22 @@ interface Target {
   readonly json: ConfigJson;
   readonly config: ModelConfig;
   readonly wanted: Specs;
+  readonly tied: Tied;
 }
 
+const targetOf = (arch: Architecture, json: ConfigJson, config: ModelConfig): Target => ({
+  arch,
+  json,
+  config,
+  wanted: flatten<ParamSpec>(arch.params(config) as Tree<ParamSpec>),
+  tied: new Map(Object.entries(arch.tied?.(config) ?? {})),
+});
+
 /** What a checkpoint's name is called here; null: of no use for this config; undefined: not known. */
-const nameIn = ({ arch, config, wanted }: Target, name: string): string | null | undefined => {
+const nameIn = (
+  { arch, config, wanted }: Pick<Target, "arch" | "config"> & { wanted: { has(name: string): boolean } },
+  name: string,
+): string | null | undefined => {
   const names = arch.base === undefined ? [name] : [name, `${arch.base}.${name}`];
   let none: null | undefined;
   for (const one of names) {
@@ -77,8 +97,9 @@ interface Match {
 
 const match = (target: Target, headers: Iterable<string>, file: string): Match => {
   const found: Match = { sources: new Map(), unused: [], unknown: [] };
+  const wanted = new Set([...target.wanted.keys(), ...[...target.tied].flat()]);
   for (const source of headers) {
-    const name = nameIn(target, source);
+    const name = nameIn({ ...target, wanted }, source);
     if (name === null) found.unused.push(source);
     else if (name === undefined) found.unknown.push(source);
     else if (found.sources.has(name)) {
@@ -92,13 +113,22 @@ const match = (target: Target, headers: Iterable<string>, file: string): Match =
 /** The checkpoint's own reading of itself; undefined for a class that is not known. */
 const ownTarget = (arch: Architecture, json: ConfigJson): Target | undefined => {
   try {
-    const config = arch.parse(json);
-    return { arch, json, config, wanted: flatten<ParamSpec>(arch.params(config) as Tree<ParamSpec>) };
+    return targetOf(arch, json, arch.parse(json));
   } catch (error) {
     if (error instanceof ConfigError) return undefined;
     throw error;
   }
 };
+
+/** The same model without ties; undefined where it cannot be without. */
+const untiedOf = ({ arch, config }: Target): Target | undefined =>
+  ownTarget(arch, { ...config, tie_word_embeddings: false });
+
+/** Twins of another task's head, which are of no use. */
+const isForeign = (alias: string, untied: Target | undefined): boolean =>
+  untied !== undefined &&
+  !untied.wanted.has(alias) &&
+  headsOf(untied.arch, untied.json).some((specs) => specs.has(alias));
 
 /** Which weights the checkpoint may lack, and which of its tensors may be left over. */
 interface Leeway {
@@ -157,13 +187,21 @@ type Headers = ReadonlyMap<string, TensorHeader>;
 /** Weights by tensors, with what is left over on both sides. Throws FormatError listing what does not fit. */
 const assign = (target: Target, headers: Headers, leeway: Leeway, file: string) => {
   const { sources, unused, unknown } = match(target, headers.keys(), file);
+  const joined = joinTied(sources, target.tied, target.wanted);
+  const untied = joined.size === 0 ? undefined : untiedOf(target);
+  const twins = new Map([...joined].filter(([alias]) => !isForeign(alias, untied)));
   const dropped = unused.filter(leeway.isWeight);
   const initialized: string[] = [];
   const problems: string[] = [];
+  for (const [alias, source] of twins) {
+    const spec = target.wanted.get(target.tied.get(alias)!)!;
+    const problem = problemOf(alias, spec, source, headers.get(source)!);
+    if (problem !== undefined) problems.push(problem);
+  }
   for (const [name, spec] of target.wanted) {
     const source = sources.get(name);
     if (source === undefined) {
-      if (leeway.isNew(name)) initialized.push(name);
+      if (leeway.isNew(name) || target.arch.optional?.includes(name) === true) initialized.push(name);
       else problems.push(`${name} is missing (expected ${shapeText(spec.shape)})`);
       continue;
     }
@@ -182,7 +220,12 @@ const assign = (target: Target, headers: Headers, leeway: Leeway, file: string) 
     else problems.push(`${source} is not part of the model (found ${shapeText(headers.get(source)!.shape)})`);
   }
   refuse(problems, file);
-  return { sources, dropped, initialized };
+  const separate = untied && {
+    config: untied.config,
+    specs: untied.arch.params(untied.config) as Tree<ParamSpec>,
+    names: new Set(untied.wanted.keys()),
+  };
+  return { sources, twins, untied: separate, dropped, initialized };
 };
 
 const LAYERS = /^(?:(?:n|num)(?:_hidden|_encoder|_decoder)?_layers?|(?:en|de)coder_layers)$/;
@@ -199,6 +242,25 @@ const checkLayers = (json: ConfigJson, headers: Headers, configFile: string): vo
 };
 
 /**
+ * The config with a class where it names none: the first that the tensors suffice for, so that a bare body
+ * is a model of features.
+ */
+const classed = (arch: Architecture, json: ConfigJson, headers: Headers, file: string): ConfigJson => {
+  if (!namesNoClass(json)) return json;
+  const fits = (name: string): boolean => {
+    const target = ownTarget(arch, { ...json, architectures: [name] });
+    if (target === undefined) return false;
+    const { sources } = match(target, headers.keys(), file);
+    joinTied(sources, target.tied, target.wanted);
+    return [...target.wanted.keys()].every(
+      (one) => sources.has(one) || arch.optional?.includes(one) === true,
+    );
+  };
+  const found = Object.values(arch.classes).find(fits);
+  return { ...json, architectures: found === undefined ? undefined : [found] };
+};
+
+/**
  * The plan of a model from a config.json and the tensors' headers. `file` names the weights in errors.
  * Throws ConfigError for the config, FormatError listing every tensor that is missing, of another shape or
  * dtype, or not part of the model.
@@ -211,16 +273,19 @@ export const planOf = (
 ): LoadPlan => {
   const { configFile = CONFIG, seed = 0 } = options;
   const arch = architectureOf(config, configFile);
-  const given = config as ConfigJson;
-  refuseForeign(given, configFile);
-  const json = retarget(arch, given, options, configFile);
-  const parsed = inFile(configFile, () => arch.parse(json) as ModelConfig);
-  checkLayers(json, headers, configFile);
-  const specs = arch.params(parsed) as Tree<ParamSpec>;
-  const target = { arch, json, config: parsed, wanted: flatten<ParamSpec>(specs) };
+  refuseForeign(config as ConfigJson, configFile);
+  const read = (one: ConfigJson): [ConfigJson, ModelConfig] => {
+    const retargeted = retarget(arch, one, options, configFile);
+    return [retargeted, inFile(configFile, () => arch.parse(retargeted) as ModelConfig)];
+  };
+  checkLayers(read(config as ConfigJson)[0], headers, configFile);
+  const given = classed(arch, config as ConfigJson, headers, file);
+  const [json, parsed] = read(given);
+  const target = targetOf(arch, json, parsed);
   const own = ownTarget(arch, given);
   const changed = own === undefined || taskOf(arch, own.config) !== taskOf(arch, parsed);
   const leeway = leewayOf(target, own, { changed, relabelled: options.labels !== undefined });
   const fitted = assign(target, headers, leeway, file);
-  return { arch, config: parsed, specs, ...fitted, seed };
+  const specs = arch.params(parsed) as Tree<ParamSpec>;
+  return { arch, config: parsed, specs, tied: target.tied, ...fitted, seed, file };
 };

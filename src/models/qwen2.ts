@@ -3,7 +3,7 @@
  * biases.
  */
 import type { ParamSpec } from "../nn/param.ts";
-import { checkFields } from "./config.ts";
+import { checkFields, intField } from "./config.ts";
 import { type DecoderParams, decoderArchitecture } from "./decoder.ts";
 import { type DecoderConfig, decoderFields, freshRange, refuseWindows } from "./decoderConfig.ts";
 import type { Architecture } from "./model.ts";
@@ -22,7 +22,7 @@ export interface Qwen2Config extends DecoderConfig {
 
 const parse = (json: unknown): Qwen2Config => {
   const f = checkFields(json, "qwen2");
-  refuseWindows(f);
+  refuseWindows(f, intField(f, "max_position_embeddings", 32768));
   return {
     model_type: "qwen2",
     ...decoderFields(f, classes, {

@@ -2,9 +2,9 @@
  * Qwen3 (Yang et al. 2025, https://arxiv.org/abs/2505.09388): queries and keys are normalised head by head.
  */
 import type { ParamSpec } from "../nn/param.ts";
-import { checkFields } from "./config.ts";
+import { checkFields, flagField, intField } from "./config.ts";
 import { type DecoderParams, decoderArchitecture } from "./decoder.ts";
-import { type DecoderConfig, decoderFields, flagField, freshRange, refuseWindows } from "./decoderConfig.ts";
+import { type DecoderConfig, decoderFields, freshRange, refuseWindows } from "./decoderConfig.ts";
 import type { Architecture } from "./model.ts";
 
 const classes = {
@@ -23,7 +23,7 @@ export interface Qwen3Config extends DecoderConfig {
 
 const parse = (json: unknown): Qwen3Config => {
   const f = checkFields(json, "qwen3");
-  refuseWindows(f);
+  refuseWindows(f, intField(f, "max_position_embeddings", 32768));
   return {
     model_type: "qwen3",
     ...decoderFields(f, classes, {

@@ -5,9 +5,10 @@ import { gpt2 } from "./gpt2.ts";
 import { llama } from "./llama.ts";
 import { marian } from "./marian.ts";
 import type { Architecture } from "./model.ts";
+import { mpnet } from "./mpnet.ts";
 import { qwen2 } from "./qwen2.ts";
 import { qwen3 } from "./qwen3.ts";
-import { roberta } from "./roberta.ts";
+import { roberta, xlmRoberta } from "./roberta.ts";
 import { t5 } from "./t5.ts";
 
 export const architectures: Readonly<Record<string, Architecture>> = {
@@ -17,7 +18,9 @@ export const architectures: Readonly<Record<string, Architecture>> = {
   qwen3,
   bert,
   roberta,
+  "xlm-roberta": xlmRoberta,
   distilbert,
+  mpnet,
   t5,
   marian,
 };

@@ -5,13 +5,13 @@
  * T5ForConditionalGeneration.
  */
 import type { Value } from "../ir/op.ts";
+import { activations } from "../nn/activations.ts";
 import { dropout } from "../nn/dropout.ts";
 import { embed, project } from "../nn/linear.ts";
 import { dense, normal, type Param, type ParamSpec, param, type Weight } from "../nn/param.ts";
 import { relativeBias } from "../nn/relativeBias.ts";
 import { type RmsNorm, rmsNorm, rmsNormSpec } from "../nn/rmsNorm.ts";
-import { add, gelu, geluTanh, mul, relu } from "../ops/elementwise.ts";
-import { silu } from "../ops/silu.ts";
+import { add, mul } from "../ops/elementwise.ts";
 import type { Tree } from "../util/tree.ts";
 import type { Decoded, DecodeInputs, Inputs, Seq2SeqArchitecture } from "./model.ts";
 import {
@@ -28,12 +28,6 @@ import {
 import { parseT5, type T5Config, t5Classes } from "./t5Config.ts";
 
 // B batch, S source, U target, C channels, H heads, D head width
-
-/** Activation and gate by `feed_forward_proj`; "gated-gelu" has meant the tanh form since T5 1.1. */
-const activations = { relu, gelu, silu, gelu_new: geluTanh } as const;
-const activationOf = (name: T5Config["feed_forward_proj"]) =>
-  name === "gated-gelu" ? geluTanh : activations[name.replace("gated-", "") as keyof typeof activations];
-const isGated = (c: T5Config): boolean => c.feed_forward_proj.startsWith("gated-");
 
 type Matrix<T> = { weight: T };
 type T5Attention<T> = Record<"q" | "k" | "v" | "o", Matrix<T>> & { relative_attention_bias?: Matrix<T> };
@@ -73,7 +67,7 @@ const mlpSpec = (c: T5Config): MlpLayer<ParamSpec> => {
   const wide = () => matrix(c.d_ff, c.d_model, c.initializer_factor * c.d_model ** -0.5);
   const wo = matrix(c.d_model, c.d_ff, c.initializer_factor * c.d_ff ** -0.5);
   return {
-    DenseReluDense: isGated(c) ? { wi_0: wide(), wi_1: wide(), wo } : { wi: wide(), wo },
+    DenseReluDense: c.is_gated_act ? { wi_0: wide(), wi_1: wide(), wo } : { wi: wide(), wo },
     layer_norm: rmsNormSpec(c.d_model),
   };
 };
@@ -121,7 +115,7 @@ const mlp = (
   { site }: { site: string },
 ): Value => {
   const { c } = call;
-  const activation = activationOf(c.feed_forward_proj);
+  const activation = activations[c.dense_act_fn];
   const normed = rmsNorm(layer_norm, x, c.layer_norm_epsilon);
   const inner =
     p.wi === undefined
@@ -217,8 +211,7 @@ const decode = (tree: Tree<Param>, inputs: DecodeInputs, c: T5Config): Decoded =
     present.push(out.present);
   });
   const normed = call.drop(rmsNorm(decoder.final_layer_norm, x, c.layer_norm_epsilon), "decoder.out");
-  // The first T5 shares its embedding with the head, which is why it scales there; 1.1 does neither.
-  const hidden = lm_head === undefined ? mul(normed, c.d_model ** -0.5) : normed;
+  const hidden = c.scale_decoder_outputs ? mul(normed, c.d_model ** -0.5) : normed;
   const head = (lm_head ?? shared).weight;
   return { hidden, head, logits: project(head, hidden), present };
 };
@@ -241,12 +234,14 @@ export const t5: Seq2SeqArchitecture<T5Config, T5Params<ParamSpec>> = {
   name: "t5",
   kind: "seq2seq",
   classes: t5Classes,
-  rename: (name, c) => {
-    if (/^(encoder|decoder)\.embed_tokens\.weight$/.test(name)) return null;
-    // A cross-attention has no positions; the first checkpoints hold one all the same.
-    if (name.endsWith("EncDecAttention.relative_attention_bias.weight")) return null;
-    return name === "lm_head.weight" && c.tie_word_embeddings ? null : name;
-  },
+  // A cross-attention has no positions; the first checkpoints hold one all the same.
+  rename: (name) => (name.endsWith("EncDecAttention.relative_attention_bias.weight") ? null : name),
+  // The head too where the config says otherwise, as in transformers 5: it is then what the checkpoint holds.
+  tied: () => ({
+    "encoder.embed_tokens.weight": "shared.weight",
+    "decoder.embed_tokens.weight": "shared.weight",
+    "lm_head.weight": "shared.weight",
+  }),
   parse: parseT5,
   params,
   encode,
@@ -275,7 +270,7 @@ export const t5: Seq2SeqArchitecture<T5Config, T5Params<ParamSpec>> = {
   },
   matrices: (c) => {
     const names = ["shared", ...(c.tie_word_embeddings ? [] : ["lm_head"])];
-    const wide = isGated(c) ? ["wi_0", "wi_1", "wo"] : ["wi", "wo"];
+    const wide = c.is_gated_act ? ["wi_0", "wi_1", "wo"] : ["wi", "wo"];
     const add = (block: string, layer: number, part: string, matrices: readonly string[]) =>
       names.push(...matrices.map((m) => `${block}.layer.${layer}.${part}.${m}`));
     const qkvo = ["q", "k", "v", "o"];

@@ -1,20 +1,10 @@
 /** config.json of T5. */
+import { type ActivationName, activations } from "../nn/activations.ts";
 import { ConfigError } from "../util/errors.ts";
-import { checkFields, type Fields, intField, numberField, oneOf } from "./config.ts";
+import { checkFields, type Fields, flagField, intField, numberField, oneOf } from "./config.ts";
 import { architecturesField } from "./task.ts";
 
 export const t5Classes = { "seq2seq-lm": "T5ForConditionalGeneration" };
-
-const feedForward = {
-  relu: true,
-  gelu: true,
-  silu: true,
-  gelu_new: true,
-  "gated-relu": true,
-  "gated-gelu": true,
-  "gated-silu": true,
-  "gated-gelu_new": true,
-} as const;
 
 export interface T5Config {
   readonly model_type: "t5";
@@ -32,9 +22,14 @@ export interface T5Config {
   readonly dropout_rate: number;
   readonly layer_norm_epsilon: number;
   readonly initializer_factor: number;
-  readonly feed_forward_proj: keyof typeof feedForward;
-  /** Whether the head is the embedding; only then are the decoder's outputs scaled. */
+  readonly feed_forward_proj: string;
+  /** The activation that `feed_forward_proj` means, unless the config says it. */
+  readonly dense_act_fn: ActivationName;
+  readonly is_gated_act: boolean;
+  /** Whether the head is the embedding. */
   readonly tie_word_embeddings: boolean;
+  /** Whether the head reads the decoder's outputs times d_model^-0.5: in the first T5, not in 1.1. */
+  readonly scale_decoder_outputs: boolean;
   readonly pad_token_id: number;
   readonly eos_token_id: number | readonly number[];
   readonly decoder_start_token_id: number;
@@ -45,6 +40,28 @@ export const idsField = (f: Fields, name: string, fallback: number): number | re
   const value = f[name];
   if (!Array.isArray(value)) return intField(f, name, fallback, 0);
   return value.map((id) => intField({ [name]: id }, name, fallback, 0));
+};
+
+/** The activation and whether it is a gate, by "relu", "gated-gelu" and the like, or by fields of their own. */
+const feedForward = (f: Fields) => {
+  const given = f.feed_forward_proj ?? "relu";
+  const parts = typeof given === "string" ? /^(gated-)?([^-]+)$/.exec(given) : null;
+  // "gated-gelu" has meant the tanh form since T5 1.1.
+  const meant = given === "gated-gelu" ? "gelu_new" : parts?.[2];
+  if (parts === null || !Object.hasOwn(activations, meant!)) {
+    const known = Object.keys(activations).join(", ");
+    throw new ConfigError(
+      `must be one of ${known}, "gated-" before it or not, not ${JSON.stringify(given)}`,
+      {
+        field: "feed_forward_proj",
+      },
+    );
+  }
+  return {
+    feed_forward_proj: given as string,
+    dense_act_fn: oneOf(f, "dense_act_fn", activations, meant as ActivationName),
+    is_gated_act: flagField(f, "is_gated_act", parts[1] !== undefined),
+  };
 };
 
 /** The config of T5 from config.json. Throws ConfigError naming the field. */
@@ -68,9 +85,10 @@ export const parseT5 = (json: unknown): T5Config => {
     dropout_rate: numberField(f, "dropout_rate", 0.1, 0, 1),
     layer_norm_epsilon: numberField(f, "layer_norm_epsilon", 1e-6, 0, 1),
     initializer_factor: numberField(f, "initializer_factor", 1, 0, 10),
-    feed_forward_proj: oneOf(f, "feed_forward_proj", feedForward, "relu"),
-    // transformers 5 writes `true` for T5 1.1 too, and says the difference by this other field.
-    tie_word_embeddings: f.tie_word_embeddings !== false && f.scale_decoder_outputs !== false,
+    ...feedForward(f),
+    tie_word_embeddings: flagField(f, "tie_word_embeddings", true),
+    // Until transformers 5 an untied head meant T5 1.1, which does not scale.
+    scale_decoder_outputs: flagField(f, "scale_decoder_outputs", f.tie_word_embeddings !== false),
     pad_token_id,
     eos_token_id: idsField(f, "eos_token_id", 1),
     decoder_start_token_id: intField(f, "decoder_start_token_id", pad_token_id, 0),

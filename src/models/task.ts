@@ -7,6 +7,10 @@ type Classes = Architecture["classes"];
 
 const pairs = (classes: Classes): [Task, string][] => Object.entries(classes) as [Task, string][];
 
+/** Whether a config names no class, or an empty list of them. */
+export const namesNoClass = ({ architectures: given }: { readonly [key: string]: unknown }): boolean =>
+  given == null || (Array.isArray(given) && given.length === 0);
+
 /**
  * `architectures` of a config, checked against the classes that are known; the default class where absent.
  * Throws ConfigError naming the nearest class.
@@ -16,7 +20,7 @@ export const architecturesField = (
   classes: Classes,
 ): string[] => {
   const known = pairs(classes).map(([, name]) => name);
-  const given = fields.architectures ?? [known[0]];
+  const given = namesNoClass(fields) ? [known[0]] : fields.architectures;
   const [name] = Array.isArray(given) ? given : [];
   if (typeof name === "string" && known.includes(name)) return [name];
   const near = typeof name === "string" ? nearest(name, known) : undefined;

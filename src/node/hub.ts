@@ -191,8 +191,8 @@ const weightFiles = async (
     refuseForeignWeights(files.keys(), where);
     throw new DataError(`has no ${SINGLE}`, { file: where, hint: "choose a model that has safetensors" });
   }
-  const { places } = decodeIndex(await readText(snapshot, INDEX), join(snapshot, INDEX));
-  return Array.from(new Set(places.values()), (name) => {
+  const index = decodeIndex(await readText(snapshot, INDEX), join(snapshot, INDEX));
+  return Array.from(new Set(index.values()), (name) => {
     const file = files.get(name);
     if (file !== undefined) return file;
     throw new FormatError("is named by the index and is not in the repository", { file: `${where}/${name}` });

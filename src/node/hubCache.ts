@@ -85,8 +85,8 @@ export const missingFrom = async (snapshot: string): Promise<string[]> => {
   const missing = (await has("config.json")) ? [] : ["config.json"];
   if (await has(SINGLE)) return missing;
   if (!(await has(INDEX))) return [...missing, SINGLE];
-  const { places } = decodeIndex(await readText(snapshot, INDEX), join(snapshot, INDEX));
-  for (const name of new Set(places.values())) if (!(await has(name))) missing.push(name);
+  const index = decodeIndex(await readText(snapshot, INDEX), join(snapshot, INDEX));
+  for (const name of new Set(index.values())) if (!(await has(name))) missing.push(name);
   return missing;
 };
 

@@ -13,7 +13,7 @@ import type { LoadPlan } from "../models/plan.ts";
 import type { ParamSpec } from "../nn/param.ts";
 import { DataError, FormatError, MissingError } from "../util/errors.ts";
 import { widenBfloat16, widenFloat16 } from "../util/float16.ts";
-import { leaves, type Tree } from "../util/tree.ts";
+import { flatten, type Tree } from "../util/tree.ts";
 import { findFile, needFile, readText } from "./modelFile.ts";
 
 export const SINGLE = "model.safetensors";
@@ -90,25 +90,9 @@ const headerOf = async (dir: string, name: string): Promise<Map<string, TensorPl
   });
 };
 
-/**
- * Where the index's total is far from what its files hold. Older writers count buffers that the files do not
- * have, some kilobytes of many megabytes.
- */
-const checkTotal = (said: number | undefined, places: ReadonlyMap<string, TensorPlace>, file: string) => {
-  if (said === undefined) return;
-  let total = 0;
-  for (const place of places.values()) total += byteLength(place);
-  if (Math.abs(said - total) * 1000 <= total) return;
-  throw new FormatError(`is ${said}, but the files hold ${total} bytes of tensors`, {
-    file,
-    field: "metadata.total_size",
-    hint: "download the model again",
-  });
-};
-
 const sharded = async (dir: string): Promise<WeightFiles> => {
   const file = join(dir, INDEX);
-  const { places: index, totalBytes } = decodeIndex(await readText(dir, INDEX), file);
+  const index = decodeIndex(await readText(dir, INDEX), file);
   const names = new Set(index.values());
   const extra = (await readdir(dir)).find((name) => SHARD.test(name) && !names.has(name));
   if (extra !== undefined) {
@@ -119,9 +103,7 @@ const sharded = async (dir: string): Promise<WeightFiles> => {
   }
   const shards = new Map<string, ReadonlyMap<string, TensorPlace>>();
   for (const name of names) shards.set(name, await headerOf(dir, name));
-  const places = joinShards(index, shards);
-  checkTotal(totalBytes, places, file);
-  return { file, places };
+  return { file, places: joinShards(index, shards) };
 };
 
 /** Throws FormatError where `names` holds weights in a form that is not read, with the way to convert it. */
@@ -165,7 +147,9 @@ export const freeMemory = (): number => Math.min(freemem(), process.availableMem
 /** Throws MissingError where the float32 weights of a plan need more than `free` bytes. */
 export const checkMemory = (plan: LoadPlan, file: string, free: number): void => {
   let needed = CHUNK;
-  for (const spec of leaves<ParamSpec>(plan.specs as Tree<ParamSpec>)) needed += byteLength(spec);
+  const specs = flatten<ParamSpec>(plan.specs as Tree<ParamSpec>);
+  for (const spec of specs.values()) needed += byteLength(spec);
+  for (const alias of plan.twins.keys()) needed += byteLength(specs.get(plan.tied.get(alias)!)!);
   if (needed <= free) return;
   throw new MissingError(`the model needs ${decimal(needed)} of memory, ${decimal(free)} are free`, {
     file,
@@ -197,7 +181,7 @@ export const readWeights = async (
   { file, places }: WeightFiles,
 ): Promise<Map<string, Tensor>> => {
   const byPath = new Map<string, [name: string, place: TensorPlace][]>();
-  for (const [name, source] of plan.sources) {
+  for (const [name, source] of [...plan.sources, ...plan.twins]) {
     const place = places.get(source)!;
     const list = byPath.get(place.path) ?? [];
     byPath.set(place.path, list);

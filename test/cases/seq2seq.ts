@@ -28,7 +28,9 @@ export const seq2seqCases: Readonly<Record<string, Seq2SeqCase>> = {
       [{ num_layers: 0 }, /field "num_layers": must be an integer of at least 1/],
       [{ num_decoder_layers: 1.5 }, /field "num_decoder_layers"/],
       [{ d_kv: -1 }, /field "d_kv"/],
-      [{ feed_forward_proj: "gated-tanh" }, /field "feed_forward_proj": must be one of relu, gelu/],
+      [{ feed_forward_proj: "gated-prelu" }, /field "feed_forward_proj": must be one of gelu, .*, "gated-"/],
+      [{ feed_forward_proj: "swiglu-gelu" }, /field "feed_forward_proj"/],
+      [{ dense_act_fn: "geglu" }, /field "dense_act_fn"/],
       [{ feed_forward_proj: "toString" }, /field "feed_forward_proj"/],
       [{ dropout_rate: 2 }, /field "dropout_rate": must be a number from 0 to 1/],
       [{ relative_attention_max_distance: 4 }, /"relative_attention_max_distance": 4 leaves no far/],
@@ -39,9 +41,6 @@ export const seq2seqCases: Readonly<Record<string, Seq2SeqCase>> = {
     ],
     renamed: {
       "shared.weight": "shared.weight",
-      "encoder.embed_tokens.weight": null,
-      "decoder.embed_tokens.weight": null,
-      "lm_head.weight": null,
       "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight": null,
       "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight":
         "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",
@@ -69,7 +68,7 @@ export const seq2seqCases: Readonly<Record<string, Seq2SeqCase>> = {
     wrong: [
       [{ encoder_attention_heads: 3 }, /"encoder_attention_heads": 16 channels do not divide into 3 heads/],
       [{ decoder_attention_heads: 5 }, /field "decoder_attention_heads"/],
-      [{ activation_function: "mish" }, /field "activation_function": must be one of swish, silu, gelu/],
+      [{ activation_function: "prelu" }, /field "activation_function": must be one of gelu, /],
       [{ scale_embedding: 1 }, /field "scale_embedding": must be true or false/],
       [{ static_position_embeddings: false }, /field "static_position_embeddings"/],
       [{ normalize_before: true }, /field "normalize_before"/],
@@ -81,11 +80,8 @@ export const seq2seqCases: Readonly<Record<string, Seq2SeqCase>> = {
     ],
     renamed: {
       "model.shared.weight": "model.shared.weight",
-      "model.encoder.embed_tokens.weight": null,
-      "model.decoder.embed_tokens.weight": null,
       "model.encoder.embed_positions.weight": null,
       "model.decoder.embed_positions.weight": null,
-      "lm_head.weight": null,
       final_logits_bias: "final_logits_bias",
     },
     layers: ["encoder_layers", "decoder_layers"],

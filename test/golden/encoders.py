@@ -1,4 +1,4 @@
-"""What bert.py, roberta.py and distilbert.py share: Hugging Face encoders on weights that both sides compute.
+"""What bert.py, roberta.py, xlmRoberta.py, mpnet.py and distilbert.py share: encoders on weights that both sides compute.
 
 Weights: parameter number i in the order of sorted names, element number j (row-major), in float64 and then rounded:
     0.3 * sin(0.37 * j + 1.3 * i), plus 1 for the weights of the layer norms.
@@ -36,9 +36,15 @@ def is_norm(name):
     return name.endswith("weight") and ("LayerNorm" in name or "layer_norm" in name)
 
 
+def named(model):
+    """Parameters by name; tied ones by that of what they are tied to."""
+    tied = model._tied_weights_keys or {}
+    return [(tied.get(name, name), p) for name, p in model.named_parameters()]
+
+
 def fill(model):
     with torch.no_grad():
-        for i, (name, p) in enumerate(sorted(model.named_parameters())):
+        for i, (name, p) in enumerate(sorted(named(model))):
             j = np.arange(p.numel(), dtype=np.float64)
             values = 0.3 * np.sin(0.37 * j + 1.3 * i) + is_norm(name)
             p.copy_(torch.from_numpy(values.reshape(p.shape)).to(torch.float32))
@@ -81,7 +87,7 @@ def case(config_class, model_class, task, fields, types):
     logits, loss = loss_of()
     loss.backward()
     # A pooler that no head reads has no gradient, and is no weight of ours.
-    norms = {n: p.grad.double().norm().item() for n, p in model.named_parameters() if p.grad is not None}
+    norms = {n: p.grad.double().norm().item() for n, p in named(model) if p.grad is not None}
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, betas=(0.9, 0.999), eps=1e-8, weight_decay=0)
     losses = []
     for _ in range(10):

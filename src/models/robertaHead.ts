@@ -1,0 +1,88 @@
+/**
+ * The heads of RoBERTa, XLM-RoBERTa and MPNet. Names are those of Hugging Face's RobertaLMHead and
+ * RobertaClassificationHead.
+ */
+import type { Value } from "../ir/op.ts";
+import { linear } from "../nn/encoderBlock.ts";
+import { type Linear, project } from "../nn/linear.ts";
+import { type Norm, norm, normSpec } from "../nn/norm.ts";
+import { dense, type Param, type ParamSpec, param, zerosInit } from "../nn/param.ts";
+import { gelu, tanh } from "../ops/elementwise.ts";
+import { type EncoderConfig, type EncoderTask, firstToken, labelCount, linearSpec } from "./encoder.ts";
+
+// B batch, T time, C channels, V vocabulary
+
+/** The decoder is the embedding and a bias where tied, else a matrix and bias of its own. */
+type LmHead<T> = { dense: Linear<T>; layer_norm: Norm<T>; bias?: T; decoder?: Linear<T> };
+type TextHead<T> = { dense: Linear<T>; out_proj: Linear<T> };
+/** The head of one task; none for features. */
+export type RobertaHead<T> = {
+  lm_head?: LmHead<T>;
+  /** Of texts the first, of tokens the second. */
+  classifier?: TextHead<T> | Linear<T>;
+};
+
+interface HeadConfig extends EncoderConfig {
+  readonly hidden_size: number;
+  readonly initializer_range: number;
+  readonly layer_norm_eps: number;
+}
+
+/** Type and first values of a head's weights. */
+export const robertaHeadSpec = (c: HeadConfig, task: EncoderTask): RobertaHead<ParamSpec> => {
+  const [width, std] = [c.hidden_size, c.initializer_range];
+  if (task === "features") return {};
+  const square = linearSpec(width, width, std);
+  if (task === "masked-lm") {
+    const decoder = c.tie_word_embeddings
+      ? { bias: param([c.vocab_size], zerosInit) }
+      : { decoder: linearSpec(width, c.vocab_size, std) };
+    return { lm_head: { dense: square, layer_norm: normSpec(width), ...decoder } };
+  }
+  const labels = linearSpec(width, labelCount(c), std);
+  return { classifier: task === "token-classification" ? labels : { dense: square, out_proj: labels } };
+};
+
+interface Read {
+  readonly embedding: Param;
+  readonly epsilon: number;
+  drop(x: Value, site: string): Value;
+}
+
+/** hidden [B, T, C] -> [B, T, V], [B, labels] or [B, T, labels]; itself where there is no head. */
+export const robertaLogits = (
+  { lm_head, classifier }: RobertaHead<Param>,
+  hidden: Value,
+  { embedding, epsilon, drop }: Read,
+): Value => {
+  if (lm_head !== undefined) {
+    const ready = norm(lm_head.layer_norm, gelu(linear(lm_head.dense, hidden)), epsilon);
+    return lm_head.decoder === undefined
+      ? project(embedding, ready, dense(lm_head.bias!))
+      : linear(lm_head.decoder, ready);
+  }
+  if (classifier === undefined) return hidden;
+  if (!("out_proj" in classifier)) return linear(classifier, drop(hidden, "in"));
+  const pooled = tanh(linear(classifier.dense, drop(firstToken(hidden), "in")));
+  return linear(classifier.out_proj, drop(pooled, "out"));
+};
+
+/** The ties of the language model's head over the body `base`. */
+export const robertaTied = (base: string, c: EncoderConfig): Readonly<Record<string, string>> => ({
+  "lm_head.decoder.bias": "lm_head.bias",
+  ...(c.tie_word_embeddings ? { "lm_head.decoder.weight": `${base}.embeddings.word_embeddings.weight` } : {}),
+});
+
+/**
+ * Names of a head's matrices, without ".weight". Not the last projection to the labels: it is small, and its
+ * rounding would go straight into the result.
+ */
+export const robertaHeadMatrices = (c: EncoderConfig, task: EncoderTask): readonly string[] => {
+  const head: Readonly<Record<EncoderTask, readonly string[]>> = {
+    "masked-lm": ["lm_head.dense", ...(c.tie_word_embeddings ? [] : ["lm_head.decoder"])],
+    "sequence-classification": ["classifier.dense"],
+    "token-classification": [],
+    features: [],
+  };
+  return head[task];
+};
