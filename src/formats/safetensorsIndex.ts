@@ -48,8 +48,8 @@ const isObject = (x: unknown): x is Json => typeof x === "object" && x !== null 
 
 /**
  * Reads and checks an index: tensor name -> file. Its `metadata` says nothing that the files do not say
- * better, and is often wrong. Throws FormatError for a map that is none, a name given twice, and files outside
- * the folder.
+ * better, and is often wrong. Throws FormatError for a map that is none, a name given twice, and files
+ * outside the folder.
  */
 export const decodeIndex = (text: string, file: string = INDEX): ReadonlyMap<string, string> => {
   let json: unknown;

@@ -28,9 +28,9 @@ const headStep = ({ arch, config, dropped, initialized: made, seed }: LoadPlan):
 };
 
 /**
- * The model of a plan; `weights` holds the tensors of `plan.sources` and `plan.twins` by the weights' names, as
- * float32. New weights are made from the plan's seed. Throws FormatError where tied weights differ that cannot
- * be separate.
+ * The model of a plan; `weights` holds the tensors of `plan.sources` and `plan.twins` by the weights'
+ * names, as float32. New weights are made from the plan's seed. Throws FormatError where tied weights
+ * differ that cannot be separate.
  */
 export const modelFrom = (plan: LoadPlan, weights: ReadonlyMap<string, Tensor>): Model => {
   const { config, specs } = isSeparate(plan, weights) ? plan.untied! : plan;

@@ -14,7 +14,7 @@ import { detach } from "../ops/detach.ts";
 import { add, equal, mul, where } from "../ops/elementwise.ts";
 import { gather, reshape } from "../ops/structure.ts";
 import type { Tree } from "../util/tree.ts";
-import { type MarianConfig, marianClasses, parseMarian } from "./marianConfig.ts";
+import { type MarianConfig, marianClasses, marianTied, parseMarian } from "./marianConfig.ts";
 import type { Decoded, DecodeInputs, Inputs, Seq2SeqArchitecture } from "./model.ts";
 import {
   attendHeads,
@@ -231,16 +231,6 @@ const rename = (name: string): string | null => {
   return name;
 };
 
-const tied = (c: MarianConfig): Readonly<Record<string, string>> => {
-  if (!c.tie_word_embeddings) return {};
-  if (!c.share_encoder_decoder_embeddings) return { "lm_head.weight": "model.decoder.embed_tokens.weight" };
-  return {
-    "lm_head.weight": "model.shared.weight",
-    "model.decoder.embed_tokens.weight": "model.shared.weight",
-    "model.encoder.embed_tokens.weight": "model.shared.weight",
-  };
-};
-
 const matrices = (c: MarianConfig): ReadonlyMap<string, "nk"> => {
   const names = c.share_encoder_decoder_embeddings
     ? ["model.shared"]
@@ -267,7 +257,7 @@ export const marian: Seq2SeqArchitecture<MarianConfig, MarianParams<ParamSpec>> 
   classes: marianClasses,
   base: "model",
   rename,
-  tied,
+  tied: marianTied,
   optional: ["final_logits_bias"],
   parse: parseMarian,
   params,

@@ -109,3 +109,14 @@ export const parseMarian = (json: unknown): MarianConfig => {
   }
   return config;
 };
+
+/** Other names of the embeddings in checkpoints -> their names here. */
+export const marianTied = (c: MarianConfig): Readonly<Record<string, string>> => {
+  if (!c.tie_word_embeddings) return {};
+  if (!c.share_encoder_decoder_embeddings) return { "lm_head.weight": "model.decoder.embed_tokens.weight" };
+  return {
+    "lm_head.weight": "model.shared.weight",
+    "model.decoder.embed_tokens.weight": "model.shared.weight",
+    "model.encoder.embed_tokens.weight": "model.shared.weight",
+  };
+};

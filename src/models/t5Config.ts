@@ -42,7 +42,7 @@ export const idsField = (f: Fields, name: string, fallback: number): number | re
   return value.map((id) => intField({ [name]: id }, name, fallback, 0));
 };
 
-/** The activation and whether it is a gate, by "relu", "gated-gelu" and the like, or by fields of their own. */
+/** Activation and gate, by "relu", "gated-gelu" and the like, or by fields of their own. */
 const feedForward = (f: Fields) => {
   const given = f.feed_forward_proj ?? "relu";
   const parts = typeof given === "string" ? /^(gated-)?([^-]+)$/.exec(given) : null;
