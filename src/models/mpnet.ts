@@ -1,7 +1,7 @@
 /**
  * MPNet (Song et al. 2020, https://arxiv.org/abs/2004.09297): RoBERTa's positions, no token types, and a
- * learnt bias for relative distances that all layers share (T5's). Weight names and config fields are those of
- * Hugging Face's MPNetForMaskedLM and its kin.
+ * learnt bias for relative distances that all layers share (T5's). Weight names and config fields are those
+ * of Hugging Face's MPNetForMaskedLM and its kin.
  */
 import type { Value } from "../ir/op.ts";
 import { activations } from "../nn/activations.ts";
