@@ -7,6 +7,7 @@ import type { Feeds } from "../engine/engine.ts";
 import { sameShape } from "../ir/shape.ts";
 import { shapeText, sizeOf, type Tensor, type TensorType } from "../ir/tensor.ts";
 import { type Counter, openCounter } from "../train/counter.ts";
+import { checkSame } from "../train/held.ts";
 import { rankPlans } from "../train/plan.ts";
 import { openRank, type Rank } from "../train/rank.ts";
 import { batchTypes, type StepOptions } from "../train/step.ts";
@@ -102,6 +103,7 @@ const stepperOf = ({ first, crew, counter, size }: Ranks, shareOf: Share): Stepp
     state: () => allState(first, crew, others),
     async load(state) {
       const [params, opt] = [under("params.", state), under("opt.", state)];
+      checkSame(first.params(), params);
       first.load(params, opt);
       await Promise.all(others.map((r) => crew.order(r, { do: "load", params, opt })));
     },

@@ -4,7 +4,8 @@ import { type LowerOptions, NEXT, outputNames, toOnnx } from "../formats/lower.t
 import { encodeOnnx } from "../formats/onnx.ts";
 import type { Value } from "../ir/op.ts";
 import type { Program } from "../ir/program.ts";
-import { type Tensor, zeros } from "../ir/tensor.ts";
+import { sameShape } from "../ir/shape.ts";
+import { shapeText, type Tensor, zeros } from "../ir/tensor.ts";
 import { optimize } from "../rewrite/index.ts";
 import { RunError } from "../util/errors.ts";
 import { entries } from "../util/tree.ts";
@@ -28,7 +29,7 @@ export interface Resident {
   run(feeds: Feeds): Promise<Record<string, Tensor>>;
   /** The present state by input name. The tensors are overwritten two steps later: copy what must last. */
   state(): ReadonlyMap<string, Tensor>;
-  /** Copies `tensors` into the present state. */
+  /** Copies `tensors` into the present state, all or none. Throws RunError where one is of another type. */
   load(tensors: ReadonlyMap<string, Tensor>): void;
   /** Undoes the last step (once). */
   revert(): void;
@@ -76,8 +77,12 @@ const resident = (session: Session, sets: [Buffers, Buffers], results: Record<st
       for (const [name, t] of now()) {
         const source = tensors.get(name);
         if (source === undefined) throw new RunError("is missing from the state to load", { tensor: name });
-        (t.data as Float32Array).set(source.data as Float32Array);
+        if (source.dtype !== t.dtype || !sameShape(source.shape, t.shape)) {
+          const [is, wanted] = [source, t].map(({ dtype, shape }) => `${dtype}${shapeText(shape)}`);
+          throw new RunError(`is ${is} in the state to load, and ${wanted} here`, { tensor: name });
+        }
       }
+      for (const [name, t] of now()) (t.data as Float32Array).set(tensors.get(name)!.data as Float32Array);
     },
     revert() {
       current = 1 - current;

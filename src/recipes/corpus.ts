@@ -18,7 +18,7 @@ import {
 import type { Part } from "../data/part.ts";
 import { type Merged, memorySpool, mergeParts, partOf } from "../data/pipeline.ts";
 import { VALIDATION } from "../data/splits.ts";
-import { windowBatches } from "../data/windows.ts";
+import { type PieceSource, windowBatches } from "../data/windows.ts";
 import { tensor } from "../ir/tensor.ts";
 import type { InputFile } from "../node/inputs.ts";
 import { filterParts } from "../node/parts.ts";
@@ -49,8 +49,13 @@ export interface Corpus {
   readonly report: DataReport;
   /** Records left out because they could not be read. */
   readonly skipped: readonly string[];
-  /** Batches of windows that documents were laid into, where they were. */
-  readonly windows?: (batch: number, context: number, seed: number) => ReturnType<typeof windowBatches>;
+  /** Windows that documents were laid into, where they were: the tokens of `train`. */
+  readonly packed?: {
+    readonly tokens: PieceSource;
+    /** Tokens of a window: the context and one more. */
+    readonly window: number;
+    readonly documentMask: boolean;
+  };
 }
 
 /** Text above this size is prepared over files, bytes. */
@@ -134,19 +139,14 @@ export const shardCorpus = async (dir: string, skipped: readonly string[] = []):
   const held = validation.subarray(0, Math.min(HELD_OUT, validation.length));
   validation.close();
   const report = JSON.parse(await readFile(join(dir, "report.json"), "utf8")) as DataReport;
-  const { documentMask } = index;
+  const { documentMask, window } = index;
   return {
     tokenizer,
     train: { ...index.splits.train!, tokens: train },
     validation: { ...index.splits.validation!, tokens: Uint32Array.from(held) },
     report: { stages: report.stages },
     skipped,
-    ...(index.packing === "concat"
-      ? {}
-      : {
-          windows: (batch: number, context: number, seed: number) =>
-            windowBatches({ tokens: train, batch, context, seed, documentMask }),
-        }),
+    ...(window === undefined ? {} : { packed: { tokens: train, window, documentMask } }),
   };
 };
 
@@ -200,14 +200,23 @@ const overFiles = async (
   return shardCorpus(out, made!.skipped);
 };
 
-/** Micro-batches of the training stream. */
+/** Micro-batches of the training stream. Throws ConfigError where it was packed for another context. */
 export const trainingSource = (
-  { train, windows }: Corpus,
+  { train, packed }: Corpus,
   batch: number,
   context: number,
   seed: number,
 ): BatchSource => {
-  const at = windows?.(batch, context, seed) ?? batches({ tokens: train.tokens, batch, context, seed });
+  if (packed !== undefined && packed.window !== context + 1) {
+    throw new ConfigError(`is ${context}, and the data was packed for ${packed.window - 1}`, {
+      field: "model.n_positions",
+      hint: `give --context ${packed.window - 1}, or pack the data anew`,
+    });
+  }
+  const at =
+    packed === undefined
+      ? batches({ tokens: train.tokens, batch, context, seed })
+      : windowBatches({ ...packed, batch, context, seed });
   return (index) => {
     const { inputIds, labels } = at(index);
     return {

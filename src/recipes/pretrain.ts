@@ -13,6 +13,7 @@ import { type MetricsRow, type TrainOptions, type TrainResult, train } from "../
 import { type Corpus, corpus, heldOut, trainingSource } from "./corpus.ts";
 import { freezing } from "./freeze.ts";
 import type { RecipeHooks } from "./hooks.ts";
+import { identity } from "./identity.ts";
 import type { RunOptions, TrainingOptions } from "./options.ts";
 import { onReplicas, replicasOf } from "./replicas.ts";
 import { newModel, startOf } from "./start.ts";
@@ -98,13 +99,6 @@ export interface Pretrained extends TrainResult {
   readonly curve: Curve;
 }
 
-/** What must be equal for a checkpoint to be gone on with. */
-const identity = (options: RunOptions, { train }: Corpus): Json => {
-  const { data, out, threads, budget, distill, train: t, ...rest } = options;
-  const { replicas, ...training } = t;
-  return { ...rest, train: training, tokens: train.tokens.length } as unknown as Json;
-};
-
 /** Trains `model` on the corpus in OUT/run. */
 const pretrain = async (
   engine: Engine,
@@ -131,7 +125,7 @@ const pretrain = async (
     frozen,
     record: { name: "train", options: { ...t } as unknown as Json },
     validation: heldOut(data, t.batch, shape.n_positions, WATCHED).windows,
-    checkpoints: checkpointsIn(store, identity(options, data)),
+    checkpoints: checkpointsIn(store, identity(options, data, model, frozen)),
     onRow,
     resume,
     ...(signal === undefined ? {} : { signal }),

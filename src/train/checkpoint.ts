@@ -30,40 +30,66 @@ export interface CheckpointStore {
 const STATE = "state.safetensors";
 const BEST = "best.safetensors";
 
+type Fields = { readonly [key: string]: Json };
+
+const isFields = (x: Json | undefined): x is Fields => typeof x === "object" && x !== null;
+
+/** The parts of what a checkpoint says of itself. Throws CheckpointError where one is missing. */
+const partsOf = (meta: Json): { readonly progress: Json; readonly config: Json } => {
+  if (isFields(meta) && isFields(meta.progress) && isFields(meta.config)) {
+    return { progress: meta.progress, config: meta.config };
+  }
+  throw new CheckpointError("says nothing of the run that it is of", {
+    field: "meta",
+    hint: "it is no checkpoint of training: name another run directory",
+  });
+};
+
 /**
- * Checkpoints over a store. `config` identifies the run: resuming with another one is refused, naming the
- * field.
+ * Checkpoints over a store. `identity` is all that a run depends on: the options, and hashes of the data and
+ * the tokenizer. Resuming where it is another is refused, naming what differs.
  */
-export const checkpointsIn = (store: CheckpointStore, config: Json): Checkpoints => ({
+export const checkpointsIn = (store: CheckpointStore, identity: Json): Checkpoints => ({
   save: ({ step, state, best, meta }) => {
     const files: Record<string, readonly Uint8Array[]> = { [STATE]: encodeSafetensors(state) };
     if (best !== undefined) files[BEST] = encodeSafetensors(best);
-    return store.save(step, files, { progress: meta, config });
+    return store.save(step, files, { progress: meta, config: identity });
   },
   load: async () => {
     const { step, files, meta } = await store.load();
-    const saved = meta as { progress: Json; config: Json };
-    requireSame(saved.config, config, "");
+    const { progress, config } = partsOf(meta);
+    requireSame(config, identity);
     const read = (name: string) => decodeSafetensors(files.get(name)!, name).tensors;
     if (!files.has(STATE)) throw new CheckpointError("is missing from the checkpoint", { file: STATE });
     const best = files.has(BEST) ? { best: read(BEST) } : {};
-    return { step, state: read(STATE), meta: saved.progress, ...best };
+    return { step, state: read(STATE), meta: progress, ...best };
   },
 });
 
-const requireSame = (saved: Json, now: Json, path: string): void => {
-  const plain = (x: Json): x is { [key: string]: Json } => typeof x === "object" && x !== null;
-  if (plain(saved) && plain(now)) {
-    for (const key of new Set([...Object.keys(saved), ...Object.keys(now)])) {
-      requireSame(saved[key] ?? null, now[key] ?? null, path === "" ? key : `${path}.${key}`);
-    }
-  } else if (saved !== now) {
-    throw new CheckpointError(
-      `was ${JSON.stringify(saved)} in the checkpoint and is ${JSON.stringify(now)}`,
-      {
-        field: path,
-        hint: "resume with the options of the run, or start another run directory",
-      },
-    );
+/** A field by its dotted path, as it was and as it is. */
+type Difference = readonly [path: string, was: string, is: string];
+
+const differences = (was: Json, is: Json, path = ""): Difference[] => {
+  if (!isFields(was) || !isFields(is)) {
+    return was === is ? [] : [[path, JSON.stringify(was), JSON.stringify(is)]];
   }
+  const keys = [...new Set([...Object.keys(was), ...Object.keys(is)])];
+  return keys.flatMap((key) =>
+    differences(was[key] ?? null, is[key] ?? null, path === "" ? key : `${path}.${key}`),
+  );
+};
+
+/** Differences that are told one by one. */
+const TOLD = 5;
+
+const requireSame = (saved: Json, now: Json): void => {
+  const [first, ...rest] = differences(saved, now);
+  if (first === undefined) return;
+  const told = rest.slice(0, TOLD - 1).map(([path, was, is]) => `; "${path}" was ${was} and is ${is}`);
+  const more = rest.length < TOLD ? "" : `; and ${rest.length - TOLD + 1} more`;
+  const [field, was, is] = first;
+  throw new CheckpointError(`was ${was} in the checkpoint and is ${is}${told.join("")}${more}`, {
+    field,
+    hint: "resume with the options and the data of the run, or start another run directory",
+  });
 };

@@ -1,8 +1,9 @@
 /** What a rank holds: the params and gradients of every shard, and the optimizer's state of its own. */
 import type { Feeds } from "../engine/engine.ts";
 import { NEXT } from "../formats/lower.ts";
-import { type Tensor, type TensorType, zeros } from "../ir/tensor.ts";
-import { RunError } from "../util/errors.ts";
+import { sameShape } from "../ir/shape.ts";
+import { shapeText, type Tensor, type TensorType, zeros } from "../ir/tensor.ts";
+import { CheckpointError } from "../util/errors.ts";
 import { entries } from "../util/tree.ts";
 import type { Bucket } from "./bucket.ts";
 import type { Parcel } from "./collective.ts";
@@ -55,13 +56,40 @@ export const takeBack = (held: Held, parcel: Parcel): void => {
   held.params = tensorsOf(held.bucket, parcel.slice(half));
 };
 
-/** Copies the numbers of `source` into `tensors`. Throws RunError where one is missing. */
-export const fillWith = (tensors: Tensors, source: Tensors): void => {
+const typeText = ({ dtype, shape }: TensorType): string => `${dtype}${shapeText(shape)}`;
+
+/** Throws CheckpointError unless `source` has each of `tensors`, of the same type. */
+export const checkHas = (tensors: Tensors, source: Tensors): void => {
+  const hint = "load what the same model and optimizer have saved";
   for (const [path, t] of tensors) {
     const from = source.get(path);
-    if (from === undefined) throw new RunError("is missing from the state to load", { tensor: path });
-    (t.data as Float32Array).set(from.data as Float32Array);
+    if (from === undefined) {
+      throw new CheckpointError("is missing from the state to load", { tensor: path, hint });
+    }
+    if (from.dtype !== t.dtype || !sameShape(from.shape, t.shape) || from.data.length !== t.data.length) {
+      throw new CheckpointError(`is ${typeText(from)} in the state to load, and ${typeText(t)} here`, {
+        tensor: path,
+        hint,
+      });
+    }
   }
+};
+
+/** As `checkHas`, and unless `source` has nothing else. */
+export const checkSame = (tensors: Tensors, source: Tensors): void => {
+  checkHas(tensors, source);
+  const other = [...source.keys()].find((path) => !tensors.has(path));
+  if (other === undefined) return;
+  throw new CheckpointError("is in the state to load, and not in what trains", {
+    tensor: other,
+    hint: "load what the same model and optimizer have saved",
+  });
+};
+
+/** Copies the numbers of `source` into `tensors`, all or none. Throws as `checkHas`. */
+export const fillWith = (tensors: Tensors, source: Tensors): void => {
+  checkHas(tensors, source);
+  for (const [path, t] of tensors) (t.data as Float32Array).set(source.get(path)!.data as Float32Array);
 };
 
 /** Views of stored tensors under a prefix, made once for as long as those stay the same. */

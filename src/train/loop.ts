@@ -3,9 +3,10 @@ import type { Engine, Feeds } from "../engine/engine.ts";
 import type { Tensor } from "../ir/tensor.ts";
 import type { HistoryStep, Json, Model } from "../models/model.ts";
 import type { Weight } from "../nn/param.ts";
-import { ConfigError, RunError } from "../util/errors.ts";
+import { CheckpointError, ConfigError, RunError } from "../util/errors.ts";
 import { mapTree } from "../util/tree.ts";
 import type { Checkpoints, Snapshot } from "./checkpoint.ts";
+import { checkSame } from "./held.ts";
 import { languageModelling } from "./objective.ts";
 import type { StepResult } from "./rank.ts";
 import type { StepOptions } from "./step.ts";
@@ -110,11 +111,35 @@ const snapshotOf = async ({ stepper, progress }: Run): Promise<Snapshot> => {
   return { step, state: await stepper.state(), meta: meta as Json, ...(best === undefined ? {} : { best }) };
 };
 
+/** How far a snapshot's run was. Throws CheckpointError where its meta does not say so. */
+const progressOf = ({ step, meta }: Snapshot): Omit<Progress, "best"> => {
+  const saved = (meta ?? {}) as { readonly [field: string]: Json };
+  const count = (field: string): number => {
+    const value = saved[field];
+    if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
+    throw new CheckpointError(`is ${JSON.stringify(value)} in the checkpoint, no count`, { field });
+  };
+  if (count("step") !== step) {
+    throw new CheckpointError(`is ${count("step")} in the checkpoint of step ${step}`, { field: "step" });
+  }
+  const { bestLoss } = saved;
+  if (bestLoss !== null && !Number.isFinite(bestLoss)) {
+    throw new CheckpointError(`is ${JSON.stringify(bestLoss)} in the checkpoint`, { field: "bestLoss" });
+  }
+  return {
+    step,
+    bestStep: count("bestStep"),
+    bestLoss: (bestLoss as number | null) ?? Number.POSITIVE_INFINITY,
+    sinceBest: count("sinceBest"),
+    skips: count("skips"),
+  };
+};
+
 const restore = async ({ stepper, progress }: Run, snapshot: Snapshot): Promise<void> => {
+  const saved = progressOf(snapshot);
+  if (snapshot.best !== undefined) checkSame(stepper.weights(), snapshot.best);
   await stepper.load(snapshot.state);
-  const meta = snapshot.meta as { [K in keyof Omit<Progress, "best">]: number | null };
-  Object.assign(progress, meta, { bestLoss: meta.bestLoss ?? Number.POSITIVE_INFINITY });
-  if (snapshot.best !== undefined) progress.best = snapshot.best;
+  Object.assign(progress, saved, snapshot.best === undefined ? {} : { best: snapshot.best });
 };
 
 const onNotFinite = (run: Run, result: StepResult): void => {

@@ -10,6 +10,7 @@ import { bucket, unbucketed } from "./bucket.ts";
 import type { Collective, Parcel } from "./collective.ts";
 import {
   allocate,
+  checkHas,
   fillWith,
   type Held,
   holding,
@@ -190,6 +191,8 @@ export const openRank = async (engine: Engine, plan: RankPlan, collective: Colle
     params: () => new Map(shards.flatMap(({ bucket: { view }, params }) => [...view(params)])),
     opt: () => own.bucket.view(state.opt()),
     load(params, opt) {
+      for (const held of shards) checkHas(held.bucket.view(held.params), params);
+      if (opt !== undefined) checkHas(own.bucket.view(state.opt()), opt);
       for (const held of shards) fillWith(held.bucket.view(held.params), params);
       if (opt !== undefined) fillWith(own.bucket.view(state.opt()), opt);
     },

@@ -8,7 +8,7 @@ import { flatten } from "../util/tree.ts";
 import type { Bucket } from "./bucket.ts";
 import { alone } from "./collective.ts";
 import { type Counter, openCounter } from "./counter.ts";
-import { fillWith } from "./held.ts";
+import { checkSame, fillWith } from "./held.ts";
 import { rankPlans } from "./plan.ts";
 import { openRank, type Rank, type StepResult } from "./rank.ts";
 import { fusedStep, type StepOptions, storage } from "./step.ts";
@@ -24,6 +24,7 @@ export interface Stepper {
   weights(): ReadonlyMap<string, Tensor>;
   /** Weights ("params.x") and optimizer state ("opt.y") by name; overwritten by later steps. */
   state(): Promise<ReadonlyMap<string, Tensor>>;
+  /** Goes on from a state. Throws CheckpointError, with nothing copied, where it is of something else. */
   load(state: ReadonlyMap<string, Tensor>): Promise<void>;
   dispose(): Promise<void>;
 }
@@ -61,24 +62,33 @@ const whole = (update: Resident, { view }: Bucket): Stepper => ({
   },
   weights: () => under("params.", view(update.state())),
   state: async () => view(update.state()),
-  load: async (state) => fillWith(view(update.state()), state),
+  async load(state) {
+    checkSame(view(update.state()), state);
+    fillWith(view(update.state()), state);
+  },
   dispose: () => update.dispose(),
 });
 
 /** A step in three graphs, on one rank. */
-const single = (rank: Rank, counter: Counter): Stepper => ({
-  async run(micro, lr, step) {
-    const batches = micro.map(asBatch);
-    return rank.step(batches, { lr, step, scale: await counter.scale(batches) });
-  },
-  weights: () => rank.params(),
-  state: async () => new Map([...prefixed("params.", rank.params()), ...prefixed("opt.", rank.opt())]),
-  load: async (state) => rank.load(under("params.", state), under("opt.", state)),
-  async dispose() {
-    await rank.dispose();
-    await counter.dispose();
-  },
-});
+const single = (rank: Rank, counter: Counter): Stepper => {
+  const state = () => new Map([...prefixed("params.", rank.params()), ...prefixed("opt.", rank.opt())]);
+  return {
+    async run(micro, lr, step) {
+      const batches = micro.map(asBatch);
+      return rank.step(batches, { lr, step, scale: await counter.scale(batches) });
+    },
+    weights: () => rank.params(),
+    state: async () => state(),
+    async load(given) {
+      checkSame(state(), given);
+      rank.load(under("params.", given), under("opt.", given));
+    },
+    async dispose() {
+      await rank.dispose();
+      await counter.dispose();
+    },
+  };
+};
 
 /**
  * Params above which a step is taken in three graphs: they update state where it lies, while the one graph

@@ -1,5 +1,14 @@
 /** Runs that are killed, interrupted or damaged end with the bytes of a run that never was. */
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -146,6 +155,45 @@ describe("a run that is stopped", () => {
     });
     expect(readFileSync(metrics(name)).equals(before)).toBe(true);
     expect(existsSync(join(placeOf(name), "model"))).toBe(false);
+  });
+});
+
+describe("a run resumed on other data", () => {
+  const other = (name: string, change: (text: string) => string): string => {
+    const folder = join(dir, name);
+    writeCorpus(folder);
+    const file = join(folder, "corpus.jsonl");
+    const rows = readFileSync(file, "utf8").trim().split("\n");
+    writeFileSync(
+      file,
+      rows.map((row) => `${JSON.stringify({ text: change(JSON.parse(row).text) })}\n`).join(""),
+    );
+    return folder;
+  };
+  const on = (folder: string, args: readonly string[]) => args.map((arg) => (arg === data ? folder : arg));
+  const swapped = (text: string): string => text.replace(/[eo]/g, (c) => (c === "e" ? "o" : "e"));
+
+  it.each([
+    ["with letters swapped", swapped, "data.train"],
+    ["with other letters", (text: string) => text.replaceAll("e", "é"), "data.train"],
+  ])("is refused where the text is another %s, and nothing is touched", async (name, change, field) => {
+    const out = copyOfBase(`text-${name.replaceAll(" ", "-")}`);
+    const before = filesBelow(placeOf(out));
+    const ended = await anneal(on(other(`data-${out}`, change), command(out, "--resume", "--json")));
+    expect(ended.code).toBe(3);
+    const { error } = onlyJson<{ error: { name: string; field: string; message: string } }>(ended);
+    expect(error).toMatchObject({ name: "CheckpointError", field });
+    expect(error.message).toMatch(
+      /was "\d+ tokens of sha256 [0-9a-f]{16}" in the checkpoint and is "\d+ tokens/,
+    );
+    expect(filesBelow(placeOf(out))).toEqual(before);
+  });
+
+  it("goes on where the same text has another name", async () => {
+    const out = copyOfBase("renamed");
+    const folder = other("data-renamed", (text) => text);
+    expect(await anneal(on(folder, command(out, "--resume")))).toMatchObject({ code: 0 });
+    expect(weights(out).equals(weights("whole"))).toBe(true);
   });
 });
 
