@@ -4,7 +4,7 @@
  */
 import { gpt2Scan, type Scan } from "./fastScan.ts";
 import { wordsBy } from "./fastWindow.ts";
-import { patternOf } from "./json.ts";
+import { patternOf } from "./pattern/pattern.ts";
 
 /**
  * Contractions, words, numbers, punctuation and white space, each with one space before it where there is

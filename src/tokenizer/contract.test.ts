@@ -288,10 +288,10 @@ describe("files", () => {
       "a strange pattern",
       (r) =>
         (r.pre_tokenizer = sequence(
-          { type: "Split", pattern: { Regex: "a++" }, behavior: "Isolated" },
+          { type: "Split", pattern: { Regex: "(a)\\1" }, behavior: "Isolated" },
           byteLevel,
         )),
-      "a++",
+      "(a)",
     ],
     ["another decoder", (r) => (r.decoder = { type: "CTC" }), "CTC"],
     ["a post-processor that does not exist", (r) => (r.post_processor = { type: "X" }), '"X"'],

@@ -1,6 +1,7 @@
 /** Every kind of `decoder` of a tokenizer.json: tokens become texts, which are joined. */
 import { tokenBytes } from "./byteLevel.ts";
-import { type Fields, patternField, refuse, show, stepsOf, string } from "./json.ts";
+import { type Fields, refuse, show, stepsOf, string } from "./json.ts";
+import { matchesOf, replacer } from "./matches.ts";
 import { schemeOf } from "./pieces.ts";
 import type { Json } from "./tokenizer.ts";
 
@@ -98,9 +99,8 @@ const strip = (step: Fields): Step => {
 };
 
 const replace = (step: Fields): Step => {
-  const pattern = patternField(step);
-  const content = string(step, "content");
-  return (tokens) => tokens.map((token) => token.replace(pattern, () => content));
+  const replaced = replacer(matchesOf(step.pattern), string(step, "content"));
+  return (tokens) => tokens.map(replaced);
 };
 
 const suffixed = (step: Fields): Step => {

@@ -4,6 +4,8 @@
  * as the library tokenizers has it: with U+0085 and without U+FEFF, unlike JavaScript's `\s`.
  */
 
+import { isNewer } from "./unicode16.ts";
+
 /** End of the word that starts at byte `at` of well-formed UTF-8, where the text ends at byte `end`. */
 export type Scan = (bytes: Uint8Array, at: number, end: number) => number;
 
@@ -16,43 +18,6 @@ const APOSTROPHE = 0x27;
 const BLANK = 0x20;
 const CR = 0x0d;
 const LF = 0x0a;
-
-/**
- * First and last of the letters and numbers that Unicode 17 added. Oniguruma, by which checkpoints were
- * tokenized, knows Unicode 16; what a text's ids are may not depend on the version that JavaScript has.
- */
-const NEWER = [
-  [0x88f, 0x88f],
-  [0xc5c, 0xc5c],
-  [0xcdc, 0xcdc],
-  [0xa7ce, 0xa7cf],
-  [0xa7d2, 0xa7d2],
-  [0xa7d4, 0xa7d4],
-  [0xa7f1, 0xa7f1],
-  [0x10940, 0x10959],
-  [0x10ec5, 0x10ec7],
-  [0x11db0, 0x11ddb],
-  [0x11de0, 0x11de9],
-  [0x16ea0, 0x16eb8],
-  [0x16ebb, 0x16ed3],
-  [0x16ff2, 0x16ff6],
-  [0x187f8, 0x187ff],
-  [0x18d09, 0x18d1e],
-  [0x18d80, 0x18df2],
-  [0x1e6c0, 0x1e6de],
-  [0x1e6e0, 0x1e6e2],
-  [0x1e6e4, 0x1e6e5],
-  [0x1e6e7, 0x1e6ed],
-  [0x1e6f0, 0x1e6f4],
-  [0x1e6fe, 0x1e6ff],
-  [0x2b73a, 0x2b73f],
-  [0x2cea2, 0x2cead],
-  [0x323b0, 0x33479],
-] as const;
-
-/** Whether a character is a letter or number of Unicode 17 and of no version before. */
-export const isNewer = (code: number): boolean =>
-  NEWER.some(([first, last]) => code >= first && code <= last);
 
 const classOf = (code: number): number => {
   if (isNewer(code)) return OTHER;

@@ -46,39 +46,5 @@ export const stepsOf = (
   return steps.flatMap((step: Json) => stepsOf(step, list, depth + 1));
 };
 
-/** A literal text as the source of a RegExp. */
+/** A literal text as the source of a pattern. */
 export const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
-
-/** Letters of a case-blind group `(?i:...)`, which older JavaScript does not know, spelt out. */
-const spellCases = (source: string): string =>
-  source.replace(/\(\?i:([^()[\]\\]*)\)/g, (_, body: string) => {
-    const both = body.replace(/[a-z]/gi, (c) => `[${c.toLowerCase()}${c.toUpperCase()}]`);
-    return `(?:${both})`;
-  });
-
-/** Escapes that mean something else in JavaScript, or nothing. */
-const foreign: ReadonlyMap<string, string> = new Map([
-  ["s", "\\p{White_Space}"],
-  ["S", "\\P{White_Space}"],
-  ["A", "(?<![\\s\\S])"],
-  ["z", "(?![\\s\\S])"],
-]);
-
-/** A pattern of the Oniguruma kind as a RegExp; its `\s` is Unicode's white space. Throws FormatError. */
-export const patternOf = (source: string): RegExp => {
-  const translated = spellCases(source).replace(/\\([\s\S])/g, (whole, c: string) => foreign.get(c) ?? whole);
-  try {
-    return new RegExp(translated, "gu");
-  } catch {
-    return refuse(`splits by a pattern that JavaScript does not know: ${source}`);
-  }
-};
-
-/** The RegExp of a `pattern` field: `{String}` or `{Regex}`. Throws FormatError. */
-export const patternField = (step: Fields): RegExp => {
-  const pattern = step.pattern;
-  if (typeof pattern === "string") return new RegExp(escaped(pattern), "gu");
-  const { Regex, String: literal } = object(pattern, "pattern");
-  if (typeof literal === "string") return new RegExp(escaped(literal), "gu");
-  return typeof Regex === "string" ? patternOf(Regex) : refuse(`has a pattern ${show(pattern)}`);
-};

@@ -1,6 +1,7 @@
 /** Every kind of `normalizer` of a tokenizer.json, as functions of a text. */
 import { bytesToken } from "./byteLevel.ts";
-import { type Fields, patternField, refuse, show, stepsOf, string } from "./json.ts";
+import { type Fields, refuse, show, stepsOf, string } from "./json.ts";
+import { matchesOf, replacer } from "./matches.ts";
 import { precompiled } from "./precompiled.ts";
 import type { Json } from "./tokenizer.ts";
 
@@ -49,11 +50,7 @@ const strip = (step: Fields): Normalizer => {
   return (text) => text.replace(pattern, "");
 };
 
-const replace = (step: Fields): Normalizer => {
-  const pattern = patternField(step);
-  const content = string(step, "content");
-  return (text) => text.replace(pattern, () => content);
-};
+const replace = (step: Fields): Normalizer => replacer(matchesOf(step.pattern), string(step, "content"));
 
 const prepend = (step: Fields): Normalizer => {
   const prefix = string(step, "prepend");

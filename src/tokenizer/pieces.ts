@@ -1,6 +1,8 @@
 /** Every kind of `pre_tokenizer` of a tokenizer.json: a text is cut into the pieces that the model sees. */
 import { bytesToken, WORDS } from "./byteLevel.ts";
-import { type Fields, patternField, refuse, show, stepsOf, string } from "./json.ts";
+import { type Fields, refuse, show, stepsOf, string } from "./json.ts";
+import { matchesOf, regExpMatches } from "./matches.ts";
+import type { Matcher } from "./pattern/pattern.ts";
 import type { Json } from "./tokenizer.ts";
 
 export interface Piece {
@@ -19,14 +21,15 @@ interface Span {
   readonly match: boolean;
 }
 
-const spansOf = (text: string, pattern: RegExp): Span[] => {
+/** The matches, empty ones too, and what lies between them. */
+const spansOf = (text: string, matches: Matcher): Span[] => {
   const spans: Span[] = [];
   let at = 0;
-  for (const { index, 0: found } of text.matchAll(pattern)) {
-    if (index > at) spans.push({ start: at, end: index, match: false });
-    if (found !== "") spans.push({ start: index, end: index + found.length, match: true });
-    at = index + found.length;
-  }
+  matches(text, (start, end) => {
+    if (start > at) spans.push({ start: at, end: start, match: false });
+    spans.push({ start, end, match: true });
+    at = end;
+  });
   if (at < text.length) spans.push({ start: at, end: text.length, match: false });
   return spans;
 };
@@ -69,10 +72,10 @@ const behaviors: Readonly<Record<Behavior, (spans: readonly Span[]) => readonly 
   Contiguous: joinAlike,
 };
 
-const cutBy = (pattern: RegExp, behavior: Behavior, invert = false): Cut => {
+const cutBy = (matches: Matcher, behavior: Behavior, invert = false): Cut => {
   const join = behaviors[behavior];
   return ({ text, first }) => {
-    const spans = spansOf(text, pattern);
+    const spans = spansOf(text, matches);
     const flagged = invert ? spans.map((span) => ({ ...span, match: !span.match })) : spans;
     return join(flagged).map(({ start, end }) => ({
       text: text.slice(start, end),
@@ -87,9 +90,11 @@ const behaviorOf = (step: Fields, otherwise?: Behavior): Behavior => {
   return refuse(`has a ${String(step.type)} of behavior ${show(value)}`);
 };
 
-const SPACE = /\p{White_Space}/gu;
-const PUNCTUATION = /[!-/:-@[-`{-~\p{P}]/gu;
+const SPACE = regExpMatches(/\p{White_Space}/gu);
+const PUNCTUATION = regExpMatches(/[!-/:-@[-`{-~\p{P}]/gu);
 const WORD = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}";
+
+const words = (): Matcher => regExpMatches(new RegExp(`[${WORD}]+|[^${WORD}\\p{White_Space}]+`, "gu"));
 
 const bert: Cut = (piece) =>
   cutBy(SPACE, "Removed")(piece).flatMap((word) => cutBy(PUNCTUATION, "Isolated")(word));
@@ -119,8 +124,7 @@ export const schemeOf = (step: Fields): "always" | "first" | "never" => {
 const metaspace = (step: Fields): Cut => {
   const mark = string(step, "replacement", "\u2581");
   const scheme = schemeOf(step);
-  const pattern = new RegExp(mark.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&"), "gu");
-  const cut: Cut = step.split === false ? (piece) => [piece] : cutBy(pattern, "MergedWithNext");
+  const cut: Cut = step.split === false ? (piece) => [piece] : cutBy(matchesOf(mark), "MergedWithNext");
   return ({ text, first }) => {
     const marked = text.replaceAll(" ", mark);
     const wanted = scheme === "always" || (scheme === "first" && first);
@@ -128,16 +132,19 @@ const metaspace = (step: Fields): Cut => {
   };
 };
 
-const delimiter = (step: Fields): Cut =>
-  cutBy(patternField({ pattern: string(step, "delimiter") }), "Removed");
+const delimiter = (step: Fields): Cut => cutBy(matchesOf(string(step, "delimiter")), "Removed");
 
 const kinds: ReadonlyMap<string, (step: Fields) => Cut> = new Map([
   ["BertPreTokenizer", () => bert],
-  ["Whitespace", () => cutBy(new RegExp(`[${WORD}]+|[^${WORD}\\p{White_Space}]+`, "gu"), "Removed", true)],
+  ["Whitespace", () => cutBy(words(), "Removed", true)],
   ["WhitespaceSplit", () => cutBy(SPACE, "Removed")],
   ["Punctuation", (step: Fields) => cutBy(PUNCTUATION, behaviorOf(step, "Isolated"))],
-  ["Digits", (step: Fields) => cutBy(/\p{N}/gu, step.individual_digits === true ? "Isolated" : "Contiguous")],
-  ["Split", (step: Fields) => cutBy(patternField(step), behaviorOf(step), step.invert === true)],
+  [
+    "Digits",
+    (step: Fields) =>
+      cutBy(regExpMatches(/\p{N}/gu), step.individual_digits === true ? "Isolated" : "Contiguous"),
+  ],
+  ["Split", (step: Fields) => cutBy(matchesOf(step.pattern), behaviorOf(step), step.invert === true)],
   ["CharDelimiterSplit", delimiter],
   ["ByteLevel", byteLevel],
   ["Metaspace", metaspace],

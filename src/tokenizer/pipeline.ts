@@ -1,8 +1,9 @@
 /**
  * The tokenizer that any tokenizer.json describes: added tokens, normalizer, pre-tokenizer, model,
- * post-processor, decoder, each as the Rust library tokenizers (https://github.com/huggingface/tokenizers) does it.
- * We have our own because the JavaScript port approximates the character map of SentencePiece and reads
- * characters beyond the first plane by halves, so that ids differ from those that a model was trained on.
+ * post-processor, decoder, each as the Rust library tokenizers (https://github.com/huggingface/tokenizers)
+ * does it. We have our own because the JavaScript port approximates the character map of SentencePiece and
+ * reads characters beyond the first plane by halves, so that ids differ from those that a model was trained
+ * on.
  */
 import { ConfigError } from "../util/errors.ts";
 import { type AddedToken, addedTokensOf, checkId, partsOf } from "./addedTokens.ts";

@@ -4,33 +4,34 @@
  */
 import { gpt2Splitter, type Splitter, scanSplitter, withPrefixSpace } from "./byteLevel.ts";
 import { scanOf } from "./fastScan.ts";
-import { type Fields, object, patternOf, refuse, show, stepsOf } from "./json.ts";
+import { type Fields, object, refuse, show, stepsOf } from "./json.ts";
+import { matchesOf, regExpMatches } from "./matches.ts";
+import type { Matcher } from "./pattern/pattern.ts";
 import type { Json } from "./tokenizer.ts";
 
-/** The matches of `pattern`, and what lies between them. */
+/** The matches, and what lies between them. */
 const isolate =
-  (pattern: RegExp): Splitter =>
+  (matches: Matcher): Splitter =>
   (text, emit) => {
     let at = 0;
-    for (const match of text.matchAll(pattern)) {
-      if (match.index > at) emit(text.slice(at, match.index));
-      if (match[0] !== "") emit(match[0]);
-      at = match.index + match[0].length;
-    }
+    matches(text, (start, end) => {
+      if (start > at) emit(text.slice(at, start));
+      if (end > start) emit(text.slice(start, end));
+      at = end;
+    });
     if (at < text.length) emit(text.slice(at));
   };
 
-/** The matches of `pattern` alone. */
-const matchesOf =
-  (pattern: RegExp): Splitter =>
-  (text, emit) => {
-    for (const [match] of text.matchAll(pattern)) if (match !== "") emit(match);
-  };
+/** The matches alone. */
+const only =
+  (matches: Matcher): Splitter =>
+  (text, emit) =>
+    matches(text, (start, end) => {
+      if (end > start) emit(text.slice(start, end));
+    });
 
 const splitOf = (step: Fields): Splitter => {
-  const { Regex, String: literal } = object(step.pattern, "pre_tokenizer.pattern");
-  const source = typeof literal === "string" ? literal.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&") : Regex;
-  if (typeof source !== "string") return refuse(`has a Split by ${show(step.pattern)}`);
+  const { Regex } = object(step.pattern, "pre_tokenizer.pattern");
   const { behavior, invert = false } = step;
   // These scans leave nothing between their matches: isolated or alone is the same.
   const scan = typeof Regex === "string" ? scanOf(Regex) : undefined;
@@ -39,8 +40,8 @@ const splitOf = (step: Fields): Splitter => {
     (behavior === "Isolated" ? invert === false : behavior === "Removed" && invert === true)
   )
     return scanSplitter(scan);
-  if (behavior === "Isolated" && invert === false) return isolate(patternOf(source));
-  if (behavior === "Removed" && invert === true) return matchesOf(patternOf(source));
+  if (behavior === "Isolated" && invert === false) return isolate(matchesOf(step.pattern));
+  if (behavior === "Removed" && invert === true) return only(matchesOf(step.pattern));
   return refuse(`has a Split of behavior ${show(behavior)}, invert ${show(invert)}`);
 };
 
@@ -66,7 +67,8 @@ const chain = (first: Splitter, second: Splitter): Splitter => {
 const stepOf = (step: Fields): Splitter => {
   if (step.type === "ByteLevel") return byteLevelOf(step);
   if (step.type === "Split") return splitOf(step);
-  if (step.type === "Digits") return isolate(step.individual_digits === true ? /\p{N}/gu : /\p{N}+/gu);
+  if (step.type === "Digits")
+    return isolate(regExpMatches(step.individual_digits === true ? /\p{N}/gu : /\p{N}+/gu));
   return refuse(`has a pre-tokenizer of type ${show(step.type)}`);
 };
 

@@ -1,6 +1,7 @@
 /**
  * Reads a SentencePiece model (spiece.model, tokenizer.model): a protobuf of pieces with scores and the
- * settings of its normalizer. https://github.com/google/sentencepiece/blob/master/src/sentencepiece_model.proto
+ * settings of its normalizer.
+ * https://github.com/google/sentencepiece/blob/master/src/sentencepiece_model.proto
  */
 import { FormatError } from "../util/errors.ts";
 

@@ -1,7 +1,7 @@
 /**
- * Unigram language model (Kudo 2018, https://arxiv.org/abs/1804.10959): of all ways to cut a text into tokens,
- * the one of the greatest sum of scores, found by the Viterbi algorithm. As in the Rust tokenizers library
- * an unknown character costs 10 more than the least likely token, and unknown runs are one token.
+ * Unigram language model (Kudo 2018, https://arxiv.org/abs/1804.10959): of all ways to cut a text into
+ * tokens, the one of the greatest sum of scores, found by the Viterbi algorithm. As in the Rust tokenizers
+ * library an unknown character costs 10 more than the least likely token, and unknown runs are one token.
  */
 import { byteIds, type ModelIds, type PieceEncoder } from "./anyBpe.ts";
 import { type Fields, refuse, show } from "./json.ts";
