@@ -51,7 +51,12 @@ export const groups = {
     t("--field <name>", "data.field", "field of JSON and CSV records that holds the text"),
     t("--skip-bad-rows", "data.skipBadRows", "count unreadable records instead of stopping"),
     n("--validation-share <x>", "data.validationShare", "share of the text held out"),
-    t("--encoding <kind>", "data.encoding", "of what is not UTF-8: refuse, or guess", ["utf-8", "auto"]),
+    t("--encoding <name>", "data.encoding", "of what is not UTF-8: such as windows-1251; auto finds it out"),
+    t(
+      "--delimiter <c>",
+      "data.delimiter",
+      "what stands between columns, such as ';' (found out unless told)",
+    ),
     t("--unicode <form>", "data.unicode", "Unicode normalization", ["NFC", "NFKC"]),
     t("--missing <rules...>", "data.missing", "FIELD=drop, FIELD=default:VALUE or FIELD=fill:OTHER"),
     t("--source-field <name>", "data.sourceField", "field that names a record's source"),

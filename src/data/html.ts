@@ -31,6 +31,17 @@ const UNENDED = new Set(
 /** Elements whose end also ends what was left open in them. */
 const ENCLOSING = new Set("div section article main body html header footer aside table".split(" "));
 
+/** Elements of HTML that end an svg that is left open (HTML, section 13.2.6.5). */
+const BREAKOUT = new Set(
+  (
+    "b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i img li listing " +
+    "menu meta nobr ol p pre ruby s small span strong strike sub sup table tt u ul var"
+  ).split(" "),
+);
+
+/** Elements of an svg that hold HTML. */
+const INTEGRATION = new Set(["foreignobject", "desc", "title"]);
+
 const CELLS = new Set(["td", "th"]);
 
 /** Joins texts by the widest of the gaps asked for between them: a space, a line end, a blank line. */
@@ -65,14 +76,21 @@ const dropper = () => {
   let depth = 0;
   /** Elements open in the dropped one, of those that have an end tag. */
   let inside = 0;
+  /** Elements of an svg open that hold HTML. */
+  let holding = 0;
+  const isForeign = (): boolean => name === "svg" && holding === 0;
   return {
+    isForeign,
     /** Whether an element that opens is dropped. */
     open(opened: string): boolean {
+      if (isForeign() && BREAKOUT.has(opened)) name = "";
+      if (name === "svg" && INTEGRATION.has(opened)) holding++;
       if (name === "") {
         if (!DROPPED.has(opened)) return false;
         name = opened;
         depth = 1;
         inside = 0;
+        holding = 0;
       } else if (name === opened) depth++;
       else if (!UNENDED.has(opened)) inside++;
       return true;
@@ -80,6 +98,11 @@ const dropper = () => {
     /** Whether an end tag is one of what is dropped; that of an element around it ends what was left open. */
     close(closed: string): boolean {
       if (name === "") return false;
+      if (isForeign() && (closed === "p" || closed === "br" || ENCLOSING.has(closed))) {
+        name = "";
+        return false;
+      }
+      if (name === "svg" && INTEGRATION.has(closed)) holding = Math.max(0, holding - 1);
       const around = closed !== name && inside === 0 && ENCLOSING.has(closed);
       if (around || closed === "body" || closed === "html") {
         name = "";
@@ -105,6 +128,8 @@ export const htmlText = () => {
     else if (CELLS.has(name)) out.space();
   };
   return {
+    /** Whether what is open is a drawing, whose elements are none of HTML's. */
+    isForeign: dropped.isForeign,
     open(name: string): void {
       if (dropped.open(name)) return;
       boundary(name);

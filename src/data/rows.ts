@@ -5,7 +5,7 @@
  */
 import { DataError, type ErrorDetails } from "../util/errors.ts";
 import type { Document, Turn } from "./document.ts";
-import { asText, type FieldPolicies, type Fields, fillMissing, NULL_LIKE } from "./fields.ts";
+import { asText, type FieldPolicies, type Fields, fillMissing } from "./fields.ts";
 import { parseJson } from "./json.ts";
 
 export type RowShape =
@@ -17,7 +17,7 @@ export interface RowOptions {
   /** Field that holds the text, or the messages; found out unless told. */
   readonly field?: string;
   readonly fields?: FieldPolicies;
-  /** Values taken as missing, in lower case. */
+  /** Values taken as missing, in lower case; of a source and a group, none unless told: NA is Namibia. */
   readonly nullLike?: readonly string[];
   /** Fields that name the document's source and its group. */
   readonly sourceField?: string;
@@ -94,9 +94,21 @@ export const textOfTurns = (turns: readonly Turn[]): string =>
     ? turns.map(({ content }) => content).join("\n")
     : turns.map(({ role, content }) => `${role}: ${content}`).join("\n");
 
+/** What a value is, in words. */
+const kindOf = (value: unknown): string => {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "a list";
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+};
+
 const textField = (record: Fields, name: string, place: ErrorDetails, notes: string[]): string => {
   const made = asText(record[name]);
-  if (made === undefined) throw new DataError(`the field "${name}" holds no text`, place);
+  if (made === undefined) {
+    const hint =
+      "name the field with the text with --field; a list of messages is read as such from a field " +
+      `named ${TURN_FIELDS.join(" or ")}`;
+    throw new DataError(`the field "${name}" holds ${kindOf(record[name])}, no text`, { ...place, hint });
+  }
   if (made.from !== undefined) notes.push(`${made.from} converted to text`);
   return made.text;
 };
@@ -119,14 +131,26 @@ const contents = (record: Fields, shape: RowShape, place: ErrorDetails, notes: s
   return { text: empty ? "" : textOfTurns(turns), turns };
 };
 
-const labels = (record: Fields, { sourceField, groupField, nullLike }: RowOptions) => {
+const labels = (
+  record: Fields,
+  { sourceField, groupField, nullLike = [] }: RowOptions,
+  place: ErrorDetails,
+) => {
   const label = (name: string | undefined): string => {
-    const text = name === undefined ? "" : (asText(record[name])?.text.trim() ?? "");
-    return (nullLike ?? NULL_LIKE).includes(text.toLowerCase()) ? "" : text;
+    if (name === undefined) return "";
+    const made = asText(record[name]);
+    if (made === undefined)
+      throw new DataError(`the field "${name}" holds ${kindOf(record[name])}, no label`, place);
+    const text = made.text.trim();
+    return nullLike.includes(text.toLowerCase()) ? "" : text;
   };
   const [source, group] = [label(sourceField), label(groupField)];
   return { ...(source === "" ? {} : { source }), ...(group === "" ? {} : { group }) };
 };
+
+const WAY_OUT =
+  'a record looks like {"text": "..."}; a file that is one array of records is named .json, one of plain ' +
+  "texts .txt; --skip-bad-rows counts other records and goes on";
 
 const ownNames = (record: Fields) => ({ has: (name: string) => Object.hasOwn(record, name) });
 
@@ -158,7 +182,7 @@ export const rowReader = (options: RowOptions) => {
   };
   return (value: unknown, id: string, place: ErrorDetails): Document => {
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      throw new DataError("the record is not an object", place);
+      throw new DataError(`the record is ${kindOf(value)}, not an object`, { ...place, hint: WAY_OUT });
     }
     const given = value as Fields;
     const { record, notes, dropped } =
@@ -171,6 +195,6 @@ export const rowReader = (options: RowOptions) => {
     shape = found;
     const said = [...notes];
     const made = contents(record, shape, place, said);
-    return { id, ...made, ...labels(record, options), ...(said.length === 0 ? {} : { notes: said }) };
+    return { id, ...made, ...labels(record, options, place), ...(said.length === 0 ? {} : { notes: said }) };
   };
 };

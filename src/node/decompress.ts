@@ -2,7 +2,7 @@
  * The bytes of a file, unpacked where its name ends in .gz or .zst. What unpacks to far more than it takes is
  * refused. Node has Zstandard from version 22.15 on; before that DuckDB reads such files, as lines.
  */
-import { createReadStream } from "node:fs";
+import { createReadStream, statSync } from "node:fs";
 import type { Transform } from "node:stream";
 import * as zlib from "node:zlib";
 import { AnnealError, DataError } from "../util/errors.ts";
@@ -74,6 +74,30 @@ export const refuseBinary = (path: string, start: Buffer): void => {
   }
 };
 
+/** What zlib's codes say of a gzip file. */
+const TORN: Readonly<Record<string, string>> = {
+  Z_BUF_ERROR: "is cut off: the gzip data in it is torn",
+  Z_DATA_ERROR: "is not gzip, is damaged, or has other bytes behind its end",
+};
+
+const readError = (path: string, cause: unknown): DataError => {
+  const { code = "" } = cause as NodeJS.ErrnoException;
+  if (Object.hasOwn(TORN, code)) {
+    const hint = "get it again, or unpack with gzip -dc what can be saved";
+    return new DataError(`cannot be read (${TORN[code]})`, { file: path, hint, cause });
+  }
+  return new DataError(`cannot be read (${code || cause})`, { file: path, cause });
+};
+
+/** Throws DataError for a packed file of no bytes, which even the packing of nothing has not. */
+const refuseEmpty = (path: string): void => {
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 1) > 0) return;
+  throw new DataError(`is empty, not ${packing(path) === "gz" ? "gzip" : "Zstandard"}`, {
+    file: path,
+    hint: "get it again",
+  });
+};
+
 async function* unzip(path: string, limits: UnpackLimits): AsyncGenerator<Buffer> {
   const raw = createReadStream(path);
   const transform = unpacker(path);
@@ -88,8 +112,7 @@ async function* unzip(path: string, limits: UnpackLimits): AsyncGenerator<Buffer
     }
   } catch (cause) {
     if (cause instanceof AnnealError) throw cause;
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new DataError(`cannot be read (${code ?? cause})`, { file: path, cause });
+    throw readError(path, cause);
   } finally {
     raw.destroy();
     stream.destroy();
@@ -105,6 +128,7 @@ export async function* unpacked(
   limits: UnpackLimits = {},
   maxLineBytes = ALWAYS,
 ): AsyncGenerator<Buffer> {
+  if (packing(path) !== undefined) refuseEmpty(path);
   if (packing(path) !== "zst") return yield* unzip(path, limits);
   // Neither Node nor DuckDB says of a torn file that it is torn.
   const packed = await checkZstd(path);

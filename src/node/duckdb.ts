@@ -4,7 +4,7 @@
  */
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { DataError, MissingError } from "../util/errors.ts";
+import { AnnealError, DataError, MissingError } from "../util/errors.ts";
 import { optionalPath } from "./optional.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
@@ -14,11 +14,23 @@ export type Fields = Readonly<Record<string, unknown>>;
  */
 export interface Connection {
   run(sql: string): Promise<unknown>;
-  stream(sql: string): Promise<{ yieldRowObjectJs(): AsyncIterable<readonly Fields[]> }>;
+  stream(sql: string): Promise<Result>;
   closeSync(): void;
 }
 
+type Convert = (value: unknown, type: unknown, convert: Convert) => unknown;
+
+interface Result extends AsyncIterable<Chunk> {
+  deduplicatedColumnNames(): readonly string[];
+}
+
+interface Chunk {
+  readonly rowCount: number;
+  convertRowValues(row: number, convert: Convert): readonly unknown[];
+}
+
 interface Duckdb {
+  readonly JSDuckDBValueConverter: Convert;
   readonly DuckDBInstance: {
     create(path: string, options: Readonly<Record<string, string>>): Promise<Instance>;
   };
@@ -71,25 +83,35 @@ const loadRemote = async (connection: Connection, file: string): Promise<void> =
 const version = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).split("\n")[0]!;
 
+/** Whether DuckDB ran out of the memory that it may use. */
+export const isOutOfMemory = (error: unknown): boolean => /^Out of Memory Error/.test(version(error));
+
 /** An error of DuckDB's as a DataError about `file`. */
 export const duckdbError = (cause: unknown, file: string): DataError => {
-  const hint = isRemote(file) ? "check the address, the network and the credentials" : "the file may be torn";
+  const near = isRemote(file) ? "check the address, the network and the credentials" : "the file may be torn";
+  const hint = isOutOfMemory(cause)
+    ? "its rows are very long: write it again with fewer rows in a row group (100), or as JSON lines"
+    : near;
   return new DataError(`cannot be read (${version(cause)})`, { file, cause, hint });
 };
 
+/** Memory that DuckDB may use unless told, MiB. */
+export const MEMORY = 512;
+
 /**
- * Runs `work` with a connection that may read `paths` alone. Throws MissingError where DuckDB or, for remote
- * files, its extension is absent.
+ * Runs `work` with a connection that may read `paths` alone, in `memory` MiB. Throws MissingError where DuckDB
+ * or, for remote files, its extension is absent.
  */
 export async function* withDuckdb<T>(
   paths: readonly string[],
   work: (connection: Connection) => AsyncGenerator<T>,
+  memory: number = MEMORY,
 ): AsyncGenerator<T> {
   const file = paths[0]!;
   const { DuckDBInstance } = await load(file);
   const remote = paths.some(isRemote);
   const instance = await DuckDBInstance.create(":memory:", {
-    memory_limit: "512MB",
+    memory_limit: `${memory}MiB`,
     threads: "1",
     preserve_insertion_order: "true",
     temp_directory: "",
@@ -100,6 +122,7 @@ export async function* withDuckdb<T>(
   try {
     if (remote) await loadRemote(connection, file);
     const allowed = paths.map((path) => quoted(isRemote(path) ? path : resolve(path)));
+    await connection.run("SET TimeZone = 'UTC'");
     await connection.run(`SET allowed_paths = [${allowed.join(", ")}]`);
     await connection.run("SET enable_external_access = false");
     await connection.run("SET lock_configuration = true");
@@ -110,13 +133,23 @@ export async function* withDuckdb<T>(
   }
 }
 
-/** Rows of a query, in the order that it gives them, a chunk of rows in memory at a time. */
+/**
+ * Rows of a query, in the order that it gives them: a chunk of them in DuckDB's memory at a time, one in that
+ * of JavaScript.
+ */
 export async function* rowsOf(connection: Connection, sql: string, file: string): AsyncGenerator<Fields> {
+  const { JSDuckDBValueConverter: convert } = await load(file);
   try {
     const result = await connection.stream(sql);
-    for await (const rows of result.yieldRowObjectJs()) yield* rows;
+    const names = result.deduplicatedColumnNames();
+    for await (const chunk of result) {
+      for (let row = 0; row < chunk.rowCount; row++) {
+        const values = chunk.convertRowValues(row, convert);
+        yield Object.fromEntries(names.map((name, i) => [name, values[i]]));
+      }
+    }
   } catch (cause) {
-    throw duckdbError(cause, file);
+    throw cause instanceof AnnealError ? cause : duckdbError(cause, file);
   }
 }
 

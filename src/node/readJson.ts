@@ -3,18 +3,19 @@ import type { Document } from "../data/document.ts";
 import { parseJson } from "../data/json.ts";
 import { rowReader } from "../data/rows.ts";
 import { DataError } from "../util/errors.ts";
+import { type Decoding, decodeText, fileDecoding } from "./decode.ts";
 import { elementCutter } from "./jsonElements.ts";
-import { decodeText, fileBytes, type Line } from "./lines.ts";
+import { fileBytes, type Line } from "./lines.ts";
 import { guarded, MAX_RECORD, type ReadOptions, withNote } from "./readOptions.ts";
 import { isBlank, linesOf } from "./readText.ts";
 
 /** A function that makes a document of the bytes of a record, or counts it as bad. */
-const recordReader = (path: string, options: ReadOptions) => {
+const recordReader = (path: string, options: ReadOptions, decoding: Decoding) => {
   const document = rowReader(options);
   return ({ bytes, number, offset }: Line): Document | undefined => {
     const place = { file: path, line: number };
     return guarded(options, () => {
-      const { text, note } = decodeText(bytes, place, offset, options.encoding);
+      const { text, note } = decodeText(bytes, place, offset, decoding);
       return withNote(document(parseJson(text, place), `${path}:${number}`, place), note);
     });
   };
@@ -22,8 +23,9 @@ const recordReader = (path: string, options: ReadOptions) => {
 
 /** Documents of a file with a JSON object on each line. Throws DataError naming the line. */
 export async function* jsonLineDocuments(path: string, options: ReadOptions): AsyncGenerator<Document> {
-  const read = recordReader(path, options);
-  for await (const group of linesOf(path, options)) {
+  const decoding = await fileDecoding(path, options, options.maxRecordBytes ?? MAX_RECORD);
+  const read = recordReader(path, options, decoding);
+  for await (const group of linesOf(path, { ...options, ...decoding })) {
     for (const line of group) {
       const made = isBlank(line) ? undefined : read(line);
       if (made !== undefined) yield made;
@@ -38,14 +40,15 @@ export async function* jsonLineDocuments(path: string, options: ReadOptions): As
 export async function* jsonDocuments(path: string, options: ReadOptions): AsyncGenerator<Document> {
   const { maxRecordBytes = MAX_RECORD } = options;
   const cutter = elementCutter(path, maxRecordBytes);
-  const read = recordReader(path, options);
+  const decoding = await fileDecoding(path, options, maxRecordBytes);
+  const read = recordReader(path, options, decoding);
   let count = 0;
   const document = (element: Line): Document | undefined => {
     const made = read(element);
     // Several records may stand on a line: their number tells them apart.
     return made === undefined ? undefined : { ...made, id: `${path}:${element.number}#${++count}` };
   };
-  for await (const chunk of fileBytes(path, options, maxRecordBytes)) {
+  for await (const chunk of fileBytes(path, { ...options, ...decoding }, maxRecordBytes)) {
     for (const element of cutter.push(chunk)) {
       const made = document(element);
       if (made !== undefined) yield made;

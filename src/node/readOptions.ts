@@ -2,8 +2,8 @@
 import type { Document } from "../data/document.ts";
 import type { RowOptions } from "../data/rows.ts";
 import { DataError } from "../util/errors.ts";
+import type { Encoding } from "./decode.ts";
 import type { UnpackLimits } from "./decompress.ts";
-import type { Encoding } from "./lines.ts";
 
 export interface ReadOptions extends RowOptions, UnpackLimits {
   /**
@@ -14,15 +14,23 @@ export interface ReadOptions extends RowOptions, UnpackLimits {
   readonly field?: string;
   /** Count bad records (see `onSkip`) instead of failing at the first. */
   readonly skipBadRows?: boolean;
-  readonly onSkip?: (error: DataError) => void;
+  /** Told of what could not be read; `records` counts the lines that went with it, 1 unless told. */
+  readonly onSkip?: (error: DataError, records?: number) => void;
   /** Largest record or whole document, bytes. */
   readonly maxRecordBytes?: number;
+  /** Memory that a Parquet file is read in unless its rows need more, MiB; 512 unless told. */
+  readonly memoryMb?: number;
   /** Text files above so many bytes are cut at blank lines into documents (256 KiB unless told). */
   readonly wholeBytes?: number;
   /** Which files of a folder are read; the known kinds unless told. */
   readonly accept?: (path: string) => boolean;
-  /** "auto" reads records that are not UTF-8 as Windows-1252; "utf-8", the default, refuses them. */
+  /**
+   * Of what is not UTF-8: its name ("windows-1251"), or "auto", which finds it out or refuses; "utf-8", the
+   * default, refuses it. A page that declares its encoding needs none.
+   */
   readonly encoding?: Encoding;
+  /** The character between the columns of a table, or "tab"; found out unless told. */
+  readonly delimiter?: string;
 }
 
 export const MAX_RECORD = 64 * 2 ** 20;

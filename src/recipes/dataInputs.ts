@@ -6,6 +6,8 @@ import { fieldPolicy } from "../data/fields.ts";
 import type { FilterOptions } from "../data/filter.ts";
 import { type PresetName, resolveRules } from "../data/rules.ts";
 import type { MixSettings, PipelineSettings } from "../data/stages.ts";
+import { encodingNamed } from "../node/charset.ts";
+import { delimiterByte } from "../node/dialect.ts";
 import type { InputFile } from "../node/inputs.ts";
 import { type PartSettings, sha256Of } from "../node/parts.ts";
 import { listInputs, type ReadOptions, readDocuments } from "../node/read.ts";
@@ -109,10 +111,13 @@ export const pipelineSettings = (options: RunOptions): PipelineSettings => {
 };
 
 const readOptions = ({ data }: RunOptions): ReadOptions => {
-  const { field, sourceField, groupField, encoding, missing } = data;
+  const { field, sourceField, groupField, missing, delimiter } = data;
   const policies = pairs(missing, "data.missing").map(([name, text]) => [name, fieldPolicy(text)] as const);
+  // A wrong name is refused here, before any work.
+  if (delimiter !== undefined) delimiterByte(delimiter);
   return {
-    encoding,
+    encoding: encodingNamed(data.encoding),
+    ...(delimiter === undefined ? {} : { delimiter }),
     // Among files that nobody chose, one that is no text must not stop the run.
     skipBadRows: data.skipBadRows || data.paths.length === 0,
     ...(field === undefined ? {} : { field }),

@@ -16,8 +16,10 @@ export interface DataOptions {
   readonly validationShare: number;
   /** Share of the bytes for a last test, by whole documents; 0: none. */
   readonly testShare: number;
-  /** Characters that are not UTF-8: refused, or read as Windows-1252. */
-  readonly encoding: "utf-8" | "auto";
+  /** Of what is not UTF-8: "utf-8" refuses it, "auto" finds it out, a name such as "windows-1251" says it. */
+  readonly encoding: string;
+  /** The character between the columns of tables, or "tab"; found out unless told. */
+  readonly delimiter?: string;
   /** Unicode normalization. */
   readonly unicode: "NFC" | "NFKC";
   /** What happens to missing fields, as "FIELD=drop", "FIELD=default:VALUE" or "FIELD=fill:OTHER". */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { decodeUtf8, firstMalformed } from "./lines.ts";
+import { decodeUtf8, firstMalformed } from "./decode.ts";
 
 test("malformed bytes are found where the platform finds them", () => {
   const bytes = fc.uint8Array({ maxLength: 12 });
