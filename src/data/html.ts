@@ -3,6 +3,7 @@
  * and what is no prose (scripts, styles, navigation) is dropped. It works on tags as they come and holds no
  * tree, so that its memory is that of the text; a parser calls `open`, `close` and `text`.
  */
+import { fromLatin1 } from "./mojibake.ts";
 
 /** Elements whose content is dropped. */
 const DROPPED = new Set(
@@ -204,9 +205,10 @@ const NAMED: ReadonlyMap<string, string> = new Map([
 
 const REFERENCE = /&(?:#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|([a-zA-Z][a-zA-Z0-9]{1,7}));/g;
 
+/** White space and printable characters; 128 to 159 are Windows-1252's, as browsers read them. */
 const numbered = (code: number): string | undefined =>
-  code >= 32 && code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff)
-    ? String.fromCodePoint(code)
+  (code >= 32 || (code >= 9 && code <= 13)) && code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff)
+    ? fromLatin1(String.fromCodePoint(code))
     : undefined;
 
 /** Numbered and common named character references (`&eacute;`, `&#233;`), once; unknown ones stay. */

@@ -3,6 +3,7 @@ export * from "./bands.ts";
 export * from "./batch.ts";
 export * from "./clean.ts";
 export * from "./contamination.ts";
+export * from "./controls.ts";
 export * from "./coverage.ts";
 export * from "./dedup.ts";
 export * from "./diversity.ts";

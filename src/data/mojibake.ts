@@ -15,6 +15,22 @@ const SPECIALS =
 export const fromLatin1 = (text: string): string =>
   text.replace(/[\u0080-\u009f]/g, (c) => SPECIALS[c.charCodeAt(0) - 0x80]!);
 
+const C1 = /[\u0080-\u009f]/g;
+/** Those that Windows-1252 has a character for, but for the next line, which ends lines elsewhere. */
+const WINDOWS = /[\u0080\u0082-\u0084\u0086-\u008c\u008e\u0091-\u009c\u009e\u009f]/;
+const ELLIPSIS = /\p{L}\u0085[ \u00a0]/u;
+
+/**
+ * Control characters 0x80 to 0x9f as what Windows-1252 has there, as browsers take them. The next line (0x85)
+ * is an ellipsis beside others of them, or between a letter and a space.
+ */
+export const windowsControls = (text: string): string => {
+  const windows = WINDOWS.test(text);
+  const ellipsis = windows || ELLIPSIS.test(text);
+  if (!ellipsis) return text;
+  return text.replace(C1, fromLatin1);
+};
+
 /** What Windows-1252 has at 0x80-0x9f where it differs from Latin-1 (WHATWG Encoding, index windows-1252). */
 const HIGH: Readonly<Record<string, number>> = Object.fromEntries(
   Array.from(SPECIALS, (c, i) => [c, 0x80 + i]),
@@ -70,13 +86,33 @@ const look = (run: string, before: string): Found | undefined => {
   return { run, repaired, sure: isSure(run, made as string[], before) };
 };
 
+/** A byte A0, a no-break space as Windows-1252 reads it, that became a plain space. */
+const LOST_SPACE = /(?<=[ÂÅÎÐÙ]) /g;
+/** "à" whose second byte did. The space after the word is lost with it, as two spaces are made one. */
+const LOST_GRAVE = /(?<!\p{Lu})Ã(?: |(?=\n|$))/gu;
+/** Where no space was: another is there, a mark without one before it, or a Portuguese word goes on. */
+const UNSPACED = /^(?:[\s,.)\]'’”…-]|$|(?:quel[ea]s?|quilo|s)(?!\p{L}))/u;
+/** A closing quotation mark, whose last byte (9D) no character of Windows-1252 stands for. */
+const LOST_QUOTE = new RegExp(`â€(?!${TAIL})`, "g");
+
+/** `text` with the bytes put back that were lost as white space, or had no character. */
+const restored = (text: string): string =>
+  text
+    .replace(LOST_GRAVE, (all: string, at: number) => {
+      const rest = text.slice(at + all.length, at + all.length + 8);
+      return UNSPACED.test(rest) ? "Ã\u00a0" : "Ã\u00a0 ";
+    })
+    .replace(LOST_SPACE, "\u00a0")
+    .replace(LOST_QUOTE, "â€\u009d");
+
 /** One round. Unlikely readings are taken only beside sure ones. */
 const once = (text: string): string => {
   const found = (run: string, at: number): Found | undefined => look(run, text[at - 1] ?? " ");
   let sure = false;
   for (const { 0: run, index } of text.matchAll(RUN)) sure ||= found(run, index)?.sure ?? false;
   if (!sure) return text;
-  return text.replace(RUN, (run: string, at: number) => found(run, at)?.repaired ?? run);
+  const whole = restored(text);
+  return whole.replace(RUN, (run: string, at: number) => look(run, whole[at - 1] ?? " ")?.repaired ?? run);
 };
 
 /** `text` with UTF-8 read as Windows-1252 or Latin-1 put right; the same string where there is none. */

@@ -2,11 +2,12 @@
  * Repair of single documents and of their missing values, as a table of steps. What each step changed is
  * counted with examples, as is what reading changed.
  */
-import { CONTROL, cleanText } from "./clean.ts";
+import { tidyLines } from "./clean.ts";
+import { CONTROL, removeEscapes, removeHalves, separatorsToSpace } from "./controls.ts";
 import type { Document, StageRecorder } from "./document.ts";
 import { isMissing, NULL_LIKE } from "./fields.ts";
 import { decodeEntities, isHtml } from "./html.ts";
-import { repairMojibake } from "./mojibake.ts";
+import { repairMojibake, windowsControls } from "./mojibake.ts";
 import { textOfTurns } from "./rows.ts";
 
 export interface RepairOptions {
@@ -39,7 +40,7 @@ const PLAIN = /^[\t\n\r\x20-\x7e]*$/;
  * the scripts of India and emoji are spelled with them.
  */
 const INVISIBLE =
-  /[\u00ad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb]/g;
+  /[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb]/g;
 
 const HAS_ENTITY = /&(?:#|[a-zA-Z])/;
 
@@ -57,11 +58,15 @@ const steps = (options: RepairOptions): readonly Step[] => {
     ...(mojibake ? [{ reason: "mojibake repaired", run: repairMojibake, wide: true }] : []),
     ...(fromHtml === undefined ? [] : [html]),
     ...(entities ? [decode] : []),
+    { reason: "terminal escapes removed", run: removeEscapes, wide: true },
+    { reason: "controls read as Windows-1252", run: windowsControls, wide: true },
     { reason: `normalized to ${form}`, run: (text) => text.normalize(form), wide: true },
     { reason: "invisible characters removed", run: (text) => text.replace(INVISIBLE, ""), wide: true },
+    { reason: "separators made white space", run: separatorsToSpace, wide: true },
     { reason: "control characters removed", run: (text) => text.replace(CONTROL, ""), wide: true },
+    { reason: "halves of characters removed", run: removeHalves, wide: true },
     // White space at the ends is on every text of a file: it is removed, and not worth a count.
-    { reason: "white space and line ends", run: (text) => cleanText(text.trim()) },
+    { reason: "white space and line ends", run: (text) => tidyLines(text.trim()) },
   ];
 };
 
