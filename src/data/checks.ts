@@ -88,6 +88,22 @@ export const isPrivate4 = (text: string): boolean => {
   return (a === 192 && b === 168) || (a === 169 && b === 254);
 };
 
+/** Endings of files that are no top-level domains. */
+const FILES = new Set(
+  (
+    "avif bmp bz2 cfg conf csproj css csv dll doc docx eot eps exe gif gz heic htm html ico ini jar java jpeg " +
+    "jpg js json jsx less lock log lua mjs mkv mp3 mp4 ogg otf pdf php png ppt pptx psd pyc rar rb rpm scss " +
+    "sql svg swf tar tgz tif tiff toml ts tsv tsx ttf txt vue war wasm wav webm webp whl woff woff2 xls xlsx " +
+    "xml yaml yml"
+  ).split(" "),
+);
+
+/** Whether what looks like an e-mail address is a file ("logo@2x.png") or a package ("a@1.2.3-beta.next"). */
+export const isFileName = (address: string): boolean => {
+  const domain = address.slice(address.lastIndexOf("@") + 1).toLowerCase();
+  return FILES.has(domain.slice(domain.lastIndexOf(".") + 1)) || /^\d+\.\d+\./.test(domain);
+};
+
 /** Whether the text before `at` says that a version follows. */
 export const isVersion = (text: string, at: number): boolean =>
   /(?:version|release|ver\.?|build|rev\.?|\bv\.?)[ :=]{0,2}$/i.test(text.slice(Math.max(0, at - 12), at));
@@ -105,11 +121,4 @@ export const isAddress6 = (text: string, keepPrivate = false): boolean => {
   if (groups.length > 7) return false;
   if (keepPrivate && /^(?:::1$|f[cd]|fe[89ab])/i.test(text)) return false;
   return text === "::1" || groups.length >= 3 || (halves[0] !== "" && groups[0]!.length >= 3);
-};
-
-/** Length of a telephone number: 8 to 15 digits (ITU-T E.164), not all alike; 0 of another number. */
-export const phoneLength = (text: string): number => {
-  const digits = text.replace(/\D/g, "");
-  if (digits.length < 8 || digits.length > 15) return 0;
-  return /^(\d)\1*$/.test(digits) ? 0 : text.length;
 };

@@ -28,7 +28,9 @@ const ASCII = /^[\t\n\x20-\x7e]*$/;
 /** What only texts with other characters than printable ASCII need. */
 const cleanCharacters = (text: string): string =>
   removeHalves(
-    separatorsToSpace(windowsControls(removeEscapes(text)).normalize("NFC")).replace(/\r\n?/g, "\n").replace(CONTROL, ""),
+    separatorsToSpace(windowsControls(removeEscapes(text)).normalize("NFC"))
+      .replace(/\r\n?/g, "\n")
+      .replace(CONTROL, ""),
   );
 
 /** NFC, LF line ends, no control characters, no white space at line ends, at most one blank line in a row. */

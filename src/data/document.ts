@@ -62,6 +62,11 @@ export const byteCount = (text: string): number => {
   return bytes;
 };
 
+interface Victim {
+  readonly id: string;
+  readonly text: string | (() => string);
+}
+
 const EXAMPLES = 5;
 const EXCERPT = 160;
 
@@ -84,12 +89,13 @@ export const stageRecorder = (name: string) => {
       totals.docsOut++;
       totals.bytesOut += bytesOf(doc.text);
     },
-    /** `what` is a document, or a part of one. */
-    drop(reason: string, what: Document, matched?: string, value?: number): void {
+    /** `what` is a document, or a part of one, whose text may be made where it is shown. */
+    drop(reason: string, what: Victim, matched?: string, value?: number): void {
       const entry = reasons.get(reason) ?? { count: 0, examples: [] };
       entry.count++;
       if (entry.examples.length < EXAMPLES) {
-        const excerpt = what.text.trim().slice(0, EXCERPT);
+        const text = typeof what.text === "string" ? what.text : what.text();
+        const excerpt = text.trim().slice(0, EXCERPT);
         const more = {
           ...(matched === undefined ? {} : { matched }),
           ...(value === undefined ? {} : { value }),

@@ -13,6 +13,8 @@ import {
   cutSpans,
   type EvaluationRecord,
 } from "./contamination.ts";
+import { withText } from "./cuts.ts";
+import { textHash } from "./dedup.ts";
 import type { Document, StageRecorder } from "./document.ts";
 import { fineweb } from "./fineweb.ts";
 import { gopherQuality, gopherRepetition } from "./gopher.ts";
@@ -26,6 +28,7 @@ import {
 } from "./language.ts";
 import { nameHint } from "./names.ts";
 import { checkPersonal, maskPersonal, type PersonalOptions } from "./personal.ts";
+import { textOfTurns } from "./rows.ts";
 import { holds, type Rule } from "./rule.ts";
 import { type RuleOptions, resolveRules } from "./rules.ts";
 import { type TextStats, textStats } from "./textStats.ts";
@@ -233,7 +236,33 @@ export const loadFilterParts = async (
     : { index: contaminationIndex(evaluation, options.contamination) }),
 });
 
-const EXCERPT = 300;
+/** What is looked at of a victim, and how far from its end a value may be that is cut there. */
+const WINDOW = 2048;
+const EDGE = 640;
+
+/** The beginning of a victim to show: it has nothing in it that is masked in the kept ones. */
+const shownPart = (text: string, personal: PersonalOptions | undefined): string => {
+  if (personal === undefined) return text.slice(0, WINDOW);
+  const masked = maskPersonal(text.slice(0, WINDOW), personal).text;
+  return text.length > WINDOW ? masked.slice(0, Math.max(0, masked.length - EDGE)) : masked;
+};
+
+/** Text, messages and labels of a document with personal data masked; a label keeps what tells it apart. */
+const maskedDocument = (doc: Document, text: string, personal: PersonalOptions | undefined): Document => {
+  if (personal === undefined) return text === doc.text ? doc : withText(doc, text);
+  const mask = (given: string): string => maskPersonal(given, personal).text;
+  const label = (given: string): string =>
+    mask(given) === given ? given : `${mask(given)} ${textHash(given).slice(0, 8)}`;
+  const turns = doc.turns?.map(({ role, content }) => ({ role: mask(role), content: mask(content) }));
+  const { source, group } = doc;
+  const made =
+    turns !== undefined && textOfTurns(turns) === text ? { ...doc, turns, text } : withText(doc, text);
+  return {
+    ...made,
+    ...(source === undefined ? {} : { source: label(source) }),
+    ...(group === undefined ? {} : { group: label(group) }),
+  };
+};
 
 /** Filters documents; the record counts each rule that drops one, and each part that is cut or masked. */
 export async function* filter(
@@ -244,11 +273,7 @@ export async function* filter(
   const { parts, ...plain } = options;
   const judgeText = judgeOf(plain, parts ?? (await loadFilterParts(plain)));
   const personal = plain.personal === true ? {} : plain.personal || undefined;
-  // What a report shows of a dropped document must not have what is masked in the kept ones.
-  const shown = (text: string): string => {
-    const excerpt = text.slice(0, EXCERPT);
-    return personal === undefined ? excerpt : maskPersonal(excerpt, personal).text;
-  };
+  const shown = (text: string) => (): string => shownPart(text, personal);
   for await (const doc of documents) {
     record.in(doc);
     const { keep, text, reasons, cuts } = judgeText(doc.text);
@@ -257,7 +282,7 @@ export async function* filter(
       record.drop(rule, { id: doc.id, text: shown(excerpt ?? doc.text) }, matched, value);
     }
     if (!keep) continue;
-    const kept = { ...doc, text };
+    const kept = maskedDocument(doc, text, personal);
     record.out(kept);
     yield kept;
   }

@@ -21,6 +21,26 @@ const masks: readonly (readonly [given: string, wanted: string])[] = [
   ["call (555) 234-5678 or 555-234-5678 or 1-800-555-0199", "call <PHONE> or <PHONE> or <PHONE>"],
   ["01 23 45 67 89; 020 7946 0958; 07700 900123", "<PHONE>; <PHONE>; <PHONE>"],
   ["030/12345678 03-1234-5678 138 1234 5678", "<PHONE> <PHONE> <PHONE>"],
+  ["Office, Tel:+49 30 1234567, open daily", "Office, Tel:<PHONE>, open daily"],
+  ['<a href="tel:+15551234567">call</a>', '<a href="tel:<PHONE>">call</a>'],
+  ["WhatsApp:+44 7700 900123 or Phone:(555) 123-4567", "WhatsApp:<PHONE> or Phone:<PHONE>"],
+  ["fax=+1-555-123-4567 id=555-123-4567", "fax=<PHONE> id=<PHONE>"],
+  ['{"phone":"5551234567","phone_number": 5551234567}', '{"phone":"<PHONE>","phone_number": <PHONE>}'],
+  ["<b>Tel.:</b> 030 1234 **Phone:** 555-1234", "<b>Tel.:</b> <PHONE> **Phone:** <PHONE>"],
+  ["https://wa.me/491701234567?phone=15551234567&x=1", "https://wa.me/<PHONE>?phone=<PHONE>&x=1"],
+  ["030 1234567/030 7654321, +49 30 1234567/+49 171 1234567", "<PHONE>/<PHONE>, <PHONE>/<PHONE>"],
+  ["Tel./Fax: 089/123456-0 or (030) 12345678-90", "Tel./Fax: <PHONE> or <PHONE>"],
+  ["0049 30 1234567, (+49) 30 1234567, +49 (0)30 1234567", "<PHONE>, <PHONE>, <PHONE>"],
+  ["+33\u00a01\u202f23\u00a045\u00a067\u00a089 or +1\u2011555\u2011123\u20114567", "<PHONE> or <PHONE>"],
+  ["06 12 34 56 78; 02 1234 5678; 0412 345 678; 01 234 5678", "<PHONE>; <PHONE>; <PHONE>; <PHONE>"],
+  ["(11) 98765-4321; 8 (495) 123-45-67; 08-123 456 78", "<PHONE>; <PHONE>; <PHONE>"],
+  ["06-12345678; 044 123 45 67; 02-312-3456; 0120-123-456", "<PHONE>; <PHONE>; <PHONE>; <PHONE>"],
+  [
+    "联系电话：13812345678; Teléfono: 612 345 678; Tél : 01 23 45 67 89",
+    "联系电话：<PHONE>; Teléfono: <PHONE>; Tél : <PHONE>",
+  ],
+  ["call me at 555 123 4567, +1.5551234567", "call me at <PHONE>, <PHONE>"],
+  ["_jane@example.com_ **jane@example.com** jane@2x.example.com-", "<EMAIL>_ **<EMAIL>** <EMAIL>-"],
 ];
 
 const leaves: readonly string[] = [
@@ -37,6 +57,16 @@ const leaves: readonly string[] = [
   "1700000000 1700000000000 0.5551234567 #5551234567",
   "ISBN 978-3-16-148410-0, 612 345 678, 100-200-300",
   "f(555, 234, 5678) x[12345678] 12345678901",
+  "They met on 02-03-2021 at noon. Deadline 07-08-2024; start 06-07-2024.",
+  "Logged 03-04-2021 14:00 by the door, 02-13-2021, 01.02.2021 10:30, 1.2.2021-3.4.2021, 02 03 2021.",
+  "02-03-2021-05-06-2021 01/02/2021-03/02/2021 2019-2021 05 2020 2021 phone: 2021-03-04",
+  "2021-03-04T10:00:00+02:00 2021-03-04 10:00:00.000000000 +0100 20210304-101500",
+  "mobile phones 2019-2021, Windows Mobile 10.0.19041.1, iPhone 14 128 256, hotel:1234567",
+  "+48.856613, +2.352222 +40.6894-074.0447/ 48.8566, 2.3522",
+  "ISBN 0-306-40615-2 ISSN 0317-8471 doi:10.1016/0370-2693(93)90061-8 10.1000/182-123-4567",
+  "550e8400-e29b-41d4-a716-446655440000 $1,299,000.00 1.234.567,89 EUR 1 299 000",
+  "@@ -12,5 +12,7 @@ 12:30:45 chr1:12345678-12345999 3:02-312-3456 call 12 functions",
+  "logo@2x.png icon@3x.jpg a@1.5x.webp sprite@hd.svg vue@3.4.next lodash@4.17.21",
 ];
 
 describe("personal data", () => {

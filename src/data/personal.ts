@@ -10,10 +10,11 @@ import {
   ibanLength,
   isAddress4,
   isAddress6,
+  isFileName,
   isPrivate4,
   isVersion,
-  phoneLength,
 } from "./checks.ts";
+import { labelledPhone, phoneLabel, phoneLength, phoneShapes } from "./phones.ts";
 
 export interface PersonalOptions {
   /** Kinds to look for; all where absent. */
@@ -48,21 +49,6 @@ const WORD = "[\\p{L}\\p{N}_]";
 
 const DIGIT = /\d/;
 
-const phoneShapes = [
-  // International, with any grouping.
-  "\\+[1-9]\\d{0,2}(?:[ .-]?\\(\\d{1,4}\\))?[ .-]?\\d{1,4}(?:[ .-]?\\d{2,4}){1,5}",
-  // North America.
-  "(?:1[-. ])?\\([2-9]\\d{2}\\) ?\\d{3}[-.]\\d{4}",
-  "(?:1[-. ])?[2-9]\\d{2}-\\d{3}-\\d{4}",
-  "(?:1[-. ])?[2-9]\\d{2}\\.\\d{3}\\.\\d{4}",
-  // France and others by pairs; Britain; Germany, Japan and others by area.
-  "0[1-9](?: \\d{2}){4}|0[1-9](?:\\.\\d{2}){4}|0[1-9](?:-\\d{2}){4}",
-  "0\\d{4} \\d{6}|0\\d{3} \\d{3} \\d{4}|02\\d \\d{4} \\d{4}|\\(0\\d{2,4}\\) ?\\d{3,4} ?\\d{3,4}",
-  "0[1-9]\\d{1,3}[ /-]\\d{6,8}|0\\d{1,3}-\\d{2,4}-\\d{4}",
-  // Mobiles of China.
-  "1[3-9]\\d-\\d{4}-\\d{4}|1[3-9]\\d \\d{4} \\d{4}",
-];
-
 /** In the order in which they are replaced. */
 export const personalKinds: readonly Kind[] = [
   {
@@ -74,10 +60,10 @@ export const personalKinds: readonly Kind[] = [
       "[\\p{L}\\p{N}_%+'-][\\p{L}\\p{N}._%+'-]{0,63}@" +
         "(?:[\\p{L}\\p{N}](?:[\\p{L}\\p{N}-]{0,61}[\\p{L}\\p{N}])?\\.){1,8}" +
         "\\p{L}{2,24}",
-      "[\\p{L}\\p{N}_@-]",
+      "[\\p{L}\\p{N}@]|[_-][\\p{L}\\p{N}]",
     ),
     needs: /@/,
-    length: (candidate) => (candidate.includes("..") || candidate.includes(".@") ? 0 : candidate.length),
+    length: (candidate) => (/\.\.|\.@/.test(candidate) || isFileName(candidate) ? 0 : candidate.length),
   },
   {
     name: "iban",
@@ -129,8 +115,16 @@ export const personalKinds: readonly Kind[] = [
     name: "phone",
     finds: "Telephone numbers: international, or in the common shapes of some countries.",
     placeholder: "<PHONE>",
-    pattern: alone(`${WORD}|[+.,/=:#$€£-]`, `(?:${phoneShapes.join("|")})`, `${WORD}|[-.,/]\\d|[%€]`),
+    pattern: alone(`${WORD}|[+.,#$€£-]|\\d[:=/]`, `(?:${phoneShapes})`, `${WORD}|[-.,]\\d|[%€]`),
     needs: DIGIT,
+    length: (candidate) => phoneLength(candidate),
+  },
+  {
+    name: "phone",
+    finds: "Numbers of 7 to 15 digits that are said to be telephone numbers.",
+    placeholder: "<PHONE>",
+    pattern: labelledPhone,
+    needs: phoneLabel,
     length: (candidate) => phoneLength(candidate),
   },
 ];

@@ -8,6 +8,7 @@ import type { Document, StageRecorder } from "./document.ts";
 import { isMissing, NULL_LIKE } from "./fields.ts";
 import { decodeEntities, isHtml } from "./html.ts";
 import { repairMojibake, windowsControls } from "./mojibake.ts";
+import { maskPersonal, type PersonalOptions } from "./personal.ts";
 import { textOfTurns } from "./rows.ts";
 
 export interface RepairOptions {
@@ -23,6 +24,8 @@ export interface RepairOptions {
   readonly nullLike?: readonly string[];
   /** A text that takes the place of a missing one; such documents are dropped unless told. */
   readonly missing?: string;
+  /** Personal data that no example may show; nothing is masked in the documents themselves. */
+  readonly personal?: PersonalOptions;
 }
 
 interface Step {
@@ -127,6 +130,15 @@ const lack = (doc: Document, nullLike: readonly string[]): string | undefined =>
   return isMissing(doc.text, nullLike) ? "missing value" : undefined;
 };
 
+/** What may be shown of a change: of a text with personal data, in which it may be broken, the masked result. */
+const shownChange = (excerpt: string, text: string, personal: PersonalOptions | undefined) => {
+  if (personal === undefined) return excerpt;
+  return (): string => {
+    const { text: masked, found } = maskPersonal(text, personal);
+    return found.length === 0 ? excerpt : masked;
+  };
+};
+
 /**
  * Repairs each document; what is missing or empty is dropped, or takes the text of `options.missing`. Each
  * change is told to `record` once a document, with what it made of which place.
@@ -137,11 +149,12 @@ export async function* repair(
   options: RepairOptions = {},
 ): AsyncGenerator<Document> {
   const run = textRepairer(options);
-  const { nullLike = NULL_LIKE, missing } = options;
+  const { nullLike = NULL_LIKE, missing, personal } = options;
   for await (const doc of documents) {
     record.in(doc);
     const [made, changes] = repaired(doc, run);
-    for (const { reason, excerpt } of changes) record.drop(reason, { id: doc.id, text: excerpt });
+    for (const { reason, excerpt } of changes)
+      record.drop(reason, { id: doc.id, text: shownChange(excerpt, made.text, personal) });
     const reason = lack(made, nullLike);
     const filled = reason !== undefined && missing !== undefined && doc.dropped === undefined;
     if (reason !== undefined) record.drop(filled ? "missing text took its default" : reason, doc);

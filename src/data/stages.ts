@@ -78,9 +78,16 @@ export const stageParts = async (
   return { ...(index === undefined ? {} : { index }), ...(detector === undefined ? {} : { detector }) };
 };
 
+/** What the filters mask later is not shown before. */
+const shown = ({ personal }: FilterOptions): Pick<RepairOptions, "personal"> =>
+  personal === undefined || personal === false ? {} : { personal: personal === true ? {} : personal };
+
 /** Stages of single documents: what makes a part. */
 export const partStages = (settings: PipelineSettings, parts: FilterParts): readonly Stage[] => [
-  { name: "repair", run: (documents, record) => repair(documents, record, settings.repair) },
+  {
+    name: "repair",
+    run: (documents, record) => repair(documents, record, { ...settings.repair, ...shown(settings.filter) }),
+  },
   { name: "filters", run: (documents, record) => filter(documents, record, { ...settings.filter, parts }) },
 ];
 
