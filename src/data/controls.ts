@@ -8,10 +8,18 @@
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed.
 export const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u0080-\u009f\ufeff\ufffe\uffff]/g;
 
-/** Control sequences and strings (ECMA-48, sections 5.4 and 5.6), character sets, save, restore, reset. */
-const ESCAPE =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed.
-  /(?:\u001b\[[0-?]{0,64}[ -/]{0,8}|\u009b[\d;:]{1,64}(?=m))([@-~])|\u001b[\]P^_X][^\u0007\u001b\u009c]{0,4096}(?:\u0007|\u001b\\|\u009c)|\u001b(?:[()*+./#%-][ -~]|[78=>cM])/g;
+/**
+ * Control sequences and strings (ECMA-48, sections 5.4 and 5.6); character sets, save, restore, reset. Of the
+ * one-character form of a sequence only colours are taken: Windows-1252 has a quotation mark there.
+ */
+const ESCAPE = new RegExp(
+  [
+    "(?:\\u001b\\[[0-?]{0,64}[ -/]{0,8}|\\u009b[\\d;:]{1,64}(?=m))([@-~])",
+    "\\u001b[\\]P^_X][^\\u0007\\u001b\\u009c]{0,4096}(?:\\u0007|\\u001b\\\\|\\u009c)",
+    "\\u001b(?:[()*+./#%-][ -~]|[78=>cM])",
+  ].join("|"),
+  "g",
+);
 
 /** Sequences that move the cursor as white space would, by their last character. */
 const MOVES: Readonly<Record<string, string>> = { C: " ", G: " ", E: "\n", H: "\n", f: "\n" };

@@ -1,4 +1,5 @@
 /** Where to cut a text so that no word or line is torn, and how to close the gap. */
+import { unspaced } from "./characters.ts";
 import type { Document } from "./document.ts";
 
 /** A document with another text, which the turns that the old one was made of do not make any more. */
@@ -15,8 +16,6 @@ export interface Cut {
 
 // Scripts written without spaces have a border at every character.
 const JOINED = /[\p{L}\p{N}\p{M}_]/u;
-const UNSPACED =
-  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}]/u;
 
 const isHigh = (unit: number): boolean => (unit & 0xfc00) === 0xd800;
 const isLow = (unit: number): boolean => (unit & 0xfc00) === 0xdc00;
@@ -27,7 +26,7 @@ const splitsPair = (text: string, at: number): boolean =>
 const characterBefore = (text: string, at: number): string =>
   String.fromCodePoint(text.codePointAt(splitsPair(text, at - 1) ? at - 2 : at - 1)!);
 
-const inWord = (character: string): boolean => JOINED.test(character) && !UNSPACED.test(character);
+const inWord = (character: string): boolean => JOINED.test(character) && !unspaced.test(character);
 
 /** Whether no word lies across `at`. */
 const isWordBorder = (text: string, at: number): boolean => {

@@ -16,7 +16,8 @@ test("prepare counts what it drops and names what it matched", async () => {
     );
   const given = docs(
     "First text.",
-    "  first   TEXT. ",
+    "  First text.\t\n",
+    "first   TEXT.",
     "",
     "N/A",
     `Alpha.\n\n${long}`,
@@ -39,7 +40,7 @@ test("prepare counts what it drops and names what it matched", async () => {
   expect(boilerplate!.reasons[0]).toMatchObject({
     reason: "repeated paragraph",
     count: 1,
-    examples: [{ id: "doc5", matched: "doc4" }],
+    examples: [{ id: "doc6", matched: "doc5" }],
   });
   expect(report.stages.at(-1)!.docsOut).toBe(train.length + validation.length);
   expect(validation.length).toBeGreaterThan(0);

@@ -1,9 +1,6 @@
-/** Exact duplicates of documents. */
+/** Exact duplicates of documents: texts that are the same, character by character, once they are cleaned. */
 import type { Document, StageRecorder } from "./document.ts";
 import { hash128 } from "./hash.ts";
-
-/** What two texts must have in common to count as the same: case and white space do not matter. */
-export const normalized = (text: string): string => text.toLowerCase().replace(/\s+/g, " ").trim();
 
 const utf8 = new TextEncoder();
 
@@ -18,7 +15,7 @@ export async function* dedup(
   const seen = new Map<string, string>();
   for await (const doc of documents) {
     record.in(doc);
-    const key = textHash(normalized(doc.text));
+    const key = textHash(doc.text);
     const first = seen.get(key);
     if (first !== undefined) {
       record.drop("exact duplicate", doc, first);

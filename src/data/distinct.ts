@@ -1,4 +1,6 @@
 /** The merge's stream: all parts in turn, without what repeats, through the stages over all documents. */
+
+import { textHash } from "./dedup.ts";
 import { type Document, type StageRecorder, stageRecorder } from "./document.ts";
 import type { Duplicates } from "./duplicates.ts";
 import type { MergeHooks, Part, Placed } from "./part.ts";
@@ -17,11 +19,42 @@ async function* inTurn(parts: readonly Part[], hooks: MergeHooks): AsyncGenerato
   }
 }
 
+/** Reasons that a document goes for. */
+export const repeats = {
+  exact: "exact duplicate",
+  near: "near duplicate",
+  numbers: "near duplicate, but for its numbers",
+} as const;
+
+const WORD = /[\p{L}\p{M}]+|[-\u2212]?\p{Nd}+/gu;
+const DIGIT = /\p{Nd}/u;
+
+/** Hashes of a text's words: of all, and of those that are no numbers. */
+type Wording = readonly [all: string, numberless: string];
+
+const wording = (text: string): Wording => {
+  const words = text.toLowerCase().match(WORD) ?? [];
+  const hash = (some: readonly string[]): string => textHash(some.join(" "));
+  return [hash(words), hash(words.filter((word) => !DIGIT.test(word)))];
+};
+
+/** A document that others match; its words where some are near it. */
+interface Target {
+  readonly id: string;
+  readonly words?: Wording;
+}
+
+/** Whether nothing but numbers tells a text from another. */
+const nearReason = (text: string, other: Wording | undefined): string => {
+  const [all, numberless] = wording(text);
+  return numberless === other?.[1] && all !== other[0] ? repeats.numbers : repeats.near;
+};
+
 /** Drops the duplicates that were found; exact ones before near ones, each with its own record. */
 async function* distinct(
   documents: AsyncIterable<Placed>,
   { matches, near, similarities }: Duplicates,
-  idOf: (index: number) => string,
+  targetOf: (index: number) => Target,
   hooks: Told,
 ): AsyncGenerator<Placed> {
   const [exact, similar] = hooks.records;
@@ -38,8 +71,8 @@ async function* distinct(
       yield doc;
       continue;
     }
-    const reason = isNear ? "near duplicate" : "exact duplicate";
-    const matched = idOf(match);
+    const { id: matched, words } = targetOf(match);
+    const reason = isNear ? nearReason(doc.text, words) : repeats.exact;
     const likeness = isNear ? Math.round(1000 * similarities[doc.index]!) / 1000 : undefined;
     (isNear ? similar! : exact!).drop(reason, doc, matched);
     const similarity = likeness === undefined ? {} : { similarity: likeness };
@@ -53,20 +86,23 @@ const unused = (): never => {
 };
 
 /**
- * The ids of documents that others match, known once they have passed or, where later ones stay,
- * beforehand.
+ * The documents that others match, known once they have passed or, where later ones stay, beforehand.
  */
-const idsOf = async (parts: readonly Part[], { matches }: Duplicates) => {
-  const targets = new Set<number>();
+const targetsOf = async (parts: readonly Part[], { matches, near }: Duplicates) => {
+  const wanted = new Map<number, boolean>();
   let later = false;
   matches.forEach((match, i) => {
-    if (match >= 0) targets.add(match);
+    if (match >= 0) wanted.set(match, near[i] === 1 || (wanted.get(match) ?? false));
     later ||= match > i;
   });
-  const ids = new Map<number, string>();
-  const see = ({ index, id }: Placed): void => void (targets.has(index) && ids.set(index, id));
+  const targets = new Map<number, Target>();
+  const see = ({ index, id, text }: Placed): void => {
+    const isNear = wanted.get(index);
+    if (isNear === undefined || targets.has(index)) return;
+    targets.set(index, isNear ? { id, words: wording(text) } : { id });
+  };
   if (later) for await (const doc of inTurn(parts, { spool: unused })) see(doc);
-  return { see, idOf: (index: number): string => ids.get(index)! };
+  return { see, targetOf: (index: number): Target => targets.get(index)! };
 };
 
 async function* seen(documents: AsyncIterable<Placed>, see: (doc: Placed) => void): AsyncGenerator<Placed> {
@@ -118,9 +154,9 @@ export const distinctDocuments = async (
 ) => {
   const names = ["exact duplicates", ...(near ? ["near duplicates"] : [])];
   const records = names.map(stageRecorder);
-  const { see, idOf } = await idsOf(parts, duplicates);
+  const { see, targetOf } = await targetsOf(parts, duplicates);
   const open = (told = quiet(hooks, records.length)): AsyncIterable<Placed> =>
-    distinct(seen(inTurn(parts, told), see), duplicates, idOf, told);
+    distinct(seen(inTurn(parts, told), see), duplicates, targetOf, told);
   const shared = await throughShared(open, stages, { ...hooks, records });
   const reports = () => [...records.map((record) => record.report()), ...shared.reports()];
   return { documents: shared.documents, reports };

@@ -1,10 +1,9 @@
 /** What duplicates are found by: for each document its exact hash, its size and its near-duplicate keys. */
-import { normalized } from "./dedup.ts";
 import { byteCount, type Document } from "./document.ts";
 import { hash128 } from "./hash.ts";
 
 /**
- * Words of a row before its band keys: 4 of the hash of the normalized text, 1 of the size in bytes, 1 of the
+ * Words of a row before its band keys: 4 of the hash of the text, 1 of the size in bytes, 1 of the
  * cleanness.
  */
 export const HEAD_WORDS = 6;
@@ -37,11 +36,11 @@ export interface DocumentKeys {
   readonly words: Uint32Array;
 }
 
-/** Writes the near-duplicate keys of a text into `out` from `at` on. */
+/** Writes the near-duplicate keys of a document into `out` from `at` on; zeros where it can have none. */
 export interface BandSigner {
   /** Words that a document takes. */
   readonly words: number;
-  sign(text: string, out: Uint32Array, at: number): void;
+  sign(doc: Document, out: Uint32Array, at: number): void;
 }
 
 const utf8 = new TextEncoder();
@@ -52,18 +51,19 @@ export const keyWriter = (signer?: BandSigner) => {
   let words = new Uint32Array(stride * 64);
   let count = 0;
   return {
-    add({ text }: Document): void {
+    add(doc: Document): void {
+      const { text } = doc;
       if ((count + 1) * stride > words.length) {
         const wider = new Uint32Array(words.length * 2);
         wider.set(words);
         words = wider;
       }
       const at = count++ * stride;
-      const hash = hash128(utf8.encode(normalized(text)));
+      const hash = hash128(utf8.encode(text));
       for (let i = 0; i < 4; i++) words[at + i] = Number.parseInt(hash.slice(8 * i, 8 * i + 8), 16);
       words[at + 4] = byteCount(text);
       words[at + 5] = cleanness(text);
-      signer?.sign(text, words, at + HEAD_WORDS);
+      signer?.sign(doc, words, at + HEAD_WORDS);
     },
     take: (): DocumentKeys => ({ count, stride, words: words.slice(0, count * stride) }),
   };

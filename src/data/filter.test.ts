@@ -213,6 +213,28 @@ describe("the stage", () => {
     expect(JSON.stringify(report)).not.toContain("jane.doe");
     expect(report).toMatchObject({ docsIn: 5, docsOut: 2 });
   });
+  test("messages, labels and what is shown of victims are masked too", async () => {
+    const turns = [{ role: "user", content: "Who is jane.doe@example.com?" }];
+    const documents: Document[] = [
+      { id: "1", text: "user: Who is jane.doe@example.com?", turns, group: "jane.doe@example.com" },
+      { id: "2", text: "c", group: "joe.doe@example.com", source: "web" },
+      { id: "3", text: `${"word ".repeat(30)}jane.doe@example.com ${"word ".repeat(600)}` },
+      { id: "4", text: "+49 30 1234567 ".repeat(200) },
+    ];
+    const record = stageRecorder("filters");
+    const out: Document[] = [];
+    const options = { preset: "none", personal: true, rules: { "gopher.maxWords": 100 } } as const;
+    for await (const doc of filter(documents, record, options)) out.push(doc);
+    expect(out[0]).toMatchObject({
+      text: "user: Who is <EMAIL>?",
+      turns: [{ role: "user", content: "Who is <EMAIL>?" }],
+      group: expect.stringMatching(/^<EMAIL> [0-9a-f]{8}$/),
+    });
+    expect(out[1]).toMatchObject({ source: "web", group: expect.stringMatching(/^<EMAIL> /) });
+    expect(out[1]!.group).not.toBe(out[0]!.group);
+    const shown = JSON.stringify([out, record.report()]);
+    for (const part of ["doe", "example.com", "1234567"]) expect(shown).not.toContain(part);
+  });
   test("options are refused before a document is read", async () => {
     await expect(collect([], { rules: { nothing: 1 } })).rejects.toThrow(/no rule/);
   });

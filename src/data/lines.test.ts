@@ -139,14 +139,45 @@ describe("keys", () => {
   });
 });
 
-test("a conversation that is cut is text from then on", async () => {
-  const turns = [{ role: "user", content: notice }];
-  const docs: Document[] = [
-    { id: "a", text: notice, turns },
-    { id: "b", text: `${notice}\n\nmore`, turns, source: "s" },
-  ];
-  const out: Document[] = [];
-  const lines = await countLines(docs);
-  for await (const doc of dropRepeatedLines(docs, stageRecorder("lines"), lines)) out.push(doc);
-  expect(out).toEqual([docs[0], { id: "b", text: "more", source: "s" }]);
+describe("conversations", () => {
+  const instruction =
+    "Answer the question with facts from the list, and say so when you do not know the answer.";
+  const drop = async (docs: readonly Document[]): Promise<Document[]> => {
+    const out: Document[] = [];
+    const lines = await countLines(docs);
+    for await (const doc of dropRepeatedLines(docs, stageRecorder("lines"), lines)) out.push(doc);
+    return out;
+  };
+
+  test("keep the instructions that they share, as messages and as text", async () => {
+    const turns = (content: string) => [
+      { role: "system", content: instruction },
+      { role: "user", content },
+    ];
+    const messages = ["one", "two"].map((id) => ({
+      id,
+      text: `system: ${instruction}\n\nuser: ${id}`,
+      turns: turns(id),
+    }));
+    const forms = ["a", "b", "c", "d"].map((id, i) => ({
+      id,
+      text: [
+        `${instruction}\n\n### Instruction:\n${id}\n\n### Response:\nyes`,
+        `${instruction}\n\nQuestion: ${id}\nAnswer: no`,
+        `<|im_start|>system\n\n${instruction}\n\n<|im_end|>${id}`,
+        `[INST] ${id}\n\n${instruction}\n\n[/INST] yes`,
+      ][i]!,
+    }));
+    const docs = [...messages, ...forms, ...forms.map((doc) => ({ ...doc, id: `${doc.id}2` }))];
+    expect(await drop(docs)).toEqual(docs);
+  });
+
+  test("are not taken for the boilerplate of other texts", async () => {
+    const docs = [
+      { id: "a", text: instruction, turns: [{ role: "user", content: instruction }] },
+      { id: "b", text: `${instruction}\n\nmore` },
+      { id: "c", text: `${instruction}\n\nother` },
+    ];
+    expect((await drop(docs)).map(({ text }) => text)).toEqual([instruction, docs[1]!.text, "other"]);
+  });
 });

@@ -3,10 +3,13 @@
  * stream by 64-bit hashes: a line that comes once costs a few bits, one that comes again about 30 bytes.
  */
 import { ConfigError } from "../util/errors.ts";
+import { isConversation } from "./conversation.ts";
 import { withText } from "./cuts.ts";
-import { normalized } from "./dedup.ts";
 import type { Document, StageRecorder } from "./document.ts";
 import { hash64, nameList, type RepeatedKeys, repeatedKeys } from "./repeats.ts";
+
+/** What two paragraphs must have in common to count as the same: case and white space do not matter. */
+export const normalized = (text: string): string => text.toLowerCase().replace(/\s+/g, " ").trim();
 
 export interface RepeatedLineOptions {
   /** What is compared: single lines, or blocks between blank lines (the default). */
@@ -46,8 +49,8 @@ export interface RepeatedLines {
 }
 
 /**
- * First pass: which lines or paragraphs come more than once. What does not fit into `maxBytes` stays in the
- * text, and is counted in `keys.untracked`.
+ * First pass: which lines or paragraphs come more than once, conversations apart. What does not fit into
+ * `maxBytes` stays in the text, and is counted in `keys.untracked`.
  */
 export const countLines = async (
   documents: Documents,
@@ -57,8 +60,10 @@ export const countLines = async (
   const keys = repeatedKeys(options.maxBytes ?? 192 * 2 ** 20);
   const hash = new Uint32Array(2);
   let count = 0;
-  for await (const { text } of documents) {
+  for await (const doc of documents) {
+    const { text } = doc;
     count++;
+    if (isConversation(doc)) continue;
     for (const part of text.split(rules.cut)) {
       const plain = part.length < rules.minChars ? "" : normalized(part);
       if (plain.length < rules.minChars) continue;
@@ -121,7 +126,7 @@ const joined = (parts: readonly string[], gone: readonly boolean[], glue: string
 
 /**
  * Second pass, over the same documents in the same order: drops each repeated line or paragraph beyond the
- * first `keep` documents. A document goes when it is left empty.
+ * first `keep` documents. A document goes when it is left empty; conversations stay whole.
  */
 export async function* dropRepeatedLines(
   documents: Documents,
@@ -133,6 +138,11 @@ export async function* dropRepeatedLines(
   for await (const doc of documents) {
     record.in(doc);
     seen.next();
+    if (isConversation(doc)) {
+      record.out(doc);
+      yield doc;
+      continue;
+    }
     const parts = doc.text.split(cut);
     let changed = false;
     const gone = parts.map((text) => {

@@ -16,7 +16,10 @@ export interface SignerOptions extends BandingOptions {
 export interface Signer extends Banding {
   /** The least value of each permutation, [bands * rows]. */
   signature(text: string): Uint32Array;
-  /** Two words (64 bits) for each band, [2 * bands]; written into `into` where given. */
+  /**
+   * Two words (64 bits) for each band, [2 * bands]; written into `into` where given. All are 0 of a text of
+   * fewer words than a shingle has: there is too little in it to call it like another.
+   */
   keys(text: string, into?: Uint32Array): Uint32Array;
 }
 
@@ -69,9 +72,15 @@ export const signer = ({ seed = 1, ...options }: SignerOptions = {}): Signer => 
   }
   const least = new Int32Array(padded);
   const shingles = shingler(layout.ngram);
-  const sign = (text: string): void => {
+  /** Whether there was anything to sign. */
+  const sign = (text: string): boolean => {
     least.fill(GREATEST);
-    shingles(text, (block, count) => lower(least, factors, offsets, block, count));
+    let total = 0;
+    shingles(text, (block, count) => {
+      total += count;
+      lower(least, factors, offsets, block, count);
+    });
+    return total > 0;
   };
   return {
     ...layout,
@@ -82,8 +91,8 @@ export const signer = ({ seed = 1, ...options }: SignerOptions = {}): Signer => 
     keys(text, into = new Uint32Array(2 * layout.bands)) {
       if (into.length !== 2 * layout.bands)
         throw new ConfigError(`keys take ${2 * layout.bands} words, not ${into.length}`, { field: "into" });
-      sign(text);
-      bandKeys(least, layout, into);
+      if (sign(text)) bandKeys(least, layout, into);
+      else into.fill(0);
       return into;
     },
   };

@@ -13,8 +13,8 @@ const EXTENSION = `(?:${DASH}\\d{1,4})?`;
 
 const shapes = [
   // International, with any grouping; the prefix may be written out or stand in brackets.
-  `(?:\\(\\+[1-9]\\d{0,2}\\)|\\+[1-9]\\d{0,2}|(?<!\\d${SPACE})00[1-9]\\d{0,2}(?=${SEP}))(?:${SEP}?\\(\\d{1,4}\\))?(?:${SEP}|/)?` +
-    `\\d{1,4}(?:(?:${SEP}|/)?\\d{2,4}){1,5}`,
+  `(?:\\(\\+[1-9]\\d{0,2}\\)|\\+[1-9]\\d{0,2}|(?<!\\d${SPACE})00[1-9]\\d{0,2}(?=${SEP}))` +
+    `(?:${SEP}?\\(\\d{1,4}\\))?(?:${SEP}|/)?\\d{1,4}(?:(?:${SEP}|/)?\\d{2,4}){1,5}`,
   // North America.
   `(?:1${SEP})?\\([2-9]\\d{2}\\)${SPACE}?\\d{3}(?:${DASH}|[. ])\\d{4}`,
   `(?:1${SEP})?[2-9]\\d{2}${DASH}\\d{3}${DASH}\\d{4}`,
@@ -25,10 +25,12 @@ const shapes = [
   `0\\d{4}${SPACE}\\d{6}|0\\d{4}${SPACE}\\d{3}${SPACE}\\d{3}|0\\d{3}${SPACE}\\d{3}${SPACE}\\d{3,4}`,
   `0\\d{1,2}${SPACE}\\d{3,4}${SPACE}\\d{4}`,
   // Switzerland, Belgium, Sweden, Turkey.
-  `0\\d{1,2}${SPACE}\\d{3}${SPACE}\\d{2}${SPACE}\\d{2}|0[1-9]\\d{2}(?:${SPACE}\\d{2}){3}(?!${SPACE}\\d{2}(?!\\d))`,
+  `0\\d{1,2}${SPACE}\\d{3}${SPACE}\\d{2}${SPACE}\\d{2}`,
+  `0[1-9]\\d{2}(?:${SPACE}\\d{2}){3}(?!${SPACE}\\d{2}(?!\\d))`,
   `0\\d{1,3}${DASH}\\d{2,3}${SPACE}\\d{2,3}${SPACE}\\d{2}|0\\d{3}${SPACE}\\d{3}${SPACE}\\d{2}${SPACE}\\d{2}`,
   // Areas in brackets: Germany, Japan, Australia, Brazil.
-  `\\(0\\d{1,4}\\)${SPACE}?\\d{3,4}(?:${SPACE}|${DASH})?\\d{3,5}${EXTENSION}|\\(\\d{2}\\)${SPACE}?9?\\d{4}${DASH}\\d{4}`,
+  `\\(0\\d{1,4}\\)${SPACE}?\\d{3,4}(?:${SPACE}|${DASH})?\\d{3,5}${EXTENSION}`,
+  `\\(\\d{2}\\)${SPACE}?9?\\d{4}${DASH}\\d{4}`,
   // Germany, the Netherlands, China.
   `0[1-9]\\d{1,3}(?:${SPACE}?[/-]${SPACE}?|${SPACE})\\d{6,8}${EXTENSION}|0[1-9]${DASH}\\d{8}`,
   // Japan, Korea; Russia; mobiles of China.
@@ -47,9 +49,11 @@ const OWNERS = "(?:(?:home|work|office|contact|business|user|customer|cell|mobil
 /** Marks of prose, Markdown, HTML, JSON and URLs. */
 const MARKS = "[\\s:=./*_\"'`“>|#：\\[-]";
 
+const NUMBER = "(?:numbers?|num|no|nr|nummer)";
+
 /** The word before a number, and what may stand between. */
 const LABEL =
-  `(?:(?<![\\p{L}\\p{N}])${OWNERS}(?:${NAMES})[._ -]{0,2}(?:numbers?|num|no|nr|nummer)?(?: is| \\d(?=:))?|${OTHERS})` +
+  `(?:(?<![\\p{L}\\p{N}])${OWNERS}(?:${NAMES})[._ -]{0,2}${NUMBER}?(?: is| \\d(?=:))?|${OTHERS})` +
   `${MARKS}{0,4}(?:</[a-z][a-z0-9]{0,8}>)?${MARKS}{0,6}`;
 
 /** Words that ask for a call, before numbers of nine digits and more. */
@@ -78,7 +82,8 @@ const DAY = "(?:0?[1-9]|[12]\\d|3[01])";
 /** A date, with another or an hour after it; or years alone. */
 const DATE = new RegExp(
   `^(?:(?:${DAY}(?<a>\\D)${MONTH}\\k<a>${YEAR}|${MONTH}(?<b>\\D)${DAY}\\k<b>${YEAR}|` +
-    `${YEAR}(?<c>\\D)${MONTH}\\k<c>${DAY})(?:\\D{1,3}\\d{1,4}){0,5}|(?:\\d{1,2}\\D)?${YEAR}(?:\\D{1,3}${YEAR})+)$`,
+    `${YEAR}(?<c>\\D)${MONTH}\\k<c>${DAY})(?:\\D{1,3}\\d{1,4}){0,5}|` +
+    `(?:\\d{1,2}\\D)?${YEAR}(?:\\D{1,3}${YEAR})+)$`,
 );
 
 /** A decimal number with its sign; seven places and more are how registries of names write a telephone. */
@@ -86,7 +91,7 @@ const DECIMAL = /^\+\d{1,3}\.(?:\d{1,6}$|\d+[-+]\d)/;
 /** Parts of a version: single digits beyond the first. */
 const VERSION = /^\d+(?:\.\d+)*\.\d(?:\.\d+)*$/;
 
-/** Length of a telephone number: 7 to 15 digits (ITU-T E.164), not all alike, no date; 0 of another number. */
+/** Length of a telephone number: 7 to 15 digits (ITU-T E.164), not all alike, no date; 0 of others. */
 export const phoneLength = (text: string): number => {
   const digits = text.replace(/\D/g, "");
   const least = text.startsWith("00") ? 10 : text.includes("+") ? 8 : 7;

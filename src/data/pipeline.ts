@@ -4,6 +4,7 @@
  * or many, the stages, their order and their results are the same.
  */
 import { DataError } from "../util/errors.ts";
+import { bandSigner } from "./bandSigner.ts";
 import { type Mixed, mixOf, type SelectionFigures, selectLike, UNNAMED } from "./choose.ts";
 import { distinctDocuments } from "./distinct.ts";
 import { byteCount, type DataReport, type Document, type StageReport } from "./document.ts";
@@ -19,7 +20,6 @@ import {
   type PipelineSettings,
   partStages,
   sharedStages,
-  signerOf,
   throughStages,
 } from "./stages.ts";
 
@@ -42,7 +42,7 @@ export const partOf = async (
   settings: PipelineSettings,
   filters: FilterParts = {},
 ): Promise<Part> => {
-  const writer = keyWriter(signerOf(settings));
+  const writer = keyWriter(bandSigner(settings));
   const kept: Document[] = [];
   const { documents: out, reports } = throughStages(documents, partStages(settings, filters));
   for await (const doc of out) {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ConfigError } from "../util/errors.ts";
+import { cleanText } from "./clean.ts";
 import { type Document, stageRecorder } from "./document.ts";
 import { fieldPolicy, isMissing } from "./fields.ts";
 import { decodeEntities, isHtml } from "./html.ts";
@@ -47,6 +48,23 @@ describe("mojibake", () => {
     expect(repairMojibake(text)).toBe(text);
   });
 
+  test.each([
+    ["Le cafÃ© est fermÃ© jusqu'Ã midi", "Le café est fermé jusqu'à midi"],
+    ["dÃ©jÃ vu, voilÃ ! lÃ -bas, l'Ã  cÃ´tÃ©", "déjà vu, voilà ! là-bas, l'à côté"],
+    ["nÃ£o vou Ã quele lugar Ã s duas", "não vou àquele lugar às duas"],
+    ["â€œHelloâ€ he said, 10Â km from Å koda's", "“Hello” he said, 10\u00a0km from Škoda's"],
+    ["la cittÃ\nÃ¨ lÃ", "la città\nè là"],
+  ])("%s: bytes lost as white space are put back", (broken, text) => {
+    expect(repairMojibake(broken)).toBe(text);
+  });
+
+  test.each(["Ã midi", "São Paulo, Ã, Â e â €", "Å and Î in Î ", "SÃO e NÃ O"])(
+    "%s has no sure sign",
+    (text) => {
+      expect(repairMojibake(text)).toBe(text);
+    },
+  );
+
   test("text beside mojibake is left, and ASCII is never touched", () => {
     expect(repairMojibake(`déjà vu, “yes” ${misread("l’été")}`)).toBe("déjà vu, “yes” l’été");
     fc.assert(
@@ -61,6 +79,44 @@ describe("mojibake", () => {
       { numRuns: 300, seed: 1 },
     );
   });
+});
+
+describe("control characters", () => {
+  const run = (given: string): string => textRepairer()(given).text;
+  test.each([
+    ["It\u0092s a \u0093quoted\u0094 word \u0096 7 \u0080", "It’s a “quoted” word – 7 €"],
+    ["Il a chanté\u0085 puis", "Il a chanté… puis"],
+    ["dit\u0085\u0094", "dit…”"],
+    ["first\u0085second", "first\nsecond"],
+    ["&#145;a&#146; &#x93;b&#x94; &#133; &#128;", "‘a’ “b” … €"],
+    ["a\u0081\u008d\u008f\u0090\u009db", "ab"],
+    ["page one\fpage two", "page one\npage two"],
+    ["one\n\ftwo\f\nthree\r\n\ffour", "one\ntwo\nthree\nfour"],
+    ["a\u000bb\u2028c\u2029d\u001ce\u001df\u001eg\u001fh", "a\nb\nc\nd\ne\nf\ng h"],
+    ["is \u001b[0;32mgreen\u001b[0m, \u001b[38;5;208mor\u001b[K \u009b1mnot\u009b0m", "is green, or not"],
+    ["\u001b]8;;http://a.b\u0007link\u001b]8;;\u001b\\ \u001b(Bx\u001b7y\u001b[2Cz", "link xy z"],
+    ["N\bNA\bAM\bME\bE _\bx", "NAME x"],
+    ["a \ud83d b \ude00\ud83d c \ud83d\ude00", "a  b  c 😀"],
+    ["\ufeffa\u200bb\u061c \u2066c\u2069", "ab c"],
+  ])("%j becomes %j", (given, wanted) => {
+    expect(run(given)).toBe(wanted);
+    expect(run(run(given))).toBe(wanted);
+    if (!given.includes("&#") && !/[\u200b\u061c\u2066]/.test(given)) expect(cleanText(given)).toBe(wanted);
+  });
+
+  test("each change is called what it is", () => {
+    const reasons = (text: string) => textRepairer()(text).changes.map(({ reason }) => reason);
+    expect(reasons("a \ud83d b")).toEqual(["halves of characters removed"]);
+    expect(reasons("a\u2028b")).toEqual(["separators made white space"]);
+    expect(reasons("a\u0092b")).toEqual(["controls read as Windows-1252"]);
+    expect(reasons("a\u001b[0mb")).toEqual(["terminal escapes removed"]);
+    expect(reasons("a\r\nb")).toEqual(["white space and line ends"]);
+  });
+
+  test("long rows of what almost matches take time by their length", () => {
+    for (const unit of ["\u001b[", "\u001b]", "\u001b]a", "\u009b1;", "\f", "a\b", "Ã ", "\ud83d", "\u0085 "])
+      expect(run(`${unit.repeat(200_000 / unit.length)}\nx`).slice(-1)).toBe("x");
+  }, 20_000);
 });
 
 describe("HTML", () => {
@@ -170,6 +226,23 @@ describe("the stage", () => {
         { role: "assistant", content: "oui" },
       ],
     });
+  });
+
+  test("no example of a change shows personal data, whole or broken", async () => {
+    const texts = [
+      "cafÃ© jane.doe@example.com asks",
+      "jane.doe&#64;example.com\u200b asks",
+      "jane\u200b.doe@example.com asks",
+      `${"x".repeat(30)} \u0007jane.doe@example-${"y".repeat(40)}.com`,
+      "Tel:\u00ad +49\u200b 30 1234567",
+      "fine\u0007 text",
+    ];
+    const documents = texts.map((text, i) => ({ id: `${i}`, text }));
+    const { report } = await run(documents, { personal: {} });
+    const shown = JSON.stringify(report);
+    for (const part of ["doe", "example.com", "example-", "1234567"]) expect(shown).not.toContain(part);
+    expect(shown).toContain("<EMAIL>");
+    expect(shown).toContain("fine");
   });
 
   test("options turn steps off, on and to another form", () => {

@@ -130,7 +130,7 @@ const lack = (doc: Document, nullLike: readonly string[]): string | undefined =>
   return isMissing(doc.text, nullLike) ? "missing value" : undefined;
 };
 
-/** What may be shown of a change: of a text with personal data, in which it may be broken, the masked result. */
+/** What may be shown of a change: of a text with personal data, which may be broken in it, the result. */
 const shownChange = (excerpt: string, text: string, personal: PersonalOptions | undefined) => {
   if (personal === undefined) return excerpt;
   return (): string => {

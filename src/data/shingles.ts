@@ -1,44 +1,47 @@
 /**
  * Shingles: hashes of the runs of n words of a text, on which near duplicates are told. Words are read as
- * datatrove reads them by default: lower case, punctuation as white space, numbers all alike, no diacritics.
+ * datatrove reads them by default (lower case, punctuation as white space, no diacritics), but for numbers,
+ * which it takes for all alike: rows of a table, sums and invoices have nothing else that tells them apart.
  * Where a script puts no space between words, each character counts as a word, or a text would be one word.
  */
 import { ConfigError } from "../util/errors.ts";
+import { unspaced } from "./characters.ts";
 
 const SEPARATOR = 0;
 const SPACE = 0x20;
-const POINT = 0x2e;
-const COMMA = 0x2c;
+const MINUS = 0x2d;
 const DIGIT = 0x30;
+const NINE = 0x39;
 
 /** What bytes of folded text count as: parting words, a digit, or a letter (in lower case). */
 const byteKinds = Uint8Array.from({ length: 256 }, (_, byte) => {
   const char = String.fromCharCode(byte);
   if (byte >= 128) return byte;
-  if (/\d/.test(char)) return DIGIT;
-  return /[A-Za-z]/.test(char) ? char.toLowerCase().charCodeAt(0) : SEPARATOR;
+  return /[0-9A-Za-z]/.test(char) ? char.toLowerCase().charCodeAt(0) : SEPARATOR;
 });
 
 const SEPARATES = /[\p{P}\p{Z}\p{Cc}\p{Sm}\p{Sc}\p{Sk}]/u;
 const SKIPS = /[\p{Mn}\p{Cf}]/u;
 const NUMERALS = /\p{Nd}/u;
-const SCRIPTS = ["Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar"];
-const SPACELESS = new RegExp(SCRIPTS.map((name) => `\\p{Script=${name}}`).join("|"), "u");
-/** Decimal points other than ASCII's: a number may have one. */
-const POINTS = "．،٫⎖⎗⎘";
-
 const SKIPPED = 1;
 const LETTER = 2;
 const ALONE = 3;
 
+/** Value of a decimal digit: those of a script stand in a row from 0 to 9 (Unicode, section 4.6). */
+const digitValue = (unit: number): number => {
+  let first = unit;
+  while (NUMERALS.test(String.fromCharCode(first - 1))) first--;
+  return (unit - first) % 10;
+};
+
 const kindOf = (unit: number): number => {
   const char = String.fromCharCode(unit);
   if (unit < 128) return unit;
-  if (POINTS.includes(char)) return POINT;
+  if (unit === 0x2212) return MINUS;
   if (SEPARATES.test(char)) return SPACE;
   if (SKIPS.test(char)) return SKIPPED;
-  if (NUMERALS.test(char)) return DIGIT;
-  return SPACELESS.test(char) ? ALONE : LETTER;
+  if (NUMERALS.test(char)) return DIGIT + digitValue(unit);
+  return unspaced.test(char) ? ALONE : LETTER;
 };
 
 /** What each UTF-16 unit folds to; halves of a pair are letters. Made when first needed: it takes 20 ms. */
@@ -75,15 +78,9 @@ const avalanche = (x: number): number => {
 const SEED = 0x811c9dc5 | 0;
 const PRIME = 0x01000193;
 
-/** The end of the number whose first digit stands before `from`; a byte that parts words ends the text. */
-const numberEnd = (bytes: Uint8Array, from: number): number => {
-  let at = from;
-  while (byteKinds[bytes[at]!] === DIGIT) at++;
-  if ((bytes[at] !== POINT && bytes[at] !== COMMA) || byteKinds[bytes[at + 1]!] !== DIGIT) return at;
-  at += 2;
-  while (byteKinds[bytes[at]!] === DIGIT) at++;
-  return at;
-};
+/** Whether the number whose first digit stands at `at` has a minus before it, which follows no word. */
+const isNegative = (bytes: Uint8Array, at: number): boolean =>
+  at > 0 && bytes[at - 1] === MINUS && (at === 1 || byteKinds[bytes[at - 2]!] === SEPARATOR);
 
 const utf8 = new TextEncoder();
 
@@ -120,8 +117,9 @@ const wordReader = () => {
       while (i < stop && count < out.length) {
         const kind = byteKinds[units[i++]!]!;
         if (kind !== SEPARATOR) {
+          if (kind <= NINE && hash === SEED && isNegative(units, i - 1))
+            hash = Math.imul(hash ^ MINUS, PRIME);
           hash = Math.imul(hash ^ kind, PRIME);
-          if (kind === DIGIT) i = numberEnd(units, i);
         } else if (hash !== SEED) {
           out[count++] = avalanche(hash);
           hash = SEED;
@@ -135,20 +133,12 @@ const wordReader = () => {
 
 const BLOCK = 2048;
 
-/** One hash of all characters but white space, for a text without a single word. */
-const wholeHash = (text: string): number => {
-  let hash = SEED;
-  for (const char of text.replace(/\s+/g, "")) hash = Math.imul(hash ^ char.codePointAt(0)!, PRIME);
-  return avalanche(hash ^ 0x5bd1e995);
-};
-
 /** Takes `count` shingles; the block is used again for the next ones. */
 export type ShingleSink = (block: Int32Array, count: number) => void;
 
 /**
  * A reader of the shingles of `ngram` words, block by block and with repetitions, in memory of one byte a
- * character of the longest text (five where it is not ASCII). A text of fewer words is one shingle of them
- * all; one without words, of its characters.
+ * character of the longest text (five where it is not ASCII). A text of fewer words has none.
  */
 export const shingler = (ngram: number): ((text: string, sink: ShingleSink) => void) => {
   if (!Number.isInteger(ngram) || ngram < 1 || ngram > 256)
@@ -176,13 +166,7 @@ export const shingler = (ngram: number): ((text: string, sink: ShingleSink) => v
   return (text, sink) => {
     words.open(text);
     let end = words.read(hashes, 0);
-    if (end < ngram) {
-      let sum = end;
-      for (let i = 0; i < end; i++) sum = (Math.imul(sum, base) + hashes[i]!) | 0;
-      block[0] = end === 0 ? wholeHash(text) : avalanche(sum);
-      sink(block, 1);
-      return;
-    }
+    if (end < ngram) return;
     for (;;) {
       sink(block, roll(end));
       if (end < hashes.length) return;

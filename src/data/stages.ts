@@ -1,13 +1,11 @@
 /** Which stages the pipeline has, in their order, as its settings say. */
-import { type Banding, type BandingName, banding, bandings } from "./bands.ts";
+import { type Banding, type BandingName, bandings } from "./bands.ts";
 import { type ContaminationIndex, contaminationIndex, type EvaluationRecord } from "./contamination.ts";
 import { dedup } from "./dedup.ts";
 import { type Document, type StageRecorder, stageRecorder } from "./document.ts";
-import type { BandSigner } from "./documentKeys.ts";
 import { type FilterOptions, type FilterParts, filter } from "./filter.ts";
 import { loadLanguageDetector } from "./language.ts";
 import { countLines, dropRepeatedLines } from "./lines.ts";
-import { signer } from "./minhash.ts";
 import { type RepairOptions, repair } from "./repair.ts";
 import { countSubstrings, dropRepeatedSubstrings } from "./substrings.ts";
 
@@ -121,14 +119,6 @@ export const sharedStages = ({ lines, substrings }: PipelineSettings): readonly 
   // Documents that differed in what is gone by now are equal.
   if (stages.length > 0) stages.push({ name: "duplicates of the rest", prepare: async () => dedup });
   return stages;
-};
-
-/** What near-duplicates are found by; undefined where they are not looked for. */
-export const signerOf = ({ near, banding: own = {}, seed }: PipelineSettings): BandSigner | undefined => {
-  if (near === "off") return undefined;
-  const words = 2 * banding({ preset: near, ...own }).bands;
-  const { keys } = signer({ preset: near, ...own, seed });
-  return { words, sign: (text, out, at) => void keys(text, out.subarray(at, at + words)) };
 };
 
 export type Wrap = (name: string, documents: AsyncIterable<Document>) => AsyncIterable<Document>;

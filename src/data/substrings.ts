@@ -5,6 +5,7 @@
  * the neighbourhoods of repeated hashes, so that memory follows the repeated text, not all of it.
  */
 import { ConfigError } from "../util/errors.ts";
+import { isConversation } from "./conversation.ts";
 import { type Cut, cutText, trimmed, withText } from "./cuts.ts";
 import type { Document, StageRecorder } from "./document.ts";
 import { nameList, type RepeatedKeys, repeatedKeys } from "./repeats.ts";
@@ -57,8 +58,9 @@ export const countSubstrings = async (
   const rules = rulesOf(options);
   const keys = repeatedKeys(rules.maxBytes / 2);
   const winnow = winnower(rules.gram, rules.window);
-  for await (const { text } of documents) {
-    const { words, length } = winnow(text);
+  for await (const doc of documents) {
+    if (isConversation(doc)) continue;
+    const { words, length } = winnow(doc.text);
     for (let i = 0; i < length; i += 3) keys.see(words[i + 1]!, words[i + 2]!);
   }
   return { rules, keys };
@@ -175,7 +177,8 @@ export const substringFinder = (index: RepeatedSubstrings) => {
 
 /**
  * Second pass, over the same documents in the same order: cuts what stood in an earlier document. A document
- * goes when it is left empty. Cuts end at borders of words or lines and never reach beyond what is shared.
+ * goes when it is left empty; conversations stay whole. Cuts end at borders of words or lines and never reach
+ * beyond what is shared.
  */
 export async function* dropRepeatedSubstrings(
   documents: Documents,
@@ -185,6 +188,12 @@ export async function* dropRepeatedSubstrings(
   const { find } = substringFinder(index);
   for await (const doc of documents) {
     record.in(doc);
+    if (isConversation(doc)) {
+      record.drop("conversation left whole", doc);
+      record.out(doc);
+      yield doc;
+      continue;
+    }
     const cuts = find(doc).flatMap((cut) => {
       const { start, end } = trimmed(doc.text, cut, index.rules.border);
       return start < end ? [{ ...cut, start, end }] : [];

@@ -64,8 +64,7 @@ export const dropExamples = () => {
   return {
     drops,
     see(dropped: Dropped, text: string): void {
-      if (dropped.reason === "near duplicate" && drops.length < 4 * EXAMPLES)
-        drops.push({ ...dropped, text });
+      if (dropped.similarity !== undefined && drops.length < 4 * EXAMPLES) drops.push({ ...dropped, text });
     },
   };
 };

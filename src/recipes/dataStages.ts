@@ -1,4 +1,5 @@
 /** What the stages of the pipeline let through, told in lines. */
+import { repeats } from "../data/distinct.ts";
 import type { DataReport } from "../data/document.ts";
 import type { Ui } from "./ui.ts";
 
@@ -12,5 +13,10 @@ export const describeStages = ({ stages }: DataReport, ui: Ui): void => {
     const size = `${(bytesOut / 1e6).toFixed(2)} MB (${percent(bytesOut, bytesIn)})`;
     const kept = `${docsOut} of ${docsIn} documents, ${size}`;
     ui.line(`${name}: ${kept}${why === "" ? "" : `; dropped or changed: ${why}`}`);
+    const numbers = reasons.find(({ reason }) => reason === repeats.numbers)?.count ?? 0;
+    if (numbers > 0) {
+      const what = "were dropped as near-duplicates of texts from which only their numbers tell them";
+      ui.warn(`${numbers} of ${docsIn} documents ${what}; --near off keeps them`);
+    }
   }
 };

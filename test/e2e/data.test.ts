@@ -55,7 +55,7 @@ const writeData = (): void => {
   const texts: string[][] = Array.from({ length: FILES }, () => []);
   for (let i = 0; i < FILES * DOCUMENTS; i++) texts[i % FILES]!.push(prose(i, 120).join(" "));
   for (let i = 0; i < NEAR; i++) texts[(i + 3) % FILES]!.push(edited(prose(i, 120), 60 + i));
-  for (let i = 0; i < EXACT; i++) texts[(i + 1) % FILES]!.push(`  ${prose(100 + i, 120).join("  ")}\n`);
+  for (let i = 0; i < EXACT; i++) texts[(i + 1) % FILES]!.push(`  ${prose(100 + i, 120).join(" ")} \n`);
   for (let i = 0; i < EMPTY; i++) texts[i % FILES]!.push(" \n");
   texts.forEach((list, i) => {
     const rows = list.map((text, n) => JSON.stringify({ text, name: `${i}/${n}` }));
