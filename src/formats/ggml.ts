@@ -1,23 +1,17 @@
 /**
- * The storage types of ggml's tensors that are written here: float32, float16, and blocks of 32 numbers under
- * one float16 scale (Q8_0, Q4_0). Rounding is that of ggml's reference quantizers bit for bit, which compute
- * in float32 (https://github.com/ggml-org/ggml/blob/master/src/ggml-quants.c).
+ * The storage types of ggml's tensors. Written are float32, float16, and blocks of 32 numbers under one
+ * float16 scale (Q8_0, Q4_0); rounding is that of ggml's reference quantizers bit for bit, which compute in
+ * float32 (https://github.com/ggml-org/ggml/blob/master/src/ggml-quants.c). Read are many more.
  */
 import { ConfigError } from "../util/errors.ts";
-import { narrowFloat16, widenFloat16 } from "../util/float16.ts";
+import { narrowFloat16, widenBfloat16, widenFloat16 } from "../util/float16.ts";
+import { type BlockLayout, blocks, blockTypes, type GgmlForm, q4Block, q8Block } from "./ggmlBlocks.ts";
+import { superBlockTypes } from "./ggmlSuperBlocks.ts";
 
-export type GgmlType = "f32" | "f16" | "q8_0" | "q4_0";
-
-export interface GgmlForm {
-  /** Number of the type in a file. */
-  readonly id: number;
-  /** Numbers in one block: the rows' length is a multiple of it. */
-  readonly block: number;
-  readonly blockBytes: number;
+/** A type that is written too. */
+export interface GgmlWrittenForm extends GgmlForm {
   /** Whole blocks of numbers as bytes. Throws ConfigError for a number that the type cannot hold. */
   pack(values: Float32Array): Uint8Array;
-  /** The numbers of whole blocks. */
-  unpack(bytes: Uint8Array): Float32Array;
 }
 
 const BLOCK = 32;
@@ -38,12 +32,6 @@ const halvesOf = (values: Float32Array, type: string): Uint16Array => {
   return bits;
 };
 
-const widen = (bits: Uint16Array): Float32Array => {
-  const out = new Float32Array(bits.length);
-  widenFloat16(bits, out);
-  return out;
-};
-
 /** The number of largest magnitude in a block, the first of equals; NaN where there is one. */
 const extreme = (values: Float32Array, start: number): number => {
   let most = 0;
@@ -55,26 +43,24 @@ const extreme = (values: Float32Array, start: number): number => {
   return most;
 };
 
-interface Blocks {
-  /** Bytes of a block: a float16 scale, then the quantized numbers. */
-  readonly bytes: number;
+interface Rounding {
+  readonly name: string;
+  /** A float16 scale, then the quantized numbers. */
+  readonly layout: BlockLayout;
   scale(extreme: number): number;
   /** Writes a block's quantized numbers; `inverse` is one over the scale, 0 for a block of zeros. */
   quantize(values: Float32Array, start: number, inverse: number, out: Uint8Array): void;
-  /** Number i of a block without its scale. */
-  value(q: Uint8Array, i: number): number;
 }
 
-const blockForm = (id: number, name: GgmlType, { bytes, scale, quantize, value }: Blocks): GgmlForm => ({
-  id,
-  block: BLOCK,
-  blockBytes: bytes,
+const written = ({ name, layout, scale, quantize }: Rounding): GgmlWrittenForm => ({
+  ...blocks(layout),
   pack: (values) => {
-    const blocks = values.length / BLOCK;
-    const scales = Float32Array.from({ length: blocks }, (_, b) => scale(extreme(values, b * BLOCK)));
+    const count = values.length / BLOCK;
+    const bytes = layout.blockBytes;
+    const scales = Float32Array.from({ length: count }, (_, b) => scale(extreme(values, b * BLOCK)));
     const bits = halvesOf(scales, name);
-    const out = new Uint8Array(blocks * bytes);
-    for (let b = 0, at = 0; b < blocks; b++, at += bytes) {
+    const out = new Uint8Array(count * bytes);
+    for (let b = 0, at = 0; b < count; b++, at += bytes) {
       out[at] = bits[b]! & 255;
       out[at + 1] = bits[b]! >> 8;
       const inverse = scales[b] === 0 ? 0 : Math.fround(1 / scales[b]!);
@@ -82,23 +68,12 @@ const blockForm = (id: number, name: GgmlType, { bytes, scale, quantize, value }
     }
     return out;
   },
-  unpack: (packed) => {
-    const blocks = packed.length / bytes;
-    const scales = widen(
-      Uint16Array.from({ length: blocks }, (_, b) => packed[b * bytes]! | (packed[b * bytes + 1]! << 8)),
-    );
-    const out = new Float32Array(blocks * BLOCK);
-    for (let b = 0; b < blocks; b++) {
-      const q = packed.subarray(b * bytes + 2, (b + 1) * bytes);
-      for (let i = 0; i < BLOCK; i++) out[b * BLOCK + i] = scales[b]! * value(q, i);
-    }
-    return out;
-  },
 });
 
 /** d = max |x| / 127; q = x / d, halves away from zero. */
-const q8: Blocks = {
-  bytes: 2 + BLOCK,
+const q8: Rounding = {
+  name: "q8_0",
+  layout: q8Block,
   scale: (most) => Math.abs(most) / 127,
   quantize: (values, start, inverse, out) => {
     for (let i = 0; i < BLOCK; i++) {
@@ -106,12 +81,12 @@ const q8: Blocks = {
       out[i] = x < 0 ? -Math.floor(0.5 - x) : Math.floor(0.5 + x);
     }
   },
-  value: (q, i) => (q[i]! << 24) >> 24,
 };
 
 /** d = (x of largest magnitude) / -8; q = x / d + 8; a block's second half is in the high nibbles. */
-const q4: Blocks = {
-  bytes: 2 + BLOCK / 2,
+const q4: Rounding = {
+  name: "q4_0",
+  layout: q4Block,
   scale: (most) => most / -8,
   quantize: (values, start, inverse, out) => {
     for (let i = 0; i < BLOCK; i++) {
@@ -120,31 +95,55 @@ const q4: Blocks = {
       out[i % 16]! |= i < 16 ? nibble : nibble << 4;
     }
   },
-  value: (q, i) => (i < 16 ? q[i]! & 15 : q[i - 16]! >> 4) - 8,
 };
 
 const asBytes = (data: Float32Array | Uint16Array): Uint8Array =>
   new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
-/** A copy: typed arrays need aligned bytes. */
-const copied = (bytes: Uint8Array): ArrayBuffer => new Uint8Array(bytes).buffer;
+/** 16-bit numbers of bytes, which need not be aligned. */
+const words = (bytes: Uint8Array): Uint16Array => new Uint16Array(new Uint8Array(bytes).buffer);
 
-/** The types by their names in llama.cpp. */
-export const ggmlTypes: Readonly<Record<GgmlType, GgmlForm>> = {
+const halfForm = (id: number, widen: (bits: Uint16Array, out: Float32Array) => void): GgmlForm => ({
+  id,
+  block: 1,
+  blockBytes: 2,
+  unpack: (bytes, out = new Float32Array(bytes.length / 2)) => {
+    widen(words(bytes), out);
+    return out;
+  },
+});
+
+/** The types that are written, by their names in llama.cpp. */
+export const ggmlTypes = {
   f32: {
     id: 0,
     block: 1,
     blockBytes: 4,
     pack: asBytes,
-    unpack: (bytes) => new Float32Array(copied(bytes)),
+    unpack: (bytes: Uint8Array, out = new Float32Array(bytes.length / 4)) => {
+      asBytes(out).set(bytes);
+      return out;
+    },
   },
-  f16: {
-    id: 1,
-    block: 1,
-    blockBytes: 2,
-    pack: (values) => asBytes(halvesOf(values, "f16")),
-    unpack: (bytes) => widen(new Uint16Array(copied(bytes))),
-  },
-  q8_0: blockForm(8, "q8_0", q8),
-  q4_0: blockForm(2, "q4_0", q4),
-};
+  f16: { ...halfForm(1, widenFloat16), pack: (values: Float32Array) => asBytes(halvesOf(values, "f16")) },
+  q8_0: written(q8),
+  q4_0: written(q4),
+} as const satisfies Readonly<Record<string, GgmlWrittenForm>>;
+
+/** All types that are read. */
+export const ggmlReadTypes = {
+  ...ggmlTypes,
+  bf16: halfForm(30, widenBfloat16),
+  ...blockTypes,
+  ...superBlockTypes,
+} as const satisfies Readonly<Record<string, GgmlForm>>;
+
+export type GgmlType = keyof typeof ggmlTypes;
+export type GgmlReadType = keyof typeof ggmlReadTypes;
+
+/** Names of the types that are not read, by their numbers. */
+export const ggmlOtherTypes: ReadonlyMap<number, string> = new Map([
+  ...([[9, "q8_1"], [16, "iq2_xxs"], [17, "iq2_xs"], [18, "iq3_xxs"], [19, "iq1_s"], [21, "iq3_s"]] as const),
+  ...([[22, "iq2_s"], [24, "i8"], [25, "i16"], [26, "i32"], [27, "i64"], [28, "f64"]] as const),
+  ...([[29, "iq1_m"], [34, "tq1_0"], [35, "tq2_0"], [39, "mxfp4"]] as const),
+]);

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { FormatError } from "../util/errors.ts";
-import { type GgmlType, ggmlTypes } from "./ggml.ts";
+import { type GgmlReadType, type GgmlType, ggmlReadTypes, ggmlTypes } from "./ggml.ts";
 import { encodeGguf, type GgufFile, type GgufValue } from "./gguf.ts";
 import { decodeGguf } from "./ggufRead.ts";
 
@@ -17,6 +17,10 @@ const goldenValues = (): Float32Array => {
   values.set([127, 0.5, -0.5, 1.5, -1.5, 2.5, -2.5, 63.5, -63.5]);
   return values;
 };
+
+const read: Readonly<Record<string, { blocks: string; numbers: string }>> = JSON.parse(
+  readFileSync(new URL("../../test/golden/ggmlTypes.json", import.meta.url), "utf8"),
+);
 
 const bytesOf = (file: GgufFile): Uint8Array => {
   const { chunks, sizeBytes } = encodeGguf(file);
@@ -46,6 +50,16 @@ describe("blocks", () => {
       expect(Buffer.from(ggmlTypes[type].pack(goldenValues())).toString("hex")).toBe(golden[type]);
     });
   }
+  it.each(Object.entries(read))("of %s are read as ggml reads them, bit for bit", (name, { blocks, numbers }) => {
+    const out = ggmlReadTypes[name as GgmlReadType].unpack(new Uint8Array(Buffer.from(blocks, "base64")));
+    expect(Buffer.from(out.buffer).toString("base64")).toBe(numbers);
+  });
+  it("of every type that is read are tested", () => {
+    const plain = ["f32", "f16", "bf16"];
+    expect(Object.keys(ggmlReadTypes).filter((name) => !plain.includes(name) && !(name in read))).toEqual([]);
+    const bits = Uint8Array.of(0x80, 0x3f, 0x01, 0x80);
+    expect(Array.from(ggmlReadTypes.bf16.unpack(bits))).toEqual([1, -(2 ** -133)]);
+  });
   it("come back within half a step", () => {
     const values = goldenValues();
     const steps = { q8_0: 127, q4_0: 8 } as const;
@@ -95,7 +109,7 @@ describe("files", () => {
     expect([...read.tensors.keys()]).toEqual(["odd", "m"]);
     const m = read.tensors.get("m")!;
     expect(m.shape).toEqual([3, 32]);
-    expect(ggmlTypes[m.type].unpack(m.bytes)).toEqual(values);
+    expect(ggmlReadTypes[m.type].unpack(m.bytes)).toEqual(values);
   });
   it("hold shapes of any size in any type", () => {
     const types = fc.constantFrom<GgmlType>("f32", "f16", "q8_0", "q4_0");
@@ -143,7 +157,8 @@ describe("reading refuses", () => {
   const find = (bytes: Uint8Array, text: string) => Buffer.from(bytes).indexOf(text);
   const cases: Record<string, [Parameters<typeof read>[0], RegExp]> = {
     "another magic": [(v) => void v.setUint8(0, 0x46), /does not begin with GGUF/],
-    "another version": [(v) => void v.setUint32(4, 2, true), /version 2/],
+    "another version": [(v) => void v.setUint32(4, 1, true), /version 1; 2 and 3 are read/],
+    "another order of bytes": [(v) => void v.setUint32(4, 3, false), /big-endian/],
     "more tensors than fit": [
       (v) => void v.setBigUint64(8, 2n ** 62n, true),
       /declares 4611686018427387904 tensors/,

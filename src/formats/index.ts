@@ -1,5 +1,6 @@
 /** File formats as bytes: ONNX, safetensors and GGUF. */
 export * from "./ggml.ts";
+export type { GgmlForm } from "./ggmlBlocks.ts";
 export * from "./gguf.ts";
 export * from "./ggufRead.ts";
 export * from "./halfGraph.ts";

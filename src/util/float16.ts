@@ -35,6 +35,18 @@ export const widenFloat16 = (bits: Uint16Array, out: Float32Array): void => {
   }
 };
 
+/** What one step of the mantissa is worth, by the exponent. */
+const steps = Float64Array.from({ length: 31 }, (_, exponent) => 2 ** (Math.max(1, exponent) - 25));
+
+/** The number of one float16's bits. */
+export const float16Number = (bits: number): number => {
+  const exponent = (bits >>> 10) & 31;
+  const mantissa = bits & 0x3ff;
+  const sign = bits & 0x8000 ? -1 : 1;
+  if (exponent === 31) return mantissa === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  return sign * (exponent === 0 ? mantissa : mantissa + 1024) * steps[exponent]!;
+};
+
 /** Writes the bfloat16 numbers `bits` to `out` as float32, exactly. */
 export const widenBfloat16 = (bits: Uint16Array, out: Float32Array): void => {
   const wide = bits32(out);
