@@ -143,7 +143,26 @@ export type GgmlReadType = keyof typeof ggmlReadTypes;
 
 /** Names of the types that are not read, by their numbers. */
 export const ggmlOtherTypes: ReadonlyMap<number, string> = new Map([
-  ...([[9, "q8_1"], [16, "iq2_xxs"], [17, "iq2_xs"], [18, "iq3_xxs"], [19, "iq1_s"], [21, "iq3_s"]] as const),
-  ...([[22, "iq2_s"], [24, "i8"], [25, "i16"], [26, "i32"], [27, "i64"], [28, "f64"]] as const),
-  ...([[29, "iq1_m"], [34, "tq1_0"], [35, "tq2_0"], [39, "mxfp4"]] as const),
+  ...([
+    [9, "q8_1"],
+    [16, "iq2_xxs"],
+    [17, "iq2_xs"],
+    [18, "iq3_xxs"],
+    [19, "iq1_s"],
+    [21, "iq3_s"],
+  ] as const),
+  ...([
+    [22, "iq2_s"],
+    [24, "i8"],
+    [25, "i16"],
+    [26, "i32"],
+    [27, "i64"],
+    [28, "f64"],
+  ] as const),
+  ...([
+    [29, "iq1_m"],
+    [34, "tq1_0"],
+    [35, "tq2_0"],
+    [39, "mxfp4"],
+  ] as const),
 ]);

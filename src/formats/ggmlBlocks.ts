@@ -62,11 +62,7 @@ export const q8Block: BlockLayout = {
 };
 
 /** The four bits of each number: the first half of a block in the low ones, the second in the high ones. */
-const nibbles = (
-  bytes: Uint8Array,
-  at: number,
-  put: (i: number, nibble: number) => void,
-): void => {
+const nibbles = (bytes: Uint8Array, at: number, put: (i: number, nibble: number) => void): void => {
   for (let i = 0; i < HALF; i++) {
     const byte = bytes[at + i]!;
     put(i, byte & 15);

@@ -58,15 +58,11 @@ const q3: BlockLayout = {
 
 /** Scale of a group of 32 of q4_K and q5_K: six bits, those of the last four groups in two places. */
 const groupScale = (bytes: Uint8Array, at: number, group: number): number =>
-  group < 4
-    ? bytes[at + group]! & 63
-    : (bytes[at + group + 4]! & 15) | ((bytes[at + group - 4]! >> 6) << 4);
+  group < 4 ? bytes[at + group]! & 63 : (bytes[at + group + 4]! & 15) | ((bytes[at + group - 4]! >> 6) << 4);
 
 /** As `groupScale`, what is taken off. */
 const groupLeast = (bytes: Uint8Array, at: number, group: number): number =>
-  group < 4
-    ? bytes[at + group + 4]! & 63
-    : (bytes[at + group + 4]! >> 4) | ((bytes[at + group]! >> 6) << 4);
+  group < 4 ? bytes[at + group + 4]! & 63 : (bytes[at + group + 4]! >> 4) | ((bytes[at + group]! >> 6) << 4);
 
 /** Groups of 32, 4 bits: x = d s q - dmin m. */
 const q4: BlockLayout = {
@@ -122,7 +118,8 @@ const q6: BlockLayout = {
       const low = at + half * 64 + (part & 1) * 32 + within;
       const high = at + 128 + half * 32 + within;
       for (let i = 0; i < 16; i++) {
-        const q = ((bytes[low + i]! >> (part < 2 ? 0 : 4)) & 15) | (((bytes[high + i]! >> (2 * part)) & 3) << 4);
+        const q =
+          ((bytes[low + i]! >> (part < 2 ? 0 : 4)) & 15) | (((bytes[high + i]! >> (2 * part)) & 3) << 4);
         out[to + group * 16 + i] = scale * (q - 32);
       }
     }

@@ -50,10 +50,13 @@ describe("blocks", () => {
       expect(Buffer.from(ggmlTypes[type].pack(goldenValues())).toString("hex")).toBe(golden[type]);
     });
   }
-  it.each(Object.entries(read))("of %s are read as ggml reads them, bit for bit", (name, { blocks, numbers }) => {
-    const out = ggmlReadTypes[name as GgmlReadType].unpack(new Uint8Array(Buffer.from(blocks, "base64")));
-    expect(Buffer.from(out.buffer).toString("base64")).toBe(numbers);
-  });
+  it.each(Object.entries(read))(
+    "of %s are read as ggml reads them, bit for bit",
+    (name, { blocks, numbers }) => {
+      const out = ggmlReadTypes[name as GgmlReadType].unpack(new Uint8Array(Buffer.from(blocks, "base64")));
+      expect(Buffer.from(out.buffer).toString("base64")).toBe(numbers);
+    },
+  );
   it("of every type that is read are tested", () => {
     const plain = ["f32", "f16", "bf16"];
     expect(Object.keys(ggmlReadTypes).filter((name) => !plain.includes(name) && !(name in read))).toEqual([]);

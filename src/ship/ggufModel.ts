@@ -1,34 +1,21 @@
-/**
- * Models as llama.cpp knows them: the metadata that describes an architecture, and where each of its weights
- * goes. Names and layouts are those of llama.cpp's own converter
- * (https://github.com/ggml-org/llama.cpp/blob/master/convert_hf_to_gguf.py): Conv1D matrices are turned, and
- * Llama's query and key rows stand in the order of rotary pairs.
- */
+/** Models as llama.cpp knows them: the metadata that describes an architecture, and its tensors. */
 
 import { type GgmlType, ggmlTypes } from "../formats/ggml.ts";
 import type { GgufTensor, GgufValue } from "../formats/gguf.ts";
 import type { Tensor } from "../ir/tensor.ts";
+import { pairRows, turn } from "../models/gguf/layout.ts";
+import { ggufPlaces, type Place, type Places } from "../models/gguf/places.ts";
+import { ROPE_FREQS } from "../models/gguf/rope.ts";
 import type { Model } from "../models/model.ts";
 import { isPacked, type Weight } from "../nn/param.ts";
 import { ConfigError } from "../util/errors.ts";
 import { entries } from "../util/tree.ts";
-import { type ConfigFields, numberOf, type RopeKeys, ropeKeys } from "./ggufRope.ts";
-
-/** What a weight's numbers go through on their way. */
-type Layout = "as is" | "turned" | "query" | "key";
-
-interface Place {
-  readonly name: string;
-  readonly layout: Layout;
-  /** Kept in float32 whatever the file's type. */
-  readonly exact?: boolean;
-}
+import { type ConfigFields, numberOf, ropeKeys } from "./ggufRope.ts";
 
 export interface GgufArchitecture {
   /** Metadata, whose keys are written behind the architecture's name; throws ConfigError. */
   keys(config: ConfigFields): Record<string, GgufValue>;
-  /** Where a weight goes; undefined for a name that llama.cpp has no place for. */
-  place(name: string): Place | undefined;
+  readonly places: Places;
   heads(config: ConfigFields): { readonly query: number; readonly key: number };
   /** Tensors that the model has no weights for. */
   extra?(config: ConfigFields): GgufTensor[];
@@ -40,27 +27,6 @@ export const uint32 = (value: number): GgufValue => ({ type: "uint32", value });
 export const float32 = (value: number): GgufValue => ({ type: "float32", value });
 export const string = (value: string): GgufValue => ({ type: "string", value });
 
-/** Places from a table of names, those of block i written with {i}. */
-const placer = (table: Readonly<Record<string, string | Place>>) => {
-  const places = new Map(
-    Object.entries(table).map(
-      ([name, to]) => [name, typeof to === "string" ? { name: to, layout: "as is" } : to] as const,
-    ),
-  ) as ReadonlyMap<string, Place>;
-  return (name: string): Place | undefined => {
-    const block = /^(.*\.(?:h|layers))\.(\d+)\.(.*)\.(weight|bias)$/.exec(name);
-    const whole = /^(.*)\.(weight|bias)$/.exec(name);
-    const [key, suffix, i] =
-      block === null ? [whole?.[1], whole?.[2], ""] : [`${block[1]}.{i}.${block[3]}`, block[4], block[2]!];
-    const place = places.get(key ?? "");
-    if (place === undefined) return undefined;
-    const layout = suffix === "bias" && place.layout === "turned" ? "as is" : place.layout;
-    return { ...place, layout, name: `${place.name.replace("{i}", i)}.${suffix}` };
-  };
-};
-
-const turned = (name: string): Place => ({ name, layout: "turned" });
-
 const gpt2: GgufArchitecture = {
   keys: (c) => ({
     context_length: uint32(numberOf(c, "n_positions")),
@@ -70,17 +36,7 @@ const gpt2: GgufArchitecture = {
     "attention.head_count": uint32(numberOf(c, "n_head")),
     "attention.layer_norm_epsilon": float32(numberOf(c, "layer_norm_epsilon")),
   }),
-  place: placer({
-    "transformer.wte": "token_embd",
-    "transformer.wpe": { name: "position_embd", layout: "as is", exact: true },
-    "transformer.ln_f": "output_norm",
-    "transformer.h.{i}.ln_1": "blk.{i}.attn_norm",
-    "transformer.h.{i}.attn.c_attn": turned("blk.{i}.attn_qkv"),
-    "transformer.h.{i}.attn.c_proj": turned("blk.{i}.attn_output"),
-    "transformer.h.{i}.ln_2": "blk.{i}.ffn_norm",
-    "transformer.h.{i}.mlp.c_fc": turned("blk.{i}.ffn_up"),
-    "transformer.h.{i}.mlp.c_proj": turned("blk.{i}.ffn_down"),
-  }),
+  places: ggufPlaces.gpt2,
   heads: (c) => ({ query: numberOf(c, "n_head"), key: numberOf(c, "n_head") }),
   notes: (c) => {
     if (c.activation_function === "gelu_new") return [];
@@ -107,78 +63,36 @@ const headWidth = (c: ConfigFields): number =>
     ? numberOf(c, "hidden_size") / numberOf(c, "num_attention_heads")
     : numberOf(c, "head_dim");
 
-const rotary = (rope: (c: ConfigFields, width: number) => RopeKeys, layout: "rotary" | "halves") => {
-  const of = (name: string, side: "query" | "key"): Place => ({
-    name,
-    layout: layout === "rotary" ? side : "as is",
-  });
-  const base: GgufArchitecture = {
-    keys: (c) => ({
-      context_length: uint32(numberOf(c, "max_position_embeddings")),
-      embedding_length: uint32(numberOf(c, "hidden_size")),
-      feed_forward_length: uint32(numberOf(c, "intermediate_size")),
-      block_count: uint32(numberOf(c, "num_hidden_layers")),
-      "attention.head_count": uint32(numberOf(c, "num_attention_heads")),
-      "attention.head_count_kv": uint32(numberOf(c, "num_key_value_heads")),
-      "attention.key_length": uint32(headWidth(c)),
-      "attention.value_length": uint32(headWidth(c)),
-      "attention.layer_norm_rms_epsilon": float32(numberOf(c, "rms_norm_eps")),
-      "rope.dimension_count": uint32(headWidth(c)),
-      ...rope(c, headWidth(c)).keys,
-    }),
-    place: placer({
-      "model.embed_tokens": "token_embd",
-      "model.norm": "output_norm",
-      lm_head: "output",
-      "model.layers.{i}.input_layernorm": "blk.{i}.attn_norm",
-      "model.layers.{i}.self_attn.q_proj": of("blk.{i}.attn_q", "query"),
-      "model.layers.{i}.self_attn.k_proj": of("blk.{i}.attn_k", "key"),
-      "model.layers.{i}.self_attn.v_proj": "blk.{i}.attn_v",
-      "model.layers.{i}.self_attn.o_proj": "blk.{i}.attn_output",
-      "model.layers.{i}.self_attn.q_norm": "blk.{i}.attn_q_norm",
-      "model.layers.{i}.self_attn.k_norm": "blk.{i}.attn_k_norm",
-      "model.layers.{i}.post_attention_layernorm": "blk.{i}.ffn_norm",
-      "model.layers.{i}.mlp.gate_proj": "blk.{i}.ffn_gate",
-      "model.layers.{i}.mlp.up_proj": "blk.{i}.ffn_up",
-      "model.layers.{i}.mlp.down_proj": "blk.{i}.ffn_down",
-    }),
-    heads: (c) => ({ query: numberOf(c, "num_attention_heads"), key: numberOf(c, "num_key_value_heads") }),
-    extra: (c) => {
-      const { factors } = rope(c, headWidth(c));
-      if (factors === undefined) return [];
-      return [{ name: "rope_freqs.weight", shape: [factors.length], type: "f32", values: () => factors }];
-    },
-    notes: gateOf,
-  };
-  return base;
-};
+const rotary = (places: Places): GgufArchitecture => ({
+  keys: (c) => ({
+    context_length: uint32(numberOf(c, "max_position_embeddings")),
+    embedding_length: uint32(numberOf(c, "hidden_size")),
+    feed_forward_length: uint32(numberOf(c, "intermediate_size")),
+    block_count: uint32(numberOf(c, "num_hidden_layers")),
+    "attention.head_count": uint32(numberOf(c, "num_attention_heads")),
+    "attention.head_count_kv": uint32(numberOf(c, "num_key_value_heads")),
+    "attention.key_length": uint32(headWidth(c)),
+    "attention.value_length": uint32(headWidth(c)),
+    "attention.layer_norm_rms_epsilon": float32(numberOf(c, "rms_norm_eps")),
+    "rope.dimension_count": uint32(headWidth(c)),
+    ...ropeKeys(c, headWidth(c)).keys,
+  }),
+  places,
+  heads: (c) => ({ query: numberOf(c, "num_attention_heads"), key: numberOf(c, "num_key_value_heads") }),
+  extra: (c) => {
+    const { factors } = ropeKeys(c, headWidth(c));
+    if (factors === undefined) return [];
+    return [{ name: ROPE_FREQS, shape: [factors.length], type: "f32", values: () => factors }];
+  },
+  notes: gateOf,
+});
 
 /** By config.json's model_type, which is llama.cpp's name too. */
 export const ggufArchitectures: Readonly<Record<string, GgufArchitecture>> = {
   gpt2,
-  llama: rotary(ropeKeys, "rotary"),
-  qwen2: rotary(ropeKeys, "halves"),
-  qwen3: rotary(ropeKeys, "halves"),
-};
-
-/** [K, N] -> [N, K] */
-const turn = (data: Float32Array, [k, n]: readonly number[]): Float32Array => {
-  const out = new Float32Array(data.length);
-  for (let i = 0; i < k!; i++) for (let j = 0; j < n!; j++) out[j * k! + i] = data[i * n! + j]!;
-  return out;
-};
-
-/** Rows of each head from [first halves, second halves] to pairs: row i of a half becomes row 2 i. */
-const pairRows = (data: Float32Array, rows: number, heads: number): Float32Array => {
-  const out = new Float32Array(data.length);
-  const width = data.length / rows;
-  const head = rows / heads;
-  for (let row = 0; row < rows; row++) {
-    const within = row % head;
-    const to = row - within + (within < head / 2 ? 2 * within : 2 * within - head + 1);
-    out.set(data.subarray(row * width, (row + 1) * width), to * width);
-  }
-  return out;
+  llama: rotary(ggufPlaces.llama),
+  qwen2: rotary(ggufPlaces.qwen2),
+  qwen3: rotary(ggufPlaces.qwen3),
 };
 
 /** The type that a tensor is stored in: vectors and positions in f32, odd rows of packed types in f16. */
@@ -217,7 +131,7 @@ export const ggufTensors = (model: Model, type: GgmlType): GgufTensor[] => {
   const heads = arch.heads(config);
   const tensors = arch.extra?.(config) ?? [];
   for (const [name, w] of entries<Weight>(model.weights)) {
-    const place = arch.place(name);
+    const place = arch.places.tensorOf(name);
     if (place === undefined)
       throw new ConfigError(`has no place in llama.cpp's ${model.arch.name}`, { tensor: name });
     if (isPacked(w)) {

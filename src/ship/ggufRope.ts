@@ -3,6 +3,7 @@
  * frequency (Llama 3), which travel as a tensor.
  */
 import type { GgufValue } from "../formats/gguf.ts";
+import { type Llama3Scaling, llama3Factors } from "../models/gguf/rope.ts";
 import { ConfigError } from "../util/errors.ts";
 
 /** The fields of a parsed config, by the names of config.json. */
@@ -34,23 +35,12 @@ const scalingOf = (config: ConfigFields): Scaling => {
   return { ...fields, kind: String(fields.rope_type ?? fields.type ?? "default") };
 };
 
-/**
- * Llama 3.1's divisors (https://arxiv.org/abs/2407.21783): 1 for short waves, the factor for those longer
- * than the first context, a blend between.
- */
-const llama3Factors = (s: Scaling, base: number, width: number): Float32Array => {
-  const factor = numberOf(s, "factor");
-  const low = numberOf(s, "low_freq_factor");
-  const high = numberOf(s, "high_freq_factor");
-  const context = numberOf(s, "original_max_position_embeddings");
-  return Float32Array.from({ length: width / 2 }, (_, i) => {
-    const wave = 2 * Math.PI * base ** ((2 * i) / width);
-    if (wave < context / high) return 1;
-    if (wave > context / low) return factor;
-    const smooth = (context / wave - low) / (high - low);
-    return 1 / ((1 - smooth) / factor + smooth);
-  });
-};
+const llama3Of = (s: Scaling): Llama3Scaling => ({
+  factor: numberOf(s, "factor"),
+  low_freq_factor: numberOf(s, "low_freq_factor"),
+  high_freq_factor: numberOf(s, "high_freq_factor"),
+  original_max_position_embeddings: numberOf(s, "original_max_position_embeddings"),
+});
 
 const float32 = (value: number): GgufValue => ({ type: "float32", value });
 
@@ -84,7 +74,7 @@ const kinds: Readonly<
   dynamic: () => ({ keys: {} }),
   linear: (s) => ({ keys: scaled("linear", s) }),
   yarn: (s, c) => ({ keys: yarn(s, c) }),
-  llama3: (s, _, base, width) => ({ keys: {}, factors: llama3Factors(s, base, width) }),
+  llama3: (s, _, base, width) => ({ keys: {}, factors: llama3Factors(llama3Of(s), base, width) }),
 };
 
 /** Keys and divisors of heads of `width`. Throws ConfigError for a scaling that llama.cpp does not have. */

@@ -1,0 +1,111 @@
+/**
+ * A GGUF file as a model's folder: its header says what config.json, generation_config.json, tokenizer.json
+ * and tokenizer_config.json of a folder do, and where the weights lie. Read are the header and, of the data,
+ * what is asked for.
+ */
+import { type FileHandle, open, stat } from "node:fs/promises";
+import { ggmlReadTypes } from "../formats/ggml.ts";
+import { type GgufHeader, parseGguf } from "../formats/ggufRead.ts";
+import { configOfGguf, type GgufFacts } from "../models/gguf/config.ts";
+import { ROPE_FREQS } from "../models/gguf/rope.ts";
+import type { Json } from "../models/model.ts";
+import { fromGguf, ggufStopIds } from "../tokenizer/index.ts";
+import { DataError, FormatError } from "../util/errors.ts";
+import { type Metadata, metadataOf } from "../util/metadata.ts";
+
+/** Bytes of the header that are read at first, and the most that it may have: vocabularies are in it. */
+const [FIRST, MOST] = [2 ** 22, 2 ** 28];
+
+/** Widest head whose rotary divisors are read. */
+const MAX_FACTORS = 1 << 16;
+
+/** Whether a path is a GGUF file, by its name. */
+export const isGguf = async (path: string): Promise<boolean> =>
+  /\.gguf$/i.test(path) && (await stat(path).catch(() => undefined))?.isFile() === true;
+
+const readAt = async (handle: FileHandle, length: number, offset: number): Promise<Uint8Array> => {
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  while (at < length) {
+    const { bytesRead } = await handle.read(bytes, at, length - at, offset + at);
+    if (bytesRead === 0) break;
+    at += bytesRead;
+  }
+  return bytes.subarray(0, at);
+};
+
+const headerOf = async (handle: FileHandle, file: string): Promise<GgufHeader> => {
+  const { size } = await handle.stat();
+  for (let length = Math.min(FIRST, size); ; length = Math.min(4 * length, size)) {
+    const header = parseGguf(await readAt(handle, length, 0), file, size);
+    if (header !== undefined) return header;
+    if (length >= MOST) throw new FormatError(`has a header of more than ${MOST} bytes`, { file });
+    if (length === size) throw new FormatError("ends while it is read", { file });
+  }
+};
+
+const withFile = async <T>(file: string, use: (handle: FileHandle) => Promise<T>): Promise<T> => {
+  const failed = (cause: NodeJS.ErrnoException): never => {
+    if (cause.code === undefined) throw cause;
+    throw new DataError(`cannot be read (${cause.code})`, { file, cause });
+  };
+  const handle = await open(file).catch(failed);
+  try {
+    return await use(handle).catch(failed);
+  } finally {
+    await handle.close();
+  }
+};
+
+/** The header of a GGUF file. Throws DataError where it cannot be read, FormatError where it is malformed. */
+export const readGgufHeader = (file: string): Promise<GgufHeader> =>
+  withFile(file, (handle) => headerOf(handle, file));
+
+/** The divisors of rotary frequencies, where the file has them. */
+const ropeFactors = async (file: string, { places }: GgufHeader): Promise<Float32Array | undefined> => {
+  const place = places.get(ROPE_FREQS);
+  if (place === undefined) return undefined;
+  if (place.type !== "f32" || place.shape.length !== 1 || place.shape[0]! > MAX_FACTORS)
+    throw new FormatError("is no list of float32 divisors", { file, tensor: ROPE_FREQS });
+  const bytes = await withFile(file, (handle) => readAt(handle, place.sizeBytes, place.offset));
+  return ggmlReadTypes.f32.unpack(bytes);
+};
+
+const factsOf = async (file: string, header: GgufHeader): Promise<GgufFacts> => {
+  const shapes = new Map(Array.from(header.places, ([name, { shape }]) => [name, shape] as const));
+  const factors = await ropeFactors(file, header);
+  return factors === undefined ? { shapes } : { shapes, ropeFactors: factors };
+};
+
+/** config.json of a file by its header. Throws FormatError naming the key that is wrong. */
+export const ggufConfig = async (file: string, header: GgufHeader): Promise<Json> =>
+  configOfGguf(metadataOf(header.metadata, file), await factsOf(file, header)) as Json;
+
+const generation = (m: Metadata): Json => {
+  const ids = ggufStopIds(m);
+  const one = Object.entries({ bos: "bos", pad: "padding" }).flatMap(([short, long]) => {
+    const id = m.count(`tokenizer.ggml.${long}_token_id`);
+    return id === undefined ? [] : [[`${short}_token_id`, id] as const];
+  });
+  return { ...Object.fromEntries(one), ...(ids.length === 0 ? {} : { eos_token_id: ids }) };
+};
+
+type Maker = (m: Metadata, file: string, header: GgufHeader) => Json | Promise<Json>;
+
+const makers: Readonly<Record<string, Maker>> = {
+  "config.json": (_, file, header) => ggufConfig(file, header),
+  "generation_config.json": generation,
+  "tokenizer.json": (m) => fromGguf(m).tokenizer,
+  "tokenizer_config.json": (m) => fromGguf(m).config,
+};
+
+/**
+ * What a folder's JSON file would say of the model of a GGUF file; undefined for a file that there is none
+ * of. Throws as `readGgufHeader`, and FormatError naming the key that is wrong.
+ */
+export const ggufJson = async (file: string, name: string): Promise<Json | undefined> => {
+  const make = Object.hasOwn(makers, name) ? makers[name] : undefined;
+  if (make === undefined) return undefined;
+  const header = await readGgufHeader(file);
+  return make(metadataOf(header.metadata, file), file, header);
+};
