@@ -101,7 +101,10 @@ const asBytes = (data: Float32Array | Uint16Array): Uint8Array =>
   new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
 /** 16-bit numbers of bytes, which need not be aligned. */
-const words = (bytes: Uint8Array): Uint16Array => new Uint16Array(new Uint8Array(bytes).buffer);
+const words = ({ buffer, byteOffset, length }: Uint8Array): Uint16Array =>
+  byteOffset % 2 === 0
+    ? new Uint16Array(buffer, byteOffset, length / 2)
+    : new Uint16Array(buffer.slice(byteOffset, byteOffset + length));
 
 const halfForm = (id: number, widen: (bits: Uint16Array, out: Float32Array) => void): GgmlForm => ({
   id,

@@ -48,7 +48,7 @@ const MAX_KEYS = 100_000;
 const MAX_TENSORS = 1_000_000;
 const MAX_STRING = 10_000_000;
 /** Values of one list: tokens are a million at most. */
-const MAX_LIST = 1 << 24;
+const MAX_LIST = 1 << 22;
 const MAX_ALIGNMENT = 1 << 20;
 
 const VERSIONS: readonly number[] = [2, GGUF_VERSION];

@@ -1,4 +1,4 @@
-/** Reads a model's folder: config.json, safetensors, how it generates, the tokenizer's files. */
+/** Reads a model's folder or GGUF file: config.json, weights, how it generates, the tokenizer's files. */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { architectureOf, inFile, type LoadOptions } from "../models/checkpointConfig.ts";
@@ -9,6 +9,7 @@ import { planOf } from "../models/plan.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
 import { DataError } from "../util/errors.ts";
 import { MARKER } from "./files.ts";
+import { isGguf } from "./ggufFile.ts";
 import { readJson, readJsonIfThere } from "./modelFile.ts";
 import { readTokenizer } from "./tokenizerFiles.ts";
 import { checkMemory, findWeights, freeMemory, readWeights } from "./weights.ts";
@@ -39,6 +40,7 @@ const historyOf = async (dir: string): Promise<readonly HistoryStep[]> => {
 };
 
 const checkFolder = async (dir: string): Promise<void> => {
+  if (await isGguf(dir)) return;
   const found = await stat(dir).catch((cause: NodeJS.ErrnoException) => {
     throw new DataError(`cannot be read (${cause.code})`, {
       file: dir,

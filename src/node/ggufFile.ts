@@ -3,18 +3,22 @@
  * and tokenizer_config.json of a folder do, and where the weights lie. Read are the header and, of the data,
  * what is asked for.
  */
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { type FileHandle, open, readdir, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { ggmlReadTypes } from "../formats/ggml.ts";
 import { type GgufHeader, parseGguf } from "../formats/ggufRead.ts";
-import { configOfGguf, type GgufFacts } from "../models/gguf/config.ts";
+import { configOfGguf, type GgufFacts, ggufModelType } from "../models/gguf/config.ts";
+import { turn, unpairRows } from "../models/gguf/layout.ts";
+import { ggufPlaces, type Place } from "../models/gguf/places.ts";
 import { ROPE_FREQS } from "../models/gguf/rope.ts";
 import type { Json } from "../models/model.ts";
 import { fromGguf, ggufStopIds } from "../tokenizer/index.ts";
 import { DataError, FormatError } from "../util/errors.ts";
-import { type Metadata, metadataOf } from "../util/metadata.ts";
+import { type Metadata, metadataOf, needed } from "../util/metadata.ts";
+import type { TensorPlace, WeightFiles } from "./tensorPlace.ts";
 
 /** Bytes of the header that are read at first, and the most that it may have: vocabularies are in it. */
-const [FIRST, MOST] = [2 ** 22, 2 ** 28];
+const [FIRST, MOST] = [2 ** 22, 2 ** 26];
 
 /** Widest head whose rotary divisors are read. */
 const MAX_FACTORS = 1 << 16;
@@ -22,6 +26,29 @@ const MAX_FACTORS = 1 << 16;
 /** Whether a path is a GGUF file, by its name. */
 export const isGguf = async (path: string): Promise<boolean> =>
   /\.gguf$/i.test(path) && (await stat(path).catch(() => undefined))?.isFile() === true;
+
+/** GGUF files among names; those of a model's eyes or ears are none of its weights. */
+export const ggufNames = (names: Iterable<string>): string[] =>
+  [...names].filter((name) => /\.gguf$/i.test(name) && !/^mmproj/i.test(name)).sort();
+
+/** Throws DataError for a place that has several GGUF files, of which one must be named. */
+export const onlyGguf = (names: readonly string[], place: string, way: (name: string) => string): string => {
+  const [first, ...others] = names;
+  if (others.length === 0) return first!;
+  throw new DataError(`holds ${names.length} GGUF files: ${names.slice(0, 8).join(", ")}`, {
+    file: place,
+    hint: `name one of them, as ${way(first!)}`,
+  });
+};
+
+/** The GGUF file of a folder that has its weights in no other form; undefined where there is none. */
+export const ggufIn = async (dir: string): Promise<string | undefined> => {
+  const all = await readdir(dir);
+  const names = ggufNames(all);
+  if (names.length === 0 || all.some((name) => /\.safetensors(\.index\.json)?$/.test(name))) return undefined;
+  const name = onlyGguf(names, dir, (one) => join(dir, one));
+  return join(dir, name);
+};
 
 const readAt = async (handle: FileHandle, length: number, offset: number): Promise<Uint8Array> => {
   const bytes = new Uint8Array(length);
@@ -77,10 +104,6 @@ const factsOf = async (file: string, header: GgufHeader): Promise<GgufFacts> => 
   return factors === undefined ? { shapes } : { shapes, ropeFactors: factors };
 };
 
-/** config.json of a file by its header. Throws FormatError naming the key that is wrong. */
-export const ggufConfig = async (file: string, header: GgufHeader): Promise<Json> =>
-  configOfGguf(metadataOf(header.metadata, file), await factsOf(file, header)) as Json;
-
 const generation = (m: Metadata): Json => {
   const ids = ggufStopIds(m);
   const one = Object.entries({ bos: "bos", pad: "padding" }).flatMap(([short, long]) => {
@@ -93,7 +116,7 @@ const generation = (m: Metadata): Json => {
 type Maker = (m: Metadata, file: string, header: GgufHeader) => Json | Promise<Json>;
 
 const makers: Readonly<Record<string, Maker>> = {
-  "config.json": (_, file, header) => ggufConfig(file, header),
+  "config.json": async (m, file, header) => configOfGguf(m, await factsOf(file, header)) as Json,
   "generation_config.json": generation,
   "tokenizer.json": (m) => fromGguf(m).tokenizer,
   "tokenizer_config.json": (m) => fromGguf(m).config,
@@ -108,4 +131,52 @@ export const ggufJson = async (file: string, name: string): Promise<Json | undef
   if (make === undefined) return undefined;
   const header = await readGgufHeader(file);
   return make(metadataOf(header.metadata, file), file, header);
+};
+
+/** Tensors that are computed from the config. */
+const COMPUTED = /^rope_freqs\.weight$|\.attn_rot_embd\.weight$/;
+
+/** Undoes a layout of llama.cpp's in a tensor of `rows`. */
+const arrangeOf = (m: Metadata, { layout }: Place, shape: readonly number[]): TensorPlace["arrange"] => {
+  if (layout === "as is") return undefined;
+  if (layout === "turned") return (data) => turn(data, shape);
+  const prefix = `${ggufModelType(m)}.attention`;
+  const query = needed(m, `${prefix}.head_count`, m.count(`${prefix}.head_count`));
+  const heads = layout === "query" ? query : (m.count(`${prefix}.head_count_kv`) ?? query);
+  const key = layout === "query" ? "head_count" : "head_count_kv";
+  if (shape[0]! % (2 * heads) !== 0)
+    m.fail(`${prefix}.${key}`, `${heads} heads have no pairs of ${shape[0]} rows`);
+  return (data) => {
+    unpairRows(data, shape[0]!, heads);
+    return data;
+  };
+};
+
+/**
+ * The weights of a GGUF file by the names that the model has for them. Throws DataError where it cannot be
+ * read, FormatError where it is malformed or of an architecture that is not known.
+ */
+export const ggufWeights = async (file: string): Promise<WeightFiles> => {
+  const header = await readGgufHeader(file);
+  const m = metadataOf(header.metadata, file);
+  const parts = m.count("split.count") ?? 1;
+  const whole = "join the parts with llama.cpp's llama-gguf-split --merge";
+  if (parts > 1) m.fail("split.count", `is ${parts}: the file is one of the parts of a model`, whole);
+  const { weightOf } = ggufPlaces[ggufModelType(m)];
+  const places = new Map<string, TensorPlace>();
+  for (const [name, { type, shape, offset }] of header.places) {
+    if (COMPUTED.test(name)) continue;
+    const place = weightOf(name) ?? { name, layout: "as is" };
+    const arrange = arrangeOf(m, place, shape);
+    places.set(place.name, {
+      dtype: "float32",
+      shape: place.layout === "turned" ? shape.toReversed() : shape,
+      name: basename(file),
+      path: file,
+      offset,
+      form: ggmlReadTypes[type],
+      ...(arrange === undefined ? {} : { arrange }),
+    });
+  }
+  return { file, places };
 };

@@ -10,6 +10,7 @@ import { architectureOf } from "../models/checkpointConfig.ts";
 import { ConfigError, DataError, FormatError, MissingError, RunError } from "../util/errors.ts";
 import { makeFolder } from "./files.ts";
 import { type LoadFolderOptions, loadFolder, type ModelFolder } from "./folder.ts";
+import { ggufIn, isGguf } from "./ggufFile.ts";
 import {
   cachedSnapshot,
   type HubRef,
@@ -247,13 +248,15 @@ const isFolder = async (path: string): Promise<boolean> =>
   (await stat(path).catch(() => undefined))?.isDirectory() === true;
 
 /**
- * The folder of a model: `ref` itself where it is one, else that of the Hub's model "org/name" or
+ * The folder or GGUF file of a model: `ref` itself where it is one, the GGUF file in it where a folder has no
+ * other weights, else that of the Hub's model "org/name" or
  * "org/name@revision" in the cache, fetched where it is not there. Throws ConfigError for a name that is
  * neither, DataError where the Hub or the cache does not have it, RunError without network, FormatError for
  * damaged and pickled weights, BusyError while another process fetches the same model.
  */
 export const modelDir = async (ref: string, options: HubOptions = {}): Promise<string> => {
-  if (await isFolder(ref)) return ref;
+  if (await isGguf(ref)) return ref;
+  if (await isFolder(ref)) return (await ggufIn(ref)) ?? ref;
   if (/^(\.{0,2}[/\\]|~|[A-Za-z]:)/.test(ref) || !ref.includes("/")) {
     throw new DataError("is no folder", { file: ref, hint: "name a model's folder, or a model as org/name" });
   }

@@ -1,11 +1,13 @@
 /**
  * The files of a model's folder. A folder may come from anywhere, so that nothing outside it is read through
- * its links, and nothing larger than it can be is read at all.
+ * its links, and nothing larger than it can be is read at all. A GGUF file stands for a folder: it has the
+ * JSON files that its header amounts to.
  */
 import { open, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, sep } from "node:path";
 import type { Json } from "../models/model.ts";
 import { DataError, FormatError } from "../util/errors.ts";
+import { ggufJson, isGguf } from "./ggufFile.ts";
 
 const hint = "a model's folder has config.json, model.safetensors and tokenizer.json; anneal train makes one";
 
@@ -25,11 +27,12 @@ const blobsOf = (folder: string): string | undefined => {
 };
 
 /**
- * The real path of the file `name` of a folder; undefined where it is not there. Throws FormatError for a
+ * The real path of the file `name` of a folder; undefined where it is not there, and of a GGUF file. Throws FormatError for a
  * link that leaves the folder (but for the Hub's cache, whose links lead to its own blobs) and for what is no
  * file.
  */
 export const findFile = async (dir: string, name: string): Promise<string | undefined> => {
+  if (await isGguf(dir)) return undefined;
   const file = join(dir, name);
   const folder = await realpath(dir).catch((cause) => failed(dir, cause));
   const path = await realpath(file).catch((cause: NodeJS.ErrnoException) =>
@@ -77,8 +80,13 @@ export const readText = async (dir: string, name: string, maxBytes = MAX_JSON): 
   }
 };
 
-/** The JSON of a file of a folder. Throws as `readText`, and FormatError where it is not JSON. */
-export const readJson = async (dir: string, name: string): Promise<Json> => {
+/**
+ * The JSON of a file of a folder; undefined where it is not there. Throws as `readText`, and FormatError where
+ * it is not JSON.
+ */
+export const readJsonIfThere = async (dir: string, name: string): Promise<Json | undefined> => {
+  if (await isGguf(dir)) return ggufJson(dir, name);
+  if ((await findFile(dir, name)) === undefined) return undefined;
   const text = await readText(dir, name);
   try {
     return JSON.parse(text) as Json;
@@ -87,6 +95,9 @@ export const readJson = async (dir: string, name: string): Promise<Json> => {
   }
 };
 
-/** As `readJson`; undefined where the file is not there. */
-export const readJsonIfThere = async (dir: string, name: string): Promise<Json | undefined> =>
-  (await findFile(dir, name)) === undefined ? undefined : readJson(dir, name);
+/** As `readJsonIfThere`, for a file that must be there. Throws DataError where it is not. */
+export const readJson = async (dir: string, name: string): Promise<Json> => {
+  const json = await readJsonIfThere(dir, name);
+  if (json !== undefined) return json;
+  throw new DataError("is not there", { file: join(dir, name), hint });
+};

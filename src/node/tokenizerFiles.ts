@@ -13,7 +13,7 @@ import {
   type Tokenizer,
 } from "../tokenizer/index.ts";
 import { AnnealError, DataError, FormatError } from "../util/errors.ts";
-import { findFile, needFile, readJson, readJsonIfThere, readText } from "./modelFile.ts";
+import { findFile, needFile, readJsonIfThere, readText } from "./modelFile.ts";
 
 type Fields = { readonly [key: string]: Json };
 
@@ -117,8 +117,8 @@ const inFolder = (dir: string, error: unknown): unknown => {
 export const readTokenizer = async (dir: string): Promise<Tokenizer> => {
   try {
     const config = await settingsOf(dir);
-    if (await has(dir, "tokenizer.json")) return loadTokenizer(await readJson(dir, "tokenizer.json"), config);
-    return await older(dir, config);
+    const json = await readJsonIfThere(dir, "tokenizer.json");
+    return json === undefined ? await older(dir, config) : loadTokenizer(json, config);
   } catch (error) {
     throw inFolder(dir, error);
   }

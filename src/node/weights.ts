@@ -6,15 +6,18 @@
 import { type FileHandle, open, readdir } from "node:fs/promises";
 import { freemem } from "node:os";
 import { join } from "node:path";
+import { ggmlReadTypes } from "../formats/ggml.ts";
+import type { GgmlForm } from "../formats/ggmlBlocks.ts";
 import { headerLength, parseHeader } from "../formats/safetensors.ts";
 import { decodeIndex, joinShards } from "../formats/safetensorsIndex.ts";
-import { byteLength, type DType, type Tensor, tensor } from "../ir/tensor.ts";
+import { byteLength, type Tensor, tensor } from "../ir/tensor.ts";
 import type { LoadPlan } from "../models/plan.ts";
 import type { ParamSpec } from "../nn/param.ts";
 import { DataError, FormatError, MissingError } from "../util/errors.ts";
-import { widenBfloat16, widenFloat16 } from "../util/float16.ts";
 import { flatten, type Tree } from "../util/tree.ts";
+import { ggufWeights, isGguf } from "./ggufFile.ts";
 import { findFile, needFile, readText } from "./modelFile.ts";
+import type { TensorPlace, WeightFiles } from "./tensorPlace.ts";
 
 export const SINGLE = "model.safetensors";
 export const INDEX = "model.safetensors.index.json";
@@ -30,23 +33,6 @@ export const SHARD = /^model-\d{5,6}-of-\d{5,6}\.safetensors$/;
 
 /** Files that are unpickled or run by what reads them, or hold weights in another framework's form. */
 const FOREIGN = /\.(bin|pt|pth|ckpt|pkl|pickle|h5|msgpack|npz|npy|tflite)$/;
-
-/** Where the bytes of a tensor lie. */
-export interface TensorPlace {
-  readonly dtype: DType;
-  readonly shape: readonly number[];
-  /** The file's name in the folder, and its real path. */
-  readonly name: string;
-  readonly path: string;
-  /** From the start of the file. */
-  readonly offset: number;
-}
-
-export interface WeightFiles {
-  /** The file to name where the weights as a whole are wrong. */
-  readonly file: string;
-  readonly places: ReadonlyMap<string, TensorPlace>;
-}
 
 /** Reads exactly `into.length` bytes from `offset`. Throws FormatError where the file ends before. */
 const readFully = async (handle: FileHandle, into: Uint8Array, offset: number, file: string) => {
@@ -122,10 +108,11 @@ export const refuseForeignWeights = (names: Iterable<string>, dir: string): void
 };
 
 /**
- * The weights' files of a folder: model.safetensors, else the shards of its index. Throws DataError where
- * there are none, FormatError for pickles and for files that break their format.
+ * The weights' files of a folder: model.safetensors, else the shards of its index; or those of a GGUF file.
+ * Throws DataError where there are none, FormatError for pickles and for files that break their format.
  */
 export const findWeights = async (dir: string): Promise<WeightFiles> => {
+  if (await isGguf(dir)) return ggufWeights(dir);
   if ((await findFile(dir, SINGLE)) !== undefined) {
     return { file: join(dir, SINGLE), places: await headerOf(dir, SINGLE) };
   }
@@ -157,22 +144,30 @@ export const checkMemory = (plan: LoadPlan, file: string, free: number): void =>
   });
 };
 
-/** Reads a tensor as float32; `scratch` holds the 16-bit floats that are being widened. */
+/** How numbers of a dtype are read. */
+const forms: Readonly<Record<string, GgmlForm>> = {
+  float32: ggmlReadTypes.f32,
+  float16: ggmlReadTypes.f16,
+  bfloat16: ggmlReadTypes.bf16,
+};
+
+/** Reads a tensor as float32; `scratch` holds what is being widened. */
 const readTensor = async (handle: FileHandle, place: TensorPlace, scratch: Uint8Array, file: string) => {
   const data = new Float32Array(byteLength({ dtype: "float32", shape: place.shape }) / 4);
-  if (place.dtype === "float32") {
-    const bytes = new Uint8Array(data.buffer);
-    await readFully(handle, bytes, place.offset, file);
+  const form = place.form ?? forms[place.dtype]!;
+  const { block, blockBytes } = form;
+  if (form === ggmlReadTypes.f32) {
+    await readFully(handle, new Uint8Array(data.buffer), place.offset, file);
   } else {
-    const widen = place.dtype === "float16" ? widenFloat16 : widenBfloat16;
-    for (let at = 0; at < data.length; at += CHUNK / 2) {
-      const part = data.subarray(at, at + CHUNK / 2);
-      const bytes = scratch.subarray(0, 2 * part.length);
-      await readFully(handle, bytes, place.offset + 2 * at, file);
-      widen(new Uint16Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, part.length), part);
+    const step = block * Math.floor(scratch.length / blockBytes);
+    for (let at = 0; at < data.length; at += step) {
+      const part = data.subarray(at, at + step);
+      const bytes = scratch.subarray(0, (part.length / block) * blockBytes);
+      await readFully(handle, bytes, place.offset + (at / block) * blockBytes, file);
+      form.unpack(bytes, part);
     }
   }
-  return tensor("float32", place.shape, data);
+  return tensor("float32", place.shape, place.arrange === undefined ? data : place.arrange(data));
 };
 
 /** The weights of a plan by name, as float32. Throws DataError and FormatError where reading fails. */
