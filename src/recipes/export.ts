@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import type { Json, Model } from "../models/model.ts";
 import { MARKER, writeFolder } from "../node/files.ts";
 import { loadModel } from "../node/folder.ts";
+import { isGguf } from "../node/ggufFile.ts";
 import { type HubOptions, modelDir } from "../node/hub.ts";
 import { findFile, readJson, readJsonIfThere } from "../node/modelFile.ts";
 import { readTokenizer } from "../node/tokenizerFiles.ts";
@@ -62,7 +63,7 @@ const tokenizerIn = async (dir: string): Promise<ReadonlyMap<string, Uint8Array>
     if (path !== undefined) files.set(name, await readFile(path));
   }
   const complete = files.has("tokenizer.json") && files.has("tokenizer_config.json");
-  if (files.size === 0 || complete) return files;
+  if (complete || (files.size === 0 && !(await isGguf(dir)))) return files;
   const { tokenizer, config } = (await readTokenizer(dir)).files();
   if (!files.has("tokenizer.json")) files.set("tokenizer.json", jsonBytes(tokenizer));
   return files.set("tokenizer_config.json", jsonBytes(config));

@@ -139,17 +139,13 @@ const mergesOf = (m: Metadata, ids: Fields): Json => {
   });
 };
 
-const idsOf = ({ tokens, kinds }: Vocabulary): Fields =>
-  Object.fromEntries(
-    tokens.flatMap((token, id) => (kinds[id] === "control" || kinds[id] === "user" ? [] : [[token, id]])),
-  );
-
 const byteLevel = (m: Metadata, v: Vocabulary): Json => {
   const pre = m.text(PRE) ?? "default";
   const known = ggufSplits.flatMap(({ names }) => names).join(", ");
   const way =
     ggufSplit(pre) ?? m.fail(PRE, `is "${pre}", a way of splitting that is not known`, `known: ${known}`);
-  const vocab = idsOf(v);
+  // Added tokens too: the library tokenizers gives ids of its own to those that the vocabulary lacks.
+  const vocab = Object.fromEntries(v.tokens.map((token, id) => [token, id]));
   const bytes = { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true };
   return tokenizerJson({
     added: addedOf(v),
@@ -256,17 +252,25 @@ export const fromGguf = (m: Metadata): { readonly tokenizer: Json; readonly conf
     );
   }
   const v = vocabularyOf(m);
+  const longest = m.count(`${m.text("general.architecture")}.context_length`);
   const config = {
     tokenizer_class: "PreTrainedTokenizerFast",
     ...roleTexts(v),
     clean_up_tokenization_spaces: false,
+    ...(longest === undefined ? {} : { model_max_length: longest }),
     ...templatesOf(m),
   };
   return { tokenizer: make(m, v), config };
 };
 
 /** Names of tokens that end a turn, which llama.cpp stops at whether the file says so or not. */
-const TURN_ENDS = new Set(["<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<EOT>"]);
+const TURN_ENDS = new Set(
+  ["<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>"].concat([
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<EOT>",
+  ]),
+);
 
 /** Ids that end a text or a turn, the text's own first. */
 export const ggufStopIds = (m: Metadata): number[] => {
