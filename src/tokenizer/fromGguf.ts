@@ -150,7 +150,7 @@ const byteLevel = (m: Metadata, v: Vocabulary): Json => {
   return tokenizerJson({
     added: addedOf(v),
     // llama.cpp applies none; Qwen's models were trained behind this one.
-    normalizer: way.names.includes("qwen2") ? { type: "NFC" } : null,
+    normalizer: pre === "qwen2" ? { type: "NFC" } : null,
     pre_tokenizer: way.steps.length === 1 ? way.steps[0]! : { type: "Sequence", pretokenizers: way.steps },
     post_processor: templateFor(v, aroundOf(m, { bos: way.addBos === true, eos: false })),
     decoder: bytes,
