@@ -58,7 +58,7 @@ const tokenIds = (m: Metadata, none: number | null): ConfigFields =>
     ]),
   );
 
-const gpt2 = (m: Metadata, facts: GgufFacts, r: Reader): ConfigFields => ({
+const gpt2 = (m: Metadata, _: GgufFacts, r: Reader): ConfigFields => ({
   n_positions: r.count("context_length"),
   n_embd: r.count("embedding_length"),
   n_inner: r.count("feed_forward_length"),
@@ -66,8 +66,9 @@ const gpt2 = (m: Metadata, facts: GgufFacts, r: Reader): ConfigFields => ({
   n_head: r.count("attention.head_count"),
   layer_norm_epsilon: r.epsilon("attention.layer_norm_epsilon"),
   activation_function: "gelu_new",
-  tie_word_embeddings: !facts.shapes.has("output.weight"),
-  ...tokenIds(m, null),
+  // Older converters wrote the embedding twice; a head of its own is told by its numbers.
+  tie_word_embeddings: true,
+  ...tokenIds(m, 0),
 });
 
 /** Width of a head, all of which must be turned. */
