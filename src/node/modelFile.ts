@@ -27,8 +27,8 @@ const blobsOf = (folder: string): string | undefined => {
 };
 
 /**
- * The real path of the file `name` of a folder; undefined where it is not there, and of a GGUF file. Throws FormatError for a
- * link that leaves the folder (but for the Hub's cache, whose links lead to its own blobs) and for what is no
+ * The real path of the file `name` of a folder; undefined where it is not there, and of a GGUF file. Throws
+ * FormatError for a link that leaves the folder (but for the Hub's cache, whose links lead to its own blobs) and for what is no
  * file.
  */
 export const findFile = async (dir: string, name: string): Promise<string | undefined> => {
@@ -81,8 +81,8 @@ export const readText = async (dir: string, name: string, maxBytes = MAX_JSON): 
 };
 
 /**
- * The JSON of a file of a folder; undefined where it is not there. Throws as `readText`, and FormatError where
- * it is not JSON.
+ * The JSON of a file of a folder; undefined where it is not there. Throws as `readText`, and FormatError
+ * where it is not JSON.
  */
 export const readJsonIfThere = async (dir: string, name: string): Promise<Json | undefined> => {
   if (await isGguf(dir)) return ggufJson(dir, name);

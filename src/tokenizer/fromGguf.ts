@@ -208,7 +208,7 @@ const pieces =
     return fromSentencePiece(pieceModel(m, v, kind), { config }, m.file);
   };
 
-/** The tokens of WordPiece: what begins a word has a space before it in the file, what goes on a word nothing. */
+/** WordPiece, of whose tokens in the file those that begin a word have a space, and the others nothing. */
 const wordPiece = (m: Metadata, v: Vocabulary): Json => {
   const lines = v.tokens.map((token, id) => {
     if (v.kinds[id] !== "normal" || /^\[.*\]$/.test(token)) return token;

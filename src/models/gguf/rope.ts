@@ -1,4 +1,4 @@
-/** Rotary positions as llama.cpp has them: a base, a kind of scaling, or one divisor a frequency (Llama 3). */
+/** Rotary positions as llama.cpp has them: a base, and a scaling or one divisor a frequency (Llama 3). */
 import { type Metadata, needed } from "../../util/metadata.ts";
 
 export interface Llama3Scaling {
