@@ -9,7 +9,7 @@ import { type ChatMessage, type ChatTemplate, chatTemplates } from "../serve/cha
 import type { Tokenizer } from "../tokenizer/index.ts";
 import { DataError, FormatError } from "../util/errors.ts";
 import { findFile, readJsonIfThere, readText } from "./modelFile.ts";
-import type { TemplateAnswer, TemplateWork } from "./templateWorker.ts";
+import { READY, type TemplateAnswer, type TemplateWork } from "./templateWorker.ts";
 
 export interface RenderChatOptions {
   /** End with what begins the assistant's answer. */
@@ -18,11 +18,15 @@ export interface RenderChatOptions {
   readonly tools?: readonly unknown[];
   /** Texts of special tokens that the template names: `bos_token`, `eos_token` ... */
   readonly specials?: Readonly<Record<string, string>>;
-  /** Milliseconds that rendering may take. */
+  /** Milliseconds that rendering may take, the start of its process apart; 500 unless told. */
   readonly deadlineMs?: number;
+  /** What the template takes for now. */
+  readonly now?: Date;
 }
 
-const DEADLINE_MS = 2000;
+const DEADLINE_MS = 500;
+/** A process that has not started by then never will. */
+const START_MS = 30_000;
 const HEAP_MB = 64;
 const MAX_LENGTH = 1 << 24;
 
@@ -42,16 +46,36 @@ const run = (name: string, work: TemplateWork, deadlineMs: number): Promise<Temp
       const file = `chat template "${name}"`;
       reject(new FormatError(message, { file, cause, hint: "choose another template, or a plain prompt" }));
     };
-    const timer = setTimeout(() => stop(`does not end within its deadline of ${deadlineMs} ms`), deadlineMs);
-    child.on("message", (answer) => resolve(answer as TemplateAnswer));
+    const late = () => stop(`does not end within its deadline of ${deadlineMs} ms`);
+    let timer = setTimeout(() => stop("does not start"), START_MS);
+    child.on("message", (said) => {
+      clearTimeout(timer);
+      if (said !== READY) return resolve(said as TemplateAnswer);
+      timer = setTimeout(late, deadlineMs);
+      // A process that ends at once cannot take the work: its exit says why.
+      child.send(work, () => {});
+    });
     child.on("error", (error) => stop(`cannot be rendered: ${error.message}`, error));
     child.on("exit", (code, signal) => {
       const full = signal === "SIGABRT" || code === 134;
       stop(full ? `takes more than ${HEAP_MB} MB of memory` : `ended with code ${code} and no text`);
     });
-    // A process that ends at once cannot take the work: its exit says why.
-    child.send(work, () => {});
   });
+
+/** Where else the reasoning of a message may stand; templates look for it under any of these names. */
+const REASONING = ["reasoning_content", "thinking", "reasoning"] as const;
+
+/** A message as templates know it: without fields that are null, its reasoning under the usual names. */
+const plain = (message: ChatMessage): Readonly<Record<string, unknown>> => {
+  const fields: Record<string, unknown> = Object.fromEntries(
+    Object.entries(message).filter(([, value]) => value !== null && value !== undefined),
+  );
+  const reasoning = REASONING.map((name) => fields[name]).find((value) => value !== undefined);
+  return reasoning === undefined ? fields : { thinking: reasoning, ...fields, reasoning_content: reasoning };
+};
+
+/** The time of the clock on the wall, in the fields of Greenwich. */
+const localTime = (now: Date): number => now.getTime() - 60_000 * now.getTimezoneOffset();
 
 /**
  * The prompt that a template makes of messages. Throws DataError where the template refuses them (the order
@@ -64,14 +88,15 @@ export const renderChat = async (
   options: RenderChatOptions = {},
 ): Promise<string> => {
   const { addGenerationPrompt = false, tools, specials = {}, deadlineMs = DEADLINE_MS } = options;
+  const now = localTime(options.now ?? new Date());
   const context = {
     ...specials,
-    messages,
+    messages: messages.map(plain),
     tools: tools ?? null,
     documents: null,
     add_generation_prompt: addGenerationPrompt,
   };
-  const answer = await run(name, { template, context, maxLength: MAX_LENGTH }, deadlineMs);
+  const answer = await run(name, { template, context, now, maxLength: MAX_LENGTH }, deadlineMs);
   if ("text" in answer) return answer.text;
   const file = `chat template "${name}"`;
   if ("refused" in answer) throw new DataError(`refuses the messages: ${answer.refused}`, { file });

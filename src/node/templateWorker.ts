@@ -1,9 +1,11 @@
 /** Renders one chat template and ends: the process that `template.ts` starts, and stops in the end. */
-import { Environment, Template } from "@huggingface/jinja";
+import { Refusal, render } from "../template/index.ts";
 
 export interface TemplateWork {
   readonly template: string;
   readonly context: Readonly<Record<string, unknown>>;
+  /** The local time, milliseconds, as if it were that of Greenwich. */
+  readonly now: number;
   /** Longest text that is taken, characters. */
   readonly maxLength: number;
 }
@@ -14,23 +16,12 @@ export type TemplateAnswer =
   | { readonly refused: string }
   | { readonly failed: string };
 
-class Refusal extends Error {}
+/** What the process says before it has work: from here on its time counts. */
+export const READY = "ready";
 
-const refuse = (message: unknown): never => {
-  throw new Refusal(String(message));
-};
-
-/** The library's own `raise_exception` throws what any mistake throws; ours can be told from them. */
-const markRefusals = (): void => {
-  const { set } = Environment.prototype;
-  Environment.prototype.set = function (this: Environment, name: string, value: unknown) {
-    return set.call(this, name, name === "raise_exception" ? refuse : value);
-  };
-};
-
-const render = ({ template, context, maxLength }: TemplateWork): TemplateAnswer => {
+const answer = ({ template, context, now, maxLength }: TemplateWork): TemplateAnswer => {
   try {
-    const text = new Template(template).render({ ...context });
+    const text = render(template, context, { now: new Date(now) });
     return text.length > maxLength ? { failed: `it makes a text of ${text.length} characters` } : { text };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
@@ -39,8 +30,8 @@ const render = ({ template, context, maxLength }: TemplateWork): TemplateAnswer 
 };
 
 if (process.argv[2] === "template" && process.send !== undefined) {
-  markRefusals();
   process.once("message", (work) => {
-    process.send!(render(work as TemplateWork), () => process.disconnect());
+    process.send!(answer(work as TemplateWork), () => process.disconnect());
   });
+  process.send(READY);
 }

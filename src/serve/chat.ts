@@ -5,13 +5,24 @@
  */
 import { ConfigError, DataError, FormatError } from "../util/errors.ts";
 
-const ROLES = ["system", "user", "assistant", "tool"] as const;
+/** Roles that templates in use know; each template takes some of them. */
+const ROLES = [
+  ...["system", "developer", "user", "assistant", "model", "tool", "ipython", "function"],
+  ...["tool_call", "tool_response", "observation", "environment", "context", "documents"],
+] as const;
 
 export type ChatRole = (typeof ROLES)[number];
 
+/** A part of a message's content. */
+export interface ChatPart {
+  readonly type: "text";
+  readonly text: string;
+}
+
 export interface ChatMessage {
   readonly role: ChatRole;
-  readonly content: string;
+  /** null or absent beside the calls of tools. */
+  readonly content?: string | readonly ChatPart[] | null;
 }
 
 export interface ChatTemplate {
@@ -22,6 +33,28 @@ export interface ChatTemplate {
 
 /** Longest template that is read, characters: the longest in use have 20,000. */
 const MAX_TEMPLATE = 1 << 20;
+
+/** Fields that an assistant's message may have instead of a content. */
+const INSTEAD = ["tool_calls", "function_call", ...["reasoning_content", "thinking", "reasoning"]];
+
+const isPart = (part: unknown): part is ChatPart => {
+  const { type, text } = (part ?? {}) as { type?: unknown; text?: unknown };
+  return type === "text" && typeof text === "string";
+};
+
+/** Throws DataError where a message has neither a text, nor parts that are texts, nor calls of tools. */
+const checkContent = (message: Readonly<Record<string, unknown>>, field: string): void => {
+  const { content } = message;
+  if (typeof content === "string") return;
+  if (content === null || content === undefined) {
+    if (INSTEAD.some((name) => message[name] !== null && message[name] !== undefined)) return;
+    throw new DataError("is no text", { field, hint: "content is a text, or null beside tool_calls" });
+  }
+  const hint = 'content is a text, or a list of {"type": "text", "text": "..."}';
+  if (!Array.isArray(content)) throw new DataError("is no text", { field, hint });
+  const wrong = content.findIndex((part) => !isPart(part));
+  if (wrong >= 0) throw new DataError("is no part that is a text", { field: `${field}[${wrong}]`, hint });
+};
 
 /**
  * Messages as they come from a file or a request. Throws DataError, naming the message, where there are none
@@ -37,16 +70,16 @@ export const chatMessages = (value: unknown): readonly ChatMessage[] => {
         field,
         hint: 'a message is {"role": "user", "content": "..."}',
       });
-    const { role, content } = message as { role?: unknown; content?: unknown };
+    const fields = message as Readonly<Record<string, unknown>>;
+    const { role } = fields;
     if (!ROLES.some((known) => known === role)) {
       throw new DataError(`${JSON.stringify(role) ?? "nothing"} is no role`, {
         field: `${field}.role`,
         hint: `roles are ${ROLES.join(", ")}`,
       });
     }
-    if (typeof content !== "string")
-      throw new DataError("is no text", { field: `${field}.content`, hint: "content is one string" });
-    return { ...message, role: role as ChatRole, content };
+    checkContent(fields, `${field}.content`);
+    return { ...fields, role: role as ChatRole } as ChatMessage;
   });
 };
 

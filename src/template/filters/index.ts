@@ -1,0 +1,7 @@
+/** All filters, by name. */
+import type { Filters } from "./filter.ts";
+import { numberFilters } from "./number.ts";
+import { sequenceFilters } from "./sequence.ts";
+import { textFilters } from "./text.ts";
+
+export const filters: Filters = { ...textFilters, ...sequenceFilters, ...numberFilters };

@@ -1,0 +1,128 @@
+/** Filters of texts (https://jinja.palletsprojects.com/en/stable/templates/#list-of-builtin-filters). */
+import { characters, iterate, lengthOfText, toIndex } from "../iterate.ts";
+import { tojson } from "../json.ts";
+import { truth } from "../operators.ts";
+import { percent } from "../percent.ts";
+import { str } from "../printed.ts";
+import { replaced, splitLines, stripped } from "../textMethods.ts";
+import { Dict, Tuple, type Value } from "../values.ts";
+import { type Filters, filter } from "./filter.ts";
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  ...{ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;" },
+};
+
+const escaped = filter([], (value) => str(value).replace(/[&<>"']/g, (c) => ENTITIES[c]!));
+
+const capitalized = (text: string): string => {
+  const [first = "", ...rest] = characters(text);
+  return first.toUpperCase() + rest.join("").toLowerCase();
+};
+
+const titled = (text: string): string =>
+  text
+    .split(/([-\s({[<]+)/)
+    .map(capitalized)
+    .join("");
+
+/** Lines set in by `width` blanks or a text; the first, and empty ones, where asked. */
+const indented = (text: string, width: Value, first: Value, blank: Value): string => {
+  const by = typeof width === "string" ? width : " ".repeat(toIndex(width));
+  const lines = splitLines(`${text}\n`);
+  const all = lines.map((line, i) => (i === 0 || (line === "" && !truth(blank)) ? line : by + line));
+  return (truth(first) ? by : "") + all.join("\n");
+};
+
+const truncated = (text: string, length: Value, kill: Value, end: Value, leeway: Value): string => {
+  const most = toIndex(length);
+  const all = characters(text);
+  if (all.length <= most + (leeway === null ? 5 : toIndex(leeway))) return text;
+  const cut = all.slice(0, most - lengthOfText(str(end))).join("");
+  const word = cut.lastIndexOf(" ");
+  return (truth(kill) || word < 0 ? cut : cut.slice(0, word)) + str(end);
+};
+
+const URL_SAFE = /[^A-Za-z0-9_.~/-]/gu;
+const quoted = (text: string, safe: RegExp): string =>
+  text.replace(safe, (c) =>
+    Array.from(new TextEncoder().encode(c), (b) => `%${b.toString(16).toUpperCase().padStart(2, "0")}`).join(
+      "",
+    ),
+  );
+
+const urlencoded = (value: Value): string => {
+  if (typeof value === "string") return quoted(value, URL_SAFE);
+  const pairs =
+    value instanceof Dict ? value.entries() : Array.from(iterate(value), (pair) => [...iterate(pair)]);
+  const plus = (part: Value) => quoted(str(part), /[^A-Za-z0-9_.~ -]/gu).replaceAll(" ", "+");
+  return pairs.map(([key, item]) => `${plus(key!)}=${plus(item!)}`).join("&");
+};
+
+const UNITS = ["k", "M", "G", "T", "P", "E", "Z", "Y"];
+
+const fileSize = (value: Value, binary: Value): string => {
+  const bytes = Number(str(value));
+  const base = truth(binary) ? 1024 : 1000;
+  if (bytes === 1) return "1 Byte";
+  if (bytes < base) return `${Math.trunc(bytes)} Bytes`;
+  const unit = UNITS.findIndex((_, i) => bytes < base ** (i + 2) || i === UNITS.length - 1);
+  const prefix = truth(binary) ? `${UNITS[unit]!.toUpperCase()}iB` : `${UNITS[unit]}B`;
+  return `${(bytes / base ** (unit + 1)).toFixed(1)} ${prefix}`;
+};
+
+export const textFilters: Filters = {
+  string: filter([], str),
+  safe: filter([], str),
+  escape: escaped,
+  e: escaped,
+  forceescape: escaped,
+  upper: filter([], (value) => str(value).toUpperCase()),
+  lower: filter([], (value) => str(value).toLowerCase()),
+  capitalize: filter([], (value) => capitalized(str(value))),
+  title: filter([], (value) => titled(str(value))),
+  trim: filter([["chars", null]], (value, set) => stripped(str(value), set!, "both")),
+  replace: filter(["old", "new", ["count", null]], (value, from, to, most) =>
+    replaced(str(value), str(from!), str(to!), most === null ? -1 : toIndex(most!)),
+  ),
+  indent: filter(
+    [
+      ["width", 4n],
+      ["first", false],
+      ["blank", false],
+    ],
+    (value, width, first, blank) => indented(str(value), width!, first!, blank!),
+  ),
+  truncate: filter(
+    [
+      ["length", 255n],
+      ["killwords", false],
+      ["end", "..."],
+      ["leeway", null],
+    ],
+    (value, length, kill, end, leeway) => truncated(str(value), length!, kill!, end!, leeway!),
+  ),
+  center: filter([["width", 80n]], (value, width) => {
+    const missing = Math.max(0, toIndex(width!) - lengthOfText(str(value)));
+    const left = (missing >> 1) + (missing & toIndex(width!) & 1);
+    return " ".repeat(left) + str(value) + " ".repeat(missing - left);
+  }),
+  wordcount: filter([], (value) => BigInt(str(value).match(/[\p{L}\p{N}_]+/gu)?.length ?? 0)),
+  striptags: filter([], (value) =>
+    stripped(str(value).replace(/<!--[\s\S]*?-->|<[^>]*>/g, ""), null, "both").replace(/\s+/g, " "),
+  ),
+  urlencode: filter([], urlencoded),
+  filesizeformat: filter([["binary", false]], (value, binary) => fileSize(value, binary!)),
+  format: (value, { args, named }) => {
+    const entries = Array.from(named, ([key, item]) => [key, item] as const);
+    return percent(str(value), entries.length > 0 ? new Dict(entries) : new Tuple(args));
+  },
+  tojson: filter(
+    [
+      ["ensure_ascii", false],
+      ["indent", null],
+      ["separators", null],
+      ["sort_keys", false],
+    ],
+    (value, ascii, indent, separators, sorted) => tojson(value, ascii!, indent!, separators!, sorted!),
+  ),
+};
