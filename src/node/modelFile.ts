@@ -28,8 +28,8 @@ const blobsOf = (folder: string): string | undefined => {
 
 /**
  * The real path of the file `name` of a folder; undefined where it is not there, and of a GGUF file. Throws
- * FormatError for a link that leaves the folder (but for the Hub's cache, whose links lead to its own blobs) and for what is no
- * file.
+ * FormatError for a link that leaves the folder (but for the Hub's cache, whose links lead to its own blobs)
+ * and for what is no file.
  */
 export const findFile = async (dir: string, name: string): Promise<string | undefined> => {
   if (await isGguf(dir)) return undefined;
