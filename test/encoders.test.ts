@@ -513,6 +513,11 @@ describe("objectives", () => {
     expect(() => encoderObjective(model)).toThrow(/field "architectures": names a model for features/);
   });
 
+  test.each(["multi_label_classification", "regression"])("%s can be loaded, not learnt", (problem_type) => {
+    const model = sineModel({ ...config, problem_type });
+    expect(() => encoderObjective(model)).toThrow(/field "problem_type": is "\w+"; only one label/);
+  });
+
   test("a classifier of one label is refused", () => {
     const one = { dtype: "float32", shape: [2, 1] } as unknown as Value;
     const outputs = { hidden: one, logits: one, present: [] };

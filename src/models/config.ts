@@ -3,8 +3,18 @@ import { ConfigError } from "../util/errors.ts";
 
 export type Fields = { readonly [key: string]: unknown };
 
-/** The object of a config.json for `modelType`. */
-export const checkFields = (json: unknown, modelType: string): Fields => {
+/** Other names of fields, each of which counts where it is there: transformers' `attribute_map`. */
+export type Aliases = Readonly<Record<string, string>>;
+
+const unaliased = (fields: Fields, aliases: Aliases): Fields => {
+  const given = Object.entries(aliases).filter(([alias]) => fields[alias] != null);
+  if (given.length === 0) return fields;
+  const own = Object.fromEntries(given.map(([alias, name]) => [name, fields[alias]]));
+  return { ...fields, ...own };
+};
+
+/** The object of a config.json for `modelType`, its fields under their own names. */
+export const checkFields = (json: unknown, modelType: string, aliases: Aliases = {}): Fields => {
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
     throw new ConfigError("a model's config must be an object", { field: "config" });
   }
@@ -14,7 +24,7 @@ export const checkFields = (json: unknown, modelType: string): Fields => {
       field: "model_type",
     });
   }
-  return fields;
+  return unaliased(fields, aliases);
 };
 
 /** An integer of at least `min`, or the default where absent. */

@@ -83,8 +83,14 @@ const classes: Readonly<Record<EncoderTask, string>> = {
 
 const taskFor = (c: DistilBertConfig): EncoderTask => taskOf({ classes }, c) as EncoderTask;
 
+const aliases = {
+  hidden_size: "dim",
+  num_attention_heads: "n_heads",
+  num_hidden_layers: "n_layers",
+} as const;
+
 const parse = (json: unknown): DistilBertConfig => {
-  const f = checkFields(json, "distilbert");
+  const f = checkFields(json, "distilbert", aliases);
   refuseVariants(f);
   const architectures = architecturesField(f, classes);
   const config: DistilBertConfig = {

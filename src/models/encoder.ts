@@ -6,16 +6,24 @@ import { normal, type ParamSpec, param, zerosInit } from "../nn/param.ts";
 import { countUp, lengthOf } from "../ops/dynamic.ts";
 import { reshape, slice } from "../ops/structure.ts";
 import { ConfigError } from "../util/errors.ts";
-import { type Fields, intField } from "./config.ts";
+import { type Fields, intField, oneOf } from "./config.ts";
 import type { Inputs, ModelConfig, Task } from "./model.ts";
 
 // B batch, T time, C channels
+
+const problems = {
+  single_label_classification: true,
+  multi_label_classification: true,
+  regression: true,
+} as const;
+type ProblemType = keyof typeof problems;
 
 /** The fields of a classifier's labels, as Hugging Face stores them. */
 export interface Labels {
   readonly id2label: Readonly<Record<string, string>>;
   readonly label2id: Readonly<Record<string, number>>;
-  readonly problem_type: "single_label_classification" | null;
+  /** What a classifier's logits mean; one label for each text or token unless told. */
+  readonly problem_type: ProblemType | null;
 }
 
 /** What the config of every encoder has. */
@@ -68,21 +76,17 @@ export const encoderLabels = (fields: Fields, task: Task): Labels =>
  * The labels of a config: id2label, else (and where num_labels is another number) LABEL_0 .. of num_labels, 2
  * unless told. What label2id says is
  * worked out anew, since it is often left over from another model; of two labels alike it has the last.
- * Throws ConfigError where id2label is no list of labels, or another loss than one label for each text or
- * token is asked for.
+ * Throws ConfigError where id2label is no list of labels, or problem_type is not known.
  */
 export const labelsField = (fields: Fields): Labels => {
-  const { problem_type: problem, id2label, num_labels } = fields;
-  if (problem != null && problem !== "single_label_classification") {
-    throw new ConfigError(`is ${JSON.stringify(problem)}; only single_label_classification is supported`, {
-      field: "problem_type",
-    });
-  }
+  const { id2label, num_labels } = fields;
   const count = intField(fields, "num_labels", 2);
   const given = id2label == null ? [] : namesOf(id2label);
   const isGiven = id2label != null && (num_labels == null || count === given.length);
   const names = isGiven ? given : Array.from({ length: count }, (_, i) => `LABEL_${i}`);
-  return { ...labelled(names), problem_type: problem ?? null };
+  const single = "single_label_classification";
+  const problem_type = fields.problem_type == null ? null : oneOf(fields, "problem_type", problems, single);
+  return { ...labelled(names), problem_type };
 };
 
 /** Number of labels of a classifier. */

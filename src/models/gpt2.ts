@@ -47,6 +47,9 @@ export interface Gpt2Config extends HeadFields {
   readonly attn_pdrop: number;
   readonly layer_norm_epsilon: number;
   readonly initializer_range: number;
+  /** Whether scores are divided by the root of the heads' width, and whether by the layer's number too. */
+  readonly scale_attn_weights: boolean;
+  readonly scale_attn_by_inverse_layer_idx: boolean;
   readonly tie_word_embeddings: boolean;
   readonly bos_token_id: number;
   readonly eos_token_id: number;
@@ -78,16 +81,19 @@ export const gpt2Config = (fields: Partial<Gpt2Config> & { vocab_size: number })
 
 /** Throws ConfigError for what a GPT-2 could be told to be and is not here. */
 const refuseVariants = (f: Fields): void => {
-  for (const field of ["scale_attn_by_inverse_layer_idx", "add_cross_attention"]) {
-    if (f[field] === true) throw new ConfigError("true is not supported for gpt2", { field });
-  }
-  if (f.scale_attn_weights === false) {
-    throw new ConfigError("false is not supported for gpt2", { field: "scale_attn_weights" });
-  }
+  if (f.add_cross_attention !== true) return;
+  throw new ConfigError("true is not supported for gpt2", { field: "add_cross_attention" });
 };
 
+const aliases = {
+  hidden_size: "n_embd",
+  max_position_embeddings: "n_positions",
+  num_attention_heads: "n_head",
+  num_hidden_layers: "n_layer",
+} as const;
+
 const parse = (json: unknown): Gpt2Config => {
-  const f = checkFields(json, "gpt2");
+  const f = checkFields(json, "gpt2", aliases);
   refuseVariants(f);
   const architectures = architecturesField(f, classes);
   const config: Gpt2Config = {
@@ -105,6 +111,8 @@ const parse = (json: unknown): Gpt2Config => {
     attn_pdrop: numberField(f, "attn_pdrop", 0.1, 0, 1),
     layer_norm_epsilon: numberField(f, "layer_norm_epsilon", 1e-5, 0, 1),
     initializer_range: numberField(f, "initializer_range", 0.02, 0, 10),
+    scale_attn_weights: flagField(f, "scale_attn_weights", true),
+    scale_attn_by_inverse_layer_idx: flagField(f, "scale_attn_by_inverse_layer_idx", false),
     tie_word_embeddings: flagField(f, "tie_word_embeddings", true),
     bos_token_id: intField(f, "bos_token_id", 0, 0),
     eos_token_id: intField(f, "eos_token_id", 0, 0),
@@ -171,6 +179,12 @@ const positionsOf = (inputs: Inputs): Value => {
   );
 };
 
+/** The factor of a layer's scores. */
+const scaleOf = (c: Gpt2Config, layer: number): number => {
+  const width = c.scale_attn_weights ? (c.n_embd / c.n_head) ** -0.5 : 1;
+  return c.scale_attn_by_inverse_layer_idx ? width / (layer + 1) : width;
+};
+
 const body = (p: Gpt2Params<Param>["transformer"], inputs: Inputs, c: Gpt2Config) => {
   const activation = activations[c.activation_function];
   const drop = (x: Value, rate: number, site: string) => dropout(x, rate, site, inputs.dropoutSeed);
@@ -184,6 +198,7 @@ const body = (p: Gpt2Params<Param>["transformer"], inputs: Inputs, c: Gpt2Config
     const site = `h.${i}`;
     const attended = attention(block.attn, norm(block.ln_1, x, c.layer_norm_epsilon), {
       heads: c.n_head,
+      scale: scaleOf(c, i),
       ...(mask === undefined ? {} : { mask }),
       ...(cache === undefined ? {} : { cache: { ...cache, ...cache.layers[i]! } }),
       ...(drops(c.attn_pdrop) ? { dropProbs: (v: Value) => drop(v, c.attn_pdrop, `${site}.attn`) } : {}),
@@ -230,6 +245,11 @@ export const gpt2: Architecture<Gpt2Config, Gpt2Params<ParamSpec>> = {
     positions: c.n_positions,
   }),
   keepLayers: (config, weights, layers) => {
+    if (config.scale_attn_by_inverse_layer_idx && layers.some((layer, i) => layer !== i)) {
+      throw new ConfigError("ties each layer to its place: only the last ones can be dropped", {
+        field: "scale_attn_by_inverse_layer_idx",
+      });
+    }
     const tree = weights as unknown as Gpt2Params<Weight>;
     const h = layers.map((i) => tree.transformer.h[i]!);
     const kept: Gpt2Params<Weight> = { ...tree, transformer: { ...tree.transformer, h } };

@@ -69,9 +69,15 @@ const depths = (f: Fields) => ({
   decoder_ffn_dim: intField(f, "decoder_ffn_dim", 4096),
 });
 
+const aliases = {
+  hidden_size: "d_model",
+  num_attention_heads: "encoder_attention_heads",
+  num_hidden_layers: "encoder_layers",
+} as const;
+
 /** The config of Marian from config.json. Throws ConfigError naming the field. */
 export const parseMarian = (json: unknown): MarianConfig => {
-  const f = checkFields(json, "marian");
+  const f = checkFields(json, "marian", aliases);
   refuseOthers(f);
   const vocab_size = intField(f, "vocab_size", 58101);
   const share_encoder_decoder_embeddings = flagField(f, "share_encoder_decoder_embeddings", true);

@@ -52,11 +52,13 @@ export interface LoadPlan {
 
 type Specs = ReadonlyMap<string, ParamSpec>;
 
-/** The weights of each head that an architecture has, by the same config. */
-const headsOf = (arch: Architecture, json: ConfigJson): Specs[] =>
-  Object.values(arch.classes).map((name) =>
-    flatten<ParamSpec>(arch.params(arch.parse({ ...json, architectures: [name] })) as Tree<ParamSpec>),
+/** The weights of each head that an architecture has, by the same config but for its labels. */
+const headsOf = (arch: Architecture, json: ConfigJson): Specs[] => {
+  const { id2label: _, label2id: __, num_labels: ___, problem_type: ____, ...rest } = json;
+  return Object.values(arch.classes).map((name) =>
+    flatten<ParamSpec>(arch.params(arch.parse({ ...rest, architectures: [name] })) as Tree<ParamSpec>),
   );
+};
 
 interface Target {
   readonly arch: Architecture;

@@ -64,9 +64,16 @@ const feedForward = (f: Fields) => {
   };
 };
 
+const aliases = {
+  hidden_size: "d_model",
+  num_attention_heads: "num_heads",
+  num_hidden_layers: "num_layers",
+  head_dim: "d_kv",
+} as const;
+
 /** The config of T5 from config.json. Throws ConfigError naming the field. */
 export const parseT5 = (json: unknown): T5Config => {
-  const f = checkFields(json, "t5");
+  const f = checkFields(json, "t5", aliases);
   const num_layers = intField(f, "num_layers", 6);
   const pad_token_id = intField(f, "pad_token_id", 0, 0);
   const config: T5Config = {

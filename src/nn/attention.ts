@@ -16,6 +16,8 @@ export type Attention<T> = { c_attn: Linear<T>; c_proj: Linear<T> };
 
 export interface AttentionOptions {
   readonly heads: number;
+  /** Factor of the scores; D^-0.5 unless told. */
+  readonly scale?: number;
   /** Additive causal mask [1, 1, T, T]; needed unless there is a cache. */
   readonly mask?: Value;
   /** Decoding: the layer's cache and its length after this call. */
@@ -38,11 +40,11 @@ const heads = (qkv: Value, count: number): readonly Value[] => {
 };
 
 const trained = (qkv: Value, options: AttentionOptions): Value => {
-  const { heads: count, mask, dropProbs } = options;
+  const { heads: count, mask, dropProbs, scale } = options;
   const [q, k, v] = heads(qkv, count) as [Value, Value, Value];
   const context = (): Value => {
-    if (dropProbs === undefined) return attend(q, k, v, mask)[0];
-    const scores = matmul(q, k, { transB: true, alpha: 1 / Math.sqrt(q.shape[3] as number) });
+    if (dropProbs === undefined) return attend(q, k, v, mask, scale)[0];
+    const scores = matmul(q, k, { transB: true, alpha: scale ?? 1 / Math.sqrt(q.shape[3] as number) });
     return matmul(dropProbs(softmax(mask === undefined ? scores : add(scores, mask))), v);
   };
   const [b, , t, d] = q.shape;
@@ -55,7 +57,8 @@ export const attention = (p: Attention<Param>, x: Value, options: AttentionOptio
   if (options.cache === undefined) return { out: conv1d(p.c_proj, trained(qkv, options)) };
   const { heads: count, cache } = options;
   const headWidth = (qkv.shape[2] as number) / (3 * count);
-  const sizes = { heads: count, kvHeads: count, headWidth, total: cache.total };
+  const scale = options.scale ?? 1 / Math.sqrt(headWidth);
+  const sizes = { heads: count, kvHeads: count, headWidth, scale, total: cache.total };
   const { out, key, value } = cachedAttention(qkv, cache, sizes);
   return { out: conv1d(p.c_proj, out), present: { key, value } };
 };

@@ -16,6 +16,8 @@ export interface CachedAttentionOptions {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headWidth: number;
+  /** Factor of the scores; D^-0.5 unless told. */
+  readonly scale?: number;
   /** The cache's length after this call. */
   readonly total: Dim;
 }
@@ -41,10 +43,10 @@ const narrowed = (x: Value, count: number, [from, to]: readonly [number, number]
 export const cachedAttention = (
   given: Value | Projections,
   cache: CacheInputs,
-  { heads, kvHeads, headWidth, total }: CachedAttentionOptions,
+  { heads, kvHeads, headWidth, scale = 1 / Math.sqrt(headWidth), total }: CachedAttentionOptions,
 ): { readonly out: Value; readonly key: Value; readonly value: Value } => {
   const widths = [headWidth, cacheWidth(headWidth)] as const;
-  const options = { heads, kvHeads, total, scale: 1 / Math.sqrt(headWidth) };
+  const options = { heads, kvHeads, total, scale };
   if (widths[0] === widths[1]) return cachedAttend(given, cache, options);
   const wide =
     "node" in given

@@ -27,6 +27,9 @@ export const uint32 = (value: number): GgufValue => ({ type: "uint32", value });
 export const float32 = (value: number): GgufValue => ({ type: "float32", value });
 export const string = (value: string): GgufValue => ({ type: "string", value });
 
+/** Names of the one function that llama.cpp's GPT-2 computes. */
+const TANH_GELUS = ["gelu_new", "gelu_fast", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_accurate"];
+
 const gpt2: GgufArchitecture = {
   keys: (c) => ({
     context_length: uint32(numberOf(c, "n_positions")),
@@ -39,7 +42,14 @@ const gpt2: GgufArchitecture = {
   places: ggufPlaces.gpt2,
   heads: (c) => ({ query: numberOf(c, "n_head"), key: numberOf(c, "n_head") }),
   notes: (c) => {
-    if (c.activation_function === "gelu_new") return [];
+    const odd = ["scale_attn_weights", "scale_attn_by_inverse_layer_idx"].find((f, i) => c[f] === (i === 1));
+    if (odd !== undefined) {
+      throw new ConfigError(`${String(c[odd])} is nothing that llama.cpp's GPT-2 knows`, {
+        field: odd,
+        hint: "export to ONNX instead",
+      });
+    }
+    if (TANH_GELUS.includes(String(c.activation_function))) return [];
     if (c.activation_function === "gelu")
       return ["llama.cpp computes GPT-2's GELU by the tanh formula; this model was made with the exact one"];
     throw new ConfigError(`${String(c.activation_function)} is not an activation of llama.cpp's GPT-2`, {

@@ -1,6 +1,6 @@
 /** What encoders are trained for: filling masked tokens, labelling texts, labelling tokens. */
 import type { TensorType } from "../ir/tensor.ts";
-import { readsTokenTypes } from "../models/encoder.ts";
+import { type Labels, readsTokenTypes } from "../models/encoder.ts";
 import type { Model, Task } from "../models/model.ts";
 import { taskOf } from "../models/task.ts";
 import { countedLabels, crossEntropy, totalsOver } from "../nn/loss.ts";
@@ -71,6 +71,12 @@ const objectives: Readonly<Partial<Record<Task, (options: TaskOptions) => Object
 /** What an encoder's head is trained for. Throws ConfigError where there is no head. */
 export const encoderObjective = (model: Model): Objective => {
   const task = taskOf(model.arch, model.config);
+  const problem = (model.config as Partial<Labels>).problem_type ?? "single_label_classification";
+  if (task === "sequence-classification" && problem !== "single_label_classification") {
+    throw new ConfigError(`is "${problem}"; only one label for each text can be learnt`, {
+      field: "problem_type",
+    });
+  }
   const make = objectives[task];
   if (make !== undefined) return make({ tokenTypes: readsTokenTypes(model.config) });
   throw new ConfigError(`names a model for ${task}, which has no encoder's head to train`, {

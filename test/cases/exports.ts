@@ -64,6 +64,8 @@ export const exportCases: Readonly<Record<string, ExportCase>> = {
   qwen3: { config: { ...llama, tie_word_embeddings: true }, tasks: ["causal-lm", "features"], others: heads },
   bert: { config: { ...bert, ...labels }, tasks: encoderTasks },
   roberta: { config: { ...bert, ...labels }, tasks: encoderTasks },
+  "xlm-roberta": { config: { ...bert, ...labels, type_vocab_size: 1 }, tasks: encoderTasks },
+  mpnet: { config: { ...bert, ...labels }, tasks: encoderTasks },
   distilbert: {
     config: {
       vocab_size: 90,

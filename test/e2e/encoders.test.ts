@@ -35,7 +35,21 @@ interface Family {
   readonly unknown: string;
   readonly tokenizerClass: string;
   readonly config: Readonly<Record<string, unknown>>;
+  /** Of another kind than WordPiece. */
+  readonly parts?: (family: Family) => Readonly<Record<string, unknown>>;
 }
+
+/** SentencePiece's pieces and their scores, as XLM-R has them. */
+const unigrams = ({ tokens, unknown }: Family) => {
+  const space = { type: "Metaspace", replacement: "\u2581", prepend_scheme: "always", split: true };
+  const vocab = tokens.map((token, i) => [token, i < 5 ? 0 : -token.length]);
+  return {
+    normalizer: { type: "Lowercase" },
+    pre_tokenizer: space,
+    decoder: space,
+    model: { type: "Unigram", unk_id: tokens.indexOf(unknown), byte_fallback: false, vocab },
+  };
+};
 
 const bertShape = {
   hidden_size: 16,
@@ -63,6 +77,34 @@ const families: Readonly<Record<string, Family>> = {
     tokenizerClass: "PreTrainedTokenizer",
     config: { ...bertShape, type_vocab_size: 1, pad_token_id: 1 },
   },
+  "xlm-roberta": {
+    tokens: [
+      ...special.roberta,
+      ...words.slice(0, 10).map((word) => `\u2581${word}`),
+      ".",
+      "s",
+      "ly",
+      "\u2581red",
+    ],
+    pad: "<pad>",
+    start: "<s>",
+    end: "</s>",
+    mask: "<mask>",
+    unknown: "<unk>",
+    tokenizerClass: "XLMRobertaTokenizer",
+    config: { ...bertShape, type_vocab_size: 1, pad_token_id: 1 },
+    parts: unigrams,
+  },
+  mpnet: {
+    tokens: [...special.roberta, ...words],
+    pad: "<pad>",
+    start: "<s>",
+    end: "</s>",
+    mask: "<mask>",
+    unknown: "<unk>",
+    tokenizerClass: "MPNetTokenizer",
+    config: { ...bertShape, pad_token_id: 1 },
+  },
   distilbert: {
     ...bracketed,
     tokens: [...special.bert, ...words],
@@ -78,7 +120,8 @@ const families: Readonly<Record<string, Family>> = {
   },
 };
 
-const tokenizerJson = ({ tokens, unknown, start, end, pad }: Family) => {
+const tokenizerJson = (family: Family) => {
+  const { tokens, unknown, start, end, pad } = family;
   const id = (token: string): number => tokens.indexOf(token);
   const specials = tokens.slice(0, 5);
   const piece = (token: string, type_id: number) => ({ SpecialToken: { id: token, type_id } });
@@ -120,6 +163,7 @@ const tokenizerJson = ({ tokens, unknown, start, end, pad }: Family) => {
       max_input_chars_per_word: 100,
       vocab: Object.fromEntries(tokens.map((token, i) => [token, i])),
     },
+    ...family.parts?.(family),
   };
 };
 
