@@ -12,6 +12,7 @@ import { decodeOnnx } from "../../src/formats/onnxRead.ts";
 import type { Value } from "../../src/ir/op.ts";
 import { type Program, trace } from "../../src/ir/program.ts";
 import { type Tensor, type TensorType, tensor, tensorOf } from "../../src/ir/tensor.ts";
+import { readsTokenTypes } from "../../src/models/encoder.ts";
 import { architectures } from "../../src/models/index.ts";
 import type { Model, Task } from "../../src/models/model.ts";
 import { asConstants, initialize, type ParamSpec, tensorsOf } from "../../src/nn/param.ts";
@@ -112,7 +113,7 @@ type Loaded = Awaited<ReturnType<typeof hf.AutoModel.from_pretrained>>;
 const feedsOf = (model: Model): Record<string, unknown> => ({
   input_ids: int64(ids),
   attention_mask: int64(maskOf(model)),
-  ...("type_vocab_size" in model.config ? { token_type_ids: int64(ids.map((row) => row.map(() => 0))) } : {}),
+  ...(readsTokenTypes(model.config) ? { token_type_ids: int64(ids.map((row) => row.map(() => 0))) } : {}),
   ...(model.arch.kind === "seq2seq" ? { decoder_input_ids: int64(targets) } : {}),
 });
 
@@ -161,7 +162,7 @@ const valuesOf = (graph: string, model: Model, task: Task): [inputs: string[], o
   const source = ["input_ids", "attention_mask"];
   if (graph === "encoder_model") return [source, ["last_hidden_state"]];
   if (model.arch.kind === "encoder") {
-    return [[...source, ...("type_vocab_size" in model.config ? ["token_type_ids"] : [])], [state]];
+    return [[...source, ...(readsTokenTypes(model.config) ? ["token_type_ids"] : [])], [state]];
   }
   if (model.arch.kind === "decoder" && task !== "causal-lm") {
     return [[...source, ...(task === "features" ? ["position_ids"] : [])], [state]];
