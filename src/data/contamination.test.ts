@@ -59,6 +59,8 @@ describe("contamination", () => {
     const text = "ab ".repeat(200);
     expect(cutSpans(text, [[300, 302]], 1)).toBe(`${"ab ".repeat(100).trim()}\n\n${"ab ".repeat(99).trim()}`);
     expect(cutSpans(text, [[100, 102]], 0)).toBe("ab ".repeat(166).trim());
+    const chinese = "中".repeat(600);
+    expect(cutSpans(chinese, [[300, 320]], 10)).toBe(`${"中".repeat(290)}\n\n${"中".repeat(270)}`);
   });
   test("finds what a plain search finds", () => {
     const letters = fc.array(fc.constantFrom("a", "b", "c"), { maxLength: 40 });
@@ -74,6 +76,42 @@ describe("contamination", () => {
         expect(index.find(doc.join(" ")).hits.length > 0).toBe(wanted.length > 0);
       }),
     );
+  });
+  test.each([
+    ["Chinese", "下列哪一项是中国古代四大发明之一，并且对世界航海事业的发展产生了重要影响？"],
+    ["Chinese, short", "中国的首都是哪一个城市，为什么？"],
+    ["Japanese", "次のうち、江戸時代に始まったものはどれか。カタカナもひらがなも使う。"],
+    ["Thai", "ข้อใดต่อไปนี้เป็นหนึ่งในสี่สิ่งประดิษฐ์ที่ยิ่งใหญ่ของจีนโบราณ"],
+    ["Lao", "ຂໍ້ໃດຕໍ່ໄປນີ້ແມ່ນຫນຶ່ງໃນສີ່ສິ່ງປະດິດທີ່ຍິ່ງໃຫຍ່ຂອງຈີນ"],
+    ["Khmer", "តើចម្លើយណាមួយខាងក្រោមនេះជាការច្នៃប្រឌិតដ៏អស្ចារ្យរបស់ចិន"],
+    ["Burmese", "အောက်ပါတို့အနက်မည်သည်ကတရုတ်ရှေးခေတ်၏တီထွင်မှုကြီးလေးခုတွင်ပါဝင်သနည်း"],
+  ])("%s is compared by characters", (_, record) => {
+    const english = { id: "en", text: words(0, 20) };
+    const index = contaminationIndex([english, { id: "q", text: record }]);
+    expect(index).toMatchObject({ records: 2, tooShort: 0 });
+    const letters = record.replace(/[\p{P}\s]/gu, "");
+    expect(index.find(`${letters[0]}${record}${letters[1]}`).hits.map((hit) => hit.record)).toEqual(["q"]);
+    expect(index.find(record.replace(/[\p{P}\s]/gu, " \n")).hits).toHaveLength(1);
+    expect(index.find(Array.from(letters).reverse().join("")).hits).toEqual([]);
+    // Half of a short record is not it.
+    expect(index.find(letters.slice(0, 10)).hits).toEqual([]);
+  });
+  test("a phrase of a long record is no hit where scripts have no spaces, a sentence is", () => {
+    const record = "下列哪一项是中国古代四大发明之一，并且对世界航海事业的发展产生了重要影响？";
+    const index = contaminationIndex([{ id: "q", text: record }]);
+    expect(index.find("对世界航海事业的发展产生了重要影响").hits).toEqual([]);
+    expect(index.find(record.slice(6, 34)).hits).toHaveLength(1);
+    expect(() => contaminationIndex([{ id: "a", text: "中国的首都是哪里" }])).toThrow(/12 characters/);
+  });
+  test("parts of a record are looked for each by itself, and count as one record", () => {
+    const parts = [words(0, 20), "72", words(100, 9)];
+    const index = contaminationIndex([
+      { id: "q", text: parts.join("\n"), parts },
+      { id: "s", text: "x", parts: ["yes", "no"] },
+    ]);
+    expect(index).toMatchObject({ records: 2, tooShort: 1 });
+    for (const part of [parts[0]!, parts[2]!]) expect(index.find(`a ${part} b`).hits).toHaveLength(1);
+    expect(index.find(`${words(10, 10)} 72 ${words(100, 3)}`).hits).toEqual([]);
   });
   test("many records", () => {
     const records = Array.from({ length: 3000 }, (_, i) => ({ id: `q${i}`, text: words(i * 40, 30) }));

@@ -1,16 +1,20 @@
 /**
  * Decontamination: finds in documents the n-grams of evaluation records (Brown et al. 2020,
- * https://arxiv.org/abs/2005.14165, appendix C: 13 words, shorter records whole). Words are runs of letters and
- * digits in lower case. A hit by hash is compared word by word with the record before it counts.
+ * https://arxiv.org/abs/2005.14165, appendix C: 13 words, shorter records whole). Words are runs of letters
+ * and digits in lower case, in scripts without spaces single characters. A hit by hash is compared word by
+ * word with the record before it counts.
  */
 import { ConfigError, DataError } from "../util/errors.ts";
 import { ALPHA, characterClass, DIGIT } from "./characters.ts";
-import { eachGram, GramTable, type Hashed, hashedWords } from "./gramTable.ts";
+import { eachGram, GramTable, type Hashed, hashedWords, parts } from "./gramTable.ts";
 
 export interface ContaminationOptions {
-  /** Words of an n-gram; default 13. */
+  /** Words of an n-gram; default 13. Of scripts without spaces, twice as many characters. */
   readonly words?: number;
-  /** Shorter records than this many words are not looked for: they are found by chance. Default 8. */
+  /**
+   * Shorter records than this many words are not looked for: they are found by chance. Default 8; of scripts
+   * without spaces, half as many more characters.
+   */
   readonly minWords?: number;
   /** Share of a record's n-grams that must stand in the document; default 0: any one. */
   readonly minShare?: number;
@@ -23,6 +27,8 @@ export interface ContaminationOptions {
 export interface EvaluationRecord {
   readonly id: string;
   readonly text: string;
+  /** The parts that are looked for each by itself, such as question and answer; the text where absent. */
+  readonly parts?: readonly string[];
 }
 
 /** An n-gram of a record in a document. */
@@ -41,10 +47,13 @@ export interface Contamination {
   readonly spans: readonly (readonly [start: number, end: number])[];
 }
 
-export interface ContaminationIndex {
+export interface EvaluationCounts {
   readonly records: number;
   /** Records that are too short to be looked for. */
   readonly tooShort: number;
+}
+
+export interface ContaminationIndex extends EvaluationCounts {
   /** Different n-grams. */
   readonly grams: number;
   find(text: string): Contamination;
@@ -110,6 +119,15 @@ export const checkContamination = (options: ContaminationOptions): Required<Cont
   return { words, minWords, minShare, action, window };
 };
 
+/** Characters that are as rare as `words` words. */
+const fewest = (words: number): number => Math.ceil(1.5 * words);
+
+const isUnspaced = ({ count, unspaced }: Hashed): boolean => 2 * unspaced > count;
+
+/** Whether a text is long enough to be found by more than chance. */
+const isLong = (words: Hashed, least: number): boolean =>
+  words.count >= (isUnspaced(words) ? fewest(least) : least);
+
 /**
  * Index of the n-grams of evaluation records: 8 bytes for each word and at most 28 to 56 for each different
  * n-gram. An n-gram that several records have counts for the first. Throws a DataError where no record is
@@ -124,24 +142,27 @@ export const contaminationIndex = (
   const lengths = new Set<number>();
   let records = 0;
   let tooShort = 0;
-  for (const { id, text } of evaluation) {
+  for (const { id, text, parts = [text] } of evaluation) {
     records++;
-    const words = hashedWords(text);
-    if (words.count < minWords) {
+    const long = parts.map(hashedWords).filter((words) => isLong(words, minWords));
+    if (long.length === 0) {
       tooShort++;
       continue;
     }
-    const n = Math.min(longest, words.count);
-    lengths.add(n);
     const record = table.ids.push(id) - 1;
     table.owned.push(0);
-    const base = table.append(words);
-    eachGram(words.a, words.count, n, (hash, at) => table.add(hash, base + at, n, record));
+    for (const words of long) {
+      const n = Math.min(isUnspaced(words) ? 2 * longest : longest, words.count);
+      lengths.add(n);
+      const base = table.append(words);
+      eachGram(words.a, words.count, n, (hash, at) => table.add(hash, base + at, n, record));
+    }
   }
   if (table.grams === 0) {
-    throw new DataError(`none of ${records} evaluation records has ${minWords} words`, {
+    const least = `${minWords} words, or ${fewest(minWords)} characters of a script without spaces`;
+    throw new DataError(`none of ${records} evaluation records has a text of ${least}`, {
       field: "filter.contamination.minWords",
-      hint: "give longer records, or take fewer words",
+      hint: "give evaluation files with longer texts: shorter ones stand in other texts by chance",
     });
   }
   const sizes = Array.from(lengths);
@@ -155,8 +176,12 @@ export const contaminationIndex = (
 const MIN_PIECE = 200;
 
 /** Whether a word goes on from the character before `at` to the one at it. */
-const insideWord = (text: string, at: number): boolean =>
-  at > 0 && at < text.length && [at - 1, at].every((i) => (characterClass(text, i) & (ALPHA | DIGIT)) !== 0);
+const insideWord = (text: string, at: number): boolean => {
+  if (at <= 0 || at >= text.length) return false;
+  const [before, after] = [characterClass(text, at - 1), characterClass(text, at)];
+  if ((before & (ALPHA | DIGIT)) === 0 || (after & (ALPHA | DIGIT)) === 0) return false;
+  return !parts(before, after, text.charCodeAt(at));
+};
 
 /**
  * `text` without the spans and `window` characters around each, to the ends of words; pieces that are left of

@@ -2,7 +2,7 @@
  * Hashed words and the table of their n-grams, in typed arrays. An n-gram is looked up by a rolling hash, and
  * its words are compared before it counts as found.
  */
-import { ALPHA, DIGIT, quickClass } from "./characters.ts";
+import { ALPHA, DIGIT, isTrailing, LETTER, quickClass, UNSPACED } from "./characters.ts";
 
 /** Words as two hashes each; word i is text.slice(starts[i], ends[i]). */
 export interface Hashed {
@@ -11,7 +11,19 @@ export interface Hashed {
   readonly b: Int32Array;
   readonly starts: Int32Array;
   readonly ends: Int32Array;
+  /** Words that are single characters of scripts without spaces. */
+  readonly unspaced: number;
 }
+
+/**
+ * Whether a word ends between letters or digits of these classes: at each letter of a script without spaces.
+ * `unit` is the second one's code unit.
+ */
+export const parts = (before: number, after: number, unit: number): boolean => {
+  if (((before | after) & UNSPACED) === 0 || isTrailing(unit)) return false;
+  // A mark belongs to the letter that it stands on.
+  return (after & (LETTER | DIGIT)) !== 0;
+};
 
 /** Lower case with the same length: the few characters that would grow stay as they are. */
 const lowered = (text: string): string => {
@@ -37,19 +49,25 @@ export const hashedWords = (text: string): Hashed => {
   const lower = lowered(text);
   const room = (text.length >> 2) + 16;
   let columns = Array.from({ length: 4 }, () => new Int32Array(room));
-  let count = 0;
+  let [count, unspaced] = [0, 0];
   for (let i = 0; i < lower.length; ) {
-    if ((quickClass(lower, i) & (ALPHA | DIGIT)) === 0) {
+    let bits = quickClass(lower, i);
+    if ((bits & (ALPHA | DIGIT)) === 0) {
       i++;
       continue;
     }
     const start = i;
+    if ((bits & UNSPACED) !== 0) unspaced++;
     let a = 0x811c9dc5;
     let b = 0x2f0b4ad5;
-    for (; i < lower.length && (quickClass(lower, i) & (ALPHA | DIGIT)) !== 0; i++) {
+    for (;;) {
       const unit = lower.charCodeAt(i);
       a = Math.imul(a ^ unit, 0x01000193);
       b = Math.imul(b + unit, 0x5bd1e995) ^ (b >>> 15);
+      if (++i >= lower.length) break;
+      const next = quickClass(lower, i);
+      if ((next & (ALPHA | DIGIT)) === 0 || parts(bits, next, lower.charCodeAt(i))) break;
+      bits = next;
     }
     if (count === columns[0]!.length) columns = columns.map(grown);
     columns[0]![count] = mix(a);
@@ -58,7 +76,7 @@ export const hashedWords = (text: string): Hashed => {
     columns[3]![count++] = i;
   }
   const [a, b, starts, ends] = columns;
-  return { count, a: a!, b: b!, starts: starts!, ends: ends! };
+  return { count, unspaced, a: a!, b: b!, starts: starts!, ends: ends! };
 };
 
 const BASE = 0x2c1b3c6d;

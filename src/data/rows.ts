@@ -11,7 +11,9 @@ import { parseJson } from "./json.ts";
 export type RowShape =
   | { readonly kind: "text"; readonly field: string }
   | { readonly kind: "pair"; readonly fields: readonly [prompt: string, completion: string] }
-  | { readonly kind: "turns"; readonly field: string };
+  | { readonly kind: "turns"; readonly field: string }
+  /** Every text of a record, each by itself. */
+  | { readonly kind: "every"; readonly fields: readonly string[] };
 
 export interface RowOptions {
   /** Field that holds the text, or the messages; found out unless told. */
@@ -23,15 +25,23 @@ export interface RowOptions {
   readonly sourceField?: string;
   readonly groupField?: string;
   readonly onWarning?: (message: string) => void;
+  /** Takes all texts of records that have none of the fields above, as turns by their fields' names. */
+  readonly every?: boolean;
 }
 
 /** The text's field unless told, in the order of preference. */
 const TEXT_FIELDS = ["text", "content"] as const;
 const TURN_FIELDS = ["messages", "conversations"] as const;
 
-/** The shape of a record with these fields; undefined where none fits. `field` alone decides if given. */
-export const rowShape = (names: { has(name: string): boolean }, field?: string): RowShape | undefined => {
-  if (field !== undefined) {
+/** The names of a record's fields. */
+type FieldNames = Pick<ReadonlySet<string>, "has"> & Iterable<string>;
+
+/**
+ * The shape of a record with these fields; undefined where none fits. `field` alone decides if given, but
+ * where `every` field will do.
+ */
+export const rowShape = (names: FieldNames, field?: string, every = false): RowShape | undefined => {
+  if (field !== undefined && (names.has(field) || !every)) {
     if (!names.has(field)) return undefined;
     return { kind: (TURN_FIELDS as readonly string[]).includes(field) ? "turns" : "text", field };
   }
@@ -40,12 +50,13 @@ export const rowShape = (names: { has(name: string): boolean }, field?: string):
   const turns = TURN_FIELDS.find((name) => names.has(name));
   if (turns !== undefined) return { kind: "turns", field: turns };
   const pair = names.has("prompt") && names.has("completion");
-  return pair ? { kind: "pair", fields: ["prompt", "completion"] } : undefined;
+  if (pair) return { kind: "pair", fields: ["prompt", "completion"] };
+  return every ? { kind: "every", fields: Array.from(names) } : undefined;
 };
 
 /** The fields that a shape reads. */
 export const shapeFields = (shape: RowShape): readonly string[] =>
-  shape.kind === "pair" ? shape.fields : [shape.field];
+  "fields" in shape ? shape.fields : [shape.field];
 
 /** All fields that are read of a record: the shape's and those that the options name. */
 export const fieldsRead = (shape: RowShape, options: RowOptions): ReadonlySet<string> => {
@@ -121,7 +132,19 @@ const turnsField = (record: Fields, name: string, place: ErrorDetails): readonly
   return list.map((each) => turnOf(each, name, place));
 };
 
+/** The texts in a value, however deep. */
+const textsIn = (value: unknown): readonly string[] => {
+  if (typeof value === "string") return [value];
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap(textsIn) : [];
+};
+
 const contents = (record: Fields, shape: RowShape, place: ErrorDetails, notes: string[]) => {
+  if (shape.kind === "every") {
+    const turns = shape.fields.flatMap((role) =>
+      textsIn(record[role]).map((content): Turn => ({ role, content })),
+    );
+    return { text: turns.map(({ content }) => content).join("\n"), turns };
+  }
   if (shape.kind === "text") return { text: textField(record, shape.field, place, notes) };
   const turns =
     shape.kind === "turns"
@@ -152,18 +175,22 @@ const WAY_OUT =
   'a record looks like {"text": "..."}; a file that is one array of records is named .json, one of plain ' +
   "texts .txt; --skip-bad-rows counts other records and goes on";
 
-const ownNames = (record: Fields) => ({ has: (name: string) => Object.hasOwn(record, name) });
+const ownNames = (record: Fields): FieldNames => ({
+  has: (name: string) => Object.hasOwn(record, name),
+  [Symbol.iterator]: () => Object.keys(record)[Symbol.iterator](),
+});
 
 /** The shape of `record`: the one of the record before if it fits. Throws DataError. */
 const shapeOf = (
   before: RowShape | undefined,
   record: Fields,
-  field: string | undefined,
+  { field, every }: RowOptions,
   place: ErrorDetails,
 ) => {
   const names = ownNames(record);
-  if (before !== undefined && shapeFields(before).every(names.has)) return before;
-  const shape = rowShape(names, field);
+  const fits = before !== undefined && before.kind !== "every" && shapeFields(before).every(names.has);
+  if (fits) return before;
+  const shape = rowShape(names, field, every);
   if (shape === undefined) throw noField(Object.keys(record), field, place);
   return shape;
 };
@@ -190,7 +217,7 @@ export const rowReader = (options: RowOptions) => {
         ? { record: given, notes: [], dropped: undefined }
         : fillMissing(given, options.fields, options.nullLike);
     if (dropped !== undefined) return { id, text: "", dropped };
-    const found = shapeOf(shape, record, options.field, place);
+    const found = shapeOf(shape, record, options, place);
     if (shape === undefined) warn(given, found);
     shape = found;
     const said = [...notes];

@@ -8,11 +8,12 @@ import { createReadStream, existsSync } from "node:fs";
 import { readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { bandSigner } from "../data/bandSigner.ts";
-import type { EvaluationRecord } from "../data/contamination.ts";
+import type { ContaminationIndex, EvaluationCounts, EvaluationRecord } from "../data/contamination.ts";
 import type { Document, StageReport } from "../data/document.ts";
 import { type DocumentKeys, keyWriter } from "../data/documentKeys.ts";
 import type { FilterParts } from "../data/filter.ts";
 import type { Part } from "../data/part.ts";
+import { textRepairer } from "../data/repair.ts";
 import { type PipelineSettings, partStages, stageParts, throughStages } from "../data/stages.ts";
 import { DataError } from "../util/errors.ts";
 import { discard, guarded, makeFolder } from "./files.ts";
@@ -48,6 +49,8 @@ export interface PartStats {
   /** Why records could not be read. */
   readonly skipped: readonly string[];
   readonly skippedCount: number;
+  /** Evaluation records that were looked for, and those that were too short for it. */
+  readonly evaluation?: EvaluationCounts;
 }
 
 export interface MadePart {
@@ -100,6 +103,11 @@ const readStats = async (dir: string): Promise<PartStats | undefined> => {
   }
 };
 
+const evaluationCounts = ({ records, tooShort }: ContaminationIndex): EvaluationCounts => ({
+  records,
+  tooShort,
+});
+
 interface Making {
   readonly path: string;
   readonly sha256: string;
@@ -143,6 +151,7 @@ const write = async (
     stages: reports(),
     skipped,
     skippedCount,
+    ...(filters.index === undefined ? {} : { evaluation: evaluationCounts(filters.index) }),
   };
   const bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
   await guarded("writing", dir, () => writeFile(join(dir, "keys.bin"), bytes));
@@ -150,8 +159,20 @@ const write = async (
   return stats;
 };
 
-async function* evaluationRecords({ read, evaluation }: PartSettings): AsyncGenerator<EvaluationRecord> {
-  for (const { path } of evaluation) yield* readFileDocuments(path, read);
+/**
+ * What of evaluation files is looked for: of conversations each message but the system's, of records without
+ * a field that is known each text. They are repaired as documents are, or the two would not meet.
+ */
+async function* evaluationRecords(settings: PartSettings): AsyncGenerator<EvaluationRecord> {
+  const { read, pipeline } = settings;
+  const { fields, sourceField, groupField, delimiter, ...rest } = read;
+  const run = textRepairer(pipeline.repair);
+  for (const { path } of settings.evaluation) {
+    for await (const { id, text, turns } of readFileDocuments(path, { ...rest, every: true })) {
+      const parts = turns?.filter(({ role }) => role !== "system").map(({ content }) => content) ?? [text];
+      yield { id, text, parts: parts.map((part) => run(part).text) };
+    }
+  }
 }
 
 /** The filters' parts, from the evaluation files that the settings name. */

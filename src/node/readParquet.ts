@@ -63,8 +63,9 @@ const columnsOf = async (connection: Connection, from: string, path: string): Pr
 /** The columns to select. Throws DataError where none holds the text. */
 const selected = (columns: readonly Column[], options: ReadOptions, path: string): readonly Column[] => {
   const names = columns.map(({ name }) => name);
-  const shape = rowShape(new Set([...names, ...Object.keys(options.fields ?? {})]), options.field);
-  if (shape === undefined) throw noField(names, options.field, { file: path });
+  const { field, fields = {}, every } = options;
+  const shape = rowShape(new Set([...names, ...Object.keys(fields)]), field, every);
+  if (shape === undefined) throw noField(names, field, { file: path });
   const used = fieldsRead(shape, options);
   const unread = names.filter((name) => !used.has(name));
   if (unread.length > 0) options.onWarning?.(`these fields are not read: ${unread.slice(0, 12).join(", ")}`);

@@ -32,7 +32,7 @@ import { ConfigError, type DataError } from "../util/errors.ts";
 import { prepareData } from "./data.ts";
 import { inputsOf, partSettings, pipelineSettings, targetTexts } from "./dataInputs.ts";
 import { learnTokenizer } from "./dataOutput.ts";
-import { describeStages } from "./dataStages.ts";
+import { describeEvaluation, describeStages } from "./dataStages.ts";
 import type { RecipeHooks } from "./hooks.ts";
 import type { RunOptions } from "./options.ts";
 import type { Ui } from "./ui.ts";
@@ -77,6 +77,7 @@ const partsInMemory = async (
   const settings = await partSettings(options, files);
   const { pipeline, read } = settings;
   const filters = await filterParts(settings);
+  describeEvaluation(filters.index, ui);
   const skipped: string[] = [];
   const onSkip = (error: DataError): void => void skipped.push(error.message);
   const task = ui.task("reading", 0);

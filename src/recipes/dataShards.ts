@@ -1,14 +1,17 @@
 /** Shards of the first phase: the parts of every n-th file, and the note of them that the merge reads. */
+
 import { existsSync } from "node:fs";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import type { EvaluationCounts } from "../data/contamination.ts";
 import { makeFolder, writeFileDurable } from "../node/files.ts";
 import { makeParts } from "../node/partPool.ts";
 import { jsonHash, type MadePart } from "../node/parts.ts";
 import { type StageClock, stageClock } from "../node/stageClock.ts";
 import { DataError } from "../util/errors.ts";
 import { inputsOf, partSettings, pipelineSettings } from "./dataInputs.ts";
+import { describeEvaluation } from "./dataStages.ts";
 import type { RecipeHooks } from "./hooks.ts";
 import type { RunOptions } from "./options.ts";
 import type { Task } from "./ui.ts";
@@ -41,6 +44,7 @@ const shardPath = (dir: string, { index, count }: Shard): string =>
 const partProgress = (task: Task, clock: StageClock) => {
   const start = performance.now();
   const skipped: string[] = [];
+  let evaluation: EvaluationCounts | undefined;
   let [done, reused, skippedCount] = [0, 0, 0];
   const onMade = ({ stats, reused: there, seconds }: MadePart): void => {
     done += stats.sizeBytes;
@@ -48,10 +52,11 @@ const partProgress = (task: Task, clock: StageClock) => {
     clock.add(seconds);
     skipped.push(...stats.skipped);
     skippedCount += stats.skippedCount;
+    evaluation ??= stats.evaluation;
     const rate = done / 1e3 / (performance.now() - start);
     task.update(Math.floor(done / 1e6), { "MB/s": rate.toFixed(1) });
   };
-  return { onMade, sums: () => ({ reused, skipped, skippedCount }) };
+  return { onMade, sums: () => ({ reused, skipped, skippedCount, evaluation }) };
 };
 
 /** Notes what a shard has made; shards of another number are of another run. */
@@ -87,9 +92,10 @@ export const makeShard = async (
     onMade,
     ...(signal === undefined ? {} : { signal }),
   });
-  const { reused, skipped, skippedCount } = sums();
+  const { reused, skipped, skippedCount, evaluation } = sums();
   const again = reused > 0 ? `, ${reused} of them before` : "";
   task.done(`cleaned ${parts.length} files, ${(total / 1e6).toFixed(2)} MB${again}`);
+  describeEvaluation(evaluation, ui);
   if (skippedCount > 0) ui.warn(`${skippedCount} records could not be read, such as: ${skipped[0]}`);
   await writeShard(options.out, {
     settings: jsonHash([settings, pipelineSettings(options), options.tokenizer, options.model]),

@@ -1,7 +1,17 @@
 /** What the stages of the pipeline let through, told in lines. */
+
+import type { EvaluationCounts } from "../data/contamination.ts";
 import { repeats } from "../data/distinct.ts";
 import type { DataReport } from "../data/document.ts";
 import type { Ui } from "./ui.ts";
+
+/** Warns of evaluation records that are not looked for. */
+export const describeEvaluation = (counts: EvaluationCounts | undefined, ui: Ui): void => {
+  if (counts === undefined || counts.tooShort === 0) return;
+  const { records, tooShort } = counts;
+  const are = tooShort === 1 ? "is" : "are";
+  ui.warn(`${tooShort} of ${records} evaluation records ${are} too short to be looked for in the data`);
+};
 
 const percent = (part: number, whole: number): string =>
   `${((100 * part) / Math.max(1, whole)).toFixed(0)} %`;
