@@ -337,4 +337,28 @@ describe("as a process", () => {
     // A shell says 130.
     expect([await ended(child), child.signalCode]).toEqual([null, "SIGINT"]);
   });
+
+  test("a second Ctrl-C ends it at once in the midst of a long computation, told of the first", async () => {
+    const busy = `load(${source("cli/interrupt.ts")}).then(({ interruptible }) => {
+      interruptible();
+      setTimeout(() => {
+        console.log("busy");
+        for (const from = Date.now(); Date.now() - from < 30_000; );
+        console.log("done");
+      }, 500);
+    })`;
+    const child = start(busy);
+    let [out, err] = ["", ""];
+    child.stdout.on("data", (chunk) => {
+      out += chunk;
+      child.kill("SIGINT");
+    });
+    child.stderr.on("data", (chunk) => {
+      err += chunk;
+      if (err.includes("again to leave")) child.kill("SIGINT");
+    });
+    expect([await ended(child), child.signalCode]).toEqual([null, "SIGINT"]);
+    expect(out).toBe("busy\n");
+    expect(err.match(/finishing the step/g)).toHaveLength(1);
+  });
 });

@@ -1,5 +1,11 @@
-/** Ctrl-C and SIGTERM: the first asks the run to save and leave, the second leaves at once. */
+/**
+ * Ctrl-C and SIGTERM: the first asks the run to save and leave, the second leaves at once. SIGINT is watched
+ * on a thread of its own, so that a second Ctrl-C is served in the midst of a long computation.
+ */
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
 import { Interrupted } from "./exit.ts";
+import { FINISHING, type InterruptStart } from "./interruptWorker.ts";
 
 export interface Interruptible {
   /** Aborted by the first signal; its reason is an Interrupted that knows the exit code. */
@@ -12,33 +18,59 @@ export interface Interruptible {
 
 const codes = { SIGINT: 130, SIGTERM: 143 } as const;
 
+/** The compiled form of the thread, from the sources as from the package. */
+const program = fileURLToPath(new URL("../../dist/cli/interruptWorker.js", import.meta.url));
+
 /** Ends the process by the signal itself: an orderly exit would end threads inside onnxruntime, and crash. */
 const leave = (signal: NodeJS.Signals): void => {
   process.removeAllListeners(signal);
   process.kill(process.pid, signal);
 };
 
+/** Watches for the first SIGINT on a thread; returns what ends it. */
+const watch = (onInterrupt: () => void): (() => void) => {
+  const interruptCell = new Int32Array(new SharedArrayBuffer(4));
+  const end = (): void => {
+    Atomics.store(interruptCell, 0, 1);
+    Atomics.notify(interruptCell, 0);
+  };
+  const workerData: InterruptStart = { interruptCell };
+  const worker = new Worker(program, { workerData, execArgv: [] });
+  worker.unref();
+  worker.on("message", onInterrupt);
+  // Where no thread can be had, the main thread serves SIGINT when it is free.
+  worker.on("error", () => {});
+  // A thread that waits would keep an ending process from its end.
+  const endings = ["beforeExit", "exit"] as const;
+  for (const ending of endings) process.once(ending, end);
+  return () => {
+    for (const ending of endings) process.off(ending, end);
+    end();
+  };
+};
+
 /** Takes SIGINT and SIGTERM until disposed. */
 export const interruptible = (): Interruptible => {
   const controller = new AbortController();
   let code: number | undefined;
-  const onSignal = (signal: NodeJS.Signals): void => {
+  const onSignal = (signal: NodeJS.Signals, told = false): void => {
     const now = codes[signal as keyof typeof codes];
-    if (code !== undefined) {
-      leave(signal);
-      return;
-    }
+    if (code !== undefined) return leave(signal);
     code = now;
-    process.stderr.write("\nfinishing the step and saving; again to leave at once\n");
+    if (!told) process.stderr.write(FINISHING);
     controller.abort(new Interrupted(now));
+    end();
   };
+  const listener = (signal: NodeJS.Signals): void => onSignal(signal);
   const signals = Object.keys(codes) as NodeJS.Signals[];
-  for (const signal of signals) process.on(signal, onSignal);
+  for (const signal of signals) process.on(signal, listener);
+  const end = watch(() => onSignal("SIGINT", true));
   return {
     signal: controller.signal,
     exitCode: () => code,
     dispose() {
-      for (const signal of signals) process.off(signal, onSignal);
+      end();
+      for (const signal of signals) process.off(signal, listener);
     },
   };
 };
