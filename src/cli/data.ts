@@ -4,8 +4,9 @@ import type { Command } from "commander";
 import { type DataOutcome, mergeData, prepareData } from "../recipes/data.ts";
 import type { Shard } from "../recipes/dataShards.ts";
 import { ConfigError } from "../util/errors.ts";
-import { withFlags } from "./flags.ts";
+import { flagsToConfig, withFlags } from "./flags.ts";
 import { runRecipe } from "./run.ts";
+import { print, printJson } from "./terminal.ts";
 
 const examples = `
 Examples:
@@ -23,18 +24,28 @@ const shardOf = (text: string): Shard => {
   throw new ConfigError(`--shard ${text} is no shard`, { hint: "write i/n with i from 0 to n - 1, as 0/4" });
 };
 
-const print = (made: DataOutcome | undefined, out: string, json: boolean): void => {
+const printOutcome = (made: DataOutcome | undefined, out: string, json: boolean): void => {
   if (json) {
     const { path, index, files, seconds, report, skipped } = made ?? { path: out };
     const result = { path, ...(index ? { splits: index.splits } : {}), files, seconds, skipped };
-    process.stdout.write(`${JSON.stringify({ ...result, stages: report?.stages })}\n`);
+    printJson({ ...result, stages: report?.stages });
     return;
   }
   const next =
     made === undefined
       ? `When all shards are made:\n  npx anneal data merge ${out}`
       : `Next:\n  npx anneal train --data ${made.index === undefined ? join(out, made.files[0]!) : out}`;
-  process.stdout.write(`${out}\n\n${next}\n`);
+  print(`${out}\n\n${next}\n`);
+};
+
+/** Shards hold the options that they were made with. Throws ConfigError for others beside them. */
+const checkMerge = (command: Command, paths: readonly string[]): void => {
+  const { out, ...others } = flagsToConfig(command);
+  const given = [...Object.keys(others), ...(paths.length > 1 && out !== undefined ? ["out"] : [])];
+  if (paths.length <= 2 && given.length === 0) return;
+  throw new ConfigError("merge takes one folder and no other options: its shards were made with theirs", {
+    hint: "run: npx anneal data merge DIR",
+  });
 };
 
 export const register = (command: Command): void => {
@@ -47,11 +58,12 @@ export const register = (command: Command): void => {
       return runRecipe(command, async (given, hooks, json) => {
         if (paths[0] === "merge") {
           const dir = paths[1] ?? given.out;
-          return print(await mergeData(dir, hooks), dir, json);
+          checkMerge(command, paths);
+          return printOutcome(await mergeData(dir, hooks), dir, json);
         }
         const data = { ...given.data, paths: [...paths, ...given.data.paths] };
         const run = shard === undefined ? {} : { shard: shardOf(shard) };
-        print(await prepareData({ ...given, data }, hooks, run), given.out, json);
+        printOutcome(await prepareData({ ...given, data }, hooks, run), given.out, json);
       });
     });
 };

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import pc from "picocolors";
 import { checkMachine } from "../node/machine.ts";
-import { table, wantsColor } from "./terminal.ts";
+import { inLine, printJson, table, wantsColor } from "./terminal.ts";
 
 const examples = `
 Examples:
@@ -30,7 +30,8 @@ export const register = (command: Command): void => {
         { title: "found", of: ({ found }) => found, align: "left" },
       ]);
       const hints = checks.flatMap(({ name, hint }) => (hint === undefined ? [] : [`${name}: ${hint}`]));
-      process.stdout.write(`${json ? JSON.stringify({ ok, checks }) : [text, ...hints].join("\n")}\n`);
+      if (json) printJson({ ok, checks });
+      else process.stdout.write(`${[text, ...hints.map(inLine)].join("\n")}\n`);
       if (!ok) process.exitCode = 4;
     });
 };

@@ -4,7 +4,7 @@ import { evaluateFolder } from "../recipes/use.ts";
 import { withFlags } from "./flags.ts";
 import { withHubFlags } from "./hub.ts";
 import { runRecipe } from "./run.ts";
-import { table } from "./terminal.ts";
+import { print, printJson, table } from "./terminal.ts";
 
 const examples = `
 Examples:
@@ -25,7 +25,8 @@ export const register = (command: Command): void => {
           { title: "figure", of: ([name]) => name, align: "left" },
           { title: "value", of: ([, v]) => (typeof v === "number" ? String(Number(v.toPrecision(5))) : v) },
         ]);
-        process.stdout.write(`${json ? JSON.stringify(figures) : text}\n`);
+        if (json) printJson(figures);
+        else print(`${text}\n`);
       }),
     );
 };

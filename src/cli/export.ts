@@ -9,7 +9,7 @@ import { ggufTypeOf } from "../ship/gguf.ts";
 import { withFlags } from "./flags.ts";
 import { withHubFlags } from "./hub.ts";
 import { runRecipe } from "./run.ts";
-import { table } from "./terminal.ts";
+import { inLine, print, printJson, table } from "./terminal.ts";
 
 const examples = `
 Examples:
@@ -39,7 +39,7 @@ const exportGguf = async (model: string, types: readonly string[], out: string):
   for (const type of types) {
     const { path, sizeBytes, notes } = await ggufFolder(model, { type, out });
     files.push({ name: basename(path), sizeBytes });
-    if (type === types[0]) for (const note of notes) process.stderr.write(`note: ${note}\n`);
+    if (type === types[0]) for (const note of notes) process.stderr.write(`note: ${inLine(note)}\n`);
   }
   return files;
 };
@@ -73,7 +73,8 @@ export const register = (command: Command): void => {
         const result = alone ? { path: out, files: [] } : await exportFolder(dir, options);
         const ggufs = await exportGguf(dir, gguf, out);
         const all = { ...result, files: [...result.files, ...ggufs] };
-        process.stdout.write(json ? `${JSON.stringify(all)}\n` : `${sizes(all.files)}\n${all.path}\n`);
+        if (json) printJson(all);
+        else print(`${sizes(all.files)}\n${all.path}\n`);
       }),
     );
 };

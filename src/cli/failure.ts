@@ -2,7 +2,7 @@
 import { CommanderError } from "commander";
 import type { createColors } from "picocolors";
 import { AnnealError, type ErrorDetails } from "../util/errors.ts";
-import { escaped } from "./terminal.ts";
+import { escaped, inLine } from "./terminal.ts";
 
 export interface Failure extends Omit<ErrorDetails, "cause"> {
   readonly name: string;
@@ -35,8 +35,8 @@ export const errorText = (
   { message, hint, stack }: Failure,
   color: ReturnType<typeof createColors>,
 ): string => {
-  const lines = [`${color.red("error:")} ${escaped(message)}`];
-  if (hint !== undefined) lines.push(`${color.cyan("hint:")} ${escaped(hint)}`);
+  const lines = [`${color.red("error:")} ${inLine(message)}`];
+  if (hint !== undefined) lines.push(`${color.cyan("hint:")} ${inLine(hint)}`);
   if (stack !== undefined) lines.push(color.dim(escaped(stack)));
   return `${lines.join("\n")}\n`;
 };

@@ -7,6 +7,7 @@ import { linesOf } from "./chat.ts";
 import { collect, numberFrom, withFlags } from "./flags.ts";
 import { withHubFlags } from "./hub.ts";
 import { runRecipe } from "./run.ts";
+import { print, printJson } from "./terminal.ts";
 
 const examples = `
 Examples:
@@ -42,10 +43,10 @@ const stdin = async (): Promise<string> => {
 const told = async (model: TextModel, asked: TextOptions, quiet: boolean): Promise<string> => {
   let text = "";
   for await (const piece of model.run(asked)) {
-    if (!quiet) process.stdout.write(piece);
+    if (!quiet) print(piece);
     text += piece;
   }
-  if (!quiet) process.stdout.write("\n");
+  if (!quiet) print("\n");
   return text;
 };
 
@@ -61,7 +62,7 @@ const chat = async (model: TextModel, given: Given, asked: TextOptions, json: bo
     if (asked.signal?.aborted) return;
     messages.push({ role: "assistant", content: text });
   }
-  if (json) process.stdout.write(`${JSON.stringify({ messages })}\n`);
+  if (json) printJson({ messages });
 };
 
 const continuation = async (
@@ -71,9 +72,9 @@ const continuation = async (
   json: boolean,
 ): Promise<void> => {
   const prompt = given.prompt === "-" ? await stdin() : (given.prompt ?? "");
-  if (!json && !model.translates) process.stdout.write(prompt);
+  if (!json && !model.translates) print(prompt);
   const text = await told(model, { ...asked, prompt }, json);
-  if (json && !asked.signal?.aborted) process.stdout.write(`${JSON.stringify({ prompt, text })}\n`);
+  if (json && !asked.signal?.aborted) printJson({ prompt, text });
 };
 
 const withSampling = (command: Command): Command =>

@@ -4,7 +4,7 @@ import { Command, CommanderError } from "commander";
 import pc from "picocolors";
 import { exitCodeOf } from "./exit.ts";
 import { errorText, failureOf } from "./failure.ts";
-import { wantsColor } from "./terminal.ts";
+import { printJson, wantsColor } from "./terminal.ts";
 
 /** A verb adds itself to the program. */
 export type Verb = { readonly register: (command: Command) => void };
@@ -60,7 +60,7 @@ const build = async (argv: readonly string[]): Promise<Command> => {
 const report = (error: unknown, argv: readonly string[]): void => {
   const verbose = argv.includes("--verbose");
   const failure = failureOf(error, verbose, argv[0]);
-  if (argv.includes("--json")) process.stdout.write(`${JSON.stringify({ error: failure })}\n`);
+  if (argv.includes("--json")) printJson({ error: failure });
   // What is left of a progress line would stand before the message.
   else
     process.stderr.write(

@@ -55,7 +55,10 @@ export const interruptible = (): Interruptible => {
   let code: number | undefined;
   const onSignal = (signal: NodeJS.Signals, told = false): void => {
     const now = codes[signal as keyof typeof codes];
-    if (code !== undefined) return leave(signal);
+    if (code !== undefined) {
+      leave(signal);
+      return;
+    }
     code = now;
     if (!told) process.stderr.write(FINISHING);
     controller.abort(new Interrupted(now));

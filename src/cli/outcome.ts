@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Candidate } from "../recipes/optimize.ts";
 import type { Outcome } from "../recipes/quickstart.ts";
-import { escaped, table } from "./terminal.ts";
+import { escaped, print, printJson, table } from "./terminal.ts";
 
 const columns = [
   { title: "candidate", of: (c: Candidate) => c.name, align: "left" },
@@ -27,7 +27,7 @@ export const printOutcome = ({ optimized, delivered }: Outcome, json: boolean): 
   if (json) {
     const { chosen, met, rule, exceeded } = choice;
     const result = { path: delivered.path, chosen: chosen.name, met, rule, exceeded, candidates };
-    process.stdout.write(`${JSON.stringify({ ...result, parity: delivered.parity })}\n`);
+    printJson({ ...result, parity: delivered.parity });
     return;
   }
   const sample = delivered.samples.at(-1);
@@ -42,7 +42,7 @@ export const printOutcome = ({ optimized, delivered }: Outcome, json: boolean): 
     "",
     next(delivered.path),
   ];
-  process.stdout.write(`${lines.join("\n")}\n`);
+  print(`${lines.join("\n")}\n`);
 };
 
 /** The exit code of a budget that nothing meets: the nearest candidate was shipped. */

@@ -3,11 +3,12 @@ import type { Command } from "commander";
 import type { RecipeHooks } from "../recipes/hooks.ts";
 import type { RunOptions } from "../recipes/options.ts";
 import { configHash, resolveOptions } from "./config.ts";
+import { withoutEffect } from "./effects.ts";
 import { Interrupted } from "./exit.ts";
 import { flagsToConfig } from "./flags.ts";
 import { type HubFlags, hubOptions } from "./hub.ts";
 import { interruptible } from "./interrupt.ts";
-import { terminalUi } from "./terminal.ts";
+import { inLine, print, printJson, terminalUi } from "./terminal.ts";
 
 interface Common extends HubFlags {
   readonly config?: string;
@@ -29,16 +30,15 @@ const commandLine = (): string => ["npx anneal", ...process.argv.slice(2).map(qu
 const printConfig = async (options: RunOptions, json: boolean): Promise<void> => {
   const hash = configHash(options);
   const { stringify } = await import("yaml");
-  process.stdout.write(
-    json ? `${JSON.stringify({ hash, config: options })}\n` : `# hash ${hash}\n${stringify(options)}`,
-  );
+  if (json) printJson({ hash, config: options });
+  else print(`# hash ${hash}\n${stringify(options)}`);
 };
 
 const sayInterrupted = (command: Command, exitCode: number, json: boolean): void => {
   const resumes = command.options.some(({ long }) => long === "--resume");
   const next = resumes ? `; go on with: ${commandLine().replace(/ --resume\b/, "")} --resume` : "";
-  process.stderr.write(`interrupted${next}\n`);
-  if (json) process.stdout.write(`${JSON.stringify({ interrupted: true, exitCode })}\n`);
+  process.stderr.write(`interrupted${inLine(next)}\n`);
+  if (json) printJson({ interrupted: true, exitCode });
   process.exitCode = exitCode;
 };
 
@@ -53,7 +53,9 @@ export const runRecipe = async (
   const options = await resolveOptions({ ...file, sets: given.set ?? [], flags });
   const json = given.json ?? false;
   if (given.printConfig) return printConfig(options, json);
+  const lost = withoutEffect(options, flags, command.name());
   const ui = terminalUi({ quiet: given.quiet ?? false });
+  for (const text of lost) ui.warn(text);
   const interrupt = interruptible();
   const hooks = {
     ui,

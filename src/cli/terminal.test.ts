@@ -1,6 +1,8 @@
 import { stripVTControlCharacters } from "node:util";
+import pc from "picocolors";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { clock, escaped, table, terminalUi, wantsColor } from "./terminal.ts";
+import { errorText } from "./failure.ts";
+import { clock, escaped, print, printJson, table, terminalUi, wantsColor } from "./terminal.ts";
 
 const names = ["NO_COLOR", "FORCE_COLOR", "TERM"] as const;
 let saved: (string | undefined)[] = [];
@@ -51,6 +53,34 @@ describe("table", () => {
   test("no rows leave the title", () => {
     expect(table([], [{ title: "x", of: String }])).toBe("x");
   });
+});
+
+test("print escapes for a terminal alone, printJson always, within JSON", () => {
+  const hostile = "a\x1b[2J\u061c\u200f\x7f\x9b\r\n\tb";
+  const said = (isTTY: boolean, write: (to: { write(text: string): number; isTTY: boolean }) => void) => {
+    const texts: string[] = [];
+    write({ write: (text) => texts.push(text), isTTY });
+    return texts.join("");
+  };
+  expect(said(true, (to) => print(hostile, to))).toBe("a\\x1b[2J\\u061c\\u200f\\x7f\\x9b\\x0d\n\tb");
+  expect(said(false, (to) => print(hostile, to))).toBe(hostile);
+  for (const isTTY of [true, false]) {
+    const line = said(isTTY, (to) => printJson({ hostile }, to));
+    expect(JSON.parse(line)).toEqual({ hostile });
+    expect(line.trimEnd()).toMatch(/^[\x20-\x7e]+$/);
+  }
+});
+
+test("a message is one line, whatever a name in it holds", () => {
+  const to = stream(false);
+  const ui = terminalUi({ stream: to });
+  ui.line("a\nb");
+  ui.warn("c\x1b[2J\td");
+  expect(to.texts.join("")).toBe("  a\\nb\n  warning: c\\x1b[2J\\td\n");
+  const failure = { name: "DataError", message: "x\ny\u202e: is bad", hint: "did you mean \x9b?" };
+  expect(errorText(failure, pc.createColors(false))).toBe(
+    "error: x\\ny\\u202e: is bad\nhint: did you mean \\x9b?\n",
+  );
 });
 
 test("escaped shows what would move the cursor or turn the text round", () => {

@@ -7,17 +7,33 @@ const PLAIN_EVERY = 3000;
 const REDRAW_EVERY = 80;
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is made visible.
-const INVISIBLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const INVISIBLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 /** Foreign text with control and direction-changing characters made visible; line feeds and tabs stay. */
 export const escaped = (text: string): string =>
   text.replace(INVISIBLE, (c) => {
     const code = c.charCodeAt(0).toString(16);
-    return code.length > 2 ? `\\u${code}` : `\\x${code.padStart(2, "0")}`;
+    return code.length > 2 ? `\\u${code.padStart(4, "0")}` : `\\x${code.padStart(2, "0")}`;
   });
 
 /** Escaped text on one line. */
-const inLine = (text: string): string => escaped(text).replaceAll("\n", "\\n").replaceAll("\t", "\\t");
+export const inLine = (text: string): string => escaped(text).replaceAll("\n", "\\n").replaceAll("\t", "\\t");
+
+interface Stream {
+  write(text: string): unknown;
+  isTTY?: boolean;
+  columns?: number;
+}
+
+/** Writes text to stdout: escaped where a terminal reads it, else to the byte, as programs need it. */
+export const print = (text: string, stream: Stream = process.stdout): void =>
+  void stream.write(stream.isTTY === true ? escaped(text) : text);
+
+/** Writes one line of JSON to stdout, with what a terminal would obey as escapes of JSON's own. */
+export const printJson = (value: unknown, stream: Stream = process.stdout): void => {
+  const hex = (c: string): string => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  stream.write(`${JSON.stringify(value).replace(INVISIBLE, hex)}\n`);
+};
 
 /** Whether to colour: NO_COLOR, FORCE_COLOR and TERM=dumb decide before the terminal does. */
 export const wantsColor = (stream: { isTTY?: boolean }, flag?: boolean): boolean => {
@@ -44,7 +60,7 @@ const bar = (share: number): string => {
 
 export interface TerminalOptions {
   readonly quiet?: boolean;
-  readonly stream?: { write(text: string): unknown; isTTY?: boolean; columns?: number };
+  readonly stream?: Stream;
 }
 
 type Color = ReturnType<typeof pc.createColors>;
@@ -110,14 +126,14 @@ export const terminalUi = ({ quiet = false, stream = process.stderr }: TerminalO
       },
       done: (summary) => {
         const took = clock((performance.now() - start) / 1000);
-        write(`  ${color.green("✓")} ${escaped(summary ?? name)} ${color.dim(`(${took})`)}`);
+        write(`  ${color.green("✓")} ${inLine(summary ?? name)} ${color.dim(`(${took})`)}`);
       },
     };
   };
   return {
-    stage: (title) => write(`\n${color.bold(escaped(title))}`),
-    line: (text) => write(`  ${escaped(text)}`),
-    warn: (text) => write(color.yellow(`  warning: ${escaped(text)}`), true),
+    stage: (title) => write(`\n${color.bold(inLine(title))}`),
+    line: (text) => write(`  ${inLine(text)}`),
+    warn: (text) => write(color.yellow(`  warning: ${inLine(text)}`), true),
     task,
   };
 };

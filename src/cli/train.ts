@@ -4,6 +4,7 @@ import { trainModel } from "../recipes/train.ts";
 import { withFlags } from "./flags.ts";
 import { withHubFlags } from "./hub.ts";
 import { runRecipe } from "./run.ts";
+import { print, printJson } from "./terminal.ts";
 
 const examples = `
 Examples:
@@ -23,7 +24,8 @@ export const register = (command: Command): void => {
         if (trained === undefined) return;
         const { path } = trained;
         const next = `\nNext:\n  npx anneal optimize ${path} --max-mb 1\n  npx anneal generate ${path}\n`;
-        process.stdout.write(json ? `${JSON.stringify(trained)}\n` : `${path}\n${next}`);
+        if (json) printJson(trained);
+        else print(`${path}\n${next}`);
       }),
     );
 };

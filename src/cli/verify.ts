@@ -7,7 +7,7 @@ import { parityNotes, parityRows, parityTitles } from "../ship/verifyTable.ts";
 import { DataError } from "../util/errors.ts";
 import { numberFrom, withFlags } from "./flags.ts";
 import { runRecipe } from "./run.ts";
-import { table } from "./terminal.ts";
+import { print, printJson, table } from "./terminal.ts";
 
 const examples = `
 Targets: ${Object.entries(targets)
@@ -41,7 +41,7 @@ const linesOf = async (file: string): Promise<string[]> => {
   throw new DataError("has no prompts", { file, hint: "write one prompt a line" });
 };
 
-const print = (file: ParityFile): void => {
+const printParity = (file: ParityFile): void => {
   const columns = parityTitles.map((title, i) => ({
     title,
     of: (row: string[]) => row[i]!,
@@ -49,7 +49,7 @@ const print = (file: ParityFile): void => {
   }));
   const hints = Object.values(file.targets).flatMap(({ hint }) => (hint === undefined ? [] : [hint]));
   const lines = [table(parityRows(file), columns), "", ...parityNotes(file), ...new Set(hints)];
-  process.stdout.write(`${[...lines, "", ...failures(file)].join("\n").trimEnd()}\n`);
+  print(`${[...lines, "", ...failures(file)].join("\n").trimEnd()}\n`);
 };
 
 /** 1 where something fails, 4 where a target was asked for by name and is not there. */
@@ -81,8 +81,8 @@ export const register = (command: Command): void => {
           ...(signal === undefined ? {} : { signal }),
         };
         const file = await verifyFolder(dir, { ...options, count, seed, threads, timeoutSec }, ui);
-        if (json) process.stdout.write(`${JSON.stringify(file)}\n`);
-        else print(file);
+        if (json) printJson(file);
+        else printParity(file);
         const code = codeOf(file, options);
         if (code !== 0) process.exitCode = code;
       }),

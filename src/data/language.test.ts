@@ -1,6 +1,13 @@
 import { beforeAll, describe, expect, test } from "vitest";
+import { ConfigError } from "../util/errors.ts";
 import { judge } from "./filter.ts";
-import { type LanguageDetector, languages, loadLanguageDetector, looksLikeCode } from "./language.ts";
+import {
+  checkLanguage,
+  type LanguageDetector,
+  languages,
+  loadLanguageDetector,
+  looksLikeCode,
+} from "./language.ts";
 
 const texts: Record<string, string> = {
   en: "A young man in a blue shirt is standing on a ladder cleaning a window of the old house.",
@@ -61,4 +68,25 @@ describe("language", () => {
     expect(judge("x", options, { detector: () => ({ code: "de", confidence: 0.89 }) }).keep).toBe(true);
     expect(judge("x", options, { detector: () => ({ code: "de", confidence: 0.9 }) }).keep).toBe(false);
   });
+});
+
+test.each([
+  ["id", undefined],
+  ["klingon", undefined],
+  ["", undefined],
+  ["German", "de"],
+  ["eng", "en"],
+  ["en-GB", "en"],
+  ["FR", "fr"],
+])("a language %j is refused with the list, and with %j where that is what it means", (given, meant) => {
+  const attempt = () => checkLanguage({ keep: [given] });
+  expect(attempt).toThrow(ConfigError);
+  try {
+    attempt();
+  } catch (error) {
+    const { hint } = (error as ConfigError).details;
+    expect(hint).toContain(`known: ${languages.join(" ")}`);
+    if (meant === undefined) expect(hint).not.toContain("did you mean");
+    else expect(hint).toContain(`did you mean "${meant}"?`);
+  }
 });

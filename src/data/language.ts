@@ -5,7 +5,6 @@
  */
 import { ConfigError } from "../util/errors.ts";
 import { characterClass, DIGIT, LETTER, SPACE } from "./characters.ts";
-import { nameHint } from "./names.ts";
 
 export interface Language {
   /** ISO 639-1, or "unknown". */
@@ -102,6 +101,20 @@ export const loadLanguageDetector = async (): Promise<LanguageDetector> => {
   };
 };
 
+/** The code that another way to name a language means ("EN", "en-GB", "eng", "German"), then all codes. */
+const languageHint = (given: string): string => {
+  const names = new Intl.DisplayNames(["en"], { type: "language" });
+  const wanted = given.trim().toLowerCase();
+  let code: string | undefined = languages.find((each) => names.of(each)?.toLowerCase() === wanted);
+  try {
+    code ??= new Intl.Locale(given.trim()).language;
+  } catch {
+    // Not a code of any language.
+  }
+  const guess = code !== undefined && languages.includes(code) ? `did you mean "${code}"? ` : "";
+  return `${guess}known: ${languages.join(" ")}`;
+};
+
 /** Checks the options; throws a ConfigError for an unknown language or a confidence outside of 0 to 1. */
 export const checkLanguage = ({ keep, minConfidence = 0.5 }: LanguageOptions): void => {
   if (!Array.isArray(keep) || keep.length === 0) {
@@ -109,9 +122,9 @@ export const checkLanguage = ({ keep, minConfidence = 0.5 }: LanguageOptions): v
   }
   for (const code of keep) {
     if (languages.includes(code)) continue;
-    throw new ConfigError(`there is no language "${code}"`, {
+    throw new ConfigError(`no language "${code}" can be told apart`, {
       field: "filter.language.keep",
-      hint: nameHint(code, languages),
+      hint: languageHint(code),
     });
   }
   if (!(minConfidence >= 0 && minConfidence <= 1)) {

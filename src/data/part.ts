@@ -35,6 +35,8 @@ export interface Dropped {
 export type MakeSpool = (lanes: number) => Spool;
 
 export interface MergeHooks {
+  /** The fields that were to name each record's source and group. */
+  readonly labels?: { readonly source?: string; readonly group?: string };
   readonly spool: MakeSpool;
   /** Texts that the selection is to be like. */
   readonly target?: readonly string[];

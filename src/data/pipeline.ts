@@ -3,6 +3,7 @@
  * merge takes all parts in their order, drops what repeats, and splits. In memory or over files, in one shard
  * or many, the stages, their order and their results are the same.
  */
+import { defined } from "../util/defined.ts";
 import { DataError } from "../util/errors.ts";
 import { bandSigner } from "./bandSigner.ts";
 import { type Mixed, mixOf, type SelectionFigures, selectLike, UNNAMED } from "./choose.ts";
@@ -11,6 +12,7 @@ import { byteCount, type DataReport, type Document, type StageReport } from "./d
 import { keyWriter } from "./documentKeys.ts";
 import { type ClusterSizes, clusterSummary, type Duplicates, findDuplicates } from "./duplicates.ts";
 import type { FilterParts } from "./filter.ts";
+import { lossHint, lossText } from "./losses.ts";
 import { mergedReports } from "./mergedReports.ts";
 import type { MixPlan } from "./mix.ts";
 import type { MergeHooks, Part, Placed, Spool } from "./part.ts";
@@ -61,10 +63,32 @@ export const memorySpool = (lanes: number): Spool => {
 
 const noneLeft = (stages: readonly StageReport[]): DataError => {
   const docsIn = stages[0]?.docsIn ?? 0;
-  return new DataError(
-    docsIn === 0 ? "there are no documents" : `none of ${docsIn} documents has any text left`,
-  );
+  if (docsIn === 0) return new DataError("there are no documents");
+  const text = `none of ${docsIn} documents has any text left${lossText(stages)}`;
+  return new DataError(text, defined({ hint: lossHint(stages) }));
 };
+
+/** Documents of which one has a label; throws DataError at the end for a label that none has. */
+async function* labelled(
+  documents: AsyncIterable<Placed>,
+  fields: MergeHooks["labels"] = {},
+): AsyncGenerator<Placed> {
+  const missing = new Set((["source", "group"] as const).filter((label) => fields[label] !== undefined));
+  let count = 0;
+  for await (const doc of documents) {
+    count++;
+    for (const label of missing) if (doc[label] !== undefined) missing.delete(label);
+    yield doc;
+  }
+  const [label] = count === 0 ? [] : missing;
+  if (label === undefined) return;
+  throw new DataError(
+    `no record has a value in the field "${fields[label]}", which is to name its ${label}`,
+    {
+      hint: `name a field that records have with --${label}-field, or leave it out`,
+    },
+  );
+}
 
 /** Puts documents into their lanes; notes their sizes, and which of them a group keeps together. */
 const spoolAll = async (
@@ -110,7 +134,7 @@ export const mergeParts = async (
   const near = settings.near !== "off";
   const told = { stages: sharedStages(settings), near, hooks };
   const whole = await distinctDocuments(parts, duplicates, told);
-  await spoolAll(whole.documents, spool, { lanes, order, bytes, sets });
+  await spoolAll(labelled(whole.documents, hooks.labels), spool, { lanes, order, bytes, sets });
   const stages = [...single, ...whole.reports()];
   if (bytes.every((size) => size === 0)) throw noneLeft(stages);
   const inOrder = () => ordered(spool, lanes, order);
@@ -122,7 +146,7 @@ export const mergeParts = async (
   const units = Int32Array.from(bytes, (_, i) => sets.find(i));
   const keys = Uint32Array.from(bytes, (_, i) => hashes[4 * i]!);
   const shares = { validation: settings.validationShare, test: settings.testShare };
-  const places = splitOf({ keys, bytes, units }, shares, settings.seed);
+  const places = splitOf({ keys, bytes, units, stages }, shares, settings.seed);
   const mixed =
     settings.mix === undefined ? undefined : await mixOver(inOrder(), places, bytes, settings.mix);
   return {

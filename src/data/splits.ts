@@ -5,6 +5,8 @@
  */
 import { ConfigError, DataError } from "../util/errors.ts";
 import { rng } from "../util/rng.ts";
+import type { StageReport } from "./document.ts";
+import { lossHint, lossText } from "./losses.ts";
 
 export const TRAIN = 0;
 export const VALIDATION = 1;
@@ -40,6 +42,8 @@ export interface SplitTable {
   readonly bytes: Uint32Array;
   /** The index of a document of the same unit, the same for all of the unit. [n] */
   readonly units: Int32Array;
+  /** What the documents went through, told where too few are left. */
+  readonly stages?: readonly StageReport[];
 }
 
 interface Unit {
@@ -98,14 +102,15 @@ const checkShares = ({ validation, test }: SplitShares): void => {
 
 /** The part of each document. Throws DataError where there are too few units for the parts. */
 export const splitOf = (table: SplitTable, shares: SplitShares, seed: number): Uint8Array => {
+  const { stages = [] } = table;
   checkShares(shares);
   const order = unitsOf(table, saltOf(seed, "split"));
   const parts = shares.test > 0 ? 3 : 2;
   if (order.length < parts) {
     const needs = parts === 3 ? "training, validation and test" : "training and held-out";
     const left = order.length === 1 ? "1 document" : `${order.length} documents`;
-    throw new DataError(`${left} left: ${needs} text need one each`, {
-      hint: "give more files, or one of more than 16 KB, which is cut at blank lines",
+    throw new DataError(`${left} left: ${needs} text need one each${lossText(stages)}`, {
+      hint: lossHint(stages) ?? "give more files, or one of more than 16 KB, which is cut at blank lines",
     });
   }
   const total = order.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -16,14 +16,14 @@ export { MARKER } from "./marker.ts";
 export type Chunks = Iterable<Uint8Array>;
 
 const hints: Readonly<Record<string, string>> = {
-  ENOSPC: "the disk is full: make room, then go on with --resume",
-  EDQUOT: "the disk quota is used up: make room, then go on with --resume",
+  ENOSPC: "the disk is full: make room, then run it again; training goes on with --resume",
+  EDQUOT: "the disk quota is used up: make room, then run it again; training goes on with --resume",
   EROFS: "the place is read-only: choose another with --out",
   EACCES: "there is no permission to write there: choose another place with --out",
   EPERM: "there is no permission to write there: choose another place with --out",
   ENOTDIR: "a part of the path is a file: choose another place with --out",
   EEXIST: "a file stands where a folder is needed: choose another place with --out",
-  EIO: "the disk or its connection fails: check it, then go on with --resume",
+  EIO: "the disk or its connection fails: check it, then run it again; training goes on with --resume",
   EMFILE: "too many files are open: raise ulimit -n",
   ENFILE: "too many files are open on this machine: end other programs",
   ENOENT: "no folder can be made there: choose another place with --out",

@@ -30,7 +30,7 @@ import type { BatchSource } from "../train/loop.ts";
 import type { Windows } from "../train/validate.ts";
 import { ConfigError, type DataError } from "../util/errors.ts";
 import { prepareData } from "./data.ts";
-import { inputsOf, partSettings, pipelineSettings, targetTexts } from "./dataInputs.ts";
+import { inputsOf, labelFields, partSettings, pipelineSettings, targetTexts } from "./dataInputs.ts";
 import { learnTokenizer } from "./dataOutput.ts";
 import { describeEvaluation, describeStages } from "./dataStages.ts";
 import type { RecipeHooks } from "./hooks.ts";
@@ -119,6 +119,7 @@ const inMemory = async (
   const target = await targetTexts(options);
   const merged = await mergeParts(parts, pipelineSettings(options), {
     spool: memorySpool,
+    labels: labelFields(options),
     ...(target === undefined ? {} : { target }),
   });
   describeStages(merged.report, hooks.ui);

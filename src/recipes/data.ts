@@ -20,7 +20,7 @@ import { dataReportHtml } from "../ship/dataReport.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
 import { DataError } from "../util/errors.ts";
 import { type DataFolder, inDataFolder, publish } from "./dataFolder.ts";
-import { pipelineSettings, targetTexts } from "./dataInputs.ts";
+import { labelFields, pipelineSettings, targetTexts } from "./dataInputs.ts";
 import { learnTokenizer, writeDocuments, writeJson, writeTokens } from "./dataOutput.ts";
 import { dropExamples, type OutputWatch, outputWatch, pipelineReport } from "./dataReport.ts";
 import { makeShard, readShards, type Shard, threadsOf } from "./dataShards.ts";
@@ -106,6 +106,7 @@ const mergeInto = async (
   try {
     const merged = await mergeParts(parts, pipelineSettings(options), {
       ...(target === undefined ? {} : { target }),
+      labels: labelFields(options),
       spool: fileSpool(join(next, "spool")),
       onDropped: (row, text) => {
         examples.see(row, text);

@@ -4,6 +4,7 @@ import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fieldPolicy } from "../data/fields.ts";
 import type { FilterOptions } from "../data/filter.ts";
+import type { MergeHooks } from "../data/part.ts";
 import { type PresetName, resolveRules } from "../data/rules.ts";
 import type { MixSettings, PipelineSettings } from "../data/stages.ts";
 import { encodingNamed } from "../node/charset.ts";
@@ -141,6 +142,10 @@ export const partSettings = async (
   const read = { ...readOptions(options), ...(files.length === 1 ? { wholeBytes: 0 } : {}) };
   return { pipeline: pipelineSettings(options), read, evaluation };
 };
+
+/** The fields that name sources and groups, for the merge, which knows whether any record has them. */
+export const labelFields = ({ data }: RunOptions): NonNullable<MergeHooks["labels"]> =>
+  defined({ source: data.sourceField, group: data.groupField });
 
 /** UTF-16 units of a target that are held: more changes its n-grams little. */
 const TARGET = 2 ** 26;

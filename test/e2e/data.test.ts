@@ -230,6 +230,29 @@ describe("splits", () => {
   });
 });
 
+describe("flags and fields that do nothing", () => {
+  it.each([
+    [["--near", "off", "--keep", "longest"], 2, /near-duplicates are not looked for/],
+    [["--gzip"], 2, /--format jsonl/],
+    [["--group-field", "usr"], 3, /"usr", which is to name its group.*--group-field/s],
+    [["--source-field", "usr"], 3, /"usr", which is to name its source/],
+    [["--languages", "id"], 2, /known: am ar/],
+    [
+      ["--threshold", "gopher.minWords=9999"],
+      3,
+      /filters dropped \d+ of \d+: \d+ by gopher.minWords, such as/,
+    ],
+  ])("%j end the run", async (flags, code, says) => {
+    const args = ["data", data, "--out", join(dir, "nothing"), ...vocab, ...flags, "--quiet"];
+    expect(await anneal(args)).toMatchObject({ code, stderr: expect.stringMatching(says) });
+  });
+
+  it("a merge takes no options but its shards'", async () => {
+    const ended = await anneal(["data", "merge", join(dir, "one"), "--near", "off"]);
+    expect(ended).toMatchObject({ code: 2, stderr: expect.stringContaining("merge takes one folder") });
+  });
+});
+
 describe("selection and decontamination", () => {
   /** Text about the sea among text about nothing. */
   const sea = "the ship on the grey sea under a cold wind with its old captain and the long slow waves";
