@@ -31,6 +31,7 @@ interface Given {
   readonly beams?: number;
   readonly greedy?: boolean;
   readonly dtype?: string;
+  readonly specialTokens?: boolean;
 }
 
 const stdin = async (): Promise<string> => {
@@ -97,6 +98,7 @@ export const register = (command: Command): void => {
   command
     .argument("<model>", "a model's folder, or a model of the Hub as org/name")
     .option("-p, --prompt <text>", "what to continue, ask or translate; - reads it from stdin")
+    .option("--special-tokens", "read special tokens that a decoder's prompt names as such")
     .option("--chat", "answer with the model's chat template: the prompt, else each line of stdin")
     .option("--system <text>", "the chat's system message")
     .option("--dtype <dtype>", "fp32, fp16, q8, int8, uint8, q4 or q4f16 (default: the folder's)");
@@ -104,12 +106,12 @@ export const register = (command: Command): void => {
     .addHelpText("after", examples)
     .action((ref: string, given: Given) =>
       runRecipe(command, async ({ seed, threads }, { hub, signal, ui }, json) => {
-        const { maxTokens, topK, topP, minP, repetitionPenalty, stop, dtype } = given;
+        const { maxTokens, topK, topP, minP, repetitionPenalty, stop, dtype, specialTokens } = given;
         const temperature = given.greedy ? 0 : given.temperature;
         const beams = given.beams ?? (given.greedy ? 1 : undefined);
         const model = await textModel(ref, { threads, warn: ui.warn, ...defined({ dtype, hub }) });
         const sampling = { temperature, topK, topP, minP, repetitionPenalty };
-        const asked = { seed, ...defined({ ...sampling, maxTokens, stop, beams, signal }) };
+        const asked = { seed, ...defined({ ...sampling, maxTokens, stop, beams, signal, specialTokens }) };
         try {
           await (given.chat ? chat : continuation)(model, given, asked, json);
         } finally {

@@ -118,7 +118,9 @@ export const readTokenizer = async (dir: string): Promise<Tokenizer> => {
   try {
     const config = await settingsOf(dir);
     const json = await readJsonIfThere(dir, "tokenizer.json");
-    return json === undefined ? await older(dir, config) : loadTokenizer(json, config);
+    if (json === undefined) return await older(dir, config);
+    const { model_type: modelType } = await fieldsIn(dir, "config.json");
+    return loadTokenizer(json, config, typeof modelType === "string" ? { modelType } : {});
   } catch (error) {
     throw inFolder(dir, error);
   }

@@ -11,6 +11,11 @@ export interface TextOptions
   extends Pick<SampleOptions, "temperature" | "topK" | "topP" | "minP" | "repetitionPenalty"> {
   /** What to continue or, for sequence-to-sequence, the source. */
   readonly prompt?: string;
+  /**
+   * Special tokens that a decoder's prompt names (marks of fill-in-the-middle, of a chat written by hand) are
+   * read as such; otherwise they are text. In a sequence-to-sequence source they always are (`>>fra<<`).
+   */
+  readonly specialTokens?: boolean;
   /** A chat instead: written as the model's own template says. */
   readonly messages?: readonly ChatMessage[];
   readonly maxTokens?: number;

@@ -29,7 +29,7 @@ const promptIds = async (given: TextOptions, opened: Opened): Promise<Uint32Arra
     const text = await renderChat(template, messages, { addGenerationPrompt: true, specials });
     return tokenizer.encode(text, { special: true });
   }
-  const ids = tokenizer.encode(prompt, { template: true });
+  const ids = tokenizer.encode(prompt, { template: true, special: given.specialTokens ?? false });
   return ids.length > 0 ? ids : Uint32Array.of(tokenizer.specials.bos ?? tokenizer.eos);
 };
 
@@ -39,13 +39,16 @@ const decoderRun = (decoder: Decoder, opened: Opened): Run =>
   async function* run(given) {
     const { tokenizer } = opened;
     const prompt = await promptIds(given, opened);
+    // An answer in a chat stands alone; what continues a prompt begins with its space.
+    const before = given.messages === undefined ? prompt : [];
     const { beams, eos, ...settings } = decodingOf(given, opened, prompt.length);
     if (beams > 1) {
       const [best] = await generateBeams(decoder, prompt, { ...settings, eos, beams });
-      yield tokenizer.decode(best!.ids);
+      const stream = tokenizer.streamDecoder(before);
+      yield best!.ids.map((id) => stream.push(id)).join("") + stream.end();
       return;
     }
-    const stream = tokenizer.streamDecoder();
+    const stream = tokenizer.streamDecoder(before);
     for await (const id of generate(decoder, prompt, { ...settings, stopIds: eos, keepStop: true })) {
       yield stream.push(id);
     }
@@ -56,7 +59,7 @@ const seq2seqRun = (model: Seq2SeqDecoder, opened: Opened, pad: number): Run =>
   async function* run(given) {
     const { tokenizer, generation } = opened;
     if (given.messages !== undefined) throw new ConfigError("is no model for chats", { file: opened.dir });
-    const source = tokenizer.encode(given.prompt ?? "", { template: true });
+    const source = tokenizer.encode(given.prompt ?? "", { template: true, special: true });
     const { beams, maxTokens: asked, ...settings } = decodingOf(given, opened, 1);
     const rows = await model.encode([source], beams);
     const maxTokens = Math.min(asked, model.shape.positions);

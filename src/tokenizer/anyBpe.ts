@@ -47,11 +47,15 @@ const mergesById = (model: Fields, ids: ReadonlyMap<string, number>, prefix: str
   return pairTable([...merges.values()]);
 };
 
-/** Id of the model's unknown token; undefined where it names none. Throws FormatError where it is absent. */
-export const unknownOf = (model: Fields, ids: ReadonlyMap<string, number>): number | undefined => {
+/**
+ * Finds the id of the model's unknown token; undefined where it names none. Throws FormatError, when a text
+ * needs it, where the vocabulary lacks it.
+ */
+export const unknownOf = (model: Fields, ids: ReadonlyMap<string, number>): (() => number | undefined) => {
   const { unk_token: token } = model;
-  if (token === undefined || token === null) return undefined;
-  return ids.get(String(token)) ?? refuse(`has no token for unk_token ${show(token)}`);
+  if (token === undefined || token === null) return () => undefined;
+  const id = ids.get(String(token));
+  return () => id ?? refuse(`has no token for unk_token ${show(token)}, which a text needs`);
 };
 
 const text = (value: Json | undefined): string => (typeof value === "string" ? value : "");
@@ -75,7 +79,10 @@ const symbolsOf = (model: Fields, ids: ModelIds, prefix: string) => {
       const found = ids.text.get(symbol);
       const known = found === undefined ? fallback(symbol) : [found];
       if (known !== undefined) for (const id of known) out.push(id);
-      else if (unknown !== undefined && !(afterUnknown && model.fuse_unk === true)) out.push(unknown);
+      else if (!(afterUnknown && model.fuse_unk === true)) {
+        const id = unknown();
+        if (id !== undefined) out.push(id);
+      }
       afterUnknown = known === undefined;
       i += char.length;
     }

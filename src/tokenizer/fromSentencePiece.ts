@@ -145,6 +145,18 @@ const xlmRoberta = (vocab: Vocab): Family => {
   };
 };
 
+/** Pegasus: ids after 103 tokens of its own. https://github.com/google-research/pegasus */
+const pegasus = (vocab: Vocab): Family => {
+  const masks = ["<mask_1>", "<mask_2>", ...Array.from({ length: 101 }, (_, i) => `<unk_${i + 2}>`)];
+  const first = ["<pad>", "</s>", ...masks];
+  return {
+    vocab: [...first.map((token) => [token, 0] as const), ...vocab.slice(2)],
+    around: [T5[0]!, T5[1]!],
+    words: true,
+    specials: first,
+  };
+};
+
 const plainFamily = (vocab: Vocab, { config, modelType = "" }: OlderOptions): Family => {
   const has = (token: string): boolean => vocab.some(([known]) => known === token);
   const name = (role: string, usual: string): string => contentOf(config[`${role}_token`]) ?? usual;
@@ -177,6 +189,14 @@ const familyOf = (model: SentencePieceModel, options: OlderOptions, file: string
   }
   if (/^(?:mt5|umt5|t5|byt5|longt5)/i.test(name)) return t5(vocab, options.config);
   if (/^xlm-?_?roberta/i.test(name)) return xlmRoberta(vocab);
+  if (/^(?:big_?bird_?)?pegasus/i.test(name)) {
+    const starts = ["<pad>", "</s>", "<unk>"].every((token, id) => vocab[id]?.[0] === token);
+    if (starts && options.config.offset === undefined) return pegasus(vocab);
+    throw new FormatError("has other first pieces or another offset than Pegasus has", {
+      file,
+      hint: SAVE_HINT,
+    });
+  }
   return plainFamily(vocab, options);
 };
 
@@ -226,7 +246,7 @@ export const fromSentencePiece = (model: SentencePieceModel, options: OlderOptio
   });
 };
 
-/** Score of a token that only the other language's model has: taken where nothing else can be. */
+/** Score of a token that is no piece: readers that know nothing of it take it where nothing else can be. */
 const FOREIGN = -10_000;
 
 /**
@@ -235,7 +255,8 @@ const FOREIGN = -10_000;
  */
 export const fromMarian = (model: SentencePieceModel, vocab: Fields, options: OlderOptions): Json => {
   const file = "vocab.json";
-  const scores = new Map(model.pieces.map(({ piece, score }) => [piece, score]));
+  const cut = model.pieces.filter(({ type }) => type === "normal" || type === "user");
+  const scores = new Map(cut.map(({ piece, score }) => [piece, score]));
   const tokens: string[] = [];
   for (const [token, id] of Object.entries(vocab)) tokens[checkId(token, id)] = token;
   for (let id = 0; id < tokens.length; id++)
@@ -255,10 +276,17 @@ export const fromMarian = (model: SentencePieceModel, vocab: Fields, options: Ol
     pre_tokenizer: cutterOf(model, true),
     post_processor: around,
     decoder: decoderOf(model),
-    model: unigramModel(
-      tokens.map((token) => [token, scores.get(token) ?? FOREIGN]),
-      ids.get("<unk>")!,
-      false,
-    ),
+    model: {
+      ...(unigramModel(
+        tokens.map((token) => [token, scores.get(token) ?? FOREIGN]),
+        ids.get("<unk>")!,
+        false,
+      ) as Fields),
+      // A text is cut by the model's pieces, also by those that have no id.
+      pieces: {
+        without_id: cut.filter(({ piece }) => !ids.has(piece)).map(({ piece, score }) => [piece, score]),
+        not_cut: tokens.filter((token) => !scores.has(token)),
+      },
+    },
   });
 };

@@ -15,13 +15,16 @@ export type PlainEncoder = (text: string, out: IdBuffer, special: boolean) => vo
 const added = (parts: readonly TemplatePart[]): number =>
   parts.reduce((sum, { ids }) => sum + (typeof ids === "string" ? 0 : ids.length), 0);
 
-/** How many ids each text keeps, so that all are at most `room`: the longer one is cut first. */
+/**
+ * How many ids each text keeps, so that all are at most `room`: the longer one is cut first, and of an odd
+ * room it keeps one more. Of two of one length the second is the longer, as in the Rust library.
+ */
 const lengthsWithin = (a: number, b: number, room: number): [number, number] => {
   if (a + b <= room) return [a, b];
   const half = Math.floor(room / 2);
   if (a <= half) return [a, room - a];
   if (b <= half) return [room - b, b];
-  return [room - half, half];
+  return a > b ? [room - half, half] : [half, room - half];
 };
 
 /** `encode`, `encodeInto` and `encodeInputs` of a tokenizer. */

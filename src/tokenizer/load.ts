@@ -5,6 +5,7 @@ import { mergesOf } from "./anyBpe.ts";
 import { byteLevelTokenizer } from "./byteLevelTokenizer.ts";
 import { CHAR_SPECIALS, charTokenizerOf } from "./char.ts";
 import { type Fields, object, refuse } from "./json.ts";
+import { withConfig } from "./overrides.ts";
 import { pipelineTokenizer } from "./pipeline.ts";
 import { templateOf } from "./postProcessor.ts";
 import { checkDecoder, normalizerOf, preTokenizerOf } from "./preTokenizer.ts";
@@ -81,7 +82,7 @@ const byteLevel = (root: Fields, config: Fields): Tokenizer => {
     ...(normalize === undefined ? {} : { normalize }),
     ignoreMerges: model.ignore_merges === true,
     files: { tokenizer: root, config },
-    template: templateOf(root.post_processor),
+    template: templateOf(root.post_processor, tokens.length),
     roles,
   });
 };
@@ -90,20 +91,31 @@ const byteLevel = (root: Fields, config: Fields): Tokenizer => {
 const ownChar = (root: Fields, model: Fields): Tokenizer | undefined => {
   const { vocab } = model;
   if (typeof vocab !== "object" || vocab === null || Array.isArray(vocab)) return undefined;
+  const entries = Object.entries(vocab as Fields);
   const tokens: string[] = [];
-  for (const [token, id] of Object.entries(vocab as Fields)) if (typeof id === "number") tokens[id] = token;
+  // Ids without holes: a hole may be of any size.
+  for (const [token, id] of entries) {
+    if (typeof id !== "number" || !Number.isInteger(id) || id < 0 || id >= entries.length) return undefined;
+    tokens[id] = token;
+  }
   return isChar(root, model, tokens) ? charTokenizerOf(tokens.slice(CHAR_SPECIALS.length)) : undefined;
 };
+
+export interface LoadOptions {
+  /** `model_type` of the config.json beside, which says the class where tokenizer_config.json does not. */
+  readonly modelType?: string;
+}
 
 /**
  * The tokenizer that a tokenizer.json (and tokenizer_config.json) describes. Special tokens around a text are
  * put where `encode` is asked for the `template`. Throws FormatError, naming the part, where it is malformed.
  */
-export const loadTokenizer = (json: Json, config: Json = {}): Tokenizer => {
-  const root = object(json, "tokenizer");
-  const own = ownChar(root, object(root.model, "model"));
+export const loadTokenizer = (json: Json, config: Json = {}, options: LoadOptions = {}): Tokenizer => {
+  const given = object(json, "tokenizer");
+  const own = ownChar(given, object(given.model, "model"));
   if (own !== undefined) return own;
   const settings = object(config, "tokenizer_config");
+  const root = withConfig(given, settings, options.modelType);
   try {
     return byteLevel(root, settings);
   } catch (error) {

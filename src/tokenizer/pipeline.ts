@@ -5,7 +5,6 @@
  * reads characters beyond the first plane by halves, so that ids differ from those that a model was trained
  * on.
  */
-import { ConfigError } from "../util/errors.ts";
 import { type AddedToken, addedTokensOf, checkId, partsOf } from "./addedTokens.ts";
 import { bpeEncoder, type ModelIds, type PieceEncoder } from "./anyBpe.ts";
 import { tokenBytes } from "./byteLevel.ts";
@@ -16,7 +15,7 @@ import { anyNormalizer } from "./normalizer.ts";
 import { piecesOf } from "./pieces.ts";
 import { templateOf } from "./postProcessor.ts";
 import { endOf, specialIds } from "./specials.ts";
-import type { StreamDecoder, Tokenizer } from "./tokenizer.ts";
+import { checkedId, type StreamDecoder, type Tokenizer } from "./tokenizer.ts";
 import { unigramEncoder, unigramVocab } from "./unigram.ts";
 import { wordLevelEncoder, wordPieceEncoder } from "./wordPiece.ts";
 
@@ -102,15 +101,21 @@ const streamOf =
   (
     decoder: TokenDecoder,
     decode: Tokenizer["decode"],
-    isSpecial: (id: number) => boolean,
+    isText: (id: number) => boolean,
     isByte: (id: number) => boolean,
   ) =>
-  (): StreamDecoder => {
-    let held: number[] = [];
-    let shown = "";
+  (prompt: ArrayLike<number> = []): StreamDecoder => {
+    const before = Array.from(prompt).filter(isText);
+    let held = before.slice(
+      Math.max(
+        0,
+        before.findLastIndex((id) => !isByte(id)),
+      ),
+    );
+    let shown = decode(held);
     return {
       push: (id) => {
-        if (isSpecial(id)) return "";
+        if (!isText(id)) return "";
         held.push(id);
         if (decoder.trims || isByte(id)) return "";
         const text = decode(held);
@@ -131,29 +136,26 @@ const streamOf =
 
 const decodingOf = (decoder: TokenDecoder, tokens: readonly string[], specials: ReadonlySet<number>) => {
   const utf8 = new TextEncoder();
-  const tokenOf = (id: number): string => {
-    const token = tokens[id];
-    if (token !== undefined) return token;
-    throw new ConfigError(`the vocabulary of ${tokens.length} tokens has no id ${id}`);
-  };
+  const tokenOf = (id: number): string | undefined => tokens[checkedId(id)];
   const decode: Tokenizer["decode"] = (ids, { keepSpecial = false } = {}) => {
-    const kept = Array.from(ids, tokenOf).filter((_, i) => keepSpecial || !specials.has(ids[i]!));
-    return decoder.text(kept);
+    const kept = Array.from(ids, (id) => (keepSpecial || !specials.has(id) ? tokenOf(id) : undefined));
+    return decoder.text(kept.filter((token) => token !== undefined));
   };
   const bytesOf = (id: number): Uint8Array => {
     const token = tokenOf(id);
-    if (specials.has(id)) return new Uint8Array(0);
+    if (token === undefined || specials.has(id)) return new Uint8Array(0);
     const byte = decoder.byteFallback ? byteOf(token) : undefined;
     if (byte !== undefined) return Uint8Array.of(byte);
     const own = decoder.byteLevel ? tokenBytes(token) : undefined;
     return own ?? utf8.encode(decoder.text(["a", token]).slice(decoder.text(["a"]).length));
   };
-  const isByte = (id: number): boolean => decoder.byteFallback && byteOf(tokenOf(id)) !== undefined;
+  const isByte = (id: number): boolean => decoder.byteFallback && byteOf(tokens[id] ?? "") !== undefined;
+  const isText = (id: number): boolean => tokenOf(id) !== undefined && !specials.has(id);
   return {
     decode,
     bytesOf,
     decodeBytes: (ids: ArrayLike<number>) => utf8.encode(decode(ids)),
-    streamDecoder: streamOf(decoder, decode, (id) => tokenOf(id) !== "" && specials.has(id), isByte),
+    streamDecoder: streamOf(decoder, decode, isText, isByte),
   };
 };
 
@@ -176,7 +178,9 @@ export const pipelineTokenizer = (root: Fields, config: Fields): Tokenizer => {
   return {
     kind,
     vocabSize: tokens.length,
-    eos: endOf(roles, specials[0]?.id),
+    get eos() {
+      return endOf(roles, specials[0]?.id);
+    },
     specials: roles,
     idOf: (token) => all.get(token),
     files: ({ modelMaxLength } = {}) => ({
@@ -185,7 +189,7 @@ export const pipelineTokenizer = (root: Fields, config: Fields): Tokenizer => {
     }),
     ...encoding(
       plainEncoder(root, added, encoderOf(model, { all: ids, text: textIds(ids, specials) })),
-      templateOf(root.post_processor),
+      templateOf(root.post_processor, tokens.length),
     ),
     ...decodingOf(decoder, tokens, new Set(specials.map(({ id }) => id))),
   };

@@ -67,13 +67,24 @@ const kinds: ReadonlyMap<string, (step: Fields) => InputTemplate> = new Map([
   ["RobertaProcessing", (step: Fields) => around(step, 0, 2)],
 ]);
 
-/** The template of a `post_processor`. Throws FormatError for other kinds, and for two at once. */
-export const templateOf = (value: Json | undefined): InputTemplate => {
+/** `template`, whose ids are below `size`. Throws FormatError. */
+const within = (template: InputTemplate, size: number): InputTemplate => {
+  for (const { ids } of [...template.single, ...template.pair])
+    for (const id of typeof ids === "string" ? [] : ids)
+      if (id >= size) refuse(`has a post-processor with the id ${id}, which the vocabulary of ${size} lacks`);
+  return template;
+};
+
+/**
+ * The template of a `post_processor` for a vocabulary of `size` ids. Throws FormatError for other kinds,
+ * for two at once, and for ids that the vocabulary lacks.
+ */
+export const templateOf = (value: Json | undefined, size = 0): InputTemplate => {
   const steps = stepsOf(value, "processors").filter(({ type }) => type !== "ByteLevel");
   if (steps.length === 0) return bare;
   const [step, ...more] = steps;
   const make = kinds.get(String(step!.type));
   if (make === undefined || more.length > 0)
     return refuse(`has a post-processor of type ${steps.map(({ type }) => show(type)).join(" and ")}`);
-  return make(step!);
+  return within(make(step!), size);
 };

@@ -84,5 +84,7 @@ test("what cannot be done is said", () => {
   expect(() => trainBpe(texts, { vocab: 200 })).toThrow(/at least 257/);
   expect(() => trainBpe([], { vocab: 300 })).toThrow(/no text/);
   expect(() => loadTokenizer({ model: { type: "Unigram" } })).toThrow(/model.vocab/);
-  expect(() => loadTokenizer({ model: { type: "BPE", vocab: { a: 1 }, merges: [] } })).toThrow(/ends a text/);
+  expect(() => loadTokenizer({ model: { type: "BPE", vocab: { a: 1 }, merges: [] } }).eos).toThrow(
+    /ends a text/,
+  );
 });

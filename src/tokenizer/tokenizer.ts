@@ -65,7 +65,7 @@ export interface Tokenizer {
   readonly vocabSize: number;
   /**
    * Id of the token that ends a text; where there is none (BERT), of what separates texts, else of padding,
-   * else of the first special token. `specials.eos` is absent then.
+   * else of the first special token. `specials.eos` is absent then. Throws FormatError where no token can.
    */
   readonly eos: number;
   readonly specials: SpecialIds;
@@ -77,16 +77,17 @@ export interface Tokenizer {
   /** One or two texts as an encoder model reads them. Throws ConfigError where `maxLength` is too small. */
   encodeInputs(text: string, options?: InputOptions): TokenInputs;
   /**
-   * The text of ids; special tokens are left out unless told. Throws ConfigError for an id that does not
-   * exist.
+   * The text of ids; special tokens are left out unless told. An id beyond the vocabulary has no text: models
+   * have rows that no token has. Throws ConfigError for what is no id.
    */
   decode(ids: ArrayLike<number>, options?: { readonly keepSpecial?: boolean }): string;
   /** The bytes that `decode` makes its text of; special tokens have none. */
   decodeBytes(ids: ArrayLike<number>): Uint8Array;
-  /** UTF-8 bytes of one token; none for special ones. */
+  /** UTF-8 bytes of one token; none for special ones and for those of no token. */
   bytesOf(id: number): Uint8Array;
   idOf(token: string): number | undefined;
-  streamDecoder(): StreamDecoder;
+  /** Decodes id by id what stands behind `prompt`: a space between the two is the first token's. */
+  streamDecoder(prompt?: ArrayLike<number>): StreamDecoder;
   files(options?: FilesOptions): TokenizerFiles;
 }
 
@@ -99,18 +100,21 @@ export const tokenSplitter = (tokens: readonly string[]): ((text: string) => str
   return (text) => text.split(pattern);
 };
 
+const NO_BYTES = new Uint8Array(0);
+
+/** `id`, which may be one of no token, but is an id. Throws ConfigError. */
+export const checkedId = (id: number): number => {
+  if (Number.isInteger(id) && id >= 0) return id;
+  throw new ConfigError(`${id} is no id of a token`);
+};
+
 /** Decoding shared by all kinds, from the bytes of each token. */
 export const decoding = (
   bytes: readonly Uint8Array[],
   tokens: readonly string[],
   specials: ReadonlySet<number>,
 ) => {
-  const bytesOf = (id: number): Uint8Array => {
-    const found = bytes[id];
-    if (found === undefined)
-      throw new ConfigError(`the vocabulary of ${bytes.length} tokens has no id ${id}`);
-    return found;
-  };
+  const bytesOf = (id: number): Uint8Array => bytes[checkedId(id)] ?? NO_BYTES;
   const decode: Tokenizer["decode"] = (ids, { keepSpecial = false } = {}) => {
     const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
     let text = "";

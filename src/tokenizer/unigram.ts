@@ -4,7 +4,7 @@
  * library an unknown character costs 10 more than the least likely token, and unknown runs are one token.
  */
 import { byteIds, type ModelIds, type PieceEncoder } from "./anyBpe.ts";
-import { type Fields, refuse, show } from "./json.ts";
+import { type Fields, object, refuse, show } from "./json.ts";
 import type { Json } from "./tokenizer.ts";
 
 const UNKNOWN_PENALTY = 10;
@@ -37,11 +37,27 @@ const trieOf = (tokens: readonly string[]) => {
   return { next: (node: number, unit: number) => edges.get(node * 0x10000 + unit), idOf: ids };
 };
 
-/** Cuts a text at the best places; an unknown run has id -1. */
-const viterbi = (vocab: readonly (readonly [string, number])[], text: ModelIds["text"]) => {
-  const trie = trieOf(vocab.map(([token]) => (text.has(token) ? token : "")));
-  const unknownScore =
-    vocab.reduce((least, [, score]) => Math.min(least, score), Number.POSITIVE_INFINITY) - UNKNOWN_PENALTY;
+/**
+ * What a model is cut by besides its vocabulary, as Marian's are: pieces that have no id and are unknown,
+ * and tokens that no text is cut into.
+ */
+const piecesOf = (value: Json | undefined): { added: Vocab; barred: ReadonlySet<Json> } => {
+  if (value === undefined) return { added: [], barred: new Set() };
+  const { without_id: added, not_cut: barred } = object(value, "model.pieces");
+  if (!Array.isArray(barred)) return refuse("has model.pieces without a list not_cut");
+  const empty = Array.isArray(added) && added.length === 0;
+  return { added: empty ? [] : unigramVocab(added), barred: new Set(barred) };
+};
+
+type Vocab = readonly (readonly [token: string, score: number])[];
+
+const leastOf = (vocab: Vocab): number =>
+  vocab.reduce((least, [, score]) => Math.min(least, score), Number.POSITIVE_INFINITY);
+
+/** Cuts a text at the best places; an unknown run has id -1. Tokens with the text "" are not cut. */
+const viterbi = (vocab: Vocab) => {
+  const trie = trieOf(vocab.map(([token]) => token));
+  const unknownScore = leastOf(vocab) - UNKNOWN_PENALTY;
   return (piece: string): { starts: Int32Array; ids: Int32Array } => {
     const scores = new Float64Array(piece.length + 1);
     const starts = new Int32Array(piece.length + 1).fill(-1);
@@ -77,7 +93,14 @@ export const unigramEncoder = (model: Fields, ids: ModelIds): PieceEncoder => {
   if (unknown !== null && (typeof unknown !== "number" || vocab[unknown] === undefined))
     refuse(`has ${vocab.length} tokens and the unk_id ${show(unknown)}`);
   const bytes = model.byte_fallback === true ? byteIds(ids.all) : undefined;
-  const best = viterbi(vocab, ids.text);
+  const { added, barred } = piecesOf(model.pieces);
+  const best = viterbi([
+    ...vocab.map(([token, score]): Vocab[number] => {
+      if (barred.has(token)) return ["", Number.POSITIVE_INFINITY];
+      return [ids.text.has(token) ? token : "", score];
+    }),
+    ...added,
+  ]);
   const utf8 = new TextEncoder();
   const unknownRun = (run: string, push: (id: number) => void): void => {
     const whole = ids.text.get(run);
@@ -96,7 +119,8 @@ export const unigramEncoder = (model: Fields, ids: ModelIds): PieceEncoder => {
       const end = cuts[i]!;
       const isUnknown = found[end] === -1 || found[end] === unknown;
       if (isUnknown && runStart < 0) runStart = starts[end]!;
-      if (!isUnknown) push(ids.text.get(piece.slice(starts[end], end)) ?? found[end]!);
+      if (found[end]! >= vocab.length) push(unknown as number);
+      else if (!isUnknown) push(ids.text.get(piece.slice(starts[end], end)) ?? found[end]!);
       else if (i === 0 || (found[cuts[i - 1]!] !== -1 && found[cuts[i - 1]!] !== unknown)) {
         unknownRun(piece.slice(runStart, end), push);
         runStart = -1;

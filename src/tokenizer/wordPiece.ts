@@ -5,10 +5,18 @@
 import { type ModelIds, type PieceEncoder, unknownOf } from "./anyBpe.ts";
 import { type Fields, refuse, show } from "./json.ts";
 
+/** Finds the unknown token, which both kinds name. */
+const needed = (model: Fields, ids: ModelIds, type: string): (() => number) => {
+  const unknown = unknownOf(model, ids.all);
+  if (model.unk_token === undefined || model.unk_token === null)
+    return refuse(`has a ${type} model without unk_token`);
+  return () => unknown()!;
+};
+
 /** The encoder of a WordLevel `model`. Throws FormatError where it has no unknown token. */
 export const wordLevelEncoder = (model: Fields, ids: ModelIds): PieceEncoder => {
-  const unknown = unknownOf(model, ids.all) ?? refuse("has a WordLevel model without unk_token");
-  return (word, push) => push(ids.text.get(word) ?? unknown);
+  const unknown = needed(model, ids, "WordLevel");
+  return (word, push) => push(ids.text.get(word) ?? unknown());
 };
 
 const MAX_WORD = 100;
@@ -21,7 +29,7 @@ const back = (word: string, end: number): number => {
 
 /** The encoder of a WordPiece `model`. Throws FormatError where it has no unknown token. */
 export const wordPieceEncoder = (model: Fields, ids: ModelIds): PieceEncoder => {
-  const unknown = unknownOf(model, ids.all) ?? refuse("has a WordPiece model without unk_token");
+  const unknown = needed(model, ids, "WordPiece");
   const { max_input_chars_per_word: longest = MAX_WORD, continuing_subword_prefix: prefix = "##" } = model;
   if (typeof longest !== "number" || typeof prefix !== "string")
     return refuse(`has a WordPiece model of ${show(longest)} characters a word with ${show(prefix)}`);
@@ -43,7 +51,7 @@ export const wordPieceEncoder = (model: Fields, ids: ModelIds): PieceEncoder => 
   return (word, push) => {
     const tooLong = word.length > longest && [...word].length > longest;
     const found = tooLong ? undefined : split(word);
-    if (found === undefined) push(unknown);
+    if (found === undefined) push(unknown());
     else for (const id of found) push(id);
   };
 };
