@@ -39,5 +39,6 @@ export * from "./shingles.ts";
 export * from "./splits.ts";
 export * from "./stages.ts";
 export * from "./substrings.ts";
+export * from "./tokenIndex.ts";
 export * from "./tokenShards.ts";
 export * from "./windows.ts";

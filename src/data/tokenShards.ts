@@ -3,9 +3,8 @@
  * start, and index.json. Training reads windows of them as a pure function of the batch's index, in constant
  * memory.
  */
-import { DataError } from "../util/errors.ts";
 import { bestFitPacker, PADDING, type PackedBlock } from "./packing.ts";
-import { type SplitName, splitNames } from "./splits.ts";
+import type { SplitName } from "./splits.ts";
 
 export type Packing = "concat" | "bestFit";
 
@@ -74,6 +73,12 @@ export const shardTokensOf = ({
   return packing === "concat" ? shardTokens : Math.max(1, Math.floor(shardTokens / window)) * window;
 };
 
+/** Names of the files of a split's shard, counted from 0. */
+export const shardNames = (split: SplitName, shard: number): Pick<ShardEntry, "file" | "starts"> => {
+  const name = `${split}-${String(shard).padStart(5, "0")}`;
+  return { file: `${name}.bin`, starts: `${name}.starts.bin` };
+};
+
 /** The files of a split as they grow; ids are cut where a file is full. */
 const shardFiles = (options: TokenWriterOptions, append: Append) => {
   const { split, dtype } = options;
@@ -81,8 +86,7 @@ const shardFiles = (options: TokenWriterOptions, append: Append) => {
   const shards: { file: string; starts: string; tokens: number; pieces: number }[] = [];
   const last = () => {
     if (shards.length === 0 || shards.at(-1)!.tokens === limit) {
-      const name = `${split}-${String(shards.length).padStart(5, "0")}`;
-      shards.push({ file: `${name}.bin`, starts: `${name}.starts.bin`, tokens: 0, pieces: 0 });
+      shards.push({ ...shardNames(split, shards.length), tokens: 0, pieces: 0 });
     }
     return shards.at(-1)!;
   };
@@ -127,36 +131,4 @@ export const tokenWriter = (options: TokenWriterOptions, append: Append) => {
       return { tokens: shards.reduce((sum, { tokens }) => sum + tokens, 0), ...totals, shards };
     },
   };
-};
-
-const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
-const FILE = /^[a-z]+-\d{5}(\.starts)?\.bin$/;
-
-/** index.json, checked. Throws DataError naming what is wrong. */
-export const parseIndex = (value: unknown, file: string): ShardIndex => {
-  const wrong = (what: string): DataError => new DataError(`is no index of token shards: ${what}`, { file });
-  const index = value as Partial<ShardIndex> | null;
-  if (typeof index !== "object" || index === null || index.format !== "anneal-tokens") {
-    throw wrong('"format" is not "anneal-tokens"');
-  }
-  if (index.version !== 1) throw wrong(`version ${String(index.version)} is unknown`);
-  if (index.dtype !== "uint16" && index.dtype !== "uint32") throw wrong("its dtype is unknown");
-  if (index.packing !== "concat" && index.packing !== "bestFit") throw wrong("its packing is unknown");
-  if (!isCount(index.vocabSize) || !isCount(index.eos) || !isCount(index.shardTokens)) throw wrong("a size");
-  if (index.packing === "bestFit" && !isCount(index.window)) throw wrong("its window is missing");
-  for (const name of splitNames) {
-    const split = index.splits?.[name];
-    if (split === undefined) continue;
-    if (!isCount(split.tokens) || !Array.isArray(split.shards)) throw wrong(`split ${name}`);
-    let sum = 0;
-    for (const [i, shard] of split.shards.entries()) {
-      if (!FILE.test(shard.file) || !FILE.test(shard.starts)) throw wrong(`a file's name in ${name}`);
-      const full = i < split.shards.length - 1;
-      if (!isCount(shard.tokens) || (full && shard.tokens !== index.shardTokens))
-        throw wrong(`sizes in ${name}`);
-      sum += shard.tokens;
-    }
-    if (sum !== split.tokens) throw wrong(`the files of ${name} have ${sum} tokens, not ${split.tokens}`);
-  }
-  return index as ShardIndex;
 };

@@ -5,6 +5,7 @@ import type { Engine, Feeds, Session, SessionOptions } from "../engine/engine.ts
 import { HALT } from "../formats/lower.ts";
 import type { DType, Tensor, TensorType, TypedArray } from "../ir/tensor.ts";
 import { MissingError, RunError } from "../util/errors.ts";
+import { checkGraphBytes, checkGraphFiles } from "./graphFiles.ts";
 import { withoutTelemetry } from "./telemetry.ts";
 
 type Ort = typeof import("onnxruntime-node");
@@ -89,7 +90,8 @@ export interface NodeEngineOptions {
 }
 
 /**
- * The onnxruntime-node engine, its telemetry turned off (see telemetry.ts). Throws MissingError where the
+ * The onnxruntime-node engine, its telemetry turned off (see telemetry.ts). Files that a graph names are
+ * checked before it is loaded (see graphFiles.ts). Throws MissingError where the
  * package or its library is missing.
  */
 export const nodeEngine = async (options: NodeEngineOptions = {}): Promise<Engine> => {
@@ -101,6 +103,8 @@ export const nodeEngine = async (options: NodeEngineOptions = {}): Promise<Engin
     version: ort.env.versions.node ?? ort.env.versions.common,
     threads,
     async load(model, sessionOptions: SessionOptions = {}) {
+      if (typeof model === "string") await checkGraphFiles(model);
+      else checkGraphBytes(model);
       const config: InferenceSession.SessionOptions = {
         executionProviders: [device],
         graphOptimizationLevel: sessionOptions.optimize === "none" ? "disabled" : "all",

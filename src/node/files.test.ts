@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ConfigError, RunError } from "../util/errors.ts";
-import { appendLine, guarded, MARKER, writeFileDurable, writeFolder, writeInto } from "./files.ts";
+import { guarded, MARKER, writeFileDurable, writeFolder, writeInto } from "./files.ts";
 import { settle } from "./leftovers.ts";
 
 let dir = "";
@@ -152,14 +152,6 @@ test("writeFileDurable replaces; where it cannot, it names the file and leaves n
   expect((error as RunError).details.file).toBe(join(dir, "a"));
   expect(await readdir(dir)).toEqual(["a"]);
   await expect(writeFileDurable(join(path, "c"), bytes("x"))).rejects.toThrow(/ENOTDIR|EEXIST/);
-});
-
-test("appendLine appends, and fails with a hint", async () => {
-  const path = join(dir, "metrics/run.jsonl");
-  appendLine(path, "1");
-  appendLine(path, "2");
-  expect(await readFile(path, "utf8")).toBe("1\n2\n");
-  expect(() => appendLine(join(path, "x"), "3")).toThrow(RunError);
 });
 
 test.each(["ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "EIO", "EMFILE", "ENOTDIR", "EEXIST"])(

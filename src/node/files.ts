@@ -3,7 +3,6 @@
  * system become typed ones that name the file and the operation.
  */
 import { createHash } from "node:crypto";
-import { appendFileSync, mkdirSync } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, normalize, relative, resolve } from "node:path";
 import { ConfigError, RunError } from "../util/errors.ts";
@@ -256,21 +255,5 @@ export const writeFolder = async (
     await guarded("flushing", place, () => syncFolder(dirname(place)));
   } finally {
     await discard(temporary);
-  }
-};
-
-/** Appends one line, at once: a run that is killed loses none that it reported. */
-export const appendLine = (path: string, line: string): void => {
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-    appendFileSync(path, `${line}\n`);
-  } catch (cause) {
-    const { code = "" } = cause as NodeJS.ErrnoException;
-    const hint = hints[code];
-    throw new RunError(`appending failed (${code})`, {
-      file: path,
-      cause,
-      ...(hint === undefined ? {} : { hint }),
-    });
   }
 };

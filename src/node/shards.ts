@@ -1,10 +1,11 @@
 /** Files of the merge: documents that wait between passes, and packed token shards, written and read. */
-import { closeSync, openSync, readFileSync, readSync, writeSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { PADDING } from "../data/packing.ts";
 import type { MakeSpool, Placed, Spool } from "../data/part.ts";
 import type { SplitName } from "../data/splits.ts";
-import { type Append, parseIndex, type ShardIndex, type SplitIndex } from "../data/tokenShards.ts";
+import { parseIndex } from "../data/tokenIndex.ts";
+import type { Append, ShardIndex, SplitIndex } from "../data/tokenShards.ts";
 import type { PieceSource } from "../data/windows.ts";
 import { DataError } from "../util/errors.ts";
 import { guardedNow } from "./files.ts";
@@ -56,19 +57,34 @@ export const appender = (dir: string) => {
   return { append, end, close };
 };
 
+const HINT = "make it with: anneal data";
+
 /** index.json of a folder of token shards. Throws DataError. */
 export const readIndex = (dir: string): ShardIndex => {
   const file = join(dir, "index.json");
+  let text: string;
   try {
-    return parseIndex(JSON.parse(readFileSync(file, "utf8")), file);
+    text = readFileSync(file, "utf8");
   } catch (cause) {
-    if (cause instanceof DataError) throw cause;
-    throw new DataError("there is no index of token shards", {
-      file,
-      cause,
-      hint: "make it with: anneal data",
-    });
+    throw new DataError("there is no index of token shards", { file, cause, hint: HINT });
   }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new DataError("is not JSON: this is no index of token shards", { file, cause, hint: HINT });
+  }
+  return parseIndex(value, file);
+};
+
+/** Throws DataError unless `file` is a file of exactly `size` bytes. */
+const checkSize = (file: string, size: number): void => {
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (found === undefined)
+    throw new DataError("is named in the index and is not there", { file, hint: HINT });
+  if (!found.isFile()) throw new DataError("is no file", { file });
+  if (found.size === size) return;
+  throw new DataError(`has ${found.size} bytes, and its index says ${size}`, { file, hint: HINT });
 };
 
 const readExactly = (fd: number, into: Uint8Array, position: number, file: string): void => {
@@ -98,18 +114,26 @@ const startsOf = (dir: string, index: ShardIndex, { shards }: SplitIndex) => {
     if (shard.pieces === 0) return;
     const file = join(dir, shard.starts);
     const bytes = readFileSync(file);
-    if (bytes.length !== 4 * shard.pieces)
-      throw new DataError("has another size than its index says", { file });
+    let before = -1;
     for (let i = 0; i < shard.pieces; i++, n++) {
       const start = bytes.readUInt32LE(4 * i);
+      const at = start % PADDING;
+      if (at <= before || at >= shard.tokens) {
+        const what = `has the start ${at} behind ${before}, in a shard of ${shard.tokens} tokens`;
+        throw new DataError(what, { file, offset: 4 * i, hint: HINT });
+      }
+      before = at;
       padding[n] = start >= PADDING ? 1 : 0;
-      all[n] = (start % PADDING) + s * index.shardTokens;
+      all[n] = at + s * index.shardTokens;
     }
   });
   return { all, padding };
 };
 
-/** A split of token shards whose ids stay in their files: what training reads windows of. */
+/**
+ * A split of token shards whose ids stay in their files: what training reads windows of. Throws DataError
+ * where a file is not there, or not of the size that the index says.
+ */
 export const shardSource = (
   dir: string,
   index: ShardIndex,
@@ -119,7 +143,11 @@ export const shardSource = (
   if (split === undefined) throw new DataError(`has no split "${name}"`, { file: join(dir, "index.json") });
   const width = index.dtype === "uint16" ? 2 : 4;
   const files = split.shards.map(({ file }) => join(dir, file));
-  const fds = files.map((file) => openSync(file, "r"));
+  for (const { file, starts, tokens, pieces } of split.shards) {
+    checkSize(join(dir, file), tokens * width);
+    if (pieces > 0) checkSize(join(dir, starts), 4 * pieces);
+  }
+  const fds = files.map((file) => guardedNow("opening", file, () => openSync(file, "r")));
   let starts: ReturnType<typeof startsOf> | undefined;
   const read = (shard: number, from: number, count: number): Uint16Array | Uint32Array => {
     const ids = width === 2 ? new Uint16Array(count) : new Uint32Array(count);

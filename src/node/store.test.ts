@@ -113,6 +113,11 @@ describe("a damaged newest checkpoint gives way to the one before, with a warnin
   test.each([
     ["files null", { step: 2, files: null, meta: {} }],
     ["no files", { step: 2 }],
+    ["a list of files", { step: 2, files: [{ sizeBytes: 0, sha256: "" }], meta: {} }],
+    ["no meta", { step: 2, files: {} }],
+    ["a file of less than nothing", { step: 2, files: { a: { sizeBytes: -1, sha256: "" } }, meta: {} }],
+    ["a file of half a byte", { step: 2, files: { a: { sizeBytes: 0.5, sha256: "" } }, meta: {} }],
+    ["a hash that is a number", { step: 2, files: { a: { sizeBytes: 0, sha256: 3 } }, meta: {} }],
     ["another step", { step: 1, files: {}, meta: {} }],
     ["an entry null", { step: 2, files: { a: null }, meta: {} }],
     ["an entry without a hash", { step: 2, files: { a: { sizeBytes: 0 } }, meta: {} }],

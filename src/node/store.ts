@@ -21,7 +21,8 @@ import {
 } from "./files.ts";
 import { isGone } from "./leftovers.ts";
 
-export { appendLine, writeFileDurable, writeFolder } from "./files.ts";
+export { appendLine } from "./appendLine.ts";
+export { writeFileDurable, writeFolder } from "./files.ts";
 export { lockRun } from "./lock.ts";
 
 export interface StoreOptions {
@@ -102,12 +103,14 @@ const decodeManifest = (bytes: Buffer, step: number, file: string): Manifest => 
     throw damaged("it is not JSON", cause);
   }
   const files: unknown = manifest?.files;
-  if (typeof files !== "object" || files === null || manifest?.step !== step) {
+  if (typeof files !== "object" || files === null || Array.isArray(files) || manifest?.step !== step) {
     throw damaged("it is not a manifest of this step");
   }
+  if (manifest.meta === undefined) throw damaged("it has no meta");
   for (const [name, written] of Object.entries(files) as [string, Partial<Written> | null][]) {
     if (!isFileName(name)) throw damaged(`${JSON.stringify(name)} is no name of a file beside it`);
-    if (typeof written?.sizeBytes !== "number" || typeof written.sha256 !== "string") {
+    const size = written?.sizeBytes;
+    if (!Number.isSafeInteger(size) || size! < 0 || typeof written!.sha256 !== "string") {
       throw damaged(`${name} has no size and hash`);
     }
   }

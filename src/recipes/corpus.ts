@@ -4,7 +4,6 @@
  * read.
  */
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   batches,
@@ -21,6 +20,7 @@ import { VALIDATION } from "../data/splits.ts";
 import { type PieceSource, windowBatches } from "../data/windows.ts";
 import { tensor } from "../ir/tensor.ts";
 import type { InputFile } from "../node/inputs.ts";
+import { readJson } from "../node/modelFile.ts";
 import { filterParts } from "../node/parts.ts";
 import { readFileDocuments } from "../node/read.ts";
 import { readIndex, shardSource } from "../node/shards.ts";
@@ -28,7 +28,7 @@ import { readTokenizer } from "../node/tokenizerFiles.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
 import type { BatchSource } from "../train/loop.ts";
 import type { Windows } from "../train/validate.ts";
-import { ConfigError, type DataError } from "../util/errors.ts";
+import { ConfigError, DataError } from "../util/errors.ts";
 import { prepareData } from "./data.ts";
 import { inputsOf, labelFields, partSettings, pipelineSettings, targetTexts } from "./dataInputs.ts";
 import { learnTokenizer } from "./dataOutput.ts";
@@ -127,6 +127,21 @@ const inMemory = async (
   return { tokenizer: made, ...(await packed(merged, made)), report: merged.report, skipped };
 };
 
+/** What the folder's report says of its stages. Throws DataError, and as `readJson` does. */
+const reportOf = async (dir: string): Promise<DataReport> => {
+  const report = (await readJson(dir, "report.json")) as Partial<DataReport> | null;
+  const sound = (stage: Partial<DataReport["stages"][number]> | null): boolean =>
+    typeof stage?.name === "string" &&
+    [stage.docsIn, stage.docsOut, stage.bytesIn, stage.bytesOut].every(Number.isFinite) &&
+    Array.isArray(stage.reasons);
+  const stages: unknown = report?.stages;
+  if (Array.isArray(stages) && stages.every(sound)) return { stages };
+  throw new DataError("does not say what its stages did", {
+    file: join(dir, "report.json"),
+    hint: "make it with: anneal data",
+  });
+};
+
 /** The token shards in a folder as a corpus; ids to train on stay in their files. Throws DataError. */
 export const shardCorpus = async (dir: string, skipped: readonly string[] = []): Promise<Corpus> => {
   const index = readIndex(dir);
@@ -140,13 +155,13 @@ export const shardCorpus = async (dir: string, skipped: readonly string[] = []):
   const validation = shardSource(dir, index, "validation");
   const held = validation.subarray(0, Math.min(HELD_OUT, validation.length));
   validation.close();
-  const report = JSON.parse(await readFile(join(dir, "report.json"), "utf8")) as DataReport;
+  const report = await reportOf(dir);
   const { documentMask, window } = index;
   return {
     tokenizer,
     train: { ...index.splits.train!, tokens: train },
     validation: { ...index.splits.validation!, tokens: Uint32Array.from(held) },
-    report: { stages: report.stages },
+    report,
     skipped,
     ...(window === undefined ? {} : { packed: { tokens: train, window, documentMask } }),
   };

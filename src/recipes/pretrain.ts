@@ -48,14 +48,23 @@ export interface Curve {
   readonly validation: readonly (readonly [step: number, loss: number])[];
 }
 
+/** A row of a metrics file; undefined for what a crash tore, whose step is then done again. */
+const rowIn = (line: string): (MetricsRow & { readonly run?: string }) | undefined => {
+  try {
+    const row = JSON.parse(line) as (MetricsRow & { readonly run?: string }) | null;
+    return Number.isSafeInteger(row?.step) ? row! : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
 /** The rows of run `name` up to a step, as a metrics file has them; of a step seen twice, the later one. */
 const earlierRows = (file: string, name: string, last: number): MetricsRow[] => {
   if (!existsSync(file)) return [];
   const rows = new Map<string, MetricsRow>();
   for (const line of readFileSync(file, "utf8").split("\n")) {
-    // A crash can tear the last line; its step is then done again.
-    if (!line.endsWith("}")) continue;
-    const row = JSON.parse(line) as MetricsRow & { readonly run: string };
+    const row = rowIn(line);
+    if (row === undefined) continue;
     const kind = row.valLoss === undefined ? "train" : "held";
     if (row.run === name && row.event === undefined && row.step <= last) rows.set(`${kind} ${row.step}`, row);
   }
