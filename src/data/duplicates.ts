@@ -55,9 +55,7 @@ const clustersOf = (bands: Uint32Array, words: number, repeated: Int32Array): Ui
   const clusters = clusterer({ bands: words / 2, expected: n });
   for (let band = 0; band < words / 2; band++) {
     for (let i = 0; i < n; i++) {
-      const at = i * words + 2 * band;
-      // A text too short for a shingle has no keys.
-      if (repeated[i]! < 0 && (bands[at] !== 0 || bands[at + 1] !== 0)) clusters.addBand(band, i, bands, at);
+      if (repeated[i]! < 0) clusters.addBand(band, i, bands, i * words + 2 * band);
     }
     clusters.endBand(band);
   }

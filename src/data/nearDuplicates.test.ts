@@ -64,9 +64,14 @@ describe("clusters", () => {
     }
   });
 
+  test("documents without keys are alone", () => {
+    const keys = [0, 1, 0, 1].map((word) => new Uint32Array(2 * BANDS).fill(word));
+    expect(clustersOf(keys, [0, 1, 2, 3])).toEqual([0, 1, 2, 1]);
+  });
+
   test("a refused pair is asked about once, the lesser number first", () => {
     const asked: string[] = [];
-    const keys = [0, 1, 2].map(() => new Uint32Array(2 * BANDS));
+    const keys = [0, 1, 2].map(() => new Uint32Array(2 * BANDS).fill(1));
     clustersOf(keys, [2, 0, 1], (a, b) => {
       asked.push(`${a}-${b}`);
       return false;
@@ -106,15 +111,15 @@ describe("clusters", () => {
 
   test("documents that were never added are alone", () => {
     const made = clusterer({ bands: 1 });
-    made.add(3, new Uint32Array(2));
-    made.add(5, new Uint32Array(2));
+    made.add(3, Uint32Array.of(7, 7));
+    made.add(5, Uint32Array.of(7, 7));
     expect([...made.clusters(7)]).toEqual([0, 1, 2, 3, 4, 3, 6]);
   });
 
   test("a document that comes twice is refused where candidates are linked", () => {
     const made = clusterer({ bands: 1, confirm: () => false });
-    for (const document of [0, 1]) made.add(document, new Uint32Array(2));
-    expect(() => made.add(0, new Uint32Array(2))).toThrow(DataError);
+    for (const document of [0, 1]) made.add(document, Uint32Array.of(7, 7));
+    expect(() => made.add(0, Uint32Array.of(7, 7))).toThrow(DataError);
   });
 
   test("keys of another number of bands and wrong bands are refused", () => {

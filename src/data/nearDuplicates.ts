@@ -60,7 +60,10 @@ export interface ClustererOptions {
 }
 
 export interface Clusterer {
-  /** Takes document `document` (below 2^32 - 2, each once, in any order) with its keys [2 * bands]. */
+  /**
+   * Takes document `document` (below 2^32 - 2, each once, in any order) with its keys [2 * bands]; one whose
+   * keys are 0, as of a text too short for a shingle, is alone.
+   */
   add(document: number, keys: Uint32Array): void;
   /**
    * The same for the key of one band alone, 2 words at `at` of `keys`. A caller whose keys lie on disk takes
@@ -147,6 +150,7 @@ export const clusterer = ({ bands, confirm, expected = 0 }: ClustererOptions): C
     if (at + 2 > keys.length)
       throw new DataError(`document ${document} has ${keys.length} words of keys, too few for band ${band}`);
     const { table, links } = open.of(band);
+    if (keys[at] === 0 && keys[at + 1] === 0) return;
     if (joinConfirmed === undefined) {
       const first = table.put(keys, at, document);
       if (first >= 0) sets.union(first, document);
