@@ -26,8 +26,8 @@ const shardOf = (text: string): Shard => {
 
 const printOutcome = (made: DataOutcome | undefined, out: string, json: boolean): void => {
   if (json) {
-    const { path, index, files, seconds, report, skipped } = made ?? { path: out };
-    const result = { path, ...(index ? { splits: index.splits } : {}), files, seconds, skipped };
+    const { path, index, files, seconds, report, ...told } = made ?? { path: out };
+    const result = { path, ...(index ? { splits: index.splits } : {}), files, seconds, ...told };
     printJson({ ...result, stages: report?.stages });
     return;
   }

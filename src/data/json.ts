@@ -1,4 +1,4 @@
-/** JSON of unknown origin: its depth is looked at before anything walks it, and its numbers keep their digits. */
+/** JSON of unknown origin: its depth is looked at before anything walks it; numbers keep their digits. */
 import { DataError, type ErrorDetails } from "../util/errors.ts";
 
 /** Deepest nesting that is read. */

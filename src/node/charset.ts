@@ -1,6 +1,6 @@
 /**
- * Encodings of text other than UTF-8, by the names and tables of the WHATWG (https://encoding.spec.whatwg.org),
- * which the platform has.
+ * Encodings of text other than UTF-8, by the names and tables of the WHATWG
+ * (https://encoding.spec.whatwg.org), which the platform has.
  */
 import { fromLatin1 } from "../data/mojibake.ts";
 import { ConfigError } from "../util/errors.ts";

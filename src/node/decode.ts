@@ -47,7 +47,9 @@ export const decodeUtf8 = (bytes: Uint8Array, place: Place, offset: number): str
     throw new DataError("is not UTF-8", {
       ...place,
       offset: offset + Math.max(0, firstMalformed(bytes)),
-      hint: `say what it is with --encoding NAME (auto finds out), convert it (iconv -f ${from} -t utf-8), or leave such records out with --skip-bad-rows`,
+      hint:
+        `say what it is with --encoding NAME (auto finds out), convert it (iconv -f ${from} -t utf-8), ` +
+        "or leave such records out with --skip-bad-rows",
       cause,
     });
   }

@@ -1,7 +1,7 @@
 /**
- * Cuts the lines of a table into rows of cells (RFC 4180, https://www.rfc-editor.org/rfc/rfc4180). A cell that
- * begins with a quote goes on to the quote that closes it, over delimiters and line ends; a quote elsewhere is
- * text, as for Excel, Python and DuckDB. Each line may end in CRLF or LF as it likes.
+ * Cuts the lines of a table into rows of cells (RFC 4180, https://www.rfc-editor.org/rfc/rfc4180). A cell
+ * that begins with a quote goes on to the quote that closes it, over delimiters and line ends; a quote
+ * elsewhere is text, as for Excel, Python and DuckDB. Each line may end in CRLF or LF as it likes.
  *
  * Tables cut at tabs come of two kinds: of programs that quote as in CSV, and of those that know no quotes
  * (the IANA media type has none). There a quote opens a cell only where one closes it again; else it is text.
@@ -102,7 +102,7 @@ const quoteOpens = (row: Reading, line: Line, at: number): void => {
 const areRows = ({ held }: Reading, { delimiter, width }: Cutting): boolean =>
   held.length > 1 && width > 1 && held.every(({ bytes }) => count(bytes, delimiter) === width - 1);
 
-/** Ends the quoted cell that is open; returns where it ends, -1 where it goes on, or what is wrong with it. */
+/** Ends the quoted cell that is open; returns where it ends, -1 where it goes on, or what is wrong. */
 const quotedCell = (row: Reading, line: Line, from: number, by: Cutting): number | string => {
   const { bytes } = line;
   const { pieces } = row.open!;

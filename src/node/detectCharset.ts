@@ -1,8 +1,9 @@
 /**
  * Finds the encoding of bytes that are not UTF-8, or says that it is not clear. Each encoding that can be is
  * tried; right is one by which the bytes are text of a language that knows all of its letters, and that reads
- * better than by any other. The languages are told by eld (https://github.com/nitotm/efficient-language-detector-js),
- * their alphabets are those of CLDR (https://cldr.unicode.org).
+ * better than by any other. The languages are told by eld
+ * (https://github.com/nitotm/efficient-language-detector-js), their alphabets are those of CLDR
+ * (https://cldr.unicode.org).
  */
 import { charsetDecoder } from "./charset.ts";
 
@@ -65,12 +66,15 @@ const WIDE_LETTER = /(?=[^\0-\x7f])[\p{L}\p{M}]/gu;
 /** What no text has: controls, private and unknown characters. */
 const NOT_TEXT = /[\u0080-\u0084\u0086-\u009f\ufffd\ue000-\uf8ff]/;
 
+/** Signs that may stand between letters: hyphens, quotes, dashes, the marks of East Asia. */
+const JOINING = "\\u00ad\\u2010-\\u2027\\u00ab\\u00bb\\u3000-\\u303f\\uff00-\\uffef";
+
 /**
  * What text has seldom: a sign between letters, lines of boxes, digits of another script, marks without a
  * letter, a capital behind a small letter, letters of two scripts in a word.
  */
 const ODD = [
-  /(?<=\p{L})(?=[^\0-\x7f])[^\p{L}\p{M}\p{Z}\u00ad\u2010-\u2027\u00ab\u00bb\u3000-\u303f\uff00-\uffef](?=\p{L})/gu,
+  new RegExp(`(?<=\\p{L})(?=[^\\0-\\x7f])[^\\p{L}\\p{M}\\p{Z}${JOINING}](?=\\p{L})`, "gu"),
   /[\u2500-\u25ff]|(?=[^\0-\x7f])\p{Nd}|(?<![\p{L}\p{M}])\p{M}|(?<![lL])\u00b7|\u00b7(?![lL])/gu,
   /\p{Ll}(?=[^\0-\x7f])\p{Lu}/gu,
   /\p{Script=Latin}(?![\p{Script=Latin}\p{Script=Inherited}])[\p{L}\p{M}]/gu,
@@ -119,7 +123,7 @@ const places = (text: string): string[] => {
   return found;
 };
 
-/** Small for a text in capitals alone, and for Thai without the vowels and tones that are two in five letters. */
+/** Small for a text in capitals alone, and for Thai without its vowels and tones, two in five letters. */
 const likelihood = (text: string, letters: readonly string[]): number => {
   const capitals = letters.every((letter) => letter !== letter.toLowerCase());
   const thai = countOf(text, /[\u0e01-\u0e2e]/g);
@@ -127,7 +131,7 @@ const likelihood = (text: string, letters: readonly string[]): number => {
   return capitals || bare ? 0.7 : 1;
 };
 
-/** How well a text reads in the language that it is likely in, from 0 to 1; 0 where it has others' letters. */
+/** How well a text reads in the language that is likely its, from 0 to 1; 0 where it has others' letters. */
 const legibility = ({ text, letters }: Reading, detect: Detect): number => {
   const parts = places(text);
   const sums = new Map<string, number>();

@@ -99,8 +99,8 @@ export const duckdbError = (cause: unknown, file: string): DataError => {
 export const MEMORY = 512;
 
 /**
- * Runs `work` with a connection that may read `paths` alone, in `memory` MiB. Throws MissingError where DuckDB
- * or, for remote files, its extension is absent.
+ * Runs `work` with a connection that may read `paths` alone, in `memory` MiB. Throws MissingError where
+ * DuckDB or, for remote files, its extension is absent.
  */
 export async function* withDuckdb<T>(
   paths: readonly string[],

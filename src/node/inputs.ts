@@ -1,13 +1,14 @@
 /** The files that paths, folders, globs and addresses name, with what identifies them. */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
+import { lstat, readdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { glob, isDynamicPattern } from "tinyglobby";
 import { DataError } from "../util/errors.ts";
 import { nearest } from "../util/nearest.ts";
 import { isRemote, remoteFiles } from "./readRemote.ts";
 import { filesOutside, pathsOutside, usersFiles } from "./results.ts";
+import { type Walked, walk } from "./walk.ts";
 
 export interface InputFile {
   readonly path: string;
@@ -20,10 +21,46 @@ export interface InputFile {
 }
 
 /** The kind that a file's name tells: its ending in lower case, without .gz or .zst. */
-export const kindOf = (path: string): string =>
-  /\.([a-z]+)(?:\.(?:gz|zst))?$/i.exec(basename(path.replace(/[?#].*$/, "")))?.[1]?.toLowerCase() ?? "";
+export const kindOf = (path: string): string => {
+  // Of an address, what stands behind ? and # is no part of the name.
+  const name = basename(isRemote(path) ? path.replace(/[?#].*$/, "") : path);
+  return /\.([a-z]+)(?:\.(?:gz|zst))?$/i.exec(name)?.[1]?.toLowerCase() ?? "";
+};
+
+/** Files of one kind that were not read. */
+export interface LeftOut {
+  /** What they are, in words. */
+  readonly kind: string;
+  readonly count: number;
+}
+
+const PACKED = /\.[a-z0-9]{1,10}\.(?:gz|zst|bz2|xz|lz4|br|zip|7z)$/i;
+
+/** An unknown kind: the ending of a name, with that before it where it is of a packing. */
+const endingOf = (path: string): string => {
+  const ending = (PACKED.exec(path) ?? /\.[a-z0-9]{1,10}$/i.exec(basename(path)))?.[0];
+  return ending?.toLowerCase() ?? "without an ending";
+};
+
+/** What was left out, counted by kind, the most first. */
+const counted = (kinds: readonly string[]): LeftOut[] => {
+  const counts = new Map<string, number>();
+  for (const kind of kinds) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  return Array.from(counts, ([kind, count]) => ({ kind, count })).sort(
+    (a, b) => b.count - a.count || (a.kind < b.kind ? -1 : 1),
+  );
+};
+
+/** "3 .log, 1 without an ending". */
+export const shownKinds = (left: readonly LeftOut[]): string =>
+  left.map(({ kind, count }) => `${count} ${kind}`).join(", ");
 
 const missing = async (path: string): Promise<DataError> => {
+  const link = await lstat(path).catch(() => undefined);
+  if (link?.isSymbolicLink()) {
+    const hint = "get what it leads to, or leave it out";
+    return new DataError("is a link that leads nowhere", { file: path, hint });
+  }
   const names = await readdir(dirname(path)).catch(() => [] as string[]);
   const near = nearest(basename(path), names);
   const hint = near === undefined ? "check the path" : `did you mean ${join(dirname(path), near)}?`;
@@ -41,30 +78,58 @@ export interface ListOptions {
   readonly out?: string;
   /** Told of each folder that anneal made and that is passed over. */
   readonly onPassed?: (dir: string) => void;
+  /** Told of the files of a folder or glob that are not read. */
+  readonly onLeftOut?: (path: string, left: readonly LeftOut[]) => void;
 }
+
+const globbed = async (pattern: string): Promise<Walked> => {
+  const absolute = pattern.startsWith("/");
+  const options = { onlyFiles: true, followSymbolicLinks: true, expandDirectories: false } as const;
+  const found = await glob(pattern, { ...options, absolute });
+  const paths = found.map((path) => (absolute ? path : relative(".", path)));
+  const files = await Promise.all(
+    paths.map(async (path) => ({ path, real: await realpath(path).catch(() => resolve(path)) })),
+  );
+  return { files, dangling: [], special: [] };
+};
+
+/** What `path` is: a folder, or not. Throws DataError for what is neither a file, a folder nor a pattern. */
+const infoOf = async (path: string) => {
+  const info = await stat(path).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === "ENOENT" || cause.code === "ENOTDIR" || isDynamicPattern(path)) return undefined;
+    throw new DataError(`cannot be read (${cause.code})`, { file: path, cause });
+  });
+  if (info !== undefined && !info.isFile() && !info.isDirectory())
+    throw new DataError("is neither a file nor a folder", { file: path });
+  if (info === undefined && !isDynamicPattern(path)) throw await missing(path);
+  return info;
+};
+
+/** What of a folder is not read though it is the user's: files of other kinds, and links to nothing. */
+const leftOut = (
+  { files, dangling, special }: Walked,
+  theirs: ReadonlySet<string>,
+  { accept, kinds }: ListOptions,
+): LeftOut[] => {
+  const read = new Set(files.flatMap(({ path, real }) => (accept(path) ? [real] : [])));
+  const others = files.filter(({ path, real }) => theirs.has(path) && !accept(path) && !read.has(real));
+  const named = others.map(({ path }) =>
+    kinds.includes(kindOf(path)) ? "of settings (.json)" : endingOf(path),
+  );
+  const links = dangling.map(() => "links that lead nowhere");
+  return counted([...named, ...links, ...special.map(() => "pipes or devices")]);
+};
 
 /**
  * The files that `path` names, in a fixed order. A folder's node_modules and hidden files are passed over.
  */
 const filesOf = async (path: string, list: ListOptions): Promise<readonly string[]> => {
-  const { accept, kinds, out, onPassed } = list;
+  const { accept, kinds, out, onPassed, onLeftOut } = list;
   if (isRemote(path)) return remoteFiles(path);
-  const info = await stat(path).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === "ENOENT" || cause.code === "ENOTDIR" || isDynamicPattern(path)) return undefined;
-    throw new DataError(`cannot be read (${cause.code})`, { file: path, cause });
-  });
+  const info = await infoOf(path);
   if (info?.isFile()) return [path];
-  if (info !== undefined && !info.isDirectory())
-    throw new DataError("is neither a file nor a folder", { file: path });
-  if (info === undefined && !isDynamicPattern(path)) throw await missing(path);
-  const options = { onlyFiles: true, followSymbolicLinks: false, expandDirectories: false } as const;
-  const found = info?.isDirectory()
-    ? (await glob("**/*", { ...options, cwd: path, ignore: ["**/node_modules/**"] })).map((f) =>
-        join(path, f),
-      )
-    : (await glob(path, { ...options, absolute: path.startsWith("/") })).map((f) =>
-        path.startsWith("/") ? f : relative(".", f),
-      );
+  const walked = info?.isDirectory() ? await walk(path) : await globbed(path);
+  const found = walked.files.map((file) => file.path);
   let passed = false;
   const theirs = info?.isDirectory()
     ? await usersFiles(found, path, (dir) => {
@@ -73,12 +138,15 @@ const filesOf = async (path: string, list: ListOptions): Promise<readonly string
       })
     : await filesOutside(found, out);
   const files = theirs.filter(accept).sort();
+  const left = leftOut(walked, new Set(theirs), list);
   if (files.length === 0 && !passed) {
-    throw new DataError("has no file that can be read", {
+    const others = left.length === 0 ? "" : ` (${shownKinds(left)})`;
+    throw new DataError(`has no file that can be read${others}`, {
       file: path,
       hint: `known kinds: ${kinds.join(", ")}, each also as .gz or .zst`,
     });
   }
+  if (left.length > 0) onLeftOut?.(path, left);
   return files;
 };
 
@@ -137,8 +205,8 @@ export const listFiles = async (paths: readonly string[], options: ListOptions):
   for (const path of await pathsOutside(paths, options)) {
     const root = isRemote(path) ? "" : await rootOf(path);
     for (const file of await filesOf(path, options)) {
-      // Two paths may name the same file: it is read once.
-      const place = isRemote(file) ? file : resolve(file);
+      // Two paths may name the same file, links too: it is read once.
+      const place = isRemote(file) ? file : await realpath(file).catch(() => resolve(file));
       if (seen.has(place)) continue;
       seen.add(place);
       files.push(await described(file, root, options.hash ?? false));

@@ -19,6 +19,7 @@ import { DataError } from "../util/errors.ts";
 import { discard, guarded, makeFolder } from "./files.ts";
 import { rows, rowWriter } from "./jsonLines.ts";
 import { type ReadOptions, readFileDocuments } from "./read.ts";
+import { type Skips, skipRecorder } from "./skips.ts";
 import { type StageClock, stageClock } from "./stageClock.ts";
 
 /** What a part depends on besides its file. */
@@ -37,7 +38,7 @@ export interface PartRun {
 }
 
 /** stats.json of a part. */
-export interface PartStats {
+export interface PartStats extends Skips {
   readonly path: string;
   readonly sizeBytes: number;
   readonly sha256: string;
@@ -46,9 +47,6 @@ export interface PartStats {
   readonly stride: number;
   readonly docsBytes: number;
   readonly stages: readonly StageReport[];
-  /** Why records could not be read. */
-  readonly skipped: readonly string[];
-  readonly skippedCount: number;
   /** Evaluation records that were looked for, and those that were too short for it. */
   readonly evaluation?: EvaluationCounts;
 }
@@ -61,9 +59,6 @@ export interface MadePart {
   /** Seconds of each stage; none where the part was there. */
   readonly seconds: Readonly<Record<string, number>>;
 }
-
-/** Messages of unreadable records that are kept. */
-const SKIPPED = 20;
 
 export const sha256Of = async (path: string): Promise<string> => {
   const hash = createHash("sha256");
@@ -121,12 +116,7 @@ const write = async (
   { path, sha256, dir, settings, filters }: Making,
   clock: StageClock,
 ): Promise<PartStats> => {
-  const skipped: string[] = [];
-  let skippedCount = 0;
-  const onSkip = (error: DataError): void => {
-    skippedCount++;
-    if (skipped.length < SKIPPED) skipped.push(error.message);
-  };
+  const { onSkip, skips, withReading } = skipRecorder();
   const keys = keyWriter(bandSigner(settings.pipeline));
   const read = clock.wrap("read", readFileDocuments(path, { ...settings.read, onSkip }));
   const { documents, reports } = throughStages(read, partStages(settings.pipeline, filters), clock.wrap);
@@ -148,9 +138,8 @@ const write = async (
     documents: count,
     stride,
     docsBytes: sizes[1]!.size,
-    stages: reports(),
-    skipped,
-    skippedCount,
+    stages: settings.read.skipBadRows ? withReading(reports()) : reports(),
+    ...skips(),
     ...(filters.index === undefined ? {} : { evaluation: evaluationCounts(filters.index) }),
   };
   const bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);

@@ -25,6 +25,7 @@ const readers: Readonly<Record<string, Reader>> = {
   htm: htmlDocuments,
   json: jsonDocuments,
   jsonl: jsonLineDocuments,
+  jsonlines: jsonLineDocuments,
   ndjson: jsonLineDocuments,
   csv: tableDocuments,
   tsv: tableDocuments,
@@ -47,10 +48,14 @@ const KINDS = Object.keys(readers);
  */
 export const listInputs = async (
   paths: readonly string[],
-  options: ReadOptions & Pick<ListOptions, "hash" | "out" | "onPassed"> = {},
+  options: ReadOptions & Pick<ListOptions, "hash" | "out" | "onPassed" | "onLeftOut"> = {},
 ): Promise<InputFile[]> => {
-  const { accept = accepted, hash, out, onPassed } = options;
-  const files = await listFiles(paths, { accept, kinds: KINDS, ...defined({ hash, out, onPassed }) });
+  const { accept = accepted, hash, out, onPassed, onLeftOut } = options;
+  const files = await listFiles(paths, {
+    accept,
+    kinds: KINDS,
+    ...defined({ hash, out, onPassed, onLeftOut }),
+  });
   return files.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 };
 

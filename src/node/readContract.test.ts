@@ -111,7 +111,9 @@ test("tables: quotes in TSV are text, numbers are columns, ragged and torn rows 
   });
   expect((await failure([ragged])).details.line).toBe(3);
   const torn = await put("torn.csv", 'text\nfine\n"never closed\n');
-  expect((await failure([torn])).message).toMatch(/torn\.csv:3: a quote opens a cell here and is never closed/);
+  expect((await failure([torn])).message).toMatch(
+    /torn\.csv:3: a quote opens a cell here and is never closed/,
+  );
   const latin = await put("latin.csv", Buffer.concat([Buffer.from("text\nok\n"), Buffer.of(0xe9, 0x0a)]));
   expect((await failure([latin])).details).toMatchObject({ line: 3, offset: 8 });
   expect((await counted(latin)).kept).toEqual(["ok"]);

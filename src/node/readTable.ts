@@ -58,7 +58,7 @@ const columnsOf = (header: readonly string[], options: ReadOptions, place: Place
   return { read, needed, headed: true, width, unread: header.filter((name) => !used.has(name)) };
 };
 
-/** The cells that are read. Throws DataError for a row that lacks the text, or has more cells than columns. */
+/** The cells that are read. Throws DataError for a row that lacks the text, or has too many cells. */
 const cells = (
   { read, needed, width }: Columns,
   row: readonly Buffer[],
@@ -68,7 +68,7 @@ const cells = (
   // Empty cells behind the last column lose nothing.
   if (row.slice(width).some(({ length }) => length > 0)) {
     const cut = delimiterName(delimiter);
-    const hint = `a text with the delimiter in it must stand in quotes; --delimiter names another than ${cut}`;
+    const hint = `a text with ${cut} in it must stand in quotes; --delimiter names another delimiter`;
     throw new DataError(`the row has ${row.length} columns, the first row has ${width} (delimiter ${cut})`, {
       ...place,
       hint,

@@ -24,6 +24,7 @@ import { readJson } from "../node/modelFile.ts";
 import { filterParts } from "../node/parts.ts";
 import { readFileDocuments } from "../node/read.ts";
 import { readIndex, shardSource } from "../node/shards.ts";
+import { allSkips, type Skips, skipRecorder, toldSkips } from "../node/skips.ts";
 import { readTokenizer } from "../node/tokenizerFiles.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
 import type { BatchSource } from "../train/loop.ts";
@@ -73,13 +74,11 @@ const partsInMemory = async (
   files: readonly InputFile[],
   options: RunOptions,
   { ui, signal }: CorpusHooks,
-): Promise<{ readonly parts: Part[]; readonly skipped: string[] }> => {
+): Promise<{ readonly parts: Part[]; readonly skipped: readonly string[] }> => {
   const settings = await partSettings(options, files);
   const { pipeline, read } = settings;
   const filters = await filterParts(settings);
   describeEvaluation(filters.index, ui);
-  const skipped: string[] = [];
-  const onSkip = (error: DataError): void => void skipped.push(error.message);
   const task = ui.task("reading", 0);
   let count = 0;
   async function* counted(documents: AsyncGenerator<Document>): AsyncGenerator<Document> {
@@ -90,12 +89,17 @@ const partsInMemory = async (
     }
   }
   const parts: Part[] = [];
+  const each: Skips[] = [];
   for (const file of files) {
-    parts.push(await partOf(counted(readFileDocuments(file, { ...read, onSkip })), pipeline, filters));
+    const { onSkip, skips, withReading } = skipRecorder();
+    const part = await partOf(counted(readFileDocuments(file, { ...read, onSkip })), pipeline, filters);
+    parts.push(read.skipBadRows ? { ...part, stages: withReading(part.stages) } : part);
+    each.push(skips());
   }
   task.done(`read ${count} documents`);
-  if (skipped.length > 0) ui.warn(`${skipped.length} records could not be read, such as: ${skipped[0]}`);
-  return { parts, skipped };
+  const all = allSkips(each);
+  if (all.skippedCount > 0) ui.warn(toldSkips(all));
+  return { parts, skipped: all.skipped };
 };
 
 const packed = async (merged: Merged, tokenizer: Tokenizer) => {

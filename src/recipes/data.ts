@@ -13,6 +13,7 @@ import { discard, makeFolder, writeFileDurable } from "../node/files.ts";
 import { rowWriter } from "../node/jsonLines.ts";
 import { type OpenPart, openPart } from "../node/parts.ts";
 import { fileSpool } from "../node/shards.ts";
+import { allSkips } from "../node/skips.ts";
 import { type StageClock, stageClock } from "../node/stageClock.ts";
 import { readTokenizer } from "../node/tokenizerFiles.ts";
 import { dataCard } from "../ship/dataCard.ts";
@@ -31,7 +32,11 @@ import type { RunOptions } from "./options.ts";
 export interface DataOutcome {
   readonly path: string;
   readonly report: DataReport;
+  /** Why records could not be read, of the first of each file, and how many could not. */
   readonly skipped: readonly string[];
+  readonly skippedCount: number;
+  /** What of the user's paths was not read, in words. */
+  readonly leftOut: readonly string[];
   readonly index?: ShardIndex;
   readonly files: readonly string[];
   /** Seconds of each stage, summed over threads. */
@@ -155,7 +160,8 @@ const mergeShards = async (
     const written = [...files, "duplicates.jsonl"];
     const stats = parts.map((part) => part.stats);
     const settings = pipelineSettings(options);
-    const about = { options, settings, merged, parts: stats, watch, dir: next, files: written };
+    const { leftOut = [] } = shards[0]!;
+    const about = { options, settings, merged, parts: stats, watch, dir: next, files: written, leftOut };
     const report = await pipelineReport({ ...about, ...(index === undefined ? {} : { index }) });
     const text = new TextEncoder();
     await writeJson(join(next, "report.json"), report);
@@ -164,9 +170,8 @@ const mergeShards = async (
     const all = [...written, "report.html", "README.md", "report.json"];
     const last = index === undefined ? "report.json" : "index.json";
     await publish(next, dir, { names: all, earlier, last });
-    const skipped = stats.flatMap((part) => part.skipped);
-    const seconds = clock.seconds();
-    return { path: dir, report: merged.report, skipped, files: all, seconds, ...(index ? { index } : {}) };
+    const told = { ...allSkips(stats), leftOut, seconds: clock.seconds() };
+    return { path: dir, report: merged.report, ...told, files: all, ...(index ? { index } : {}) };
   } finally {
     await discard(next);
   }

@@ -9,7 +9,7 @@ import { type PresetName, resolveRules } from "../data/rules.ts";
 import type { MixSettings, PipelineSettings } from "../data/stages.ts";
 import { encodingNamed } from "../node/charset.ts";
 import { delimiterByte } from "../node/dialect.ts";
-import type { InputFile } from "../node/inputs.ts";
+import { type InputFile, type LeftOut, shownKinds } from "../node/inputs.ts";
 import { type PartSettings, sha256Of } from "../node/parts.ts";
 import { listInputs, type ReadOptions, readDocuments } from "../node/read.ts";
 import { defined } from "../util/defined.ts";
@@ -37,15 +37,25 @@ export interface InputHooks {
   readonly ui: Ui;
   /** The folder that is written, none of which is read. */
   readonly out?: string;
+  /** Told, as the user is, of the files of a path that are not read. */
+  readonly onLeftOut?: (message: string) => void;
 }
 
 /**
  * The files of the user's paths, or the prose (Markdown, text, licences) under node_modules, which every
  * installation has.
  */
-export const inputsOf = ({ data }: RunOptions, { ui, out }: InputHooks): Promise<InputFile[]> => {
+export const inputsOf = ({ data }: RunOptions, hooks: InputHooks): Promise<InputFile[]> => {
+  const { ui, out } = hooks;
   const onPassed = (dir: string): void => ui.line(`${dir} was made by anneal and is not read`);
-  if (data.paths.length > 0) return listInputs(data.paths, { onPassed, ...defined({ out }) });
+  const onLeftOut = (path: string, left: readonly LeftOut[]): void => {
+    const count = left.reduce((sum, each) => sum + each.count, 0);
+    const are = count === 1 ? "file is" : "files are";
+    const message = `${path}: ${count} ${are} not read (${shownKinds(left)})`;
+    ui.warn(message);
+    hooks.onLeftOut?.(message);
+  };
+  if (data.paths.length > 0) return listInputs(data.paths, { onPassed, onLeftOut, ...defined({ out }) });
   const names = "**/{*.md,*.markdown,*.txt,LICENSE*,LICENCE*,NOTICE*,COPYING*}";
   const accept = (path: string): boolean => PROSE.test(basename(path));
   return listInputs([join(relative(".", nodeModules()), names)], { accept });

@@ -18,6 +18,7 @@ import { type SplitName, splitNames } from "../data/splits.ts";
 import type { PipelineSettings } from "../data/stages.ts";
 import type { ShardIndex } from "../data/tokenShards.ts";
 import { jsonHash, type PartStats, sha256Of } from "../node/parts.ts";
+import { allSkips } from "../node/skips.ts";
 import type { ClusterExample, DataPipelineReport, RuleVictims } from "../ship/dataReportModel.ts";
 import { defaults, type RunOptions } from "./options.ts";
 import { version } from "./version.ts";
@@ -150,6 +151,8 @@ export interface ReportInputs {
   readonly dir: string;
   readonly files: readonly string[];
   readonly index?: ShardIndex;
+  /** What of the user's paths was not read, in words. */
+  readonly leftOut: readonly string[];
 }
 
 const hashed = async (dir: string, file: string) => ({
@@ -228,6 +231,16 @@ const nearMethod = ({ near, banding: own }: PipelineSettings): string => {
   return `MinHash of word ${ngram}-grams, ${bands} bands of ${rows} rows`;
 };
 
+/** How many records could not be read, and why the first of them. */
+const skipNotes = (parts: readonly PartStats[]): string[] => {
+  const { skipped, skippedCount } = allSkips(parts);
+  if (skippedCount === 0) return [];
+  return [
+    `${skippedCount} records could not be read`,
+    ...skipped.slice(0, 20).map((why) => `Left out: ${why}`),
+  ];
+};
+
 /** The whole report as plain data. */
 export const pipelineReport = async (from: ReportInputs): Promise<DataPipelineReport> => {
   const { options, settings, merged, parts, watch, dir, files, index } = from;
@@ -258,10 +271,7 @@ export const pipelineReport = async (from: ReportInputs): Promise<DataPipelineRe
     })),
     splits: splitsOf(from),
     ...(index === undefined ? {} : { tokenizer: { name: options.tokenizer.kind, vocab: index.vocabSize } }),
-    notes: parts
-      .flatMap(({ skipped }) => skipped)
-      .slice(0, 20)
-      .map((message) => `Left out: ${message}`),
+    notes: [...from.leftOut, ...skipNotes(parts)],
     provenance: {
       command: commandOf(options),
       createdBy: `anneal ${version}`,

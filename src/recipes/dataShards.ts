@@ -8,6 +8,7 @@ import type { EvaluationCounts } from "../data/contamination.ts";
 import { makeFolder, writeFileDurable } from "../node/files.ts";
 import { makeParts } from "../node/partPool.ts";
 import { jsonHash, type MadePart } from "../node/parts.ts";
+import { allSkips, type Skips, toldSkips } from "../node/skips.ts";
 import { type StageClock, stageClock } from "../node/stageClock.ts";
 import { DataError } from "../util/errors.ts";
 import { inputsOf, partSettings, pipelineSettings } from "./dataInputs.ts";
@@ -28,6 +29,8 @@ interface ShardFile {
   readonly options: RunOptions;
   readonly shard: Shard;
   readonly files: number;
+  /** What of the user's paths is not read, in words. */
+  readonly leftOut: readonly string[];
   readonly parts: readonly { readonly place: number; readonly folder: string }[];
   /** Seconds of each stage, summed over threads. */
   readonly seconds: Readonly<Record<string, number>>;
@@ -43,20 +46,19 @@ const shardPath = (dir: string, { index, count }: Shard): string =>
 /** Shows the parts as they are made, and adds up what they tell. */
 const partProgress = (task: Task, clock: StageClock) => {
   const start = performance.now();
-  const skipped: string[] = [];
+  const each: Skips[] = [];
   let evaluation: EvaluationCounts | undefined;
-  let [done, reused, skippedCount] = [0, 0, 0];
+  let [done, reused] = [0, 0];
   const onMade = ({ stats, reused: there, seconds }: MadePart): void => {
     done += stats.sizeBytes;
     reused += there ? 1 : 0;
     clock.add(seconds);
-    skipped.push(...stats.skipped);
-    skippedCount += stats.skippedCount;
+    each.push(stats);
     evaluation ??= stats.evaluation;
     const rate = done / 1e3 / (performance.now() - start);
     task.update(Math.floor(done / 1e6), { "MB/s": rate.toFixed(1) });
   };
-  return { onMade, sums: () => ({ reused, skipped, skippedCount, evaluation }) };
+  return { onMade, sums: () => ({ reused, skips: allSkips(each), evaluation }) };
 };
 
 /** Notes what a shard has made; shards of another number are of another run. */
@@ -76,7 +78,9 @@ export const makeShard = async (
   shard: Shard,
   { ui, signal }: RecipeHooks,
 ): Promise<void> => {
-  const files = await inputsOf(options, { ui, out: options.out });
+  const leftOut: string[] = [];
+  const onLeftOut = (message: string): void => void leftOut.push(message);
+  const files = await inputsOf(options, { ui, out: options.out, onLeftOut });
   const mine = files
     .map((file, place) => ({ ...file, place }))
     .filter((f) => f.place % shard.count === shard.index);
@@ -92,16 +96,17 @@ export const makeShard = async (
     onMade,
     ...(signal === undefined ? {} : { signal }),
   });
-  const { reused, skipped, skippedCount, evaluation } = sums();
+  const { reused, skips, evaluation } = sums();
   const again = reused > 0 ? `, ${reused} of them before` : "";
   task.done(`cleaned ${parts.length} files, ${(total / 1e6).toFixed(2)} MB${again}`);
   describeEvaluation(evaluation, ui);
-  if (skippedCount > 0) ui.warn(`${skippedCount} records could not be read, such as: ${skipped[0]}`);
+  if (skips.skippedCount > 0) ui.warn(toldSkips(skips));
   await writeShard(options.out, {
     settings: jsonHash([settings, pipelineSettings(options), options.tokenizer, options.model]),
     options,
     shard,
     files: files.length,
+    leftOut,
     parts: parts.map(({ folder }, i) => ({ place: mine[i]!.place, folder })),
     seconds: clock.seconds(),
   });

@@ -2,6 +2,7 @@
 import {
   closeSync,
   ftruncateSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readFileSync,
@@ -82,6 +83,25 @@ describe("a file that", () => {
     const ended = await prepare(paths, "--skip-bad-rows");
     expect(ended.code, ended.stderr).toBe(0);
     expect(ended.stderr).toMatch(/warning: \d+ records could not be read, such as/);
+  });
+
+  it("stands in every count: of the stages, the report and --json", async () => {
+    const torn = Array.from({ length: 40 }, (_, i) => `{"text": broken${i}`);
+    const folder = join(dir, "counted");
+    mkdirSync(folder);
+    writeFileSync(join(folder, "rows.jsonl"), `${[...good, ...torn].join("\n")}\n`);
+    writeFileSync(join(folder, "table.csv"), 'text\nfine words of a row\n"opens\nis lost\nis lost too\n');
+    writeFileSync(join(folder, "app.log"), "not read");
+    const ended = await prepare([folder], "--skip-bad-rows", "--json");
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(ended.stderr).toMatch(/1 file is not read \(1 \.log\)/);
+    const { skippedCount, leftOut, stages, path } = JSON.parse(ended.stdout);
+    expect(skippedCount).toBe(43);
+    expect(leftOut).toEqual([expect.stringMatching(/not read \(1 \.log\)/)]);
+    expect(stages[0]).toMatchObject({ name: "reading", docsIn: 104, docsOut: 61, reasons: [{ count: 43 }] });
+    const report = readFileSync(join(path, "report.html"), "utf8");
+    expect(report).toContain("43 records could not be read");
+    expect(report).toContain("not read (1 .log)");
   });
 });
 
