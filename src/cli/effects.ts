@@ -1,4 +1,4 @@
-/** Options that others leave without effect: told, or refused where the result would not be what was meant. */
+/** Options that others leave without effect: told, or refused where the result would not be what is meant. */
 import { defaults, type RunConfig, type RunOptions } from "../recipes/options.ts";
 import { ConfigError } from "../util/errors.ts";
 import { groups } from "./flags.ts";
