@@ -1,4 +1,4 @@
-/** index.json of token shards, which may come from anywhere: each field is checked, alone and beside the others. */
+/** index.json of token shards, from anywhere: each field is checked, alone and beside the others. */
 import { DataError } from "../util/errors.ts";
 import { type SplitName, splitNames } from "./splits.ts";
 import { dtypeFor, type ShardIndex, shardNames } from "./tokenShards.ts";

@@ -1,7 +1,6 @@
 /**
- * Checkpoints that survive a crash at any moment: built under a temporary name, flushed, hashed, renamed,
- * read back; only then does `latest` move, and only then do older ones go. One of the same step is moved
- * aside first, and counts until then.
+ * Checkpoints that survive a crash: built under a temporary name, flushed, hashed, renamed, read back; then
+ * `latest` moves, then older ones go. One of the same step is moved aside first, and counts until then.
  */
 import { createHash } from "node:crypto";
 import { open, readdir, readFile, rename, rm } from "node:fs/promises";
@@ -168,10 +167,7 @@ const isSound = (dir: string, place: Place): Promise<boolean> =>
 const remove = (path: string): Promise<void> =>
   guarded("deleting", path, () => rm(path, { recursive: true, force: true }));
 
-/**
- * Ends what a crash left of a step saved anew: a sound one in its place stays, else the one moved aside
- * comes back.
- */
+/** Ends what a crash left of a step saved anew: a sound one in its place stays, else the other returns. */
 const restore = async (dir: string, aside: string): Promise<void> => {
   const name = ASIDE.exec(aside)![1]!;
   const step = Number(STEP.exec(name)?.[1]);
