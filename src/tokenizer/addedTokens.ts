@@ -1,5 +1,6 @@
 /** The `added_tokens` of a tokenizer.json: tokens that are found in a text before the model sees it. */
-import { escaped, type Fields, object, refuse, show } from "./json.ts";
+import { type Fields, object, refuse, show } from "./json.ts";
+import { tokenFinder } from "./tokenFinder.ts";
 import type { Json } from "./tokenizer.ts";
 
 export interface AddedToken {
@@ -84,22 +85,21 @@ const standsAlone = (text: string, start: number, end: number): boolean =>
 export const partsOf = (tokens: readonly AddedToken[], form: (content: string) => string) => {
   const byForm = new Map<string, AddedToken>();
   for (const token of tokens) if (form(token.content) !== "") byForm.set(form(token.content), token);
-  const longestFirst = [...byForm.keys()].sort((a, b) => b.length - a.length);
-  const pattern = new RegExp(longestFirst.map(escaped).join("|") || "(?!)", "gu");
+  const find = tokenFinder([...byForm.keys()]);
   return (text: string, special: boolean): Part[] => {
     const parts: Part[] = [];
     let at = 0;
-    for (const match of text.matchAll(pattern)) {
-      const token = byForm.get(match[0])!;
-      let [start, end] = [match.index, match.index + match[0].length];
-      if (token.special && !special) continue;
-      if (token.single_word && !standsAlone(text, start, end)) continue;
+    find(text, (found, form) => {
+      const token = byForm.get(form)!;
+      let [start, end] = [found, found + form.length];
+      if (token.special && !special) return;
+      if (token.single_word && !standsAlone(text, start, end)) return;
       if (token.lstrip) start = Math.max(spaceBefore(text, start), at);
       if (token.rstrip) end = spaceAfter(text, end);
       if (start > at) parts.push({ text: text.slice(at, start), first: at === 0 });
       parts.push(token.id);
       at = end;
-    }
+    });
     if (at < text.length) parts.push({ text: text.slice(at), first: at === 0 });
     return parts;
   };

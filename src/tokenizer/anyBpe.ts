@@ -5,7 +5,7 @@
  */
 import { merger, pairKey } from "./bpe.ts";
 import { type PairMerge, type PairTable, pairTable } from "./fastPairs.ts";
-import { type Fields, refuse, show } from "./json.ts";
+import { asText, type Fields, refuse, show } from "./json.ts";
 import type { Json } from "./tokenizer.ts";
 
 /** Ids of a model's tokens. */
@@ -30,8 +30,9 @@ export const mergesOf = (merges: Json | undefined): [string, string][] => {
   if (!Array.isArray(merges)) return refuse("has no list of merges");
   return merges.map((merge: Json, i) => {
     const pair: Json = typeof merge === "string" ? merge.split(" ") : merge;
-    if (!Array.isArray(pair) || pair.length !== 2) return refuse(`merge ${i} is not a pair`);
-    return [String(pair[0]), String(pair[1])];
+    const [a, b] = Array.isArray(pair) && pair.length === 2 ? pair : [];
+    if (typeof a !== "string" || typeof b !== "string") return refuse(`merge ${i} is not a pair`);
+    return [a, b];
   });
 };
 
@@ -54,7 +55,7 @@ const mergesById = (model: Fields, ids: ReadonlyMap<string, number>, prefix: str
 export const unknownOf = (model: Fields, ids: ReadonlyMap<string, number>): (() => number | undefined) => {
   const { unk_token: token } = model;
   if (token === undefined || token === null) return () => undefined;
-  const id = ids.get(String(token));
+  const id = ids.get(asText(token));
   return () => id ?? refuse(`has no token for unk_token ${show(token)}, which a text needs`);
 };
 

@@ -1,8 +1,8 @@
 /** Every kind of `decoder` of a tokenizer.json: tokens become texts, which are joined. */
 import { tokenBytes } from "./byteLevel.ts";
-import { type Fields, refuse, show, stepsOf, string } from "./json.ts";
+import { asText, type Fields, refuse, show, stepsOf, string } from "./json.ts";
 import { matchesOf, replacer } from "./matches.ts";
-import { schemeOf } from "./pieces.ts";
+import { markOf, schemeOf } from "./pieces.ts";
 import type { Json } from "./tokenizer.ts";
 
 type Step = (tokens: readonly string[]) => string[];
@@ -44,7 +44,7 @@ const wordPiece = (step: Fields): Step => {
 };
 
 const metaspace = (step: Fields): Step => {
-  const mark = string(step, "replacement", "\u2581");
+  const mark = markOf(step);
   const bare = schemeOf(step) !== "never";
   return (tokens) => tokens.map((token, i) => token.replaceAll(mark, i === 0 && bare ? "" : " "));
 };
@@ -86,8 +86,8 @@ const byteFallback: Step = (tokens) => {
 const strip = (step: Fields): Step => {
   const { start = 0, stop = 0 } = step;
   const content = string(step, "content", " ");
-  if (typeof start !== "number" || typeof stop !== "number")
-    return refuse(`has a Strip of ${show(start)} and ${show(stop)}`);
+  if (typeof start !== "number" || typeof stop !== "number" || content === "")
+    return refuse(`has a Strip of ${show(content)}, ${show(start)} and ${show(stop)}`);
   return (tokens) =>
     tokens.map((token) => {
       let [from, to] = [0, token.length];
@@ -133,7 +133,7 @@ export interface TokenDecoder {
 export const decoderOf = (value: Json | undefined): TokenDecoder => {
   const fields = stepsOf(value, "decoders");
   const steps = fields.map((step) => {
-    const make = kinds.get(String(step.type));
+    const make = kinds.get(asText(step.type));
     return make === undefined ? refuse(`has a decoder of type ${show(step.type)}`) : make(step);
   });
   const has = (type: string): boolean => fields.some((step) => step.type === type);

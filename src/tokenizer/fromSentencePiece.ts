@@ -4,7 +4,7 @@
  */
 import { FormatError } from "../util/errors.ts";
 import { checkId } from "./addedTokens.ts";
-import { escaped, type Fields } from "./json.ts";
+import { asText, escaped, type Fields } from "./json.ts";
 import {
   type AddedEntry,
   addedEntries,
@@ -163,7 +163,7 @@ const plainFamily = (vocab: Vocab, { config, modelType = "" }: OlderOptions): Fa
   const base = { vocab, words: false, specials: [] };
   if (has("[CLS]") && has("[SEP]"))
     return { ...base, around: ["[CLS] $A [SEP]", "[CLS] $A [SEP] $B|1 [SEP]|1"] };
-  const family = String(config.tokenizer_class ?? modelType);
+  const family = asText(config.tokenizer_class ?? modelType);
   const usesBos = config.add_bos_token ?? /^(?:llama|gemma|mistral|codellama)/i.test(family);
   const bos = usesBos === true ? `${name("bos", "<s>")} ` : "";
   const eos = config.add_eos_token === true ? ` ${name("eos", "</s>")}` : "";
@@ -180,7 +180,7 @@ const UNKNOWN_FAMILIES = /^(?:camembert|mbart|nllb|barthez|m2m|seamless|plbart|x
 
 const familyOf = (model: SentencePieceModel, options: OlderOptions, file: string): Family => {
   const vocab: Vocab = model.pieces.map(({ piece, score }) => [piece, score]);
-  const name = String(options.config.tokenizer_class ?? options.modelType ?? "");
+  const name = asText(options.config.tokenizer_class ?? options.modelType ?? "");
   if (UNKNOWN_FAMILIES.test(name)) {
     throw new FormatError(`has ids that ${name} changes in a way of its own`, {
       file,

@@ -2,7 +2,7 @@
 import { FormatError } from "../util/errors.ts";
 import { checkId } from "./addedTokens.ts";
 import { mergesOf } from "./anyBpe.ts";
-import type { Fields } from "./json.ts";
+import { asText, type Fields } from "./json.ts";
 import {
   addedEntries,
   type OlderOptions,
@@ -131,7 +131,7 @@ export const fromVocabJson = (vocab: Fields, merges: string, options: OlderOptio
       hint: SAVE_HINT,
     });
   }
-  const family = String(config.tokenizer_class ?? modelType);
+  const family = asText(config.tokenizer_class ?? modelType);
   const roberta = ROBERTA.test(family) || (family === "" && ids.has("<s>") && ids.has("<mask>"));
   const qwen = /^qwen2/i.test(family);
   const usual = roberta ? ["<s>", "<pad>", "</s>", "<unk>", "<mask>"] : ["<|endoftext|>"];

@@ -20,8 +20,21 @@ export const object = (value: Json | undefined, name: string): Fields => {
   return value as Fields;
 };
 
+/** Longest that an error message shows of a value, characters. */
+const SHOWN = 120;
+
 /** A value as an error message shows it. */
-export const show = (value: Json | undefined): string => JSON.stringify(value) ?? "nothing";
+export const show = (value: Json | undefined): string => {
+  if (typeof value === "object" && value !== null) {
+    const names = Object.keys(value).slice(0, 4).join(", ");
+    return Array.isArray(value) ? `a list of ${value.length}` : `an object with ${names || "nothing"}`;
+  }
+  const text = JSON.stringify(value) ?? "nothing";
+  return text.length > SHOWN ? `${text.slice(0, SHOWN)}...` : text;
+};
+
+/** A value that should be a text; what else it is where it is none. */
+export const asText = (value: Json | undefined): string => (typeof value === "string" ? value : show(value));
 
 /** `fields[name]` as a text. Throws FormatError where it is something else. */
 export const string = (fields: Fields, name: string, otherwise?: string): string => {
@@ -29,8 +42,9 @@ export const string = (fields: Fields, name: string, otherwise?: string): string
   return typeof value === "string" ? value : refuse(`has ${show(fields[name])} where "${name}" is a text`);
 };
 
-/** Sequences of steps may hold sequences; deeper than this they are not believed. */
+/** Sequences of steps may hold sequences; deeper or longer than this they are not believed. */
 const MAX_DEPTH = 16;
+const MAX_STEPS = 256;
 
 /** The steps of a part, whose `Sequence`s hold theirs in the field `list`. Throws FormatError. */
 export const stepsOf = (
@@ -43,7 +57,9 @@ export const stepsOf = (
   if (root.type !== "Sequence") return [root];
   const steps = root[list];
   if (!Array.isArray(steps) || depth > MAX_DEPTH) return refuse(`has a Sequence without ${list}`);
-  return steps.flatMap((step: Json) => stepsOf(step, list, depth + 1));
+  if (steps.length > MAX_STEPS) return refuse(`has ${steps.length} ${list} in a Sequence`);
+  const all = steps.flatMap((step: Json) => stepsOf(step, list, depth + 1));
+  return all.length > MAX_STEPS ? refuse(`has ${all.length} ${list}`) : all;
 };
 
 /** A literal text as the source of a pattern. */

@@ -26,6 +26,9 @@ export const matchesOf = (pattern: Json | undefined): Matcher => {
   return typeof Regex === "string" ? patternOf(Regex) : refuse(`has a pattern ${show(pattern)}`);
 };
 
+/** Longest text that replacing may make, characters. */
+const MAX_TEXT = 1 << 27;
+
 /** A function that puts `content` in the place of each match. */
 export const replacer =
   (matches: Matcher, content: string): ((text: string) => string) =>
@@ -34,6 +37,8 @@ export const replacer =
     let [out, at] = ["", 0];
     matches(text, (start, end) => {
       out += text.slice(at, start) + content;
+      if (out.length > MAX_TEXT)
+        refuse(`makes a text of ${text.length} characters too long by ${show(content)}`);
       at = end;
     });
     return at === 0 && out === "" ? text : out + text.slice(at);

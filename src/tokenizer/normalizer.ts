@@ -1,6 +1,6 @@
 /** Every kind of `normalizer` of a tokenizer.json, as functions of a text. */
 import { bytesToken } from "./byteLevel.ts";
-import { type Fields, refuse, show, stepsOf, string } from "./json.ts";
+import { asText, type Fields, refuse, show, stepsOf, string } from "./json.ts";
 import { matchesOf, replacer } from "./matches.ts";
 import { precompiled } from "./precompiled.ts";
 import type { Json } from "./tokenizer.ts";
@@ -85,7 +85,7 @@ const kinds: ReadonlyMap<string, (step: Fields) => Normalizer> = new Map([
 /** The function of a `normalizer`. Throws FormatError, naming it, for a kind that does not exist. */
 export const anyNormalizer = (value: Json | undefined): Normalizer => {
   const steps = stepsOf(value, "normalizers").map((step) => {
-    const make = kinds.get(String(step.type));
+    const make = kinds.get(asText(step.type));
     return make === undefined ? refuse(`has a normalizer of type ${show(step.type)}`) : make(step);
   });
   return (text) => steps.reduce((current, step) => step(current), text);

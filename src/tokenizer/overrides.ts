@@ -116,19 +116,19 @@ const withTokens = (root: Fields, config: Fields): Fields => {
     if (typeof content !== "string") return root;
     if (content !== "" && !added.has(content)) put(token, content);
   }
+  const listed = listedIn(config);
   for (const token of wanted) {
     const content = String(token.content);
     const before = added.get(content);
-    const isListed = JSON.stringify({ ...before, ...token }) === JSON.stringify(before);
-    if (before === undefined || (!isListed && isInList(config, content))) put(token, content);
+    const isListed = Object.entries(token).every(([name, value]) => before?.[name] === value);
+    if (before === undefined || (!isListed && listed.has(content))) put(token, content);
   }
   return { ...root, added_tokens: [...added.values()] };
 };
 
-/** Whether the settings list a token with its flags: these hold, and not those of tokenizer.json. */
-const isInList = (config: Fields, content: string): boolean =>
-  isObject(config.added_tokens_decoder) &&
-  Object.values(config.added_tokens_decoder).some((token) => contentOf(token) === content);
+/** The tokens that the settings list with their flags: these hold, and not those of tokenizer.json. */
+const listedIn = ({ added_tokens_decoder: listed }: Fields): ReadonlySet<string | undefined> =>
+  new Set(isObject(listed) ? Object.values(listed).map(contentOf) : []);
 
 /** A tokenizer.json with what its tokenizer_config.json says; `modelType` is config.json's `model_type`. */
 export const withConfig = (root: Fields, config: Fields, modelType = ""): Fields =>

@@ -1,6 +1,6 @@
 /** Every kind of `pre_tokenizer` of a tokenizer.json: a text is cut into the pieces that the model sees. */
 import { bytesToken, WORDS } from "./byteLevel.ts";
-import { type Fields, refuse, show, stepsOf, string } from "./json.ts";
+import { asText, type Fields, refuse, show, stepsOf, string } from "./json.ts";
 import { matchesOf, regExpMatches } from "./matches.ts";
 import type { Matcher } from "./pattern/pattern.ts";
 import type { Json } from "./tokenizer.ts";
@@ -87,7 +87,7 @@ const cutBy = (matches: Matcher, behavior: Behavior, invert = false): Cut => {
 const behaviorOf = (step: Fields, otherwise?: Behavior): Behavior => {
   const value = step.behavior ?? otherwise;
   if (typeof value === "string" && Object.hasOwn(behaviors, value)) return value as Behavior;
-  return refuse(`has a ${String(step.type)} of behavior ${show(value)}`);
+  return refuse(`has a ${asText(step.type)} of behavior ${show(value)}`);
 };
 
 const SPACE = regExpMatches(/\p{White_Space}/gu);
@@ -113,6 +113,12 @@ const byteLevel = (step: Fields): Cut => {
 
 const schemes: ReadonlySet<Json> = new Set(["always", "first", "never"]);
 
+/** The mark that stands for a space in a Metaspace part. Throws FormatError. */
+export const markOf = (step: Fields): string => {
+  const mark = string(step, "replacement", "\u2581");
+  return [...mark].length === 1 ? mark : refuse(`has a Metaspace with the replacement ${show(mark)}`);
+};
+
 /** `prepend_scheme` of a Metaspace part, whose older form is `add_prefix_space`. Throws FormatError. */
 export const schemeOf = (step: Fields): "always" | "first" | "never" => {
   const older = step.add_prefix_space === false ? "never" : "always";
@@ -122,7 +128,7 @@ export const schemeOf = (step: Fields): "always" | "first" | "never" => {
 };
 
 const metaspace = (step: Fields): Cut => {
-  const mark = string(step, "replacement", "\u2581");
+  const mark = markOf(step);
   const scheme = schemeOf(step);
   const cut: Cut = step.split === false ? (piece) => [piece] : cutBy(matchesOf(mark), "MergedWithNext");
   return ({ text, first }) => {
@@ -153,7 +159,7 @@ const kinds: ReadonlyMap<string, (step: Fields) => Cut> = new Map([
 /** The cutter of a `pre_tokenizer`. Throws FormatError, naming it, for a kind that does not exist. */
 export const piecesOf = (value: Json | undefined): Cut => {
   const cuts = stepsOf(value, "pretokenizers").map((step) => {
-    const make = kinds.get(String(step.type));
+    const make = kinds.get(asText(step.type));
     return make === undefined ? refuse(`has a pre-tokenizer of type ${show(step.type)}`) : make(step);
   });
   return (piece) =>

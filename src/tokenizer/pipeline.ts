@@ -10,7 +10,7 @@ import { bpeEncoder, type ModelIds, type PieceEncoder } from "./anyBpe.ts";
 import { tokenBytes } from "./byteLevel.ts";
 import { byteOf, decoderOf, type TokenDecoder } from "./decoder.ts";
 import { encoding, type PlainEncoder } from "./inputs.ts";
-import { type Fields, object, refuse, show } from "./json.ts";
+import { asText, type Fields, object, refuse, show } from "./json.ts";
 import { anyNormalizer } from "./normalizer.ts";
 import { piecesOf } from "./pieces.ts";
 import { templateOf } from "./postProcessor.ts";
@@ -31,7 +31,7 @@ const models: ReadonlyMap<string, [Tokenizer["kind"], (model: Fields, ids: Model
 
 /** The type of a model that does not say it, by what it has. */
 const typeOf = (model: Fields): string => {
-  if (model.type !== undefined) return String(model.type);
+  if (model.type !== undefined) return asText(model.type);
   if (Array.isArray(model.merges)) return "BPE";
   if (Array.isArray(model.vocab)) return "Unigram";
   return model.continuing_subword_prefix === undefined ? "WordLevel" : "WordPiece";

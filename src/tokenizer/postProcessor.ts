@@ -1,5 +1,5 @@
 /** The `post_processor` of a tokenizer.json: the special tokens that a model expects around its input. */
-import { type Fields, object, refuse, show, stepsOf } from "./json.ts";
+import { asText, type Fields, object, refuse, show, stepsOf } from "./json.ts";
 import type { Json } from "./tokenizer.ts";
 
 /** A special token's ids, or a place of one of the texts. */
@@ -41,8 +41,8 @@ const partsOf = (value: Json | undefined, tokens: Fields): TemplatePart[] => {
       if (id === "A" || id === "B") return { ids: id, type };
       return refuse(`has a template of a text ${show(id)}`);
     }
-    const known = Object.hasOwn(tokens, String(id)) ? tokens[String(id)] : undefined;
-    const { ids } = object(known, `special_tokens.${String(id)}`);
+    const known = Object.hasOwn(tokens, asText(id)) ? tokens[asText(id)] : undefined;
+    const { ids } = object(known, `special_tokens.${asText(id)}`);
     if (!Array.isArray(ids) || !ids.every(isId)) return refuse(`has no ids for the token ${show(id)}`);
     return { ids, type };
   });
@@ -83,7 +83,7 @@ export const templateOf = (value: Json | undefined, size = 0): InputTemplate => 
   const steps = stepsOf(value, "processors").filter(({ type }) => type !== "ByteLevel");
   if (steps.length === 0) return bare;
   const [step, ...more] = steps;
-  const make = kinds.get(String(step!.type));
+  const make = kinds.get(asText(step!.type));
   if (make === undefined || more.length > 0)
     return refuse(`has a post-processor of type ${steps.map(({ type }) => show(type)).join(" and ")}`);
   return within(make(step!), size);

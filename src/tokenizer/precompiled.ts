@@ -64,6 +64,9 @@ const graphemesOf = (segmenter: Intl.Segmenter, text: string, emit: (grapheme: s
   }
 };
 
+/** Most bytes that a few characters may become. */
+const MAX_BYTES = 1024;
+
 /** Graphemes of fewer bytes are looked up as a whole. */
 const SHORT = 6;
 
@@ -78,8 +81,11 @@ export const precompiled = (charsmap: string): ((text: string) => string) => {
   const find = (chunk: string): string | undefined => {
     const start = shortest(map, utf8.encode(chunk));
     if (start < 0) return undefined;
-    const end = map.texts.indexOf(0, start);
-    return decoder.decode(map.texts.subarray(start, end < 0 ? map.texts.length : end));
+    const found = map.texts.indexOf(0, start);
+    const end = found < 0 ? map.texts.length : found;
+    if (end - start > MAX_BYTES)
+      refuse(`has a precompiled_charsmap that makes ${end - start} bytes of one text`);
+    return decoder.decode(map.texts.subarray(start, end));
   };
   const lookUp = (chunk: string): string | undefined => {
     if (known.has(chunk)) return known.get(chunk);

@@ -3,6 +3,7 @@
  * and, for what other people's checkpoints bring, `pipeline.ts`.
  */
 import { ConfigError } from "../util/errors.ts";
+import { tokenFinder } from "./tokenFinder.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
@@ -94,10 +95,17 @@ export interface Tokenizer {
 /** Makes a function that splits a text at `tokens`, the longest first; odd places are the tokens. */
 export const tokenSplitter = (tokens: readonly string[]): ((text: string) => string[]) => {
   if (tokens.length === 0) return (text) => [text];
-  const longestFirst = [...tokens].sort((a, b) => b.length - a.length);
-  const escaped = longestFirst.map((s) => s.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&"));
-  const pattern = new RegExp(`(${escaped.join("|")})`, "u");
-  return (text) => text.split(pattern);
+  const find = tokenFinder(tokens);
+  return (text) => {
+    const parts: string[] = [];
+    let at = 0;
+    find(text, (start, token) => {
+      parts.push(text.slice(at, start), token);
+      at = start + token.length;
+    });
+    parts.push(text.slice(at));
+    return parts;
+  };
 };
 
 const NO_BYTES = new Uint8Array(0);

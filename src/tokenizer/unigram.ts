@@ -9,11 +9,16 @@ import type { Json } from "./tokenizer.ts";
 
 const UNKNOWN_PENALTY = 10;
 
+/** Longest token, UTF-16 units: a text is looked through that far from each of its places. */
+const MAX_LENGTH = 1024;
+
 /** Tokens and scores of a Unigram `vocab`, a list of pairs. Throws FormatError. */
 export const unigramVocab = (vocab: Json | undefined): [token: string, score: number][] => {
   if (!Array.isArray(vocab) || vocab.length === 0) return refuse('has no list "model.vocab" of pairs');
   return vocab.map((entry: Json, id) => {
     const [token, score] = Array.isArray(entry) ? entry : [];
+    if (typeof token === "string" && token.length > MAX_LENGTH)
+      return refuse(`has a token ${id} of ${token.length} characters; ${MAX_LENGTH} are allowed`);
     if (typeof token === "string" && typeof score === "number" && Number.isFinite(score))
       return [token, score];
     return refuse(`has ${show(entry)} where token ${id} and its score are`);

@@ -21,6 +21,12 @@ export const wordLevelEncoder = (model: Fields, ids: ModelIds): PieceEncoder => 
 
 const MAX_WORD = 100;
 
+/** Whether `at` halves a character. */
+const isInside = (word: string, at: number): boolean => {
+  const [high, low] = [word.charCodeAt(at - 1), word.charCodeAt(at)];
+  return high >= 0xd800 && high <= 0xdbff && low >= 0xdc00 && low <= 0xdfff;
+};
+
 /** Last place before `end` that does not halve a character. */
 const back = (word: string, end: number): number => {
   const low = word.charCodeAt(end - 1);
@@ -33,10 +39,12 @@ export const wordPieceEncoder = (model: Fields, ids: ModelIds): PieceEncoder => 
   const { max_input_chars_per_word: longest = MAX_WORD, continuing_subword_prefix: prefix = "##" } = model;
   if (typeof longest !== "number" || typeof prefix !== "string")
     return refuse(`has a WordPiece model of ${show(longest)} characters a word with ${show(prefix)}`);
+  const widest = [...ids.text.keys()].reduce((most, token) => Math.max(most, token.length), 0);
   const split = (word: string): number[] | undefined => {
     const out: number[] = [];
     for (let start = 0; start < word.length; ) {
-      let end = word.length;
+      let end = Math.min(word.length, start + widest);
+      if (isInside(word, end)) end++;
       let id: number | undefined;
       for (; end > start; end = back(word, end)) {
         id = ids.text.get((start > 0 ? prefix : "") + word.slice(start, end));
