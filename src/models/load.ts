@@ -20,7 +20,8 @@ const copied = ({ shape, data }: Tensor): Tensor =>
   tensor("float32", shape, new Float32Array(data as Float32Array));
 
 /** The step that says which part of a model did not come from its checkpoint, and what did not come along. */
-const headStep = ({ arch, config, dropped, initialized: made, seed }: LoadPlan): HistoryStep[] => {
+const headStep = ({ arch, config, dropped, initialized: made, headless, seed }: LoadPlan): HistoryStep[] => {
+  if (headless !== undefined) return [{ name: "bareBody", options: { named: headless, dropped } }];
   const initialized = made.filter((name) => arch.optional?.includes(name) !== true);
   return dropped.length + initialized.length === 0
     ? []

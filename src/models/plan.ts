@@ -4,10 +4,10 @@
  * task or other labels are asked for; what falls away with the old one is kept as a list.
  */
 import { sameShape } from "../ir/shape.ts";
-import { type DType, shapeText, type Tensor } from "../ir/tensor.ts";
+import { type DType, shapeText } from "../ir/tensor.ts";
 import type { ParamSpec } from "../nn/param.ts";
-import { ConfigError, FormatError } from "../util/errors.ts";
-import { flatten, type Tree } from "../util/tree.ts";
+import { FormatError } from "../util/errors.ts";
+import type { Tree } from "../util/tree.ts";
 import {
   architectureOf,
   CONFIG,
@@ -18,7 +18,19 @@ import {
   retarget,
 } from "./checkpointConfig.ts";
 import type { Architecture, ModelConfig } from "./model.ts";
-import { namesNoClass, taskOf } from "./task.ts";
+import {
+  classed,
+  type Headers,
+  headsOf,
+  isBody,
+  match,
+  nameIn,
+  ownTarget,
+  type Target,
+  type TensorHeader,
+  targetOf,
+} from "./target.ts";
+import { taskOf } from "./task.ts";
 import { joinTied, type Tied, type Untied } from "./ties.ts";
 
 /** Most problems that one error lists. */
@@ -26,9 +38,6 @@ const LISTED = 8;
 
 /** Dtypes that a weight may have in a file; all become float32. */
 const floats = new Set<DType>(["float32", "float16", "bfloat16"]);
-
-/** What a file says of a tensor before it is read. */
-export type TensorHeader = Pick<Tensor, "dtype" | "shape">;
 
 export interface LoadPlan {
   readonly arch: Architecture;
@@ -45,82 +54,12 @@ export interface LoadPlan {
   readonly initialized: readonly string[];
   /** The checkpoint's tensors of a head that the model does not have. */
   readonly dropped: readonly string[];
+  /** The class that the config names, where the checkpoint has nothing but the body of it. */
+  readonly headless: string | undefined;
   readonly seed: number;
   /** The weights' file in errors. */
   readonly file: string;
 }
-
-type Specs = ReadonlyMap<string, ParamSpec>;
-
-/** The weights of each head that an architecture has, by the same config but for its labels. */
-const headsOf = (arch: Architecture, json: ConfigJson): Specs[] => {
-  const { id2label: _, label2id: __, num_labels: ___, problem_type: ____, ...rest } = json;
-  return Object.values(arch.classes).map((name) =>
-    flatten<ParamSpec>(arch.params(arch.parse({ ...rest, architectures: [name] })) as Tree<ParamSpec>),
-  );
-};
-
-interface Target {
-  readonly arch: Architecture;
-  readonly json: ConfigJson;
-  readonly config: ModelConfig;
-  readonly wanted: Specs;
-  readonly tied: Tied;
-}
-
-const targetOf = (arch: Architecture, json: ConfigJson, config: ModelConfig): Target => ({
-  arch,
-  json,
-  config,
-  wanted: flatten<ParamSpec>(arch.params(config) as Tree<ParamSpec>),
-  tied: new Map(Object.entries(arch.tied?.(config) ?? {})),
-});
-
-/** What a checkpoint's name is called here; null: of no use for this config; undefined: not known. */
-const nameIn = (
-  { arch, config, wanted }: Pick<Target, "arch" | "config"> & { wanted: { has(name: string): boolean } },
-  name: string,
-): string | null | undefined => {
-  const names = arch.base === undefined ? [name] : [name, `${arch.base}.${name}`];
-  let none: null | undefined;
-  for (const one of names) {
-    const renamed = arch.rename === undefined ? one : arch.rename(one, config);
-    if (renamed !== null && wanted.has(renamed)) return renamed;
-    if (renamed === null) none = null;
-  }
-  return none;
-};
-
-interface Match {
-  readonly sources: Map<string, string>;
-  readonly unused: string[];
-  readonly unknown: string[];
-}
-
-const match = (target: Target, headers: Iterable<string>, file: string): Match => {
-  const found: Match = { sources: new Map(), unused: [], unknown: [] };
-  const wanted = new Set([...target.wanted.keys(), ...[...target.tied].flat()]);
-  for (const source of headers) {
-    const name = nameIn({ ...target, wanted }, source);
-    if (name === null) found.unused.push(source);
-    else if (name === undefined) found.unknown.push(source);
-    else if (found.sources.has(name)) {
-      const other = found.sources.get(name);
-      throw new FormatError(`is given twice, as "${other}" and as "${source}"`, { file, tensor: name });
-    } else found.sources.set(name, source);
-  }
-  return found;
-};
-
-/** The checkpoint's own reading of itself; undefined for a class that is not known. */
-const ownTarget = (arch: Architecture, json: ConfigJson): Target | undefined => {
-  try {
-    return targetOf(arch, json, arch.parse(json));
-  } catch (error) {
-    if (error instanceof ConfigError) return undefined;
-    throw error;
-  }
-};
 
 /** The same model without ties; undefined where it cannot be without. */
 const untiedOf = ({ arch, config }: Target): Target | undefined =>
@@ -141,9 +80,6 @@ interface Leeway {
   /** Weights whose tensor is of another task's head, or of other labels. */
   isStale(name: string, found: TensorHeader): boolean;
 }
-
-const isBody = ({ base }: Architecture, name: string): boolean =>
-  base === undefined || name.startsWith(`${base}.`);
 
 const leewayOf = (
   target: Target,
@@ -183,8 +119,6 @@ const refuse = (problems: readonly string[], file: string): void => {
   const more = problems.length > LISTED ? `; and ${problems.length - LISTED} more` : "";
   throw new FormatError(`does not fit its config: ${problems.slice(0, LISTED).join("; ")}${more}`, { file });
 };
-
-type Headers = ReadonlyMap<string, TensorHeader>;
 
 /** Weights by tensors, with what is left over on both sides. Throws FormatError listing what does not fit. */
 const assign = (target: Target, headers: Headers, leeway: Leeway, file: string) => {
@@ -244,25 +178,6 @@ const checkLayers = (json: ConfigJson, headers: Headers, configFile: string): vo
 };
 
 /**
- * The config with a class where it names none: the first that the tensors suffice for, so that a bare body
- * is a model of features.
- */
-const classed = (arch: Architecture, json: ConfigJson, headers: Headers, file: string): ConfigJson => {
-  if (!namesNoClass(json)) return json;
-  const fits = (name: string): boolean => {
-    const target = ownTarget(arch, { ...json, architectures: [name] });
-    if (target === undefined) return false;
-    const { sources } = match(target, headers.keys(), file);
-    joinTied(sources, target.tied, target.wanted);
-    return [...target.wanted.keys()].every(
-      (one) => sources.has(one) || arch.optional?.includes(one) === true,
-    );
-  };
-  const found = Object.values(arch.classes).find(fits);
-  return { ...json, architectures: found === undefined ? undefined : [found] };
-};
-
-/**
  * The plan of a model from a config.json and the tensors' headers. `file` names the weights in errors.
  * Throws ConfigError for the config, FormatError listing every tensor that is missing, of another shape or
  * dtype, or not part of the model.
@@ -281,7 +196,7 @@ export const planOf = (
     return [retargeted, inFile(configFile, () => arch.parse(retargeted) as ModelConfig)];
   };
   checkLayers(read(config as ConfigJson)[0], headers, configFile);
-  const given = classed(arch, config as ConfigJson, headers, file);
+  const given = classed(arch, config as ConfigJson, headers, { file, task: options.task });
   const [json, parsed] = read(given);
   const target = targetOf(arch, json, parsed);
   const own = ownTarget(arch, given);
@@ -289,5 +204,7 @@ export const planOf = (
   const leeway = leewayOf(target, own, { changed, relabelled: options.labels !== undefined });
   const fitted = assign(target, headers, leeway, file);
   const specs = arch.params(parsed) as Tree<ParamSpec>;
-  return { arch, config: parsed, specs, tied: target.tied, ...fitted, seed, file };
+  const [named] = own === undefined ? [] : ((config as Partial<ModelConfig>).architectures ?? []);
+  const headless = given === config || named === own?.config.architectures[0] ? undefined : named;
+  return { arch, config: parsed, specs, tied: target.tied, ...fitted, headless, seed, file };
 };

@@ -198,26 +198,3 @@ test("a head that differs is of no use to another task", () => {
   const { weights } = modelOf(config, own, "model.safetensors", { task: "features" });
   expect([...flatten<Tensor>(weights as Tree<Tensor>).keys()]).not.toContain("lm_head.weight");
 });
-
-describe("a config without a class", () => {
-  const config = { model_type: "bert", ...small };
-  test.each([[[]], [null], [undefined]])(
-    "(%j) has the first that the weights suffice for",
-    (architectures) => {
-      const classOf = (name: string): unknown => {
-        const tensors = checkpoint({ ...config, architectures: [name] });
-        return load({ ...config, architectures }, tensors).own.architectures;
-      };
-      for (const name of ["MaskedLM", "SequenceClassification", "TokenClassification"]) {
-        expect(classOf(`BertFor${name}`)).toEqual([`BertFor${name}`]);
-      }
-      expect(classOf("BertModel")).toEqual(["BertModel"]);
-    },
-  );
-
-  test("has the family's first class where they suffice for none", () => {
-    const body = checkpoint({ ...config, architectures: ["BertModel"] });
-    body.delete("bert.embeddings.LayerNorm.bias");
-    expect(() => load({ ...config, architectures: [] }, body)).toThrow(/cls\.predictions\.bias is missing/);
-  });
-});

@@ -140,6 +140,21 @@ describe("older files", () => {
     expect([tokenizer.kind, tokenizer.eos, specials.eos]).toEqual(["wordpiece", 3, undefined]);
   });
 
+  test.each([
+    ["tokenizer_config.json", { tokenizer_class: "MPNetTokenizer" }],
+    ["config.json", { model_type: "mpnet" }],
+  ])("vocab.txt: MPNet, by %s", async (file, fields) => {
+    const vocab = ["<s>", "<pad>", "</s>", "[UNK]", "the", "cat", "##s", "<mask>"];
+    const tokenizer = await readTokenizer(folder({ "vocab.txt": vocab.join("\n"), [file]: fields }));
+    const encoded = (text: string, more = {}) => [
+      ...tokenizer.encodeInputs(text, { special: true, ...more }).ids,
+    ];
+    expect(encoded("The cats <mask> x")).toEqual([0, 4, 5, 6, 7, 3, 2]);
+    expect(encoded("the", { pair: "cat" })).toEqual([0, 4, 2, 2, 5, 2]);
+    const { specials } = tokenizer;
+    expect([specials.pad, specials.mask]).toEqual([1, 7]);
+  });
+
   test("vocab.json and merges.txt: RoBERTa, special tokens from special_tokens_map.json", async () => {
     const { vocab, merges } = jsonOf("roberta").model;
     const tokenizer = await readTokenizer(

@@ -41,16 +41,24 @@ const vocabLines = (text: string, file: string): Map<string, number> => {
   return ids;
 };
 
-/** BERT's vocab.txt, a token a line, as a tokenizer.json. Throws FormatError, naming file and line. */
+/** What BERT calls its special tokens, and what MPNet does. */
+const BERT_NAMES = { unk: "[UNK]", cls: "[CLS]", sep: "[SEP]", pad: "[PAD]", mask: "[MASK]" };
+const MPNET_NAMES = { unk: "[UNK]", cls: "<s>", sep: "</s>", pad: "<pad>", mask: "<mask>" };
+
+/** vocab.txt of BERT or MPNet, a token a line, as a tokenizer.json. Throws FormatError, naming file and line. */
 export const fromVocabTxt = (text: string, options: OlderOptions, file = "vocab.txt"): Json => {
   const ids = vocabLines(text, file);
-  const { config } = options;
-  const name = (role: string, usual: string): string => contentOf(config[`${role}_token`]) ?? usual;
-  const [unk, cls, sep] = [name("unk", "[UNK]"), name("cls", "[CLS]"), name("sep", "[SEP]")];
+  const { config, modelType = "" } = options;
+  const isMpnet = /^mpnet/i.test(String(config.tokenizer_class ?? modelType));
+  const names = isMpnet ? MPNET_NAMES : BERT_NAMES;
+  const name = (role: keyof typeof names): string => contentOf(config[`${role}_token`]) ?? names[role];
+  const [unk, cls, sep] = [name("unk"), name("cls"), name("sep")];
   const idOf = (token: string): number => ids.get(token) ?? lacks(file, token);
   for (const token of [unk, cls, sep]) idOf(token);
-  const usual = [name("pad", "[PAD]"), unk, cls, sep, name("mask", "[MASK]")];
-  const given = usual.filter((token) => ids.has(token)).map((token) => specialEntry(token, idOf(token)));
+  const mask = name("mask");
+  const given = [name("pad"), unk, cls, sep, mask]
+    .filter((token) => ids.has(token))
+    .map((token) => specialEntry(token, idOf(token), isMpnet && token === mask));
   const {
     do_lower_case: lowercase = true,
     tokenize_chinese_chars: cjk = true,
@@ -68,7 +76,7 @@ export const fromVocabTxt = (text: string, options: OlderOptions, file = "vocab.
     pre_tokenizer: { type: "BertPreTokenizer" },
     post_processor: templateJson(
       `${cls} $A ${sep}`,
-      `${cls} $A ${sep} $B|1 ${sep}|1`,
+      isMpnet ? `${cls} $A ${sep} ${sep} $B ${sep}` : `${cls} $A ${sep} $B|1 ${sep}|1`,
       new Map([
         [cls, idOf(cls)],
         [sep, idOf(sep)],
