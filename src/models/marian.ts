@@ -14,7 +14,7 @@ import { detach } from "../ops/detach.ts";
 import { add, equal, mul, where } from "../ops/elementwise.ts";
 import { gather, reshape } from "../ops/structure.ts";
 import type { Tree } from "../util/tree.ts";
-import { type MarianConfig, marianClasses, marianTied, parseMarian } from "./marianConfig.ts";
+import { hasShared, type MarianConfig, marianClasses, marianTied, parseMarian } from "./marianConfig.ts";
 import type { Decoded, DecodeInputs, Inputs, Seq2SeqArchitecture } from "./model.ts";
 import {
   attendHeads,
@@ -68,7 +68,7 @@ const params = (c: MarianConfig): MarianParams<ParamSpec> => {
     fc2: matrix(c.d_model, width),
     final_layer_norm: normSpec(c.d_model),
   });
-  const shared = c.share_encoder_decoder_embeddings;
+  const shared = hasShared(c);
   return {
     model: {
       ...(shared ? { shared: table(c.vocab_size) } : {}),
@@ -232,7 +232,7 @@ const rename = (name: string): string | null => {
 };
 
 const matrices = (c: MarianConfig): ReadonlyMap<string, "nk"> => {
-  const names = c.share_encoder_decoder_embeddings
+  const names = hasShared(c)
     ? ["model.shared"]
     : ["model.encoder.embed_tokens", "model.decoder.embed_tokens"];
   if (!c.tie_word_embeddings) names.push("lm_head");

@@ -108,21 +108,21 @@ export const parseMarian = (json: unknown): MarianConfig => {
     forced_eos_token_id: f.forced_eos_token_id == null ? null : intField(f, "forced_eos_token_id", 0, 0),
   };
   checkHeads(config);
-  if (share_encoder_decoder_embeddings && !config.tie_word_embeddings) {
-    throw new ConfigError("an untied head over shared embeddings is not supported for marian", {
-      field: "tie_word_embeddings",
-    });
-  }
   return config;
 };
 
+/** Whether one matrix is both embeddings and the head: nothing is shared where nothing is tied. */
+export const hasShared = (c: MarianConfig): boolean =>
+  c.share_encoder_decoder_embeddings && c.tie_word_embeddings;
+
+const halves = {
+  "model.decoder.embed_tokens.weight": "model.shared.weight",
+  "model.encoder.embed_tokens.weight": "model.shared.weight",
+} as const;
+
 /** Other names of the embeddings in checkpoints -> their names here. */
 export const marianTied = (c: MarianConfig): Readonly<Record<string, string>> => {
-  if (!c.tie_word_embeddings) return {};
-  if (!c.share_encoder_decoder_embeddings) return { "lm_head.weight": "model.decoder.embed_tokens.weight" };
-  return {
-    "lm_head.weight": "model.shared.weight",
-    "model.decoder.embed_tokens.weight": "model.shared.weight",
-    "model.encoder.embed_tokens.weight": "model.shared.weight",
-  };
+  if (hasShared(c)) return { "lm_head.weight": "model.shared.weight", ...halves };
+  if (c.share_encoder_decoder_embeddings) return halves;
+  return c.tie_word_embeddings ? { "lm_head.weight": "model.decoder.embed_tokens.weight" } : {};
 };

@@ -57,6 +57,7 @@ const rows: readonly (readonly [Config, one: string, head: string])[] = [
     "vocab_projector.weight",
   ],
   [t5, "shared.weight", "lm_head.weight"],
+  [marian, "model.shared.weight", "lm_head.weight"],
   [
     { ...marian, share_encoder_decoder_embeddings: false, decoder_vocab_size: 11 },
     "model.decoder.embed_tokens.weight",
@@ -93,7 +94,9 @@ describe.each(rows)("%j", (config, one, head) => {
     const { own, weights, history } = load(config, new Map(tensors).set(head, theirs));
     expect(own).toMatchObject({ tie_word_embeddings: false });
     expect(weights.get(head)).toEqual(theirs);
-    expect(weights.get(one)).toEqual(tensors.get(one));
+    expect(weights.get(one) ?? weights.get(one.replace("shared", "decoder.embed_tokens"))).toEqual(
+      tensors.get(one),
+    );
     expect(history).toEqual([]);
     // What was loaded, written and read again is the same.
     expect(load(JSON.parse(JSON.stringify(own)), weights)).toMatchObject({ own, weights });
@@ -151,25 +154,35 @@ describe("biases of two names", () => {
 
 describe("embeddings of encoder and decoder", () => {
   const halves = ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight"];
+  const ofMarian = halves.map((name) => `model.${name}`);
   test.each([
     [t5, "shared.weight", halves],
-    [marian, "model.shared.weight", halves.map((name) => `model.${name}`)],
-  ])("of %j are the shared one, or are refused", (config, shared, names) => {
+    [marian, "model.shared.weight", ofMarian],
+  ])("of %j are the shared one", (config, shared, names) => {
     const tensors = checkpoint(config);
     const all = new Map(tensors);
     for (const name of names) all.set(name, copied(tensors.get(shared)!));
     expect(load(config, all).weights).toEqual(tensors);
     all.delete(shared);
     expect(load(config, all).weights).toEqual(tensors);
-    all.set(names[1]!, other(tensors.get(shared)!));
-    expect(() => load(config, all)).toThrow(FormatError);
-    expect(() => load(config, all)).toThrow(/embed_tokens\.weight.*: differs from \S*shared\.weight/);
   });
 
-  test("a head over shared embeddings of Marian that differs is refused", () => {
+  test("of T5 that differ are refused", () => {
+    const tensors = checkpoint(t5);
+    const own = new Map(tensors).set(halves[1]!, other(tensors.get("shared.weight")!));
+    expect(() => load(t5, own)).toThrow(FormatError);
+    expect(() => load(t5, own)).toThrow(/"decoder\.embed_tokens\.weight": differs from shared\.weight/);
+  });
+
+  test("of Marian that differ are kept, each with a matrix of its own", () => {
     const tensors = checkpoint(marian);
-    const own = new Map(tensors).set("lm_head.weight", other(tensors.get("model.shared.weight")!));
-    expect(() => load(marian, own)).toThrow(/"lm_head\.weight": differs from model\.shared\.weight/);
+    const shared = tensors.get("model.shared.weight")!;
+    const theirs = other(shared);
+    const { own, weights } = load(marian, new Map(tensors).set(ofMarian[0]!, theirs));
+    expect(own).toMatchObject({ share_encoder_decoder_embeddings: true, tie_word_embeddings: false });
+    expect(weights.get(ofMarian[0]!)).toEqual(theirs);
+    expect([weights.get(ofMarian[1]!), weights.get("lm_head.weight")]).toEqual([shared, shared]);
+    expect(weights.has("model.shared.weight")).toBe(false);
   });
 });
 

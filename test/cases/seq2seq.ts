@@ -72,7 +72,7 @@ export const seq2seqCases: Readonly<Record<string, Seq2SeqCase>> = {
       [{ scale_embedding: 1 }, /field "scale_embedding": must be true or false/],
       [{ static_position_embeddings: false }, /field "static_position_embeddings"/],
       [{ normalize_before: true }, /field "normalize_before"/],
-      [{ tie_word_embeddings: false }, /field "tie_word_embeddings"/],
+      [{ tie_word_embeddings: "no" }, /field "tie_word_embeddings"/],
       [{ max_position_embeddings: 0 }, /field "max_position_embeddings"/],
       [{ pad_token_id: null, vocab_size: 0 }, /field "vocab_size"/],
       [{ decoder_layers: "2" }, /field "decoder_layers"/],
