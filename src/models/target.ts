@@ -1,6 +1,6 @@
 /**
- * A checkpoint's tensors by name, seen as the weights of an architecture under a config: which name means which
- * weight, and which class the names suffice for.
+ * A checkpoint's tensors by name, seen as the weights of an architecture under a config: which name means
+ * which weight, and which class the names suffice for.
  */
 import type { Tensor } from "../ir/tensor.ts";
 import type { ParamSpec } from "../nn/param.ts";

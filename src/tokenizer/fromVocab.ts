@@ -45,7 +45,9 @@ const vocabLines = (text: string, file: string): Map<string, number> => {
 const BERT_NAMES = { unk: "[UNK]", cls: "[CLS]", sep: "[SEP]", pad: "[PAD]", mask: "[MASK]" };
 const MPNET_NAMES = { unk: "[UNK]", cls: "<s>", sep: "</s>", pad: "<pad>", mask: "<mask>" };
 
-/** vocab.txt of BERT or MPNet, a token a line, as a tokenizer.json. Throws FormatError, naming file and line. */
+/**
+ * vocab.txt of BERT or MPNet, a token a line, as a tokenizer.json. Throws FormatError, naming file and line.
+ */
 export const fromVocabTxt = (text: string, options: OlderOptions, file = "vocab.txt"): Json => {
   const ids = vocabLines(text, file);
   const { config, modelType = "" } = options;
