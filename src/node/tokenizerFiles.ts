@@ -12,6 +12,7 @@ import {
   readSentencePiece,
   type Tokenizer,
 } from "../tokenizer/index.ts";
+import type { SentencePieceModel } from "../tokenizer/sentencepiece.ts";
 import { AnnealError, DataError, FormatError } from "../util/errors.ts";
 import { findFile, needFile, readJsonIfThere, readText } from "./modelFile.ts";
 
@@ -69,35 +70,46 @@ const marian = async (dir: string, options: OlderOptions): Promise<Tokenizer> =>
   return { ...(await of("source.spm")), target: await of("target.spm") };
 };
 
-/** The tokenizer.json that the older files of a folder amount to; undefined where there are none. */
-const olderJson = async (dir: string, options: OlderOptions): Promise<Json | undefined> => {
-  for (const name of SPM)
-    if (await has(dir, name)) return fromSentencePiece(await readModel(dir, name), options, name);
-  if ((await has(dir, "vocab.json")) && (await has(dir, "merges.txt")))
-    return fromVocabJson(
-      await fieldsIn(dir, "vocab.json"),
-      await readText(dir, "merges.txt", MAX_VOCAB),
-      options,
-    );
-  if (await has(dir, "vocab.txt")) return fromVocabTxt(await readText(dir, "vocab.txt", MAX_VOCAB), options);
-  return undefined;
+/** A folder's tokenizer as files, whichever age it has. */
+export interface TokenizerSource {
+  readonly tokenizer: Json;
+  readonly config: Fields;
+  /** The SentencePiece model that `tokenizer` was made of. */
+  readonly pieces?: SentencePieceModel;
+}
+
+/** What the older files of a folder amount to. Throws DataError where there are none. */
+const olderSource = async (dir: string, options: OlderOptions): Promise<TokenizerSource> => {
+  const config = { tokenizer_class: "PreTrainedTokenizerFast", ...options.config };
+  for (const name of SPM) {
+    if (!(await has(dir, name))) continue;
+    const pieces = await readModel(dir, name);
+    return { tokenizer: fromSentencePiece(pieces, options, name), config, pieces };
+  }
+  if ((await has(dir, "vocab.json")) && (await has(dir, "merges.txt"))) {
+    const merges = await readText(dir, "merges.txt", MAX_VOCAB);
+    return { tokenizer: fromVocabJson(await fieldsIn(dir, "vocab.json"), merges, options), config };
+  }
+  if (await has(dir, "vocab.txt"))
+    return { tokenizer: fromVocabTxt(await readText(dir, "vocab.txt", MAX_VOCAB), options), config };
+  throw new DataError("holds no tokenizer", { file: dir, hint: `looked for ${LOOKED_FOR.join(", ")}` });
 };
 
-const older = async (dir: string, config: Fields): Promise<Tokenizer> => {
+/** What stands beside an older vocabulary. */
+const olderOptions = async (dir: string, config: Fields): Promise<OlderOptions> => {
   const model = await fieldsIn(dir, "config.json");
-  const options: OlderOptions = {
+  return {
     config,
     added: await fieldsIn(dir, "added_tokens.json"),
     ...(typeof model.model_type === "string" ? { modelType: model.model_type } : {}),
   };
+};
+
+const older = async (dir: string, config: Fields): Promise<Tokenizer> => {
+  const options = await olderOptions(dir, config);
   if (await has(dir, "source.spm")) return marian(dir, options);
-  const json = await olderJson(dir, options);
-  if (json !== undefined)
-    return loadTokenizer(json, { tokenizer_class: "PreTrainedTokenizerFast", ...config });
-  throw new DataError("holds no tokenizer", {
-    file: dir,
-    hint: `looked for ${LOOKED_FOR.join(", ")}`,
-  });
+  const source = await olderSource(dir, options);
+  return loadTokenizer(source.tokenizer, source.config);
 };
 
 /** An error about a file of the folder, with the folder before its name. */
@@ -121,6 +133,19 @@ export const readTokenizer = async (dir: string): Promise<Tokenizer> => {
     if (json === undefined) return await older(dir, config);
     const { model_type: modelType } = await fieldsIn(dir, "config.json");
     return loadTokenizer(json, config, typeof modelType === "string" ? { modelType } : {});
+  } catch (error) {
+    throw inFolder(dir, error);
+  }
+};
+
+/** The files that `readTokenizer` reads, whichever age they have. Throws as it does. */
+export const readTokenizerSource = async (dir: string): Promise<TokenizerSource> => {
+  try {
+    const config = await settingsOf(dir);
+    const tokenizer = await readJsonIfThere(dir, "tokenizer.json");
+    return tokenizer === undefined
+      ? await olderSource(dir, await olderOptions(dir, config))
+      : { tokenizer, config };
   } catch (error) {
     throw inFolder(dir, error);
   }

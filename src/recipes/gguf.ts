@@ -2,8 +2,9 @@
 import { stat } from "node:fs/promises";
 import { basename, extname, join, resolve } from "node:path";
 import { loadModel } from "../node/folder.ts";
-import { findFile, readJson, readJsonIfThere, readText } from "../node/modelFile.ts";
+import { findFile, readJsonIfThere, readText } from "../node/modelFile.ts";
 import { writeFileDurable } from "../node/store.ts";
+import { readTokenizerSource } from "../node/tokenizerFiles.ts";
 import { gguf, ggufTypeOf } from "../ship/gguf.ts";
 import type { GgufTokenizer } from "../ship/ggufTokenizer.ts";
 
@@ -25,20 +26,21 @@ export interface GgufWritten {
   readonly notes: readonly string[];
 }
 
-/** The tokenizer's files as they are: GGUF takes kinds that are not loaded here. */
+/** The tokenizer's files, whichever age they have: GGUF takes kinds that are not loaded here. */
 const tokenizerOf = async (dir: string): Promise<GgufTokenizer> => {
   const template = "chat_template.jinja";
-  const config = await readJsonIfThere(dir, "tokenizer_config.json");
+  const generation = await readJsonIfThere(dir, "generation_config.json");
   return {
-    tokenizer: await readJson(dir, "tokenizer.json"),
-    ...(config === undefined ? {} : { config }),
+    ...(await readTokenizerSource(dir)),
+    ...(generation === undefined ? {} : { generation }),
     ...((await findFile(dir, template)) === undefined ? {} : { chatTemplate: await readText(dir, template) }),
   };
 };
 
 /** The folder's name; the repository's in the Hub's cache, where folders are named by revisions. */
 const nameOf = (path: string): string =>
-  /[/\\]models--(?:.*--)?([^/\\]+)[/\\]snapshots[/\\][^/\\]+$/.exec(path)?.[1] ?? basename(path);
+  /[/\\]models--(?:.*--)?([^/\\]+)[/\\]snapshots[/\\][^/\\]+$/.exec(path)?.[1] ??
+  basename(path).replace(/\.gguf$/i, "");
 
 const isFolder = (path: string): Promise<boolean> =>
   stat(path).then(

@@ -1,6 +1,7 @@
 /** Byte-level BPE for llama.cpp: tokens in the byte alphabet, merges, the name of the splitting pattern. */
 import type { Json } from "../models/model.ts";
 import { bytesToken } from "../tokenizer/byteLevel.ts";
+import { ggufSplits } from "../tokenizer/ggufSplits.ts";
 import {
   fieldsOf,
   type JsonFields,
@@ -13,19 +14,6 @@ import {
   type VocabModel,
 } from "./ggufVocab.ts";
 
-/** Shared by Llama 3 and Qwen, which differ in how many digits they keep together. */
-const cl100k = (digits: string): string =>
-  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" +
-  `${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`;
-
-/** llama.cpp's names by the pre-tokenizer's steps. */
-const patterns: ReadonlyMap<string, string> = new Map([
-  ["words", "gpt-2"],
-  ["digit, words", "smollm"],
-  [`split ${cl100k("\\p{N}{1,3}")}, bytes`, "llama-bpe"],
-  [`split ${cl100k("\\p{N}")}, bytes`, "qwen2"],
-]);
-
 const stepName = (step: JsonFields): string => {
   if (step.type === "ByteLevel") return step.use_regex === false ? "bytes" : "words";
   if (step.type === "Digits") return step.individual_digits === true ? "digit" : "digits";
@@ -36,9 +24,14 @@ const stepName = (step: JsonFields): string => {
   return isolated || matches ? `split ${String(Regex ?? literal)}` : `split ${JSON.stringify(step)}`;
 };
 
-const patternOf = (steps: readonly JsonFields[]): { pre: string; notes: string[] } => {
-  const known = patterns.get(steps.map(stepName).join(", "));
-  if (known !== undefined) return { pre: known, notes: [] };
+const nameOf = (steps: readonly JsonFields[]): string => steps.map(stepName).join(", ");
+
+/** llama.cpp's name of a way of splitting: of those with the same steps, one that treats words alike. */
+const patternOf = (steps: readonly JsonFields[], whole: boolean): { pre: string; notes: string[] } => {
+  const name = nameOf(steps);
+  const alike = ggufSplits.filter((way) => nameOf(way.steps.map((s) => fieldsOf(s))) === name);
+  const known = alike.find(({ ignoreMerges = false }) => ignoreMerges === whole) ?? alike[0];
+  if (known !== undefined) return { pre: known.names[0]!, notes: [] };
   const note =
     "the tokenizer splits text by a pattern that llama.cpp has no known name for: its default splits " +
     "some texts otherwise, so that ids can differ";
@@ -59,7 +52,7 @@ const charModel = (tokens: ReadonlyMap<number, string>, specials: ReadonlySet<st
 };
 
 /** Throws FormatError for BPE that is neither byte-level nor of single characters. */
-export const byteLevelModel = (root: JsonFields): VocabModel => {
+export const byteLevelModel = (root: JsonFields, config: JsonFields = {}): VocabModel => {
   const model = fieldsOf(root.model);
   const steps = stepsOf(root.pre_tokenizer);
   const tokens = tokensById(model.vocab);
@@ -72,7 +65,7 @@ export const byteLevelModel = (root: JsonFields): VocabModel => {
     if (isChar) return charModel(tokens, specials);
     return refuse("has a BPE model that is not byte-level and has no byte fallback");
   }
-  const { pre, notes } = patternOf(steps);
+  const { pre, notes } = patternOf(steps, model.ignore_merges === true);
   const normalizers = stepsOf(root.normalizer).map(({ type }) => String(type));
   const keys = {
     "tokenizer.ggml.pre": string(pre),
@@ -83,5 +76,7 @@ export const byteLevelModel = (root: JsonFields): VocabModel => {
     ),
   };
   const unapplied = normalizers.map((type) => `llama.cpp does not apply the tokenizer's normalizer ${type}`);
+  if (steps.some((step) => step.add_prefix_space === true) || config.add_prefix_space === true)
+    unapplied.push("llama.cpp puts no space before a text, as add_prefix_space asks for here");
   return { kind: "gpt2", tokens, types: new Map(), keys, notes: [...notes, ...unapplied] };
 };

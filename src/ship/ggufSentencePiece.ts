@@ -3,6 +3,7 @@
  * whose order of merges becomes scores, and Unigram, which has its own.
  */
 import type { Json } from "../models/model.ts";
+import type { PieceType, SentencePiece, SentencePieceModel } from "../tokenizer/sentencepiece.ts";
 import {
   bool,
   fieldsOf,
@@ -87,4 +88,34 @@ export const unigramModel = (root: JsonFields): VocabModel => {
   };
   const unknown = typeof model.unk_id === "number" ? model.unk_id : undefined;
   return { kind: "t5", tokens, types: typesOf(tokens, unknown), scores, keys, notes: [] };
+};
+
+const kindNumbers: Readonly<Record<PieceType, number>> = {
+  normal: tokenTypes.normal,
+  unknown: tokenTypes.unknown,
+  control: tokenTypes.control,
+  user: tokenTypes.userDefined,
+  unused: tokenTypes.unused,
+  byte: tokenTypes.byte,
+};
+
+/** A SentencePiece model as it is. */
+export const piecesModel = (model: SentencePieceModel): VocabModel => {
+  const { pieces, charsmap } = model;
+  const byId = <T>(of: (piece: SentencePiece) => T): Map<number, T> =>
+    new Map(pieces.map((piece, id) => [id, of(piece)]));
+  const unigram = model.kind === "unigram";
+  const mapped = charsmap.length > 0;
+  return {
+    kind: unigram ? "t5" : "llama",
+    tokens: byId(({ piece }) => piece),
+    types: byId(({ type }) => kindNumbers[type]),
+    scores: byId(({ score }) => score),
+    keys: {
+      "tokenizer.ggml.add_space_prefix": bool(model.addDummyPrefix),
+      "tokenizer.ggml.remove_extra_whitespaces": bool(model.removeExtraWhitespaces),
+      ...(unigram && mapped ? { "tokenizer.ggml.precompiled_charsmap": list("uint8", charsmap) } : {}),
+    },
+    notes: mapped && !unigram ? ["llama.cpp does not apply the tokenizer's normalizer Precompiled"] : [],
+  };
 };

@@ -5,8 +5,9 @@
  */
 import type { GgufValue } from "../formats/gguf.ts";
 import type { Json } from "../models/model.ts";
+import type { SentencePieceModel } from "../tokenizer/sentencepiece.ts";
 import { byteLevelModel } from "./ggufBpe.ts";
-import { sentencePieceModel, unigramModel } from "./ggufSentencePiece.ts";
+import { piecesModel, sentencePieceModel, unigramModel } from "./ggufSentencePiece.ts";
 import {
   bool,
   fieldsOf,
@@ -23,6 +24,10 @@ export interface GgufTokenizer {
   readonly tokenizer: Json;
   readonly config?: Json;
   readonly chatTemplate?: string;
+  /** Content of generation_config.json: ids that end a text. */
+  readonly generation?: Json;
+  /** The SentencePiece model that the tokenizer.json was made of: it has the scores. */
+  readonly pieces?: SentencePieceModel;
 }
 
 export interface TokenizerKeys {
@@ -34,12 +39,13 @@ const addedOf = (root: JsonFields): JsonFields[] =>
   Array.isArray(root.added_tokens) ? root.added_tokens.map((t: Json) => fieldsOf(t)) : [];
 
 /** Which form a tokenizer.json has. */
-const modelOf = (root: JsonFields): VocabModel => {
+const modelOf = (root: JsonFields, { pieces, config }: GgufTokenizer): VocabModel => {
+  if (pieces !== undefined) return piecesModel(pieces);
   const model = fieldsOf(root.model);
   if (model.type === "Unigram") return unigramModel(root);
   if (model.type !== "BPE" && !Array.isArray(model.merges))
     return refuse(`has a model of type ${JSON.stringify(model.type ?? null)}`);
-  return model.byte_fallback === true ? sentencePieceModel(root) : byteLevelModel(root);
+  return model.byte_fallback === true ? sentencePieceModel(root) : byteLevelModel(root, fieldsOf(config));
 };
 
 /** Tokens by id with their types; what the embedding has beyond the vocabulary is unused. */
@@ -72,30 +78,36 @@ const contentOf = (token: Json | undefined): string | undefined => {
   return typeof content === "string" ? content : undefined;
 };
 
-const specialIds = (
-  tokens: readonly string[],
-  config: JsonFields,
-  model: JsonFields,
-): [string, GgufValue][] => {
-  const ids = new Map(tokens.map((token, id) => [token, id]));
-  const names = { bos: "bos", eos: "eos", unk: "unknown", pad: "padding" } as const;
-  return Object.entries(names).flatMap(([short, long]) => {
-    const content = contentOf(config[`${short}_token`]);
-    const named = content === undefined ? undefined : ids.get(content);
-    const given = model[`${short}_token_id`];
-    const first = Array.isArray(given) ? given[0] : given;
-    const id = named ?? (typeof first === "number" && first < tokens.length ? first : undefined);
-    return id === undefined
-      ? []
-      : [[`tokenizer.ggml.${long}_token_id`, { type: "uint32", value: id }] as [string, GgufValue]];
-  });
+/** Ids of a role: as the tokenizer's files name it, else those of generation_config.json, else of config.json. */
+const idsOf = (role: string, tokens: readonly string[], fields: readonly JsonFields[]): number[] => {
+  const [config, ...others] = fields;
+  const content = contentOf(config?.[`${role}_token`]);
+  const named = content === undefined ? -1 : tokens.indexOf(content);
+  const given = others.flatMap((f) => f[`${role}_token_id`] ?? []);
+  return [...(named < 0 ? [] : [named]), ...given].filter(
+    (id): id is number => typeof id === "number" && id >= 0 && id < tokens.length,
+  );
+};
+
+const ROLES = { bos: "bos", eos: "eos", unk: "unknown", pad: "padding" } as const;
+
+/** The ids of special tokens; where several end a text, another than the first ends a turn. */
+const specialIds = (tokens: readonly string[], fields: readonly JsonFields[]): Map<string, number> => {
+  const ids = new Map<string, number>();
+  for (const [role, name] of Object.entries(ROLES)) {
+    const [first, ...others] = idsOf(role, tokens, fields);
+    if (first === undefined) continue;
+    ids.set(name, first);
+    const turn = others.find((id) => id !== first);
+    if (role === "eos" && turn !== undefined) ids.set("eot", turn);
+  }
+  return ids;
 };
 
 /** Whether a text gets the token at its start or end: told, or read from the post-processor's template. */
-const addsToken = (root: JsonFields, config: JsonFields, which: "bos" | "eos"): boolean => {
+const addsToken = (root: JsonFields, config: JsonFields, which: "bos" | "eos", token?: string): boolean => {
   const told = config[`add_${which}_token`];
   if (typeof told === "boolean") return told;
-  const token = contentOf(config[`${which}_token`]);
   const steps = [fieldsOf(root.post_processor)].flatMap((p) =>
     Array.isArray(p.processors) ? p.processors.map((x: Json) => fieldsOf(x)) : [p],
   );
@@ -116,14 +128,17 @@ const templateOf = (files: GgufTokenizer, config: JsonFields): string | undefine
 
 /**
  * The metadata of a tokenizer for an embedding of `rows`; `model` is config.json, whose token ids count where
- * the tokenizer names none. Throws FormatError for kinds that llama.cpp does not have.
+ * neither the tokenizer nor generation_config.json names any. Throws FormatError for kinds that llama.cpp does not have.
  */
 export const tokenizerKeys = (files: GgufTokenizer, rows: number, model: JsonFields): TokenizerKeys => {
   const root = fieldsOf(files.tokenizer);
   const config = fieldsOf(files.config);
-  const vocab = modelOf(root);
+  const vocab = modelOf(root, files);
   const { tokens, types } = vocabularyOf(vocab, addedOf(root), rows);
+  const ids = specialIds(tokens, [config, fieldsOf(files.generation), model]);
   const template = templateOf(files, config);
+  const adds = (which: "bos" | "eos"): GgufValue =>
+    bool(addsToken(root, config, which, tokens[ids.get(which) ?? -1]));
   const keys: Record<string, GgufValue> = {
     "tokenizer.ggml.model": string(vocab.kind),
     "tokenizer.ggml.tokens": list("string", tokens),
@@ -137,9 +152,11 @@ export const tokenizerKeys = (files: GgufTokenizer, rows: number, model: JsonFie
           ),
         }),
     ...vocab.keys,
-    ...Object.fromEntries(specialIds(tokens, config, model)),
-    "tokenizer.ggml.add_bos_token": bool(addsToken(root, config, "bos")),
-    "tokenizer.ggml.add_eos_token": bool(addsToken(root, config, "eos")),
+    ...Object.fromEntries(
+      Array.from(ids, ([name, value]) => [`tokenizer.ggml.${name}_token_id`, { type: "uint32", value }]),
+    ),
+    "tokenizer.ggml.add_bos_token": adds("bos"),
+    "tokenizer.ggml.add_eos_token": adds("eos"),
     ...(template === undefined ? {} : { "tokenizer.chat_template": string(template) }),
   };
   return { keys, notes: vocab.notes };
