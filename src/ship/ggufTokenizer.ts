@@ -78,27 +78,28 @@ const contentOf = (token: Json | undefined): string | undefined => {
   return typeof content === "string" ? content : undefined;
 };
 
-/** Ids of a role: as the tokenizer's files name it, else those of generation_config.json, else of config.json. */
-const idsOf = (role: string, tokens: readonly string[], fields: readonly JsonFields[]): number[] => {
-  const [config, ...others] = fields;
-  const content = contentOf(config?.[`${role}_token`]);
-  const named = content === undefined ? -1 : tokens.indexOf(content);
-  const given = others.flatMap((f) => f[`${role}_token_id`] ?? []);
-  return [...(named < 0 ? [] : [named]), ...given].filter(
-    (id): id is number => typeof id === "number" && id >= 0 && id < tokens.length,
-  );
-};
-
 const ROLES = { bos: "bos", eos: "eos", unk: "unknown", pad: "padding" } as const;
 
-/** The ids of special tokens; where several end a text, another than the first ends a turn. */
-const specialIds = (tokens: readonly string[], fields: readonly JsonFields[]): Map<string, number> => {
+/** Ids of a role in config.json or generation_config.json, where one or a list of them may stand. */
+const idsIn = (fields: JsonFields, role: string, count: number): number[] =>
+  [fields[`${role}_token_id`] ?? []]
+    .flat()
+    .filter((id): id is number => typeof id === "number" && id >= 0 && id < count);
+
+/**
+ * The ids of special tokens: as the tokenizer's files name them, else the first that `others` have. Where a
+ * list of those ends texts, the next of it ends a turn.
+ */
+const specialIds = (tokens: readonly string[], config: JsonFields, others: readonly JsonFields[]) => {
   const ids = new Map<string, number>();
   for (const [role, name] of Object.entries(ROLES)) {
-    const [first, ...others] = idsOf(role, tokens, fields);
-    if (first === undefined) continue;
-    ids.set(name, first);
-    const turn = others.find((id) => id !== first);
+    const content = contentOf(config[`${role}_token`]);
+    const named = content === undefined ? -1 : tokens.indexOf(content);
+    const lists = others.map((fields) => idsIn(fields, role, tokens.length));
+    const id = named >= 0 ? named : lists.flat()[0];
+    if (id === undefined) continue;
+    ids.set(name, id);
+    const turn = lists.find((list) => list.includes(id))?.find((other) => other !== id);
     if (role === "eos" && turn !== undefined) ids.set("eot", turn);
   }
   return ids;
@@ -135,7 +136,7 @@ export const tokenizerKeys = (files: GgufTokenizer, rows: number, model: JsonFie
   const config = fieldsOf(files.config);
   const vocab = modelOf(root, files);
   const { tokens, types } = vocabularyOf(vocab, addedOf(root), rows);
-  const ids = specialIds(tokens, [config, fieldsOf(files.generation), model]);
+  const ids = specialIds(tokens, config, [fieldsOf(files.generation), model]);
   const template = templateOf(files, config);
   const adds = (which: "bos" | "eos"): GgufValue =>
     bool(addsToken(root, config, which, tokens[ids.get(which) ?? -1]));
