@@ -13,7 +13,7 @@ Examples:
 
 export const register = (command: Command): void => {
   command
-    .argument("<model>", "a model's folder, or a model of the Hub as org/name")
+    .argument("<model>", "a model's folder or GGUF file, or a model of the Hub as org/name")
     .option("--dtype <dtype>", "fp32, fp16, q8, int8, uint8, q4 or q4f16 (default: the folder's)");
   withFlags(withHubFlags(command), "data", "run")
     .addHelpText("after", examples)

@@ -47,7 +47,7 @@ const exportGguf = async (model: string, types: readonly string[], out: string):
 export const register = (command: Command): void => {
   const names = Object.keys(exportDtypes).join(", ");
   command
-    .argument("<model>", "a model's folder, or a model of the Hub as org/name")
+    .argument("<model>", "a model's folder or GGUF file, or a model of the Hub as org/name")
     .option("--dtype <names>", `dtypes, separated by commas: ${names} (default: all)`, list)
     .option("--out <dir>", "the folder to write", "anneal-out/export")
     .option("--default <name>", "the dtype for those who ask for none (default: the folder's)")

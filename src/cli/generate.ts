@@ -96,7 +96,7 @@ const withSampling = (command: Command): Command =>
 
 export const register = (command: Command): void => {
   command
-    .argument("<model>", "a model's folder, or a model of the Hub as org/name")
+    .argument("<model>", "a model's folder or GGUF file, or a model of the Hub as org/name")
     .option("-p, --prompt <text>", "what to continue, ask or translate; - reads it from stdin")
     .option("--special-tokens", "read special tokens that a decoder's prompt names as such")
     .option("--chat", "answer with the model's chat template: the prompt, else each line of stdin")

@@ -13,7 +13,7 @@ Examples:
 Without a limit on size or time, the smallest model within --max-loss is chosen.`;
 
 export const register = (command: Command): void => {
-  command.argument("<model>", "a model's folder, or a model of the Hub as org/name");
+  command.argument("<model>", "a model's folder or GGUF file, or a model of the Hub as org/name");
   withFlags(withHubFlags(command), "data", "train", "distill", "budget", "run")
     .addHelpText("after", examples)
     .action((ref: string) =>

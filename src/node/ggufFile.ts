@@ -28,26 +28,48 @@ export const isGguf = async (path: string): Promise<boolean> =>
   /\.gguf$/i.test(path) && (await stat(path).catch(() => undefined))?.isFile() === true;
 
 /** GGUF files among names; those of a model's eyes or ears are none of its weights. */
-export const ggufNames = (names: Iterable<string>): string[] =>
+const ggufNames = (names: Iterable<string>): string[] =>
   [...names].filter((name) => /\.gguf$/i.test(name) && !/^mmproj/i.test(name)).sort();
 
-/** Throws DataError for a place that has several GGUF files, of which one must be named. */
-export const onlyGguf = (names: readonly string[], place: string, way: (name: string) => string): string => {
-  const [first, ...others] = names;
-  if (others.length === 0) return first!;
-  throw new DataError(`holds ${names.length} GGUF files: ${names.slice(0, 8).join(", ")}`, {
-    file: place,
-    hint: `name one of them, as ${way(first!)}`,
+/**
+ * One GGUF file of several: that of the name `wanted`, or of the name's ending ("Q4_K_M" of m-Q4_K_M.gguf);
+ * the only one unless told. Throws DataError where that is none or not one.
+ */
+const chooseGguf = (names: readonly string[], place: string, wanted?: string): string => {
+  const ends = wanted === undefined ? "" : `${wanted.toLowerCase()}.gguf`;
+  const fitting = names.filter((name) => {
+    const at = name.length - ends.length;
+    if (wanted === undefined || name === wanted || at === 0) return true;
+    return /[.-]/.test(name[at - 1] ?? "") && name.toLowerCase().endsWith(ends);
   });
+  if (fitting.length === 1) return fitting[0]!;
+  const shown = `${names.slice(0, 8).join(", ")}${names.length > 8 ? " ..." : ""}`;
+  throw new DataError(
+    wanted === undefined
+      ? `holds ${names.length} GGUF files: ${shown}`
+      : `holds no one ${wanted} of ${shown}`,
+    { file: place, hint: "name one of them: DIR/FILE.gguf of a folder, ORG/NAME:FILE.gguf of the Hub" },
+  );
 };
 
-/** The GGUF file of a folder that has its weights in no other form; undefined where there is none. */
-export const ggufIn = async (dir: string): Promise<string | undefined> => {
-  const all = await readdir(dir);
+/** Whether a folder's or repository's files have weights as safetensors. */
+const hasSafetensors = (names: readonly string[]): boolean =>
+  names.some((name) => /\.safetensors(\.index\.json)?$/.test(name));
+
+/**
+ * The name of the GGUF file to read among a place's files: the one that is wanted, or the only one where the
+ * weights have no other form; undefined for none. Throws as `chooseGguf`.
+ */
+export const ggufAmong = (all: readonly string[], place: string, wanted?: string): string | undefined => {
   const names = ggufNames(all);
-  if (names.length === 0 || all.some((name) => /\.safetensors(\.index\.json)?$/.test(name))) return undefined;
-  const name = onlyGguf(names, dir, (one) => join(dir, one));
-  return join(dir, name);
+  if (wanted === undefined && (names.length === 0 || hasSafetensors(all))) return undefined;
+  return chooseGguf(names, place, wanted);
+};
+
+/** The path of the GGUF file to read in a folder: see `ggufAmong`. */
+export const ggufIn = async (dir: string, wanted?: string): Promise<string | undefined> => {
+  const name = ggufAmong(await readdir(dir), dir, wanted);
+  return name === undefined ? undefined : join(dir, name);
 };
 
 const readAt = async (handle: FileHandle, length: number, offset: number): Promise<Uint8Array> => {

@@ -173,6 +173,30 @@ test("a model is fetched into the cache's layout, loaded, and served from there"
   expect(hub.requests.filter(({ url }) => url.includes("/resolve/"))).toEqual([]);
 });
 
+test("of GGUF files one is fetched: the only one, or that which is named", async () => {
+  const [four, eight] = ["tiny-Q4_0.gguf", "tiny-Q8_0.gguf"];
+  hub.files = new Map([[four, Buffer.from("GGUF four")]]);
+  const only = await fetchTiny();
+  expect(only.endsWith(four)).toBe(true);
+  expect(await readFile(only, "utf8")).toBe("GGUF four");
+  hub.files.set(eight, Buffer.from("GGUF eight")).set("README.md", Buffer.alloc(1));
+  expect((await failure(fetchTiny())).message).toMatch(/holds 2 GGUF files: tiny-Q4_0.gguf, tiny-Q8_0.gguf/);
+  hub.requests.length = 0;
+  for (const name of ["q8_0", eight])
+    expect((await fetchTiny(`org/tiny:${name}`)).endsWith(eight)).toBe(true);
+  expect(hub.requests.filter(({ url }) => /resolve.*(md|Q4_0)/.test(url))).toEqual([]);
+  expect((await failure(fetchTiny("org/tiny:Q6_K"))).message).toMatch(/holds no one Q6_K of/);
+  hub.requests.length = 0;
+  expect((await fetchTiny(`org/tiny:Q8_0@${COMMIT}`)).endsWith(eight)).toBe(true);
+  expect((await fetchTiny("org/tiny:Q4_0", { offline: true })).endsWith(four)).toBe(true);
+  expect((await failure(fetchTiny("org/tiny:Q6_K", { offline: true }))).message).toMatch(/lacks Q6_K/);
+  expect((await failure(fetchTiny("org/tiny:../x"))).message).toMatch(/no model of the Hub/);
+  expect(hub.requests).toEqual([]);
+  // With safetensors beside them, those are the weights unless a file is named.
+  hub.files = smallFiles().set("model.safetensors", safetensors(weights)).set(four, hub.files.get(four)!);
+  expect((await fetchTiny()).endsWith(COMMIT)).toBe(true);
+});
+
 test("the token goes along, and only one that is a token", async () => {
   await fetchTiny("org/tiny", { token: "hf_secret" });
   expect(hub.requests.every((r) => r.authorization === "Bearer hf_secret")).toBe(true);

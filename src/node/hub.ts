@@ -10,7 +10,7 @@ import { architectureOf } from "../models/checkpointConfig.ts";
 import { ConfigError, DataError, FormatError, MissingError, RunError } from "../util/errors.ts";
 import { makeFolder } from "./files.ts";
 import { type LoadFolderOptions, loadFolder, type ModelFolder } from "./folder.ts";
-import { ggufIn, isGguf } from "./ggufFile.ts";
+import { ggufAmong, ggufIn, isGguf } from "./ggufFile.ts";
 import {
   cachedSnapshot,
   type HubRef,
@@ -216,18 +216,25 @@ const split = (access: HubAccess, files: ReadonlyMap<string, RemoteFile>) => {
   };
 };
 
+/** Of a repository whose weights are GGUF files, the one that is to be fetched, and nothing else. */
+const splitGguf = (access: HubAccess, files: ReadonlyMap<string, RemoteFile>) => {
+  const name = ggufAmong([...files.keys()], `${access.id}@${access.revision}`, access.gguf);
+  return name === undefined ? undefined : { small: [], likely: [files.get(name)!] };
+};
+
 const fetchSnapshot = async (access: HubAccess, repo: string, options: HubOptions): Promise<string> => {
   const commit = await commitOf(access);
   const snapshot = snapshotFolder(repo, commit);
   const files = await remoteFiles(access, commit);
-  const { small, likely } = split(access, files);
+  const gguf = splitGguf(access, files);
+  const { small, likely } = gguf ?? split(access, files);
   await mkdir(join(repo, "blobs"), { recursive: true });
   const meter = meterOf(bytesOf(small) + bytesOf(likely), options.onProgress);
   const fetchAll = fetcher(access, repo, commit, meter);
   // Small files first: what cannot be used is refused before its weights are fetched.
   await fetchAll(small);
-  architectureOf(await readJson(snapshot, "config.json"), `${access.id}/config.json`);
-  const large = await weightFiles(access, files, snapshot);
+  if (gguf === undefined) architectureOf(await readJson(snapshot, "config.json"), `${access.id}/config.json`);
+  const large = gguf?.likely ?? (await weightFiles(access, files, snapshot));
   meter.expect(bytesOf(small) + bytesOf(large));
   const there = await Promise.all(large.map((file) => hasBlob(repo, file)));
   await checkDisk(repo, bytesOf(large.filter((_, i) => !there[i])));
@@ -237,21 +244,24 @@ const fetchSnapshot = async (access: HubAccess, repo: string, options: HubOption
 };
 
 /** A commit that the cache has whole cannot have changed. */
-const settled = async (repo: string, { revision }: HubRef): Promise<string | undefined> => {
+const settled = async (repo: string, { revision, gguf }: HubRef): Promise<string | undefined> => {
   if (!isCommit(revision)) return undefined;
   const snapshot = snapshotFolder(repo, revision);
   const found = await stat(snapshot).catch(() => undefined);
-  return found?.isDirectory() && (await missingFrom(snapshot)).length === 0 ? snapshot : undefined;
+  return found?.isDirectory() && (await missingFrom(snapshot, gguf)).length === 0 ? snapshot : undefined;
 };
 
 const isFolder = async (path: string): Promise<boolean> =>
   (await stat(path).catch(() => undefined))?.isDirectory() === true;
 
+/** The snapshot, or the GGUF file in it that is meant. */
+const inSnapshot = async (snapshot: string, { gguf }: HubRef): Promise<string> =>
+  (await ggufIn(snapshot, gguf)) ?? snapshot;
+
 /**
  * The folder or GGUF file of a model: `ref` itself where it is one, the GGUF file in it where a folder has no
- * other weights, else that of the Hub's model "org/name" or
- * "org/name@revision" in the cache, fetched where it is not there. Throws ConfigError for a name that is
- * neither, DataError where the Hub or the cache does not have it, RunError without network, FormatError for
+ * other weights, else that of the Hub's model "org/name", "org/name@revision" or "org/name:file.gguf" in the
+ * cache, fetched where it is not there. Throws ConfigError for a name that is neither, DataError where the Hub or the cache does not have it, RunError without network, FormatError for
  * damaged and pickled weights, BusyError while another process fetches the same model.
  */
 export const modelDir = async (ref: string, options: HubOptions = {}): Promise<string> => {
@@ -262,18 +272,19 @@ export const modelDir = async (ref: string, options: HubOptions = {}): Promise<s
   }
   const hubRef = parseHubRef(ref, options.revision);
   const { cacheDir = defaultCacheDir(), offline = false, hubUrl, token, signal } = options;
-  if (offline) return cachedSnapshot(cacheDir, hubRef);
+  if (offline) return inSnapshot(await cachedSnapshot(cacheDir, hubRef), hubRef);
   if (token !== undefined && !/^hf_\w+$/.test(token)) {
     throw new ConfigError("is no token of the Hub, which begins with hf_", { field: "token" });
   }
   const repo = repoFolder(cacheDir, hubRef);
   const there = await settled(repo, hubRef);
-  if (there !== undefined) return there;
+  if (there !== undefined) return inSnapshot(there, hubRef);
   await makeFolder(repo);
   const unlock = await lockRun(join(cacheDir, ".locks", basename(repo)));
   try {
     const given = { ...(hubUrl && { hubUrl }), ...(token && { token }), ...(signal && { signal }) };
-    return await fetchSnapshot({ library: await hubLibrary(), ...hubRef, ...given }, repo, options);
+    const access = { library: await hubLibrary(), ...hubRef, ...given };
+    return await inSnapshot(await fetchSnapshot(access, repo, options), hubRef);
   } finally {
     await unlock();
   }

@@ -7,6 +7,7 @@ import { copyFile, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 
 import { dirname, join } from "node:path";
 import { decodeIndex } from "../formats/safetensorsIndex.ts";
 import { ConfigError, DataError } from "../util/errors.ts";
+import { ggufIn } from "./ggufFile.ts";
 import { findFile, readText } from "./modelFile.ts";
 import { INDEX, SINGLE } from "./weights.ts";
 
@@ -14,11 +15,14 @@ import { INDEX, SINGLE } from "./weights.ts";
 export interface HubRef {
   readonly id: string;
   readonly revision: string;
+  /** The GGUF file of several, or the ending of its name. */
+  readonly gguf?: string;
 }
 
 const PART = "[A-Za-z0-9](?:[\\w.-]{0,94}[A-Za-z0-9_])?";
 const ID = new RegExp(`^${PART}/${PART}$`);
 const REVISION = /^\w(?:[\w./+-]{0,254}\w)?$/;
+const GGUF = /^\w(?:[\w.-]{0,200}\w)?$/;
 const COMMIT = /^[0-9a-f]{40}$/;
 
 export const isCommit = (text: string): boolean => COMMIT.test(text);
@@ -26,14 +30,14 @@ export const isCommit = (text: string): boolean => COMMIT.test(text);
 const odd = (text: string): boolean => /\.\.|--|\/\/|\/\.|\.\/|\.lock$|\.git$/.test(text);
 
 /**
- * "org/name" or "org/name@revision" as its parts; `revision` is for a reference that names none. Throws
+ * "org/name", "org/name@revision" or "org/name:file.gguf" (with "@revision") as its parts; `revision` is for a reference that names none. Throws
  * ConfigError for what the Hub would not take, and so for every name that could leave the cache's folder.
  */
 export const parseHubRef = (ref: string, revision = "main"): HubRef => {
   const at = ref.indexOf("@");
-  const id = at < 0 ? ref : ref.slice(0, at);
+  const [id = "", gguf] = (at < 0 ? ref : ref.slice(0, at)).split(/:(.*)/s);
   const named = at < 0 ? revision : ref.slice(at + 1);
-  if (!ID.test(id) || odd(id)) {
+  if (!ID.test(id) || odd(id) || (gguf !== undefined && (!GGUF.test(gguf) || odd(gguf)))) {
     throw new ConfigError(`${JSON.stringify(ref)} is no folder, and no model of the Hub`, {
       hint: "name a folder that is there, or a model as org/name or org/name@revision",
     });
@@ -43,7 +47,7 @@ export const parseHubRef = (ref: string, revision = "main"): HubRef => {
       field: "revision",
     });
   }
-  return { id, revision: named };
+  return gguf === undefined ? { id, revision: named } : { id, revision: named, gguf };
 };
 
 /** The folder of a model in the cache. */
@@ -80,7 +84,12 @@ export const linkBlob = async (repo: string, commit: string, name: string, etag:
 };
 
 /** Names of the files that a snapshot lacks of what a model cannot do without. */
-export const missingFrom = async (snapshot: string): Promise<string[]> => {
+export const missingFrom = async (snapshot: string, gguf?: string): Promise<string[]> => {
+  const file = await ggufIn(snapshot, gguf).catch((error) => {
+    if (!(error instanceof DataError)) throw error;
+    return gguf === undefined ? undefined : "";
+  });
+  if (file !== undefined) return file === "" ? [gguf!] : [];
   const has = async (name: string): Promise<boolean> => (await findFile(snapshot, name)) !== undefined;
   const missing = (await has("config.json")) ? [] : ["config.json"];
   if (await has(SINGLE)) return missing;
@@ -100,7 +109,7 @@ export const cachedSnapshot = async (cacheDir: string, ref: HubRef): Promise<str
   if (snapshot === undefined || found?.isDirectory() !== true) {
     throw new DataError(`the cache has no revision ${ref.revision} of ${ref.id}`, { file: repo, hint });
   }
-  const missing = await missingFrom(snapshot);
+  const missing = await missingFrom(snapshot, ref.gguf);
   if (missing.length === 0) return snapshot;
   throw new DataError(`the cache lacks ${missing.join(", ")} of ${ref.id}`, { file: snapshot, hint });
 };

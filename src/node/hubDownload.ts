@@ -18,6 +18,8 @@ export interface HubAccess {
   readonly id: string;
   /** As asked for: a branch, tag or commit. */
   readonly revision: string;
+  /** The GGUF file that is asked for, or the ending of its name. */
+  readonly gguf?: string;
   readonly hubUrl?: string;
   readonly token?: string;
   readonly signal?: AbortSignal;
