@@ -261,8 +261,9 @@ const inSnapshot = async (snapshot: string, { gguf }: HubRef): Promise<string> =
 /**
  * The folder or GGUF file of a model: `ref` itself where it is one, the GGUF file in it where a folder has no
  * other weights, else that of the Hub's model "org/name", "org/name@revision" or "org/name:file.gguf" in the
- * cache, fetched where it is not there. Throws ConfigError for a name that is neither, DataError where the Hub or the cache does not have it, RunError without network, FormatError for
- * damaged and pickled weights, BusyError while another process fetches the same model.
+ * cache, fetched where it is not there. Throws ConfigError for a name that is neither, DataError where the
+ * Hub or the cache does not have it, RunError without network, FormatError for damaged and pickled weights,
+ * BusyError while another process fetches the same model.
  */
 export const modelDir = async (ref: string, options: HubOptions = {}): Promise<string> => {
   if (await isGguf(ref)) return ref;

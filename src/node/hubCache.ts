@@ -30,8 +30,9 @@ export const isCommit = (text: string): boolean => COMMIT.test(text);
 const odd = (text: string): boolean => /\.\.|--|\/\/|\/\.|\.\/|\.lock$|\.git$/.test(text);
 
 /**
- * "org/name", "org/name@revision" or "org/name:file.gguf" (with "@revision") as its parts; `revision` is for a reference that names none. Throws
- * ConfigError for what the Hub would not take, and so for every name that could leave the cache's folder.
+ * "org/name", "org/name@revision" or "org/name:file.gguf" (with "@revision") as its parts; `revision` is
+ * for a reference that names none. Throws ConfigError for what the Hub would not take, and so for every name
+ * that could leave the cache's folder.
  */
 export const parseHubRef = (ref: string, revision = "main"): HubRef => {
   const at = ref.indexOf("@");

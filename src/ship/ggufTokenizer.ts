@@ -129,8 +129,8 @@ const templateOf = (files: GgufTokenizer, config: JsonFields): string | undefine
 
 /**
  * The metadata of a tokenizer for an embedding of `rows`; `model` is config.json, whose token ids count where
- * neither the tokenizer nor generation_config.json names any. Throws FormatError for kinds that llama.cpp does
- * not have.
+ * neither the tokenizer nor generation_config.json names any. Throws FormatError for kinds that llama.cpp
+ * does not have.
  */
 export const tokenizerKeys = (files: GgufTokenizer, rows: number, model: JsonFields): TokenizerKeys => {
   const root = fieldsOf(files.tokenizer);
