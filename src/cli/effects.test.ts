@@ -61,6 +61,7 @@ test.each<readonly [string, RunConfig, string]>([
   ["a flag that is off", { data: { documentMask: false, gzip: false } }, "data"],
   ["a context of a checkpoint", { model: { from: "dir", n_positions: 64 } }, "train"],
   ["layers of a fresh model", { model: { n_layer: 9 } }, "train"],
+  ["the rate itself as least", { train: { schedule: "constant", lrPeak: 0.05, lrMin: 0.05 } }, "train"],
 ])("%s is taken without a word", (_, flags, verb) => {
   expect(flagged(flags, verb)).toEqual([]);
 });

@@ -58,7 +58,7 @@ const effects: readonly Effect[] = [
   },
   {
     fields: ["train.lrMin"],
-    lost: ({ train }) => train.schedule === "constant",
+    lost: ({ train }) => train.schedule === "constant" && train.lrMin !== train.lrPeak,
     why: "where the learning rate is constant",
     hint: "choose another --schedule, or leave it out",
   },
