@@ -59,6 +59,12 @@ describe("a template that goes wrong", () => {
     expect(error.message).toBe('chat template "mine": does not end within its deadline of 700 ms');
   });
 
+  test("loops: 500 ms are what it has unless told, its process's start apart", async () => {
+    const loop = "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}";
+    const rendering = renderChat({ name: "mine", template: loop }, hello);
+    await expect(rendering).rejects.toThrow("does not end within its deadline of 500 ms");
+  });
+
   test.each([
     [
       "doubles a text",
@@ -89,6 +95,34 @@ describe("a template that goes wrong", () => {
     const error = await failure("{% for x in %}");
     expect(error).toBeInstanceOf(FormatError);
     expect(error.message).toContain('chat template "mine": cannot be rendered');
+  });
+});
+
+describe("messages as templates know them", () => {
+  const call = { type: "function", function: { name: "f", arguments: { city: null } } };
+  const chat = [
+    { role: "user", content: [{ type: "text", text: "Hi" }] },
+    { role: "assistant", content: null, tool_calls: [call], reasoning: "hm" },
+  ] as ChatMessage[];
+
+  test("fields that are null are not there; what they hold may be", async () => {
+    const template =
+      "{% for m in messages %}{{ 'content' in m }} {% endfor %}" +
+      "{% for k, v in messages[1].tool_calls[0].function.arguments | items %}{{ k }}={{ v }}{% endfor %}";
+    expect(await render(template, chat)).toBe("True False city=None");
+  });
+
+  test("parts come as they are, reasoning under each of its names", async () => {
+    const template =
+      "{% for p in messages[0].content %}{{ p.type }}:{{ p.text }}{% endfor %} " +
+      "{{ messages[1].thinking }}{{ messages[1].reasoning_content }}{{ messages[1].reasoning }}";
+    expect(await render(template, chat)).toBe("text:Hi hmhmhm");
+  });
+
+  test("now is the local time", async () => {
+    const template = { name: "mine", template: "{{ strftime_now('%d %B %Y %H:%M') }}" };
+    const now = new Date(2024, 6, 4, 9, 5);
+    expect(await renderChat(template, hello, { now })).toBe("04 July 2024 09:05");
   });
 });
 

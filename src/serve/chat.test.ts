@@ -11,6 +11,18 @@ describe("messages", () => {
     expect(chatMessages(chat)).toEqual(chat);
   });
 
+  test("have no content beside calls, or parts that are texts, and the roles that templates know", () => {
+    const call = { type: "function", function: { name: "f", arguments: {} } };
+    const chat = [
+      { role: "developer", content: "Be brief." },
+      { role: "user", content: [{ type: "text", text: "Hi" }] },
+      { role: "assistant", content: null, tool_calls: [call] },
+      { role: "assistant", tool_calls: [call] },
+      { role: "ipython", content: "1" },
+    ];
+    expect(chatMessages(chat)).toEqual(chat);
+  });
+
   test.each<[unknown, string]>([
     [undefined, "messages"],
     [[], "at least one"],
@@ -20,6 +32,11 @@ describe("messages", () => {
     [[{ content: "a" }], "messages[0].role"],
     [[{ role: "user" }], "messages[0].content"],
     [[{ role: "user", content: ["a"] }], "messages[0].content"],
+    [[{ role: "user", content: null }], "messages[0].content"],
+    [[{ role: "assistant", content: null, tool_calls: null }], "messages[0].content"],
+    [[{ role: "user", content: [{ type: "text", text: "a" }, { type: "image" }] }], "messages[0].content[1]"],
+    [[{ role: "user", content: [{ type: "text", text: 1 }] }], "messages[0].content[0]"],
+    [[{ role: "user", content: 5 }], "messages[0].content"],
   ])("%j is refused by name", (value, name) => {
     expect(() => chatMessages(value)).toThrow(DataError);
     expect(() => chatMessages(value)).toThrow(name);

@@ -117,7 +117,7 @@ export const item = (own: Value, key: Value): Value => {
 export const slice = (own: Value, bounds: readonly (Value | undefined)[]): Value => {
   if (own instanceof Undefined) return own.fail();
   const items = parts(own);
-  if (items === undefined) return new Undefined(`'${owner(own)}' has no slices`);
+  if (items === undefined) return typeFault(`'${typeName(own)}' object is not subscriptable`);
   const [start, stop, step = null] = bounds.map((bound) => (bound === undefined ? null : bound));
   const by = step === null ? 1 : toIndex(step);
   if (by === 0) return valueFault("slice step cannot be zero");

@@ -116,7 +116,8 @@ const floorInts = (a: bigint, b: bigint): bigint => {
 
 const floorFloats = (a: number, b: number): number => (b === 0 ? byZero() : Math.floor(a / b));
 
-const powerOf = (a: bigint, b: bigint): Numeric => (b >= 0n ? a ** b : Number(a) ** Number(b));
+const floatPower = (a: number, b: number): number => (a === 0 && b < 0 ? byZero() : a ** b);
+const intPower = (a: bigint, b: bigint): Numeric => (b >= 0n ? a ** b : floatPower(Number(a), Number(b)));
 
 type Rule = readonly [ints: (a: bigint, b: bigint) => Numeric, floats: (a: number, b: number) => number];
 
@@ -127,7 +128,7 @@ const arithmetic: Readonly<Record<Exclude<BinaryOperator, "and" | "or">, Rule>> 
   "/": [(a, b) => (b === 0n ? byZero() : Number(a) / Number(b)), (a, b) => (b === 0 ? byZero() : a / b)],
   "//": [floorInts, floorFloats],
   "%": [(a, b) => a - b * floorInts(a, b), (a, b) => a - b * floorFloats(a, b)],
-  "**": [powerOf, (a, b) => a ** b],
+  "**": [intPower, floatPower],
 };
 
 /** A text, list or tuple, so many times. */

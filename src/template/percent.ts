@@ -67,7 +67,7 @@ export const percent = (format: string, values: Value): string => {
     const digits = size(precision) ?? (/\.[hlL]?.$/s.test(piece) ? 0 : undefined);
     return padded(converted(kind, take(), flags, digits), wide, flags);
   });
-  if (!named && at < list.length && !(values instanceof Dict)) {
+  if (!named && at < list.length && !(values instanceof Dict || Array.isArray(values))) {
     return typeFault("not all arguments converted during string formatting");
   }
   return text;

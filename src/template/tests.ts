@@ -36,6 +36,9 @@ const [eq, ne, lt, le, gt, ge] = (["==", "!=", "<", "<=", ">", ">="] as const).m
 const isNumber = (value: Value): boolean =>
   typeof value === "bigint" || typeof value === "number" || typeof value === "boolean";
 
+const isCallable = (value: Value): boolean =>
+  value instanceof Callable || (value !== null && isComputed(value) && value.call !== undefined);
+
 export const tests: Readonly<Record<string, Test>> = {
   defined: simple((value) => !(value instanceof Undefined)),
   undefined: simple((value) => value instanceof Undefined),
@@ -50,9 +53,8 @@ export const tests: Readonly<Record<string, Test>> = {
   mapping: simple((value) => value instanceof Dict),
   sequence: simple((value) => sizeOf(value) !== undefined),
   iterable: simple(isIterable),
-  callable: simple(
-    (value) => value instanceof Callable || (value !== null && isComputed(value) && value.call !== undefined),
-  ),
+  // What is not there can be called, in Python's eyes; only then it fails.
+  callable: simple((value) => value instanceof Undefined || isCallable(value)),
   escaped: simple(() => false),
   odd: simple((value) => equals(remainder(value, 2n), 1n)),
   even: simple((value) => equals(remainder(value, 2n), 0n)),

@@ -33,7 +33,7 @@ const FLOAT = /^[-+]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:e[-+]?\d+)?$/i;
 const SPECIAL: Readonly<Record<string, number>> = { inf: Infinity, infinity: Infinity, nan: Number.NaN };
 
 /** A float of a value, undefined where it stands for none. */
-const toFloat = (value: Value): number | undefined => {
+export const toFloat = (value: Value): number | undefined => {
   if (value instanceof Undefined) return value.fail();
   if (typeof value === "number") return value;
   if (typeof value === "bigint" || typeof value === "boolean") return Number(value);

@@ -41,10 +41,8 @@ const sorted = filter(
   ],
   (value, reverse, cased, attribute) => {
     const names = typeof attribute === "string" ? attribute.split(",") : [attribute!];
-    const by = (own: Value): Value => {
-      const keys = names.map((name) => key(name, cased!)(own));
-      return keys.length === 1 ? keys[0]! : new Tuple(keys);
-    };
+    // A tuple even of one: what is not there equals what is not there, though neither is less.
+    const by = (own: Value): Value => new Tuple(names.map((name) => key(name, cased!)(own)));
     return inOrder(listOf(value), by, reverse!);
   },
 );
@@ -81,6 +79,14 @@ const groups = filter(
   },
 );
 
+/** What each item becomes: nothing is looked at before it is asked for. */
+const lazily = (value: Value, become: (one: Value) => readonly Value[]): Lazy =>
+  new Lazy(
+    (function* () {
+      for (const one of iterate(value)) yield* become(one);
+    })(),
+  );
+
 const unique = filter(
   [
     ["case_sensitive", false],
@@ -115,19 +121,18 @@ const extreme = (sign: number) =>
 
 /** The filter, or the attribute, over each item. */
 const map: Filter = (value, { args, named }, calls) => {
-  const items = listOf(value);
   if (args.length === 0 && named.has("attribute")) {
     const [attribute, fallback] = bind("map", ["attribute", ["default", null]], { args, named });
     const of = (one: Value): Value => {
       const found = follow(one, attribute!);
       return found instanceof Undefined && fallback !== null ? fallback! : found;
     };
-    return new Lazy(items.map(of));
+    return lazily(value, (one) => [of(one)]);
   }
   const [name, ...rest] = args;
   if (typeof name !== "string")
     throw new TemplateFault("FilterArgumentError: map requires a filter argument");
-  return new Lazy(items.map((one) => calls.filter(name, one, { args: rest, named })));
+  return lazily(value, (one) => [calls.filter(name, one, { args: rest, named })]);
 };
 
 /** Items that a test, or their truth, chooses; of `attr` by an attribute. */
@@ -144,7 +149,7 @@ const chosen =
         ? truth(own)
         : calls.test(str(name), own, { args: rest, named });
     };
-    return new Lazy(listOf(value).filter((one) => passes(one) === keep));
+    return lazily(value, (one) => (passes(one) === keep ? [one] : []));
   };
 
 const reversed = filter([], (value) => {
@@ -163,28 +168,34 @@ const sum = filter(
   },
 );
 
-const batches = filter(["linecount", ["fill_with", null]], (value, count, fill) => {
-  const [items, size] = [listOf(value), toIndex(count!)];
+const inBatches = (items: readonly Value[], size: number, fill: Value): Value[][] => {
   const rows: Value[][] = [];
   for (let at = 0; at < items.length; at += size) rows.push(items.slice(at, at + size));
   const last = rows.at(-1);
-  if (fill !== null && last !== undefined) while (last.length < size) last.push(fill!);
-  return new Lazy(rows);
-});
+  if (fill !== null && last !== undefined) while (last.length < size) last.push(fill);
+  return rows;
+};
 
-const slices = filter(["slices", ["fill_with", null]], (value, count, fill) => {
-  const [items, size] = [listOf(value), toIndex(count!)];
-  const [least, more] = [Math.floor(items.length / size), items.length % size];
+const inSlices = (items: readonly Value[], count: number, fill: Value): Value[][] => {
+  const [least, more] = [Math.floor(items.length / count), items.length % count];
   let at = 0;
-  const made = Array.from({ length: size }, (_, i) => {
+  return Array.from({ length: count }, (_, i) => {
     const end = at + least + (i < more ? 1 : 0);
     const own = items.slice(at, end);
     at = end;
-    if (fill !== null && i >= more) own.push(fill!);
+    if (fill !== null && i >= more) own.push(fill);
     return own;
   });
-  return new Lazy(made);
-});
+};
+
+/** Rows that are made when they are asked for. */
+const rows = (make: typeof inBatches, count: string) =>
+  filter([count, ["fill_with", null]], (value, size, fill) => {
+    const made = function* (): Generator<Value> {
+      yield* make(listOf(value), Math.max(1, toIndex(size!)), fill!);
+    };
+    return new Lazy(made());
+  });
 
 export const sequenceFilters: Filters = {
   list: filter([], listOf),
@@ -209,9 +220,12 @@ export const sequenceFilters: Filters = {
       ),
   ),
   items: filter([], (value) => {
-    if (value instanceof Undefined) return new Lazy([]);
-    if (!(value instanceof Dict)) return typeFault("Can only get item pairs from a mapping.");
-    return new Lazy(value.entries().map((entry) => new Tuple(entry)));
+    const pairs = function* (): Generator<Value> {
+      if (value instanceof Undefined) return;
+      if (!(value instanceof Dict)) return typeFault("Can only get item pairs from a mapping.");
+      yield* value.entries().map((entry) => new Tuple(entry));
+    };
+    return new Lazy(pairs());
   }),
   attr: filter(["name"], (value, name) => {
     const found =
@@ -231,6 +245,6 @@ export const sequenceFilters: Filters = {
   reject: chosen(false, false),
   selectattr: chosen(true, true),
   rejectattr: chosen(false, true),
-  batch: batches,
-  slice: slices,
+  batch: rows(inBatches, "linecount"),
+  slice: rows(inSlices, "slices"),
 };

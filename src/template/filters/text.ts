@@ -1,15 +1,30 @@
 /** Filters of texts (https://jinja.palletsprojects.com/en/stable/templates/#list-of-builtin-filters). */
-import { characters, iterate, lengthOfText, toIndex } from "../iterate.ts";
+import {
+  characters,
+  isIterable,
+  iterate,
+  length as lengthOf,
+  lengthOfText,
+  toIndex,
+  valueFault,
+} from "../iterate.ts";
 import { tojson } from "../json.ts";
 import { truth } from "../operators.ts";
 import { percent } from "../percent.ts";
-import { str } from "../printed.ts";
+import { repr, str } from "../printed.ts";
 import { replaced, splitLines, stripped } from "../textMethods.ts";
-import { Dict, Tuple, type Value } from "../values.ts";
+import { Dict, Tuple, typeFault, typeName, Undefined, type Value } from "../values.ts";
 import { type Filters, filter } from "./filter.ts";
+import { toFloat } from "./number.ts";
 
 const ENTITIES: Readonly<Record<string, string>> = {
   ...{ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;" },
+};
+
+/** A value that is a text already. */
+const ownText = (value: Value): string => {
+  if (typeof value === "string") return value;
+  return value instanceof Undefined ? value.fail() : typeFault(`expected a str, not ${typeName(value)}`);
 };
 
 const escaped = filter([], (value) => str(value).replace(/[&<>"']/g, (c) => ENTITIES[c]!));
@@ -33,10 +48,11 @@ const indented = (text: string, width: Value, first: Value, blank: Value): strin
   return (truth(first) ? by : "") + all.join("\n");
 };
 
-const truncated = (text: string, length: Value, kill: Value, end: Value, leeway: Value): string => {
+/** Any value with a length may be short enough; only a text is cut. */
+const truncated = (value: Value, length: Value, kill: Value, end: Value, leeway: Value): Value => {
   const most = toIndex(length);
-  const all = characters(text);
-  if (all.length <= most + (leeway === null ? 5 : toIndex(leeway))) return text;
+  if (Number(lengthOf(value)) <= most + (leeway === null ? 5 : toIndex(leeway))) return value;
+  const all = characters(ownText(value));
   const cut = all.slice(0, most - lengthOfText(str(end))).join("");
   const word = cut.lastIndexOf(" ");
   return (truth(kill) || word < 0 ? cut : cut.slice(0, word)) + str(end);
@@ -51,7 +67,7 @@ const quoted = (text: string, safe: RegExp): string =>
   );
 
 const urlencoded = (value: Value): string => {
-  if (typeof value === "string") return quoted(value, URL_SAFE);
+  if (typeof value === "string" || !isIterable(value)) return quoted(str(value), URL_SAFE);
   const pairs =
     value instanceof Dict ? value.entries() : Array.from(iterate(value), (pair) => [...iterate(pair)]);
   const plus = (part: Value) => quoted(str(part), /[^A-Za-z0-9_.~ -]/gu).replaceAll(" ", "+");
@@ -61,7 +77,7 @@ const urlencoded = (value: Value): string => {
 const UNITS = ["k", "M", "G", "T", "P", "E", "Z", "Y"];
 
 const fileSize = (value: Value, binary: Value): string => {
-  const bytes = Number(str(value));
+  const bytes = toFloat(value) ?? valueFault(`could not convert to float: ${repr(value)}`);
   const base = truth(binary) ? 1024 : 1000;
   if (bytes === 1) return "1 Byte";
   if (bytes < base) return `${Math.trunc(bytes)} Bytes`;
@@ -90,7 +106,7 @@ export const textFilters: Filters = {
       ["first", false],
       ["blank", false],
     ],
-    (value, width, first, blank) => indented(str(value), width!, first!, blank!),
+    (value, width, first, blank) => indented(ownText(value), width!, first!, blank!),
   ),
   truncate: filter(
     [
@@ -99,7 +115,7 @@ export const textFilters: Filters = {
       ["end", "..."],
       ["leeway", null],
     ],
-    (value, length, kill, end, leeway) => truncated(str(value), length!, kill!, end!, leeway!),
+    (value, length, kill, end, leeway) => truncated(value, length!, kill!, end!, leeway!),
   ),
   center: filter([["width", 80n]], (value, width) => {
     const missing = Math.max(0, toIndex(width!) - lengthOfText(str(value)));
