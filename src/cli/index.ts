@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import pc from "picocolors";
+import { requireHandles } from "../node/resources.ts";
 import { exitCodeOf } from "./exit.ts";
 import { errorText, failureOf } from "./failure.ts";
 import { printJson, wantsColor } from "./terminal.ts";
@@ -84,6 +85,7 @@ export const main = async (argv: readonly string[]): Promise<void> => {
   endOnClosedPipe();
   if (argv.includes("--no-color")) process.env.NO_COLOR = "1";
   try {
+    requireHandles();
     const program = await build(argv);
     if (argv.length === 0) program.outputHelp();
     else await program.parseAsync([...argv], { from: "user" });

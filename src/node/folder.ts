@@ -1,6 +1,7 @@
 /** Reads a model's folder or GGUF file: config.json, weights, how it generates, the tokenizer's files. */
+import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { architectureOf, inFile, type LoadOptions } from "../models/checkpointConfig.ts";
 import { type Generation, generationOf } from "../models/generationConfig.ts";
 import { modelFrom } from "../models/load.ts";
@@ -10,9 +11,11 @@ import type { Tokenizer } from "../tokenizer/index.ts";
 import { DataError } from "../util/errors.ts";
 import { MARKER } from "./files.ts";
 import { isGguf } from "./ggufFile.ts";
+import { settle } from "./leftovers.ts";
 import { readJson, readJsonIfThere } from "./modelFile.ts";
+import { freeMemory } from "./resources.ts";
 import { readTokenizer } from "./tokenizerFiles.ts";
-import { checkMemory, findWeights, freeMemory, readWeights } from "./weights.ts";
+import { checkMemory, findWeights, readWeights } from "./weights.ts";
 
 export interface LoadFolderOptions extends LoadOptions {
   /** Bytes that the weights may take; what is free unless told. */
@@ -40,6 +43,8 @@ const historyOf = async (dir: string): Promise<readonly HistoryStep[]> => {
 };
 
 const checkFolder = async (dir: string): Promise<void> => {
+  // A process that was killed in the midst of replacing it left it beside its place.
+  if (!existsSync(dir)) await settle(resolve(dir));
   if (await isGguf(dir)) return;
   const found = await stat(dir).catch((cause: NodeJS.ErrnoException) => {
     throw new DataError(`cannot be read (${cause.code})`, {

@@ -4,7 +4,6 @@
  * 16-bit floats widened on the way. So loading takes the memory of the float32 weights and one chunk.
  */
 import { type FileHandle, open, readdir } from "node:fs/promises";
-import { freemem } from "node:os";
 import { join } from "node:path";
 import { ggmlReadTypes } from "../formats/ggml.ts";
 import type { GgmlForm } from "../formats/ggmlBlocks.ts";
@@ -127,9 +126,6 @@ export const findWeights = async (dir: string): Promise<WeightFiles> => {
 
 const decimal = (bytes: number): string =>
   bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
-
-/** Bytes that this process may still take, by the machine and by the limit of its container. */
-export const freeMemory = (): number => Math.min(freemem(), process.availableMemory());
 
 /** Throws MissingError where the float32 weights of a plan need more than `free` bytes. */
 export const checkMemory = (plan: LoadPlan, file: string, free: number): void => {

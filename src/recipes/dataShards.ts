@@ -8,6 +8,7 @@ import type { EvaluationCounts } from "../data/contamination.ts";
 import { makeFolder, writeFileDurable } from "../node/files.ts";
 import { makeParts } from "../node/partPool.ts";
 import { jsonHash, type MadePart } from "../node/parts.ts";
+import { freeDisk, sizeText } from "../node/resources.ts";
 import { allSkips, type Skips, toldSkips } from "../node/skips.ts";
 import { type StageClock, stageClock } from "../node/stageClock.ts";
 import { DataError } from "../util/errors.ts";
@@ -39,6 +40,9 @@ interface ShardFile {
 /** Threads that the options ask for. */
 export const threadsOf = ({ threads }: RunOptions): number =>
   threads > 0 ? threads : availableParallelism();
+
+/** Text stands in its part, in the order of the output, and in the output; less where much is dropped. */
+const COPIES = 3;
 
 const shardPath = (dir: string, { index, count }: Shard): string =>
   join(dir, "work", "shards", `${index}-of-${count}.json`);
@@ -85,6 +89,11 @@ export const makeShard = async (
     .map((file, place) => ({ ...file, place }))
     .filter((f) => f.place % shard.count === shard.index);
   const total = mine.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const free = await freeDisk(options.out);
+  if (free !== undefined && free < COPIES * total) {
+    const needed = `up to ${sizeText(COPIES * total)} may be needed on the disk of ${options.out}`;
+    ui.warn(`${needed}, ${sizeText(free)} are free`);
+  }
   const settings = await partSettings(options, files);
   const clock = stageClock();
   const task = ui.task("reading and cleaning (MB)", Math.ceil(total / 1e6));

@@ -14,9 +14,10 @@ import { type Corpus, corpus, heldOut, trainingSource } from "./corpus.ts";
 import { freezing } from "./freeze.ts";
 import type { RecipeHooks } from "./hooks.ts";
 import { identity } from "./identity.ts";
+import { requireTraining } from "./needs.ts";
 import type { RunOptions, TrainingOptions } from "./options.ts";
 import { onReplicas, replicasOf } from "./replicas.ts";
-import { newModel, startOf } from "./start.ts";
+import { freshShape, newModel, startOf } from "./start.ts";
 import type { Task } from "./ui.ts";
 
 /** The loop's options from those of a run. */
@@ -156,6 +157,9 @@ export interface FromText {
 export const trainFromText = async (given: RunOptions, hooks: RecipeHooks): Promise<FromText> => {
   const engine = await nodeEngine(given.threads > 0 ? { threads: given.threads } : {});
   const { options, from } = await startOf(given, hooks);
+  const { arch, config } = from?.model ?? {};
+  const shape = arch && config ? ([arch, config] as const) : freshShape(options, options.tokenizer.vocab);
+  await requireTraining(...shape, options);
   hooks.ui.stage("Reading and cleaning text");
   const data = await corpus(options, hooks, from?.tokenizer);
   hooks.ui.stage("Training");

@@ -47,10 +47,14 @@ const families: Readonly<Record<Family, (shape: Shape) => [Architecture, ModelCo
   qwen3: (shape) => [qwen3, qwen3Config(llamaFields(shape))],
 };
 
+/** A fresh model's architecture and config, without its weights. */
+export const freshShape = ({ model }: RunOptions, vocab_size: number, eos = 0): [Architecture, ModelConfig] =>
+  families[model.family]({ ...model, vocab_size, eos });
+
 /** A fresh model of the options' shape. */
-export const newModel = ({ model, seed }: RunOptions, { tokenizer }: Corpus): Model => {
-  const { vocabSize: vocab_size, eos } = tokenizer;
-  const [arch, config] = families[model.family]({ ...model, vocab_size, eos });
+export const newModel = (options: RunOptions, { tokenizer }: Corpus): Model => {
+  const { seed } = options;
+  const [arch, config] = freshShape(options, tokenizer.vocabSize, tokenizer.eos);
   const weights = initialize(arch.params(config) as unknown as Tree<ParamSpec>, seed);
   return { arch, config, weights, history: [] };
 };
