@@ -14,6 +14,7 @@ import {
 } from "../tokenizer/index.ts";
 import type { SentencePieceModel } from "../tokenizer/sentencepiece.ts";
 import { AnnealError, DataError, FormatError } from "../util/errors.ts";
+import { isGguf } from "./ggufFile.ts";
 import { findFile, needFile, readJsonIfThere, readText } from "./modelFile.ts";
 
 type Fields = { readonly [key: string]: Json };
@@ -131,6 +132,8 @@ export const readTokenizer = async (dir: string): Promise<Tokenizer> => {
     const config = await settingsOf(dir);
     const json = await readJsonIfThere(dir, "tokenizer.json");
     if (json === undefined) return await older(dir, config);
+    // A GGUF file says all of its vocabulary itself, and may hold nothing else.
+    if (await isGguf(dir)) return loadTokenizer(json, config);
     const { model_type: modelType } = await fieldsIn(dir, "config.json");
     return loadTokenizer(json, config, typeof modelType === "string" ? { modelType } : {});
   } catch (error) {
