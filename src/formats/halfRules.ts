@@ -49,6 +49,7 @@ const table: Rules = [
   ["Softmax LogSoftmax Exp Log Pow Sqrt Reciprocal Erf Sin Cos", { width: "wide", outputs: same }],
   ["Floor Ceil Round Mod CumSum Range Softplus", { width: "wide", outputs: same }],
   ["DynamicQuantizeMatMul", { width: "wide", outputs: same }],
+  ["QuantizeLinear", { width: "wide", outputs: ["uint8"] }],
   ["MatMulIntegerToFloat", { width: "wide", outputs: ["float32"] }],
   ["DynamicQuantizeLinear", { width: "wide", outputs: ["uint8", "float32", "uint8"] }],
   ["ArgMax ArgMin NonZero", { width: "wide", outputs: ["int64"] }],

@@ -12,10 +12,10 @@ import { dense, isPacked, type PackedParam, type Param } from "./param.ts";
 /** torch's Linear [N, K], with a bias [N] or without. */
 export type Projection<T> = { weight: T; bias?: T };
 
-/** The axis of each part of a packed kind that counts the weight's rows; other kinds are not joined. */
+/** The axis of each part (without its number) that counts the weight's rows; other kinds are not joined. */
 const rowAxes: Readonly<Partial<Record<string, Readonly<Record<string, number>>>>> = {
   int8: { q: 1, scale: 0 },
-  int4: { q: 0, scale: 0 },
+  int4: { q: 0, scale: 0, zero: 0 },
 };
 
 const constantsOf = (values: readonly (Value | undefined)[]): Tensor[] | undefined => {
@@ -63,7 +63,8 @@ const joinedWeights = (weights: readonly Param[], name: string): Param | undefin
   const parts: Record<string, Value> = {};
   for (const key of Object.keys(first.parts)) {
     const own = weights.map((w) => (w as PackedParam).parts[key]);
-    const part = axes[key] === undefined ? undefined : joinedConstants(own, axes[key], `${name}.${key}`);
+    const axis = axes[key.replace(/\d+$/, "")];
+    const part = axis === undefined ? undefined : joinedConstants(own, axis, `${name}.${key}`);
     if (part === undefined) return undefined;
     parts[key] = part;
   }

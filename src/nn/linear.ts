@@ -2,7 +2,8 @@
 import type { Value } from "../ir/op.ts";
 import { add } from "../ops/elementwise.ts";
 import { affine, matmul } from "../ops/linalg.ts";
-import { int4Matmul, int4Rows, int8Matmul, int8Rows } from "../ops/quantized.ts";
+import { type Int4Blocks, int4Matmul, int4Rows } from "../ops/int4.ts";
+import { type Int8Group, int8Matmul, int8Rows } from "../ops/int8.ts";
 import { gather } from "../ops/structure.ts";
 import { dense, isPacked, type PackedParam, type Param } from "./param.ts";
 
@@ -17,15 +18,30 @@ interface Kind {
 /** Elements in a block of one int4 scale. */
 export const INT4_BLOCK = 32;
 
+/** Parts of an int8 weight: q0 and scale0 are its first rows, q1 and scale1 those that follow, and so on. */
+const groupsOf = (parts: PackedParam["parts"]): Int8Group[] => {
+  const groups: Int8Group[] = [];
+  for (let i = 0; parts[`q${i}`] !== undefined; i++) {
+    groups.push({ q: parts[`q${i}`]!, scale: parts[`scale${i}`]! });
+  }
+  return groups;
+};
+
+const blocksOf = (parts: PackedParam["parts"]): Int4Blocks => ({
+  q: parts.q!,
+  scale: parts.scale!,
+  zero: parts.zero!,
+});
+
 const kinds: Record<PackedParam["kind"], Kind> = {
   int8: {
-    multiply: (x, { q, scale }, bias) => int8Matmul(x, q!, scale!, bias),
-    rows: ({ q, scale }, ids) => int8Rows(q!, scale!, ids),
+    multiply: (x, parts, bias) => int8Matmul(x, groupsOf(parts), bias),
+    rows: (parts, ids) => int8Rows(groupsOf(parts), ids),
   },
   int4: {
-    multiply: (x, { q, scale }, bias) =>
-      int4Matmul(x, q!, scale!, bias === undefined ? { block: INT4_BLOCK } : { block: INT4_BLOCK, bias }),
-    rows: ({ q, scale }, ids, width) => int4Rows(q!, scale!, ids, width),
+    multiply: (x, parts, bias) =>
+      int4Matmul(x, blocksOf(parts), bias === undefined ? { block: INT4_BLOCK } : { block: INT4_BLOCK, bias }),
+    rows: (parts, ids, width) => int4Rows(blocksOf(parts), ids, width),
   },
 };
 
