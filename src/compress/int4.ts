@@ -77,3 +77,20 @@ export const int4Parts = (matrix: Matrix): PackedWeight["parts"] => {
     zero: tensor("uint8", [n * zeroBytes], zero),
   };
 };
+
+/** The matrix's numbers as 4 bits have them, stored as it is. */
+export const int4Rounded = (matrix: Matrix): Float32Array => {
+  const { k, n, stepK, stepN } = matrix;
+  const values = byColumn(matrix);
+  const rounded = new Float32Array(values.length);
+  for (let j = 0; j < n; j++) {
+    for (let from = 0; from < k; from += INT4_BLOCK) {
+      const to = Math.min(from + INT4_BLOCK, k);
+      const grid = gridOf(values, j * k + from, j * k + to);
+      for (let i = from; i < to; i++) {
+        rounded[i * stepK + j * stepN] = (nibble(values[j * k + i]!, grid) - grid.zero) * grid.scale;
+      }
+    }
+  }
+  return rounded;
+};

@@ -9,6 +9,8 @@ export interface Context {
   readonly engine: Engine;
   readonly seed: number;
   readonly signal?: AbortSignal;
+  /** Texts as token ids, for passes that look at what a model makes of them. */
+  readonly calibration?: readonly (readonly number[])[];
   log(line: string): void;
 }
 

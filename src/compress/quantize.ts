@@ -7,12 +7,16 @@ import { int4Parts } from "./int4.ts";
 import { int8Parts } from "./int8.ts";
 import { type Matrix, matrixOf } from "./matrix.ts";
 import { derived, type Pass } from "./pass.ts";
+import { wideMatrices } from "./sensitivity.ts";
 
 export interface QuantizeOptions {
   readonly bits: 8 | 4;
   /** Of 8 bits: stored as uint8 around 128 instead of int8 around 0. */
   readonly unsigned?: boolean;
-  /** Of 4 bits: names of the matrices that take 8 instead. */
+  /**
+   * Of 4 bits: names of the matrices that take 8 instead. The pass finds them by itself (see `wideMatrices`)
+   * where it is told none and has texts to measure on.
+   */
   readonly wide?: readonly string[];
 }
 
@@ -55,5 +59,11 @@ export const quantized = (model: Model, options: QuantizeOptions): Model => {
 /** The pass that packs the matrices; see `quantized`. */
 export const quantize = (options: QuantizeOptions): Pass => {
   check(options);
-  return { ...stepOf(options), run: async (model) => quantized(model, options) };
+  return {
+    ...stepOf(options),
+    async run(model, { engine, calibration }) {
+      if (options.bits === 8 || options.wide !== undefined || !calibration) return quantized(model, options);
+      return quantized(model, { ...options, wide: await wideMatrices(engine, model, calibration) });
+    },
+  };
 };

@@ -1,9 +1,9 @@
 /** Linear maps. The weight's kind decides how to multiply; nobody else branches on it. */
 import type { Value } from "../ir/op.ts";
 import { add } from "../ops/elementwise.ts";
-import { affine, matmul } from "../ops/linalg.ts";
 import { type Int4Blocks, int4Matmul, int4Rows } from "../ops/int4.ts";
 import { type Int8Group, int8Matmul, int8Rows } from "../ops/int8.ts";
+import { affine, matmul } from "../ops/linalg.ts";
 import { gather } from "../ops/structure.ts";
 import { dense, isPacked, type PackedParam, type Param } from "./param.ts";
 
@@ -40,7 +40,11 @@ const kinds: Record<PackedParam["kind"], Kind> = {
   },
   int4: {
     multiply: (x, parts, bias) =>
-      int4Matmul(x, blocksOf(parts), bias === undefined ? { block: INT4_BLOCK } : { block: INT4_BLOCK, bias }),
+      int4Matmul(
+        x,
+        blocksOf(parts),
+        bias === undefined ? { block: INT4_BLOCK } : { block: INT4_BLOCK, bias },
+      ),
     rows: (parts, ids, width) => int4Rows(blocksOf(parts), ids, width),
   },
 };

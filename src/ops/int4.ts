@@ -72,8 +72,7 @@ const int4RowsOp: Op<[q: Value, scale: Value, zero: Value, ids: Value], { k: num
     /** The first `size` of the last axis of [..., all]. */
     const first = (x: string, all: number, size: number) =>
       size === all ? x : emit.node("Slice", [x, shape(0), shape(size), shape(-1)])[0]!;
-    const reshaped = (x: string, ...tail: number[]) =>
-      emit.node("Reshape", [x, shape(...lead, ...tail)])[0]!;
+    const reshaped = (x: string, ...tail: number[]) => emit.node("Reshape", [x, shape(...lead, ...tail)])[0]!;
     const values = reshaped(float(nibbles(emit, rowsOf(q))), blocks, bytes * 2);
     const [zeroTable] = emit.node("Reshape", [zero, shape(n, zeroBytes)]);
     const zeros = reshaped(float(nibbles(emit, rowsOf(zeroTable!))), zeroBytes * 2);

@@ -70,9 +70,7 @@ const groupProducts = (
   const count = widths.length;
   const sizes = emit.constant(tensorOf("int64", [count], widths));
   const pieces =
-    count === 1
-      ? [digits]
-      : emit.node("Split", [digits, sizes], { axis: { int: -1 } }, { outputs: count });
+    count === 1 ? [digits] : emit.node("Split", [digits, sizes], { axis: { int: -1 } }, { outputs: count });
   // One after the other, so that two of the [2B, ..., N] are alive at a time.
   return widths.reduce((sum, _, i) => {
     const operands = [pieces[i]!, groups[2 * i]!, one, groups[2 * i + 1]!, ...zeros];

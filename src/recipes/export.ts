@@ -1,7 +1,9 @@
 /** Export: from a model's folder to one with the graphs of any dtypes. */
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
+import { wideMatrices } from "../compress/sensitivity.ts";
 import type { Json, Model } from "../models/model.ts";
+import { nodeEngine } from "../node/engine.ts";
 import { MARKER, writeFolder } from "../node/files.ts";
 import { loadModel } from "../node/folder.ts";
 import { isGguf } from "../node/ggufFile.ts";
@@ -12,6 +14,7 @@ import { jsonBytes } from "../ship/bundle.ts";
 import { type ExportDtype, exportDtypes } from "../ship/dtype.ts";
 import { dtypesFrom, exportFiles } from "../ship/export.ts";
 import { ConfigError } from "../util/errors.ts";
+import { calibrationIn } from "./calibration.ts";
 import { silent, type Ui } from "./ui.ts";
 import { version } from "./version.ts";
 
@@ -104,6 +107,16 @@ function* counted(
   task.done(`exported ${sizes.length} files, ${(bytes / 1e6).toFixed(1)} MB`);
 }
 
+/** What keeps 8 bits in the dtypes of 4, if there are any, by the folder's tokenizer. */
+const wideIn = async (dir: string, model: Model, dtypes: readonly ExportDtype[], ui: Ui = silent) => {
+  const texts = await calibrationIn(dir);
+  if (texts === undefined || !dtypes.some((name) => exportDtypes[name].packed?.bits === 4)) return [];
+  const wide = await wideMatrices(await nodeEngine(), model, texts);
+  const all = model.arch.matrices(model.config).size;
+  ui.line(`4 bits for ${all - wide.length} of ${all} matrices, by what they cost; 8 for the rest`);
+  return wide;
+};
+
 /**
  * Writes the model `ref`, a folder or a name of the Hub, to the folder `out`, whole or not at all. Throws
  * ConfigError for a dtype that is not known, for weights that a dtype cannot hold and for an `out` that holds
@@ -123,7 +136,8 @@ export const exportFolder = async (ref: string, options: ExportFolderOptions): P
   const generation = (await readJsonIfThere(dir, "generation_config.json")) as Fields | undefined;
   const { model, dtype } = await loadModel(dir);
   const choice = chosen(options, dtype);
-  const given = { dtypes: choice.dtypes, defaultDtype: choice.default, config, tokenizer };
+  const wide = await wideIn(dir, model, choice.dtypes, options.ui);
+  const given = { dtypes: choice.dtypes, defaultDtype: choice.default, config, tokenizer, wide };
   const made = function* (): Generator<Written> {
     yield* exportFiles(model, generation === undefined ? given : { ...given, generation });
     yield [MARKER, [jsonBytes(manifest(model, choice, options.command))]];

@@ -1,4 +1,5 @@
 /** Opening a model to run it: from the graphs that its folder has, else compiled from its weights. */
+
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { compile } from "../engine/compile.ts";
@@ -17,6 +18,7 @@ import { type ExportDtype, exportDtypes, graphFile } from "../ship/dtype.ts";
 import { dtypesFrom } from "../ship/export.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
 import { ConfigError } from "../util/errors.ts";
+import { calibrationIn } from "./calibration.ts";
 
 /** A model's folder without its weights. */
 export interface Opened {
@@ -77,7 +79,9 @@ export const sessionsOf = async (
     });
   }
   const { model } = await loadModel(dir);
-  const packed = await pass.run(model, { engine, seed: 1, log: () => {} });
+  const calibration = await calibrationIn(dir);
+  const context = { engine, seed: 1, log: () => {}, ...(calibration ? { calibration } : {}) };
+  const packed = await pass.run(model, context);
   for (const [name, program] of Object.entries(graphsOf(packed))) {
     sessions[name as GraphName] = await compile(engine, program, { inPlace });
   }

@@ -2,6 +2,7 @@
  * The whole way in one recipe: raw text -> tokens -> a trained model -> candidates -> the best under a
  * budget, shipped.
  */
+
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +14,7 @@ import { writeFileDurable } from "../node/store.ts";
 import { optimizers } from "../optim/index.ts";
 import { scheduleOf } from "../optim/schedule.ts";
 import { decoderFiles } from "../ship/bundle.ts";
+import { calibrationOf } from "./calibration.ts";
 import { type Corpus, heldOut, trainingSource } from "./corpus.ts";
 import { type Delivered, deliver } from "./deliver.ts";
 import type { RecipeHooks } from "./hooks.ts";
@@ -97,7 +99,13 @@ export const compressAndShip = async (
   const task = ui.task("distilling", d.steps);
   const student = follow("distilled", task, join(options.out, "run", "metrics.jsonl"));
   let announced = false;
-  const context: Context = { engine, seed, log: (line) => ui.line(line), ...(signal ? { signal } : {}) };
+  const context: Context = {
+    engine,
+    seed,
+    calibration: calibrationOf(data.tokenizer),
+    log: (line) => ui.line(line),
+    ...(signal ? { signal } : {}),
+  };
   const optimized = await optimize(
     model,
     {

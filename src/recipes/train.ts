@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Json } from "../models/model.ts";
 import { writeFolder } from "../node/store.ts";
 import { bundle, jsonBytes } from "../ship/bundle.ts";
+import { calibrationOf } from "./calibration.ts";
 import type { RecipeHooks } from "./hooks.ts";
 import { formsOf } from "./optimize.ts";
 import type { RunOptions } from "./options.ts";
@@ -25,7 +26,12 @@ export const trainModel = async (options: RunOptions, hooks: RecipeHooks): Promi
     const { engine, data, trained } = await trainFromText(options, hooks);
     const { model, ended, steps, valLoss } = trained;
     if (ended === "interrupted") return undefined;
-    const { forms } = await formsOf("full", model, { engine, seed: options.seed, log: () => {} });
+    const { forms } = await formsOf("full", model, {
+      engine,
+      seed: options.seed,
+      calibration: calibrationOf(data.tokenizer),
+      log: () => {},
+    });
     const tokenizer = data.tokenizer.files();
     const files = bundle(model, { dtype: "fp32", tokenizer, eos: data.tokenizer.eos, forms });
     const made = {

@@ -11,6 +11,7 @@ import { type Probe, probe } from "../node/probe.ts";
 import { type ExportDtype, exportDtypes } from "../ship/dtype.ts";
 import { dtypesFrom } from "../ship/export.ts";
 import { heldOutLoss } from "../train/validate.ts";
+import { calibrationOf } from "./calibration.ts";
 import { corpus, heldOut } from "./corpus.ts";
 import type { RecipeHooks } from "./hooks.ts";
 import { openCausal } from "./open.ts";
@@ -56,6 +57,7 @@ export const evaluateFolder = async (
   const model = await exportDtypes[chosen].pass.run(folder.model, {
     engine,
     seed: options.seed,
+    calibration: calibrationOf(folder.tokenizer),
     log: () => {},
   });
   const loss = await heldOutLoss(engine, model, windows);

@@ -30,6 +30,8 @@ export interface ExportOptions {
   readonly config?: { readonly [field: string]: Json };
   /** The checkpoint's generation_config.json. */
   readonly generation?: { readonly [field: string]: Json };
+  /** Names of the matrices that keep 8 bits in the dtypes of 4 (see `wideMatrices`). */
+  readonly wide?: readonly string[];
   /** A graph whose weights take more bytes than this has them in a file beside it (1.9e9 unless told). */
   readonly inlineLimitBytes?: number;
   /** A file of safetensors is no larger than this, unless one tensor is (5e9 unless told, as on the Hub). */
@@ -66,9 +68,14 @@ export const dtypesFrom = (words: readonly string[], field: string): ExportDtype
 };
 
 /** The graphs of a dense model in one dtype, ready to be encoded. */
-export const onnxGraphs = (model: Model, dtype: ExportDtype): ReadonlyMap<GraphName, OnnxModel> => {
+export const onnxGraphs = (
+  model: Model,
+  dtype: ExportDtype,
+  wide: readonly string[] = [],
+): ReadonlyMap<GraphName, OnnxModel> => {
   const { packed, half } = exportDtypes[dtype];
-  const formed = packed === undefined ? model : quantized(model, packed);
+  const options = packed?.bits === 4 ? { ...packed, wide } : packed;
+  const formed = options === undefined ? model : quantized(model, options);
   const graphs = new Map<GraphName, OnnxModel>();
   for (const [name, program] of Object.entries(graphsOf(formed)) as [GraphName, Program][]) {
     const onnx = toOnnx(optimize(program), { name, keepUnused: true });
@@ -94,10 +101,11 @@ export const weightFiles = (model: Model, limitBytes: number = SHARD_LIMIT): Fil
 };
 
 /** The files of all graphs, one dtype at a time. */
-function* graphsIn(model: Model, dtypes: readonly ExportDtype[], inlineLimit?: number): Generator<File> {
+function* graphsIn(model: Model, options: ExportOptions): Generator<File> {
+  const { dtypes = ["fp32"], wide, inlineLimitBytes } = options;
   for (const dtype of dtypes) {
-    for (const [name, onnx] of onnxGraphs(model, dtype)) {
-      yield* graphFiles(onnx, graphFile(name, dtype), inlineLimit);
+    for (const [name, onnx] of onnxGraphs(model, dtype, wide)) {
+      yield* graphFiles(onnx, graphFile(name, dtype), inlineLimitBytes);
     }
   }
 }
@@ -115,12 +123,12 @@ const defaultOf = ({ dtypes = ["fp32"], defaultDtype = dtypes[0]! }: ExportOptio
  * dtypes never stand in memory at once. `model` is dense. Throws as `exportModel`.
  */
 export function* exportFiles(model: Model, options: ExportOptions = {}): Generator<File> {
-  const { dtypes = ["fp32"], tokenizer = [], config: fields = {} } = options;
+  const { tokenizer = [], config: fields = {} } = options;
   const defaultDtype = defaultOf(options);
   for (const [name, bytes] of tokenizer) yield [name, [bytes]];
   yield* weightFiles(model, options.shardLimitBytes);
   const external: string[] = [];
-  for (const file of graphsIn(model, dtypes, options.inlineLimitBytes)) {
+  for (const file of graphsIn(model, options)) {
     const beside = /^onnx\/(.*)_data$/.exec(file[0]);
     if (beside !== null) external.push(beside[1]!);
     yield file;
