@@ -9,7 +9,7 @@ import type { PackedWeight } from "../nn/param.ts";
 import { eachTile, inputsOf, type Matrix } from "./matrix.ts";
 
 /** Inputs of a group, about. */
-const GROUP = 96;
+const GROUP = 192;
 /** The same of a matrix of so many outputs that it is a head. */
 const HEAD_GROUP = 32;
 const HEAD_OUTPUTS = 8192;
@@ -19,6 +19,9 @@ export const groupBounds = (k: number, n: number): number[] => {
   const count = Math.max(1, Math.round(k / (n < HEAD_OUTPUTS ? GROUP : HEAD_GROUP)));
   return Array.from({ length: count + 1 }, (_, i) => (i === count ? k : Math.round((i * k) / count / 4) * 4));
 };
+
+/** A matrix of many inputs and few outputs takes 16 bits in two parts: it is worth more than its size. */
+const isNarrow = ({ k, n }: Matrix): boolean => k >= 64 && 2 * n <= k && n < GROUP + 1;
 
 /** The largest magnitude of each column, [N]. */
 const magnitudes = (matrix: Matrix): Float64Array => {
@@ -52,10 +55,26 @@ const group = (matrix: Matrix, unsigned: boolean) => {
   return { q: tensor(unsigned ? "uint8" : "int8", [k, n], q), scale: tensor("float32", [n], scale) };
 };
 
+/** What a group's rounding left of a matrix, by column: [N, K]. */
+const remainder = (matrix: Matrix, { q, scale }: ReturnType<typeof group>, unsigned: boolean): Matrix => {
+  const { k, n, data, stepK, stepN } = matrix;
+  const left = new Float32Array(k * n);
+  for (let j = 0; j < n; j++) {
+    for (let i = 0; i < k; i++) {
+      const kept = (Number(q.data[i * n + j]) - (unsigned ? 128 : 0)) * (scale.data[j] as number);
+      left[j * k + i] = data[i * stepK + j * stepN]! - kept;
+    }
+  }
+  return { k, n, data: left, stepK: 1, stepN: k };
+};
+
 /** Parts q0 [K0, N] and scale0 [N], q1 and scale1, and so on: a group each. */
 export const int8Parts = (matrix: Matrix, { unsigned = false } = {}): PackedWeight["parts"] => {
   const bounds = groupBounds(matrix.k, matrix.n);
-  const groups = bounds.slice(1).map((to, i) => group(inputsOf(matrix, bounds[i]!, to), unsigned));
+  const groups = isNarrow(matrix)
+    ? [group(matrix, unsigned)]
+    : bounds.slice(1).map((to, i) => group(inputsOf(matrix, bounds[i]!, to), unsigned));
+  if (isNarrow(matrix)) groups.push(group(remainder(matrix, groups[0]!, unsigned), unsigned));
   return Object.fromEntries(
     groups.flatMap(({ q, scale }, i) => [
       [`q${i}`, q],

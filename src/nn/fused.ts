@@ -49,7 +49,8 @@ const joinedConstants = (
   name: string,
 ): Value | undefined => {
   const tensors = constantsOf(values);
-  return tensors === undefined ? undefined : constant(joined(tensors, axis), name);
+  const others = new Set(tensors?.map(({ shape }) => shape.filter((_, i) => i !== axis).join()));
+  return tensors === undefined || others.size > 1 ? undefined : constant(joined(tensors, axis), name);
 };
 
 const joinedWeights = (weights: readonly Param[], name: string): Param | undefined => {
@@ -57,7 +58,9 @@ const joinedWeights = (weights: readonly Param[], name: string): Param | undefin
   if (!isPacked(first)) {
     return weights.some((w) => isPacked(w)) ? undefined : joinedConstants(weights as Value[], 0, name);
   }
-  if (weights.some((w) => !isPacked(w) || w.kind !== first.kind)) return undefined;
+  const keys = Object.keys(first.parts).join();
+  const alike = (w: Param) => isPacked(w) && w.kind === first.kind && Object.keys(w.parts).join() === keys;
+  if (!weights.every(alike)) return undefined;
   const axes = rowAxes[first.kind];
   if (axes === undefined) return undefined;
   const parts: Record<string, Value> = {};

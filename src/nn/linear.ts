@@ -36,7 +36,7 @@ const blocksOf = (parts: PackedParam["parts"]): Int4Blocks => ({
 const kinds: Record<PackedParam["kind"], Kind> = {
   int8: {
     multiply: (x, parts, bias) => int8Matmul(x, groupsOf(parts), bias),
-    rows: (parts, ids) => int8Rows(groupsOf(parts), ids),
+    rows: (parts, ids, width) => int8Rows(groupsOf(parts), ids, width),
   },
   int4: {
     multiply: (x, parts, bias) =>

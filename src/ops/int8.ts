@@ -6,12 +6,15 @@
  * same numbers everywhere, at two thirds to half of the time of float32.
  */
 import { apply, type Emit, type Op, type Value, type Values } from "../ir/op.ts";
-import { type Dim, shapeText, tensorOf } from "../ir/tensor.ts";
+import { type Dim, tensorOf } from "../ir/tensor.ts";
 import { ShapeError } from "../util/errors.ts";
 
 type Plain = Record<never, never>;
 
-/** Some rows of an 8-bit matrix [K, N], all in one scale a column: q int8 (or uint8 around 128) [k, N], scale [N]. */
+/**
+ * Some rows of an 8-bit matrix [K, N] in one scale a column: q int8 (or uint8 around 128) [k, N], scale [N].
+ * Groups that all have K rows are added up: a second one holds what the first rounded off.
+ */
 export interface Int8Group {
   readonly q: Value;
   readonly scale: Value;
@@ -55,22 +58,24 @@ const digitsOp: Op<[x: Value], Plain, [digits: Value, step: Value]> = {
   },
 };
 
-type Product = { widths: readonly number[]; n: number; bias: boolean };
+type Product = { k: number; widths: readonly number[]; n: number; bias: boolean };
 
 /** The sum of each group's product, [2B, ..., N]. */
 const groupProducts = (
   emit: Emit,
   digits: string,
   groups: readonly string[],
-  { widths, unsigned }: { widths: readonly number[]; unsigned: boolean },
+  { k, widths, unsigned }: Pick<Product, "k" | "widths"> & { unsigned: boolean },
 ): string => {
   const one = emit.constant(tensorOf("float32", [], [1]));
   const zeros = [emit.constant(tensorOf("uint8", [], [DIGIT_ZERO]))];
   if (unsigned) zeros.push(emit.constant(tensorOf("uint8", [], [UINT8_ZERO])));
   const count = widths.length;
-  const sizes = emit.constant(tensorOf("int64", [count], widths));
-  const pieces =
-    count === 1 ? [digits] : emit.node("Split", [digits, sizes], { axis: { int: -1 } }, { outputs: count });
+  const split = () => {
+    const sizes = emit.constant(tensorOf("int64", [count], widths));
+    return emit.node("Split", [digits, sizes], { axis: { int: -1 } }, { outputs: count });
+  };
+  const pieces = widths[0] === k ? widths.map(() => digits) : split();
   // One after the other, so that two of the [2B, ..., N] are alive at a time.
   return widths.reduce((sum, _, i) => {
     const operands = [pieces[i]!, groups[2 * i]!, one, groups[2 * i + 1]!, ...zeros];
@@ -81,16 +86,14 @@ const groupProducts = (
 
 const int8MatmulOp: Op<readonly Value[], Product, [Value]> = {
   name: "int8Matmul",
-  infer: ([digits, step], { widths, n }) => {
-    const k = widths.reduce((a, b) => a + b, 0);
-    if (digits!.shape.at(-1) !== k) {
-      throw new ShapeError(`int8Matmul: ${shapeText(digits!.shape)} has no rows of ${k}`);
-    }
+  infer: ([, step], { k, widths, n }) => {
+    const rows = widths[0] === k ? k : widths.reduce((a, b) => a + b, 0);
+    if (rows !== k) throw new ShapeError(`int8Matmul: rows of ${k} do not fit a matrix of ${rows} inputs`);
     return [{ dtype: "float32", shape: [...step!.shape.slice(0, -1), n] }];
   },
-  onnx: (emit, [digits, step, ...rest], { attrs: { widths, bias }, inputs }) => {
+  onnx: (emit, [digits, step, ...rest], { attrs: { k, widths, bias }, inputs }) => {
     const unsigned = inputs[2]!.dtype === "uint8";
-    const sum = groupProducts(emit, digits!, rest, { widths, unsigned });
+    const sum = groupProducts(emit, digits!, rest, { k, widths, unsigned });
     const [high, low] = emit.node("Split", [sum], { num_outputs: { int: 2 } }, { outputs: 2 });
     const [lesser] = emit.node("Mul", [low!, emit.constant(tensorOf("float32", [], [1 / LOW]))]);
     const [y] = emit.node("Mul", [emit.node("Add", [high!, lesser!])[0]!, step!]);
@@ -111,17 +114,15 @@ export const int8Matmul = (x: Value, groups: readonly Int8Group[], bias?: Value)
     ...(bias === undefined ? [] : [bias]),
   ];
   const widths = groups.map(({ q }) => q.shape[0] as number);
+  const k = x.shape.at(-1) as number;
   const n = groups[0]!.q.shape[1] as number;
-  return apply(int8MatmulOp, inputs, { widths, n, bias: bias !== undefined })[0];
+  return apply(int8MatmulOp, inputs, { k, widths, n, bias: bias !== undefined })[0];
 };
 
-const int8RowsOp: Op<readonly Value[], Plain, [Value]> = {
+const int8RowsOp: Op<readonly Value[], { k: number }, [Value]> = {
   name: "int8Rows",
-  infer: ([ids, ...groups]) => {
-    const k = groups.reduce((sum, { shape }, i) => (i % 2 === 0 ? sum + (shape[0] as number) : sum), 0);
-    return [{ dtype: "float32", shape: [...ids!.shape, k] }];
-  },
-  onnx: (emit, [ids, ...groups], { inputs }) => {
+  infer: ([ids], { k }) => [{ dtype: "float32", shape: [...ids!.shape, k] }],
+  onnx: (emit, [ids, ...groups], { inputs, attrs: { k } }) => {
     const rank = inputs[0]!.shape.length;
     const perm = [...Array.from({ length: rank }, (_, i) => i + 1), 0];
     const last = emit.constant(tensorOf("int64", [1], [-1]));
@@ -137,10 +138,15 @@ const int8RowsOp: Op<readonly Value[], Plain, [Value]> = {
     };
     const all: string[] = [];
     for (let i = 0; i < groups.length; i += 2) all.push(rowsOf(groups[i]!, groups[i + 1]!));
-    return all.length === 1 ? all : emit.node("Concat", all, { axis: { int: -1 } });
+    if (all.length === 1) return all;
+    if (inputs[1]!.shape[0] !== k) return emit.node("Concat", all, { axis: { int: -1 } });
+    return [all.reduce((sum, rows) => emit.node("Add", [sum, rows])[0]!)];
   },
 };
 
-/** Columns `ids` of an 8-bit matrix [K, N] (see int8Matmul), as rows [...ids, K]: an embedding over a tied head. */
-export const int8Rows = (groups: readonly Int8Group[], ids: Value): Value =>
-  apply(int8RowsOp, [ids, ...groups.flatMap(({ q, scale }) => [q, scale])], {})[0];
+/**
+ * Columns `ids` of an 8-bit matrix [k, N] (see int8Matmul), as rows [...ids, k]: an embedding over a tied
+ * head.
+ */
+export const int8Rows = (groups: readonly Int8Group[], ids: Value, k: number): Value =>
+  apply(int8RowsOp, [ids, ...groups.flatMap(({ q, scale }) => [q, scale])], { k })[0];
