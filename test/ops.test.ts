@@ -322,8 +322,21 @@ describe("wrong shapes and dtypes throw where the op is applied", () => {
     ["attend, mask", () => ops.attend(f(1, 1, 2, 4), f(1, 1, 3, 4), f(1, 1, 3, 4), f(1, 1, 2, 2)), /attend/],
     [
       "int8Matmul",
-      () => ops.int8Matmul(f(2, 3), input("q", { dtype: "int8", shape: [4, 2] }), f(2)),
-      /int8Matmul/,
+      () => ops.int8Matmul(f(2, 3), [{ q: input("q", { dtype: "int8", shape: [4, 2] }), scale: f(2) }]),
+      /int8Matmul: \[4, 3\] has no rows of 4/,
+    ],
+    [
+      "int4Matmul",
+      () => {
+        const [q, zero] = [input("q", { dtype: "uint8", shape: [2, 2, 16] }), f(2)];
+        return ops.int4Matmul(f(2, 3), { q, scale: f(4), zero }, { block: 32 });
+      },
+      /int4Matmul: \[2, 3\] has no rows of 2 blocks of 32/,
+    ],
+    [
+      "int8Matmul, a vector",
+      () => ops.int8Matmul(f(4), [{ q: input("q", { dtype: "int8", shape: [4, 2] }), scale: f(2) }]),
+      /int8Matmul: \[4\] has no rows/,
     ],
     ["mean, axis", () => ops.mean(f(2), [1]), /axis 1/],
     ["lengthOf, axis", () => ops.lengthOf(f(2), 1), /axis 1/],

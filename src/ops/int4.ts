@@ -19,8 +19,11 @@ type Blocks = { k: number; n: number; block: number; accuracy: number };
 
 const int4MatmulOp: Op<readonly Value[], Blocks, [Value]> = {
   name: "int4Matmul",
-  infer: ([x], { k, n }) => {
-    if (x!.shape.at(-1) !== k) throw new ShapeError(`int4Matmul: ${shapeText(x!.shape)} has no rows of ${k}`);
+  infer: ([x, q], { k, n, block }) => {
+    const blocks = q!.shape[1]!;
+    if (Math.ceil(k / block) !== blocks) {
+      throw new ShapeError(`int4Matmul: ${shapeText(x!.shape)} has no rows of ${blocks} blocks of ${block}`);
+    }
     return [{ dtype: x!.dtype, shape: [...x!.shape.slice(0, -1), n] }];
   },
   onnx: (emit, [x, q, scale, zero, bias], { attrs: { k, n, block, accuracy } }) => {

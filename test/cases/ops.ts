@@ -305,41 +305,81 @@ const rotaryCase = (name: string, { b, t, heads, d }: RotaryShape, positions: re
   };
 };
 
-/**
- * Largest |x * q * scale| error when x is rounded to uint8 over its whole range (half a step, and the zero
- * point's half).
- */
-const int8Bound =
-  (k: number, n: number) =>
-  (x: Flat, q: Flat, scale: Flat): number => {
-    const step = (Math.max(0, ...x) - Math.min(0, ...x)) / 255;
-    const columns = make([n], ([j]) =>
-      make([k], ([i]) => Math.abs(q[i! * n + j!]! * scale[j!]!)).reduce((a, b) => a + b),
-    );
-    return step * Math.max(...columns);
-  };
+/** Largest |x * w| error of a matrix [k, n] when x is two digits: half a low digit's step on every weight. */
+const digitsBound = (x: Flat, w: Flat, n: number): number => {
+  const columns = make([n], ([j]) => w.reduce((sum, v, i) => (i % n === j ? sum + Math.abs(v) : sum), 0));
+  return (Math.max(...x.map(Math.abs)) / (63 * 126 * 2)) * Math.max(...columns);
+};
 
 const ints = (name: string, n: number, low: number, high: number): number[] =>
   draw(name, n, low, high).map(Math.floor);
-const centred = (q: Flat, zero: number): Flat => q.map((value) => value - zero);
 const bytes = (name: string, n: number): number[] => ints(name, n, 0, 256);
 
+/** Inputs q and scale of each group of an 8-bit matrix [K, n], over the whole range. */
+const int8Inputs = (widths: readonly number[], n: number, zero: number): Arg[] =>
+  widths.flatMap((k, i) => [
+    given(zero === 0 ? "int8" : "uint8", [k, n], ints(`int8.${i}`, k * n, zero - 127, zero + 128)),
+    f32([n], 0.01 * (i + 1), 0.02 * (i + 1)),
+  ]);
+
+/** The matrix [K, n] of its groups' q and scale. */
+const int8Matrix = (parts: readonly Flat[], n: number, zero: number): number[] =>
+  parts.flatMap((q, i) => (i % 2 === 0 ? q.map((v, at) => (v - zero) * parts[i + 1]![at % n]!) : []));
+
+const groupsOf = (parts: readonly Value[]): ops.Int8Group[] =>
+  parts.flatMap((q, i) => (i % 2 === 0 ? [{ q, scale: parts[i + 1]! }] : []));
+
+const int8Product = (widths: readonly number[], zero: number, biased: boolean): Case => {
+  const k = widths.reduce((a, b) => a + b);
+  const matrix = (inputs: readonly Flat[]) => int8Matrix(inputs.slice(0, 2 * widths.length), 4, zero);
+  return {
+    name: `${zero === 0 ? "" : "unsigned "}groups of ${widths.join(" and ")}${biased ? " and bias" : ""}`,
+    inputs: [f32([3, k]), ...int8Inputs(widths, 4, zero), ...(biased ? [f32([4])] : [])],
+    build: (x, ...rest) => {
+      const groups = groupsOf(rest.slice(0, 2 * widths.length));
+      return ops.int8Matmul(x!, groups, biased ? rest.at(-1)! : undefined);
+    },
+    reference: (x, ...rest) => [
+      product(x!, matrix(rest), 3, k, 4).map((v, i) => v + (biased ? rest.at(-1)![i % 4]! : 0)),
+    ],
+    bound: (x, ...rest) => digitsBound(x!, matrix(rest), 4),
+    gradient: "refused",
+  };
+};
+
+const int8Lookup = (name: string, widths: readonly number[], zero: number, ids: Arg): Case => ({
+  name,
+  inputs: [ids, ...int8Inputs(widths, 4, zero)],
+  dims: { B: 2, T: 2 },
+  build: (at, ...parts) => ops.int8Rows(groupsOf(parts), at!),
+  reference: (at, ...parts) => {
+    const matrix = int8Matrix(parts, 4, zero);
+    const k = matrix.length / 4;
+    return [at!.flatMap((id) => make([k], ([i]) => matrix[i! * 4 + id]!))];
+  },
+  gradient: "refused",
+  tolerance: 1e-7,
+});
+
+type Int4Flat = readonly [q: Flat, scale: Flat, zero: Flat];
+
 /** Row `n` of an int4 matrix [N, blocks, block / 2], low nibble first. */
-const int4Row = (q: Flat, scale: Flat, n: number, k: number, block: number): number[] => {
+const int4Row = ([q, scale, zero]: Int4Flat, n: number, k: number, block: number): number[] => {
   const blocks = Math.ceil(k / block);
+  const nibble = (values: Flat, from: number, i: number) => (values[from + (i >> 1)]! >> (4 * (i % 2))) & 15;
   return make([k], ([i]) => {
-    const byte = q[n * blocks * (block / 2) + Math.floor(i! / 2)]!;
-    const nibble = i! % 2 === 0 ? byte & 15 : byte >> 4;
-    return (nibble - 8) * scale[n * blocks + Math.floor(i! / block)]!;
+    const b = Math.floor(i! / block);
+    const centre = nibble(zero, n * Math.ceil(blocks / 2), b);
+    return (nibble(q, n * blocks * (block / 2), i!) - centre) * scale[n * blocks + b]!;
   });
 };
 
 const int4Product =
   (k: number, n: number, block: number) =>
-  (x: Flat, q: Flat, scale: Flat, bias?: Flat): number[][] => [
-    rows(x, k, (row) =>
+  (x?: Flat, q?: Flat, scale?: Flat, zero?: Flat, bias?: Flat): number[][] => [
+    rows(x!, k, (row) =>
       make([n], ([j]) => {
-        const w = int4Row(q, scale, j!, k, block);
+        const w = int4Row([q!, scale!, zero!], j!, k, block);
         return row.reduce((s, v, i) => s + v * w[i]!, bias?.[j!] ?? 0);
       }),
     ),
@@ -347,8 +387,16 @@ const int4Product =
 
 const int4Inputs = (k: number, n: number): Arg[] => {
   const blocks = Math.ceil(k / 32);
-  return [given("uint8", [n, blocks, 16], bytes("int4", n * blocks * 16)), f32([n * blocks], 0.05, 0.2)];
+  const zeroBytes = n * Math.ceil(blocks / 2);
+  return [
+    given("uint8", [n, blocks, 16], bytes("int4", n * blocks * 16)),
+    f32([n * blocks], 0.05, 0.2),
+    given("uint8", [zeroBytes], bytes("zero", zeroBytes)),
+  ];
 };
+
+type Int4Args = (Value | undefined)[];
+const int4Of = ([q, scale, zero]: Int4Args): ops.Int4Blocks => ({ q: q!, scale: scale!, zero: zero! });
 
 /** The hash of src/ops/random.ts (lowbias32) on BigInts. */
 const uniformOf = (seed: number, site: string, n: number): number[] => {
@@ -904,100 +952,57 @@ export const opCases: Record<OpName, Case[]> = {
 
   // quantized
   int8Matmul: [0, 128].flatMap((zero) =>
-    ["", " and bias"].map(
-      (bias): Case => ({
-        name: `${zero === 0 ? "" : "unsigned "}matrix${bias}`,
-        // |q| <= 63: products of pairs stay inside int16, as kernels without VNNI need.
-        inputs: [
-          f32([3, 8]),
-          given(zero === 0 ? "int8" : "uint8", [8, 4], ints("int8", 32, zero - 63, zero + 64)),
-          f32([4], 0.01, 0.02),
-          ...(bias === "" ? [] : [f32([4])]),
-        ],
-        build: (x, q, scale, b) => ops.int8Matmul(x!, q!, scale!, b),
-        reference: (x, q, scale, b) => [
-          product(x!, centred(q!, zero), 3, 8, 4).map((v, i) => v * scale![i % 4]! + (b?.[i % 4] ?? 0)),
-        ],
-        bound: (x, q, scale) => int8Bound(8, 4)(x!, centred(q!, zero), scale!),
-        gradient: "refused",
-      }),
+    [[8], [8, 4], [96, 92, 13]].flatMap((widths) =>
+      [false, true].map((biased) => int8Product(widths, zero, biased)),
     ),
   ),
   int4Matmul: [
     {
       name: "float32 accuracy",
       inputs: [f32([3, 64]), ...int4Inputs(64, 5)],
-      build: (x, q, scale) => ops.int4Matmul(x!, q!, scale!, { block: 32, accuracy: 1 }),
-      reference: (x, q, scale) => int4Product(64, 5, 32)(x!, q!, scale!),
+      build: (x, ...w) => ops.int4Matmul(x!, int4Of(w), { block: 32, accuracy: 1 }),
+      reference: int4Product(64, 5, 32),
       gradient: "refused",
     },
     {
       name: "int8 accuracy and bias",
       inputs: [f32([2, 2, 64]), ...int4Inputs(64, 5), f32([5])],
-      build: (x, q, scale, bias) => ops.int4Matmul(x!, q!, scale!, { block: 32, bias: bias! }),
-      reference: (x, q, scale, bias) => int4Product(64, 5, 32)(x!, q!, scale!, bias),
+      build: (x, q, scale, zero, bias) =>
+        ops.int4Matmul(x!, int4Of([q, scale, zero]), { block: 32, bias: bias! }),
+      reference: int4Product(64, 5, 32),
       tolerance: 2e-2,
       gradient: "refused",
     },
-    {
-      name: "a last block that is not full",
-      inputs: [f32([3, 40]), ...int4Inputs(40, 4)],
-      build: (x, q, scale) => ops.int4Matmul(x!, q!, scale!, { block: 32, accuracy: 1 }),
-      reference: (x, q, scale) => int4Product(40, 4, 32)(x!, q!, scale!),
-      gradient: "refused",
-    },
+    ...[40, 70].map(
+      (k): Case => ({
+        name: `a last block that is not full, of ${Math.ceil(k / 32)}`,
+        inputs: [f32([3, k]), ...int4Inputs(k, 4)],
+        build: (x, ...w) => ops.int4Matmul(x!, int4Of(w), { block: 32, accuracy: 1 }),
+        reference: int4Product(k, 4, 32),
+        gradient: "refused",
+      }),
+    ),
   ],
   int8Rows: [
-    {
-      name: "unsigned rows",
-      inputs: [
-        given("uint8", [3, 4], ints("rows", 12, 1, 256)),
-        f32([4], 0.01, 0.02),
-        int32([2, 2], 3, 0, 0, 1),
-      ],
-      build: (q, scale, ids) => ops.int8Rows(q!, scale!, ids!),
-      reference: (q, scale, ids) => [
-        ids!.flatMap((id) => make([3], ([k]) => (q![k! * 4 + id]! - 128) * scale![id]!)),
-      ],
-      gradient: "refused",
-    },
-    {
-      name: "rows",
-      inputs: [
-        given("int8", [3, 4], ints("rows", 12, -127, 128)),
-        f32([4], 0.01, 0.02),
-        int32([2, 2], 3, 0, 0, 1),
-      ],
-      build: (q, scale, ids) => ops.int8Rows(q!, scale!, ids!),
-      reference: (q, scale, ids) => [
-        ids!.flatMap((id) => make([3], ([k]) => q![k! * 4 + id]! * scale![id]!)),
-      ],
-      gradient: "refused",
-      tolerance: 1e-7,
-    },
-    {
-      name: "named ids",
-      inputs: [
-        given("int8", [3, 4], ints("rows", 12, -127, 128)),
-        f32([4], 0.01, 0.02),
-        int64(["B", "T"], 3, 0, 0, 1),
-      ],
-      dims: { B: 2, T: 2 },
-      build: (q, scale, ids) => ops.int8Rows(q!, scale!, ids!),
-      reference: (q, scale, ids) => [
-        ids!.flatMap((id) => make([3], ([k]) => q![k! * 4 + id]! * scale![id]!)),
-      ],
-      gradient: "refused",
-      tolerance: 1e-7,
-    },
+    int8Lookup("unsigned rows", [3], 128, int32([2, 2], 3, 0, 0, 1)),
+    int8Lookup("rows", [3], 0, int32([2, 2], 3, 0, 0, 1)),
+    int8Lookup("rows of two groups", [4, 3], 0, int32([3], 3, 0, 1)),
+    int8Lookup("unsigned rows of two groups", [4, 3], 128, int32([3], 3, 0, 1)),
+    int8Lookup("named ids", [3, 5], 0, int64(["B", "T"], 3, 0, 0, 1)),
   ],
-  int4Rows: [[64, "rows"] as const, [40, "rows whose last block is not full"] as const].map(
+  int4Rows: (
+    [
+      [64, "rows"],
+      [40, "rows whose last block is not full"],
+      [70, "rows of three blocks"],
+    ] as const
+  ).map(
     ([k, name]): Case => ({
       name,
       inputs: [...int4Inputs(k, 4), int32(["B", 2], 3, 0, 0, 1)],
       dims: { B: 2 },
-      build: (q, scale, ids) => ops.int4Rows(q!, scale!, ids!, k),
-      reference: (q, scale, ids) => [ids!.flatMap((id) => int4Row(q!, scale!, id, k, 32))],
+      build: (q, scale, zero, ids) => ops.int4Rows(int4Of([q, scale, zero]), ids!, k),
+      reference: (q, scale, zero, ids) => [ids!.flatMap((id) => int4Row([q!, scale!, zero!], id, k, 32))],
       gradient: "refused",
       tolerance: 1e-7,
     }),
