@@ -15,7 +15,8 @@ beforeAll(async () => {
   engine = await nodeEngine({ threads: 1 });
 });
 
-const [K, ROWS] = [40, 3];
+/** Three 4-bit blocks: the bytes of their zeros are half full. */
+const [K, ROWS] = [70, 3];
 const SIZES = [6, 2, 4];
 const random = rng(5, "fused");
 const draw = (n: number, low = -1, high = 1): number[] =>
@@ -24,23 +25,47 @@ const INPUT = draw(2 * ROWS * K);
 const floats = (...shape: number[]): Tensor =>
   tensorOf("float32", shape, draw(shape.reduce((a, b) => a * b)));
 
+const bytes = (...shape: number[]): Tensor =>
+  tensor(
+    "uint8",
+    shape,
+    Uint8Array.from(
+      draw(
+        shape.reduce((a, b) => a * b),
+        0,
+        256,
+      ).map(Math.floor),
+    ),
+  );
+
+const int8 = (widths: readonly number[], n: number, unsigned = false): Weight => {
+  const parts: Record<string, Tensor> = {};
+  for (const [i, k] of widths.entries()) {
+    const q = draw(k * n, -127, 128).map(Math.floor);
+    parts[`q${i}`] = unsigned
+      ? tensor(
+          "uint8",
+          [k, n],
+          Uint8Array.from(q, (v) => v + 128),
+        )
+      : tensor("int8", [k, n], Int8Array.from(q));
+    parts[`scale${i}`] = tensorOf("float32", [n], draw(n, 0.01, 0.02));
+  }
+  return { ...{ dtype: "float32", shape: [n, K], kind: "int8" }, parts };
+};
+
 const makers: Readonly<Record<string, (n: number) => Weight>> = {
   dense: (n) => floats(n, K),
-  int8: (n) => ({
-    ...{ dtype: "float32", shape: [n, K], kind: "int8" },
-    parts: {
-      q: tensor("int8", [K, n], Int8Array.from(draw(K * n, -63, 64).map(Math.floor))),
-      scale: tensorOf("float32", [n], draw(n, 0.01, 0.02)),
-    },
-  }),
+  int8: (n) => int8([K], n),
+  "int8 in groups": (n) => int8([32, 30, 8], n),
   int4: (n) => {
-    const blocks = Math.ceil(K / INT4_BLOCK);
-    const q = Uint8Array.from(draw(n * blocks * 16, 0, 256).map(Math.floor));
+    const [blocks, zeroBytes] = [Math.ceil(K / INT4_BLOCK), 2];
     return {
       ...{ dtype: "float32", shape: [n, K], kind: "int4" },
       parts: {
-        q: tensor("uint8", [n, blocks, 16], q),
+        q: bytes(n, blocks, 16),
         scale: tensorOf("float32", [n * blocks], draw(n * blocks, 0.05, 0.1)),
+        zero: bytes(n * zeroBytes),
       },
     };
   },
@@ -76,7 +101,15 @@ const products = (program: Program): number =>
 const partsOf = (kinds: readonly string[], bias: boolean): Parts =>
   SIZES.map((n, i) => ({ weight: makers[kinds[i]!]!(n), ...(bias ? { bias: floats(n) } : {}) }));
 
-describe.each(["dense", "int8", "int4"])("projections of %s weights", (kind) => {
+/** The parts of each kind. */
+const partNames: Readonly<Record<string, readonly string[]>> = {
+  dense: [""],
+  int8: [".q0", ".scale0"],
+  "int8 in groups": [".q0", ".q1", ".q2", ".scale0", ".scale1", ".scale2"],
+  int4: [".q", ".scale", ".zero"],
+};
+
+describe.each(Object.keys(partNames))("projections of %s weights", (kind) => {
   test.each([false, true])("are one product with the results of several; biases: %j", async (bias) => {
     const parts = partsOf([kind, kind, kind], bias);
     const [joined, apart] = [joinedProgram(parts), apartProgram(parts)];
@@ -95,9 +128,7 @@ describe.each(["dense", "int8", "int4"])("projections of %s weights", (kind) => 
     const names = nodesOf(joinedProgram(partsOf([kind, kind, kind], true)))
       .filter(isConstant)
       .map((node) => node.attrs.name);
-    expect(names.sort()).toEqual(
-      kind === "dense" ? ["all.bias", "all.weight"] : ["all.bias", "all.weight.q", "all.weight.scale"],
-    );
+    expect(names.sort()).toEqual(["all.bias", ...partNames[kind]!.map((part) => `all.weight${part}`)]);
   });
 });
 
@@ -105,12 +136,32 @@ describe("what cannot be joined", () => {
   test.each([
     ["kinds that differ", partsOf(["dense", "int8", "int8"], false)],
     ["packed kinds that differ", partsOf(["int4", "int8", "int8"], false)],
+    ["a last one that is packed otherwise", partsOf(["int8", "int8", "int4"], true)],
     [
       "a bias that is missing",
       partsOf(["dense", "dense", "dense"], true).map((p, i) => (i ? p : { weight: p.weight })),
     ],
   ])("%s: a product each", (_, parts) => {
     expect(products(joinedProgram(parts))).toBe(3);
+  });
+
+  const kinds: Readonly<Record<string, (n: number) => Weight>> = {
+    ...makers,
+    "other groups": (n) => int8([40, 30], n),
+    "groups of other sizes": (n) => int8([30, 40], n),
+    unsigned: (n) => int8([32, 30, 8], n, true),
+  };
+  test.each([
+    ["int8", "int8", "other groups"],
+    ["other groups", "other groups", "int8"],
+    ["int8 in groups", "other groups", "int8 in groups"],
+    ["other groups", "groups of other sizes", "groups of other sizes"],
+    ["int8 in groups", "unsigned", "unsigned"],
+  ])("%s, %s and %s: a product each, with the results of several", async (...each) => {
+    const parts = SIZES.map((n, i) => ({ weight: kinds[each[i]!]!(n) }));
+    expect(products(joinedProgram(parts))).toBe(3);
+    const [got, want] = [await run(joinedProgram(parts)), await run(apartProgram(parts))];
+    for (const i of SIZES.keys()) expect(got[`y.${i}`]).toEqual(want[`y.${i}`]);
   });
 
   test("weights that are inputs: a product each", () => {

@@ -42,7 +42,11 @@ const joined = (tensors: readonly Tensor[], axis: number): Tensor => {
   return tensorFromBytes(first.dtype, shape, bytes);
 };
 
-/** One constant of several, or undefined where one of them is none. */
+/** Whether two tensors differ in the size of `axis` at most: weights of unlike sizes have unlike groups. */
+const fits = (a: Tensor, b: Tensor, axis: number): boolean =>
+  a.dtype === b.dtype && a.shape.every((d, i) => i === axis || d === b.shape[i]);
+
+/** One constant of several, or undefined where one of them is none or does not fit. */
 const joinedConstants = (
   values: readonly (Value | undefined)[],
   axis: number,
@@ -63,8 +67,9 @@ const joinedWeights = (weights: readonly Param[], name: string): Param | undefin
   if (!weights.every(alike)) return undefined;
   const axes = rowAxes[first.kind];
   if (axes === undefined) return undefined;
+  const keys = [...new Set(weights.flatMap((w) => Object.keys((w as PackedParam).parts)))];
   const parts: Record<string, Value> = {};
-  for (const key of Object.keys(first.parts)) {
+  for (const key of keys) {
     const own = weights.map((w) => (w as PackedParam).parts[key]);
     const axis = axes[key.replace(/\d+$/, "")];
     const part = axis === undefined ? undefined : joinedConstants(own, axis, `${name}.${key}`);
