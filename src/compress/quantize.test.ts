@@ -28,10 +28,41 @@ describe("quantized", () => {
     const signed = packedBy({ bits: 8 });
     for (const [name, { parts }] of packedBy({ bits: 8, unsigned: true })) {
       const other = signed.get(name)!.parts;
-      expect(parts.q!.dtype).toBe("uint8");
-      expect(numbers(parts.q!)).toEqual(numbers(other.q!).map((q) => q + 128));
-      expect(parts.scale).toEqual(other.scale);
+      expect(Object.keys(parts)).toEqual(["q0", "scale0"]);
+      expect(parts.q0!.dtype).toBe("uint8");
+      expect(numbers(parts.q0!)).toEqual(numbers(other.q0!).map((q) => q + 128));
+      expect(parts.scale0).toEqual(other.scale0);
     }
+  });
+
+  test("wide ones take 8 bits, the others 4, each as it is without the others", () => {
+    const wide = ["transformer.wte.weight", "transformer.h.0.mlp.c_proj.weight"];
+    const [four, eight] = [packedBy({ bits: 4 }), packedBy({ bits: 8 })];
+    const mixed = packedBy({ bits: 4, wide });
+    expect([...mixed.keys()]).toEqual([...four.keys()]);
+    for (const [name, weight] of mixed) {
+      expect(weight, name).toEqual((wide.includes(name) ? eight : four).get(name));
+    }
+    expect(
+      [...mixed]
+        .filter(([, w]) => w.kind === "int8")
+        .map(([name]) => name)
+        .sort(),
+    ).toEqual(wide.sort());
+  });
+
+  test("wide ones are in the history, and go with 4 bits and the model's matrices only", () => {
+    const wide = ["transformer.wte.weight"];
+    const options = { bits: 4, wide } as const;
+    expect(quantized(model, options).history).toEqual([{ name: "quantize", options }]);
+    expect(quantize(options)).toMatchObject({ name: "quantize", options });
+    expect(quantized(model, { bits: 4, wide: [] }).history).toEqual([
+      { name: "quantize", options: { bits: 4 } },
+    ]);
+    expect(() => quantize({ bits: 8, wide })).toThrow(/quantize.wide.*goes with 4 bits only/);
+    const strange = { bits: 4, wide: ["transformer.wpe.weight"] } as const;
+    expect(() => quantized(model, strange)).toThrow(ConfigError);
+    expect(() => quantized(model, strange)).toThrow(/quantize.wide.*transformer.wpe.weight is no matrix/);
   });
 
   test("says what it did, and refuses what is packed already or makes no sense", () => {

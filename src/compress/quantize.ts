@@ -43,6 +43,10 @@ const packed = (matrix: Matrix, path: string, options: QuantizeOptions) => {
 export const quantized = (model: Model, options: QuantizeOptions): Model => {
   check(options);
   const matrices = model.arch.matrices(model.config);
+  for (const path of options.wide ?? []) {
+    if (!matrices.has(path))
+      throw new ConfigError(`${path} is no matrix of the model`, { field: "quantize.wide" });
+  }
   const weights = mapTree<Weight, Weight>(model.weights, (w, path) => {
     const layout = matrices.get(path);
     if (layout === undefined) return w;
