@@ -53,8 +53,8 @@ const joinedConstants = (
   name: string,
 ): Value | undefined => {
   const tensors = constantsOf(values);
-  const others = new Set(tensors?.map(({ shape }) => shape.filter((_, i) => i !== axis).join()));
-  return tensors === undefined || others.size > 1 ? undefined : constant(joined(tensors, axis), name);
+  if (tensors === undefined || !tensors.every((t) => fits(t, tensors[0]!, axis))) return undefined;
+  return constant(joined(tensors, axis), name);
 };
 
 const joinedWeights = (weights: readonly Param[], name: string): Param | undefined => {
@@ -62,9 +62,7 @@ const joinedWeights = (weights: readonly Param[], name: string): Param | undefin
   if (!isPacked(first)) {
     return weights.some((w) => isPacked(w)) ? undefined : joinedConstants(weights as Value[], 0, name);
   }
-  const keys = Object.keys(first.parts).join();
-  const alike = (w: Param) => isPacked(w) && w.kind === first.kind && Object.keys(w.parts).join() === keys;
-  if (!weights.every(alike)) return undefined;
+  if (weights.some((w) => !isPacked(w) || w.kind !== first.kind)) return undefined;
   const axes = rowAxes[first.kind];
   if (axes === undefined) return undefined;
   const keys = [...new Set(weights.flatMap((w) => Object.keys((w as PackedParam).parts)))];

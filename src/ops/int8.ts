@@ -6,7 +6,7 @@
  * same numbers everywhere, at two thirds to half of the time of float32.
  */
 import { apply, type Emit, type Op, type Value, type Values } from "../ir/op.ts";
-import { type Dim, tensorOf } from "../ir/tensor.ts";
+import { type Dim, shapeText, tensorOf } from "../ir/tensor.ts";
 import { ShapeError } from "../util/errors.ts";
 
 type Plain = Record<never, never>;
@@ -37,6 +37,7 @@ const twice = (d: Dim): Dim => (typeof d === "number" ? 2 * d : `2 ${d}`);
 const digitsOp: Op<[x: Value], Plain, [digits: Value, step: Value]> = {
   name: "digits",
   infer: ([x]) => {
+    if (x.shape.length < 2) throw new ShapeError(`int8Matmul: ${shapeText(x.shape)} has no rows`);
     const [first, ...rest] = x.shape as [Dim, ...Dim[]];
     return [
       { dtype: "uint8", shape: [twice(first), ...rest] },
@@ -47,8 +48,11 @@ const digitsOp: Op<[x: Value], Plain, [digits: Value, step: Value]> = {
     const scalar = (value: number) => emit.constant(tensorOf("float32", [], [value]));
     const one = (op: string, ...inputs: string[]) => emit.node(op, inputs)[0]!;
     const last = emit.constant(tensorOf("int64", [1], [-1]));
-    const [top] = emit.node("ReduceMax", [one("Abs", x), last], { keepdims: { int: 1 } });
-    const step = one("Mul", one("Max", top!, scalar(1e-30)), scalar(1 / DIGIT_MAX));
+    const [most] = emit.node("ReduceMax", [one("Abs", x), last], { keepdims: { int: 1 } });
+    // ONNX Runtime keeps the width of an x without rows: a decoder's states that are cached already.
+    const edge = (at: number) => emit.constant(tensorOf("int64", [1], [at]));
+    const top = one("Slice", most!, edge(0), edge(1), last);
+    const step = one("Mul", one("Max", top, scalar(1e-30)), scalar(1 / DIGIT_MAX));
     const steps = one("Div", x, step);
     const high = one("Round", steps);
     const low = one("Mul", one("Sub", steps, high), scalar(LOW));

@@ -351,7 +351,7 @@ const int8Lookup = (name: string, widths: readonly number[], zero: number, ids: 
   name,
   inputs: [ids, ...int8Inputs(widths, 4, zero)],
   dims: { B: 2, T: 2 },
-  build: (at, ...parts) => ops.int8Rows(groupsOf(parts), at!),
+  build: (at, ...parts) => ops.int8Rows(groupsOf(parts), at!, widths.reduce((a, b) => a + b, 0)),
   reference: (at, ...parts) => {
     const matrix = int8Matrix(parts, 4, zero);
     const k = matrix.length / 4;
