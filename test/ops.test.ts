@@ -323,8 +323,24 @@ describe("wrong shapes and dtypes throw where the op is applied", () => {
     [
       "int8Matmul",
       () => ops.int8Matmul(f(2, 3), [{ q: input("q", { dtype: "int8", shape: [4, 2] }), scale: f(2) }]),
-      /int8Matmul: \[4, 3\] has no rows of 4/,
+      /int8Matmul: rows of 3 do not fit a matrix of 4 inputs/,
     ],
+    ...[
+      [4, 2],
+      [2, 4],
+      [7, 3],
+      [3, 4, 7],
+    ].map((widths): [string, () => unknown, RegExp] => [
+      `int8Matmul, groups of ${widths.join(" and ")} rows for 7 inputs`,
+      () => {
+        const q = (k: number) => input("q", { dtype: "int8", shape: [k, 2] });
+        return ops.int8Matmul(
+          f(2, 7),
+          widths.map((k) => ({ q: q(k), scale: f(2) })),
+        );
+      },
+      /int8Matmul: rows of 7 do not fit a matrix of \d+ inputs/,
+    ]),
     [
       "int4Matmul",
       () => {

@@ -39,21 +39,29 @@ interface Kind {
   readonly share: number;
 }
 
-/** Groups of `widths` inputs over the whole range, int8 or uint8 around 128; a later one is of another size. */
-const int8 = (widths: readonly number[], unsigned: boolean): Kind => {
+/**
+ * Groups of `widths` inputs over the whole range, int8 or uint8 around 128; a later one is of another size.
+ * Parts of all inputs, each finer than the one before, are added up.
+ */
+const int8 = (widths: readonly number[], unsigned: boolean, added = false): Kind => {
   const zero = unsigned ? 128 : 0;
   const parts: Record<string, Tensor> = {};
   const matrix: number[][] = [];
   for (const [i, k] of widths.entries()) {
     const q = ints(k * N, -127, 128);
-    const scale = floats([N], 0.01 * 4 ** i, 0.02 * 4 ** i);
+    const factor = added ? 200 ** -i : 4 ** i;
+    const scale = floats([N], 0.01 * factor, 0.02 * factor);
     const bytes = q.map((v) => v + zero);
     parts[`q${i}`] = unsigned
       ? tensor("uint8", [k, N], Uint8Array.from(bytes))
       : tensor("int8", [k, N], Int8Array.from(bytes));
     parts[`scale${i}`] = scale;
+    const first = added ? 0 : matrix.length;
     for (let row = 0; row < k; row++) {
-      matrix.push(Array.from(scale.data as Float32Array, (v, n) => q[row * N + n]! * v));
+      const before = matrix[first + row];
+      matrix[first + row] = Array.from(scale.data as Float32Array, (v, n) =>
+        Math.fround((before?.[n] ?? 0) + Math.fround(q[row * N + n]! * v)),
+      );
     }
   }
   const k = matrix.length;
@@ -129,6 +137,8 @@ describe.each([
   ["uint8, one group", int8([40], true)],
   ["uint8, two groups", int8([100, 100], true)],
   ["uint8, groups of different sizes", int8([96, 96, 96, 96, 96, 97], true)],
+  ["int8, two parts", int8([100, 100], false, true)],
+  ["uint8, two parts", int8([577, 577], true, true)],
   ["int4, a last block that is not full", int4(40)],
   ["int4, seven blocks", int4(200)],
   ["int4, nineteen blocks", int4(577)],

@@ -18,8 +18,9 @@ const random = rng(13, "int8");
 const draw = (n: number, low = -1, high = 1): number[] =>
   Array.from({ length: n }, () => low + (high - low) * random.uniform());
 
-/** Groups of rows [k, N] and a scale for each. */
+/** Groups of rows [k, N] and a scale for each: one below the other, or added up where each has all K rows. */
 interface Matrix {
+  readonly k: number;
   readonly widths: readonly number[];
   readonly q: readonly number[];
   readonly scale: number;
@@ -43,7 +44,7 @@ type Run = (rows: readonly (readonly number[])[]) => Promise<number[][]>;
 
 /** Products of a matrix with rows, as many at a time as are given; where none are, with two texts of no tokens. */
 const productOf = async (matrix: Matrix, bias?: readonly number[]): Promise<Run> => {
-  const k = matrix.q.length / N;
+  const { k } = matrix;
   const program = trace({ x: { dtype: "float32" as const, shape: ["B", "T", k] } }, ({ x }) => {
     const added = bias === undefined ? undefined : constant(tensorOf("float32", [N], bias));
     return { y: int8Matmul(x as Value, groupsOf(matrix), added) };
@@ -58,8 +59,14 @@ const productOf = async (matrix: Matrix, bias?: readonly number[]): Promise<Run>
   };
 };
 
-const column = ({ q, scale }: Matrix, n: number): number[] =>
-  q.flatMap((v, i) => (i % N === n ? [v * scale] : []));
+const column = ({ k, q, scale }: Matrix, n: number): number[] => {
+  const own = q.filter((_, i) => i % N === n);
+  return Array.from({ length: k }, (_, row) => {
+    let sum = 0;
+    for (let at = row; at < own.length; at += k) sum += own[at]!;
+    return sum * scale;
+  });
+};
 const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((s, v, i) => s + v * b[i]!, 0);
 const times = (row: readonly number[], matrix: Matrix): number[] =>
   Array.from({ length: N }, (_, n) => dot(row, column(matrix, n)));
@@ -71,10 +78,14 @@ describe.each([
   ["uint8, one group", [40], true],
   ["uint8, two groups", [100, 100], true],
   ["uint8, groups of different sizes", [96, 96, 96, 96, 96, 97], true],
-] as const)("%s", (_, widths, unsigned) => {
-  const k = widths.reduce<number>((a, b) => a + b, 0);
-  const of = (q: readonly number[], scale = 1): Matrix => ({ widths, q, scale, unsigned });
-  const matrix = of(draw(k * N, -127, 128).map(Math.floor), 0.01);
+  ["int8, two parts of all rows", [70, 70], false],
+  ["uint8, two parts of all rows", [577, 577], true],
+] as const)("%s", (name, widths, unsigned) => {
+  const stored = widths.reduce<number>((a, b) => a + b, 0);
+  const k = name.endsWith("all rows") ? widths[0] : stored;
+  const of = (q: readonly number[], scale = 1): Matrix => ({ k, widths, q, scale, unsigned });
+  const drawn = (): number[] => draw(stored * N, -127, 128).map(Math.floor);
+  const matrix = of(drawn(), 0.01);
   const rows = Array.from({ length: 7 }, () => draw(k));
 
   test("a row's result is, bit for bit, the same alone and beside any others", async () => {
@@ -109,7 +120,7 @@ describe.each([
   test("does not saturate: the largest digits and weights of any signs give exact integers", async () => {
     const signs = [() => 1, () => -1, (i: number) => (i % 2 ? 1 : -1), (i: number) => (i % 3 ? 1 : -1)];
     for (const sign of signs) {
-      const full = of(Array.from({ length: k * N }, (_, i) => 127 * sign(Math.floor(i / N))));
+      const full = of(Array.from({ length: stored * N }, (_, i) => 127 * sign(Math.floor(i / N) % k)));
       const run = await productOf(full);
       const integers = signs.map((own) => Array.from({ length: k }, (_, i) => 63 * own(i)));
       expect(await run(integers)).toEqual(integers.map((row) => times(row, full)));
@@ -127,7 +138,7 @@ describe.each([
   });
 
   test("rows of integers up to 63 times whole weights are exact", async () => {
-    const whole = of(draw(k * N, -127, 128).map(Math.floor));
+    const whole = of(drawn());
     const integers = rows.map((row) => row.map((v, i) => (i === 1 ? 63 : Math.floor(v * 63))));
     expect(await (await productOf(whole))(integers)).toEqual(integers.map((row) => times(row, whole)));
   });
@@ -151,7 +162,7 @@ describe.each([
       bias,
       ...(await run([rows[1]!])),
     ]);
-    const none = await productOf(of(new Array(k * N).fill(0)), bias);
+    const none = await productOf(of(new Array(stored * N).fill(0)), bias);
     expect(await none([rows[0]!, zero])).toEqual([bias, bias]);
     expect(await run([])).toEqual([]);
   });

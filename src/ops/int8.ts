@@ -91,7 +91,7 @@ const groupProducts = (
 const int8MatmulOp: Op<readonly Value[], Product, [Value]> = {
   name: "int8Matmul",
   infer: ([, step], { k, widths, n }) => {
-    const rows = widths[0] === k ? k : widths.reduce((a, b) => a + b, 0);
+    const rows = widths.every((width) => width === k) ? k : widths.reduce((a, b) => a + b, 0);
     if (rows !== k) throw new ShapeError(`int8Matmul: rows of ${k} do not fit a matrix of ${rows} inputs`);
     return [{ dtype: "float32", shape: [...step!.shape.slice(0, -1), n] }];
   },

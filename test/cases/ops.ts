@@ -322,18 +322,27 @@ const int8Inputs = (widths: readonly number[], n: number, zero: number): Arg[] =
     f32([n], 0.01 * (i + 1), 0.02 * (i + 1)),
   ]);
 
-/** The matrix [K, n] of its groups' q and scale. */
-const int8Matrix = (parts: readonly Flat[], n: number, zero: number): number[] =>
-  parts.flatMap((q, i) => (i % 2 === 0 ? q.map((v, at) => (v - zero) * parts[i + 1]![at % n]!) : []));
+/** The matrix [K, n] of its groups' q and scale: one below the other, or added up where each has all K rows. */
+const int8Matrix = (parts: readonly Flat[], k: number, n: number, zero: number): number[] => {
+  const all = parts.flatMap((q, i) =>
+    i % 2 === 0 ? [q.map((v, at) => (v - zero) * parts[i + 1]![at % n]!)] : [],
+  );
+  return all.every((rows) => rows.length === k * n)
+    ? all.reduce((sum, rows) => sum.map((v, at) => v + rows[at]!))
+    : all.flat();
+};
+
+/** How many inputs groups have together. */
+const int8Width = (widths: readonly number[]): number => widths.reduce((a, b) => a + b);
 
 const groupsOf = (parts: readonly Value[]): ops.Int8Group[] =>
   parts.flatMap((q, i) => (i % 2 === 0 ? [{ q, scale: parts[i + 1]! }] : []));
 
-const int8Product = (widths: readonly number[], zero: number, biased: boolean): Case => {
-  const k = widths.reduce((a, b) => a + b);
-  const matrix = (inputs: readonly Flat[]) => int8Matrix(inputs.slice(0, 2 * widths.length), 4, zero);
+const int8Product = (widths: readonly number[], zero: number, biased: boolean, k: number): Case => {
+  const matrix = (inputs: readonly Flat[]) => int8Matrix(inputs.slice(0, 2 * widths.length), k, 4, zero);
+  const groups = `groups of ${widths.join(" and ")} rows of ${k}`;
   return {
-    name: `${zero === 0 ? "" : "unsigned "}groups of ${widths.join(" and ")}${biased ? " and bias" : ""}`,
+    name: `${zero === 0 ? "" : "unsigned "}${groups}${biased ? " and bias" : ""}`,
     inputs: [f32([3, k]), ...int8Inputs(widths, 4, zero), ...(biased ? [f32([4])] : [])],
     build: (x, ...rest) => {
       const groups = groupsOf(rest.slice(0, 2 * widths.length));
@@ -347,14 +356,19 @@ const int8Product = (widths: readonly number[], zero: number, biased: boolean): 
   };
 };
 
-const int8Lookup = (name: string, widths: readonly number[], zero: number, ids: Arg): Case => ({
+const int8Lookup = (
+  name: string,
+  widths: readonly number[],
+  zero: number,
+  ids: Arg,
+  k = int8Width(widths),
+): Case => ({
   name,
   inputs: [ids, ...int8Inputs(widths, 4, zero)],
   dims: { B: 2, T: 2 },
-  build: (at, ...parts) => ops.int8Rows(groupsOf(parts), at!, widths.reduce((a, b) => a + b, 0)),
+  build: (at, ...parts) => ops.int8Rows(groupsOf(parts), at!, k),
   reference: (at, ...parts) => {
-    const matrix = int8Matrix(parts, 4, zero);
-    const k = matrix.length / 4;
+    const matrix = int8Matrix(parts, k, 4, zero);
     return [at!.flatMap((id) => make([k], ([i]) => matrix[i! * 4 + id]!))];
   },
   gradient: "refused",
@@ -952,9 +966,10 @@ export const opCases: Record<OpName, Case[]> = {
 
   // quantized
   int8Matmul: [0, 128].flatMap((zero) =>
-    [[8], [8, 4], [96, 92, 13]].flatMap((widths) =>
-      [false, true].map((biased) => int8Product(widths, zero, biased)),
-    ),
+    [[8], [8, 4], [96, 92, 13]]
+      .map((widths) => [widths, int8Width(widths)] as const)
+      .concat([[[70, 70], 70]])
+      .flatMap(([widths, k]) => [false, true].map((biased) => int8Product(widths, zero, biased, k))),
   ),
   int4Matmul: [
     {
@@ -988,6 +1003,8 @@ export const opCases: Record<OpName, Case[]> = {
     int8Lookup("rows", [3], 0, int32([2, 2], 3, 0, 0, 1)),
     int8Lookup("rows of two groups", [4, 3], 0, int32([3], 3, 0, 1)),
     int8Lookup("unsigned rows of two groups", [4, 3], 128, int32([3], 3, 0, 1)),
+    int8Lookup("rows of two parts", [6, 6], 0, int32([2, 2], 3, 0, 0, 1), 6),
+    int8Lookup("unsigned rows of two parts", [6, 6], 128, int64(["B", "T"], 3, 0, 0, 1), 6),
     int8Lookup("named ids", [3, 5], 0, int64(["B", "T"], 3, 0, 0, 1)),
   ],
   int4Rows: (

@@ -1,0 +1,192 @@
+/**
+ * 8-bit weights where activations are massive, as in the residual streams of trained models: a few channels,
+ * and the first token most of all (Sun et al. 2024, https://arxiv.org/abs/2402.17762).
+ */
+import { beforeAll, describe, expect, test } from "vitest";
+import { quantized } from "../src/compress/quantize.ts";
+import { compile } from "../src/engine/compile.ts";
+import type { Engine } from "../src/engine/engine.ts";
+import { type Tensor, tensorOf } from "../src/ir/tensor.ts";
+import { bert, bertConfig } from "../src/models/bert.ts";
+import { gpt2, gpt2Config } from "../src/models/gpt2.ts";
+import { llama, llamaConfig } from "../src/models/llama.ts";
+import type { Model } from "../src/models/model.ts";
+import { initialize, isPacked, type ParamSpec, type Weight } from "../src/nn/param.ts";
+import { nodeEngine } from "../src/node/engine.ts";
+import { decoderProgram } from "../src/serve/decoder.ts";
+import { encoderOf } from "../src/serve/encoder.ts";
+import { rng } from "../src/util/rng.ts";
+import { mapTree, type Tree } from "../src/util/tree.ts";
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await nodeEngine({ threads: 1 });
+});
+
+const VOCAB = 300;
+const [FIRST, PAD] = [1, 0];
+const WIDTH = 192;
+const SPREAD = 0.08;
+/** Channels, and how many times as large each is. */
+const MASSIVE = new Map([
+  [7, 12],
+  [101, -9],
+]);
+/** How much larger they are in the first token's embedding. */
+const FIRST_FACTOR = 100;
+
+const isNorm = (path: string): boolean => /norm|ln_/i.test(path) && path.endsWith("weight");
+/** The norm before the head, which reads little of the massive channels. */
+const isLast = (path: string): boolean => /ln_f|^model\.norm|transform\.LayerNorm/.test(path);
+const isEmbedding = (path: string): boolean => /wte|embed_tokens|word_embeddings/.test(path);
+
+/** The weights of a seed with massive channels in embeddings and norms. */
+const planted = (arch: Model["arch"], config: Model["config"]): Model => {
+  const plain = initialize(arch.params(config) as Tree<ParamSpec>, 1);
+  const weights = mapTree<Weight, Weight>(plain as Tree<Weight>, (w, path) => {
+    const data = Float32Array.from((w as Tensor).data as Float32Array);
+    for (const [channel, factor] of MASSIVE) {
+      if (isNorm(path)) data[channel]! *= isLast(path) ? 0.01 : 2;
+      for (let at = channel; isEmbedding(path) && at < data.length; at += WIDTH) {
+        const own = Math.floor(at / WIDTH) === FIRST ? FIRST_FACTOR : 1;
+        data[at] = SPREAD * factor * own * (own === 1 ? Math.sin(1.7 * at) : 1);
+      }
+    }
+    return { ...(w as Tensor), data };
+  });
+  return { arch, config, weights, history: [] };
+};
+
+/** The model of the numbers that its 8-bit weights stand for: what differs then is what products do. */
+const onGrid = (model: Model): Model => {
+  const matrices = model.arch.matrices(model.config);
+  const weights = mapTree<Weight, Weight>(quantized(model, { bits: 8 }).weights, (w, path) => {
+    if (!isPacked(w)) return w;
+    const layout = matrices.get(path);
+    const width = w.shape[layout === "nk" ? 1 : 0]!;
+    const rows: number[][] = [];
+    for (let i = 0; w.parts[`q${i}`] !== undefined; i++) {
+      const { data, shape } = w.parts[`q${i}`]!;
+      const [k, n] = shape as [number, number];
+      const scale = w.parts[`scale${i}`]!.data as Float32Array;
+      const q = data as Int8Array;
+      // A part of all rows that comes second holds what the first rounded off.
+      const first = i > 0 && k === width ? 0 : rows.length;
+      for (let row = 0; row < k; row++) {
+        const before = rows[first + row];
+        rows[first + row] = Array.from(scale, (v, j) => (before?.[j] ?? 0) + q[row * n + j]! * v);
+      }
+    }
+    const turned = layout === "nk" ? rows[0]!.map((_, j) => rows.map((row) => row[j]!)) : rows;
+    return tensorOf("float32", w.shape as number[], turned.flat());
+  });
+  return { ...model, weights };
+};
+
+const random = rng(17, "massive");
+const texts = [24, 9, 17, 31].map((length) => [
+  FIRST,
+  ...Array.from({ length: length - 1 }, () => 2 + Math.floor(random.uniform() * (VOCAB - 2))),
+]);
+
+/** What a model gives for texts as one batch: rows of numbers for each of their tokens. */
+type Forward = (batch: readonly (readonly number[])[]) => Promise<Float32Array[][]>;
+
+const rowsOf = (t: Tensor, b: number, from: number, count: number): Float32Array[] => {
+  const [, length, width] = t.shape as [number, number, number];
+  return Array.from({ length: count }, (_, i) =>
+    (t.data as Float32Array).subarray((b * length + from + i) * width, (b * length + from + i + 1) * width),
+  );
+};
+
+const decoderOf = async (model: Model): Promise<Forward> => {
+  const session = await compile(engine, decoderProgram(model));
+  const { layers, kvHeads, headWidth } = model.arch.cache(model.config);
+  return async (batch) => {
+    const length = Math.max(...batch.map((ids) => ids.length));
+    const grid = (at: (ids: readonly number[], t: number) => number) =>
+      tensorOf(
+        "int64",
+        [batch.length, length],
+        batch.flatMap((ids) => Array.from({ length }, (_, t) => at(ids, t - length + ids.length))),
+      );
+    const past = Array.from({ length: layers }, (_, i) =>
+      ["key", "value"].map((part) => [
+        `past_key_values.${i}.${part}`,
+        tensorOf("float32", [batch.length, kvHeads, 0, headWidth], []),
+      ]),
+    );
+    const { logits } = await session.run({
+      input_ids: grid((ids, t) => ids[t] ?? PAD),
+      attention_mask: grid((_, t) => Number(t >= 0)),
+      position_ids: grid((_, t) => Math.max(t, 0)),
+      num_logits_to_keep: tensorOf("int64", [], [length]),
+      ...Object.fromEntries(past.flat()),
+    });
+    return batch.map((ids, b) => rowsOf(logits!, b, length - ids.length, ids.length));
+  };
+};
+
+const encoderForward = async (model: Model): Promise<Forward> => {
+  const encoder = await encoderOf(engine, model);
+  return async (batch) => {
+    const { output } = await encoder.run(batch.map((ids) => ({ ids })));
+    return batch.map((ids, b) => rowsOf(output, b, 0, ids.length));
+  };
+};
+
+const cosine = (a: Float32Array, b: Float32Array): number => {
+  const dot = (x: Float32Array, y: Float32Array) => x.reduce((s, v, i) => s + v * y[i]!, 0);
+  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+};
+const likeliest = (logits: Float32Array): number => logits.indexOf(Math.max(...logits));
+const share = (hits: readonly boolean[]): number => hits.filter(Boolean).length / hits.length;
+
+const sizes = { vocab_size: VOCAB, initializer_range: SPREAD };
+const models: Readonly<Record<string, () => Model>> = {
+  gpt2: () => planted(gpt2, gpt2Config({ ...sizes, n_positions: 64, n_embd: WIDTH, n_layer: 3, n_head: 4 })),
+  llama: () =>
+    planted(
+      llama,
+      llamaConfig({
+        ...{ ...sizes, hidden_size: WIDTH, intermediate_size: 320, num_hidden_layers: 3 },
+        ...{ num_attention_heads: 4, num_key_value_heads: 2, max_position_embeddings: 64 },
+      }),
+    ),
+  bert: () =>
+    planted(
+      bert,
+      bertConfig({
+        ...{ ...sizes, hidden_size: WIDTH, intermediate_size: 320, num_hidden_layers: 3 },
+        ...{ num_attention_heads: 4, max_position_embeddings: 64, pad_token_id: PAD },
+        architectures: ["BertForMaskedLM"],
+      }),
+    ),
+};
+
+describe.each(Object.keys(models))("%s with massive activations", (name) => {
+  const forward = name === "bert" ? encoderForward : decoderOf;
+  const model = onGrid(models[name]!());
+
+  test.each([false, true])("in 8 bits says what it says in 32; unsigned: %j", async (unsigned) => {
+    const want = (await (await forward(model))(texts)).flat();
+    const packed = await forward(quantized(model, { bits: 8, unsigned }));
+    const got = (await packed(texts)).flat();
+    expect(Math.min(...got.map((row, i) => cosine(row, want[i]!)))).toBeGreaterThan(0.9999);
+    expect(share(got.map((row, i) => likeliest(row) === likeliest(want[i]!)))).toBeGreaterThan(0.97);
+    // The answers are several, so agreement is no accident.
+    expect(new Set(want.map(likeliest)).size).toBeGreaterThan(5);
+  });
+
+  test("in 8 bits says of each text alone what it says in a padded batch", async () => {
+    const packed = await forward(quantized(model, { bits: 8 }));
+    const together = await packed(texts);
+    for (const [b, text] of texts.entries()) {
+      const [alone] = await packed([text]);
+      for (const [t, row] of alone!.entries()) {
+        expect(cosine(row, together[b]![t]!), `text ${b}, token ${t}`).toBeGreaterThan(1 - 1e-3);
+        expect(likeliest(row)).toBe(likeliest(together[b]![t]!));
+      }
+    }
+  });
+});
