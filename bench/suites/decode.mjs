@@ -192,7 +192,7 @@ const child = (engine, load) => {
 };
 
 /** Rounds of every engine in turn: rates by engine, a list each. */
-const race = async (load, { rounds, tokens, prompt, log }) => {
+export const race = async (load, { rounds, tokens, prompt, log }) => {
   const workers = Object.fromEntries(Object.keys(engines).map((name) => [name, child(name, load)]));
   const rates = Object.fromEntries(Object.keys(engines).map((name) => [name, []]));
   try {
