@@ -70,7 +70,7 @@ export const register = (command: Command): void => {
           ...(chosen === undefined ? {} : { default: chosen }),
         };
         const dir = await modelDir(model, hooks.hub);
-        const result = alone ? { path: out, files: [] } : await exportFolder(dir, options);
+        const result = alone ? { path: out, files: [], left: [] } : await exportFolder(dir, options);
         const ggufs = await exportGguf(dir, gguf, out);
         const all = { ...result, files: [...result.files, ...ggufs] };
         if (json) printJson(all);

@@ -1,14 +1,13 @@
 /** Export: from a model's folder to one with the graphs of any dtypes. */
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { wideMatrices } from "../compress/sensitivity.ts";
 import type { Json, Model } from "../models/model.ts";
+import { type Carried, readCarried } from "../node/carried.ts";
 import { nodeEngine } from "../node/engine.ts";
 import { MARKER, writeFolder } from "../node/files.ts";
 import { loadModel } from "../node/folder.ts";
 import { isGguf } from "../node/ggufFile.ts";
 import { type HubOptions, modelDir } from "../node/hub.ts";
-import { findFile, readJson, readJsonIfThere } from "../node/modelFile.ts";
 import { readTokenizer } from "../node/tokenizerFiles.ts";
 import { jsonBytes } from "../ship/bundle.ts";
 import { type ExportDtype, exportDtypes } from "../ship/dtype.ts";
@@ -43,37 +42,34 @@ export interface Exported {
   readonly dtypes: readonly ExportDtype[];
   readonly default: ExportDtype;
   readonly files: readonly ExportedFile[];
+  /** Files and folders of the source that were not taken along: weights in other forms, graphs. */
+  readonly left: readonly string[];
 }
 
 type Written = readonly [name: string, chunks: readonly Uint8Array[]];
-type Fields = { readonly [field: string]: Json };
 
-/** What a checkpoint's tokenizer is made of, whichever kind it is; all that are there are taken along. */
-const TOKENIZER_FILES = [
-  ...["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"],
-  ...["chat_template.jinja", "chat_template.json", "vocab.json", "merges.txt", "vocab.txt"],
-  ...["spiece.model", "tokenizer.model", "sentencepiece.bpe.model", "spm.model", "source.spm", "target.spm"],
+/** Files of which a tokenizer is made. */
+const OLDER = [
+  ...["tokenizer.json", "tokenizer_config.json", "vocab.json", "vocab.txt"],
+  ...["spiece.model", "tokenizer.model", "sentencepiece.bpe.model", "spm.model", "source.spm"],
 ];
 
 /**
- * The tokenizer's files, none where the folder has none. What transformers.js cannot do without, older
- * checkpoints lack: it is made of what they have.
+ * The files that are taken along. What transformers.js cannot do without, older checkpoints lack: it is made
+ * of what they have.
  */
-const tokenizerIn = async (dir: string): Promise<ReadonlyMap<string, Uint8Array>> => {
-  const files = new Map<string, Uint8Array>();
-  for (const name of TOKENIZER_FILES) {
-    const path = await findFile(dir, name);
-    if (path !== undefined) files.set(name, await readFile(path));
-  }
+const withTokenizer = async (dir: string, { files }: Carried): Promise<ReadonlyMap<string, Uint8Array>> => {
   const complete = files.has("tokenizer.json") && files.has("tokenizer_config.json");
-  if (complete || (files.size === 0 && !(await isGguf(dir)))) return files;
+  const some = OLDER.some((name) => files.has(name)) || (await isGguf(dir));
+  if (complete || !some) return files;
   const { tokenizer, config } = (await readTokenizer(dir)).files();
-  if (!files.has("tokenizer.json")) files.set("tokenizer.json", jsonBytes(tokenizer));
-  return files.set("tokenizer_config.json", jsonBytes(config));
+  const all = new Map(files);
+  if (!files.has("tokenizer.json")) all.set("tokenizer.json", jsonBytes(tokenizer));
+  return all.set("tokenizer_config.json", jsonBytes(config));
 };
 
 /** What made the folder, for programs. */
-const manifest = (model: Model, made: Omit<Exported, "path" | "files">, command?: string): Json => ({
+const manifest = (model: Model, made: Pick<Exported, "dtypes" | "default">, command?: string): Json => ({
   version,
   ...(command === undefined ? {} : { command }),
   export: { dtypes: made.dtypes, default: made.default },
@@ -131,18 +127,19 @@ export const exportFolder = async (ref: string, options: ExportFolderOptions): P
       hint: "choose another folder with --out",
     });
   }
-  const tokenizer = await tokenizerIn(dir);
-  const config = (await readJson(dir, "config.json")) as Fields;
-  const generation = (await readJsonIfThere(dir, "generation_config.json")) as Fields | undefined;
+  const source = await readCarried(dir);
+  const files = await withTokenizer(dir, source);
   const { model, dtype } = await loadModel(dir);
   const choice = chosen(options, dtype);
   const wide = await wideIn(dir, model, choice.dtypes, options.ui);
-  const given = { dtypes: choice.dtypes, defaultDtype: choice.default, config, tokenizer, wide };
+  const { config, generation, left } = source;
+  const given = { dtypes: choice.dtypes, defaultDtype: choice.default, config, files, wide };
   const made = function* (): Generator<Written> {
     yield* exportFiles(model, generation === undefined ? given : { ...given, generation });
     yield [MARKER, [jsonBytes(manifest(model, choice, options.command))]];
   };
-  const files: ExportedFile[] = [];
-  await writeFolder(options.out, counted(made(), files, options));
-  return { path: options.out, ...choice, files };
+  const written: ExportedFile[] = [];
+  await writeFolder(options.out, counted(made(), written, options));
+  if (left.length > 0) (options.ui ?? silent).line(`left in ${dir}: ${left.join(", ")}`);
+  return { path: options.out, ...choice, files: written, left };
 };

@@ -9,27 +9,27 @@ import type { OnnxModel } from "../formats/onnx.ts";
 import { encodeSafetensors } from "../formats/safetensors.ts";
 import { encodeIndex, planShards, shardName } from "../formats/safetensorsIndex.ts";
 import type { Program } from "../ir/program.ts";
-import type { Json, Model } from "../models/model.ts";
+import type { Model } from "../models/model.ts";
 import { tensorsOf } from "../nn/param.ts";
 import { optimize } from "../rewrite/index.ts";
 import { type GraphName, graphsOf } from "../serve/graphs.ts";
 import { ConfigError } from "../util/errors.ts";
 import { nearest } from "../util/nearest.ts";
-import { type Files, graphFiles, jsonBytes } from "./bundle.ts";
+import { type Files, graphFiles } from "./bundle.ts";
 import { type ExportDtype, exportDtypes, graphFile } from "./dtype.ts";
-import { configOf, generationOf } from "./exportConfig.ts";
+import { configOf, generationOf, type SourceJson, spelledBytes } from "./exportConfig.ts";
 
 export interface ExportOptions {
   /** Which dtypes; fp32 alone unless told. */
   readonly dtypes?: readonly ExportDtype[];
   /** The dtype that a user gets who asks for none; the first unless told. */
   readonly defaultDtype?: ExportDtype;
-  /** The tokenizer's files by name (tokenizer.json, tokenizer_config.json, ...), as they are to be. */
-  readonly tokenizer?: ReadonlyMap<string, Uint8Array>;
-  /** Fields of the checkpoint's config.json that the model does not know, kept beside its own. */
-  readonly config?: { readonly [field: string]: Json };
+  /** Files by name, as they are to be: the tokenizer's, and what else the checkpoint has. */
+  readonly files?: ReadonlyMap<string, Uint8Array>;
+  /** The checkpoint's config.json: fields that the model does not know are kept beside its own. */
+  readonly config?: SourceJson;
   /** The checkpoint's generation_config.json. */
-  readonly generation?: { readonly [field: string]: Json };
+  readonly generation?: SourceJson;
   /** Names of the matrices that keep 8 bits in the dtypes of 4 (see `wideMatrices`). */
   readonly wide?: readonly string[];
   /** A graph whose weights take more bytes than this has them in a file beside it (1.9e9 unless told). */
@@ -123,9 +123,9 @@ const defaultOf = ({ dtypes = ["fp32"], defaultDtype = dtypes[0]! }: ExportOptio
  * dtypes never stand in memory at once. `model` is dense. Throws as `exportModel`.
  */
 export function* exportFiles(model: Model, options: ExportOptions = {}): Generator<File> {
-  const { tokenizer = [], config: fields = {} } = options;
+  const { files = [], config: source = { fields: {} } } = options;
   const defaultDtype = defaultOf(options);
-  for (const [name, bytes] of tokenizer) yield [name, [bytes]];
+  for (const [name, bytes] of files) yield [name, [bytes]];
   yield* weightFiles(model, options.shardLimitBytes);
   const external: string[] = [];
   for (const file of graphsIn(model, options)) {
@@ -133,9 +133,9 @@ export function* exportFiles(model: Model, options: ExportOptions = {}): Generat
     if (beside !== null) external.push(beside[1]!);
     yield file;
   }
-  const generation = generationOf(model, options.generation, fields);
-  if (generation !== undefined) yield ["generation_config.json", [jsonBytes(generation)]];
-  yield ["config.json", [jsonBytes(configOf(model, { fields, defaultDtype, external }))]];
+  const generation = generationOf(model, options.generation, source);
+  if (generation !== undefined) yield ["generation_config.json", [spelledBytes(generation)]];
+  yield ["config.json", [spelledBytes(configOf(model, { source, defaultDtype, external }))]];
 }
 
 /**

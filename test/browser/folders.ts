@@ -179,7 +179,7 @@ export const writeModel = async (
     ["tokenizer.json", json(tokenizer)],
     ["tokenizer_config.json", json(config)],
   ]);
-  const made = exportModel(model, { ...options, dtypes, tokenizer: files });
+  const made = exportModel(model, { ...options, dtypes, files });
   await writeFolder(dir, new Map([...made, ["anneal.json", [json({})]]]));
   return dir;
 };

@@ -386,7 +386,11 @@ describe("anneal export", () => {
   beforeAll(async () => {
     const model = modelOf("gpt2", "causal-lm");
     const generation = { eos_token_id: 2, max_length: 64, top_k: 7 };
-    const files = exportModel(model, { tokenizer: tokenizer(), generation, config: { author: "someone" } });
+    const files = exportModel(model, {
+      files: tokenizer(),
+      generation: { fields: generation },
+      config: { fields: { author: "someone" } },
+    });
     files.set("anneal.json", [new TextEncoder().encode("{}")]);
     await writeFolder(source, files);
   });
@@ -418,7 +422,7 @@ describe("anneal export", () => {
     const words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "sat", "##s", "."];
     const vocab = new TextEncoder().encode(`${words.join("\n")}\n`);
     const model = modelOf("bert", "masked-lm");
-    await writeFolder(older, exportModel(model, { tokenizer: new Map([["vocab.txt", vocab]]) }));
+    await writeFolder(older, exportModel(model, { files: new Map([["vocab.txt", vocab]]) }));
     const out = join(dir, "older-out");
     await exportFolder(older, { out, dtypes: ["q8"] });
     expect(readFileSync(join(out, "vocab.txt")).equals(vocab)).toBe(true);
