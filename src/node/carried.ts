@@ -1,6 +1,6 @@
 /**
  * What a model's folder has besides its weights and graphs, to be taken along when the model goes on: the
- * tokenizer's files, the parts that sentence-transformers knows it by, its licence, whatever lies beside them.
+ * tokenizer's files, the parts that sentence-transformers knows it by, its licence, what lies beside them.
  */
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -27,7 +27,7 @@ export interface Carried {
   readonly card?: string;
   /** Files by name, as they are. */
   readonly files: ReadonlyMap<string, Uint8Array>;
-  /** Names of files and folders that are not taken along: weights in other forms, graphs, what is too large. */
+  /** Names of files and folders that stay: weights in other forms, graphs, what is too large. */
   readonly left: readonly string[];
 }
 
@@ -42,9 +42,8 @@ const WEIGHTS =
 /** Those of them that are read, and written anew. */
 const OWN_WEIGHTS = /^model(-\d+-of-\d+)?\.safetensors$/;
 
-/** SentencePiece models and vocabularies may be as large as they are; other files are text and small. */
-const TOKENIZER =
-  /^(tokenizer\.json|tokenizer_config\.json|special_tokens_map\.json|added_tokens\.json|vocab\.(json|txt)|merges\.txt|.*\.(model|spm))$/;
+/** Vocabularies may be as large as they are; other files are text and small. */
+const TOKENIZER = /^(tokenizer|special_tokens_map|added_tokens|vocab|merges)[\w.]*$|\.(model|spm)$/;
 const MAX_OTHER = 2 ** 24;
 
 /** Folders that belong to a model: named templates, and what modules.json names. */
