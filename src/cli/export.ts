@@ -23,6 +23,7 @@ interface Given {
   readonly default?: string;
   readonly gguf?: readonly string[];
   readonly out: string;
+  readonly weights: boolean;
 }
 
 const list = (text: string): string[] => text.split(",").map((name) => name.trim());
@@ -50,7 +51,8 @@ export const register = (command: Command): void => {
     .argument("<model>", "a model's folder or GGUF file, or a model of the Hub as org/name")
     .option("--dtype <names>", `dtypes, separated by commas: ${names} (default: all)`, list)
     .option("--out <dir>", "the folder to write", "anneal-out/export")
-    .option("--default <name>", "the dtype for those who ask for none (default: the folder's)")
+    .option("--default <name>", "the dtype for those who ask for none (default: the folder's, else q8)")
+    .option("--no-weights", "leave the dense weights out: the graphs have them already")
     .option("--gguf <types>", "GGUF instead (with --dtype, besides): f32, f16, q8_0, q4_0", list);
   withFlags(withHubFlags(command))
     .addHelpText("after", examples)
@@ -63,6 +65,7 @@ export const register = (command: Command): void => {
         const out = alone && unsaid ? "anneal-out/gguf" : given.out;
         const options = {
           out,
+          weights: given.weights,
           command: hooks.command,
           ui: hooks.ui,
           ...(hooks.signal === undefined ? {} : { signal: hooks.signal }),

@@ -11,7 +11,7 @@ import { loadBytes } from "../node/graph.ts";
 import { writeFolder } from "../node/store.ts";
 import { decoderOf } from "../serve/decoding.ts";
 import { generate } from "../serve/generate.ts";
-import { bundle, type Files, jsonBytes } from "../ship/bundle.ts";
+import { bundle, type Files, generationIn, jsonBytes } from "../ship/bundle.ts";
 import { modelCard } from "../ship/card.ts";
 import { dtypes, type ShipDtype } from "../ship/dtype.ts";
 import { requireParity } from "../ship/parity.ts";
@@ -31,6 +31,7 @@ import type { Base, Optimized } from "./optimize.ts";
 import type { RunOptions } from "./options.ts";
 import { machineName } from "./parityFile.ts";
 import type { Curve } from "./pretrain.ts";
+import type { Source } from "./source.ts";
 import { version } from "./version.ts";
 
 export interface Delivery {
@@ -40,6 +41,8 @@ export interface Delivery {
   readonly options: RunOptions;
   /** The command line that made it, for the card. */
   readonly command: string;
+  /** What the checkpoint passes on that it began with. */
+  readonly source?: Source;
 }
 
 export interface Delivered {
@@ -181,6 +184,7 @@ export const deliver = async (engine: Engine, delivery: Delivery): Promise<Deliv
     tokenizer,
     eos: corpus.tokenizer.eos,
     forms: base.forms,
+    ...(delivery.source === undefined ? {} : { source: delivery.source }),
   });
   const { positions } = base.dense.arch.cache(base.dense.config);
   const prompts = promptsOf(corpus, 10, Math.min(16, positions >> 1));
@@ -191,7 +195,9 @@ export const deliver = async (engine: Engine, delivery: Delivery): Promise<Deliv
   const text = new TextEncoder();
   files.set("parity.json", [jsonBytes(figures as unknown as Json)]);
   files.set("report.html", [text.encode(reportHtml(report))]);
-  files.set("README.md", [text.encode(modelCard(report))]);
+  files.set("README.md", [
+    text.encode(modelCard(report, { source: delivery.source?.card, generation: generationIn(files) })),
+  ]);
   files.set("anneal.json", [jsonBytes(manifest(delivery, base, parts) as Json)]);
   const path = join(options.out, "model");
   await writeFolder(path, files);

@@ -2,18 +2,18 @@
 import { resolve } from "node:path";
 import { wideMatrices } from "../compress/sensitivity.ts";
 import type { Json, Model } from "../models/model.ts";
-import { type Carried, readCarried } from "../node/carried.ts";
 import { nodeEngine } from "../node/engine.ts";
 import { MARKER, writeFolder } from "../node/files.ts";
 import { loadModel } from "../node/folder.ts";
-import { isGguf } from "../node/ggufFile.ts";
 import { type HubOptions, modelDir } from "../node/hub.ts";
-import { readTokenizer } from "../node/tokenizerFiles.ts";
 import { jsonBytes } from "../ship/bundle.ts";
 import { type ExportDtype, exportDtypes } from "../ship/dtype.ts";
 import { dtypesFrom, exportFiles } from "../ship/export.ts";
+import { generationOf } from "../ship/exportConfig.ts";
+import { exportCard } from "../ship/sourceCard.ts";
 import { ConfigError } from "../util/errors.ts";
 import { calibrationIn } from "./calibration.ts";
+import { sourceIn } from "./source.ts";
 import { silent, type Ui } from "./ui.ts";
 import { version } from "./version.ts";
 
@@ -21,8 +21,13 @@ export interface ExportFolderOptions {
   readonly out: string;
   /** Names of dtypes; all that there are unless told. */
   readonly dtypes?: readonly string[];
-  /** The dtype that a user gets who asks for none; the folder's own where it is exported, else the first. */
+  /**
+   * The dtype that a user gets who asks for none; the folder's own where it is exported, else q8, which is
+   * what a page on WebAssembly is served best with, else the first.
+   */
   readonly default?: string;
+  /** Whether the dense weights are written too, as safetensors; they are unless told. */
+  readonly weights?: boolean;
   /** How to reach the Hub, for a model of it. */
   readonly hub?: HubOptions;
   /** Aborted: leave before the next file, with nothing written. */
@@ -48,26 +53,6 @@ export interface Exported {
 
 type Written = readonly [name: string, chunks: readonly Uint8Array[]];
 
-/** Files of which a tokenizer is made. */
-const OLDER = [
-  ...["tokenizer.json", "tokenizer_config.json", "vocab.json", "vocab.txt"],
-  ...["spiece.model", "tokenizer.model", "sentencepiece.bpe.model", "spm.model", "source.spm"],
-];
-
-/**
- * The files that are taken along. What transformers.js cannot do without, older checkpoints lack: it is made
- * of what they have.
- */
-const withTokenizer = async (dir: string, { files }: Carried): Promise<ReadonlyMap<string, Uint8Array>> => {
-  const complete = files.has("tokenizer.json") && files.has("tokenizer_config.json");
-  const some = OLDER.some((name) => files.has(name)) || (await isGguf(dir));
-  if (complete || !some) return files;
-  const { tokenizer, config } = (await readTokenizer(dir)).files();
-  const all = new Map(files);
-  if (!files.has("tokenizer.json")) all.set("tokenizer.json", jsonBytes(tokenizer));
-  return all.set("tokenizer_config.json", jsonBytes(config));
-};
-
 /** What made the folder, for programs. */
 const manifest = (model: Model, made: Pick<Exported, "dtypes" | "default">, command?: string): Json => ({
   version,
@@ -76,11 +61,11 @@ const manifest = (model: Model, made: Pick<Exported, "dtypes" | "default">, comm
   history: model.history.map(({ name, options }) => ({ name, options })),
 });
 
-const chosen = (options: ExportFolderOptions, own: string) => {
+const chosen = (options: ExportFolderOptions, own?: string) => {
   const dtypes = dtypesFrom(options.dtypes ?? Object.keys(exportDtypes), "--dtype");
   const [asked] = options.default === undefined ? [] : dtypesFrom([options.default], "--default");
-  const mine = dtypes.find((name) => name === own);
-  return { dtypes, default: asked ?? mine ?? dtypes[0]! };
+  const fitting = [own, "q8"].find((name) => dtypes.some((dtype) => dtype === name));
+  return { dtypes, default: asked ?? (fitting as ExportDtype | undefined) ?? dtypes[0]! };
 };
 
 /** Passes files on, tells of them and notes their sizes, until aborted. */
@@ -119,7 +104,7 @@ const wideIn = async (dir: string, model: Model, dtypes: readonly ExportDtype[],
  * other files, and what `modelDir` and `loadModel` throw.
  */
 export const exportFolder = async (ref: string, options: ExportFolderOptions): Promise<Exported> => {
-  chosen(options, "fp32"); // Refuses a wrong dtype before anything is fetched or read.
+  chosen(options); // Refuses a wrong dtype before anything is fetched or read.
   const dir = await modelDir(ref, options.hub);
   if (resolve(dir) === resolve(options.out)) {
     throw new ConfigError("is the model's own folder, whose other files would be lost", {
@@ -127,15 +112,18 @@ export const exportFolder = async (ref: string, options: ExportFolderOptions): P
       hint: "choose another folder with --out",
     });
   }
-  const source = await readCarried(dir);
-  const files = await withTokenizer(dir, source);
-  const { model, dtype } = await loadModel(dir);
-  const choice = chosen(options, dtype);
+  const { config, generation, left, files, card } = await sourceIn(dir, ref);
+  const { model } = await loadModel(dir);
+  const own = config.fields["transformers.js_config"] as { dtype?: string } | undefined;
+  const choice = chosen(options, own?.dtype);
   const wide = await wideIn(dir, model, choice.dtypes, options.ui);
-  const { config, generation, left } = source;
-  const given = { dtypes: choice.dtypes, defaultDtype: choice.default, config, files, wide };
+  const { weights = true } = options;
+  const given = { dtypes: choice.dtypes, defaultDtype: choice.default, config, files, weights, wide };
   const made = function* (): Generator<Written> {
     yield* exportFiles(model, generation === undefined ? given : { ...given, generation });
+    const said = generationOf(model, generation, config)?.fields;
+    const about = { source: card, ...given, ...(said === undefined ? {} : { generation: said }) };
+    yield ["README.md", [new TextEncoder().encode(exportCard(model, about))]];
     yield [MARKER, [jsonBytes(manifest(model, choice, options.command))]];
   };
   const written: ExportedFile[] = [];

@@ -17,6 +17,7 @@ import { identity } from "./identity.ts";
 import { requireTraining } from "./needs.ts";
 import type { RunOptions, TrainingOptions } from "./options.ts";
 import { onReplicas, replicasOf } from "./replicas.ts";
+import type { Source } from "./source.ts";
 import { freshShape, newModel, startOf } from "./start.ts";
 import type { Task } from "./ui.ts";
 
@@ -151,6 +152,8 @@ export interface FromText {
   readonly trained: Pretrained;
   /** Options with the context that the model takes. */
   readonly options: RunOptions;
+  /** What the checkpoint passes on that training began with. */
+  readonly source?: Source;
 }
 
 /** From the user's text to a trained model: what quickstart and train begin with. */
@@ -164,5 +167,6 @@ export const trainFromText = async (given: RunOptions, hooks: RecipeHooks): Prom
   const data = await corpus(options, hooks, from?.tokenizer);
   hooks.ui.stage("Training");
   const model = from?.model ?? newModel(options, data);
-  return { engine, data, trained: await pretrain(engine, model, data, options, hooks), options };
+  const trained = await pretrain(engine, model, data, options, hooks);
+  return { engine, data, trained, options, ...(from === undefined ? {} : { source: from.source }) };
 };

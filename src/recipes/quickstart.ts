@@ -22,6 +22,7 @@ import { type Optimized, type OptimizeOptions, optimize, type ProbeModel } from 
 import type { RunOptions } from "./options.ts";
 import { type Curve, follow, trainFromText } from "./pretrain.ts";
 import { onReplicas } from "./replicas.ts";
+import type { Source } from "./source.ts";
 import { takeRun } from "./takeRun.ts";
 
 export interface Outcome {
@@ -90,7 +91,7 @@ export const compressAndShip = async (
   model: Model,
   data: Corpus,
   options: RunOptions,
-  hooks: RecipeHooks & { readonly curves: readonly Curve[] },
+  hooks: RecipeHooks & { readonly curves: readonly Curve[]; readonly source?: Source },
 ): Promise<Outcome> => {
   const { ui, signal } = hooks;
   const { train: t, model: shape, distill: d, seed } = options;
@@ -136,6 +137,7 @@ export const compressAndShip = async (
     curves,
     options,
     command: hooks.command,
+    ...(hooks.source === undefined ? {} : { source: hooks.source }),
   });
   return { optimized, delivered, corpus: data };
 };
@@ -144,9 +146,13 @@ export const compressAndShip = async (
 export const quickstart = async (given: RunOptions, hooks: RecipeHooks): Promise<Outcome | undefined> => {
   const unlock = await takeRun(given.out);
   try {
-    const { engine, data, trained, options } = await trainFromText(given, hooks);
+    const { engine, data, trained, options, source } = await trainFromText(given, hooks);
     if (trained.ended === "interrupted") return undefined;
-    return await compressAndShip(engine, trained.model, data, options, { ...hooks, curves: [trained.curve] });
+    return await compressAndShip(engine, trained.model, data, options, {
+      ...hooks,
+      curves: [trained.curve],
+      ...(source === undefined ? {} : { source }),
+    });
   } finally {
     await unlock();
   }

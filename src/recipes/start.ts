@@ -11,6 +11,7 @@ import type { Corpus } from "./corpus.ts";
 import type { RecipeHooks } from "./hooks.ts";
 import { openCausal } from "./open.ts";
 import type { Family, ModelOptions, RunOptions } from "./options.ts";
+import { type Source, sourceIn } from "./source.ts";
 
 type Shape = ModelOptions & { readonly vocab_size: number; readonly eos: number };
 
@@ -63,7 +64,7 @@ export interface Start {
   /** Options with the context that the model takes. */
   readonly options: RunOptions;
   /** The checkpoint that `model.from` names. */
-  readonly from?: { readonly model: Model; readonly tokenizer: Tokenizer };
+  readonly from?: { readonly model: Model; readonly tokenizer: Tokenizer; readonly source: Source };
 }
 
 /** Loads what the options start from. Throws as `openCausal` does. */
@@ -71,8 +72,12 @@ export const startOf = async (options: RunOptions, { hub, ui }: RecipeHooks): Pr
   const { from } = options.model;
   if (from === "") return { options };
   ui.stage("Loading the checkpoint");
-  const { model, tokenizer } = await openCausal(from, hub);
+  const { model, tokenizer, dir } = await openCausal(from, hub);
+  const source = await sourceIn(dir, from);
   const { positions } = model.arch.cache(model.config);
   const n_positions = Math.min(positions, options.model.n_positions);
-  return { options: { ...options, model: { ...options.model, n_positions } }, from: { model, tokenizer } };
+  return {
+    options: { ...options, model: { ...options.model, n_positions } },
+    from: { model, tokenizer, source },
+  };
 };

@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import type { Json } from "../models/model.ts";
 import { writeFolder } from "../node/store.ts";
-import { bundle, jsonBytes } from "../ship/bundle.ts";
+import { bundle, generationIn, jsonBytes } from "../ship/bundle.ts";
+import { trainedCard } from "../ship/sourceCard.ts";
 import { calibrationOf } from "./calibration.ts";
 import type { RecipeHooks } from "./hooks.ts";
 import { formsOf } from "./optimize.ts";
@@ -23,7 +24,7 @@ export interface Trained {
 export const trainModel = async (options: RunOptions, hooks: RecipeHooks): Promise<Trained | undefined> => {
   const unlock = await takeRun(options.out);
   try {
-    const { engine, data, trained } = await trainFromText(options, hooks);
+    const { engine, data, trained, source } = await trainFromText(options, hooks);
     const { model, ended, steps, valLoss } = trained;
     if (ended === "interrupted") return undefined;
     const { forms } = await formsOf("full", model, {
@@ -33,7 +34,11 @@ export const trainModel = async (options: RunOptions, hooks: RecipeHooks): Promi
       log: () => {},
     });
     const tokenizer = data.tokenizer.files();
-    const files = bundle(model, { dtype: "fp32", tokenizer, eos: data.tokenizer.eos, forms });
+    const carried = source === undefined ? {} : { source };
+    const files = bundle(model, { dtype: "fp32", tokenizer, eos: data.tokenizer.eos, forms, ...carried });
+    const said = { steps, generation: generationIn(files), source: source?.card, valLoss };
+    const card = trainedCard(model, said);
+    files.set("README.md", [new TextEncoder().encode(card)]);
     const made = {
       version,
       command: hooks.command,

@@ -17,6 +17,7 @@ import type { RecipeHooks } from "./hooks.ts";
 import { openCausal } from "./open.ts";
 import type { RunOptions } from "./options.ts";
 import { compressAndShip, type Outcome, probeIn } from "./quickstart.ts";
+import { sourceIn } from "./source.ts";
 import { takeRun } from "./takeRun.ts";
 
 /** Windows of a folder's model are as long as its positions, up to this many tokens. */
@@ -72,6 +73,7 @@ export const optimizeFolder = async (
   hooks: RecipeHooks,
 ): Promise<Outcome> => {
   const folder = await openCausal(ref, hooks.hub);
+  const source = await sourceIn(folder.dir, ref);
   const { positions } = folder.model.arch.cache(folder.model.config);
   const context = Math.min(positions, LONGEST);
   const fitted = { ...options, model: { ...options.model, n_positions: context } };
@@ -80,7 +82,7 @@ export const optimizeFolder = async (
     const engine = await nodeEngine(options.threads > 0 ? { threads: options.threads } : {});
     hooks.ui.stage("Reading and cleaning text");
     const data = await corpus(fitted, hooks, folder.tokenizer);
-    return await compressAndShip(engine, folder.model, data, fitted, { ...hooks, curves: [] });
+    return await compressAndShip(engine, folder.model, data, fitted, { ...hooks, curves: [], source });
   } finally {
     await unlock();
   }

@@ -2,25 +2,14 @@
  * The model card, README.md of the shipped folder: what the model is, how good, how to run and to remake it.
  * Front matter as https://huggingface.co/docs/hub/model-cards describes it.
  */
+import type { Json } from "../models/model.ts";
 import { dtypes } from "./dtype.ts";
 import { bytes, count, fixed, megabytes, short, signed } from "./figures.ts";
 import { fenced, inline, table } from "./markdown.ts";
 import { chosenOf, type Report, type ReportCandidate } from "./report.ts";
 import { limitsOf } from "./reportCandidates.ts";
+import { type CardSource, frontMatter, generationSection } from "./sourceCard.ts";
 import { parityMarkdown } from "./verifyTable.ts";
-
-const frontMatter = `---
-# "other" is a placeholder: whoever publishes this model chooses its license,
-# within what the license of the training text allows.
-license: other
-license_name: not-chosen-yet
-library_name: transformers.js
-pipeline_tag: text-generation
-tags:
-- onnx
-- text-generation
-- anneal
----`;
 
 /** Whether the budget is met, in a sentence; none where there was no budget. */
 const verdict = ({ budget, met, exceeded, rule }: Report): string[] => {
@@ -133,25 +122,39 @@ Seed ${p.seed}; ${inline(versions.join(", "))}; measured on ${inline(p.machine)}
 ${table(["file", "SHA-256"], hashes, "---")}`;
 };
 
-const limits = (
-  chosen: ReportCandidate,
-): string => `- It continues text like the text it was trained on; it follows no instructions.
+/** What may be expected of a model that was made here of text alone, and of one that began elsewhere. */
+const abilities = (source?: CardSource): string =>
+  source === undefined
+    ? "- It continues text like the text it was trained on; it follows no instructions."
+    : `- It began as ${inline(source.title)}: what that was trained on, and for, its own card says; how much
+  of it is left was measured on the text below alone.`;
+
+const limits = (chosen: ReportCandidate, source?: CardSource): string => `${abilities(source)}
 - With ${count(chosen.params)} parameters it writes what looks plausible; do not rely on what it says.
 - Text beyond \`n_positions\` tokens of config.json does not fit.
 - It may repeat passages of its training text; the license of that text bounds what may be done with it.
 - Times and memory hold for the machine above; smaller dtypes are not faster everywhere.`;
 
+export interface CardParts {
+  /** The checkpoint that it was made of. */
+  readonly source?: CardSource | undefined;
+  /** What generation_config.json says. */
+  readonly generation?: { readonly [field: string]: Json };
+}
+
 /** README.md of the shipped folder. Throws ConfigError where no candidate is the chosen one. */
-export const modelCard = (report: Report): string => {
+export const modelCard = (report: Report, { source, generation = {} }: CardParts = {}): string => {
   const chosen = chosenOf(report);
   const sections: readonly (readonly [title: string, text: string])[] = [
     ["Figures", figures(report, chosen)],
     ["Use", usage(chosen)],
+    ...(Object.keys(generation).length === 0 ? [] : [["Generation", generationSection(generation)] as const]),
     ["Parity with the trained graph", parityMarkdown(report.parity)],
     ["Training data", training(report)],
     ["How it was made", provenance(report)],
-    ["Limits", limits(chosen)],
+    ["Limits", limits(chosen, source)],
   ];
   const body = sections.map(([title, text]) => `## ${title}\n\n${text}\n`).join("\n");
-  return `${frontMatter}\n\n# ${inline(chosen.name)}\n\n${summary(report, chosen)}\n\n${body}`;
+  const head = frontMatter("text-generation", source);
+  return `${head}\n\n# ${inline(chosen.name)}\n\n${summary(report, chosen)}\n\n${body}`;
 };

@@ -36,6 +36,8 @@ export interface ExportOptions {
   readonly inlineLimitBytes?: number;
   /** A file of safetensors is no larger than this, unless one tensor is (5e9 unless told, as on the Hub). */
   readonly shardLimitBytes?: number;
+  /** Whether the dense weights are written too, to go on from; they are unless told. */
+  readonly weights?: boolean;
 }
 
 type File = readonly [path: string, chunks: readonly Uint8Array[]];
@@ -126,7 +128,7 @@ export function* exportFiles(model: Model, options: ExportOptions = {}): Generat
   const { files = [], config: source = { fields: {} } } = options;
   const defaultDtype = defaultOf(options);
   for (const [name, bytes] of files) yield [name, [bytes]];
-  yield* weightFiles(model, options.shardLimitBytes);
+  if (options.weights ?? true) yield* weightFiles(model, options.shardLimitBytes);
   const external: string[] = [];
   for (const file of graphsIn(model, options)) {
     const beside = /^onnx\/(.*)_data$/.exec(file[0]);

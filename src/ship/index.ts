@@ -8,6 +8,7 @@ export * from "./export.ts";
 export * from "./gguf.ts";
 export * from "./parity.ts";
 export * from "./report.ts";
+export * from "./sourceCard.ts";
 export * from "./verify.ts";
 export * from "./verifyReference.ts";
 export * from "./verifyTable.ts";

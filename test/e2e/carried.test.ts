@@ -12,12 +12,16 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, expect, it } from "vitest";
+import { parse } from "yaml";
 import { architectures } from "../../src/models/index.ts";
 import type { Model, Task } from "../../src/models/model.ts";
 import { initialize, type ParamSpec } from "../../src/nn/param.ts";
 import { writeFolder } from "../../src/node/store.ts";
 import { exportFolder } from "../../src/recipes/export.ts";
+import { bundle } from "../../src/ship/bundle.ts";
 import { exportModel } from "../../src/ship/export.ts";
+import { trainedCard } from "../../src/ship/sourceCard.ts";
+import { charTokenizer } from "../../src/tokenizer/index.ts";
 import type { Tree } from "../../src/util/tree.ts";
 import { exportCases } from "../cases/exports.ts";
 
@@ -51,7 +55,8 @@ const checkpoint = async (
   await writeFolder(path, exportModel(model));
   for (const name of ["onnx", "generation_config.json"])
     rmSync(join(path, name), { recursive: true, force: true });
-  put(path, files);
+  const { "transformers.js_config": _, ...config } = JSON.parse(text(path, "config.json"));
+  put(path, { "config.json": JSON.stringify(config), ...files });
   return path;
 };
 
@@ -126,4 +131,77 @@ it("a model made here spells real fields as real numbers", async () => {
   expect(json("generation_config.json")).toContain('"repetition_penalty": 2.0');
   expect(json("generation_config.json")).toMatch(/"num_beams": 2$/m);
   expect(json("generation_config.json")).not.toContain("null");
+});
+
+it("chat templates stand in every form; licence, source and settings in the card", async () => {
+  const { tokenizer, config } = charTokenizer("the quick brown fox").files();
+  const [main, tool] = ["{{ messages[0].content }}", "{{ tools }}"];
+  const source = await checkpoint("chats", modelOf("llama", "causal-lm"), {
+    "tokenizer.json": JSON.stringify(tokenizer),
+    "tokenizer_config.json": JSON.stringify({ ...(config as object), big: "@" }).replace('"@"', "1e30"),
+    "chat_template.jinja": main,
+    "additional_chat_templates/tool_use.jinja": tool,
+    "generation_config.json": '{"temperature": 0.5, "do_sample": true}',
+    "README.md":
+      "---\nlicense: apache-2.0\nbase_model: some/base\nlanguage:\n- en\ntags: [mine]\nmodel-index: [1]\n---\n# Its card\n",
+  });
+  const out = join(dir, "chats-out");
+  const made = await exportFolder(source, { out, dtypes: ["fp32", "q8"], weights: false });
+  expect(made.default).toBe("q8");
+  expect(existsSync(join(out, "model.safetensors"))).toBe(false);
+  expect(existsSync(join(out, "onnx", "model_quantized.onnx"))).toBe(true);
+  expect(JSON.parse(text(out, "tokenizer_config.json")).chat_template).toEqual([
+    { name: "default", template: main },
+    { name: "tool_use", template: tool },
+  ]);
+  expect(text(out, "tokenizer_config.json")).toContain('"big": 1e30');
+  const card = text(out, "README.md");
+  const [, head = "", body = ""] = card.split(/^---$/m);
+  expect(parse(head)).toEqual({
+    license: "apache-2.0",
+    base_model: "some/base",
+    language: ["en"],
+    library_name: "transformers.js",
+    pipeline_tag: "text-generation",
+    tags: ["onnx", "text-generation", "anneal", "mine"],
+  });
+  for (const part of ["# Its card", '"temperature": 0.5', "no dtype was chosen"])
+    expect(body).toContain(part);
+});
+
+it("a template that stands in tokenizer_config.json alone becomes a file too", async () => {
+  const { tokenizer, config } = charTokenizer("the quick brown fox").files();
+  const source = await checkpoint("inline", modelOf("gpt2", "causal-lm"), {
+    "tokenizer.json": JSON.stringify(tokenizer),
+    "tokenizer_config.json": JSON.stringify({ ...(config as object), chat_template: "{{ 1 }}" }),
+  });
+  const out = join(dir, "inline-out");
+  await exportFolder(source, { out, dtypes: ["fp32"] });
+  expect(text(out, "chat_template.jinja")).toBe("{{ 1 }}");
+  expect(text(out, "tokenizer_config.json")).toBe(text(source, "tokenizer_config.json"));
+  expect(text(out, "README.md")).toMatch(/^---\n#.*\n#.*\nlicense: other\nlicense_name: not-chosen-yet\n/);
+});
+
+it("a bundle loses nothing of its checkpoint; a card says what was done alone", async () => {
+  const model = modelOf("gpt2", "causal-lm");
+  const forms = { fp32: model, q8: model, q4: model };
+  const tokenizer = charTokenizer("abc").files();
+  const source = {
+    config: { fields: { author: "someone", dtype: "bfloat16", layer_types: ["a"] } },
+    generation: { fields: { top_k: 7 } },
+    files: new Map([["chat_template.jinja", new TextEncoder().encode("{{ 1 }}")]]),
+  };
+  const files = bundle(model, { dtype: "fp32", tokenizer, eos: 0, forms, source });
+  const json = (name: string) => JSON.parse(Buffer.concat(files.get(name)! as Uint8Array[]).toString());
+  expect(json("config.json")).toMatchObject({ author: "someone", dtype: "float32" });
+  expect(json("config.json").layer_types).toBeUndefined();
+  expect(json("generation_config.json")).toEqual({ top_k: 7 });
+  expect([...files.keys()]).toContain("chat_template.jinja");
+  const card = trainedCard(model, { steps: 0, generation: {} });
+  expect(card).toContain("It was not trained");
+  expect(card).toContain("begun with random weights");
+  const title = { title: "some/base", name: "some/base", fields: { license: "mit" }, text: "", chats: true };
+  const tuned = trainedCard(model, { steps: 5, valLoss: 1.5, generation: {}, source: title });
+  expect(tuned).toMatch(/license: "mit"\nbase_model: some\/base\n/);
+  expect(tuned).toContain("for 5 steps; held-out text costs it 1.500");
 });
