@@ -5,6 +5,7 @@ import { pathToFileURL } from "node:url";
 import { type Document, isMap, isSeq, LineCounter, parseDocument } from "yaml";
 import type { RunConfig } from "../recipes/options.ts";
 import { ConfigError } from "../util/errors.ts";
+import { parseText } from "../util/jsonText.ts";
 import { parseConfig, type Source } from "./schema.ts";
 
 const extensions = [".ts", ".mts", ".mjs", ".js", ".json", ".yaml", ".yml"];
@@ -57,7 +58,7 @@ const fromJson = (text: string, file: string): Content => {
   const { document, lineCounter } = documentOf(text, "json");
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseText(text);
   } catch (cause) {
     const position = /at position (\d+)/.exec(messageOf(cause))?.[1] ?? document.errors[0]?.pos[0];
     const at = lineCounter.linePos(Math.min(text.length, Number(position ?? text.length)));

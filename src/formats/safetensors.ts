@@ -12,6 +12,7 @@ import {
   tensorFromBytes,
 } from "../ir/tensor.ts";
 import { FormatError } from "../util/errors.ts";
+import { parseText } from "../util/jsonText.ts";
 import { repeatedKey, topLevelKeys } from "./jsonKeys.ts";
 
 /** From the last to be written to the first: the order of the reference writer's own list. */
@@ -211,7 +212,7 @@ export const parseHeader = (
   const text = headerText(bytes, length, fail);
   let json: Record<string, unknown> = {};
   try {
-    json = JSON.parse(text);
+    json = parseText(text) as Record<string, unknown>;
   } catch (error) {
     fail(`the header is not JSON (${(error as Error).message})`, { offset: 8 });
   }

@@ -1,6 +1,7 @@
 /** model.safetensors.index.json: which file of a sharded checkpoint holds which tensor. */
 import { byteLength, type Tensor } from "../ir/tensor.ts";
 import { FormatError } from "../util/errors.ts";
+import { parseText } from "../util/jsonText.ts";
 import { repeatedKey } from "./jsonKeys.ts";
 
 const INDEX = "model.safetensors.index.json";
@@ -54,7 +55,7 @@ const isObject = (x: unknown): x is Json => typeof x === "object" && x !== null 
 export const decodeIndex = (text: string, file: string = INDEX): ReadonlyMap<string, string> => {
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseText(text);
   } catch (cause) {
     throw new FormatError(`is not JSON (${(cause as Error).message})`, { file, cause });
   }

@@ -7,6 +7,7 @@ import { open, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, sep } from "node:path";
 import type { Json } from "../models/model.ts";
 import { DataError, FormatError } from "../util/errors.ts";
+import { parseText } from "../util/jsonText.ts";
 import { ggufJson, isGguf } from "./ggufFile.ts";
 
 const hint = "a model's folder has config.json, model.safetensors and tokenizer.json; anneal train makes one";
@@ -89,7 +90,7 @@ export const readJsonIfThere = async (dir: string, name: string): Promise<Json |
   if ((await findFile(dir, name)) === undefined) return undefined;
   const text = await readText(dir, name);
   try {
-    return JSON.parse(text) as Json;
+    return parseText(text) as Json;
   } catch (cause) {
     throw new FormatError(`is not JSON (${(cause as Error).message})`, { file: join(dir, name), cause });
   }

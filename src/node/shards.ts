@@ -8,6 +8,7 @@ import { parseIndex } from "../data/tokenIndex.ts";
 import type { Append, ShardIndex, SplitIndex } from "../data/tokenShards.ts";
 import type { PieceSource } from "../data/windows.ts";
 import { DataError } from "../util/errors.ts";
+import { parseText } from "../util/jsonText.ts";
 import { guardedNow } from "./files.ts";
 import { rows, rowWriter } from "./jsonLines.ts";
 
@@ -70,7 +71,7 @@ export const readIndex = (dir: string): ShardIndex => {
   }
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseText(text);
   } catch (cause) {
     throw new DataError("is not JSON: this is no index of token shards", { file, cause, hint: HINT });
   }

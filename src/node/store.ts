@@ -8,6 +8,7 @@ import { basename, join } from "node:path";
 import type { Json } from "../models/model.ts";
 import type { CheckpointStore } from "../train/checkpoint.ts";
 import { CheckpointError, ConfigError } from "../util/errors.ts";
+import { parseText } from "../util/jsonText.ts";
 import {
   type Chunks,
   discard,
@@ -97,7 +98,7 @@ const decodeManifest = (bytes: Buffer, step: number, file: string): Manifest => 
     new CheckpointError(`is damaged: ${what}`, { file, cause });
   let manifest: Partial<Manifest> | null;
   try {
-    manifest = JSON.parse(bytes.toString("utf8"));
+    manifest = parseText(bytes.toString("utf8")) as Partial<Manifest> | null;
   } catch (cause) {
     throw damaged("it is not JSON", cause);
   }

@@ -6,6 +6,7 @@ import { writeFileDurable } from "../node/files.ts";
 import { jsonBytes } from "../ship/bundle.ts";
 import type { ParityFile } from "../ship/verify.ts";
 import { withParity } from "../ship/verifyTable.ts";
+import { parseText } from "../util/jsonText.ts";
 
 const NAME = "parity.json";
 
@@ -24,7 +25,7 @@ export const earlierParity = async (
   const text = await readFile(join(dir, NAME), "utf8").catch(() => "null");
   let parsed: Partial<ParityFile> | null;
   try {
-    parsed = JSON.parse(text) as Partial<ParityFile> | null;
+    parsed = parseText(text) as Partial<ParityFile> | null;
   } catch {
     return {};
   }

@@ -10,6 +10,7 @@ import { optimizers } from "../optim/index.ts";
 import { scheduleOf } from "../optim/schedule.ts";
 import { checkpointsIn } from "../train/checkpoint.ts";
 import { type MetricsRow, type TrainOptions, type TrainResult, train } from "../train/loop.ts";
+import { parseText } from "../util/jsonText.ts";
 import { type Corpus, corpus, heldOut, trainingSource } from "./corpus.ts";
 import { freezing } from "./freeze.ts";
 import type { RecipeHooks } from "./hooks.ts";
@@ -50,11 +51,14 @@ export interface Curve {
   readonly validation: readonly (readonly [step: number, loss: number])[];
 }
 
+const isNumber = (x: unknown): boolean => x === undefined || typeof x === "number";
+
 /** A row of a metrics file; undefined for what a crash tore, whose step is then done again. */
 const rowIn = (line: string): (MetricsRow & { readonly run?: string }) | undefined => {
   try {
-    const row = JSON.parse(line) as (MetricsRow & { readonly run?: string }) | null;
-    return Number.isSafeInteger(row?.step) ? row! : undefined;
+    const row = parseText(line) as (MetricsRow & { readonly run?: string }) | null;
+    const figures = [row?.loss, row?.valLoss, row?.tokens];
+    return Number.isSafeInteger(row?.step) && figures.every(isNumber) ? row! : undefined;
   } catch {
     return undefined;
   }
