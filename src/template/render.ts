@@ -137,19 +137,37 @@ export interface RenderOptions {
   readonly now: Date;
 }
 
+/** What ends a run for want of room, by what the machine says of it; Python's name for the same. */
+const exhausted: readonly (readonly [said: RegExp, fault: string])[] = [
+  [/call stack/, "RecursionError: the template, or what it makes, is nested too deep"],
+  [/string length|array length|BigInt size/, "MemoryError: the template makes a value that is too large"],
+];
+
+const bounded = <T>(make: () => T): T => {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const fault = exhausted.find(([said]) => said.test(error.message))?.[1];
+    throw fault === undefined ? error : new TemplateFault(fault);
+  }
+};
+
 /**
  * The text that a template makes of a context of plain JSON. Throws Refusal where the template refuses it
- * (`raise_exception`), TemplateFault where the template is malformed or does what Python would not.
+ * (`raise_exception`), TemplateFault where the template is malformed, does what Python would not, nests too
+ * deep or makes what is too large.
  */
 export const render = (
   template: string,
   context: Readonly<Record<string, unknown>>,
   { now }: RenderOptions,
-): string => {
-  const body = parse(template);
-  const names = Object.entries(context).map(([name, value]) => [name, fromJson(value)] as const);
-  const scope = new Scope(new Scope(undefined, globals(now)), names);
-  const out: Out = [];
-  runBody(body, scope, out);
-  return out.join("");
-};
+): string =>
+  bounded(() => {
+    const body = parse(template);
+    const names = Object.entries(context).map(([name, value]) => [name, fromJson(value)] as const);
+    const scope = new Scope(new Scope(undefined, globals(now)), names);
+    const out: Out = [];
+    runBody(body, scope, out);
+    return out.join("");
+  });
