@@ -120,6 +120,13 @@ describe("tokens that only the settings name come after the vocabulary", () => {
     expect(idsOf(byteLevel, "hi <s> hi", config)).toEqual([14, 0, 14]);
     expect(loadTokenizer(byteLevel as Json, { eos_token: "<|im|>" }).eos).toBe(16);
   });
+
+  test("the vocabulary's word for unknown ones is shown in texts, an end is not", () => {
+    const json = level([], { vocab: { "<u>": 0, "<e>": 1, the: 2 }, unk_token: "<u>" }) as Json;
+    const tokenizer = loadTokenizer(json, { unk_token: "<u>", eos_token: "<e>" });
+    expect(tokenizer.decode([2, 0, 1])).toBe("the <u>");
+    expect(tokenizer.specials.unk).toBe(0);
+  });
 });
 
 describe("files that name few tokens, or too many", () => {

@@ -117,8 +117,11 @@ const withTokens = (root: Fields, config: Fields): Fields => {
     if (content !== "" && !added.has(content)) put(token, content);
   }
   const listed = listedIn(config);
+  const unknown = contentOf(config.unk_token);
   for (const token of wanted) {
     const content = String(token.content);
+    // The vocabulary's word for unknown ones is no mark: texts show where the model made one.
+    if (content === unknown && !listed.has(content) && idOf(content) !== undefined) continue;
     const before = added.get(content);
     const isListed = Object.entries(token).every(([name, value]) => before?.[name] === value);
     if (before === undefined || (!isListed && listed.has(content))) put(token, content);
