@@ -16,7 +16,10 @@ test.each([
     '{"run":"full","step":4,"val{"run":"full","step":4,"event":"resumed"}\n',
   ],
   ["what is no row", '[]\nnull\n3\n{}\n{"step":"4","run":"full","valLoss":1}\n'],
-  ["figures that are no numbers", '{"run":"full","step":1,"valLoss":"4.1"}\n{"run":"full","step":1,"loss":[]}\n'],
+  [
+    "figures that are no numbers",
+    '{"run":"full","step":1,"valLoss":"4.1"}\n{"run":"full","step":1,"loss":[]}\n',
+  ],
 ])("a resumed run's curve has the rows before it, but not %s", (_, last) => {
   const row = (step: number, valLoss: number) => `${JSON.stringify({ run: "full", step, valLoss })}\n`;
   writeFileSync(file, `${row(2, 4.1)}${JSON.stringify({ run: "other", step: 1, valLoss: 9 })}\n${last}`);

@@ -131,14 +131,9 @@ export const compressAndShip = async (
   );
   ui.stage("Shipping");
   const curves = [...hooks.curves, student.curve()];
-  const delivered = await deliver(engine, {
-    optimized,
-    corpus: data,
-    curves,
-    options,
-    command: hooks.command,
-    ...(hooks.source === undefined ? {} : { source: hooks.source }),
-  });
+  const { command, source } = hooks;
+  const from = source === undefined ? {} : { source };
+  const delivered = await deliver(engine, { optimized, corpus: data, curves, options, command, ...from });
   return { optimized, delivered, corpus: data };
 };
 
