@@ -15,6 +15,7 @@ describe("a tally", () => {
       scale: 4,
       cosine: expect.closeTo(1, 12),
       topTokenAgreement: 1,
+      rows: 2,
       prompts: 1,
       tokens: 0,
     });
@@ -38,8 +39,18 @@ describe("a tally", () => {
 
   test("leaves out rows that do not count", () => {
     const sums = tally();
-    sums.rows(Float32Array.of(1, 0, 0, 1), Float32Array.of(1, 0, 9, 0), 2, (row) => row === 0);
+    sums.rows(Float32Array.of(1, 0, 0, 1), Float32Array.of(1, 0, 9, 0), 2, { counts: (row) => row === 0 });
     expect(sums.result(1)).toMatchObject({ maxLogitDiff: 0, topTokenAgreement: 1, scale: 1 });
+  });
+
+  test("of features has no likeliest token, beside logits none of theirs", () => {
+    const [x, y] = [Float32Array.of(1, 0, 0, 1), Float32Array.of(0, 1, 1, 0)];
+    const sums = tally();
+    sums.rows(x, y, 2, { logits: false });
+    expect(sums.result(1)).toMatchObject({ rows: 0, cosine: 0 });
+    expect(sums.result(1)).not.toHaveProperty("topTokenAgreement");
+    sums.rows(x, x, 2);
+    expect(sums.result(1)).toMatchObject({ rows: 2, topTokenAgreement: 1 });
   });
 
   test("counts continuations that begin alike, and those that are alike throughout", () => {

@@ -11,8 +11,10 @@ export interface Parity {
   readonly scale: number;
   /** Cosine of all outputs together. */
   readonly cosine: number;
-  /** Share of rows (positions, or texts that are classified) whose likeliest token or label is the same. */
-  readonly topTokenAgreement: number;
+  /** Share of `rows` whose likeliest token or label is the same; absent where no output is of logits. */
+  readonly topTokenAgreement?: number;
+  /** Rows of logits that were compared: positions, or texts that are classified. */
+  readonly rows: number;
   /** Share of prompts whose first generated token is the same; only where there is generation. */
   readonly firstTokenAgreement?: number;
   /** Share of prompts whose greedy continuation of `tokens` tokens is the same throughout. */
@@ -23,10 +25,17 @@ export interface Parity {
   readonly tokens: number;
 }
 
+export interface RowsOptions {
+  /** Which rows count; all unless told. */
+  readonly counts?: (row: number) => boolean;
+  /** Whether a row's largest number is its likeliest token or label, as of logits; true unless told. */
+  readonly logits?: boolean;
+}
+
 /** Collects comparisons. */
 export interface Tally {
-  /** Compares rows of `width` numbers; `counts` says which rows do (all unless told). */
-  rows(reference: Float32Array, found: Float32Array, width: number, counts?: (row: number) => boolean): void;
+  /** Compares rows of `width` numbers. */
+  rows(reference: Float32Array, found: Float32Array, width: number, options?: RowsOptions): void;
   /** Compares a continuation, token by token. */
   continuation(reference: readonly number[], found: readonly number[]): void;
   result(prompts: number): Parity;
@@ -38,14 +47,12 @@ export const asFloat32 = (data: TypedArray): Float32Array => {
   return data instanceof Uint16Array ? fromHalves(data) : Float32Array.from(data as Int32Array);
 };
 
-const shareOf = (same: number, all: number): number => (all === 0 ? 1 : same / all);
-
 /** An empty tally. */
 export const tally = (): Tally => {
   const sums = { diff: 0, top: 0, dot: 0, a: 0, b: 0, same: 0, rows: 0 };
   const texts = { first: 0, whole: 0, count: 0, tokens: 0 };
   return {
-    rows(reference, found, width, counts = () => true) {
+    rows(reference, found, width, { counts = () => true, logits = true } = {}) {
       if (reference.length !== found.length) sums.diff = Number.POSITIVE_INFINITY;
       for (let row = 0; row * width < reference.length; row++) {
         if (!counts(row)) continue;
@@ -57,6 +64,7 @@ export const tally = (): Tally => {
           sums.a += x![i]! ** 2;
           sums.b += y![i]! ** 2;
         }
+        if (!logits) continue;
         sums.same += +(argmax(x!) === argmax(y!));
         sums.rows++;
       }
@@ -71,7 +79,8 @@ export const tally = (): Tally => {
       maxLogitDiff: sums.diff,
       scale: sums.top,
       cosine: sums.a === 0 && sums.b === 0 ? 1 : sums.dot / Math.sqrt(sums.a * sums.b),
-      topTokenAgreement: shareOf(sums.same, sums.rows),
+      ...(sums.rows === 0 ? {} : { topTokenAgreement: sums.same / sums.rows }),
+      rows: sums.rows,
       ...(texts.count === 0
         ? {}
         : {

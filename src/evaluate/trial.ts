@@ -21,6 +21,9 @@ export interface Trial extends Parity {
   readonly memoryBytes?: number;
 }
 
+/** The output whose rows say what is likeliest, by the name that transformers.js reads. */
+const LOGITS = "logits";
+
 /** Which rows of an output stand for a token that counts: all, unless it has a row for each token. */
 const countedRows = ({ shape }: Tensor, mask: Tensor | undefined): ((row: number) => boolean) => {
   const perToken = mask !== undefined && shape.length === 3 && shape[1] === mask.shape[1];
@@ -54,7 +57,7 @@ const compareRun = async (
     if (made === undefined) throw new RunError("is not an output of the graph", { tensor: name });
     const width = expected.shape.at(-1)!;
     const counts = countedRows(expected, feeds.attention_mask);
-    sums.rows(asFloat32(expected.data), asFloat32(made.data), width, counts);
+    sums.rows(asFloat32(expected.data), asFloat32(made.data), width, { counts, logits: name === LOGITS });
   }
 };
 

@@ -10,7 +10,7 @@ const FP32_TOLERANCE = 1e-3;
 /** Throws RunError unless the shipped float32 graph computes what the training graph does. */
 export const requireParity = ({
   maxLogitDiff,
-  topTokenAgreement,
+  topTokenAgreement = 0,
 }: Pick<Parity, "maxLogitDiff" | "topTokenAgreement">): void => {
   // Written so that NaN fails too.
   if (maxLogitDiff <= FP32_TOLERANCE) return;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Trial } from "../evaluate/trial.ts";
+import { type ExportDtype, exportDtypes } from "./dtype.ts";
 import {
   allTargets,
   type Candidate,
@@ -19,6 +20,7 @@ const trial = (fields: Partial<Trial> = {}): Trial => ({
   scale: 10,
   cosine: 1,
   topTokenAgreement: 1,
+  rows: 100,
   prompts: 2,
   tokens: 32,
   loadMs: 5,
@@ -43,7 +45,9 @@ describe("the tolerance", () => {
     expect(faultOf(trial({ maxLogitDiff: 0.11 }), tolerance)).toBe(
       "largest difference 0.110, at most 0.100 is allowed",
     );
-    expect(faultOf(trial({ cosine: 0.99 }), tolerance)).toMatch(/cosine 0\.990000, at least 0\.999/);
+    expect(faultOf(trial({ cosine: 0.99 }), tolerance)).toBe(
+      "cosine 0.99, at least 0.999 is needed",
+    );
   });
 
   test.each([Number.NaN, Number.POSITIVE_INFINITY])("fails %d", (bad) => {
@@ -56,6 +60,41 @@ describe("the tolerance", () => {
     const rounded = trial({ maxLogitDiff: 0.05, cosine: 0.9999 });
     expect(judged("fp32", rounded).status).toBe("failed");
     expect(judged("q8", rounded).status).toBe("passed");
+  });
+
+  test.each([
+    ["q8", { cosine: 0.9989999 }, "cosine 0.998999, at least 0.999 is needed"],
+    ["uint8", { cosine: 0.9991, maxLogitDiff: 9 }, undefined],
+    ["q4", { cosine: 0.96 }, "cosine 0.96, at least 0.985 is needed"],
+    ["q4f16", { cosine: 0.986, topTokenAgreement: 0.61 }, /^likeliest tokens or labels 61 % the same, .* 80 % /],
+    ["q4", { cosine: 0.986, topTokenAgreement: 0.8 }, undefined],
+    ["int8", { cosine: 0.9995, topTokenAgreement: 0.9 }, /90 % the same, at least 95 % is needed/],
+  ] as const)("of %s speaks of direction and likeliest tokens: %o", (dtype, figures, reason) => {
+    const { status, reason: found } = judged(dtype, trial(figures));
+    expect(status).toBe(reason === undefined ? "passed" : "failed");
+    if (typeof reason === "object") expect(found).toMatch(reason);
+    else expect(found).toBe(reason);
+  });
+
+  test("allows for chance where rows are few, and only there", () => {
+    const of = (rows: number) => judged("q8", trial({ cosine: 0.9995, topTokenAgreement: 0.92, rows })).status;
+    expect([20, 200, 1000].map(of)).toEqual(["passed", "passed", "failed"]);
+    const { reason } = judged("q8", trial({ cosine: 0.9995, topTokenAgreement: 0.5, rows: 20 }));
+    expect(reason).toBe(
+      "likeliest tokens or labels 50 % the same, at least 95 % is needed (85.2 % of only 20)",
+    );
+  });
+
+  test("asks for no likeliest token of what gives features", () => {
+    const { topTokenAgreement: _, ...features } = trial({ cosine: 0.9995, rows: 0 });
+    expect(judged("q8", features).status).toBe("passed");
+    expect(judged("q8", { ...features, cosine: 0.99 }).status).toBe("failed");
+  });
+
+  test("is one for all dtypes of a class", () => {
+    const of = (names: readonly ExportDtype[]) => new Set(names.map((name) => exportDtypes[name].tolerance));
+    expect(of(["q8", "int8", "uint8"]).size).toBe(1);
+    expect(of(["q4", "q4f16"]).size).toBe(1);
   });
 });
 

@@ -46,16 +46,35 @@ export interface ParityFile {
   readonly targets: Readonly<Partial<Record<Target, TargetParity>>>;
 }
 
+/** Rounded down, so that what is too small never reads as enough. */
+const floored = (value: number, unit: number): number => Math.floor(value / unit + 1e-9) / Math.round(1 / unit);
+
+const tooFar = ({ maxLogitDiff, scale }: Trial, { maxDiff = Number.POSITIVE_INFINITY }: Tolerance) => {
+  const most = maxDiff * scale;
+  if (maxLogitDiff <= most || maxDiff === Number.POSITIVE_INFINITY) return undefined;
+  return `largest difference ${maxLogitDiff.toPrecision(3)}, at most ${most.toPrecision(3)} is allowed`;
+};
+
+/** A share of few rows may be too small by chance: two standard errors of the share are allowed for. */
+const tooOften = ({ topTokenAgreement: share, rows }: Trial, { top }: Tolerance): string | undefined => {
+  if (share === undefined || top === undefined) return undefined;
+  const least = top - 2 * Math.sqrt((top * (1 - top)) / rows);
+  if (share >= least) return undefined;
+  const [found, needed, allowed] = [share, top, least].map((x) => `${floored(100 * x, 0.1)} %`);
+  const sample = `${allowed} of only ${rows}`;
+  return `likeliest tokens or labels ${found} the same, at least ${needed} is needed (${sample})`;
+};
+
 /** What makes figures fail, in words; undefined where they pass. Written so that NaN fails. */
-export const faultOf = (figures: Trial, { cosine, maxDiff }: Tolerance): string | undefined => {
-  const { maxLogitDiff, scale } = figures;
-  if (!Number.isFinite(maxLogitDiff) || !Number.isFinite(figures.cosine)) {
+export const faultOf = (figures: Trial, tolerance: Tolerance): string | undefined => {
+  const { maxLogitDiff, cosine } = figures;
+  if (!Number.isFinite(maxLogitDiff) || !Number.isFinite(cosine)) {
     return "it computes numbers that are not finite";
   }
-  if (!(figures.cosine >= cosine)) return `cosine ${figures.cosine.toFixed(6)}, at least ${cosine} is needed`;
-  const most = maxDiff * scale;
-  if (maxLogitDiff <= most) return undefined;
-  return `largest difference ${maxLogitDiff.toPrecision(3)}, at most ${most.toPrecision(3)} is allowed`;
+  if (!(cosine >= tolerance.cosine)) {
+    return `cosine ${floored(cosine, 1e-6)}, at least ${tolerance.cosine} is needed`;
+  }
+  return tooFar(figures, tolerance) ?? tooOften(figures, tolerance);
 };
 
 /** The figures of a dtype with what its own tolerance makes of them. */
