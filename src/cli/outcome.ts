@@ -7,6 +7,7 @@ import { escaped, print, printJson, table } from "./terminal.ts";
 const columns = [
   { title: "candidate", of: (c: Candidate) => c.name, align: "left" },
   { title: "front", of: (c: Candidate) => (c.onFront ? "*" : ""), align: "left" },
+  { title: "parity", of: (c: Candidate) => (c.fault === undefined ? "" : "failed"), align: "left" },
   { title: "bits/byte", of: (c: Candidate) => c.bitsPerByte.toFixed(3) },
   { title: "p50 ms", of: (c: Candidate) => c.p50Ms.toFixed(2) },
   { title: "p95 ms", of: (c: Candidate) => c.p95Ms.toFixed(2) },
@@ -23,10 +24,10 @@ const next = (path: string): string => `Next:
 
 /** The result for people, or one JSON object. */
 export const printOutcome = ({ optimized, delivered }: Outcome, json: boolean): void => {
-  const { candidates, choice } = optimized;
+  const { candidates, choice, doubts } = optimized;
   if (json) {
     const { chosen, met, rule, exceeded } = choice;
-    const result = { path: delivered.path, chosen: chosen.name, met, rule, exceeded, candidates };
+    const result = { path: delivered.path, chosen: chosen.name, met, rule, exceeded, candidates, doubts };
     printJson({ ...result, parity: delivered.parity });
     return;
   }

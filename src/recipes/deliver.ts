@@ -5,7 +5,6 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Engine } from "../engine/engine.ts";
-import { runTrial } from "../evaluate/trial.ts";
 import type { Json } from "../models/model.ts";
 import { loadBytes } from "../node/graph.ts";
 import { writeFolder } from "../node/store.ts";
@@ -13,21 +12,13 @@ import { decoderOf } from "../serve/decoding.ts";
 import { generate } from "../serve/generate.ts";
 import { bundle, type Files, generationIn, jsonBytes } from "../ship/bundle.ts";
 import { modelCard } from "../ship/card.ts";
-import { dtypes, type ShipDtype } from "../ship/dtype.ts";
-import { requireParity } from "../ship/parity.ts";
+import { dtypes } from "../ship/dtype.ts";
 import { type Report, reportHtml } from "../ship/report.ts";
-import {
-  allTargets,
-  type DtypeParity,
-  judged,
-  type ParityFile,
-  statusOf,
-  withInstead,
-} from "../ship/verify.ts";
-import { referenceOf } from "../ship/verifyReference.ts";
+import { allTargets, type ParityFile, statusOf, withInstead } from "../ship/verify.ts";
 import type { Corpus } from "./corpus.ts";
+import { promptsOf } from "./judge.ts";
 import { notesOf } from "./notes.ts";
-import type { Base, Optimized } from "./optimize.ts";
+import type { Base, BaseParity, Optimized } from "./optimize.ts";
 import type { RunOptions } from "./options.ts";
 import { machineName } from "./parityFile.ts";
 import type { Curve } from "./pretrain.ts";
@@ -65,39 +56,13 @@ const hashesOf = (files: Files): Record<string, string> =>
     }),
   );
 
-/** Starts of held-out text, one prompt each, all of one length. */
-const promptsOf = ({ validation, tokenizer }: Corpus, count: number, length: number): number[][] => {
-  const { tokens } = validation;
-  const starts = [
-    0,
-    ...Array.from(tokens, (id, i) => (id === tokenizer.eos ? i + 1 : -1)).filter((i) => i >= 0),
-  ];
-  const fitting = starts.filter((i) => i + length < tokens.length);
-  const usable = fitting.length > 0 ? fitting : [0];
-  return usable.slice(0, count).map((i) => Array.from(tokens.subarray(i, i + length)));
-};
-
-/** What this machine can tell at once; other targets wait for anneal verify. Throws where fp32 is wrong. */
-const parityOf = async (
-  engine: Engine,
-  base: Base,
-  files: Files,
-  prompts: number[][],
-): Promise<ParityFile> => {
-  const hashes = hashesOf(files);
-  const reference = await referenceOf(engine, base.dense, { texts: prompts, count: prompts.length });
-  const found: Record<string, DtypeParity> = {};
-  for (const [name, { file }] of Object.entries(dtypes)) {
-    const dtype = name as ShipDtype;
-    const trial = await runTrial(reference, () => engine.load(joined(files.get(file)!)));
-    if (dtype === "fp32") requireParity(trial);
-    found[dtype] = { ...judged(dtype, trial), sha256: hashes[file]! };
-  }
+/** What was found before the choice; other targets wait for anneal verify. */
+const parityOf = (engine: Engine, judged: BaseParity, files: Files): ParityFile => {
   const sizes = Object.fromEntries(
     Object.entries(dtypes).map(([dtype, { file }]) => [dtype, joined(files.get(file)!).byteLength]),
   );
   const name = `${engine.name} ${engine.version}`;
-  const tried = { status: statusOf(found), engine: name, dtypes: found };
+  const tried = { status: statusOf(judged), engine: name, dtypes: judged };
   return {
     format: 1,
     versions: { anneal: version, "onnxruntime-node": engine.version, node: process.versions.node },
@@ -170,10 +135,7 @@ const reportOf = (engine: Engine, delivery: Delivery, parts: Omit<Delivered, "pa
   };
 };
 
-/**
- * Writes OUT/model. Throws RunError where the shipped fp32 graph does not compute what the training graph
- * does.
- */
+/** Writes OUT/model. */
 export const deliver = async (engine: Engine, delivery: Delivery): Promise<Delivered> => {
   const { optimized, corpus, options } = delivery;
   const { chosen } = optimized.choice;
@@ -186,9 +148,7 @@ export const deliver = async (engine: Engine, delivery: Delivery): Promise<Deliv
     forms: base.forms,
     ...(delivery.source === undefined ? {} : { source: delivery.source }),
   });
-  const { positions } = base.dense.arch.cache(base.dense.config);
-  const prompts = promptsOf(corpus, 10, Math.min(16, positions >> 1));
-  const figures = await parityOf(engine, base, files, prompts);
+  const figures = parityOf(engine, optimized.parity.get(base.name)!, files);
   const samples = await samplesOf(engine, delivery, base, files);
   const parts = { parity: figures, samples, notes: notesOf(optimized), hashes: hashesOf(files) };
   const report = reportOf(engine, delivery, parts);
@@ -214,6 +174,7 @@ const manifest = (delivery: Delivery, base: Base, parts: Omit<Delivered, "path">
     history: base.forms[optimized.choice.chosen.dtype].history,
     chosen: optimized.choice.chosen,
     candidates: optimized.candidates,
+    doubts: optimized.doubts,
     hashes: parts.hashes,
   } as unknown;
 };

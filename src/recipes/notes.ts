@@ -1,4 +1,5 @@
 /** Remarks on a result that its figures call for, for the terminal and the report. */
+import { doubtNotes } from "./doubts.ts";
 import type { Candidate, Optimized } from "./optimize.ts";
 
 const int8 = (full: Candidate, q8: Candidate): string[] => {
@@ -20,8 +21,19 @@ const distillation = (full: Candidate, pruned: Candidate, distilled: Candidate):
   return `${dropped} cost ${gap.toFixed(3)} nats per token; ${won}.`;
 };
 
-/** What int8 cost and gained, what distillation won back, and what the budget lacked. */
-export const notesOf = ({ candidates, choice }: Optimized): string[] => {
+/** Which candidates could not be chosen, and why. */
+export const faultNotes = ({ candidates }: Pick<Optimized, "candidates">): string[] =>
+  candidates.flatMap(({ name, fault }) =>
+    fault === undefined
+      ? []
+      : [`${name} does not compute what its model does, and cannot be chosen: ${fault}.`],
+  );
+
+/**
+ * What int8 cost and gained, what distillation won back, what could not be chosen, whether the held-out text
+ * is enough for the choice, and what the budget lacked.
+ */
+export const notesOf = ({ candidates, choice, doubts }: Optimized): string[] => {
   const find = (base: string, dtype: string) =>
     candidates.find((c) => c.base.endsWith(base) && c.dtype === dtype);
   const [full, q8] = [find("full", "fp32"), find("full", "q8")];
@@ -29,6 +41,7 @@ export const notesOf = ({ candidates, choice }: Optimized): string[] => {
   const notes: string[] = [];
   if (full && q8) notes.push(...int8(full, q8));
   if (full && pruned && distilled) notes.push(distillation(full, pruned, distilled));
+  notes.push(...faultNotes({ candidates }), ...doubtNotes(doubts));
   if (!choice.met) {
     notes.push(
       `Nothing meets the budget; the nearest candidate exceeds it in ${choice.exceeded.join(", ")}.`,

@@ -1,7 +1,7 @@
 /**
  * The heart: from one trained model to the best that a budget allows. Candidates are the model itself, the
  * model with layers dropped, and that one distilled from the full one; each in every shipped dtype, each
- * measured.
+ * measured, and each judged: one whose graph computes something else is shown and never chosen.
  */
 import { distill, dropLayers } from "../compress/index.ts";
 import type { Context } from "../compress/pass.ts";
@@ -11,8 +11,10 @@ import { countParams } from "../nn/param.ts";
 import type { Probe } from "../node/probe.ts";
 import { type Budget, type Choice, choose, paretoFront } from "../search/index.ts";
 import { dtypes, type ShipDtype } from "../ship/dtype.ts";
+import type { DtypeParity } from "../ship/verify.ts";
 import type { BatchSource, TrainHooks, TrainOptions } from "../train/loop.ts";
-import { heldOutLoss, type Windows } from "../train/validate.ts";
+import { heldOutTokens, type Windows } from "../train/validate.ts";
+import { type Doubt, doubtsOf } from "./doubts.ts";
 
 export interface Candidate extends Quality, Probe {
   /** "full q8" */
@@ -25,6 +27,8 @@ export interface Candidate extends Quality, Probe {
   /** Of the decoding graph's file. */
   readonly sizeBytes: number;
   readonly onFront: boolean;
+  /** Why its graph does not compute what its model does, on this machine. */
+  readonly fault?: string;
   readonly note?: string;
 }
 
@@ -34,6 +38,9 @@ export interface Base {
   readonly dense: Model;
   readonly forms: Readonly<Record<ShipDtype, Model>>;
 }
+
+/** What each form of a dense model computes against it. */
+export type BaseParity = Readonly<Record<ShipDtype, DtypeParity>>;
 
 export interface HeldOutText {
   readonly windows: Windows;
@@ -63,35 +70,44 @@ export interface OptimizeOptions {
   readonly distill: Omit<TrainOptions, "objective" | "record"> &
     TrainHooks & { readonly alpha?: number; readonly temperature?: number };
   readonly probe: ProbeModel;
+  readonly judge: (base: Base) => Promise<BaseParity>;
   readonly onCandidate?: (candidate: Candidate) => void;
 }
 
 export interface Optimized {
   readonly candidates: readonly Candidate[];
   readonly bases: ReadonlyMap<string, Base>;
+  /** By the base's name. */
+  readonly parity: ReadonlyMap<string, BaseParity>;
   readonly choice: Choice<Candidate>;
+  /** What decided the choice and is smaller than the noise of the held-out text. */
+  readonly doubts: readonly Doubt[];
 }
 
 type Measured = Omit<Candidate, "onFront">;
 
+/** Mean of the tokens' losses. */
+const meanOf = (losses: Float32Array) => ({
+  loss: losses.reduce((sum, x) => sum + x, 0) / losses.length,
+  tokens: losses.length,
+});
+
 const measure = async (
   base: Base,
   dtype: ShipDtype,
-  options: OptimizeOptions,
-  context: Context,
+  { losses, parity }: { readonly losses: Float32Array; readonly parity: DtypeParity },
+  { probe, heldOut }: OptimizeOptions,
 ): Promise<Measured> => {
   const model = base.forms[dtype];
-  const { windows, bytes } = options.heldOut;
-  const quality = qualityOf(await heldOutLoss(context.engine, model, windows), bytes);
-  const figures = await options.probe(model);
   return {
     name: `${base.name} ${dtype}`,
     base: base.name,
     dtype,
     layers: model.arch.cache(model.config).layers,
     params: countParams(model.weights),
-    ...quality,
-    ...figures,
+    ...qualityOf(meanOf(losses), heldOut.bytes),
+    ...(await probe(model)),
+    ...(parity.status === "failed" ? { fault: parity.reason ?? "it computes something else" } : {}),
   };
 };
 
@@ -123,25 +139,48 @@ const shrink = async (model: Model, options: OptimizeOptions, context: Context) 
   return { keep, pruned, distilled: await teach.run(pruned, context) };
 };
 
-/** Makes and measures the candidates of `model` and chooses among them. */
+/** Every base's forms, judged. */
+const judgeAll = async (
+  bases: readonly Base[],
+  { judge }: OptimizeOptions,
+  { signal }: Context,
+): Promise<ReadonlyMap<string, BaseParity>> => {
+  const parity = new Map<string, BaseParity>();
+  for (const base of bases) {
+    signal?.throwIfAborted();
+    parity.set(base.name, await judge(base));
+  }
+  return parity;
+};
+
+/** Makes, judges and measures the candidates of `model` and chooses among them. */
 export const optimize = async (
   model: Model,
   options: OptimizeOptions,
   context: Context,
 ): Promise<Optimized> => {
+  const { heldOut, budget } = options;
   const { keep, pruned, distilled } = await shrink(model, options, context);
   const full = await formsOf("full", model, context);
   const small = await formsOf(`${keep}-layer pruned`, pruned, context);
   const student = await formsOf(`${keep}-layer distilled`, distilled, context);
+  const all = [full, small, student];
+  const parity = await judgeAll(all, options, context);
   const measured: Measured[] = [];
+  const losses = new Map<string, Float32Array>();
   for (const [base, dtype] of plans(full, small, student)) {
     context.signal?.throwIfAborted();
-    const candidate = await measure(base, dtype, options, context);
+    const judged = parity.get(base.name)![dtype];
+    const own = await heldOutTokens(context.engine, base.forms[dtype], heldOut.windows);
+    const candidate = await measure(base, dtype, { losses: own, parity: judged }, options);
+    losses.set(candidate.name, own);
     measured.push(candidate);
     options.onCandidate?.({ ...candidate, onFront: false });
   }
-  const front = new Set(paretoFront(measured, objectives));
+  const sound = measured.filter(({ fault }) => fault === undefined);
+  const front = new Set(paretoFront(sound, objectives));
   const candidates = measured.map((c) => ({ ...c, onFront: front.has(c) }));
-  const bases = new Map([full, small, student].map((base) => [base.name, base]));
-  return { candidates, bases, choice: choose(candidates, candidates[0]!, options.budget) };
+  const choice = choose(candidates, candidates[0]!, budget);
+  const doubts = doubtsOf({ candidates, losses, choice, budget });
+  return { candidates, bases: new Map(all.map((base) => [base.name, base])), parity, choice, doubts };
 };

@@ -2,23 +2,27 @@
  * The whole way in one recipe: raw text -> tokens -> a trained model -> candidates -> the best under a
  * budget, shipped.
  */
-
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Context } from "../compress/pass.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Model } from "../models/model.ts";
 import { probe } from "../node/probe.ts";
-import { writeFileDurable } from "../node/store.ts";
 import { optimizers } from "../optim/index.ts";
 import { scheduleOf } from "../optim/schedule.ts";
-import { decoderFiles } from "../ship/bundle.ts";
 import { calibrationOf } from "./calibration.ts";
 import { type Corpus, heldOut, trainingSource } from "./corpus.ts";
 import { type Delivered, deliver } from "./deliver.ts";
+import { doubtNotes } from "./doubts.ts";
 import type { RecipeHooks } from "./hooks.ts";
-import { type Optimized, type OptimizeOptions, optimize, type ProbeModel } from "./optimize.ts";
+import { judgeOn, onGraphFile } from "./judge.ts";
+import { faultNotes } from "./notes.ts";
+import {
+  type Candidate,
+  type Optimized,
+  type OptimizeOptions,
+  optimize,
+  type ProbeModel,
+} from "./optimize.ts";
 import type { RunOptions } from "./options.ts";
 import { type Curve, follow, trainFromText } from "./pretrain.ts";
 import { onReplicas } from "./replicas.ts";
@@ -34,27 +38,18 @@ export interface Outcome {
 /** Measures in a process of its own, from a file that is gone afterwards. */
 export const probeIn =
   (engine: Engine, vocab: number): ProbeModel =>
-  async (model: Model) => {
-    const dir = await mkdtemp(join(tmpdir(), "anneal-"));
-    try {
-      const files = decoderFiles(model, "model.onnx");
-      let sizeBytes = 0;
-      for (const [name, chunks] of files) {
-        await writeFileDurable(join(dir, name), chunks);
-        sizeBytes += chunks.reduce((n, c) => n + c.byteLength, 0);
-      }
+  (model: Model) =>
+    onGraphFile(model, async (file, sizeBytes) => {
       const shape = model.arch.cache(model.config);
-      const figures = await probe({
-        file: join(dir, "model.onnx"),
-        shape,
-        speed: { vocab },
-        threads: engine.threads,
-      });
+      const figures = await probe({ file, shape, speed: { vocab }, threads: engine.threads });
       return { ...figures, sizeBytes };
-    } finally {
-      await rm(dir, { recursive: true, force: true });
-    }
-  };
+    });
+
+/** Tells of a candidate as it is measured. */
+const candidateLine = ({ name, bitsPerByte, p50Ms, sizeBytes }: Candidate): string => {
+  const figures = [`${bitsPerByte.toFixed(3)} bits/byte`, `${p50Ms.toFixed(2)} ms/token`];
+  return `${name}: ${figures.join(", ")}, ${(sizeBytes / 1e6).toFixed(2)} MB`;
+};
 
 /** How the student is distilled, as the options say. */
 const teaching = (
@@ -120,15 +115,16 @@ export const compressAndShip = async (
         onRow: student.onRow,
       },
       probe: probeIn(engine, data.tokenizer.vocabSize),
+      judge: judgeOn(engine, data),
       onCandidate: (c) => {
         if (!announced) task.done("distilled the student");
         announced = true;
-        const figures = [`${c.bitsPerByte.toFixed(3)} bits/byte`, `${c.p50Ms.toFixed(2)} ms/token`];
-        ui.line(`${c.name}: ${figures.join(", ")}, ${(c.sizeBytes / 1e6).toFixed(2)} MB`);
+        ui.line(candidateLine(c));
       },
     },
     context,
   );
+  for (const text of [...faultNotes(optimized), ...doubtNotes(optimized.doubts)]) ui.warn(text);
   ui.stage("Shipping");
   const curves = [...hooks.curves, student.curve()];
   const { command, source } = hooks;

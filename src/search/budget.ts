@@ -1,11 +1,13 @@
 /** Choosing the best candidate that a budget allows. */
-import { ConfigError } from "../util/errors.ts";
+import { ConfigError, RunError } from "../util/errors.ts";
 
 /** What a candidate was measured to cost. */
 export interface Figures {
   readonly bitsPerByte: number;
   readonly p50Ms: number;
   readonly sizeBytes: number;
+  /** Why it may not be chosen whatever it costs: what it computes is not what its model does. */
+  readonly fault?: string;
 }
 
 export interface Budget {
@@ -54,6 +56,8 @@ const check = (budget: Budget): void => {
 /**
  * The best of `candidates` within `budget`: under a limit on size or time the lowest bits per byte, else (a
  * limit on the loss alone) the smallest file. Where none fits, the one with the least total relative excess.
+ * One with a fault is never chosen. Throws ConfigError for a budget that cannot be and RunError where each
+ * candidate has a fault.
  */
 export const choose = <T extends Figures>(
   candidates: readonly T[],
@@ -62,10 +66,12 @@ export const choose = <T extends Figures>(
 ): Choice<T> => {
   check(budget);
   if (candidates.length === 0) throw new ConfigError("there are no candidates to choose from");
+  const sound = candidates.filter(({ fault }) => fault === undefined);
+  if (sound.length === 0) throw new RunError(`no candidate may be chosen: ${candidates[0]!.fault}`);
   const over = (c: T) => limits(c, reference, budget).reduce((sum, limit) => sum + excess(limit), 0);
   const least = (list: readonly T[], by: (c: T) => number): T =>
     list.reduce((best, c) => (by(c) < by(best) ? c : best));
-  const fitting = candidates.filter((c) => over(c) === 0);
+  const fitting = sound.filter((c) => over(c) === 0);
   const bounded = budget.maxMb !== undefined || budget.maxMs !== undefined;
   if (fitting.length > 0) {
     const chosen = least(fitting, bounded ? (c) => c.bitsPerByte : (c) => c.sizeBytes);
@@ -74,7 +80,7 @@ export const choose = <T extends Figures>(
       : "smallest file within the loss allowed";
     return { chosen, met: true, rule, exceeded: [] };
   }
-  const chosen = least(candidates, over);
+  const chosen = least(sound, over);
   const exceeded = limits(chosen, reference, budget)
     .filter((l) => excess(l) > 0)
     .map((l) => `${l.name} ${l.value.toPrecision(3)} ${l.unit} (limit ${l.limit})`);

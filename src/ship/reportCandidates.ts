@@ -49,6 +49,7 @@ const picture = (
     x: x(c),
     y: c.bitsPerByte,
     onFront: c.onFront,
+    sound: c.fault === undefined,
     chosen: c.name === report.chosen,
   }));
   const { maxLoss } = report.budget;
@@ -57,7 +58,10 @@ const picture = (
     xLabel,
     yLabel: "bits per byte",
     points,
-    front: paretoFront(points, [(p) => p.x, (p) => p.y]),
+    front: paretoFront(
+      points.filter(({ sound }) => sound),
+      [(p) => p.x, (p) => p.y],
+    ),
     ...(limitX === undefined ? {} : { limitX }),
     ...(limitY === undefined ? {} : { limitY }),
   });
@@ -86,6 +90,11 @@ ${names.map(([name, unit, text]) => {
 })}
 </tr></thead>`;
 
+const remarks = ({ fault, note }: ReportCandidate, chosen: boolean): string =>
+  [...(chosen ? ["shipped"] : []), ...(fault === undefined ? [] : [`fails parity: ${fault}`]), note]
+    .filter((text) => text !== undefined)
+    .join("; ");
+
 const row = (c: ReportCandidate, whole: ReportCandidate, chosen: boolean): Html => html`
 <tr class="${chosen ? "chosen" : c.onFront ? "" : "dim"}"><th scope="row">${c.name}</th>
 <td>${count(c.layers)}</td><td>${count(c.params)}</td><td>${megabytes(c.sizeBytes)}</td>
@@ -93,7 +102,7 @@ const row = (c: ReportCandidate, whole: ReportCandidate, chosen: boolean): Html 
 <td>${c === whole ? "\u2013" : signed(c.bitsPerByte - whole.bitsPerByte, 4)}</td>
 <td>${short(c.p50Ms)}</td><td>${short(c.p95Ms)}</td><td>${count(c.prefillTokensPerSec)}</td>
 <td>${megabytes(c.memoryBytes)}</td><td>${c.onFront ? "\u25cf" : ""}</td>
-<td class="text">${chosen && "shipped"}${chosen && c.note !== undefined && "; "}${c.note}</td></tr>`;
+<td class="text">${remarks(c, chosen)}</td></tr>`;
 
 /** Every figure of every candidate. */
 export const candidatesSection = (report: Report): Html => {
@@ -115,7 +124,8 @@ ${head([
 ])}
 <tbody>${report.candidates.map((c) => row(c, whole, c.name === report.chosen))}</tbody></table></div>
 <p class="soft">Each was measured in a process of its own; memory is what that process grew by. A dot
-marks those that no other beats in size, time and bits per byte together.
+marks those that no other beats in size, time and bits per byte together. One that fails parity computes
+something else than its model does, and is never shipped as the default.
 Sizes are of the decoding graph's file, in 10\u2076
 bytes.</p></section>`;
 };

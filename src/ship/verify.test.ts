@@ -45,9 +45,7 @@ describe("the tolerance", () => {
     expect(faultOf(trial({ maxLogitDiff: 0.11 }), tolerance)).toBe(
       "largest difference 0.110, at most 0.100 is allowed",
     );
-    expect(faultOf(trial({ cosine: 0.99 }), tolerance)).toBe(
-      "cosine 0.99, at least 0.999 is needed",
-    );
+    expect(faultOf(trial({ cosine: 0.99 }), tolerance)).toBe("cosine 0.99, at least 0.999 is needed");
   });
 
   test.each([Number.NaN, Number.POSITIVE_INFINITY])("fails %d", (bad) => {
@@ -66,7 +64,11 @@ describe("the tolerance", () => {
     ["q8", { cosine: 0.9989999 }, "cosine 0.998999, at least 0.999 is needed"],
     ["uint8", { cosine: 0.9991, maxLogitDiff: 9 }, undefined],
     ["q4", { cosine: 0.96 }, "cosine 0.96, at least 0.985 is needed"],
-    ["q4f16", { cosine: 0.986, topTokenAgreement: 0.61 }, /^likeliest tokens or labels 61 % the same, .* 80 % /],
+    [
+      "q4f16",
+      { cosine: 0.986, topTokenAgreement: 0.61 },
+      /^likeliest tokens or labels 61 % the same, .* 80 % /,
+    ],
     ["q4", { cosine: 0.986, topTokenAgreement: 0.8 }, undefined],
     ["int8", { cosine: 0.9995, topTokenAgreement: 0.9 }, /90 % the same, at least 95 % is needed/],
   ] as const)("of %s speaks of direction and likeliest tokens: %o", (dtype, figures, reason) => {
@@ -77,7 +79,8 @@ describe("the tolerance", () => {
   });
 
   test("allows for chance where rows are few, and only there", () => {
-    const of = (rows: number) => judged("q8", trial({ cosine: 0.9995, topTokenAgreement: 0.92, rows })).status;
+    const of = (rows: number) =>
+      judged("q8", trial({ cosine: 0.9995, topTokenAgreement: 0.92, rows })).status;
     expect([20, 200, 1000].map(of)).toEqual(["passed", "passed", "failed"]);
     const { reason } = judged("q8", trial({ cosine: 0.9995, topTokenAgreement: 0.5, rows: 20 }));
     expect(reason).toBe(

@@ -47,7 +47,8 @@ export interface ParityFile {
 }
 
 /** Rounded down, so that what is too small never reads as enough. */
-const floored = (value: number, unit: number): number => Math.floor(value / unit + 1e-9) / Math.round(1 / unit);
+const floored = (value: number, unit: number): number =>
+  Math.floor(value / unit + 1e-9) / Math.round(1 / unit);
 
 const tooFar = ({ maxLogitDiff, scale }: Trial, { maxDiff = Number.POSITIVE_INFINITY }: Tolerance) => {
   const most = maxDiff * scale;

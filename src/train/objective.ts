@@ -32,6 +32,17 @@ export interface Objective {
 /** Inputs of a batch that the model reads, besides `inputIds` and the dropout's `seed`. */
 const modelInputs = ["attentionMask", "tokenTypeIds", "positionIds", "decoderInputIds"] as const;
 
+/** Runs a model on a batch. */
+export const batchOutputs = (
+  model: Model,
+  params: Tree<Param>,
+  { inputIds, seed, ...rest }: Readonly<Record<string, Value>>,
+): Outputs => {
+  const given = Object.fromEntries(modelInputs.flatMap((name) => (rest[name] ? [[name, rest[name]]] : [])));
+  const inputs = { inputIds: inputIds!, ...(seed === undefined ? {} : { dropoutSeed: seed }), ...given };
+  return model.arch.forward(params, inputs, model.config);
+};
+
 /** Runs a model on a batch, and adds up its loss. */
 export const batchTotals = (
   model: Model,
@@ -39,10 +50,8 @@ export const batchTotals = (
   objective: Objective,
   batch: Readonly<Record<string, Value>>,
 ): Totals => {
-  const { inputIds, seed, ...rest } = batch;
-  const given = Object.fromEntries(modelInputs.flatMap((name) => (rest[name] ? [[name, rest[name]]] : [])));
-  const inputs = { inputIds: inputIds!, ...(seed === undefined ? {} : { dropoutSeed: seed }), ...given };
-  return objective.totals(model.arch.forward(params, inputs, model.config), rest);
+  const { inputIds: _, seed: __, ...rest } = batch;
+  return objective.totals(batchOutputs(model, params, batch), rest);
 };
 
 const rowsOf = (x: Value): Value => {

@@ -8,7 +8,7 @@ import type { Model } from "../models/model.ts";
 import { asConstants, type Weight } from "../nn/param.ts";
 import { ConfigError, DataError } from "../util/errors.ts";
 import { flatten, mapTree, type Tree } from "../util/tree.ts";
-import { batchTotals, languageModelling, type Objective } from "./objective.ts";
+import { batchOutputs, batchTotals, languageModelling, type Objective, tokenLosses } from "./objective.ts";
 
 /**
  * Batches of held-out data, all of one shape: `inputIds` [B, T] and what the objective reads, as `labels`
@@ -97,4 +97,35 @@ export const heldOutLoss = async (
   } finally {
     await session.dispose();
   }
+};
+
+/**
+ * Next-token losses of a finished model, nats, token by token in the order of the windows: of those that
+ * count. Throws as above.
+ */
+export const heldOutTokens = async (
+  engine: Engine,
+  model: Model,
+  windows: Windows,
+): Promise<Float32Array> => {
+  measuredBy(languageModelling, windows, model);
+  const program = trace({ batch: typesOf(windows) }, (v) => {
+    const { batch } = v as unknown as { batch: Record<string, Value> };
+    return tokenLosses(batchOutputs(model, asConstants(model.weights), batch), batch.labels!);
+  }) as unknown as Program;
+  const session = await compile(engine, program);
+  const found: number[] = [];
+  try {
+    for (const window of windows) {
+      const batch = Object.fromEntries(Object.entries(window).map(([name, t]) => [`batch.${name}`, t]));
+      const { losses, counts } = await session.run(batch);
+      losses!.data.forEach((loss, i) => {
+        if (Number(counts!.data[i]) > 0) found.push(Number(loss));
+      });
+    }
+  } finally {
+    await session.dispose();
+  }
+  if (found.length > 0) return Float32Array.from(found);
+  throw new DataError("nothing of the held-out data counts: every label is IGNORE");
 };
