@@ -5,17 +5,22 @@ import { beamSearch } from "../serve/beam.ts";
 import { chooseTemplate } from "../serve/chat.ts";
 import { type Decoder, decoderOf } from "../serve/decoding.ts";
 import { generate, generateBeams } from "../serve/generate.ts";
+import { graphNames } from "../serve/graphs.ts";
 import { decodeTargets, type Seq2SeqDecoder, seq2seqDecoderOf } from "../serve/seq2seqDecoder.ts";
 import { stopFilter } from "../serve/stop.ts";
 import { ConfigError } from "../util/errors.ts";
 import { decodingOf, stopTexts, type TextOptions } from "./decoding.ts";
 import { type Opened, type OpenOptions, openFolder, sessionsOf } from "./open.ts";
+import { knownFault } from "./parityFile.ts";
 
 export type { TextOptions } from "./decoding.ts";
 
 export interface OpenTextOptions extends OpenOptions {
   readonly threads?: number;
-  /** Hears what the model's files ask for and do not get; a warning of the process unless told. */
+  /**
+   * Hears what the model's files ask for and do not get, and that the dtype failed parity; a warning of the
+   * process unless told.
+   */
   readonly warn?: (text: string) => void;
 }
 
@@ -109,6 +114,8 @@ export const textModel = async (ref: string, options: OpenTextOptions = {}): Pro
       hint: "generate with a causal or a sequence-to-sequence model",
     });
   }
+  const fault = await knownFault(opened.dir, opened.dtype, graphNames[arch.kind]);
+  if (fault !== undefined) warn(fault);
   const engine = await nodeEngine(options.threads ? { threads: options.threads } : {});
   const sessions = await sessionsOf(engine, opened);
   const shape = arch.cache(config);

@@ -8,6 +8,7 @@ import { nodeEngine } from "../node/engine.ts";
 import type { ModelFolder } from "../node/folder.ts";
 import { loadGraph } from "../node/graph.ts";
 import { type Probe, probe } from "../node/probe.ts";
+import { graphNames } from "../serve/graphs.ts";
 import { type ExportDtype, exportDtypes } from "../ship/dtype.ts";
 import { dtypesFrom } from "../ship/export.ts";
 import { heldOutLoss } from "../train/validate.ts";
@@ -16,6 +17,7 @@ import { corpus, heldOut } from "./corpus.ts";
 import type { RecipeHooks } from "./hooks.ts";
 import { openCausal } from "./open.ts";
 import type { RunOptions } from "./options.ts";
+import { knownFault } from "./parityFile.ts";
 import { compressAndShip, type Outcome, probeIn } from "./quickstart.ts";
 import { sourceIn } from "./source.ts";
 import { takeRun } from "./takeRun.ts";
@@ -48,6 +50,8 @@ export const evaluateFolder = async (
 ): Promise<Evaluation> => {
   const folder = await openCausal(ref, hub);
   const chosen = dtypesFrom([dtype ?? folder.dtype], "--dtype")[0]!;
+  const fault = await knownFault(folder.dir, chosen, graphNames.decoder);
+  if (fault !== undefined) ui.warn(fault);
   const engine = await nodeEngine(options.threads > 0 ? { threads: options.threads } : {});
   const file = join(folder.dir, exportDtypes[chosen].file);
   // Loaded here only to refuse a damaged file before the work; it is measured in a process of its own.

@@ -1,4 +1,4 @@
-/** Whether held-out text is enough to tell two candidates apart: their losses on the same tokens, in pairs. */
+/** Whether held-out text tells two candidates apart: their losses on the same tokens, in pairs. */
 
 /** How much more one candidate loses than another, and how sure that is. */
 export interface LossDifference {

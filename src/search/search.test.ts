@@ -4,7 +4,8 @@ import { type Budget, choose, dominates, type Figures, paretoFront } from "./ind
 
 const objectives = [(c: Figures) => c.bitsPerByte, (c: Figures) => c.p50Ms, (c: Figures) => c.sizeBytes];
 const figure = fc.integer({ min: 1, max: 6 });
-const candidate = fc.record({ bitsPerByte: figure, p50Ms: figure, sizeBytes: figure.map((n) => n * 1e6) });
+const costs = { bitsPerByte: figure, p50Ms: figure, sizeBytes: figure.map((n) => n * 1e6) };
+const candidate = fc.record(costs);
 const candidates = fc.array(candidate, { minLength: 1, maxLength: 12 });
 
 test("a front has no dominated point, and all that it leaves out are dominated by one of it", () => {
@@ -41,6 +42,20 @@ test("what is chosen is within the budget where anything is, and the best of tho
       expect(cost(chosen)).toBe(Math.min(...fitting.map(cost)));
     }),
   );
+});
+
+test("one with a fault is never chosen, whatever it costs and whether or not anything fits", () => {
+  const limit = fc.integer({ min: 0, max: 6 });
+  const faulty = candidates.map((all) => all.map((c) => ({ ...c, fault: "it is off" })));
+  fc.assert(
+    fc.property(candidates, faulty, limit, (sound, all, maxMb) => {
+      const { chosen } = choose<Figures>([...all, ...sound], all[0]!, { maxMb });
+      expect(chosen.fault).toBeUndefined();
+      expect(chosen).toBe(choose<Figures>(sound, all[0]!, { maxMb }).chosen);
+    }),
+  );
+  const one = [{ bitsPerByte: 1, p50Ms: 1, sizeBytes: 1, fault: "cosine 0.1" }];
+  expect(() => choose(one, one[0]!, {})).toThrow(/no candidate may be chosen: cosine 0\.1/);
 });
 
 test("a budget that cannot be is refused by its field", () => {

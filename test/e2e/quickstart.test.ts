@@ -1,5 +1,5 @@
 /** quickstart as a user runs it, and its result as @huggingface/transformers loads it. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AutoModelForCausalLM, AutoTokenizer, env } from "@huggingface/transformers";
@@ -24,6 +24,8 @@ import {
 
 interface Candidate {
   readonly name: string;
+  /** Why it may not be chosen. */
+  readonly fault?: string;
   readonly sizeBytes: number;
   readonly bitsPerByte: number;
 }
@@ -44,6 +46,10 @@ const work = "--steps 40 --batch 4 --distill-steps 20 --eval-every 10 --checkpoi
 );
 const quickstart = (out: string, ...more: string[]): Promise<Finished> =>
   anneal(["quickstart", "--data", data, "--out", join(dir, out), ...shape, ...work, "--json", ...more]);
+
+/** The smallest of those that may be chosen. */
+const smallestOf = (candidates: readonly Candidate[]): Candidate =>
+  candidates.filter(({ fault }) => fault === undefined).reduce((a, b) => (b.sizeBytes < a.sizeBytes ? b : a));
 
 const model = join(dir, "first/model");
 let first: Finished;
@@ -131,7 +137,7 @@ describe("quickstart", () => {
     const finished = await quickstart("tight", "--max-mb", "0.0001", "--max-loss", "100");
     expect(finished.code).toBe(5);
     const { met, exceeded, chosen, candidates, path } = onlyJson<Result>(finished);
-    const smallest = candidates.reduce((a, b) => (b.sizeBytes < a.sizeBytes ? b : a));
+    const smallest = smallestOf(candidates);
     expect({ met, chosen }).toEqual({ met: false, chosen: smallest.name });
     expect(exceeded).toEqual([expect.stringMatching(/^size 0\.0\d+ MB \(limit 0\.0001\)$/)]);
     expect(filesBelow(path)).toEqual([...artefacts, ...others].sort());
@@ -151,7 +157,7 @@ describe("quickstart", () => {
     const finished = await anneal([...args, "--batch", "4", "--distill-steps", "4", "--json"]);
     expect(finished).toMatchObject({ code: 0 });
     const { met, chosen, candidates } = onlyJson<Result>(finished);
-    const smallest = candidates.reduce((a, b) => (b.sizeBytes < a.sizeBytes ? b : a));
+    const smallest = smallestOf(candidates);
     expect({ met, chosen }).toEqual({ met: true, chosen: smallest.name });
   });
 });
@@ -256,6 +262,29 @@ describe("with the result", () => {
     expect(dtype).toMatchObject({ code: 2, stderr: expect.stringMatching(/dtype.*\n.*fp32, fp16, q8/) });
     const long = await write("--prompt", "The old river holds the lamp. ".repeat(60));
     expect(long).toMatchObject({ code: 2, stderr: expect.stringContaining("96 positions") });
+  });
+
+  it("warns once where parity.json says that the dtype failed on this processor", async () => {
+    const marked = join(dir, "marked");
+    cpSync(model, marked, { recursive: true });
+    const file = join(marked, "parity.json");
+    const parity = JSON.parse(readFileSync(file, "utf8")) as ParityFile;
+    const { dtypes } = parity.targets["node-cpu"]!;
+    const q4 = { ...dtypes.q4!, status: "failed" as const, reason: "cosine 0.5", instead: "q8" };
+    Object.assign(dtypes, { q4 });
+    writeFileSync(file, JSON.stringify(parity));
+    const warning = /q4 of .* fails parity on node-cpu \(cosine 0\.5\): use --dtype q8/g;
+    const warned = ({ code, stderr }: Finished) => [code, stderr.match(warning)?.length ?? 0];
+    const [bad, good, evaluated] = await Promise.all([
+      anneal(["generate", marked, "-n", "4", "--prompt", "The", "--dtype", "q4"]),
+      anneal(["generate", marked, "-n", "4", "--prompt", "The", "--dtype", "fp32"]),
+      anneal(["eval", marked, "--data", data, "--dtype", "q4", "--json"]),
+    ]);
+    expect([bad, good, evaluated].map(warned)).toEqual([
+      [0, 1],
+      [0, 0],
+      [0, 1],
+    ]);
   });
 
   it("evaluates it", async () => {
