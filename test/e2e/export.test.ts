@@ -217,8 +217,10 @@ for (const [name, { tasks, others = [] }] of Object.entries(exportCases)) {
       const expected = await reference(await pass.run(model, { engine, seed: 1, log: () => {} }));
       const run = tasks.includes(task) ? theirs : inRuntime;
       const found = agreement(model, expected, await run(path, task, dtype, model));
+      // A last digit becomes a whole step where few bits follow: of activations, or of weights halved before.
+      const near = packed !== undefined && (half || packed.bits === 8);
       const exact = half ? exportDtypes.fp16.tolerance : exportDtypes.fp32.tolerance;
-      const { maxDiff, cosine } = packed?.bits === 8 ? exportDtypes.fp16.tolerance : exact;
+      const { maxDiff, cosine } = near ? { maxDiff: 0.05, cosine: 0.999 } : exact;
       expect(found.maxDiff).toBeLessThan(maxDiff!);
       expect(found.cosine).toBeGreaterThan(cosine);
     });
