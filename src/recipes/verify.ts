@@ -122,7 +122,7 @@ export const verifyFolder = async (
   const all = Object.keys(targets) as Target[];
   const asked = options.targets === undefined ? all : known(options.targets, all, "--target");
   const dtypes = options.dtypes === undefined ? undefined : dtypesFrom(options.dtypes, "--dtype");
-  const { model } = await loadModel(dir);
+  const { model, dtype: own } = await loadModel(dir);
   const present = shippedGraphs(dir, graphNames[model.arch.kind]);
   const graphs = dtypes === undefined ? present : pickDtypes(dir, present, dtypes);
   const texts = await promptsOf(dir, model, options, ui);
@@ -140,5 +140,10 @@ export const verifyFolder = async (
     targets: withInstead(allTargets(found, await earlierParity(dir, hashes)), sizes),
   };
   await saveParity(dir, result);
+  const fault = result.targets["node-cpu"]?.dtypes[own];
+  if (fault?.status === "failed") {
+    const use = fault.instead === undefined ? "" : `; put "${fault.instead}" there`;
+    ui.warn(`${own}, the dtype of transformers.js_config in config.json, fails on node-cpu${use}`);
+  }
   return result;
 };

@@ -191,6 +191,22 @@ describe("reportHtml", () => {
     expect(reportHtml({ ...fixture, budget: {} })).toContain("No budget was set");
   });
 
+  test("shows what fails parity with the reason, and off the line of the best", () => {
+    const line = (of: string) => of.match(/<polyline class="front"[^>]*>|<path class="front"[^>]*>/g);
+    const smallest = candidates.findIndex(({ name }) => name === "2-layer taught q4");
+    const fault = "cosine 0.5 <b>";
+    const marked = candidates.map((c, i) => (i === smallest ? { ...c, fault, onFront: false } : c));
+    const faulty = reportHtml({ ...fixture, candidates: marked });
+    expect(faulty).toContain('<td class="text">fails parity: cosine 0.5 &lt;b&gt;</td>');
+    expect(unclosed(faulty)).toEqual([]);
+    expect(line(page)).not.toBeNull();
+    expect(line(faulty)).not.toEqual(line(page));
+    const failed = { status: "failed" as const, reason: "cosine 0.5" };
+    const targets = { "node-cpu": { status: "failed" as const, dtypes: { q4: failed } } };
+    const judged = reportHtml({ ...fixture, parity: { ...fixture.parity, targets } });
+    expect(judged).toContain('<td class="text">failed: cosine 0.5</td>');
+  });
+
   test("runs nothing and loads nothing", () => {
     expect(page).not.toMatch(/<(script|link|img|iframe|object|embed|base|form)\b/i);
     expect(page).not.toMatch(/\b(src|href|action)=(?!&)|url\(|@import/i);

@@ -68,7 +68,8 @@ ${samples.map(
 
 const parityRow = ([dtype, p]: [string, DtypeParity]): Html => html`<tr><th scope="row">${dtype}</th>
 <td>${short(p.maxLogitDiff)}</td><td>${fixed(p.cosine, 6)}</td><td>${percent(p.topTokenAgreement)}</td>
-<td>${percent(p.firstTokenAgreement)}</td><td>${percent(p.greedyAgreement)}</td></tr>`;
+<td>${percent(p.firstTokenAgreement)}</td><td>${percent(p.greedyAgreement)}</td>
+<td class="text">${p.status}${p.reason !== undefined && html`: ${p.reason}`}</td></tr>`;
 
 const measuredOn = (figures: readonly DtypeParity[]): string =>
   figures[0] === undefined
@@ -81,12 +82,13 @@ export const paritySection = ({ parity }: Report): Html => {
   return html`<section id="parity"><h2>Parity</h2>
 <p>The shipped files against the graph that was trained, in float32, on held-out
 text${measuredOn(Object.values(dtypes))}.
-fp32 has to agree; q8 and q4 are rounded and may differ.</p>
+fp32 has to agree; q8 and q4 are rounded, and pass where direction and likeliest tokens stay.</p>
 <div class="scroll"><table><thead><tr><th scope="col">dtype</th>
 <th scope="col">largest logit<small>difference</small></th>
 <th scope="col">cosine</th><th scope="col">same likeliest<small>token</small></th>
 <th scope="col">same first<small>token</small></th>
-<th scope="col">same greedy<small>continuation</small></th></tr></thead>
+<th scope="col">same greedy<small>continuation</small></th>
+<th scope="col" class="text">result</th></tr></thead>
 <tbody>${Object.entries(dtypes).map(parityRow)}</tbody></table></div></section>`;
 };
 
