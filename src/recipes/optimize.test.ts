@@ -77,7 +77,7 @@ describe("a candidate whose graph computes something else", () => {
   let found: Optimized;
   beforeAll(async () => {
     found = await run({ maxLoss: 100 });
-  });
+  }, 60_000);
 
   test("is in the result with the reason, not on the front, and in the notes", () => {
     const { fault, onFront } = found.candidates.find(({ name }) => name === "full q4")!;

@@ -32,7 +32,7 @@ const verify = (of: string, ...more: string[]) => anneal(["verify", of, "--count
 const damage = (file: string, factor: number): void => {
   const model = decodeOnnx(readFileSync(file));
   for (const { name, tensor } of model.graph.initializers) {
-    if (!name.endsWith(".scale")) continue;
+    if (!/\.scale\d*$/.test(name)) continue;
     const scales = tensor.data as Float32Array;
     scales.set(scales.map((x) => x * factor));
   }
