@@ -11,7 +11,7 @@ export interface Matrix {
   readonly stepN: number;
 }
 
-/** A weight [K, N] ("kn") or [N, K] ("nk") as a matrix. Throws ConfigError for a number that is not finite. */
+/** A weight [K, N] ("kn") or [N, K] ("nk") as a matrix. Throws ConfigError for NaN and infinity. */
 export const matrixOf = (name: string, w: Tensor, layout: "kn" | "nk"): Matrix => {
   const [rows, columns] = w.shape as [number, number];
   const data = w.data as Float32Array;

@@ -22,7 +22,7 @@ const [ROWS, LENGTH] = [4, 64];
 
 type Ids = readonly (readonly number[])[];
 
-/** Tokens as rows of one length, [B, T]: the texts one behind the other, again from the start where they end. */
+/** Tokens as rows of one length, [B, T]: the texts one behind the other, again and again. */
 const rowsOf = (texts: Ids, positions: number): Tensor => {
   const all = texts.flat();
   const length = Math.max(1, Math.min(LENGTH, positions - 1));
@@ -98,7 +98,7 @@ const measure = async (session: Session, feeds: Record<string, Tensor>, model: M
 
 /**
  * Names of the matrices of a dense `model` that should keep 8 bits where the others take 4, on texts given as
- * token ids. Groups take 4 bits in the order of what they cost for a param, while the sum stays in the budget.
+ * token ids. Groups take 4 bits in the order of their cost for a param, while the sum stays in the budget.
  */
 export const wideMatrices = async (engine: Engine, model: Model, texts: Ids): Promise<string[]> => {
   const layouts = model.arch.matrices(model.config);

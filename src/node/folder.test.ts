@@ -182,7 +182,7 @@ describe("config.json", () => {
   test.each([
     ["{", /config\.json: is not JSON/],
     ["", /config\.json: is not JSON/],
-    ["[]", /config\.json, field "model_type"/],
+    ["[]", /config\.json: is no object/],
     ["null", /config\.json, field "model_type"/],
     ['{"model_type": "gpt2", "n_head": 5}', /config\.json, field "n_head"/],
     ['{"model_type": "gpt2", "vocab_size": 1e99}', /config\.json, field "vocab_size"/],

@@ -33,7 +33,7 @@ const domain = "com.microsoft";
 /** Twice a dimension, whatever it is. */
 const twice = (d: Dim): Dim => (typeof d === "number" ? 2 * d : `2 ${d}`);
 
-/** x [B, ..., K] -> the high digits of all rows and then the low ones, [2B, ..., K], and the step [B, ..., 1]. */
+/** x [B, ..., K] -> high digits of all rows, then the low ones, [2B, ..., K], and the step [B, ..., 1]. */
 const digitsOp: Op<[x: Value], Plain, [digits: Value, step: Value]> = {
   name: "digits",
   infer: ([x]) => {

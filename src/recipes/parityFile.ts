@@ -54,8 +54,8 @@ export const earlierParity = async (
 
 /**
  * Why a dtype of the folder should not be used on this machine's processor, and what to use instead: where
- * parity.json says that its graphs failed there, and they are the same still. Undefined where nothing is known
- * against it.
+ * parity.json says that its graphs failed there, and they are the same still. Undefined where nothing is
+ * known against it.
  */
 export const knownFault = async (
   dir: string,

@@ -1,11 +1,11 @@
 /** A run's folders, taken before its work: OUT/run for checkpoints and metrics, OUT/model for the result. */
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, rm, rmdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { claimFolder } from "../node/claim.ts";
 import { replaces } from "../node/files.ts";
 import { settle } from "../node/leftovers.ts";
 import { lockRun } from "../node/lock.ts";
-import { markerOf } from "../node/marker.ts";
+import { MARKER, markerOf } from "../node/marker.ts";
 
 const STEP = /^(latest|step-\d+)(\.(tmp|old)-\d+)?$/;
 
@@ -33,6 +33,14 @@ const isRun =
     return known.every((each) => each);
   };
 
+/** Removes a run's folder in which nothing but its marker is: the run ended before it began. */
+const leaveNothing = async (run: string): Promise<void> => {
+  const names = await readdir(run).catch(() => [""]);
+  if (names.length !== 1 || names[0] !== MARKER) return;
+  await rm(join(run, MARKER), { force: true });
+  await rmdir(run).catch(() => {}); // Somebody has begun to write there.
+};
+
 /**
  * Takes OUT/run for this process, and ends what killed runs left beside OUT/model; returns what gives it
  * back. Throws ConfigError where a folder of either name is the user's own, BusyError where another process
@@ -44,5 +52,9 @@ export const takeRun = async (out: string): Promise<() => Promise<void>> => {
   await settle(model);
   await replaces(model);
   await claimFolder(run, { kind: "run", adopts: isRun(run) });
-  return lockRun(run);
+  const unlock = await lockRun(run);
+  return async () => {
+    await unlock();
+    await leaveNothing(run);
+  };
 };
