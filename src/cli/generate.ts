@@ -98,7 +98,7 @@ export const register = (command: Command): void => {
   command
     .argument("<model>", "a model's folder or GGUF file, or a model of the Hub as org/name")
     .option("-p, --prompt <text>", "what to continue, ask or translate; - reads it from stdin")
-    .option("--special-tokens", "read special tokens that a decoder's prompt names as such")
+    .option("--no-special-tokens", "read what looks like a special token in a prompt as text")
     .option("--chat", "answer with the model's chat template: the prompt, else each line of stdin")
     .option("--system <text>", "the chat's system message")
     .option("--dtype <dtype>", "fp32, fp16, q8, int8, uint8, q4 or q4f16 (default: the folder's)");

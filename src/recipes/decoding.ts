@@ -13,7 +13,7 @@ export interface TextOptions
   readonly prompt?: string;
   /**
    * Special tokens that a decoder's prompt names (marks of fill-in-the-middle, of a chat written by hand) are
-   * read as such; otherwise they are text. In a sequence-to-sequence source they always are (`>>fra<<`).
+   * read as such unless this is false. In a sequence-to-sequence source they always are (`>>fra<<`).
    */
   readonly specialTokens?: boolean;
   /** A chat instead: written as the model's own template says. */

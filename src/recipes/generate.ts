@@ -34,7 +34,7 @@ const promptIds = async (given: TextOptions, opened: Opened): Promise<Uint32Arra
     const text = await renderChat(template, messages, { addGenerationPrompt: true, specials });
     return tokenizer.encode(text, { special: true });
   }
-  const ids = tokenizer.encode(prompt, { template: true, special: given.specialTokens ?? false });
+  const ids = tokenizer.encode(prompt, { template: true, special: given.specialTokens ?? true });
   return ids.length > 0 ? ids : Uint32Array.of(tokenizer.specials.bos ?? tokenizer.eos);
 };
 
