@@ -18,7 +18,7 @@ export * from "./models/qwen3.ts";
 export { initialize } from "./nn/param.ts";
 export * from "./ops/index.ts";
 export * from "./optim/index.ts";
-export { defaults, defineConfig, type RunConfig, type RunOptions } from "./recipes/options.ts";
+export { defaults, defineConfig, type RunConfig, type RunOptions } from "./recipes/config/options.ts";
 export * from "./search/index.ts";
 export { generate } from "./serve/generate.ts";
 export * from "./tokenizer/index.ts";

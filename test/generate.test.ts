@@ -5,7 +5,7 @@ import { zeros } from "../src/ir/tensor.ts";
 import { gpt2 } from "../src/models/gpt2.ts";
 import type { Model } from "../src/models/model.ts";
 import type { ParamSpec } from "../src/nn/param.ts";
-import { nodeEngine } from "../src/node/engine.ts";
+import { nodeEngine } from "../src/node/runtime/engine.ts";
 import {
   type BeamOptions,
   type Decoder,

@@ -7,7 +7,7 @@ import { encodeOnnx, type OnnxModel } from "../src/formats/onnx.ts";
 import type { Value } from "../src/ir/op.ts";
 import { type Program, trace } from "../src/ir/program.ts";
 import { sizeOf, type Tensor, tensorOf } from "../src/ir/tensor.ts";
-import { nodeEngine } from "../src/node/engine.ts";
+import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { FormatError } from "../src/util/errors.ts";
 import { type Case, opCases } from "./cases/ops.ts";
 import { draw } from "./reference.ts";

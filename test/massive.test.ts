@@ -12,7 +12,7 @@ import { gpt2, gpt2Config } from "../src/models/gpt2.ts";
 import { llama, llamaConfig } from "../src/models/llama.ts";
 import type { Model } from "../src/models/model.ts";
 import { initialize, isPacked, type ParamSpec, type Weight } from "../src/nn/param.ts";
-import { nodeEngine } from "../src/node/engine.ts";
+import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { decoderProgram } from "../src/serve/decoder.ts";
 import { encoderOf } from "../src/serve/encoder.ts";
 import { rng } from "../src/util/rng.ts";

@@ -11,12 +11,12 @@ import { decodeSafetensors, encodeSafetensors } from "../src/formats/safetensors
 import { constant, type Value } from "../src/ir/op.ts";
 import { type Program, trace } from "../src/ir/program.ts";
 import { scalar, type Tensor, type TensorType, tensorOf, zeros } from "../src/ir/tensor.ts";
+import { modelOf } from "../src/models/checkpoint/load.ts";
 import { architectures, taskOf } from "../src/models/index.ts";
-import { modelOf } from "../src/models/load.ts";
 import type { Inputs, Model } from "../src/models/model.ts";
 import { countedLabels, crossEntropy, meanLoss, totalsOver } from "../src/nn/loss.ts";
 import { asConstants, initialize, type ParamSpec, type Weight } from "../src/nn/param.ts";
-import { nodeEngine } from "../src/node/engine.ts";
+import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { mul } from "../src/ops/elementwise.ts";
 import { mean } from "../src/ops/reduce.ts";
 import { reshape } from "../src/ops/structure.ts";

@@ -11,7 +11,7 @@ import { encodeOnnx } from "../src/formats/onnx.ts";
 import { input, type Value } from "../src/ir/op.ts";
 import { type Program, trace } from "../src/ir/program.ts";
 import { sizeOf, type Tensor, type TensorType, tensorOf } from "../src/ir/tensor.ts";
-import { nodeEngine } from "../src/node/engine.ts";
+import { nodeEngine } from "../src/node/runtime/engine.ts";
 import * as ops from "../src/ops/index.ts";
 import { AnnealError, ShapeError } from "../src/util/errors.ts";
 import { permutation } from "../src/util/rng.ts";

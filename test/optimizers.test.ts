@@ -9,7 +9,7 @@ import type { Engine } from "../src/engine/engine.ts";
 import { constant, type Value } from "../src/ir/op.ts";
 import { type Program, trace } from "../src/ir/program.ts";
 import { scalar, sizeOf, type Tensor, type TensorType, tensorOf } from "../src/ir/tensor.ts";
-import { nodeEngine } from "../src/node/engine.ts";
+import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { add, mul, sub, tanh } from "../src/ops/elementwise.ts";
 import { affine, matmul } from "../src/ops/linalg.ts";
 import { slice, sum } from "../src/ops/structure.ts";

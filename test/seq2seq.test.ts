@@ -12,14 +12,14 @@ import { decodeSafetensors, encodeSafetensors } from "../src/formats/safetensors
 import type { Value } from "../src/ir/op.ts";
 import { type Program, trace } from "../src/ir/program.ts";
 import { type Tensor, type TensorType, tensorOf, zeros } from "../src/ir/tensor.ts";
+import { modelOf } from "../src/models/checkpoint/load.ts";
 import { architectures } from "../src/models/index.ts";
-import { modelOf } from "../src/models/load.ts";
 import type { Model, Seq2SeqArchitecture } from "../src/models/model.ts";
 import type { T5Config } from "../src/models/t5Config.ts";
 import { meanLoss } from "../src/nn/loss.ts";
 import { asConstants, initialize, type ParamSpec, type Weight } from "../src/nn/param.ts";
 import { bucketOf } from "../src/nn/relativeBias.ts";
-import { nodeEngine } from "../src/node/engine.ts";
+import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { adamw } from "../src/optim/index.ts";
 import { beamSearch } from "../src/serve/beam.ts";
 import { graphsOf } from "../src/serve/graphs.ts";

@@ -2,11 +2,11 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { zeros } from "../src/ir/tensor.ts";
-import { generationOf } from "../src/models/generationConfig.ts";
+import { generationOf } from "../src/models/checkpoint/generationConfig.ts";
 import { architectures } from "../src/models/index.ts";
 import type { Architecture, Model } from "../src/models/model.ts";
 import type { ParamSpec } from "../src/nn/param.ts";
-import { nodeEngine } from "../src/node/engine.ts";
+import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { beamSearch } from "../src/serve/beam.ts";
 import { type Decoder, decoder } from "../src/serve/decoding.ts";
 import { generate, generateBeams } from "../src/serve/generate.ts";

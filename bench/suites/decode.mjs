@@ -13,13 +13,13 @@ import { toOnnx } from "../../dist/formats/lower.js";
 import { encodeOnnx } from "../../dist/formats/onnx.js";
 import { zeros } from "../../dist/ir/tensor.js";
 import { architectures } from "../../dist/models/registry.js";
-import { nodeEngine } from "../../dist/node/engine.js";
-import { writeFileDurable } from "../../dist/node/files.js";
-import { loadGraph } from "../../dist/node/graph.js";
+import { writeFileDurable } from "../../dist/node/files/files.js";
+import { nodeEngine } from "../../dist/node/runtime/engine.js";
+import { loadGraph } from "../../dist/node/runtime/graph.js";
 import { optimize } from "../../dist/rewrite/index.js";
 import { decoderOf, decoderProgram, generate } from "../../dist/serve/index.js";
-import { gguf } from "../../dist/ship/gguf.js";
-import { trainBpe } from "../../dist/tokenizer/trainBpe.js";
+import { gguf } from "../../dist/ship/gguf/gguf.js";
+import { trainBpe } from "../../dist/tokenizer/bpe/trainBpe.js";
 import { rng } from "../../dist/util/rng.js";
 import { mapTree } from "../../dist/util/tree.js";
 

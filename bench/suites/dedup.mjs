@@ -11,9 +11,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { gunzipSync } from "node:zlib";
-import { bandings, candidateProbability } from "../../dist/data/bands.js";
-import { signer } from "../../dist/data/minhash.js";
-import { jaccard, shingleSets } from "../../dist/data/shingles.js";
+import { bandings, candidateProbability } from "../../dist/data/dedup/bands.js";
+import { signer } from "../../dist/data/dedup/minhash.js";
+import { jaccard, shingleSets } from "../../dist/data/dedup/shingles.js";
 import { permutation, rng } from "../../dist/util/rng.js";
 
 const SEED = 4;

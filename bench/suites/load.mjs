@@ -7,9 +7,9 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync, wri
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encodeSafetensors } from "../../dist/formats/safetensors.js";
+import { modelOf } from "../../dist/models/checkpoint/load.js";
 import { gpt2, gpt2Config } from "../../dist/models/gpt2.js";
-import { modelOf } from "../../dist/models/load.js";
-import { decoderFiles } from "../../dist/ship/bundle.js";
+import { decoderFiles } from "../../dist/ship/onnx/bundle.js";
 import { narrowBfloat16 } from "../../dist/util/float16.js";
 import { entries } from "../../dist/util/tree.js";
 
@@ -92,7 +92,7 @@ const writeGraph = (dir, config, wide) => {
 
 const median = (xs) => xs.toSorted((a, b) => a - b)[xs.length >> 1];
 
-const anneal = new URL("../../dist/node/folder.js", import.meta.url).href;
+const anneal = new URL("../../dist/node/model/folder.js", import.meta.url).href;
 const transformersJs = import.meta.resolve("@huggingface/transformers");
 
 export default async function loading({ log }) {

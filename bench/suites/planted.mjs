@@ -5,16 +5,16 @@
 // held-out loss of both. Arguments: --steps N, --copies N.
 import { existsSync, readFileSync } from "node:fs";
 import { batches, evalBatches, pack } from "../../dist/data/index.js";
-import { memorySpool, mergeParts, partOf } from "../../dist/data/pipeline.js";
-import { pipelineDefaults } from "../../dist/data/stages.js";
+import { memorySpool, mergeParts, partOf } from "../../dist/data/pipeline/pipeline.js";
+import { pipelineDefaults } from "../../dist/data/pipeline/stages.js";
 import { tensor } from "../../dist/ir/tensor.js";
 import { gpt2, gpt2Config } from "../../dist/models/gpt2.js";
 import { initialize } from "../../dist/nn/param.js";
-import { nodeEngine } from "../../dist/node/engine.js";
+import { nodeEngine } from "../../dist/node/runtime/engine.js";
 import { muon } from "../../dist/optim/index.js";
 import { cosineSchedule } from "../../dist/optim/schedule.js";
 import { decoder, generateBatch } from "../../dist/serve/index.js";
-import { trainBpe } from "../../dist/tokenizer/trainBpe.js";
+import { trainBpe } from "../../dist/tokenizer/bpe/trainBpe.js";
 import { train } from "../../dist/train/loop.js";
 import { heldOutLoss } from "../../dist/train/validate.js";
 import { rng } from "../../dist/util/rng.js";

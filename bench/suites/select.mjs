@@ -4,13 +4,13 @@
 // the same bytes; tokensToTarget is the share of the tokens after which the selected reaches the loss that random ends with.
 import { existsSync, readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
-import { batches } from "../../dist/data/batch.js";
-import { stageRecorder } from "../../dist/data/document.js";
-import { select } from "../../dist/data/select.js";
+import { batches } from "../../dist/data/batch/batches.js";
+import { stageRecorder } from "../../dist/data/records/document.js";
+import { select } from "../../dist/data/select/select.js";
 import { tensor } from "../../dist/ir/tensor.js";
 import { gpt2, gpt2Config } from "../../dist/models/gpt2.js";
 import { initialize } from "../../dist/nn/param.js";
-import { nodeEngine } from "../../dist/node/engine.js";
+import { nodeEngine } from "../../dist/node/runtime/engine.js";
 import { adamw } from "../../dist/optim/adamw.js";
 import { constantSchedule } from "../../dist/optim/schedule.js";
 import { train } from "../../dist/train/loop.js";

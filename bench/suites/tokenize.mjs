@@ -7,8 +7,8 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { gunzipSync } from "node:zlib";
-import { tokenizePool } from "../../dist/node/tokenizePool.js";
-import { trainBpe } from "../../dist/tokenizer/trainBpe.js";
+import { tokenizePool } from "../../dist/node/prepare/tokenizePool.js";
+import { trainBpe } from "../../dist/tokenizer/bpe/trainBpe.js";
 import { rng } from "../../dist/util/rng.js";
 
 const MB = 1e6;

@@ -6,7 +6,7 @@ import { trace } from "../../dist/ir/program.js";
 import { scalar, tensorOf, zeros } from "../../dist/ir/tensor.js";
 import { gpt2, gpt2Config } from "../../dist/models/gpt2.js";
 import { initialize } from "../../dist/nn/param.js";
-import { nodeEngine } from "../../dist/node/engine.js";
+import { nodeEngine } from "../../dist/node/runtime/engine.js";
 import { matmul } from "../../dist/ops/linalg.js";
 import { adamw } from "../../dist/optim/adamw.js";
 import { languageModelling } from "../../dist/train/objective.js";

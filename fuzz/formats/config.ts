@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { encodeSafetensors } from "../../src/formats/safetensors.ts";
 import { architectures } from "../../src/models/registry.ts";
 import { initialize } from "../../src/nn/param.ts";
-import { loadModel } from "../../src/node/folder.ts";
+import { loadModel } from "../../src/node/model/folder.ts";
 import { flatten } from "../../src/util/tree.ts";
 import type { Format } from "../format.ts";
 import { jsonBytes, mutateJson } from "../mutate/json.ts";

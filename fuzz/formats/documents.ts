@@ -1,7 +1,7 @@
 /** Files of users as documents: JSON lines, JSON, tables, pages. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type ReadOptions, readFileDocuments } from "../../src/node/read.ts";
+import { type ReadOptions, readFileDocuments } from "../../src/node/read/read.ts";
 import type { Format } from "../format.ts";
 import type { Mutate } from "../mutate/bytes.ts";
 import { orBytes } from "../mutate/bytes.ts";

@@ -5,8 +5,8 @@ import { type GgufScalarType, type GgufValue, ggufTypes } from "../../src/format
 import { decodeGguf, type GgufHeader, parseGguf } from "../../src/formats/ggufRead.ts";
 import { architectures } from "../../src/models/registry.ts";
 import { initialize } from "../../src/nn/param.ts";
-import { loadFolder } from "../../src/node/folder.ts";
-import { gguf as ggufOf } from "../../src/ship/gguf.ts";
+import { loadFolder } from "../../src/node/model/folder.ts";
+import { gguf as ggufOf } from "../../src/ship/gguf/gguf.ts";
 import { trainBpe } from "../../src/tokenizer/index.ts";
 import { AnnealError } from "../../src/util/errors.ts";
 import type { Rng } from "../../src/util/rng.ts";

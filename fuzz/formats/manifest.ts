@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { checkpointStore } from "../../src/node/store.ts";
+import { checkpointStore } from "../../src/node/files/checkpoints.ts";
 import type { Format } from "../format.ts";
 import { type Mutate, mutateBytes } from "../mutate/bytes.ts";
 import { changedJson } from "../mutate/json.ts";

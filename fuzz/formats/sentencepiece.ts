@@ -10,7 +10,7 @@ import {
   textField,
   toBytes,
 } from "../../src/formats/protobuf.ts";
-import { readTokenizer } from "../../src/node/tokenizerFiles.ts";
+import { readTokenizer } from "../../src/node/model/tokenizerFiles.ts";
 import type { Format } from "../format.ts";
 import { mutateWire } from "../mutate/wire.ts";
 import { folder } from "./folder.ts";

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { PADDING } from "../../src/data/packing.ts";
-import { readIndex, shardSource } from "../../src/node/shards.ts";
+import { PADDING } from "../../src/data/batch/packing.ts";
+import { readIndex, shardSource } from "../../src/node/prepare/shards.ts";
 import type { Format } from "../format.ts";
 import { jsonBytes, mutateJson } from "../mutate/json.ts";
 import { folder } from "./folder.ts";

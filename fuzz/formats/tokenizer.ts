@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { readTokenizer } from "../../src/node/tokenizerFiles.ts";
+import { readTokenizer } from "../../src/node/model/tokenizerFiles.ts";
 import { charTokenizer, type Json, type Tokenizer, trainBpe } from "../../src/tokenizer/index.ts";
 import type { Format } from "../format.ts";
 import { jsonBytes, mutateJson } from "../mutate/json.ts";

@@ -5,7 +5,7 @@ import type { Op, Value } from "../ir/op.ts";
 import { apply, input } from "../ir/op.ts";
 import { nodesOf, type Program, trace } from "../ir/program.ts";
 import { type TensorType, tensorOf } from "../ir/tensor.ts";
-import { nodeEngine } from "../node/engine.ts";
+import { nodeEngine } from "../node/runtime/engine.ts";
 import { add, exp, lift, mul, sign, sin, tanh } from "../ops/elementwise.ts";
 import { matmul } from "../ops/linalg.ts";
 import { slice, split, sum } from "../ops/structure.ts";

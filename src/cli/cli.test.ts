@@ -6,12 +6,12 @@ import { join, resolve } from "node:path";
 import { Command } from "commander";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { buildIfStale } from "../../test/e2e/command.ts";
-import { defaults, type RunConfig, type RunOptions } from "../recipes/options.ts";
+import { checkOptions } from "../recipes/config/check.ts";
+import { defaults, type RunConfig, type RunOptions } from "../recipes/config/options.ts";
+import { configHash, type OptionSources, parseSet, resolveOptions } from "../recipes/config/resolve.ts";
+import { fieldPaths, isKnown, parseConfig } from "../recipes/config/schema.ts";
 import { ConfigError } from "../util/errors.ts";
-import { checkOptions } from "./check.ts";
-import { configHash, type OptionSources, parseSet, resolveOptions } from "./config.ts";
 import { flagsToConfig, type Group, groups, withFlags } from "./flags.ts";
-import { fieldPaths, isKnown, parseConfig } from "./schema.ts";
 
 const root = mkdtempSync(join(tmpdir(), "anneal-cli-unit-"));
 let cwd = "";

@@ -1,8 +1,8 @@
 /** anneal data */
 import { join } from "node:path";
 import type { Command } from "commander";
-import { type DataOutcome, mergeData, prepareData } from "../recipes/data.ts";
-import type { Shard } from "../recipes/dataShards.ts";
+import { type DataOutcome, mergeData, prepareData } from "../recipes/data/data.ts";
+import type { Shard } from "../recipes/data/shards.ts";
 import { ConfigError } from "../util/errors.ts";
 import { flagsToConfig, withFlags } from "./flags.ts";
 import { runRecipe } from "./run.ts";

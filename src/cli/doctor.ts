@@ -1,7 +1,7 @@
 /** anneal doctor */
 import type { Command } from "commander";
 import pc from "picocolors";
-import { checkMachine } from "../node/machine.ts";
+import { checkMachine } from "../node/runtime/machine.ts";
 import { inLine, printJson, table, wantsColor } from "./terminal.ts";
 
 const examples = `

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { defaults, type RunConfig, type RunOptions } from "../recipes/options.ts";
+import { defaults, type RunConfig, type RunOptions } from "../recipes/config/options.ts";
 import { ConfigError } from "../util/errors.ts";
 import { withoutEffect } from "./effects.ts";
 

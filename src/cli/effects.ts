@@ -1,5 +1,5 @@
 /** Options that others leave without effect: told, or refused where the result would not be what is meant. */
-import { defaults, type RunConfig, type RunOptions } from "../recipes/options.ts";
+import { defaults, type RunConfig, type RunOptions } from "../recipes/config/options.ts";
 import { ConfigError } from "../util/errors.ts";
 import { groups } from "./flags.ts";
 

@@ -1,11 +1,11 @@
 /** anneal export */
 import { basename } from "node:path";
 import type { Command } from "commander";
-import { modelDir } from "../node/hub.ts";
+import { modelDir } from "../node/hub/hub.ts";
 import { type ExportedFile, exportFolder } from "../recipes/export.ts";
 import { ggufFolder } from "../recipes/gguf.ts";
-import { exportDtypes } from "../ship/dtype.ts";
-import { ggufTypeOf } from "../ship/gguf.ts";
+import { ggufTypeOf } from "../ship/gguf/gguf.ts";
+import { exportDtypes } from "../ship/onnx/dtype.ts";
 import { withFlags } from "./flags.ts";
 import { withHubFlags } from "./hub.ts";
 import { runRecipe } from "./run.ts";

@@ -1,8 +1,8 @@
 /** The flags that verbs share: each sets one field of the options, and only when it is given. */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { nearNames } from "../data/stages.ts";
+import { nearNames } from "../data/pipeline/stages.ts";
 import { optimizers } from "../optim/index.ts";
-import type { RunConfig } from "../recipes/options.ts";
+import type { RunConfig } from "../recipes/config/options.ts";
 import { nearest } from "../util/nearest.ts";
 
 interface Flag {

@@ -2,8 +2,8 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
-import type { HubOptions } from "../node/hub.ts";
-import type { Ui } from "../recipes/ui.ts";
+import type { HubOptions } from "../node/hub/hub.ts";
+import type { Ui } from "../recipes/context/ui.ts";
 
 export interface HubFlags {
   readonly revision?: string;

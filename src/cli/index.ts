@@ -2,7 +2,7 @@
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import pc from "picocolors";
-import { requireHandles } from "../node/resources.ts";
+import { requireHandles } from "../node/runtime/resources.ts";
 import { exitCodeOf } from "./exit.ts";
 import { errorText, failureOf } from "./failure.ts";
 import { printJson, wantsColor } from "./terminal.ts";

@@ -1,8 +1,8 @@
 /** What the verbs that run a recipe have in common: options, progress, interruption, the exit code. */
 import type { Command } from "commander";
-import type { RecipeHooks } from "../recipes/hooks.ts";
-import type { RunOptions } from "../recipes/options.ts";
-import { configHash, resolveOptions } from "./config.ts";
+import type { RunOptions } from "../recipes/config/options.ts";
+import { configHash, resolveOptions } from "../recipes/config/resolve.ts";
+import type { RecipeHooks } from "../recipes/context/hooks.ts";
 import { withoutEffect } from "./effects.ts";
 import { Interrupted } from "./exit.ts";
 import { flagsToConfig } from "./flags.ts";

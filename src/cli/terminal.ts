@@ -1,6 +1,6 @@
 /** Progress on stderr: one line that moves on a terminal, plain lines every few seconds elsewhere. */
 import pc from "picocolors";
-import type { Task, Ui } from "../recipes/ui.ts";
+import type { Task, Ui } from "../recipes/context/ui.ts";
 
 /** Lines of a task that is not on a terminal come at most this often, milliseconds. */
 const PLAIN_EVERY = 3000;

@@ -1,9 +1,9 @@
 /** anneal verify */
 import { readFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
-import { type VerifyOptions, verifyFolder } from "../recipes/verify.ts";
-import { failsGate, failures, type ParityFile, type Target, targets } from "../ship/verify.ts";
-import { parityNotes, parityRows, parityTitles } from "../ship/verifyTable.ts";
+import { type VerifyOptions, verifyFolder } from "../recipes/verify/verify.ts";
+import { parityNotes, parityRows, parityTitles } from "../ship/verify/table.ts";
+import { failsGate, failures, type ParityFile, type Target, targets } from "../ship/verify/verify.ts";
 import { DataError } from "../util/errors.ts";
 import { numberFrom, withFlags } from "./flags.ts";
 import { runRecipe } from "./run.ts";

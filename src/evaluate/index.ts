@@ -1,7 +1,7 @@
 /** Quality and speed, and whether numbers are the same elsewhere. */
-export * from "./agreement.ts";
+export * from "./parity/agreement.ts";
+export * from "./parity/reader.ts";
+export * from "./parity/reference.ts";
+export * from "./parity/trial.ts";
 export * from "./quality.ts";
-export * from "./reader.ts";
-export * from "./reference.ts";
 export * from "./speed.ts";
-export * from "./trial.ts";

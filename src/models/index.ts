@@ -1,13 +1,13 @@
 /** Architectures, models, loading. */
 export * from "./bert.ts";
-export { architectureOf, type LoadOptions } from "./checkpointConfig.ts";
+export { architectureOf, type LoadOptions } from "./checkpoint/config.ts";
+export * from "./checkpoint/generationConfig.ts";
+export * from "./checkpoint/load.ts";
 export type { DecoderParams } from "./decoder.ts";
 export * from "./distilbert.ts";
 export { type EncoderConfig, type Labels, readsTokenTypes } from "./encoder.ts";
-export * from "./generationConfig.ts";
 export * from "./gpt2.ts";
 export * from "./llama.ts";
-export * from "./load.ts";
 export { type MarianParams, marian } from "./marian.ts";
 export type { MarianConfig } from "./marianConfig.ts";
 export * from "./model.ts";

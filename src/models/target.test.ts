@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { type Tensor, zeros } from "../ir/tensor.ts";
 import { initialize, type ParamSpec } from "../nn/param.ts";
 import { flatten, type Tree } from "../util/tree.ts";
-import { modelOf } from "./load.ts";
+import { modelOf } from "./checkpoint/load.ts";
 import { architectures } from "./registry.ts";
 
 type Config = Readonly<Record<string, unknown>>;

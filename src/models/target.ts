@@ -6,7 +6,7 @@ import type { Tensor } from "../ir/tensor.ts";
 import type { ParamSpec } from "../nn/param.ts";
 import { ConfigError, FormatError } from "../util/errors.ts";
 import { flatten, type Tree } from "../util/tree.ts";
-import type { ConfigJson } from "./checkpointConfig.ts";
+import type { ConfigJson } from "./checkpoint/config.ts";
 import type { Architecture, ModelConfig, Task } from "./model.ts";
 import { namesNoClass } from "./task.ts";
 import { joinTied, type Tied } from "./ties.ts";

@@ -3,7 +3,7 @@ import { type Tensor, tensor, zeros } from "../ir/tensor.ts";
 import { initialize, type ParamSpec } from "../nn/param.ts";
 import { FormatError } from "../util/errors.ts";
 import { flatten, type Tree } from "../util/tree.ts";
-import { modelOf } from "./load.ts";
+import { modelOf } from "./checkpoint/load.ts";
 import { architectures } from "./registry.ts";
 
 type Config = Readonly<Record<string, unknown>>;

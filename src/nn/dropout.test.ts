@@ -5,7 +5,7 @@ import type { Engine } from "../engine/engine.ts";
 import { input, type Value } from "../ir/op.ts";
 import { type Program, trace } from "../ir/program.ts";
 import { tensorOf } from "../ir/tensor.ts";
-import { nodeEngine } from "../node/engine.ts";
+import { nodeEngine } from "../node/runtime/engine.ts";
 import { sum } from "../ops/structure.ts";
 import { dropout } from "./dropout.ts";
 

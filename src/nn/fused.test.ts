@@ -4,7 +4,7 @@ import type { Engine } from "../engine/engine.ts";
 import { constant, isConstant, type Value } from "../ir/op.ts";
 import { nodesOf, type Program, trace } from "../ir/program.ts";
 import { type Tensor, tensor, tensorOf } from "../ir/tensor.ts";
-import { nodeEngine } from "../node/engine.ts";
+import { nodeEngine } from "../node/runtime/engine.ts";
 import { rng } from "../util/rng.ts";
 import { type Projection, projections } from "./fused.ts";
 import { INT4_BLOCK, project } from "./linear.ts";

@@ -4,7 +4,7 @@ import type { Engine } from "../engine/engine.ts";
 import { constant, input, type Value } from "../ir/op.ts";
 import { type Program, trace } from "../ir/program.ts";
 import { type Tensor, tensor, tensorOf } from "../ir/tensor.ts";
-import { nodeEngine } from "../node/engine.ts";
+import { nodeEngine } from "../node/runtime/engine.ts";
 import { rng } from "../util/rng.ts";
 import { conv1d, embed, INT4_BLOCK, project } from "./linear.ts";
 import { asConstants, countParams, dense, type PackedParam, type PackedWeight, tensorsOf } from "./param.ts";

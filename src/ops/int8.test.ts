@@ -4,7 +4,7 @@ import type { Engine } from "../engine/engine.ts";
 import { constant, type Value } from "../ir/op.ts";
 import { type Program, trace } from "../ir/program.ts";
 import { tensor, tensorOf } from "../ir/tensor.ts";
-import { nodeEngine } from "../node/engine.ts";
+import { nodeEngine } from "../node/runtime/engine.ts";
 import { rng } from "../util/rng.ts";
 import { int8Matmul } from "./int8.ts";
 

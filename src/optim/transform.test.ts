@@ -4,7 +4,7 @@ import type { Engine } from "../engine/engine.ts";
 import type { Value } from "../ir/op.ts";
 import { nodesOf, type Program, trace } from "../ir/program.ts";
 import { type Tensor, type TensorType, tensorOf, zeros } from "../ir/tensor.ts";
-import { nodeEngine } from "../node/engine.ts";
+import { nodeEngine } from "../node/runtime/engine.ts";
 import { optimize } from "../rewrite/index.ts";
 import { ConfigError, ShapeError } from "../util/errors.ts";
 import { entries, leaves, mapTree, type Tree } from "../util/tree.ts";

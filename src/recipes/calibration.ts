@@ -1,5 +1,5 @@
 /** Texts that passes look at a model's numbers on: prose of several languages, a list, code. Our own. */
-import { readTokenizer } from "../node/tokenizerFiles.ts";
+import { readTokenizer } from "../node/model/tokenizerFiles.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { AnnealError } from "../util/errors.ts";
 

@@ -1,5 +1,5 @@
 /** How a text is decoded: the user's word first, then that of the model's files, then what is usual here. */
-import type { Generation } from "../models/generationConfig.ts";
+import type { Generation } from "../models/checkpoint/generationConfig.ts";
 import type { BeamOptions } from "../serve/beam.ts";
 import type { ChatMessage } from "../serve/chat.ts";
 import type { SampleOptions } from "../serve/sample.ts";

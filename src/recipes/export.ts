@@ -2,20 +2,20 @@
 import { resolve } from "node:path";
 import { wideMatrices } from "../compress/sensitivity.ts";
 import type { Json, Model } from "../models/model.ts";
-import { nodeEngine } from "../node/engine.ts";
-import { MARKER, writeFolder } from "../node/files.ts";
-import { loadModel } from "../node/folder.ts";
-import { type HubOptions, modelDir } from "../node/hub.ts";
-import { jsonBytes } from "../ship/bundle.ts";
-import { type ExportDtype, exportDtypes } from "../ship/dtype.ts";
-import { dtypesFrom, exportFiles } from "../ship/export.ts";
-import { generationOf } from "../ship/exportConfig.ts";
-import { exportCard } from "../ship/sourceCard.ts";
+import { MARKER, writeFolder } from "../node/files/files.ts";
+import { type HubOptions, modelDir } from "../node/hub/hub.ts";
+import { loadModel } from "../node/model/folder.ts";
+import { nodeEngine } from "../node/runtime/engine.ts";
+import { exportCard } from "../report/run/sourceCard.ts";
+import { jsonBytes } from "../ship/onnx/bundle.ts";
+import { type ExportDtype, exportDtypes } from "../ship/onnx/dtype.ts";
+import { dtypesFrom, exportFiles } from "../ship/onnx/export.ts";
+import { generationOf } from "../ship/onnx/exportConfig.ts";
 import { ConfigError } from "../util/errors.ts";
 import { calibrationIn } from "./calibration.ts";
+import { silent, type Ui } from "./context/ui.ts";
+import { version } from "./context/version.ts";
 import { sourceIn } from "./source.ts";
-import { silent, type Ui } from "./ui.ts";
-import { version } from "./version.ts";
 
 export interface ExportFolderOptions {
   readonly out: string;

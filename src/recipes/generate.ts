@@ -1,6 +1,7 @@
 /** Text from a model: what continues a prompt, what answers a chat, what translates a source. */
-import { nodeEngine } from "../node/engine.ts";
-import { readChatTemplates, renderChat, templateSpecials } from "../node/template.ts";
+
+import { readChatTemplates, renderChat, templateSpecials } from "../node/model/template.ts";
+import { nodeEngine } from "../node/runtime/engine.ts";
 import { beamSearch } from "../serve/beam.ts";
 import { chooseTemplate } from "../serve/chat.ts";
 import { type Decoder, decoderOf } from "../serve/decoding.ts";
@@ -11,7 +12,7 @@ import { stopFilter } from "../serve/stop.ts";
 import { ConfigError } from "../util/errors.ts";
 import { decodingOf, stopTexts, type TextOptions } from "./decoding.ts";
 import { type Opened, type OpenOptions, openFolder, sessionsOf } from "./open.ts";
-import { knownFault } from "./parityFile.ts";
+import { knownFault } from "./verify/parityFile.ts";
 
 export type { TextOptions } from "./decoding.ts";
 

@@ -1,12 +1,12 @@
 /** From a model's folder to a GGUF file for llama.cpp. */
 import { stat } from "node:fs/promises";
 import { basename, extname, join, resolve } from "node:path";
-import { loadModel } from "../node/folder.ts";
-import { findFile, readJsonIfThere, readText } from "../node/modelFile.ts";
-import { writeFileDurable } from "../node/store.ts";
-import { readTokenizerSource } from "../node/tokenizerFiles.ts";
-import { gguf, ggufTypeOf } from "../ship/gguf.ts";
-import type { GgufTokenizer } from "../ship/ggufTokenizer.ts";
+import { writeFileDurable } from "../node/files/checkpoints.ts";
+import { loadModel } from "../node/model/folder.ts";
+import { findFile, readJsonIfThere, readText } from "../node/model/modelFile.ts";
+import { readTokenizerSource } from "../node/model/tokenizerFiles.ts";
+import { gguf, ggufTypeOf } from "../ship/gguf/gguf.ts";
+import type { GgufTokenizer } from "../ship/gguf/tokenizer.ts";
 
 export interface GgufFolderOptions {
   /** f32, f16, q8_0 or q4_0. */

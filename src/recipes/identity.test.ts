@@ -4,9 +4,9 @@ import { gpt2, gpt2Config } from "../models/gpt2.ts";
 import type { Model } from "../models/model.ts";
 import { initialize } from "../nn/param.ts";
 import { trainBpe } from "../tokenizer/index.ts";
-import type { Corpus } from "./corpus.ts";
+import { defaults } from "./config/options.ts";
+import type { Corpus } from "./data/corpus.ts";
 import { identity } from "./identity.ts";
-import { defaults } from "./options.ts";
 
 const stream = (tokens: Iterable<number>): TokenStream => ({
   tokens: Uint32Array.from(tokens),

@@ -1,12 +1,12 @@
 /** What a run is: its checkpoints are gone on with only by a run that equals it in all of this. */
 import { createHash } from "node:crypto";
-import type { TokenSource } from "../data/batch.ts";
+import type { TokenSource } from "../data/batch/batches.ts";
 import type { Tensor } from "../ir/tensor.ts";
 import type { Json, Model } from "../models/model.ts";
 import { tensorsOf } from "../nn/param.ts";
-import { jsonHash } from "../node/parts.ts";
-import type { Corpus } from "./corpus.ts";
-import type { RunOptions } from "./options.ts";
+import { jsonHash } from "../node/prepare/parts.ts";
+import type { RunOptions } from "./config/options.ts";
+import type { Corpus } from "./data/corpus.ts";
 
 /** Tokens that are hashed at a time. */
 const PIECE = 2 ** 20;

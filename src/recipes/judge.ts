@@ -3,17 +3,17 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Engine } from "../engine/engine.ts";
-import { runTrial } from "../evaluate/trial.ts";
+import { runTrial } from "../evaluate/parity/trial.ts";
 import type { Model } from "../models/model.ts";
-import { writeFileDurable } from "../node/store.ts";
-import { decoderFiles } from "../ship/bundle.ts";
-import { dtypes, type ShipDtype } from "../ship/dtype.ts";
-import { requireParity } from "../ship/parity.ts";
-import { type DtypeParity, judged } from "../ship/verify.ts";
-import { referenceOf } from "../ship/verifyReference.ts";
-import type { Corpus } from "./corpus.ts";
+import { writeFileDurable } from "../node/files/checkpoints.ts";
+import { decoderFiles } from "../ship/onnx/bundle.ts";
+import { dtypes, type ShipDtype } from "../ship/onnx/dtype.ts";
+import { requireParity } from "../ship/verify/parity.ts";
+import { referenceOf } from "../ship/verify/reference.ts";
+import { type DtypeParity, judged } from "../ship/verify/verify.ts";
+import type { Corpus } from "./data/corpus.ts";
 import type { Base, BaseParity } from "./optimize.ts";
-import { sha256Of } from "./shippedGraphs.ts";
+import { sha256Of } from "./verify/shippedGraphs.ts";
 
 /** Starts of held-out text, one prompt each, all of one length. */
 export const promptsOf = ({ validation, tokenizer }: Corpus, count: number, length: number): number[][] => {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import { defaults } from "./config/options.ts";
 import { trainingNeeds } from "./needs.ts";
-import { defaults } from "./options.ts";
 import { freshShape } from "./start.ts";
 
 test("training needs the weights thrice, the optimizer's state, and the logits with their gradient", () => {

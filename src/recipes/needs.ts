@@ -1,10 +1,10 @@
 /** What training takes of memory and disk, by a formula of the model, its optimizer and its batch. */
 import { byteLength, type TensorType } from "../ir/tensor.ts";
 import type { Architecture, ModelConfig } from "../models/model.ts";
-import { requireDisk, requireMemory } from "../node/resources.ts";
+import { requireDisk, requireMemory } from "../node/runtime/resources.ts";
 import { optimizers } from "../optim/index.ts";
 import { leaves, type Tree } from "../util/tree.ts";
-import type { RunOptions } from "./options.ts";
+import type { RunOptions } from "./config/options.ts";
 
 /** What Node and the runtime take before any model is there, bytes. */
 const PROGRAM = 150e6;

@@ -4,23 +4,23 @@ import { join } from "node:path";
 import type { Engine } from "../engine/engine.ts";
 import type { Json, Model } from "../models/model.ts";
 import { countParams } from "../nn/param.ts";
-import { nodeEngine } from "../node/engine.ts";
-import { appendLine, checkpointStore } from "../node/store.ts";
+import { appendLine, checkpointStore } from "../node/files/checkpoints.ts";
+import { nodeEngine } from "../node/runtime/engine.ts";
 import { optimizers } from "../optim/index.ts";
 import { scheduleOf } from "../optim/schedule.ts";
 import { checkpointsIn } from "../train/checkpoint.ts";
 import { type MetricsRow, type TrainOptions, type TrainResult, train } from "../train/loop.ts";
 import { parseText } from "../util/jsonText.ts";
-import { type Corpus, corpus, heldOut, trainingSource } from "./corpus.ts";
+import type { RunOptions, TrainingOptions } from "./config/options.ts";
+import type { RecipeHooks } from "./context/hooks.ts";
+import type { Task } from "./context/ui.ts";
+import { type Corpus, corpus, heldOut, trainingSource } from "./data/corpus.ts";
 import { freezing } from "./freeze.ts";
-import type { RecipeHooks } from "./hooks.ts";
 import { identity } from "./identity.ts";
 import { requireTraining } from "./needs.ts";
-import type { RunOptions, TrainingOptions } from "./options.ts";
 import { onReplicas, replicasOf } from "./replicas.ts";
 import type { Source } from "./source.ts";
 import { freshShape, newModel, startOf } from "./start.ts";
-import type { Task } from "./ui.ts";
 
 /** The loop's options from those of a run. */
 export const loopOptions = (t: TrainingOptions, context: number, seed: number): TrainOptions => ({

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { gpt2, gpt2Config } from "../models/gpt2.ts";
 import { initialize } from "../nn/param.ts";
-import { nodeEngine } from "../node/engine.ts";
+import { nodeEngine } from "../node/runtime/engine.ts";
 import { rng } from "../util/rng.ts";
 import { nextWeights, proxyMix } from "./proxyMix.ts";
 

@@ -5,7 +5,7 @@
  * their mean over the steps is the result. Each step has one micro-batch of every source, where the paper
  * draws sources at random: the same expectation, with less noise at few steps.
  */
-import { batches } from "../data/batch.ts";
+import { batches } from "../data/batch/batches.ts";
 import { compile } from "../engine/compile.ts";
 import type { Engine, Feeds } from "../engine/engine.ts";
 import type { Value } from "../ir/op.ts";

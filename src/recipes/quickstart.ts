@@ -6,14 +6,15 @@ import { join } from "node:path";
 import type { Context } from "../compress/pass.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Model } from "../models/model.ts";
-import { probe } from "../node/probe.ts";
+import { probe } from "../node/runtime/probe.ts";
 import { optimizers } from "../optim/index.ts";
 import { scheduleOf } from "../optim/schedule.ts";
 import { calibrationOf } from "./calibration.ts";
-import { type Corpus, heldOut, trainingSource } from "./corpus.ts";
+import type { RunOptions } from "./config/options.ts";
+import type { RecipeHooks } from "./context/hooks.ts";
+import { type Corpus, heldOut, trainingSource } from "./data/corpus.ts";
 import { type Delivered, deliver } from "./deliver.ts";
 import { doubtNotes } from "./doubts.ts";
-import type { RecipeHooks } from "./hooks.ts";
 import { judgeOn, onGraphFile } from "./judge.ts";
 import { faultNotes } from "./notes.ts";
 import {
@@ -23,7 +24,6 @@ import {
   optimize,
   type ProbeModel,
 } from "./optimize.ts";
-import type { RunOptions } from "./options.ts";
 import { type Curve, follow, trainFromText } from "./pretrain.ts";
 import { onReplicas } from "./replicas.ts";
 import type { Source } from "./source.ts";

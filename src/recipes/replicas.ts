@@ -3,9 +3,9 @@ import { dataParallel } from "../distribute/dataParallel.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Model } from "../models/model.ts";
 import { countParams, tensorsOf } from "../nn/param.ts";
-import { threadTeam } from "../node/threadTeam.ts";
+import { threadTeam } from "../node/ranks/threadTeam.ts";
 import type { MakeStepper } from "../train/stepper.ts";
-import type { TrainingOptions } from "./options.ts";
+import type { TrainingOptions } from "./config/options.ts";
 
 /**
  * Params up to which replicas pay. On two cores, against two threads inside each op, a step takes 0.73 of the

@@ -2,13 +2,13 @@
 import { basename } from "node:path";
 import { parse } from "yaml";
 import type { Json } from "../models/model.ts";
-import { type Carried, readCarried } from "../node/carried.ts";
-import { isGguf } from "../node/ggufFile.ts";
-import { readChatTemplates } from "../node/template.ts";
-import { readTokenizer } from "../node/tokenizerFiles.ts";
+import { type Carried, readCarried } from "../node/model/carried.ts";
+import { isGguf } from "../node/model/ggufFile.ts";
+import { readChatTemplates } from "../node/model/template.ts";
+import { readTokenizer } from "../node/model/tokenizerFiles.ts";
+import type { CardSource } from "../report/run/sourceCard.ts";
 import type { ChatTemplate } from "../serve/chat.ts";
-import { jsonBytes } from "../ship/bundle.ts";
-import type { CardSource } from "../ship/sourceCard.ts";
+import { jsonBytes } from "../ship/onnx/bundle.ts";
 import { spelledJson, spellingsIn } from "../util/spelling.ts";
 
 export interface Source extends Omit<Carried, "card"> {

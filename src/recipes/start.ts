@@ -7,10 +7,10 @@ import { qwen3, qwen3Config } from "../models/qwen3.ts";
 import { initialize, type ParamSpec } from "../nn/param.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
 import type { Tree } from "../util/tree.ts";
-import type { Corpus } from "./corpus.ts";
-import type { RecipeHooks } from "./hooks.ts";
+import type { Family, ModelOptions, RunOptions } from "./config/options.ts";
+import type { RecipeHooks } from "./context/hooks.ts";
+import type { Corpus } from "./data/corpus.ts";
 import { openCausal } from "./open.ts";
-import type { Family, ModelOptions, RunOptions } from "./options.ts";
 import { type Source, sourceIn } from "./source.ts";
 
 type Shape = ModelOptions & { readonly vocab_size: number; readonly eos: number };

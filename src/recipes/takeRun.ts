@@ -1,11 +1,11 @@
 /** A run's folders, taken before its work: OUT/run for checkpoints and metrics, OUT/model for the result. */
 import { readdir, readFile, rm, rmdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { claimFolder } from "../node/claim.ts";
-import { replaces } from "../node/files.ts";
-import { settle } from "../node/leftovers.ts";
-import { lockRun } from "../node/lock.ts";
-import { MARKER, markerOf } from "../node/marker.ts";
+import { claimFolder } from "../node/files/claim.ts";
+import { replaces } from "../node/files/files.ts";
+import { settle } from "../node/files/leftovers.ts";
+import { lockRun } from "../node/files/lock.ts";
+import { MARKER, markerOf } from "../node/files/marker.ts";
 
 const STEP = /^(latest|step-\d+)(\.(tmp|old)-\d+)?$/;
 

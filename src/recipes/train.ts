@@ -1,16 +1,16 @@
 /** Training alone: text in, a model's folder out. */
 import { join } from "node:path";
 import type { Json } from "../models/model.ts";
-import { writeFolder } from "../node/store.ts";
-import { bundle, generationIn, jsonBytes } from "../ship/bundle.ts";
-import { trainedCard } from "../ship/sourceCard.ts";
+import { writeFolder } from "../node/files/checkpoints.ts";
+import { trainedCard } from "../report/run/sourceCard.ts";
+import { bundle, generationIn, jsonBytes } from "../ship/onnx/bundle.ts";
 import { calibrationOf } from "./calibration.ts";
-import type { RecipeHooks } from "./hooks.ts";
+import type { RunOptions } from "./config/options.ts";
+import type { RecipeHooks } from "./context/hooks.ts";
+import { version } from "./context/version.ts";
 import { formsOf } from "./optimize.ts";
-import type { RunOptions } from "./options.ts";
 import { trainFromText } from "./pretrain.ts";
 import { takeRun } from "./takeRun.ts";
-import { version } from "./version.ts";
 
 export interface Trained {
   readonly path: string;

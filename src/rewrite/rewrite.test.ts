@@ -6,7 +6,7 @@ import { encodeOnnx } from "../formats/onnx.ts";
 import { constant, input, isConstant, type Value } from "../ir/op.ts";
 import { nodesOf, type Program, print } from "../ir/program.ts";
 import { scalar, type Tensor, type TensorType, tensor, tensorOf } from "../ir/tensor.ts";
-import { nodeEngine } from "../node/engine.ts";
+import { nodeEngine } from "../node/runtime/engine.ts";
 import { add, cast, div, exp, mul, neg, sub, tanh } from "../ops/elementwise.ts";
 import { matmul } from "../ops/linalg.ts";
 import { uniform } from "../ops/random.ts";

@@ -1,14 +1,9 @@
-/** The shipped folder: graphs, parity, card, report. */
-export * from "./bundle.ts";
-export * from "./card.ts";
-export * from "./dataCard.ts";
-export * from "./dataReport.ts";
-export * from "./dtype.ts";
-export * from "./export.ts";
-export * from "./gguf.ts";
-export * from "./parity.ts";
-export * from "./report.ts";
-export * from "./sourceCard.ts";
-export * from "./verify.ts";
-export * from "./verifyReference.ts";
-export * from "./verifyTable.ts";
+/** The shipped folder: graphs, parity, GGUF. */
+export * from "./gguf/gguf.ts";
+export * from "./onnx/bundle.ts";
+export * from "./onnx/dtype.ts";
+export * from "./onnx/export.ts";
+export * from "./verify/parity.ts";
+export * from "./verify/reference.ts";
+export * from "./verify/table.ts";
+export * from "./verify/verify.ts";

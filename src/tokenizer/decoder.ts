@@ -1,5 +1,5 @@
 /** Every kind of `decoder` of a tokenizer.json: tokens become texts, which are joined. */
-import { tokenBytes } from "./byteLevel.ts";
+import { tokenBytes } from "./bpe/byteLevel.ts";
 import { asText, type Fields, refuse, show, stepsOf, string } from "./json.ts";
 import { matchesOf, replacer } from "./matches.ts";
 import { markOf, schemeOf } from "./pieces.ts";

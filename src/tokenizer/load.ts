@@ -1,8 +1,8 @@
 /** Reads a tokenizer.json: fast for byte-level BPE and our character kind, by `pipeline.ts` otherwise. */
 import { FormatError } from "../util/errors.ts";
 import { type AddedToken, addedTokensOf, checkId } from "./addedTokens.ts";
-import { mergesOf } from "./anyBpe.ts";
-import { byteLevelTokenizer } from "./byteLevelTokenizer.ts";
+import { mergesOf } from "./bpe/anyBpe.ts";
+import { byteLevelTokenizer } from "./bpe/byteLevelTokenizer.ts";
 import { CHAR_SPECIALS, charTokenizerOf } from "./char.ts";
 import { type Fields, object, refuse } from "./json.ts";
 import { withConfig } from "./overrides.ts";

@@ -1,5 +1,5 @@
 /** Every kind of `normalizer` of a tokenizer.json, as functions of a text. */
-import { bytesToken } from "./byteLevel.ts";
+import { bytesToken } from "./bpe/byteLevel.ts";
 import { asText, type Fields, refuse, show, stepsOf, string } from "./json.ts";
 import { matchesOf, replacer } from "./matches.ts";
 import { precompiled } from "./precompiled.ts";

@@ -1,5 +1,5 @@
 /** Every kind of `pre_tokenizer` of a tokenizer.json: a text is cut into the pieces that the model sees. */
-import { bytesToken, WORDS } from "./byteLevel.ts";
+import { bytesToken, WORDS } from "./bpe/byteLevel.ts";
 import { asText, type Fields, refuse, show, stepsOf, string } from "./json.ts";
 import { matchesOf, regExpMatches } from "./matches.ts";
 import type { Matcher } from "./pattern/pattern.ts";

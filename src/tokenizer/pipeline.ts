@@ -6,8 +6,8 @@
  * on.
  */
 import { type AddedToken, addedTokensOf, checkId, partsOf } from "./addedTokens.ts";
-import { bpeEncoder, type ModelIds, type PieceEncoder } from "./anyBpe.ts";
-import { tokenBytes } from "./byteLevel.ts";
+import { bpeEncoder, type ModelIds, type PieceEncoder } from "./bpe/anyBpe.ts";
+import { tokenBytes } from "./bpe/byteLevel.ts";
 import { byteOf, decoderOf, type TokenDecoder } from "./decoder.ts";
 import { encoding, type PlainEncoder } from "./inputs.ts";
 import { asText, type Fields, object, refuse, show } from "./json.ts";

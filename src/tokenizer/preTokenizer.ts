@@ -2,8 +2,8 @@
  * The `pre_tokenizer` and `normalizer` of a tokenizer.json as functions: the forms that byte-level BPE models
  * use.
  */
-import { gpt2Splitter, type Splitter, scanSplitter, withPrefixSpace } from "./byteLevel.ts";
-import { scanOf } from "./fastScan.ts";
+import { gpt2Splitter, type Splitter, scanSplitter, withPrefixSpace } from "./bpe/byteLevel.ts";
+import { scanOf } from "./bpe/scan.ts";
 import { type Fields, object, refuse, show, stepsOf } from "./json.ts";
 import { matchesOf, regExpMatches } from "./matches.ts";
 import type { Matcher } from "./pattern/pattern.ts";

@@ -3,7 +3,7 @@
  * tokens, the one of the greatest sum of scores, found by the Viterbi algorithm. As in the Rust tokenizers
  * library an unknown character costs 10 more than the least likely token, and unknown runs are one token.
  */
-import { byteIds, type ModelIds, type PieceEncoder } from "./anyBpe.ts";
+import { byteIds, type ModelIds, type PieceEncoder } from "./bpe/anyBpe.ts";
 import { type Fields, object, refuse, show } from "./json.ts";
 import type { Json } from "./tokenizer.ts";
 

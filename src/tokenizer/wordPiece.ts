@@ -2,7 +2,7 @@
  * WordPiece (Schuster & Nakajima 2012; Wu et al. 2016, https://arxiv.org/abs/1609.08144): a word is cut into
  * the longest pieces from its left; and WordLevel, whose words are tokens whole.
  */
-import { type ModelIds, type PieceEncoder, unknownOf } from "./anyBpe.ts";
+import { type ModelIds, type PieceEncoder, unknownOf } from "./bpe/anyBpe.ts";
 import { type Fields, refuse, show } from "./json.ts";
 
 /** Finds the unknown token, which both kinds name. */

@@ -21,7 +21,7 @@ export interface Checkpoints {
   load(): Promise<Snapshot>;
 }
 
-/** A durable place for named files of one step: see `node/store`. */
+/** A durable place for named files of one step: see `node/files/checkpoints`. */
 export interface CheckpointStore {
   save(step: number, files: Readonly<Record<string, readonly Uint8Array[]>>, meta: Json): Promise<void>;
   load(): Promise<{ step: number; files: ReadonlyMap<string, Uint8Array>; meta: Json }>;

@@ -25,3 +25,15 @@ export const nearest = (word: string, names: Iterable<string>): string | undefin
   }
   return best;
 };
+
+/** Hint that names the nearest of `known`, and the others where they are few. */
+export const nameHint = (given: string, known: readonly string[]): string => {
+  const cost = (name: string): number =>
+    Math.min(
+      editDistance(given.toLowerCase(), name.toLowerCase()),
+      editDistance(given.toLowerCase(), name.toLowerCase().replace(/^.*\./, "")),
+    );
+  const best = known.reduce((a, b) => (cost(b) < cost(a) ? b : a));
+  const guess = cost(best) <= Math.max(2, given.length / 3) ? `did you mean "${best}"? ` : "";
+  return known.length > 12 && guess !== "" ? guess.trim() : `${guess}known: ${known.join(", ")}`;
+};

@@ -1,6 +1,6 @@
 /** A trial in a page: graphs and reference are fetched, the figures are the answer. */
-import { decodeReference } from "../evaluate/reference.ts";
-import { runTrial, type Trial } from "../evaluate/trial.ts";
+import { decodeReference } from "../evaluate/parity/reference.ts";
+import { runTrial, type Trial } from "../evaluate/parity/trial.ts";
 import { DataError } from "../util/errors.ts";
 import { webEngine } from "./engine.ts";
 

@@ -1,6 +1,6 @@
 /** The browser that pages are tried in. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openBrowser, type PageHost } from "../../src/node/browser.ts";
+import { openBrowser, type PageHost } from "../../src/node/browser/browser.ts";
 import { MissingError, RunError } from "../../src/util/errors.ts";
 import { noBrowser } from "./folders.ts";
 

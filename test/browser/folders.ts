@@ -3,10 +3,10 @@ import { existsSync } from "node:fs";
 import type { Model, Task } from "../../src/models/model.ts";
 import { architectures } from "../../src/models/registry.ts";
 import { initialize, type ParamSpec } from "../../src/nn/param.ts";
-import { writeFolder } from "../../src/node/files.ts";
-import type { ExportDtype } from "../../src/ship/dtype.ts";
-import { type ExportOptions, exportModel } from "../../src/ship/export.ts";
-import { trainBpe } from "../../src/tokenizer/trainBpe.ts";
+import { writeFolder } from "../../src/node/files/files.ts";
+import type { ExportDtype } from "../../src/ship/onnx/dtype.ts";
+import { type ExportOptions, exportModel } from "../../src/ship/onnx/export.ts";
+import { trainBpe } from "../../src/tokenizer/bpe/trainBpe.ts";
 import type { Tree } from "../../src/util/tree.ts";
 import { sentences } from "../e2e/command.ts";
 

@@ -4,7 +4,7 @@ import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type StaticServer, serveStatic } from "../../src/node/static.ts";
+import { type StaticServer, serveStatic } from "../../src/node/browser/static.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "anneal-static-"));
 let server: StaticServer;

@@ -11,13 +11,13 @@ import { quantized } from "../../src/compress/quantize.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import type { Tensor } from "../../src/ir/tensor.ts";
 import type { Model, Seq2SeqArchitecture, Task } from "../../src/models/model.ts";
-import { openBrowser, type PageHost, WASM_PATHS } from "../../src/node/browser.ts";
-import { nodeEngine } from "../../src/node/engine.ts";
+import { openBrowser, type PageHost, WASM_PATHS } from "../../src/node/browser/browser.ts";
+import { nodeEngine } from "../../src/node/runtime/engine.ts";
 import { decoder } from "../../src/serve/decoding.ts";
 import { encoderOf, poolings, unitRows } from "../../src/serve/encoder.ts";
 import { generate } from "../../src/serve/generate.ts";
 import { greedySearch, seq2seqDecoder } from "../../src/serve/seq2seqDecoder.ts";
-import { type ExportDtype, exportDtypes } from "../../src/ship/dtype.ts";
+import { type ExportDtype, exportDtypes } from "../../src/ship/onnx/dtype.ts";
 import { loadTokenizer, type Tokenizer } from "../../src/tokenizer/index.ts";
 import { type Family, families, noBrowser, tinyModel, writeModel } from "./folders.ts";
 

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { encodeOnnx } from "../../src/formats/onnx.ts";
 import { decodeOnnx } from "../../src/formats/onnxRead.ts";
-import type { ParityFile } from "../../src/ship/verify.ts";
+import type { ParityFile } from "../../src/ship/verify/verify.ts";
 import { anneal, buildIfStale, onlyJson } from "../e2e/command.ts";
 import { noBrowser, tinyModel, writeModel } from "./folders.ts";
 

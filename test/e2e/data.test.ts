@@ -17,10 +17,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { batches } from "../../src/data/batch.ts";
-import { windowBatches } from "../../src/data/windows.ts";
-import { readIndex, shardSource } from "../../src/node/shards.ts";
-import { readTokenizer } from "../../src/node/tokenizerFiles.ts";
+import { batches } from "../../src/data/batch/batches.ts";
+import { windowBatches } from "../../src/data/batch/windows.ts";
+import { readTokenizer } from "../../src/node/model/tokenizerFiles.ts";
+import { readIndex, shardSource } from "../../src/node/prepare/shards.ts";
 import { rng } from "../../src/util/rng.ts";
 import { anneal, buildIfStale, filesBelow, onlyJson, start, until } from "./command.ts";
 

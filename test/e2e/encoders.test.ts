@@ -13,7 +13,7 @@ import { readsTokenTypes } from "../../src/models/encoder.ts";
 import { architectures } from "../../src/models/index.ts";
 import type { Model, Task } from "../../src/models/model.ts";
 import { initialize, type ParamSpec } from "../../src/nn/param.ts";
-import { nodeEngine } from "../../src/node/engine.ts";
+import { nodeEngine } from "../../src/node/runtime/engine.ts";
 import { optimize } from "../../src/rewrite/index.ts";
 import { encoderOf, encoderProgram, poolings, unitRows } from "../../src/serve/encoder.ts";
 import type { Tree } from "../../src/util/tree.ts";

@@ -10,12 +10,12 @@ import { encodeSafetensors } from "../../src/formats/safetensors.ts";
 import { llamaConfig } from "../../src/models/llama.ts";
 import { architectures } from "../../src/models/registry.ts";
 import { initialize, type ParamSpec, tensorsOf } from "../../src/nn/param.ts";
-import { nodeEngine } from "../../src/node/engine.ts";
-import { loadModel } from "../../src/node/folder.ts";
-import { readTokenizer } from "../../src/node/tokenizerFiles.ts";
+import { loadModel } from "../../src/node/model/folder.ts";
+import { readTokenizer } from "../../src/node/model/tokenizerFiles.ts";
+import { nodeEngine } from "../../src/node/runtime/engine.ts";
 import { ggufFolder } from "../../src/recipes/gguf.ts";
 import { encoderOf } from "../../src/serve/encoder.ts";
-import { trainBpe } from "../../src/tokenizer/trainBpe.ts";
+import { trainBpe } from "../../src/tokenizer/bpe/trainBpe.ts";
 import { rng } from "../../src/util/rng.ts";
 import type { Tree } from "../../src/util/tree.ts";
 

@@ -13,8 +13,8 @@ import { type Tensor, type TensorType, tensorOf } from "../../src/ir/tensor.ts";
 import { gpt2, gpt2Config } from "../../src/models/gpt2.ts";
 import type { Model } from "../../src/models/model.ts";
 import { asConstants, type ParamSpec } from "../../src/nn/param.ts";
-import { nodeEngine } from "../../src/node/engine.ts";
-import { loadModel } from "../../src/node/folder.ts";
+import { loadModel } from "../../src/node/model/folder.ts";
+import { nodeEngine } from "../../src/node/runtime/engine.ts";
 import { flatten, type Tree } from "../../src/util/tree.ts";
 import golden from "../golden/loading.json" with { type: "json" };
 import { buildIfStale } from "./command.ts";
@@ -115,7 +115,7 @@ describe("memory", () => {
   test.runIf(process.platform === "linux").each(["F32", "F16", "BF16"] as const)(
     "loading %s takes at most 1.3 times the weights' float32 size",
     async (dtype) => {
-      const module = new URL("../../dist/node/folder.js", import.meta.url).href;
+      const module = new URL("../../dist/node/model/folder.js", import.meta.url).href;
       const args = ["--input-type=module", "-e", program, module, await sparse(dtype)];
       const taken = Number(execFileSync(process.execPath, args, { encoding: "utf8" }));
       expect(taken / weightsBytes).toBeGreaterThan(0.9);

@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AutoModelForCausalLM, AutoTokenizer, env } from "@huggingface/transformers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { nodeEngine } from "../../src/node/engine.ts";
-import { loadFolder } from "../../src/node/folder.ts";
+import { loadFolder } from "../../src/node/model/folder.ts";
+import { nodeEngine } from "../../src/node/runtime/engine.ts";
 import { decoderOf } from "../../src/serve/decoding.ts";
 import { generate } from "../../src/serve/generate.ts";
-import type { ParityFile } from "../../src/ship/verify.ts";
+import type { ParityFile } from "../../src/ship/verify/verify.ts";
 import {
   anneal,
   buildIfStale,

@@ -72,7 +72,7 @@ it("train, generate and verify leave no file and no socket behind", async () => 
 
 /** A program that uses the library in its main thread, or in a worker alone. */
 const program = (where: "main" | "worker"): string => {
-  const engine = pathToFileURL(resolve("dist/node/machine.js")).href;
+  const engine = pathToFileURL(resolve("dist/node/runtime/machine.js")).href;
   const use = `import { checkMachine } from ${JSON.stringify(engine)};
     const checks = await checkMachine(".");
     if (checks.find(({ name }) => name === "engine").status !== "ok") throw new Error("no engine");`;

@@ -1,0 +1,68 @@
+/** Masking tokens for an encoder to fill in (Devlin et al. 2019, https://arxiv.org/abs/1810.04805, 3.1). */
+import { ConfigError } from "../../util/errors.ts";
+import { rng } from "../../util/rng.ts";
+
+/** Label of a token that is not to be filled in. */
+const UNMASKED = -100;
+
+/** Blocks of random numbers that a step has for itself: two draws a token, of 2^25 tokens. */
+const BLOCKS = 2 ** 24;
+
+export interface MaskingOptions {
+  /** Size of the vocabulary. */
+  readonly vocab: number;
+  /** Id of the mask token. */
+  readonly maskId: number;
+  /** Ids that are never masked nor drawn: those of padding, class, separator, mask. */
+  readonly special: ReadonlySet<number>;
+  /** Share of the other tokens that are to be filled in (0.15). */
+  readonly rate?: number;
+  readonly seed: number;
+  /** Number of the batch: each has draws of its own. */
+  readonly step: number;
+}
+
+export interface Masked {
+  /** The tokens with masks in them. */
+  readonly ids: Int32Array;
+  /** The token where one is to be filled in, -100 elsewhere. */
+  readonly labels: Int32Array;
+}
+
+const checkOptions = ({ vocab, maskId, special, rate = 0.15 }: MaskingOptions): void => {
+  if (!(rate > 0 && rate <= 1)) {
+    throw new ConfigError(`must be above 0 and at most 1, not ${rate}`, { field: "rate" });
+  }
+  if (!Number.isInteger(maskId) || maskId < 0 || maskId >= vocab) {
+    throw new ConfigError(`is ${maskId}, outside the vocabulary of ${vocab}`, { field: "maskId" });
+  }
+  let left = vocab;
+  for (const id of special) if (id >= 0 && id < vocab) left--;
+  if (left === 0) throw new ConfigError("has no tokens but special ones", { field: "vocab" });
+};
+
+/**
+ * A share `rate` of the tokens to be filled in: 80 % of them become the mask, 10 % a random token, 10 % stay.
+ * A pure function of (ids, options). Throws ConfigError for a rate or an id out of range.
+ */
+export const maskTokens = (tokens: ArrayLike<number>, options: MaskingOptions): Masked => {
+  checkOptions(options);
+  const { vocab, maskId, special, rate = 0.15, seed, step } = options;
+  const random = rng(seed, "masking", step * BLOCKS);
+  const ids = Int32Array.from(tokens);
+  const labels = new Int32Array(ids.length).fill(UNMASKED);
+  const drawn = (): number => {
+    for (;;) {
+      const id = random.int(vocab);
+      if (!special.has(id)) return id;
+    }
+  };
+  for (const [i, id] of ids.entries()) {
+    if (special.has(id) || random.uniform() >= rate) continue;
+    labels[i] = id;
+    const fate = random.uniform();
+    if (fate < 0.8) ids[i] = maskId;
+    else if (fate < 0.9) ids[i] = drawn();
+  }
+  return { ids, labels };
+};

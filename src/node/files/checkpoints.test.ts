@@ -1,0 +1,477 @@
+import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chown, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { CheckpointError, ConfigError, RunError } from "../../util/errors.ts";
+import { checkpointStore, type StoreOptions } from "./checkpoints.ts";
+
+let dir = "";
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), "anneal-store-"));
+});
+afterEach(() => rm(dir, { recursive: true, force: true }));
+
+const FILE = "state.bin";
+const content = (step: number, size = 1000): Uint8Array => new Uint8Array(size).fill(step % 251);
+const save = (step: number, size?: number, options: StoreOptions = {}): Promise<void> =>
+  checkpointStore(dir, options).save(step, { [FILE]: [content(step, size)] }, { step });
+/** The step that loads, after a check of what it holds, and the warnings. */
+const load = async (options: StoreOptions = {}): Promise<{ step: number; warnings: string[] }> => {
+  const warnings: string[] = [];
+  const { step, files, meta } = await checkpointStore(dir, {
+    ...options,
+    onWarning: (line) => warnings.push(line),
+  }).load();
+  expect(meta).toMatchObject({ step });
+  expect(files.get(FILE)!.every((byte) => byte === step % 251)).toBe(true);
+  return { step, warnings };
+};
+const names = async (): Promise<string[]> => (await readdir(dir)).sort();
+const deadPid = (): number => spawnSync(process.execPath, ["-e", ""]).pid;
+/** A manifest whose own hash is right. */
+const putManifest = (step: number, manifest: unknown): Promise<void> => {
+  const rest = JSON.stringify(manifest).slice(1);
+  const sha256 = createHash("sha256").update(rest).digest("hex");
+  return writeFile(join(dir, `step-${step}`, "manifest.json"), `{"sha256":"${sha256}",${rest}`);
+};
+
+test("saves, loads the newest, keeps two", async () => {
+  for (const step of [1, 2, 3]) await save(step);
+  expect(await load()).toEqual({ step: 3, warnings: [] });
+  expect(await names()).toEqual(["latest", "step-2", "step-3"]);
+  await save(4, 10, { keep: 3 });
+  await save(5, 0, { keep: 0 });
+  expect(await names()).toEqual(["latest", "step-4", "step-5"]);
+});
+
+test("an empty folder, and none, have no checkpoint", async () => {
+  await expect(load()).rejects.toThrow(CheckpointError);
+  await rm(dir, { recursive: true });
+  await expect(load()).rejects.toThrow(/looked for .*step-\*, found 0/);
+});
+
+describe("a damaged newest checkpoint gives way to the one before, with a warning", () => {
+  const damages: [string, (bytes: Buffer) => Uint8Array][] = [
+    ["truncated", (b) => b.subarray(0, b.length - 1)],
+    ["empty", () => new Uint8Array(0)],
+    ["one bit flipped in the middle", (b) => flip(b, b.length >> 1)],
+    ["one bit flipped at the start", (b) => flip(b, 0)],
+    ["one bit flipped at the end", (b) => flip(b, b.length - 1)],
+    ["zero-filled", (b) => new Uint8Array(b.length)],
+    ["longer", (b) => Buffer.concat([b, new Uint8Array(1)])],
+  ];
+  const flip = (bytes: Buffer, at: number): Buffer => {
+    bytes[at]! ^= 4;
+    return bytes;
+  };
+  for (const file of [FILE, "manifest.json"]) {
+    test.each(damages)(`${file} %s`, async (_, damage) => {
+      await save(1);
+      await save(2);
+      const path = join(dir, "step-2", file);
+      await writeFile(path, damage(await readFile(path)));
+      const { step, warnings } = await load();
+      expect(step).toBe(1);
+      expect(warnings.length).toBe(1);
+      expect(warnings[0]).toContain(path);
+      await expect(load({ strict: true })).rejects.toThrow(CheckpointError);
+    });
+    test(`${file} missing`, async () => {
+      await save(1);
+      await save(2);
+      await rm(join(dir, "step-2", file));
+      expect((await load()).step).toBe(1);
+    });
+  }
+
+  test("every bit of a manifest counts", async () => {
+    await save(1);
+    await save(2, 1);
+    const path = join(dir, "step-2", "manifest.json");
+    const sound = await readFile(path);
+    for (let bit = 0; bit < sound.length * 8; bit++) {
+      const changed = Buffer.from(sound);
+      changed[bit >> 3]! ^= 1 << (bit & 7);
+      await writeFile(path, changed);
+      expect((await load()).step, `bit ${bit}`).toBe(1);
+    }
+  });
+
+  test("a changed meta", async () => {
+    await save(1);
+    await save(2);
+    const path = join(dir, "step-2", "manifest.json");
+    await writeFile(path, (await readFile(path, "utf8")).replace('"meta":{"step":2}', '"meta":{"step":9}'));
+    expect((await load()).step).toBe(1);
+  });
+
+  const bad = (file: string) => ({ step: 2, files: { [file]: { sizeBytes: 0, sha256: "" } }, meta: {} });
+  test.each([
+    ["files null", { step: 2, files: null, meta: {} }],
+    ["no files", { step: 2 }],
+    ["a list of files", { step: 2, files: [{ sizeBytes: 0, sha256: "" }], meta: {} }],
+    ["no meta", { step: 2, files: {} }],
+    ["a file of less than nothing", { step: 2, files: { a: { sizeBytes: -1, sha256: "" } }, meta: {} }],
+    ["a file of half a byte", { step: 2, files: { a: { sizeBytes: 0.5, sha256: "" } }, meta: {} }],
+    ["a hash that is a number", { step: 2, files: { a: { sizeBytes: 0, sha256: 3 } }, meta: {} }],
+    ["another step", { step: 1, files: {}, meta: {} }],
+    ["an entry null", { step: 2, files: { a: null }, meta: {} }],
+    ["an entry without a hash", { step: 2, files: { a: { sizeBytes: 0 } }, meta: {} }],
+    ["a name with a slash", bad("a/b")],
+    ["a name that leaves the folder", bad("../latest")],
+    ["a backslash", bad("..\\x")],
+    ["..", bad("..")],
+    ["an absolute name", bad("/etc/hostname")],
+    ["no name", bad("")],
+    ["the manifest itself", bad("manifest.json")],
+  ])("a manifest with %s", async (_, manifest) => {
+    await save(1);
+    await save(2);
+    await putManifest(2, manifest);
+    const { step, warnings } = await load();
+    expect(step).toBe(1);
+    expect(warnings[0]).toContain("manifest.json");
+  });
+
+  test("a manifest without its hash", async () => {
+    await save(1);
+    await save(2);
+    await writeFile(join(dir, "step-2", "manifest.json"), '{"step":2,"files":null,"meta":{}}');
+    expect((await load()).step).toBe(1);
+  });
+});
+
+test.each(["a/b", "../a", "", ".", "..", "manifest.json", "a\0"])(
+  "a file named %j is not saved",
+  async (name) => {
+    await expect(checkpointStore(dir).save(1, { [name]: [] }, {})).rejects.toThrow(ConfigError);
+    expect(await names()).toEqual([]);
+  },
+);
+
+describe("pruning", () => {
+  test("counts sound checkpoints only", async () => {
+    await save(1);
+    await save(2);
+    await writeFile(join(dir, "step-2", FILE), "damaged");
+    await save(3);
+    expect(await names()).toEqual(["latest", "step-1", "step-2", "step-3"]);
+    await writeFile(join(dir, "step-3", FILE), "damaged");
+    expect((await load()).step).toBe(1);
+    await save(4);
+    await save(5);
+    expect(await names()).toEqual(["latest", "step-4", "step-5"]);
+  });
+  test("never takes the one just saved, older than others though it be", async () => {
+    for (const step of [7, 8, 3]) await save(step);
+    expect(await names()).toEqual(["latest", "step-3", "step-8"]);
+    expect((await load()).step).toBe(3);
+  });
+});
+
+describe("a pointer that is no good gives way to the newest sound checkpoint, with a warning", () => {
+  test.each([
+    ["missing", undefined],
+    ["empty", ""],
+    ["unparsable", "step-x\n"],
+    ["leading elsewhere", "../step-2"],
+    ["dangling", "step-9\n"],
+  ])("%s", async (_, pointer) => {
+    await save(1);
+    await save(2);
+    await rm(join(dir, "latest"));
+    if (pointer !== undefined) await writeFile(join(dir, "latest"), pointer);
+    const { step, warnings } = await load();
+    expect(step).toBe(2);
+    expect(warnings).toEqual([expect.stringContaining(join(dir, "latest"))]);
+    await expect(load({ strict: true })).rejects.toThrow(CheckpointError);
+  });
+});
+
+describe("what a crash leaves", () => {
+  test("temporary things of dead processes go, those of live ones stay", async () => {
+    const [dead, live] = [deadPid(), process.ppid];
+    await mkdir(join(dir, `step-1.tmp-${dead}`));
+    await mkdir(join(dir, `step-1.tmp-${live}`));
+    await writeFile(join(dir, `latest.tmp-${dead}`), "");
+    await writeFile(join(dir, `latest.tmp-${live}`), "");
+    await mkdir(join(dir, `step-5.tmp-${process.pid}`));
+    await writeFile(join(dir, `step-5.tmp-${process.pid}`, "stale"), "");
+    await save(5);
+    expect(await names()).toEqual(["latest", `latest.tmp-${live}`, `step-1.tmp-${live}`, "step-5"]);
+    expect((await readdir(join(dir, "step-5"))).sort()).toEqual(["manifest.json", FILE]);
+  });
+
+  test("a checkpoint moved aside loads, and comes back with the next save", async () => {
+    await save(1);
+    await save(2);
+    await rename(join(dir, "step-2"), join(dir, `step-2.old-${deadPid()}`));
+    expect((await load()).step).toBe(2);
+    await save(3);
+    expect(await names()).toEqual(["latest", "step-2", "step-3"]);
+  });
+
+  test("the one moved aside wins over a damaged one in its place, and loses to a sound one", async () => {
+    await save(1);
+    await save(2);
+    const aside = join(dir, `step-2.old-${deadPid()}`);
+    await cp(join(dir, "step-2"), aside, { recursive: true });
+    await writeFile(join(dir, "step-2", FILE), "damaged");
+    expect((await load()).step).toBe(2);
+    await save(3);
+    expect(await names()).toEqual(["latest", "step-2", "step-3"]);
+    await cp(join(dir, "step-2"), aside, { recursive: true });
+    await save(4);
+    expect(await names()).toEqual(["latest", "step-3", "step-4"]);
+  });
+
+  test("saving a step anew replaces it", async () => {
+    await save(1);
+    await save(2, 10);
+    await checkpointStore(dir).save(2, { [FILE]: [content(2, 20)] }, { step: 2 });
+    const { files } = await checkpointStore(dir).load();
+    expect(files.get(FILE)!.length).toBe(20);
+    expect(await names()).toEqual(["latest", "step-1", "step-2"]);
+  });
+});
+
+const root = fileURLToPath(new URL("../../..", import.meta.url));
+const built = join(root, "dist/node/files/checkpoints.js");
+
+/** A script around `code`, which has save, lockRun, writeFolder, say and `dir`. */
+const script = (code: string): string => `
+  import { checkpointStore, lockRun, writeFolder } from ${JSON.stringify(built)};
+  import { writeSync } from "node:fs";
+  const dir = ${JSON.stringify(dir)};
+  const say = (x) => writeSync(1, x + "\\n");
+  const save = (step, size = 1000) =>
+    checkpointStore(dir).save(step, { "${FILE}": [new Uint8Array(size).fill(step % 251)] }, { step });
+  ${code}`;
+const nodeArgs = (code: string): string[] => ["--input-type=module", "-e", script(code)];
+
+/** The nth call of the kind, in a process whose file operations use one thread, fails or kills. */
+const withFault = (fault: string, code: string) => {
+  const args = [
+    "-f",
+    "-qq",
+    "-o",
+    "/dev/null",
+    "-e",
+    `trace=${fault.split(":")[0]}`,
+    "-e",
+    `inject=${fault}`,
+  ];
+  const env = { ...process.env, UV_THREADPOOL_SIZE: "1" };
+  return spawnSync("strace", [...args, process.execPath, ...nodeArgs(code)], { env, encoding: "utf8" });
+};
+const noStrace = spawnSync("strace", ["-f", "-qq", "-o", "/dev/null", "true"]).status !== 0 && "needs strace";
+const noRoot = (process.platform !== "linux" || process.getuid?.() !== 0) && "needs root on Linux";
+
+describe("in a process of its own", () => {
+  beforeAll(() => {
+    const sources = ["store", "files", "lock"].map((name) =>
+      fileURLToPath(new URL(`./${name}.ts`, import.meta.url)),
+    );
+    const age = existsSync(built) ? statSync(built).mtimeMs : 0;
+    if (sources.every((path) => statSync(path).mtimeMs < age)) return;
+    const tsc = join(root, "node_modules/typescript/bin/tsc");
+    const { stdout } = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], {
+      cwd: root,
+      encoding: "utf8",
+    });
+    expect(stdout).not.toMatch(/src\/node\/(store|files|lock)/);
+  }, 300_000);
+
+  test("killed at random moments of a loop of saves, it leaves a sound checkpoint and loses none", async () => {
+    await save(1);
+    let last = 1;
+    for (let round = 0; round < 50; round++) {
+      const code = `for (let step = ${last}; ; step++) { await save(step, 50000); say(step); }`;
+      const child = spawn(process.execPath, nodeArgs(code), { stdio: ["ignore", "pipe", "inherit"] });
+      let said = "";
+      child.stdout.on("data", (data) => {
+        said += data;
+      });
+      await new Promise((done) => child.stdout.once("data", done));
+      await new Promise((done) => setTimeout(done, ((round * 37) % 50) + (round % 7) / 7));
+      child.kill("SIGKILL");
+      await new Promise((done) => child.once("close", done));
+      const { step } = await load();
+      expect(step).toBeGreaterThanOrEqual(Number(said.trimEnd().split("\n").at(-1)));
+      last = step;
+    }
+    await save(last + 1);
+    await save(last + 2);
+    expect(await names()).toEqual(["latest", `step-${last + 1}`, `step-${last + 2}`].sort());
+  });
+
+  test("killed at each file operation of saving a step anew, it keeps that step", async (context) => {
+    if (noStrace) return context.skip(noStrace);
+    let points = 0;
+    for (const call of ["/^rename", "/^(unlink|rmdir)", "/^(fsync|fdatasync)", "/^mkdir"]) {
+      for (let n = 1; n < 40; n++) {
+        await rm(dir, { recursive: true, force: true });
+        await save(1);
+        await save(2);
+        const { stdout } = withFault(`${call}:signal=SIGKILL:when=${n}`, "await save(2); say('done');");
+        if (stdout.includes("done")) break;
+        points++;
+        expect((await load()).step, `${call} ${n}`).toBe(2);
+        await save(3);
+        expect(await names(), `${call} ${n}`).toEqual(["latest", "step-2", "step-3"]);
+      }
+    }
+    expect(points).toBeGreaterThan(10);
+  });
+
+  test("an error at each file operation of a save is a RunError, and the old one loads", async (context) => {
+    if (noStrace) return context.skip(noStrace);
+    const code = "try { await save(2); say('done'); } catch (e) { say(e.name + ' ' + e.details?.hint); }";
+    for (const [call, limit] of [
+      ["/^rename", 20],
+      ["/^(fsync|fdatasync)", 20],
+      ["/^mkdir", 20],
+    ] as const) {
+      for (let n = 1; n < limit; n++) {
+        await rm(dir, { recursive: true, force: true });
+        await save(1);
+        await save(2);
+        const { stdout } = withFault(`${call}:error=EIO:when=${n}`, code);
+        if (stdout.includes("done")) break;
+        expect(stdout, `${call} ${n}`).toMatch(/^RunError the disk or its connection fails/);
+        expect((await load()).step, `${call} ${n}`).toBe(2);
+        expect((await names()).filter((name) => !name.includes(".old-"))).toEqual([
+          "latest",
+          "step-1",
+          "step-2",
+        ]);
+      }
+    }
+  });
+
+  test("writeFolder whose second rename fails brings the earlier folder back", (context) => {
+    if (noStrace) return context.skip(noStrace);
+    const code = (made: string) => `
+      const bytes = [new TextEncoder().encode(JSON.stringify({ made: "${made}" }))];
+      await writeFolder(dir + "/out", new Map([["anneal.json", bytes]])).catch((e) => say(e.name));`;
+    expect(spawnSync(process.execPath, nodeArgs(code("one"))).status).toBe(0);
+    const { stdout } = withFault("/^rename:error=EIO:when=2", code("two"));
+    expect(stdout).toBe("RunError\n");
+    expect(JSON.parse(readFileSync(join(dir, "out/anneal.json"), "utf8"))).toMatchObject({ made: "one" });
+    return expect(names()).resolves.toEqual(["out"]);
+  });
+
+  test("of many processes, one takes over a stale lock", async () => {
+    for (let round = 0; round < 6; round++) {
+      await mkdir(join(dir, "run"), { recursive: true });
+      await writeFile(
+        join(dir, "run/lock"),
+        JSON.stringify({ pid: deadPid(), host: (await import("node:os")).hostname() }),
+      );
+      const start = Date.now() + 400;
+      const code = `
+        while (Date.now() < ${start});
+        const got = await lockRun(dir + "/run").then(() => "got", (e) => e.name);
+        say(got);
+        await new Promise((done) => process.stdin.once("data", done));`;
+      const children = Array.from({ length: 4 }, () =>
+        spawn(process.execPath, nodeArgs(code), { stdio: ["pipe", "pipe", "inherit"] }),
+      );
+      const said = await Promise.all(
+        children.map(
+          (child) =>
+            new Promise<string>((done) => child.stdout.once("data", (data) => done(String(data).trim()))),
+        ),
+      );
+      for (const child of children) child.stdin.end("go");
+      await Promise.all(children.map((child) => new Promise((done) => child.once("close", done))));
+      expect(said.sort()).toEqual(["BusyError", "BusyError", "BusyError", "got"]);
+    }
+  });
+
+  test("temporary folders of another user's live process stay", async (context) => {
+    if (noRoot) return context.skip(noRoot);
+    const nobody = 65534;
+    await chown(dir, nobody, nobody);
+    await mkdir(join(dir, "step-1.tmp-1"));
+    await chown(join(dir, "step-1.tmp-1"), nobody, nobody);
+    const code = "try { process.kill(1, 0); } catch (e) { say(e.code); } await save(5); say('done');";
+    const { stdout } = spawnSync(process.execPath, nodeArgs(code), {
+      uid: nobody,
+      gid: nobody,
+      cwd: "/",
+      encoding: "utf8",
+    });
+    expect(stdout).toBe("EPERM\ndone\n");
+    expect(await names()).toEqual(["latest", "step-1.tmp-1", "step-5"]);
+  });
+});
+
+describe("a target that cannot be written", () => {
+  const mounted = async (act: () => Promise<void>): Promise<void> => {
+    expect(spawnSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", dir]).status).toBe(0);
+    try {
+      await act();
+    } finally {
+      spawnSync("umount", [dir]);
+    }
+  };
+  const noMount = noRoot || (spawnSync("unshare", ["-m", "true"]).status !== 0 && "needs the right to mount");
+  const failure = async (size?: number): Promise<RunError> => {
+    const error = await save(3, size).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(RunError);
+    return error as RunError;
+  };
+
+  test("a full disk", async (context) => {
+    if (noMount) return context.skip(noMount);
+    await mounted(async () => {
+      await save(1, 300_000);
+      await save(2, 300_000);
+      const before = await names();
+      const error = await failure(600_000);
+      expect(error.message).toContain("ENOSPC");
+      expect(error.details.hint).toMatch(/disk is full/);
+      expect(await names()).toEqual(before);
+      expect(await load({ strict: true })).toEqual({ step: 2, warnings: [] });
+      // Every size around what is left: the manifest and the pointer may be what does not fit.
+      for (let size = 380_000; size < 450_000; size += 4096) {
+        await save(3, size).catch((e: unknown) => expect(e).toBeInstanceOf(RunError));
+        expect([2, 3]).toContain((await load()).step);
+        await rm(join(dir, "step-3"), { recursive: true, force: true });
+        writeFileSync(join(dir, "latest"), "step-2\n");
+        if (!existsSync(join(dir, "step-1")))
+          await save(1, 300_000).then(() => writeFileSync(join(dir, "latest"), "step-2\n"));
+      }
+    });
+  });
+
+  test("a read-only disk", async (context) => {
+    if (noMount) return context.skip(noMount);
+    await mounted(async () => {
+      await save(2);
+      expect(spawnSync("mount", ["-o", "remount,ro", dir]).status).toBe(0);
+      expect((await failure()).details.hint).toMatch(/read-only/);
+      expect(await load({ strict: true })).toEqual({ step: 2, warnings: [] });
+    });
+  });
+
+  test("a folder without permission", async (context) => {
+    if (process.getuid?.() === 0) return context.skip("root may write everywhere");
+    await save(2);
+    chmodSync(dir, 0o500);
+    expect((await failure()).details.hint).toMatch(/permission/);
+    expect((await load()).step).toBe(2);
+    chmodSync(dir, 0o700);
+  });
+
+  test("a file in the folder's place", async () => {
+    await rm(dir, { recursive: true });
+    await writeFile(dir, "");
+    expect((await failure()).details.hint).toBeTypeOf("string");
+  });
+});

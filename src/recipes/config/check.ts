@@ -1,0 +1,111 @@
+/** What the options of a run must satisfy beyond their types. */
+
+import { ConfigError } from "../../util/errors.ts";
+import type { RunOptions } from "./options.ts";
+import { fieldPaths } from "./schema.ts";
+
+interface Rule {
+  readonly field: string;
+  readonly holds: (o: RunOptions) => boolean;
+  readonly says: (o: RunOptions) => string;
+  readonly hint: (o: RunOptions) => string;
+}
+
+const valueAt = (o: RunOptions, field: string): number =>
+  field.split(".").reduce<unknown>((v, key) => (v as Record<string, unknown>)[key], o) as number;
+
+const within = (field: string, range: string, ok: (value: number) => boolean): Rule => ({
+  field,
+  holds: (o) => valueAt(o, field) === undefined || ok(valueAt(o, field)),
+  says: (o) => `${valueAt(o, field)} is not ${range}`,
+  hint: () => `set ${field} to ${range}`,
+});
+
+const atLeast = (least: number, ...fields: string[]): Rule[] =>
+  fields.map((field) => within(field, `at least ${least}`, (v) => v >= least));
+const above0 = (...fields: string[]): Rule[] => fields.map((field) => within(field, "above 0", (v) => v > 0));
+
+const multipleOf = (width: number, heads: number): number => Math.max(1, Math.round(width / heads)) * heads;
+
+const relations: readonly Rule[] = [
+  {
+    field: "model.n_head",
+    holds: ({ model }) => model.n_embd % model.n_head === 0,
+    says: ({ model }) => `${model.n_embd} channels (n_embd) do not divide into ${model.n_head} heads`,
+    hint: ({ model }) =>
+      `set model.n_embd to a multiple of the heads, such as ${multipleOf(model.n_embd, model.n_head)}`,
+  },
+  {
+    field: "train.warmup",
+    holds: ({ train }) => train.warmup <= train.steps,
+    says: ({ train }) => `${train.warmup} steps of warm-up are more than the ${train.steps} steps of the run`,
+    hint: ({ train }) =>
+      `set train.warmup (--warmup) to ${train.steps} or less, or raise train.steps (--steps)`,
+  },
+  {
+    field: "train.lrMin",
+    holds: ({ train }) => train.lrMin <= train.lrPeak,
+    says: ({ train }) => `${train.lrMin} is above train.lrPeak (${train.lrPeak})`,
+    hint: ({ train }) =>
+      `set train.lrMin (--lr-min) to ${train.lrPeak} or less, or raise train.lrPeak (--lr)`,
+  },
+  {
+    field: "tokenizer.vocab",
+    holds: ({ tokenizer }) => tokenizer.kind !== "bpe" || tokenizer.vocab >= 257,
+    says: ({ tokenizer }) => `${tokenizer.vocab} is too few for bpe: 256 bytes and the end of text are 257`,
+    hint: () => "set tokenizer.vocab (--vocab) to 257 or more, or use --tokenizer char",
+  },
+  {
+    field: "distill.layers",
+    holds: ({ distill, model }) => distill.layers <= model.n_layer,
+    says: ({ distill, model }) =>
+      `a student of ${distill.layers} layers is deeper than its teacher of ${model.n_layer}`,
+    hint: ({ model }) => `set distill.layers (--distill-layers) to ${model.n_layer} or less; 0 keeps half`,
+  },
+  {
+    field: "train.replicas",
+    holds: ({ train }) => train.replicas < 1 || train.batch % train.replicas === 0,
+    says: ({ train }) => `a batch of ${train.batch} does not divide among ${train.replicas} replicas`,
+    hint: () => "set train.batch (--batch) to a multiple of train.replicas (--replicas)",
+  },
+  {
+    field: "data.testShare",
+    holds: ({ data }) => data.testShare + data.validationShare < 1,
+    says: ({ data }) => `${data.testShare} and data.validationShare (${data.validationShare}) leave no text`,
+    hint: () => "set data.testShare (--test-share) and data.validationShare so that they sum to below 1",
+  },
+  {
+    field: "out",
+    holds: (o) => o.out.trim() !== "",
+    says: () => "is empty",
+    hint: () => "name the folder of the result: --out anneal-out",
+  },
+];
+
+const rules: readonly Rule[] = [
+  ...atLeast(1, "model.n_layer", "model.n_head", "model.n_embd", "tokenizer.vocab", "distill.steps"),
+  ...atLeast(2, "model.n_positions"),
+  ...atLeast(1, "train.steps", "train.batch", "train.accumulate", "train.evalEvery", "train.checkpointEvery"),
+  ...atLeast(0, "seed", "threads", "train.warmup", "train.lrMin", "train.weightDecay", "train.clipNorm"),
+  ...atLeast(0, "data.bands", "data.rows", "data.shingle", "data.substrings", "data.temperature"),
+  ...above0("data.maxEpochs"),
+  within("data.likeShare", "above 0 and at most 1", (v) => v > 0 && v <= 1),
+  ...atLeast(0, "train.clipValue", "train.patience", "train.replicas", "distill.layers"),
+  ...atLeast(0, "budget.maxMb", "budget.maxMs", "budget.maxLoss"),
+  ...above0("train.lrPeak", "distill.lrPeak", "distill.temperature"),
+  within("data.validationShare", "above 0 and below 1", (v) => v > 0 && v < 1),
+  within("data.testShare", "from 0 to below 1", (v) => v >= 0 && v < 1),
+  within("model.dropout", "from 0 to below 1", (v) => v >= 0 && v < 1),
+  within("distill.alpha", "from 0 to 1", (v) => v >= 0 && v <= 1),
+  ...relations,
+];
+
+const unknownRule = rules.find(({ field }) => !fieldPaths.includes(field));
+if (unknownRule !== undefined) throw new Error(`a rule names no field: ${unknownRule.field}`);
+
+/** Returns `options` if they can be run. Throws ConfigError naming the field and what to do. */
+export const checkOptions = (options: RunOptions): RunOptions => {
+  const broken = rules.find((rule) => !rule.holds(options));
+  if (broken === undefined) return options;
+  throw new ConfigError(broken.says(options), { field: broken.field, hint: broken.hint(options) });
+};

@@ -1,0 +1,223 @@
+/** The options of a whole run, as a config file or flags give them; every field has a value once resolved. */
+
+import type { Packing } from "../../data/batch/tokenShards.ts";
+import type { PipelineSettings } from "../../data/pipeline/stages.ts";
+import type { Gpt2Config } from "../../models/gpt2.ts";
+import type { OptimizerName } from "../../optim/index.ts";
+import type { ScheduleOptions } from "../../optim/schedule.ts";
+import type { Budget } from "../../search/budget.ts";
+
+export interface DataOptions {
+  /** Files, folders, globs; empty: the Markdown and text files under node_modules. */
+  readonly paths: readonly string[];
+  /** Field of JSON and CSV records that holds the text. */
+  readonly field?: string;
+  readonly skipBadRows: boolean;
+  /** Share of the bytes held out, by whole documents. */
+  readonly validationShare: number;
+  /** Share of the bytes for a last test, by whole documents; 0: none. */
+  readonly testShare: number;
+  /** Of what is not UTF-8: "utf-8" refuses it, "auto" finds it out, a name such as "windows-1251" says it. */
+  readonly encoding: string;
+  /** The character between the columns of tables, or "tab"; found out unless told. */
+  readonly delimiter?: string;
+  /** Unicode normalization. */
+  readonly unicode: "NFC" | "NFKC";
+  /** What happens to missing fields, as "FIELD=drop", "FIELD=default:VALUE" or "FIELD=fill:OTHER". */
+  readonly missing: readonly string[];
+  /** Fields that name a record's source and its group, which stays on one side of a split. */
+  readonly sourceField?: string;
+  readonly groupField?: string;
+  /** Presets of filter rules: none, default, gopher, c4, fineweb. */
+  readonly rules: readonly string[];
+  /** Rules with thresholds of one's own, as "RULE=VALUE", or "RULE=off". */
+  readonly thresholds: readonly string[];
+  /** Languages to keep, ISO 639-1; none: all. */
+  readonly languages: readonly string[];
+  /** Whether personal data (e-mail, phone, cards, addresses) become placeholders. */
+  readonly personal: boolean;
+  /** Evaluation files whose text must not be in the data. */
+  readonly decontaminate: readonly string[];
+  /** How near-duplicates are found: a published banding of MinHash, or "off". */
+  readonly near: PipelineSettings["near"];
+  /** Bands, rows and words of a shingle in place of the banding's own; 0: its own. */
+  readonly bands: number;
+  readonly rows: number;
+  readonly shingle: number;
+  /** Which document of a cluster of near-duplicates stays. */
+  readonly keep: PipelineSettings["keep"];
+  /** What is dropped where earlier documents have it: lines, paragraphs, or neither. */
+  readonly lines: PipelineSettings["lines"];
+  /** Least length of verbatim repetitions that are cut, characters; 0: none are. */
+  readonly substrings: number;
+  /** Files that the text is to be like; none: no selection. */
+  readonly like: readonly string[];
+  /** Share of the bytes that is selected. */
+  readonly likeShare: number;
+  /** Shares of the sources, as "SOURCE=WEIGHT". */
+  readonly mix: readonly string[];
+  /** Shares by the sources' sizes ^ (1 / temperature) where no weights are given; 0: as they come. */
+  readonly temperature: number;
+  /** Most times that a source is repeated in a mix. */
+  readonly maxEpochs: number;
+  /** What `anneal data` writes. */
+  readonly format: "tokens" | "jsonl" | "parquet";
+  /** Whether JSON lines are gzipped. */
+  readonly gzip: boolean;
+  /** How documents are laid into windows of the context. */
+  readonly packing: Packing;
+  /** Whether training leaves out what crosses from one document to the next. */
+  readonly documentMask: boolean;
+}
+
+export interface TokenizerOptions {
+  readonly kind: "bpe" | "char";
+  readonly vocab: number;
+}
+
+/** Families that a fresh model can be of. */
+export type Family = "gpt2" | "llama" | "qwen2" | "qwen3";
+
+export interface ModelOptions {
+  /** A folder or a model of the Hub to go on from: its shape and tokenizer hold; "": a fresh model. */
+  readonly from: string;
+  /** Family of a fresh model. */
+  readonly family: Family;
+  readonly n_layer: number;
+  readonly n_head: number;
+  readonly n_embd: number;
+  /** Context length, tokens. */
+  readonly n_positions: number;
+  readonly dropout: number;
+  /** GPT-2's; the other families have SwiGLU. */
+  readonly activation_function: Gpt2Config["activation_function"];
+}
+
+export interface TrainingOptions {
+  readonly steps: number;
+  readonly batch: number;
+  readonly accumulate: number;
+  /** Threads that each take an equal share of a batch; 0: as many as pay. */
+  readonly replicas: number;
+  readonly optimizer: OptimizerName;
+  readonly lrPeak: number;
+  readonly lrMin: number;
+  readonly warmup: number;
+  readonly schedule: ScheduleOptions["kind"];
+  readonly weightDecay: number;
+  /** Weights that stay as they are: dotted paths, where * stands for anything. */
+  readonly freeze: readonly string[];
+  /** 0: no clipping. */
+  readonly clipNorm: number;
+  readonly clipValue: number;
+  readonly evalEvery: number;
+  readonly checkpointEvery: number;
+  /** 0: no early stopping. */
+  readonly patience: number;
+  readonly onNan: "stop" | "skip";
+}
+
+export interface DistillationOptions {
+  readonly steps: number;
+  readonly lrPeak: number;
+  readonly alpha: number;
+  readonly temperature: number;
+  /** Layers that the student keeps; 0: half of the teacher's. */
+  readonly layers: number;
+}
+
+export interface RunOptions {
+  readonly seed: number;
+  /** Folder of the result: OUT/model is shipped, OUT/run holds metrics and checkpoints. */
+  readonly out: string;
+  /** Threads of the engine; 0: all cores. */
+  readonly threads: number;
+  readonly data: DataOptions;
+  readonly tokenizer: TokenizerOptions;
+  readonly model: ModelOptions;
+  readonly train: TrainingOptions;
+  readonly distill: DistillationOptions;
+  readonly budget: Budget;
+}
+
+/** What a run uses where neither a config file nor a flag says otherwise: minutes on two cores. */
+export const defaults: RunOptions = {
+  seed: 1,
+  out: "anneal-out",
+  threads: 0,
+  data: {
+    paths: [],
+    skipBadRows: false,
+    validationShare: 0.06,
+    testShare: 0,
+    encoding: "utf-8",
+    unicode: "NFC",
+    missing: [],
+    rules: ["default"],
+    thresholds: [],
+    languages: [],
+    personal: false,
+    decontaminate: [],
+    near: "fineweb",
+    bands: 0,
+    rows: 0,
+    shingle: 0,
+    keep: "first",
+    lines: "paragraph",
+    substrings: 0,
+    like: [],
+    likeShare: 0.1,
+    mix: [],
+    temperature: 0,
+    maxEpochs: 4,
+    format: "tokens",
+    gzip: false,
+    packing: "concat",
+    documentMask: false,
+  },
+  tokenizer: { kind: "bpe", vocab: 2048 },
+  model: {
+    from: "",
+    family: "gpt2",
+    n_layer: 4,
+    n_head: 4,
+    n_embd: 128,
+    n_positions: 128,
+    dropout: 0,
+    activation_function: "gelu_new",
+  },
+  train: {
+    steps: 640,
+    batch: 8,
+    accumulate: 1,
+    replicas: 0,
+    optimizer: "muon",
+    lrPeak: 4e-3,
+    lrMin: 2e-4,
+    warmup: 50,
+    schedule: "cosine",
+    weightDecay: 0.1,
+    freeze: [],
+    clipNorm: 1,
+    clipValue: 0,
+    evalEvery: 160,
+    checkpointEvery: 200,
+    patience: 0,
+    onNan: "stop",
+  },
+  distill: { steps: 300, lrPeak: 2e-3, alpha: 0.9, temperature: 1, layers: 0 },
+  budget: { maxLoss: 0.1 },
+};
+
+type DeepPartial<T> = T extends readonly unknown[] | string | number | boolean
+  ? T
+  : { readonly [K in keyof T]?: DeepPartial<T[K]> };
+
+/** What a config file holds: any part of the options. */
+export type RunConfig = DeepPartial<RunOptions>;
+
+/**
+ * Returns `config` as it is; gives anneal.config.ts its types: `export default defineConfig({ train: { steps:
+ * 100 } })`.
+ */
+export const defineConfig = (config: RunConfig): RunConfig => config;

@@ -1,0 +1,264 @@
+/**
+ * From the user's files to token streams, by the pipeline of `anneal data`: in memory where the text is
+ * small, else over files, with the same stages and the same result. Token shards that are made already are
+ * read.
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { type PieceSource, windowBatches } from "../../data/batch/windows.ts";
+import {
+  batches,
+  type DataReport,
+  type Document,
+  evalBatches,
+  pack,
+  type TokenSource,
+  type TokenStream,
+} from "../../data/index.ts";
+import type { Part } from "../../data/pipeline/part.ts";
+import { type Merged, memorySpool, mergeParts, partOf } from "../../data/pipeline/pipeline.ts";
+import { VALIDATION } from "../../data/records/splits.ts";
+import { tensor } from "../../ir/tensor.ts";
+import { readJson } from "../../node/model/modelFile.ts";
+import { readTokenizer } from "../../node/model/tokenizerFiles.ts";
+import { filterParts } from "../../node/prepare/parts.ts";
+import { readIndex, shardSource } from "../../node/prepare/shards.ts";
+import type { InputFile } from "../../node/read/inputs.ts";
+import { readFileDocuments } from "../../node/read/read.ts";
+import { allSkips, type Skips, skipRecorder, toldSkips } from "../../node/read/skips.ts";
+import type { Tokenizer } from "../../tokenizer/index.ts";
+import type { BatchSource } from "../../train/loop.ts";
+import type { Windows } from "../../train/validate.ts";
+import { ConfigError, DataError } from "../../util/errors.ts";
+import type { RunOptions } from "../config/options.ts";
+import type { RecipeHooks } from "../context/hooks.ts";
+import type { Ui } from "../context/ui.ts";
+import { prepareData } from "./data.ts";
+import { inputsOf, labelFields, partSettings, pipelineSettings, targetTexts } from "./inputs.ts";
+import { learnTokenizer } from "./output.ts";
+import { describeEvaluation, describeStages } from "./stages.ts";
+
+/** Tokens to train on, in memory or in files. */
+export interface TrainStream extends Omit<TokenStream, "tokens"> {
+  readonly tokens: TokenSource;
+}
+
+export interface Corpus {
+  readonly tokenizer: Tokenizer;
+  readonly train: TrainStream;
+  readonly validation: TokenStream;
+  readonly report: DataReport;
+  /** Records left out because they could not be read. */
+  readonly skipped: readonly string[];
+  /** Windows that documents were laid into, where they were: the tokens of `train`. */
+  readonly packed?: {
+    readonly tokens: PieceSource;
+    /** Tokens of a window: the context and one more. */
+    readonly window: number;
+    readonly documentMask: boolean;
+  };
+}
+
+/** Text above this size is prepared over files, bytes. */
+const LARGE = 2 ** 26;
+/** Held-out tokens that are taken into memory. */
+const HELD_OUT = 2 ** 21;
+
+const describeTokens = ({ train, validation }: Corpus, ui: Ui): void => {
+  const perToken = (train.bytes / train.tokens.length).toFixed(2);
+  const held = `${validation.tokens.length} held out`;
+  ui.line(`tokens: ${train.tokens.length} to train on, ${held}, ${perToken} bytes a token`);
+};
+
+const partsInMemory = async (
+  files: readonly InputFile[],
+  options: RunOptions,
+  { ui, signal }: CorpusHooks,
+): Promise<{ readonly parts: Part[]; readonly skipped: readonly string[] }> => {
+  const settings = await partSettings(options, files);
+  const { pipeline, read } = settings;
+  const filters = await filterParts(settings);
+  describeEvaluation(filters.index, ui);
+  const task = ui.task("reading", 0);
+  let count = 0;
+  async function* counted(documents: AsyncGenerator<Document>): AsyncGenerator<Document> {
+    for await (const doc of documents) {
+      signal?.throwIfAborted();
+      task.update(++count);
+      yield doc;
+    }
+  }
+  const parts: Part[] = [];
+  const each: Skips[] = [];
+  for (const file of files) {
+    const { onSkip, skips, withReading } = skipRecorder();
+    const part = await partOf(counted(readFileDocuments(file, { ...read, onSkip })), pipeline, filters);
+    parts.push(read.skipBadRows ? { ...part, stages: withReading(part.stages) } : part);
+    each.push(skips());
+  }
+  task.done(`read ${count} documents`);
+  const all = allSkips(each);
+  if (all.skippedCount > 0) ui.warn(toldSkips(all));
+  return { parts, skipped: all.skipped };
+};
+
+const packed = async (merged: Merged, tokenizer: Tokenizer) => {
+  const train: Document[] = [];
+  const validation: Document[] = [];
+  for await (const [doc, part] of merged.documents()) (part === VALIDATION ? validation : train).push(doc);
+  return { train: pack(train, tokenizer), validation: pack(validation, tokenizer) };
+};
+
+type CorpusHooks = Pick<RecipeHooks, "ui" | "signal">;
+
+const inMemory = async (
+  files: readonly InputFile[],
+  given: RunOptions,
+  hooks: CorpusHooks,
+  tokenizer?: Tokenizer,
+): Promise<Corpus> => {
+  // Training has no use for a third part.
+  const options = { ...given, data: { ...given.data, testShare: 0 } };
+  const { parts, skipped } = await partsInMemory(files, options, hooks);
+  const target = await targetTexts(options);
+  const merged = await mergeParts(parts, pipelineSettings(options), {
+    spool: memorySpool,
+    labels: labelFields(options),
+    ...(target === undefined ? {} : { target }),
+  });
+  describeStages(merged.report, hooks.ui);
+  const made = tokenizer ?? (await learnTokenizer(merged, options, hooks.ui));
+  return { tokenizer: made, ...(await packed(merged, made)), report: merged.report, skipped };
+};
+
+/** What the folder's report says of its stages. Throws DataError, and as `readJson` does. */
+const reportOf = async (dir: string): Promise<DataReport> => {
+  const report = (await readJson(dir, "report.json")) as Partial<DataReport> | null;
+  const sound = (stage: Partial<DataReport["stages"][number]> | null): boolean =>
+    typeof stage?.name === "string" &&
+    [stage.docsIn, stage.docsOut, stage.bytesIn, stage.bytesOut].every(Number.isFinite) &&
+    Array.isArray(stage.reasons);
+  const stages: unknown = report?.stages;
+  if (Array.isArray(stages) && stages.every(sound)) return { stages };
+  throw new DataError("does not say what its stages did", {
+    file: join(dir, "report.json"),
+    hint: "make it with: anneal data",
+  });
+};
+
+/** The token shards in a folder as a corpus; ids to train on stay in their files. Throws DataError. */
+export const shardCorpus = async (dir: string, skipped: readonly string[] = []): Promise<Corpus> => {
+  const index = readIndex(dir);
+  const tokenizer = await readTokenizer(dir);
+  if (tokenizer.vocabSize !== index.vocabSize) {
+    throw new ConfigError(`its tokenizer has ${tokenizer.vocabSize} tokens, its index ${index.vocabSize}`, {
+      file: dir,
+    });
+  }
+  const train = shardSource(dir, index, "train");
+  const validation = shardSource(dir, index, "validation");
+  const held = validation.subarray(0, Math.min(HELD_OUT, validation.length));
+  validation.close();
+  const report = await reportOf(dir);
+  const { documentMask, window } = index;
+  return {
+    tokenizer,
+    train: { ...index.splits.train!, tokens: train },
+    validation: { ...index.splits.validation!, tokens: Uint32Array.from(held) },
+    report,
+    skipped,
+    ...(window === undefined ? {} : { packed: { tokens: train, window, documentMask } }),
+  };
+};
+
+const isShards = (paths: readonly string[]): boolean =>
+  paths.length === 1 &&
+  existsSync(join(paths[0]!, "index.json")) &&
+  existsSync(join(paths[0]!, "tokenizer.json"));
+
+const fromShards = async (dir: string, tokenizer?: Tokenizer): Promise<Corpus> => {
+  const corpus = await shardCorpus(dir);
+  if (tokenizer === undefined) return corpus;
+  const ours = JSON.stringify(corpus.tokenizer.files().tokenizer);
+  if (ours === JSON.stringify(tokenizer.files().tokenizer)) return corpus;
+  throw new ConfigError("was packed with another tokenizer than the model's", {
+    file: dir,
+    hint: "make it with: anneal data ... --from MODEL",
+  });
+};
+
+/** Reads and prepares the corpus; with `tokenizer`, for a model that has one already. */
+export const corpus = async (
+  options: RunOptions,
+  hooks: CorpusHooks & Partial<RecipeHooks>,
+  tokenizer?: Tokenizer,
+): Promise<Corpus> => {
+  const { paths } = options.data;
+  let made: Corpus;
+  if (isShards(paths)) made = await fromShards(paths[0]!, tokenizer);
+  else {
+    const files = await inputsOf(options, hooks);
+    const total = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    const packsFile = options.data.packing !== "concat" || total > LARGE;
+    made = packsFile
+      ? await overFiles(options, hooks, tokenizer)
+      : await inMemory(files, options, hooks, tokenizer);
+  }
+  describeTokens(made, hooks.ui);
+  return made;
+};
+
+/** Prepares a large corpus in OUT/run/data, where a later run of the same options finds its parts. */
+const overFiles = async (
+  options: RunOptions,
+  { command = "", ...hooks }: CorpusHooks & Partial<RecipeHooks>,
+  tokenizer?: Tokenizer,
+): Promise<Corpus> => {
+  const out = join(options.out, "run", "data");
+  const data = { ...options.data, format: "tokens" as const, testShare: 0 };
+  const run = tokenizer === undefined ? {} : { tokenizer };
+  const made = await prepareData({ ...options, out, data }, { ...hooks, command }, run);
+  return shardCorpus(out, made!.skipped);
+};
+
+/** Micro-batches of the training stream. Throws ConfigError where it was packed for another context. */
+export const trainingSource = (
+  { train, packed }: Corpus,
+  batch: number,
+  context: number,
+  seed: number,
+): BatchSource => {
+  if (packed !== undefined && packed.window !== context + 1) {
+    throw new ConfigError(`is ${context}, and the data was packed for ${packed.window - 1}`, {
+      field: "model.n_positions",
+      hint: `give --context ${packed.window - 1}, or pack the data anew`,
+    });
+  }
+  const at =
+    packed === undefined
+      ? batches({ tokens: train.tokens, batch, context, seed })
+      : windowBatches({ ...packed, batch, context, seed });
+  return (index) => {
+    const { inputIds, labels } = at(index);
+    return {
+      inputIds: tensor("int32", [batch, context], inputIds),
+      labels: tensor("int32", [batch * context], labels),
+    };
+  };
+};
+
+/** Held-out windows, at most `limit` tokens of them, with the bytes of the text that is predicted in them. */
+export const heldOut = (
+  { validation, tokenizer }: Corpus,
+  batch: number,
+  context: number,
+  limit = 32_768,
+): { windows: Windows; bytes: number } => {
+  const tokens = validation.tokens.subarray(0, Math.min(validation.tokens.length, limit + 1));
+  const windows = evalBatches({ tokens, batch, context }).map(({ inputIds, labels }) => ({
+    inputIds: tensor("int32", [batch, context], inputIds),
+    labels: tensor("int32", [batch * context], labels),
+  }));
+  const bytes = tokens.subarray(1).reduce((sum, id) => sum + tokenizer.bytesOf(id).length, 0);
+  return { windows, bytes };
+};

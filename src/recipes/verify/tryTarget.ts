@@ -1,0 +1,87 @@
+/** Trying a folder's dtypes on one target. */
+import { type ExportDtype, exportDtypes } from "../../ship/onnx/dtype.ts";
+import {
+  type DtypeParity,
+  judged,
+  statusOf,
+  type Target,
+  type TargetParity,
+} from "../../ship/verify/verify.ts";
+import { type AnnealError, MissingError } from "../../util/errors.ts";
+import type { Ui } from "../context/ui.ts";
+import { openers, type Place, type PlaceOptions } from "./targets.ts";
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).trim();
+
+export interface Work extends PlaceOptions {
+  /** SHA-256 by dtype. */
+  readonly hashes: Readonly<Record<string, string>>;
+  readonly ui: Ui;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What `work` gives, or at once the reason of an abort. */
+const unlessAborted = <T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> =>
+  new Promise((resolve, reject) => {
+    work.then(resolve, reject);
+    signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+
+const tryDtypes = async (target: Target, place: Place, work: Work): Promise<TargetParity> => {
+  const names = Object.keys(work.graphs) as ExportDtype[];
+  const task = work.ui.task(target, names.length);
+  const found: Record<string, DtypeParity> = {};
+  let engine: string | undefined;
+  for (const [i, dtype] of names.entries()) {
+    work.signal?.throwIfAborted();
+    task.update(i, { dtype });
+    if (exportDtypes[dtype].half && place.float16 === false) {
+      found[dtype] = { status: "not checked", reason: "the adapter has no float16" };
+      continue;
+    }
+    try {
+      const { engine: name, ...trial } = await unlessAborted(place.trial(dtype), work.signal);
+      engine = name;
+      found[dtype] = judged(dtype, trial);
+    } catch (error) {
+      work.signal?.throwIfAborted();
+      found[dtype] = { status: "failed", reason: messageOf(error) };
+    }
+    found[dtype] = { ...found[dtype]!, sha256: work.hashes[dtype]! };
+  }
+  const said = Object.entries(found).map(([dtype, { status }]) => `${dtype} ${status}`);
+  task.done(`${target}: ${said.join(", ")}`);
+  return {
+    status: statusOf(found),
+    ...(engine === undefined ? {} : { engine }),
+    ...(place.device === undefined ? {} : { device: place.device }),
+    dtypes: found,
+  };
+};
+
+const notChecked = ({ message, details }: AnnealError): TargetParity => ({
+  status: "not checked",
+  reason: message.trim(),
+  ...(details.hint === undefined ? {} : { hint: details.hint }),
+  dtypes: {},
+});
+
+/**
+ * What each dtype does on a target; what fails is in the result. One that is not on this machine is not
+ * checked. Throws the reason of an abort.
+ */
+export const tryTarget = async (target: Target, work: Work): Promise<TargetParity> => {
+  let place: Place;
+  try {
+    place = await openers[target](work);
+  } catch (error) {
+    if (!(error instanceof MissingError)) throw error;
+    work.ui.line(`${target}: not checked: ${messageOf(error)}`);
+    return notChecked(error);
+  }
+  try {
+    return await tryDtypes(target, place, work);
+  } finally {
+    await place.close();
+  }
+};

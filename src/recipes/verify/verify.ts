@@ -1,0 +1,149 @@
+/** Verifies a shipped folder: every dtype on every target against the dense model. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { encodeReference, type Reference } from "../../evaluate/parity/reference.ts";
+import type { Model } from "../../models/model.ts";
+import { loadModel } from "../../node/model/folder.ts";
+import { readTokenizer } from "../../node/model/tokenizerFiles.ts";
+import { nodeEngine } from "../../node/runtime/engine.ts";
+import { graphNames } from "../../serve/graphs.ts";
+import { dtypesFrom } from "../../ship/onnx/export.ts";
+import { referenceOf } from "../../ship/verify/reference.ts";
+import {
+  allTargets,
+  type ParityFile,
+  type Target,
+  type TargetParity,
+  targets,
+  withInstead,
+} from "../../ship/verify/verify.ts";
+import { ConfigError, DataError } from "../../util/errors.ts";
+import { silent, type Ui } from "../context/ui.ts";
+import { version } from "../context/version.ts";
+import { earlierParity, machineName, saveParity } from "./parityFile.ts";
+import { pickDtypes, type ShippedGraphs, sha256Of, shippedGraphs, sizeBytesOf } from "./shippedGraphs.ts";
+import { tryTarget, type Work } from "./tryTarget.ts";
+
+export interface VerifyOptions {
+  /** All targets unless told. */
+  readonly targets?: readonly string[];
+  /** All dtypes that the folder has unless told. */
+  readonly dtypes?: readonly string[];
+  /** Texts to read, besides ids drawn from the vocabulary. */
+  readonly prompts?: readonly string[];
+  /** The browser's program; one that is installed unless told. */
+  readonly browser?: string;
+  readonly threads?: number;
+  readonly seed?: number;
+  /** Prompts to read; 6 unless told. */
+  readonly count?: number;
+  /** Longest that one dtype may take on one target, seconds. */
+  readonly timeoutSec?: number;
+  readonly signal?: AbortSignal;
+}
+
+const defaultPrompts = [
+  "Once upon a time, there was a small house at the end of a long road.",
+  "The quick brown fox jumps over the lazy dog, and 3 + 4 = 7.",
+  "def main():\n    return",
+];
+
+const known = <T extends string>(given: readonly string[], all: readonly T[], field: string): T[] =>
+  given.map((name) => {
+    const found = all.find((other) => other === name);
+    if (found !== undefined) return found;
+    throw new ConfigError(`must be of ${all.join(", ")}, not ${name}`, { field });
+  });
+
+/** Texts as the model reads them: those of encoders stand between their special tokens. */
+const tokensOf = async (dir: string, { arch }: Model, texts: readonly string[]): Promise<number[][]> => {
+  const tokenizer = await readTokenizer(dir);
+  return texts.map((text) =>
+    Array.from(arch.kind === "decoder" ? tokenizer.encode(text) : tokenizer.encodeInputs(text).ids),
+  );
+};
+
+/** The texts' tokens; without a tokenizer and without texts of the user's, none: ids are drawn instead. */
+const promptsOf = async (dir: string, model: Model, options: VerifyOptions, ui: Ui): Promise<number[][]> => {
+  if (options.prompts !== undefined) return tokensOf(dir, model, options.prompts);
+  try {
+    return await tokensOf(dir, model, defaultPrompts);
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    ui.line(`${error.message}: the prompts are ids drawn from the vocabulary`);
+    return [];
+  }
+};
+
+/** Tries all targets that are asked for, one after the other. */
+const tryAll = async (
+  asked: readonly Target[],
+  reference: Reference,
+  work: Omit<Work, "reference">,
+): Promise<ParityFile["targets"]> => {
+  const temporary = await mkdtemp(join(tmpdir(), "anneal-verify-"));
+  const found: Partial<Record<Target, TargetParity>> = {};
+  try {
+    const file = join(temporary, "reference");
+    await writeFile(file, encodeReference(reference));
+    for (const target of asked) {
+      work.ui.stage(`Trying ${targets[target]}`);
+      found[target] = await tryTarget(target, { ...work, reference: file });
+    }
+    return found;
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+};
+
+/** Of what the folder has: size and hash by dtype. */
+const recordsOf = async (present: ShippedGraphs) => {
+  const sizes: Record<string, number> = {};
+  const hashes: Record<string, string> = {};
+  for (const [dtype, paths] of Object.entries(present)) {
+    sizes[dtype] = sizeBytesOf(paths!);
+    hashes[dtype] = await sha256Of(paths!);
+  }
+  return { sizes, hashes };
+};
+
+/**
+ * Tries every dtype of the folder on every target and writes parity.json and the card's table. What fails is
+ * in the result, not thrown; targets that are not on this machine are reported as not checked. Throws
+ * ConfigError, DataError and FormatError for what is wrong with the folder or the options.
+ */
+export const verifyFolder = async (
+  dir: string,
+  options: VerifyOptions = {},
+  ui: Ui = silent,
+): Promise<ParityFile> => {
+  const { threads = 0, seed = 1, count = 6, timeoutSec = 600, browser, signal } = options;
+  const all = Object.keys(targets) as Target[];
+  const asked = options.targets === undefined ? all : known(options.targets, all, "--target");
+  const dtypes = options.dtypes === undefined ? undefined : dtypesFrom(options.dtypes, "--dtype");
+  const { model, dtype: own } = await loadModel(dir);
+  const present = shippedGraphs(dir, graphNames[model.arch.kind]);
+  const graphs = dtypes === undefined ? present : pickDtypes(dir, present, dtypes);
+  const texts = await promptsOf(dir, model, options, ui);
+  const { sizes, hashes } = await recordsOf(present);
+  const engine = await nodeEngine(threads > 0 ? { threads } : {});
+  ui.stage("Computing the reference");
+  const reference = await referenceOf(engine, model, { texts, seed, count });
+  const place = { graphs, threads, timeoutMs: 1000 * timeoutSec };
+  const work = { ...place, ...(browser === undefined ? {} : { browser }), hashes, ui, signal };
+  const found = await tryAll(asked, reference, work);
+  const result: ParityFile = {
+    format: 1,
+    versions: { anneal: version, "onnxruntime-node": engine.version, node: process.versions.node },
+    machine: machineName(),
+    targets: withInstead(allTargets(found, await earlierParity(dir, hashes)), sizes),
+  };
+  await saveParity(dir, result);
+  const fault = result.targets["node-cpu"]?.dtypes[own];
+  if (fault?.status === "failed") {
+    const use = fault.instead === undefined ? "" : `; put "${fault.instead}" there`;
+    ui.warn(`${own}, the dtype of transformers.js_config in config.json, fails on node-cpu${use}`);
+  }
+  return result;
+};

@@ -1,0 +1,160 @@
+/**
+ * The model card, README.md of the shipped folder: what the model is, how good, how to run and to remake it.
+ * Front matter as https://huggingface.co/docs/hub/model-cards describes it.
+ */
+import type { Json } from "../../models/model.ts";
+import { bytes, count, fixed, megabytes, short, signed } from "../../render/figures.ts";
+import { fenced, inline, table } from "../../render/markdown.ts";
+import { dtypes } from "../../ship/onnx/dtype.ts";
+import { parityMarkdown } from "../../ship/verify/table.ts";
+import { limitsOf } from "./candidates.ts";
+import { chosenOf, type Report, type ReportCandidate } from "./report.ts";
+import { type CardSource, frontMatter, generationSection } from "./sourceCard.ts";
+
+/** Whether the budget is met, in a sentence; none where there was no budget. */
+const verdict = ({ budget, met, exceeded, rule }: Report): string[] => {
+  if (limitsOf(budget).length === 0) return [];
+  const limits = inline(limitsOf(budget).join(", "));
+  const outcome = met ? "It meets" : `It exceeds (${inline(exceeded.join("; "))})`;
+  return [`${outcome} the budget it was made for: ${limits}. Chosen as the ${inline(rule)}.`];
+};
+
+const summary = (report: Report, chosen: ReportCandidate): string => {
+  const whole = report.candidates[0]!;
+  const loss = signed(chosen.bitsPerByte - whole.bitsPerByte, 4);
+  const lost = chosen === whole ? "" : ` (${loss} against ${inline(whole.name)})`;
+  const time = `takes ${short(chosen.p50Ms)} ms per token on the machine below`;
+  const quality = `codes held-out text in ${fixed(chosen.bitsPerByte, 3)} bits per byte${lost}`;
+  return [
+    `A language model of ${count(chosen.params)} parameters in ${count(chosen.layers)} layers.`,
+    `The default dtype, ${chosen.dtype}, is ${megabytes(chosen.sizeBytes)} MB, ${time} and ${quality}.`,
+    ...verdict(report),
+    "[report.html](report.html) compares it with the other candidates.",
+  ].join("\n");
+};
+
+/** A row for each shipped dtype; those that were no candidates were not measured. */
+const figures = (report: Report, chosen: ReportCandidate): string => {
+  const rows = Object.entries(dtypes).map(([dtype, { file }]) => {
+    const c = report.candidates.find((other) => other.base === chosen.base && other.dtype === dtype);
+    return [
+      dtype === chosen.dtype ? `**${dtype}** (default)` : dtype,
+      `\`${file}\``,
+      megabytes(c?.sizeBytes),
+      fixed(c?.bitsPerByte, 4),
+      short(c?.p50Ms),
+      short(c?.p95Ms),
+      count(c?.prefillTokensPerSec),
+      megabytes(c?.memoryBytes),
+    ];
+  });
+  const names = [
+    "dtype",
+    "file",
+    "MB",
+    "bits/byte",
+    "ms/token, median",
+    "95 %",
+    "prompt tokens/s",
+    "memory, MB",
+  ];
+  return table(names, rows);
+};
+
+const node = (dtype: string): string => `import { env, pipeline } from "@huggingface/transformers";
+
+env.localModelPath = "/path/to/models"; // the folder that holds this one
+env.allowRemoteModels = false;
+const generator = await pipeline("text-generation", "this-folder", { dtype: "${dtype}" });
+const [{ generated_text }] = await generator("Once", { max_new_tokens: 40, do_sample: true });
+console.log(generated_text);`;
+
+const browser = (dtype: string): string => `<script type="module">
+  import { env, pipeline } from "https://cdn.jsdelivr.net/npm/@huggingface/transformers@4";
+
+  env.allowLocalModels = true;
+  env.allowRemoteModels = false;
+  env.localModelPath = "/models/"; // this folder is served as /models/this-folder/
+  const generator = await pipeline("text-generation", "this-folder", { dtype: "${dtype}" });
+  const [{ generated_text }] = await generator("Once", { max_new_tokens: 40 });
+  document.body.textContent = generated_text;
+</script>`;
+
+const usage = ({
+  dtype,
+}: ReportCandidate): string => `With [transformers.js](https://huggingface.co/docs/transformers.js) in Node:
+
+${fenced(node(dtype), "js")}
+
+In a browser:
+
+${fenced(browser(dtype), "html")}
+
+With anneal, from a shell:
+
+${fenced("npx anneal generate DIR", "sh")}`;
+
+const training = ({ data, tokens }: Report): string => {
+  const rows = data.stages.map((s) => [
+    inline(s.name),
+    count(s.docsIn),
+    count(s.docsOut),
+    bytes(s.bytesIn),
+    bytes(s.bytesOut),
+    s.reasons.map((r) => `${inline(r.reason)}: ${count(r.count)}`).join(", ") || "none",
+  ]);
+  const stages = table(["stage", "documents in", "out", "text in", "out", "dropped"], rows);
+  const held = `${count(tokens.validation)} held out by whole documents`;
+  const density = `${fixed(tokens.bytesPerToken, 2)} bytes per token`;
+  const vocabulary = `a vocabulary of ${count(tokens.vocab)}`;
+  return `${count(tokens.train)} tokens to train on, ${held}; ${vocabulary}, ${density}.
+
+${stages}`;
+};
+
+const provenance = ({ provenance: p }: Report): string => {
+  const versions = Object.entries(p.versions).map(([name, version]) => `${name} ${version}`);
+  const hashes = Object.entries(p.hashes).map(([file, hash]) => [`${inline(file)}`, `\`${inline(hash)}\``]);
+  return `${fenced(p.command, "sh")}
+
+Seed ${p.seed}; ${inline(versions.join(", "))}; measured on ${inline(p.machine)}.
+
+${table(["file", "SHA-256"], hashes, "---")}`;
+};
+
+/** What may be expected of a model that was made here of text alone, and of one that began elsewhere. */
+const abilities = (source?: CardSource): string =>
+  source === undefined
+    ? "- It continues text like the text it was trained on; it follows no instructions."
+    : `- It began as ${inline(source.title)}: what that was trained on, and for, its own card says; how much
+  of it is left was measured on the text below alone.`;
+
+const limits = (chosen: ReportCandidate, source?: CardSource): string => `${abilities(source)}
+- With ${count(chosen.params)} parameters it writes what looks plausible; do not rely on what it says.
+- Text beyond \`n_positions\` tokens of config.json does not fit.
+- It may repeat passages of its training text; the license of that text bounds what may be done with it.
+- Times and memory hold for the machine above; smaller dtypes are not faster everywhere.`;
+
+export interface CardParts {
+  /** The checkpoint that it was made of. */
+  readonly source?: CardSource | undefined;
+  /** What generation_config.json says. */
+  readonly generation?: { readonly [field: string]: Json };
+}
+
+/** README.md of the shipped folder. Throws ConfigError where no candidate is the chosen one. */
+export const modelCard = (report: Report, { source, generation = {} }: CardParts = {}): string => {
+  const chosen = chosenOf(report);
+  const sections: readonly (readonly [title: string, text: string])[] = [
+    ["Figures", figures(report, chosen)],
+    ["Use", usage(chosen)],
+    ...(Object.keys(generation).length === 0 ? [] : [["Generation", generationSection(generation)] as const]),
+    ["Parity with the trained graph", parityMarkdown(report.parity)],
+    ["Training data", training(report)],
+    ["How it was made", provenance(report)],
+    ["Limits", limits(chosen, source)],
+  ];
+  const body = sections.map(([title, text]) => `## ${title}\n\n${text}\n`).join("\n");
+  const head = frontMatter("text-generation", source);
+  return `${head}\n\n# ${inline(chosen.name)}\n\n${summary(report, chosen)}\n\n${body}`;
+};

@@ -1,0 +1,79 @@
+/**
+ * The dtypes of a shipped model, by the names and file suffixes that transformers.js knows
+ * (https://huggingface.co/docs/transformers.js/guides/dtypes).
+ */
+import { type Pass, pipe, type QuantizeOptions, quantize } from "../../compress/index.ts";
+import type { GraphName } from "../../serve/graphs.ts";
+
+/** Every dtype that can be exported, from the most exact. */
+export type ExportDtype = "fp32" | "fp16" | "q8" | "int8" | "uint8" | "q4" | "q4f16";
+/** Those among which the recipes choose. */
+export type ShipDtype = "fp32" | "q8" | "q4";
+
+/** How far a dtype's outputs may be from those of the float32 model. */
+export interface Tolerance {
+  /** Smallest cosine of all outputs together. */
+  readonly cosine: number;
+  /**
+   * Largest difference of an output, as a share of the largest magnitude of all: of forms that round each
+   * number alone. Among weights of few bits one output may be far off and the answer the same.
+   */
+  readonly maxDiff?: number;
+  /** Smallest share of rows whose likeliest token or label is the same; of outputs that are logits. */
+  readonly top?: number;
+}
+
+export interface DtypeForm {
+  /** What follows the graph's name in the file's name. */
+  readonly suffix: string;
+  /** File of a model of one graph in the folder. */
+  readonly file: string;
+  /** How its matrices are packed, if they are. */
+  readonly packed?: QuantizeOptions;
+  /** The pass that packs them; none leaves the model as it is. */
+  readonly pass: Pass;
+  /** Computed in float16 where it is exact enough. */
+  readonly half: boolean;
+  readonly tolerance: Tolerance;
+}
+
+const form = (suffix: string, tolerance: Tolerance, half: boolean, packed?: QuantizeOptions): DtypeForm => ({
+  suffix,
+  file: `onnx/model${suffix}.onnx`,
+  ...(packed === undefined ? { pass: pipe() } : { packed, pass: quantize(packed) }),
+  half,
+  tolerance,
+});
+
+/**
+ * float32 and float16 have to compute the same, up to rounding. Forms of few bits are judged by what a user
+ * of the model sees, each class by one measure: the direction of the outputs and the likeliest tokens.
+ */
+const tolerances = {
+  exact: { maxDiff: 1e-4, cosine: 0.999999 },
+  half: { maxDiff: 1e-2, cosine: 0.9999 },
+  eight: { cosine: 0.999, top: 0.95 },
+  four: { cosine: 0.985, top: 0.8 },
+} as const;
+
+/** Every dtype that can be exported. int8 is q8 under the name that says what it is. */
+export const exportDtypes: Readonly<Record<ExportDtype, DtypeForm>> = {
+  fp32: form("", tolerances.exact, false),
+  fp16: form("_fp16", tolerances.half, true),
+  q8: form("_quantized", tolerances.eight, false, { bits: 8 }),
+  int8: form("_int8", tolerances.eight, false, { bits: 8 }),
+  uint8: form("_uint8", tolerances.eight, false, { bits: 8, unsigned: true }),
+  q4: form("_q4", tolerances.four, false, { bits: 4 }),
+  q4f16: form("_q4f16", tolerances.four, true, { bits: 4 }),
+};
+
+/** The dtypes that the recipes make and choose from, from the most exact. */
+export const dtypes: Readonly<Record<ShipDtype, DtypeForm>> = {
+  fp32: exportDtypes.fp32,
+  q8: exportDtypes.q8,
+  q4: exportDtypes.q4,
+};
+
+/** Path of a graph's file in the folder. */
+export const graphFile = (graph: GraphName, dtype: ExportDtype): string =>
+  `onnx/${graph}${exportDtypes[dtype].suffix}.onnx`;

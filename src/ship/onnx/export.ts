@@ -1,0 +1,148 @@
+/**
+ * A model's folder in any dtypes, as transformers.js and Hugging Face load it: a file for each graph and
+ * dtype, the weights as safetensors, the configs and the tokenizer's files.
+ */
+import { quantized } from "../../compress/quantize.ts";
+import { halved } from "../../formats/halfGraph.ts";
+import { toOnnx } from "../../formats/lower.ts";
+import type { OnnxModel } from "../../formats/onnx.ts";
+import { encodeSafetensors } from "../../formats/safetensors.ts";
+import { encodeIndex, planShards, shardName } from "../../formats/safetensorsIndex.ts";
+import type { Program } from "../../ir/program.ts";
+import type { Model } from "../../models/model.ts";
+import { tensorsOf } from "../../nn/param.ts";
+import { optimize } from "../../rewrite/index.ts";
+import { type GraphName, graphsOf } from "../../serve/graphs.ts";
+import { ConfigError } from "../../util/errors.ts";
+import { nearest } from "../../util/nearest.ts";
+import { type Files, graphFiles } from "./bundle.ts";
+import { type ExportDtype, exportDtypes, graphFile } from "./dtype.ts";
+import { configOf, generationOf, type SourceJson, spelledBytes } from "./exportConfig.ts";
+
+export interface ExportOptions {
+  /** Which dtypes; fp32 alone unless told. */
+  readonly dtypes?: readonly ExportDtype[];
+  /** The dtype that a user gets who asks for none; the first unless told. */
+  readonly defaultDtype?: ExportDtype;
+  /** Files by name, as they are to be: the tokenizer's, and what else the checkpoint has. */
+  readonly files?: ReadonlyMap<string, Uint8Array>;
+  /** The checkpoint's config.json: fields that the model does not know are kept beside its own. */
+  readonly config?: SourceJson;
+  /** The checkpoint's generation_config.json. */
+  readonly generation?: SourceJson;
+  /** Names of the matrices that keep 8 bits in the dtypes of 4 (see `wideMatrices`). */
+  readonly wide?: readonly string[];
+  /** A graph whose weights take more bytes than this has them in a file beside it (1.9e9 unless told). */
+  readonly inlineLimitBytes?: number;
+  /** A file of safetensors is no larger than this, unless one tensor is (5e9 unless told, as on the Hub). */
+  readonly shardLimitBytes?: number;
+  /** Whether the dense weights are written too, to go on from; they are unless told. */
+  readonly weights?: boolean;
+}
+
+type File = readonly [path: string, chunks: readonly Uint8Array[]];
+
+/** Bytes of one file of weights, as Hugging Face splits them. */
+const SHARD_LIMIT = 5e9;
+
+/** A cache is float16 where the graph is: transformers.js makes it as the graph's inputs say. */
+const isCache = (name: string): boolean => /^(past_key_values|present)\b/.test(name);
+
+/**
+ * What Hugging Face keeps in float32 for T5 too (`_keep_in_fp32_modules`): the last product of the
+ * feed-forward passes float16's range in trained models. The residual stream behind it is float32 then.
+ */
+const staysWide = (weight: string): boolean => /\.DenseReluDense\.wo\.weight(\.|$)/.test(weight);
+
+/** The dtypes that words mean, each once. Throws ConfigError naming the nearest. */
+export const dtypesFrom = (words: readonly string[], field: string): ExportDtype[] => {
+  const known = Object.keys(exportDtypes);
+  for (const word of words) {
+    if (known.includes(word)) continue;
+    const near = nearest(word, known);
+    throw new ConfigError(`is "${word}", a dtype that is not known`, {
+      field,
+      hint: `${near === undefined ? "" : `did you mean "${near}"? `}known: ${known.join(", ")}`,
+    });
+  }
+  if (words.length === 0) throw new ConfigError("names no dtype", { field, hint: known.join(", ") });
+  return [...new Set(words)] as ExportDtype[];
+};
+
+/** The graphs of a dense model in one dtype, ready to be encoded. */
+export const onnxGraphs = (
+  model: Model,
+  dtype: ExportDtype,
+  wide: readonly string[] = [],
+): ReadonlyMap<GraphName, OnnxModel> => {
+  const { packed, half } = exportDtypes[dtype];
+  const options = packed?.bits === 4 ? { ...packed, wide } : packed;
+  const formed = options === undefined ? model : quantized(model, options);
+  const graphs = new Map<GraphName, OnnxModel>();
+  for (const [name, program] of Object.entries(graphsOf(formed)) as [GraphName, Program][]) {
+    const onnx = toOnnx(optimize(program), { name, keepUnused: true });
+    graphs.set(name, half ? halved(onnx, { io: isCache, keep: staysWide }) : onnx);
+  }
+  return graphs;
+};
+
+/** The weights as model.safetensors, or as shards with their index. */
+export const weightFiles = (model: Model, limitBytes: number = SHARD_LIMIT): Files => {
+  const tensors = new Map(tensorsOf(model.weights));
+  const shards = planShards(tensors, limitBytes);
+  if (shards.length <= 1) {
+    return new Map([["model.safetensors", encodeSafetensors(tensors, { format: "pt" })]]);
+  }
+  const files: Files = new Map();
+  shards.forEach((names, i) => {
+    const part = new Map(names.map((name) => [name, tensors.get(name)!]));
+    files.set(shardName(i, shards.length), encodeSafetensors(part, { format: "pt" }));
+  });
+  const index = new TextEncoder().encode(encodeIndex(shards, tensors));
+  return files.set("model.safetensors.index.json", [index]);
+};
+
+/** The files of all graphs, one dtype at a time. */
+function* graphsIn(model: Model, options: ExportOptions): Generator<File> {
+  const { dtypes = ["fp32"], wide, inlineLimitBytes } = options;
+  for (const dtype of dtypes) {
+    for (const [name, onnx] of onnxGraphs(model, dtype, wide)) {
+      yield* graphFiles(onnx, graphFile(name, dtype), inlineLimitBytes);
+    }
+  }
+}
+
+const defaultOf = ({ dtypes = ["fp32"], defaultDtype = dtypes[0]! }: ExportOptions): ExportDtype => {
+  if (dtypes.includes(defaultDtype)) return defaultDtype;
+  throw new ConfigError(`is ${defaultDtype}, which is not among the exported dtypes`, {
+    field: "default",
+    hint: `exported: ${dtypes.join(", ")}`,
+  });
+};
+
+/**
+ * The files of the exported folder, made one after the other as they are taken, so that a large model's
+ * dtypes never stand in memory at once. `model` is dense. Throws as `exportModel`.
+ */
+export function* exportFiles(model: Model, options: ExportOptions = {}): Generator<File> {
+  const { files = [], config: source = { fields: {} } } = options;
+  const defaultDtype = defaultOf(options);
+  for (const [name, bytes] of files) yield [name, [bytes]];
+  if (options.weights ?? true) yield* weightFiles(model, options.shardLimitBytes);
+  const external: string[] = [];
+  for (const file of graphsIn(model, options)) {
+    const beside = /^onnx\/(.*)_data$/.exec(file[0]);
+    if (beside !== null) external.push(beside[1]!);
+    yield file;
+  }
+  const generation = generationOf(model, options.generation, source);
+  if (generation !== undefined) yield ["generation_config.json", [spelledBytes(generation)]];
+  yield ["config.json", [spelledBytes(configOf(model, { source, defaultDtype, external }))]];
+}
+
+/**
+ * All files of the exported folder. Throws ConfigError where the default dtype is not exported, and where a
+ * weight does not fit float16 and a dtype asks for it.
+ */
+export const exportModel = (model: Model, options: ExportOptions = {}): Files =>
+  new Map(exportFiles(model, options));
