@@ -9,9 +9,9 @@ import type { Engine } from "../src/engine/engine.ts";
 import { type Program, trace } from "../src/ir/program.ts";
 import { type Tensor, type TensorType, tensorOf, zeros } from "../src/ir/tensor.ts";
 import { modelOf } from "../src/models/checkpoint/load.ts";
+import { headOf } from "../src/models/head.ts";
 import type { Model } from "../src/models/model.ts";
 import { architectures } from "../src/models/registry.ts";
-import { taskOf } from "../src/models/task.ts";
 import { asConstants, type ParamSpec } from "../src/nn/param.ts";
 import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { decoder } from "../src/serve/decoding.ts";
@@ -166,7 +166,7 @@ describe.each(Object.entries(golden.rows))("%s", (family, rows) => {
       return;
     }
     expect(far(kept(await logitsOf(model)), row.numbers!)).toBeLessThan(2e-4);
-    if (model.arch.kind !== "decoder" || taskOf(model.arch, model.config) !== "causal-lm") return;
+    if (model.arch.kind !== "decoder" || headOf(model.arch, model.config) !== "causal-lm") return;
     // The graph that decodes against a cache is another one.
     const made = await decoder(engine, model);
     const ids = golden.ids[0] as readonly number[];

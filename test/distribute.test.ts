@@ -12,6 +12,8 @@ import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { mul } from "../src/ops/elementwise.ts";
 import { mean } from "../src/ops/reduce.ts";
 import { chain, clipByGlobalNorm, type OptimizerName, optimizers } from "../src/optim/index.ts";
+import { languageModelling } from "../src/tasks/causalLm.ts";
+import type { Objective } from "../src/tasks/objective.ts";
 import type { Checkpoints, Snapshot } from "../src/train/checkpoint.ts";
 import {
   type BatchSource,
@@ -20,7 +22,6 @@ import {
   type TrainOptions,
   train,
 } from "../src/train/loop.ts";
-import { languageModelling, type Objective } from "../src/train/objective.ts";
 import { flatten } from "../src/util/tree.ts";
 
 const B = 4;

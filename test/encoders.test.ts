@@ -13,17 +13,18 @@ import type { Value } from "../src/ir/op.ts";
 import { nodesOf, type Program, trace } from "../src/ir/program.ts";
 import { type Tensor, type TensorType, tensor, tensorOf, zeros } from "../src/ir/tensor.ts";
 import { modelOf } from "../src/models/checkpoint/load.ts";
+import { headOf } from "../src/models/head.ts";
 import { architectures } from "../src/models/index.ts";
 import type { Model, ModelConfig } from "../src/models/model.ts";
-import { taskOf } from "../src/models/task.ts";
 import { meanLoss } from "../src/nn/loss.ts";
 import { asConstants, initialize, type ParamSpec, type Weight } from "../src/nn/param.ts";
 import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { adamw } from "../src/optim/index.ts";
 import { type EncodedText, encoderOf, poolings, unitRows } from "../src/serve/encoder.ts";
 import { graphsOf } from "../src/serve/graphs.ts";
+import { encoderObjective } from "../src/tasks/encoderObjective.ts";
+import { sequenceClassification } from "../src/tasks/sequenceClassification.ts";
 import { stepper } from "../src/train/stepper.ts";
-import { encoderObjective, sequenceClassification } from "../src/train/tasks.ts";
 import { ConfigError, ShapeError } from "../src/util/errors.ts";
 import { entries, flatten, mapTree, type Tree } from "../src/util/tree.ts";
 import { encoderCases } from "./cases/encoders.ts";
@@ -203,7 +204,7 @@ describe.each(Object.entries(encoderCases))("%s", (name, row) => {
     const model = sineModel(want.config);
 
     test("logits", async () => {
-      expect(taskOf(arch, model.config)).toBe(want.task);
+      expect(headOf(arch, model.config)).toBe(want.task);
       expect(worst(numbers(await forward(model, want)), want.logits)).toBeLessThan(1e-4);
     });
 
@@ -326,7 +327,7 @@ describe.each(Object.entries(encoderCases))("%s", (name, row) => {
       const config = { architectures: [arch.classes["masked-lm"]] };
       expect(load(config, tensors).weights).toEqual(model.weights);
       const made = load(config, tensors, { task: "sequence-classification", labels: ["no", "yes", "maybe"] });
-      expect(taskOf(arch, made.config)).toBe("sequence-classification");
+      expect(headOf(arch, made.config)).toBe("sequence-classification");
       expect((made.config as { id2label?: object }).id2label).toEqual({ 0: "no", 1: "yes", 2: "maybe" });
       const [before, after] = [flatten<Weight>(model.weights), flatten<Weight>(made.weights)];
       for (const [path, t] of after) if (before.has(path)) expect(t, path).toEqual(before.get(path));

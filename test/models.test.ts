@@ -12,7 +12,7 @@ import { constant, type Value } from "../src/ir/op.ts";
 import { type Program, trace } from "../src/ir/program.ts";
 import { scalar, type Tensor, type TensorType, tensorOf, zeros } from "../src/ir/tensor.ts";
 import { modelOf } from "../src/models/checkpoint/load.ts";
-import { architectures, taskOf } from "../src/models/index.ts";
+import { architectures, headOf } from "../src/models/index.ts";
 import type { Inputs, Model } from "../src/models/model.ts";
 import { countedLabels, crossEntropy, meanLoss, totalsOver } from "../src/nn/loss.ts";
 import { asConstants, initialize, type ParamSpec, type Weight } from "../src/nn/param.ts";
@@ -23,7 +23,8 @@ import { reshape } from "../src/ops/structure.ts";
 import { adamw } from "../src/optim/index.ts";
 import { decoderProgram } from "../src/serve/decoder.ts";
 import { decoder } from "../src/serve/decoding.ts";
-import { languageModelling, type Objective } from "../src/train/objective.ts";
+import { languageModelling } from "../src/tasks/causalLm.ts";
+import type { Objective } from "../src/tasks/objective.ts";
 import { stepper } from "../src/train/stepper.ts";
 import { ConfigError } from "../src/util/errors.ts";
 import { entries, flatten, mapTree, type Tree } from "../src/util/tree.ts";
@@ -337,7 +338,7 @@ describe.each(Object.entries(modelCases))("%s", (name, row) => {
       ["the row's config", row.config] as const,
       ...Object.entries(golden.cases).map(([title, { config }]) => [title, config] as const),
     ].filter(([, config]) => {
-      return taskOf(arch, arch.parse(config)) === "causal-lm";
+      return headOf(arch, arch.parse(config)) === "causal-lm";
     });
 
     test.each(configs)("with a cache, padded on the left, equals the full forward: %s", async (_, config) => {
@@ -385,10 +386,10 @@ describe.each(Object.entries(modelCases))("%s", (name, row) => {
   });
 
   const readers = Object.entries(golden.cases).filter(([, { config }]) => {
-    return taskOf(arch, arch.parse(config)) !== "causal-lm";
+    return headOf(arch, arch.parse(config)) !== "causal-lm";
   });
   test("has golden cases of every other task", () => {
-    const tasks = readers.map(([, { config }]) => taskOf(arch, arch.parse(config)));
+    const tasks = readers.map(([, { config }]) => headOf(arch, arch.parse(config)));
     expect([...new Set(tasks)].sort()).toEqual([
       "features",
       "sequence-classification",
@@ -398,7 +399,7 @@ describe.each(Object.entries(modelCases))("%s", (name, row) => {
 
   test.each(readers)("the served graph equals the reference: %s", async (_, want) => {
     const model = sineModel(name, want.config);
-    const task = taskOf(arch, model.config);
+    const task = headOf(arch, model.config);
     const [rows, length] = [want.ids.length, want.ids[0]!.length];
     const session = await compile(engine, decoderProgram(model));
     const names = task === "features" ? ["position_ids"] : [];

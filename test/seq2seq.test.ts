@@ -24,7 +24,7 @@ import { adamw } from "../src/optim/index.ts";
 import { beamSearch } from "../src/serve/beam.ts";
 import { graphsOf } from "../src/serve/graphs.ts";
 import { greedySearch, type Seq2SeqDecoder, seq2seqDecoder } from "../src/serve/seq2seqDecoder.ts";
-import { pairBatch, sequenceToSequence, shiftTokensRight } from "../src/train/seq2seqObjective.ts";
+import { pairBatch, sequenceToSequence, shiftTokensRight } from "../src/tasks/seq2seqLm.ts";
 import { stepper } from "../src/train/stepper.ts";
 import { ConfigError } from "../src/util/errors.ts";
 import { entries, flatten, mapTree, type Tree } from "../src/util/tree.ts";

@@ -11,6 +11,8 @@ import { threadTeam } from "../src/node/ranks/threadTeam.ts";
 import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { mul } from "../src/ops/elementwise.ts";
 import { optimizers } from "../src/optim/index.ts";
+import { languageModelling } from "../src/tasks/causalLm.ts";
+import type { Objective } from "../src/tasks/objective.ts";
 import type { Checkpoints, Snapshot } from "../src/train/checkpoint.ts";
 import {
   type BatchSource,
@@ -19,7 +21,6 @@ import {
   type TrainOptions,
   train,
 } from "../src/train/loop.ts";
-import { languageModelling, type Objective } from "../src/train/objective.ts";
 import { heldOutLoss } from "../src/train/validate.ts";
 import { CheckpointError } from "../src/util/errors.ts";
 import { flatten } from "../src/util/tree.ts";

@@ -1,6 +1,6 @@
 /** Progress on stderr: one line that moves on a terminal, plain lines every few seconds elsewhere. */
 import pc from "picocolors";
-import type { Task, Ui } from "../recipes/context/ui.ts";
+import type { Progress, Ui } from "../recipes/context/ui.ts";
 
 /** Lines of a task that is not on a terminal come at most this often, milliseconds. */
 const PLAIN_EVERY = 3000;
@@ -109,7 +109,7 @@ export const terminalUi = ({ quiet = false, stream = process.stderr }: TerminalO
   const color = pc.createColors(wantsColor(stream));
   const live = stream.isTTY === true && process.env.TERM !== "dumb";
   const { write, draw } = screen({ quiet, stream }, color);
-  const task = (name: string, total: number): Task => {
+  const task = (name: string, total: number): Progress => {
     const start = performance.now();
     let last = live ? Number.NEGATIVE_INFINITY : start;
     let from: number | undefined;

@@ -10,8 +10,8 @@ import { type Tensor, zeros } from "../ir/tensor.ts";
 import type { Model } from "../models/model.ts";
 import { asConstants } from "../nn/param.ts";
 import { reshape } from "../ops/structure.ts";
+import { distillation, type DistillOptions as ObjectiveOptions } from "../tasks/distillation.ts";
 import { type BatchSource, type TrainHooks, type TrainOptions, train } from "../train/loop.ts";
-import { distillation, type DistillOptions as ObjectiveOptions } from "../train/objective.ts";
 import { derived, type Pass } from "./pass.ts";
 
 export interface DistillOptions extends ObjectiveOptions {

@@ -22,15 +22,15 @@ import {
 } from "./bertBody.ts";
 import {
   countedPositions,
-  type EncoderTask,
+  type EncoderHead,
   firstToken,
   labelCount,
   linearMatrices,
   linearSpec,
   noCache,
 } from "./encoder.ts";
+import { headOf } from "./head.ts";
 import type { Architecture, Inputs, Outputs } from "./model.ts";
-import { taskOf } from "./task.ts";
 
 // B batch, T time, C channels, V vocabulary
 
@@ -52,14 +52,14 @@ export type BertParams<T> = {
   classifier?: Linear<T>;
 };
 
-const classes: Readonly<Record<EncoderTask, string>> = {
+const classes: Readonly<Record<EncoderHead, string>> = {
   "masked-lm": "BertForMaskedLM",
   "sequence-classification": "BertForSequenceClassification",
   "token-classification": "BertForTokenClassification",
   features: "BertModel",
 };
 
-const taskFor = (c: BertConfig): EncoderTask => taskOf({ classes }, c) as EncoderTask;
+const taskFor = (c: BertConfig): EncoderHead => headOf({ classes }, c) as EncoderHead;
 
 /** The class with the head for the next sentence besides is read as the masked language model in it. */
 const parse = (json: unknown): BertConfig => {
@@ -130,7 +130,7 @@ export const bert: Architecture<BertConfig, BertParams<ParamSpec>> = {
   keepLayers: (config, weights, layers) => keepBertLayers("bert", config, weights, layers),
   // Not the classifier: it is small, and its rounding would go straight into the result.
   matrices: (c) => {
-    const head: Readonly<Record<EncoderTask, readonly string[]>> = {
+    const head: Readonly<Record<EncoderHead, readonly string[]>> = {
       "masked-lm": [
         "cls.predictions.transform.dense",
         ...(c.tie_word_embeddings ? [] : ["cls.predictions.decoder"]),

@@ -15,8 +15,8 @@ import { add } from "../ops/elementwise.ts";
 import type { Tree } from "../util/tree.ts";
 import { checkFields, flagField, intField, numberField, oneOf } from "./config.ts";
 import { checkHeads, type EncoderConfig, encoderLabels, linearSpec, refuseVariants } from "./encoder.ts";
+import { architecturesField, headOf } from "./head.ts";
 import type { Architecture, Inputs } from "./model.ts";
-import { architecturesField, taskOf } from "./task.ts";
 
 // B batch, T time, C channels
 
@@ -94,7 +94,7 @@ export const bertFields = (
     initializer_range: numberField(f, "initializer_range", 0.02, 0, 10),
     layer_norm_eps: numberField(f, "layer_norm_eps", 1e-12, 0, 1),
     pad_token_id: intField(f, "pad_token_id", defaults.pad, 0),
-    ...encoderLabels(f, taskOf({ classes }, { model_type: "", architectures, vocab_size: 1 })),
+    ...encoderLabels(f, headOf({ classes }, { model_type: "", architectures, vocab_size: 1 })),
   };
   checkHeads(config.hidden_size, config.num_attention_heads, "num_attention_heads");
   return config;

@@ -22,8 +22,8 @@ import type { Tree } from "../util/tree.ts";
 import type { DecoderConfig } from "./decoderConfig.ts";
 import { causalPaddingMask, classifierSpec, classify } from "./decoderHead.ts";
 import { checkLength } from "./encoder.ts";
-import type { Architecture, Inputs, Outputs, Task } from "./model.ts";
-import { taskOf } from "./task.ts";
+import { headOf } from "./head.ts";
+import type { Architecture, Head, Inputs, Outputs } from "./model.ts";
 
 // B batch, T time, C channels, V vocabulary, G query heads of a key, D head width
 
@@ -74,10 +74,10 @@ const layerSpec = <C extends DecoderConfig>(c: C, family: Family<C>): DecoderLay
   };
 };
 
-const isClassifier = (task: Task): boolean =>
+const isClassifier = (task: Head): boolean =>
   task === "sequence-classification" || task === "token-classification";
 
-const headSpec = (c: DecoderConfig, task: Task): Partial<DecoderParams<ParamSpec>> => {
+const headSpec = (c: DecoderConfig, task: Head): Partial<DecoderParams<ParamSpec>> => {
   const [width, std] = [c.hidden_size, c.initializer_range];
   if (isClassifier(task)) return { score: classifierSpec(task, c, { width, std }) };
   if (task !== "causal-lm" || c.tie_word_embeddings) return {};
@@ -90,7 +90,7 @@ const params = <C extends DecoderConfig>(c: C, family: Family<C>): DecoderParams
     layers: Array.from({ length: c.num_hidden_layers }, () => layerSpec(c, family)),
     norm: rmsNormSpec(c.hidden_size),
   },
-  ...headSpec(c, taskOf(family, c)),
+  ...headSpec(c, headOf(family, c)),
 });
 
 /** Positions and the tables that they are rows of; the tables are as long as they need to be. */
@@ -163,7 +163,7 @@ const forward = <C extends DecoderConfig>(
   family: Family<C>,
 ): Outputs => {
   const p = tree as unknown as DecoderParams<Param>;
-  const task = taskOf(family, c);
+  const task = headOf(family, c);
   const { hidden, present } = body(p.model, inputs, c);
   if (task === "features") return { hidden, logits: hidden, present };
   if (p.score !== undefined) {
@@ -177,7 +177,7 @@ const forward = <C extends DecoderConfig>(
 const projectionNames = ["q", "k", "v", "o"].map((n) => `self_attn.${n}_proj`);
 const mlpNames = ["gate", "up", "down"].map((n) => `mlp.${n}_proj`);
 
-const matrices = (c: DecoderConfig, task: Task): ReadonlyMap<string, "nk"> => {
+const matrices = (c: DecoderConfig, task: Head): ReadonlyMap<string, "nk"> => {
   const names = ["model.embed_tokens"];
   for (let i = 0; i < c.num_hidden_layers; i++) {
     for (const name of [...projectionNames, ...mlpNames]) names.push(`model.layers.${i}.${name}`);
@@ -216,5 +216,5 @@ export const decoderArchitecture = <C extends DecoderConfig>(
       weights: smaller as unknown as Tree<Weight>,
     };
   },
-  matrices: (c) => matrices(c, taskOf(family, c)),
+  matrices: (c) => matrices(c, headOf(family, c)),
 });

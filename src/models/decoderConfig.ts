@@ -4,9 +4,9 @@ import type { Rope } from "../nn/rope.ts";
 import { ConfigError } from "../util/errors.ts";
 import { type Fields, flagField, intField, numberField, oneOf } from "./config.ts";
 import { type HeadFields, headFields } from "./decoderHead.ts";
+import { architecturesField, headOf } from "./head.ts";
 import type { Architecture, ModelConfig } from "./model.ts";
 import { ropeFields } from "./ropeConfig.ts";
-import { architecturesField, taskOf } from "./task.ts";
 
 export interface DecoderConfig extends ModelConfig, Rope, HeadFields {
   readonly hidden_size: number;
@@ -141,7 +141,7 @@ export const decoderFields = (
     bos_token_id: tokenField(f, "bos_token_id", defaults.bos_token_id),
     eos_token_id: endsField(f, defaults.eos_token_id),
     pad_token_id: tokenField(f, "pad_token_id", null),
-    ...headFields(f, taskOf({ classes }, { model_type: "", architectures, vocab_size })),
+    ...headFields(f, headOf({ classes }, { model_type: "", architectures, vocab_size })),
   };
 };
 

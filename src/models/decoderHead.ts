@@ -15,7 +15,7 @@ import { reshape, slice } from "../ops/structure.ts";
 import { ConfigError } from "../util/errors.ts";
 import { type Fields, numberField } from "./config.ts";
 import { type Labels, labelCount, labelsField } from "./encoder.ts";
-import type { Inputs, Task } from "./model.ts";
+import type { Head, Inputs } from "./model.ts";
 
 // B batch, T time, C channels, L labels
 
@@ -26,10 +26,10 @@ export interface HeadFields extends Partial<Labels> {
 }
 
 /** The tasks that decoders have heads for. */
-export type DecoderTask = Exclude<Task, "masked-lm" | "seq2seq-lm">;
+export type DecoderTask = Exclude<Head, "masked-lm" | "seq2seq-lm">;
 
 /** Reads what a head for `task` needs. Throws ConfigError naming the field. */
-export const headFields = (f: Fields, task: Task): HeadFields => ({
+export const headFields = (f: Fields, task: Head): HeadFields => ({
   ...(task === "sequence-classification" || task === "token-classification" ? labelsField(f) : {}),
   ...(task === "token-classification"
     ? { classifier_dropout: numberField(f, "classifier_dropout", 0.1, 0, 1) }
@@ -38,7 +38,7 @@ export const headFields = (f: Fields, task: Task): HeadFields => ({
 
 /** A classifier's matrix [L, C]; a token classifier has a bias. */
 export const classifierSpec = (
-  task: Task,
+  task: Head,
   labels: HeadFields,
   { width, std }: { readonly width: number; readonly std: number },
 ): Projection<ParamSpec> => {
@@ -97,7 +97,7 @@ export const lastToken = (hidden: Value, inputs: Inputs, pad: number | null): Va
 };
 
 export interface ClassifyOptions {
-  readonly task: Task;
+  readonly task: Head;
   readonly pad: number | null;
   readonly head: HeadFields;
 }

@@ -16,7 +16,7 @@ import {
   checkHeads,
   countedPositions,
   type EncoderConfig,
-  type EncoderTask,
+  type EncoderHead,
   encoderLabels,
   firstToken,
   labelCount,
@@ -25,8 +25,8 @@ import {
   noCache,
   refuseVariants,
 } from "./encoder.ts";
+import { architecturesField, headOf } from "./head.ts";
 import type { Architecture, Inputs, Outputs } from "./model.ts";
-import { architecturesField, taskOf } from "./task.ts";
 
 // B batch, T time, C channels, V vocabulary
 
@@ -74,14 +74,14 @@ export type DistilBertParams<T> = {
   classifier?: Linear<T>;
 };
 
-const classes: Readonly<Record<EncoderTask, string>> = {
+const classes: Readonly<Record<EncoderHead, string>> = {
   "masked-lm": "DistilBertForMaskedLM",
   "sequence-classification": "DistilBertForSequenceClassification",
   "token-classification": "DistilBertForTokenClassification",
   features: "DistilBertModel",
 };
 
-const taskFor = (c: DistilBertConfig): EncoderTask => taskOf({ classes }, c) as EncoderTask;
+const taskFor = (c: DistilBertConfig): EncoderHead => headOf({ classes }, c) as EncoderHead;
 
 const aliases = {
   hidden_size: "dim",
@@ -109,7 +109,7 @@ const parse = (json: unknown): DistilBertConfig => {
     max_position_embeddings: intField(f, "max_position_embeddings", 512),
     initializer_range: numberField(f, "initializer_range", 0.02, 0, 10),
     pad_token_id: intField(f, "pad_token_id", 0, 0),
-    ...encoderLabels(f, taskOf({ classes }, { model_type: "", architectures, vocab_size: 1 })),
+    ...encoderLabels(f, headOf({ classes }, { model_type: "", architectures, vocab_size: 1 })),
   };
   checkHeads(config.dim, config.n_heads, "n_heads");
   return config;
@@ -131,7 +131,7 @@ const layerSpec = (c: DistilBertConfig): DistilBertLayer<ParamSpec> => {
 const headSpec = (c: DistilBertConfig): Omit<DistilBertParams<ParamSpec>, "distilbert"> => {
   const square = linearSpec(c.dim, c.dim, c.initializer_range);
   const classifier = linearSpec(c.dim, labelCount(c), c.initializer_range);
-  const heads: Readonly<Record<EncoderTask, Omit<DistilBertParams<ParamSpec>, "distilbert">>> = {
+  const heads: Readonly<Record<EncoderHead, Omit<DistilBertParams<ParamSpec>, "distilbert">>> = {
     "masked-lm": {
       vocab_transform: square,
       vocab_layer_norm: normSpec(c.dim),
@@ -244,7 +244,7 @@ export const distilbert: Architecture<DistilBertConfig, DistilBertParams<ParamSp
   },
   // Not the classifier: it is small, and its rounding would go straight into the result.
   matrices: (c) => {
-    const head: Readonly<Record<EncoderTask, readonly string[]>> = {
+    const head: Readonly<Record<EncoderHead, readonly string[]>> = {
       "masked-lm": ["vocab_transform", ...(c.tie_word_embeddings ? [] : ["vocab_projector"])],
       "sequence-classification": ["pre_classifier"],
       "token-classification": [],

@@ -7,7 +7,7 @@ import { countUp, lengthOf } from "../ops/dynamic.ts";
 import { reshape, slice } from "../ops/structure.ts";
 import { ConfigError } from "../util/errors.ts";
 import { type Fields, intField, oneOf } from "./config.ts";
-import type { Inputs, ModelConfig, Task } from "./model.ts";
+import type { Head, Inputs, ModelConfig } from "./model.ts";
 
 // B batch, T time, C channels
 
@@ -69,7 +69,7 @@ const idleLabels = (fields: Fields): Labels => {
 };
 
 /** The labels of an encoder's config: as of `labelsField` for classifiers, never refused for others. */
-export const encoderLabels = (fields: Fields, task: Task): Labels =>
+export const encoderLabels = (fields: Fields, task: Head): Labels =>
   task.endsWith("classification") ? labelsField(fields) : idleLabels(fields);
 
 /**
@@ -165,4 +165,4 @@ export const readsTokenTypes = (config: ModelConfig): boolean =>
   ((config as EncoderConfig).type_vocab_size ?? 0) > 1;
 
 /** The tasks that an encoder has heads for. */
-export type EncoderTask = Exclude<Task, "causal-lm" | "seq2seq-lm">;
+export type EncoderHead = Exclude<Head, "causal-lm" | "seq2seq-lm">;

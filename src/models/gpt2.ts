@@ -20,8 +20,8 @@ import type { Tree } from "../util/tree.ts";
 import { checkFields, type Fields, flagField, intField, numberField, oneOf } from "./config.ts";
 import { freshRange, tokenField } from "./decoderConfig.ts";
 import { causalPaddingMask, classifierSpec, classify, type HeadFields, headFields } from "./decoderHead.ts";
+import { architecturesField, headOf } from "./head.ts";
 import type { Architecture, Inputs, Outputs } from "./model.ts";
-import { architecturesField, taskOf } from "./task.ts";
 
 // B batch, T time, C channels, V vocabulary
 
@@ -117,7 +117,7 @@ const parse = (json: unknown): Gpt2Config => {
     bos_token_id: intField(f, "bos_token_id", 0, 0),
     eos_token_id: intField(f, "eos_token_id", 0, 0),
     pad_token_id: tokenField(f, "pad_token_id", null),
-    ...headFields(f, taskOf({ classes }, { model_type: "gpt2", architectures, vocab_size: 1 })),
+    ...headFields(f, headOf({ classes }, { model_type: "gpt2", architectures, vocab_size: 1 })),
   };
   if (config.n_embd % config.n_head !== 0) {
     throw new ConfigError(`${config.n_embd} channels do not divide into ${config.n_head} heads`, {
@@ -146,7 +146,7 @@ const blockSpec = (c: Gpt2Config): Block<ParamSpec> => {
 };
 
 const headSpec = (c: Gpt2Config): Omit<Gpt2Params<ParamSpec>, "transformer"> => {
-  const task = taskOf({ classes }, c);
+  const task = headOf({ classes }, c);
   const size = { width: c.n_embd, std: c.initializer_range };
   if (task === "causal-lm" && !c.tie_word_embeddings) {
     return { lm_head: { weight: param([c.vocab_size, size.width], normal(size.std)) } };
@@ -214,7 +214,7 @@ const body = (p: Gpt2Params<Param>["transformer"], inputs: Inputs, c: Gpt2Config
 const forward = (tree: Tree<Param>, inputs: Inputs, c: Gpt2Config): Outputs => {
   const { transformer, lm_head, score, classifier } = tree as unknown as Gpt2Params<Param>;
   const { hidden, present } = body(transformer, inputs, c);
-  const task = taskOf({ classes }, c);
+  const task = headOf({ classes }, c);
   if (task === "features") return { hidden, logits: hidden, present };
   const own = score ?? classifier;
   if (own !== undefined) {

@@ -7,6 +7,7 @@ export type { DecoderParams } from "./decoder.ts";
 export * from "./distilbert.ts";
 export { type EncoderConfig, type Labels, readsTokenTypes } from "./encoder.ts";
 export * from "./gpt2.ts";
+export { headOf } from "./head.ts";
 export * from "./llama.ts";
 export { type MarianParams, marian } from "./marian.ts";
 export type { MarianConfig } from "./marianConfig.ts";
@@ -32,4 +33,3 @@ export {
 } from "./roberta.ts";
 export { type T5Params, t5 } from "./t5.ts";
 export type { T5Config } from "./t5Config.ts";
-export { taskOf } from "./task.ts";

@@ -3,8 +3,8 @@
 import { type ActivationName, activations } from "../nn/activations.ts";
 import { ConfigError } from "../util/errors.ts";
 import { checkFields, type Fields, flagField, intField, numberField, oneOf } from "./config.ts";
+import { architecturesField } from "./head.ts";
 import { idsField } from "./t5Config.ts";
-import { architecturesField } from "./task.ts";
 
 export const marianClasses = { "seq2seq-lm": "MarianMTModel" };
 

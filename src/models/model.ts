@@ -7,8 +7,8 @@ import type { Tree } from "../util/tree.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
-/** What a model is for: which head stands on it. */
-export type Task =
+/** Which head stands on a model; "features" is a body without one. */
+export type Head =
   | "causal-lm"
   | "masked-lm"
   | "sequence-classification"
@@ -19,7 +19,7 @@ export type Task =
 /** What every parsed config has. */
 export interface ModelConfig {
   readonly model_type: string;
-  /** The class that Hugging Face loads it with: it says the task (see `taskOf`). */
+  /** The class that Hugging Face loads it with: it says the task (see `headOf`). */
   readonly architectures: readonly string[];
   readonly vocab_size: number;
 }
@@ -78,7 +78,7 @@ export interface Architecture<C = any, P = any> {
   /** Decoders read on from a cache, encoders read whole texts, seq2seq is one of each. */
   readonly kind: "decoder" | "encoder" | "seq2seq";
   /** Class names by task, as in config.json's `architectures`; the first is the default. */
-  readonly classes: Readonly<Partial<Record<Task, string>>>;
+  readonly classes: Readonly<Partial<Record<Head, string>>>;
   /**
    * First part of the body's weight names ("transformer", "bert"), which checkpoints of a bare body leave
    * out.

@@ -16,7 +16,8 @@ import { ConfigError } from "../util/errors.ts";
 import type { Tree } from "../util/tree.ts";
 import { type BertFields, bertFields, renameBert } from "./bertBody.ts";
 import { intField } from "./config.ts";
-import { checkLength, type EncoderTask, linearMatrices, linearSpec, noCache } from "./encoder.ts";
+import { checkLength, type EncoderHead, linearMatrices, linearSpec, noCache } from "./encoder.ts";
+import { headOf } from "./head.ts";
 import type { Architecture, Inputs, Outputs } from "./model.ts";
 import { behindPadding, paddedPositions } from "./roberta.ts";
 import {
@@ -27,7 +28,6 @@ import {
   robertaTied,
 } from "./robertaHead.ts";
 import { positionsOf } from "./seq2seq.ts";
-import { taskOf } from "./task.ts";
 
 // B batch, T time, C channels, H heads
 
@@ -60,14 +60,14 @@ export type MpnetParams<T> = {
   };
 } & RobertaHead<T>;
 
-const classes: Readonly<Record<EncoderTask, string>> = {
+const classes: Readonly<Record<EncoderHead, string>> = {
   "masked-lm": "MPNetForMaskedLM",
   "sequence-classification": "MPNetForSequenceClassification",
   "token-classification": "MPNetForTokenClassification",
   features: "MPNetModel",
 };
 
-const taskFor = (c: MpnetConfig): EncoderTask => taskOf({ classes }, c) as EncoderTask;
+const taskFor = (c: MpnetConfig): EncoderHead => headOf({ classes }, c) as EncoderHead;
 
 /** Most tokens of a text. */
 const lengthOf = (c: MpnetConfig): number => behindPadding(c.max_position_embeddings, PADDING);

@@ -21,7 +21,8 @@ import {
   keepBertLayers,
   renameBert,
 } from "./bertBody.ts";
-import { checkLength, type EncoderTask, linearMatrices, noCache } from "./encoder.ts";
+import { checkLength, type EncoderHead, linearMatrices, noCache } from "./encoder.ts";
+import { headOf } from "./head.ts";
 import type { Architecture, Inputs, Outputs } from "./model.ts";
 import {
   type RobertaHead,
@@ -30,7 +31,6 @@ import {
   robertaLogits,
   robertaTied,
 } from "./robertaHead.ts";
-import { taskOf } from "./task.ts";
 
 // B batch, T time, C channels, V vocabulary
 
@@ -47,7 +47,7 @@ export interface XlmRobertaConfig extends BertFields {
 /** The body and the head of one task; none for features. */
 export type RobertaParams<T> = { roberta: BertBody<T> } & RobertaHead<T>;
 
-type Classes = Readonly<Record<EncoderTask, string>>;
+type Classes = Readonly<Record<EncoderHead, string>>;
 
 /** [B, T] -> [B, T]: `pad` where there is padding, else behind it the number of the token. */
 export const paddedPositions = ({ inputIds, positionIds }: Inputs, pad: number): Value => {
@@ -75,7 +75,7 @@ const robertaArchitecture = <C extends BertFields>(
   classes: Classes,
   vocab: number,
 ): Architecture<C, RobertaParams<ParamSpec>> => {
-  const taskFor = (c: C): EncoderTask => taskOf({ classes }, c) as EncoderTask;
+  const taskFor = (c: C): EncoderHead => headOf({ classes }, c) as EncoderHead;
   return {
     name,
     kind: "encoder",

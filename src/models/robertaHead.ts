@@ -8,7 +8,7 @@ import { type Linear, project } from "../nn/linear.ts";
 import { type Norm, norm, normSpec } from "../nn/norm.ts";
 import { dense, type Param, type ParamSpec, param, zerosInit } from "../nn/param.ts";
 import { gelu, tanh } from "../ops/elementwise.ts";
-import { type EncoderConfig, type EncoderTask, firstToken, labelCount, linearSpec } from "./encoder.ts";
+import { type EncoderConfig, type EncoderHead, firstToken, labelCount, linearSpec } from "./encoder.ts";
 
 // B batch, T time, C channels, V vocabulary
 
@@ -29,7 +29,7 @@ interface HeadConfig extends EncoderConfig {
 }
 
 /** Type and first values of a head's weights. */
-export const robertaHeadSpec = (c: HeadConfig, task: EncoderTask): RobertaHead<ParamSpec> => {
+export const robertaHeadSpec = (c: HeadConfig, task: EncoderHead): RobertaHead<ParamSpec> => {
   const [width, std] = [c.hidden_size, c.initializer_range];
   if (task === "features") return {};
   const square = linearSpec(width, width, std);
@@ -77,8 +77,8 @@ export const robertaTied = (base: string, c: EncoderConfig): Readonly<Record<str
  * Names of a head's matrices, without ".weight". Not the last projection to the labels: it is small, and its
  * rounding would go straight into the result.
  */
-export const robertaHeadMatrices = (c: EncoderConfig, task: EncoderTask): readonly string[] => {
-  const head: Readonly<Record<EncoderTask, readonly string[]>> = {
+export const robertaHeadMatrices = (c: EncoderConfig, task: EncoderHead): readonly string[] => {
+  const head: Readonly<Record<EncoderHead, readonly string[]>> = {
     "masked-lm": ["lm_head.dense", ...(c.tie_word_embeddings ? [] : ["lm_head.decoder"])],
     "sequence-classification": ["classifier.dense"],
     "token-classification": [],

@@ -2,7 +2,7 @@
 import { type ActivationName, activations } from "../nn/activations.ts";
 import { ConfigError } from "../util/errors.ts";
 import { checkFields, type Fields, flagField, intField, numberField, oneOf } from "./config.ts";
-import { architecturesField } from "./task.ts";
+import { architecturesField } from "./head.ts";
 
 export const t5Classes = { "seq2seq-lm": "T5ForConditionalGeneration" };
 

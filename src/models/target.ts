@@ -7,8 +7,8 @@ import type { ParamSpec } from "../nn/param.ts";
 import { ConfigError, FormatError } from "../util/errors.ts";
 import { flatten, type Tree } from "../util/tree.ts";
 import type { ConfigJson } from "./checkpoint/config.ts";
-import type { Architecture, ModelConfig, Task } from "./model.ts";
-import { namesNoClass } from "./task.ts";
+import { namesNoClass } from "./head.ts";
+import type { Architecture, Head, ModelConfig } from "./model.ts";
 import { joinTied, type Tied } from "./ties.ts";
 
 /** What a file says of a tensor before it is read. */
@@ -111,7 +111,7 @@ export const classed = (
   arch: Architecture,
   json: ConfigJson,
   headers: Headers,
-  { file, task }: { readonly file: string; readonly task?: Task | undefined },
+  { file, task }: { readonly file: string; readonly task?: Head | undefined },
 ): ConfigJson => {
   const as = (name: string): ConfigJson => ({ ...json, architectures: [name] });
   const fits = (name: string): boolean => {

@@ -6,8 +6,8 @@ import { compile } from "../engine/compile.ts";
 import type { Engine, Session } from "../engine/engine.ts";
 import { architectureOf, inFile } from "../models/checkpoint/config.ts";
 import { type Generation, generationOf } from "../models/checkpoint/generationConfig.ts";
+import { headOf } from "../models/head.ts";
 import type { Architecture, ModelConfig } from "../models/model.ts";
-import { taskOf } from "../models/task.ts";
 import { type HubOptions, modelDir, openModel } from "../node/hub/hub.ts";
 import { loadModel, type ModelFolder } from "../node/model/folder.ts";
 import { readJson, readJsonIfThere } from "../node/model/modelFile.ts";
@@ -95,7 +95,7 @@ export const sessionsOf = async (
 export const openCausal = async (ref: string, hub: HubOptions = {}): Promise<ModelFolder> => {
   const folder = await openModel(ref, hub);
   const { arch, config } = folder.model;
-  if (taskOf(arch, config) === "causal-lm") return folder;
+  if (headOf(arch, config) === "causal-lm") return folder;
   throw new ConfigError(`is ${config.architectures[0]}, no causal language model`, {
     file: folder.dir,
     hint: "name a decoder with its language-modelling head",

@@ -13,7 +13,7 @@ import { type MetricsRow, type TrainOptions, type TrainResult, train } from "../
 import { parseText } from "../util/jsonText.ts";
 import type { RunOptions, TrainingOptions } from "./config/options.ts";
 import type { RecipeHooks } from "./context/hooks.ts";
-import type { Task } from "./context/ui.ts";
+import type { Progress } from "./context/ui.ts";
 import { type Corpus, corpus, heldOut, trainingSource } from "./data/corpus.ts";
 import { freezing } from "./freeze.ts";
 import { identity } from "./identity.ts";
@@ -81,7 +81,7 @@ const earlierRows = (file: string, name: string, last: number): MetricsRow[] => 
  * Collects a run's curve (with the rows of earlier processes where it was resumed), shows it, appends each
  * row.
  */
-export const follow = (name: string, task: Task, file: string) => {
+export const follow = (name: string, task: Progress, file: string) => {
   const train: [number, number][] = [];
   const validation: [number, number][] = [];
   const start = performance.now();

@@ -7,8 +7,8 @@
 import type { Value } from "../ir/op.ts";
 import { type Program, trace } from "../ir/program.ts";
 import type { TensorType } from "../ir/tensor.ts";
-import type { Model, Task } from "../models/model.ts";
-import { taskOf } from "../models/task.ts";
+import { headOf } from "../models/head.ts";
+import type { Head, Model } from "../models/model.ts";
 import { project } from "../nn/linear.ts";
 import { asConstants } from "../nn/param.ts";
 import { emptyCache } from "../ops/attention.ts";
@@ -70,7 +70,7 @@ const generating = (model: Model): Program =>
   }) as unknown as Program;
 
 /** The inputs of a graph that reads whole texts; transformers.js counts positions for features only. */
-const wholeSpec = (task: Task) => ({
+const wholeSpec = (task: Head) => ({
   input_ids: int64("batch_size", "sequence_length"),
   attention_mask: int64("batch_size", "sequence_length"),
   ...(task === "features" ? { position_ids: int64("batch_size", "sequence_length") } : {}),
@@ -80,7 +80,7 @@ const wholeSpec = (task: Task) => ({
  * input_ids and attention_mask -> logits; with position_ids -> last_hidden_state where features are the
  * task. The attention is that of decoding against a cache of nothing, which takes any length.
  */
-const reading = (model: Model, task: Task): Program =>
+const reading = (model: Model, task: Head): Program =>
   trace(wholeSpec(task), (given) => {
     const v = given as unknown as Omit<DecoderInputs, "position_ids"> & { position_ids?: Value };
     const { input_ids: ids, attention_mask: mask } = v;
@@ -101,6 +101,6 @@ const reading = (model: Model, task: Task): Program =>
 
 /** The graph of a decoder for its task. */
 export const decoderProgram = (model: Model): Program => {
-  const task = taskOf(model.arch, model.config);
+  const task = headOf(model.arch, model.config);
   return task === "causal-lm" ? generating(model) : reading(model, task);
 };

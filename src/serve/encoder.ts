@@ -8,8 +8,8 @@ import type { Value } from "../ir/op.ts";
 import { type Program, trace } from "../ir/program.ts";
 import { type Tensor, type TensorType, tensor, tensorOf } from "../ir/tensor.ts";
 import { type EncoderConfig, readsTokenTypes } from "../models/encoder.ts";
+import { headOf } from "../models/head.ts";
 import type { Model } from "../models/model.ts";
-import { taskOf } from "../models/task.ts";
 import { asConstants } from "../nn/param.ts";
 import { ConfigError, ShapeError } from "../util/errors.ts";
 
@@ -29,7 +29,7 @@ const spec = (model: Model) => {
 
 /** The name of what an encoder's graph gives: hidden states where no head stands on it. */
 const outputOf = (model: Model): "logits" | "last_hidden_state" =>
-  taskOf(model.arch, model.config) === "features" ? "last_hidden_state" : "logits";
+  headOf(model.arch, model.config) === "features" ? "last_hidden_state" : "logits";
 
 /**
  * input_ids, attention_mask, and token_type_ids where the model tells types apart, all [B, T] -> logits

@@ -1,15 +1,12 @@
-/** Training: the step, the loop, objectives, checkpoints. */
+/** Training: the step, the loop, checkpoints. */
 export * from "./bucket.ts";
 export * from "./checkpoint.ts";
 export * from "./collective.ts";
 export * from "./counter.ts";
 export * from "./loop.ts";
-export * from "./objective.ts";
 export * from "./plan.ts";
 export * from "./rank.ts";
-export * from "./seq2seqObjective.ts";
 export * from "./shards.ts";
 export * from "./step.ts";
 export * from "./stepper.ts";
-export * from "./tasks.ts";
 export * from "./validate.ts";

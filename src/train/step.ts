@@ -13,10 +13,10 @@ import { add, mul } from "../ops/elementwise.ts";
 import { sumOfSquares } from "../ops/reduce.ts";
 import { clipByGlobalNorm, clipByValue, globalNorm, limited } from "../optim/clip.ts";
 import { applyUpdates, chain, type Optimizer } from "../optim/transform.ts";
+import { batchTotals, type Objective } from "../tasks/objective.ts";
 import { ConfigError } from "../util/errors.ts";
 import { entries, flatten, leaves, mapTree, type Tree } from "../util/tree.ts";
 import { type Bucket, bucket, unbucketed } from "./bucket.ts";
-import { batchTotals, type Objective } from "./objective.ts";
 
 export interface StepOptions {
   readonly batch: number;

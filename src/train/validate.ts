@@ -6,9 +6,10 @@ import { type Program, trace } from "../ir/program.ts";
 import type { Tensor, TensorType } from "../ir/tensor.ts";
 import type { Model } from "../models/model.ts";
 import { asConstants, type Weight } from "../nn/param.ts";
+import { languageModelling } from "../tasks/causalLm.ts";
+import { batchOutputs, batchTotals, type Objective, tokenLosses } from "../tasks/objective.ts";
 import { ConfigError, DataError } from "../util/errors.ts";
 import { flatten, mapTree, type Tree } from "../util/tree.ts";
-import { batchOutputs, batchTotals, languageModelling, type Objective, tokenLosses } from "./objective.ts";
 
 /**
  * Batches of held-out data, all of one shape: `inputIds` [B, T] and what the objective reads, as `labels`

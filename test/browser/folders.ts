@@ -1,6 +1,6 @@
 /** Small shipped folders, and a browser to load them in. */
 import { existsSync } from "node:fs";
-import type { Model, Task } from "../../src/models/model.ts";
+import type { Head, Model } from "../../src/models/model.ts";
 import { architectures } from "../../src/models/registry.ts";
 import { initialize, type ParamSpec } from "../../src/nn/param.ts";
 import { writeFolder } from "../../src/node/files/files.ts";
@@ -158,7 +158,7 @@ export const families = {
 export type Family = keyof typeof families;
 
 /** A small model with fresh weights. */
-export const tinyModel = (family: Family, task?: Task, seed = 7): Model => {
+export const tinyModel = (family: Family, task?: Head, seed = 7): Model => {
   const arch = architectures[family]!;
   const named = task === undefined ? {} : { architectures: [arch.classes[task]] };
   const config = arch.parse({ model_type: family, ...families[family].config, ...named });

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { quantized } from "../../src/compress/quantize.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import type { Tensor } from "../../src/ir/tensor.ts";
-import type { Model, Seq2SeqArchitecture, Task } from "../../src/models/model.ts";
+import type { Head, Model, Seq2SeqArchitecture } from "../../src/models/model.ts";
 import { openBrowser, type PageHost, WASM_PATHS } from "../../src/node/browser/browser.ts";
 import { nodeEngine } from "../../src/node/runtime/engine.ts";
 import { decoder } from "../../src/serve/decoding.ts";
@@ -23,7 +23,7 @@ import { type Family, families, noBrowser, tinyModel, writeModel } from "./folde
 
 interface Kind {
   readonly family: Family;
-  readonly task: Task;
+  readonly task: Head;
   /** What the page does with the pipeline `p`: an expression that gives JSON. */
   readonly theirs: string;
   /** The same by our own code. */

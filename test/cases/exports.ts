@@ -1,5 +1,5 @@
 /** Small models of every kind, for exporting: a row for each architecture, a config for each. */
-import type { Task } from "../../src/models/model.ts";
+import type { Head } from "../../src/models/model.ts";
 
 const bert = {
   vocab_size: 90,
@@ -24,7 +24,7 @@ const llama = {
   pad_token_id: 0,
   ...labels,
 };
-const encoderTasks: readonly Task[] = [
+const encoderTasks: readonly Head[] = [
   "masked-lm",
   "sequence-classification",
   "token-classification",
@@ -34,12 +34,12 @@ const encoderTasks: readonly Task[] = [
 export interface ExportCase {
   readonly config: Readonly<Record<string, unknown>>;
   /** Tasks that transformers.js has a class for. */
-  readonly tasks: readonly Task[];
+  readonly tasks: readonly Head[];
   /** Others, whose graphs run in onnxruntime. */
-  readonly others?: readonly Task[];
+  readonly others?: readonly Head[];
 }
 
-const heads: readonly Task[] = ["sequence-classification", "token-classification"];
+const heads: readonly Head[] = ["sequence-classification", "token-classification"];
 
 export const exportCases: Readonly<Record<string, ExportCase>> = {
   gpt2: {

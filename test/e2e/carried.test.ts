@@ -14,7 +14,7 @@ import { dirname, join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import { parse } from "yaml";
 import { architectures } from "../../src/models/index.ts";
-import type { Model, Task } from "../../src/models/model.ts";
+import type { Head, Model } from "../../src/models/model.ts";
 import { initialize, type ParamSpec } from "../../src/nn/param.ts";
 import { writeFolder } from "../../src/node/files/checkpoints.ts";
 import { exportFolder } from "../../src/recipes/export.ts";
@@ -28,7 +28,7 @@ import { exportCases } from "../cases/exports.ts";
 const dir = mkdtempSync(join(tmpdir(), "anneal-carried-"));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-const modelOf = (name: string, task: Task): Model => {
+const modelOf = (name: string, task: Head): Model => {
   const arch = architectures[name]!;
   const config = arch.parse({
     model_type: name,

@@ -11,7 +11,7 @@ import { encodeOnnx } from "../../src/formats/onnx.ts";
 import type { Tensor } from "../../src/ir/tensor.ts";
 import { readsTokenTypes } from "../../src/models/encoder.ts";
 import { architectures } from "../../src/models/index.ts";
-import type { Model, Task } from "../../src/models/model.ts";
+import type { Head, Model } from "../../src/models/model.ts";
 import { initialize, type ParamSpec } from "../../src/nn/param.ts";
 import { nodeEngine } from "../../src/node/runtime/engine.ts";
 import { optimize } from "../../src/rewrite/index.ts";
@@ -180,7 +180,7 @@ const tokenizerConfig = (family: Family) => ({
 
 const labels = { id2label: { 0: "O", 1: "B-PET", 2: "I-PET" }, label2id: { O: 0, "B-PET": 1, "I-PET": 2 } };
 
-const modelOf = (name: string, task: Task): Model => {
+const modelOf = (name: string, task: Head): Model => {
   const arch = architectures[name]!;
   const { tokens, config } = families[name]!;
   const fields = {
@@ -207,7 +207,7 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 const onnxOf = (model: Model): Uint8Array => encodeOnnx(toOnnx(optimize(encoderProgram(model)))).model;
 
 /** Writes the folder that transformers.js loads, and returns its path. */
-const shipped = async (name: string, task: Task, model: Model): Promise<string> => {
+const shipped = async (name: string, task: Head, model: Model): Promise<string> => {
   const path = join(dir, `${name}-${task}`);
   mkdirSync(join(path, "onnx"), { recursive: true });
   const json = (file: string, value: unknown) => writeFileSync(join(path, file), JSON.stringify(value));

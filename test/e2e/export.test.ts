@@ -14,7 +14,7 @@ import { type Program, trace } from "../../src/ir/program.ts";
 import { type Tensor, type TensorType, tensor, tensorOf } from "../../src/ir/tensor.ts";
 import { readsTokenTypes } from "../../src/models/encoder.ts";
 import { architectures } from "../../src/models/index.ts";
-import type { Model, Task } from "../../src/models/model.ts";
+import type { Head, Model } from "../../src/models/model.ts";
 import { asConstants, initialize, type ParamSpec, tensorsOf } from "../../src/nn/param.ts";
 import { writeFolder } from "../../src/node/files/checkpoints.ts";
 import { loadModel } from "../../src/node/model/folder.ts";
@@ -44,7 +44,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-const modelOf = (name: string, task: Task, more: object = {}): Model => {
+const modelOf = (name: string, task: Head, more: object = {}): Model => {
   const arch = architectures[name]!;
   const given = { model_type: name, architectures: [arch.classes[task]], ...exportCases[name]!.config };
   const config = arch.parse({ ...given, ...more });
@@ -97,7 +97,7 @@ const reference = async (model: Model): Promise<Tensor> => {
   return logits!;
 };
 
-const loaders: Record<Task, { from_pretrained: typeof hf.AutoModel.from_pretrained }> = {
+const loaders: Record<Head, { from_pretrained: typeof hf.AutoModel.from_pretrained }> = {
   "causal-lm": hf.AutoModelForCausalLM,
   "masked-lm": hf.AutoModelForMaskedLM,
   "sequence-classification": hf.AutoModelForSequenceClassification,
@@ -119,7 +119,7 @@ const feedsOf = (model: Model): Record<string, unknown> => ({
 });
 
 /** What transformers.js computes from the folder. */
-const theirs = async (path: string, task: Task, dtype: ExportDtype, model: Model): Promise<Float32Array> => {
+const theirs = async (path: string, task: Head, dtype: ExportDtype, model: Model): Promise<Float32Array> => {
   const loaded: Loaded = await loaders[task].from_pretrained(path, { dtype });
   const out = await loaded(feedsOf(model));
   const { type, data } = (out.logits ?? out.last_hidden_state) as hf.Tensor;
@@ -129,7 +129,7 @@ const theirs = async (path: string, task: Task, dtype: ExportDtype, model: Model
 };
 
 /** What onnxruntime computes from the folder. */
-const inRuntime = async (path: string, _: Task, dtype: ExportDtype, model: Model): Promise<Float32Array> => {
+const inRuntime = async (path: string, _: Head, dtype: ExportDtype, model: Model): Promise<Float32Array> => {
   const session = await engine.load(join(path, exportDtypes[dtype].file));
   const wide = (rows: number[][]) => tensorOf("int64", [rows.length, rows[0]!.length], rows.flat());
   const { logits } = await session.run({ input_ids: wide(ids), attention_mask: wide(maskOf(model)) });
@@ -166,7 +166,7 @@ const agreement = (model: Model, expected: Tensor, found: Float32Array) => {
 };
 
 /** Names of a graph's inputs and outputs as transformers.js has them. */
-const valuesOf = (graph: string, model: Model, task: Task): [inputs: string[], outputs: string[]] => {
+const valuesOf = (graph: string, model: Model, task: Head): [inputs: string[], outputs: string[]] => {
   const state = task === "features" ? "last_hidden_state" : "logits";
   const source = ["input_ids", "attention_mask"];
   if (graph === "encoder_model") return [source, ["last_hidden_state"]];

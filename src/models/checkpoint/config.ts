@@ -1,14 +1,14 @@
 /** What a checkpoint's config.json asks for: architecture, task, labels. Errors name file and field. */
 import { ConfigError } from "../../util/errors.ts";
 import { nearest } from "../../util/nearest.ts";
-import type { Architecture, Task } from "../model.ts";
+import type { Architecture, Head } from "../model.ts";
 import { architectures } from "../registry.ts";
 
 export const CONFIG = "config.json";
 
 export interface LoadOptions {
   /** What the model is to be for; that of the checkpoint unless told. */
-  readonly task?: Task;
+  readonly task?: Head;
   /** The labels of a classifier, by id; those of the checkpoint unless told. */
   readonly labels?: readonly string[];
   /** Of the first weights of a head that the checkpoint does not have. */

@@ -3,8 +3,8 @@ import { sizeOf, type Tensor, tensor } from "../../ir/tensor.ts";
 import { initialize, type ParamSpec } from "../../nn/param.ts";
 import { widenBfloat16, widenFloat16 } from "../../util/float16.ts";
 import { mapTree, type Tree } from "../../util/tree.ts";
+import { headOf } from "../head.ts";
 import type { HistoryStep, Model } from "../model.ts";
-import { taskOf } from "../task.ts";
 import { isSeparate } from "../ties.ts";
 import type { LoadOptions } from "./config.ts";
 import { type LoadPlan, planOf } from "./plan.ts";
@@ -25,7 +25,7 @@ const headStep = ({ arch, config, dropped, initialized: made, headless, seed }: 
   const initialized = made.filter((name) => arch.optional?.includes(name) !== true);
   return dropped.length + initialized.length === 0
     ? []
-    : [{ name: "newHead", options: { task: taskOf(arch, config), dropped, initialized, seed } }];
+    : [{ name: "newHead", options: { task: headOf(arch, config), dropped, initialized, seed } }];
 };
 
 /**

@@ -8,6 +8,7 @@ import { type DType, shapeText } from "../../ir/tensor.ts";
 import type { ParamSpec } from "../../nn/param.ts";
 import { FormatError } from "../../util/errors.ts";
 import type { Tree } from "../../util/tree.ts";
+import { headOf } from "../head.ts";
 import type { Architecture, ModelConfig } from "../model.ts";
 import {
   classed,
@@ -21,7 +22,6 @@ import {
   type TensorHeader,
   targetOf,
 } from "../target.ts";
-import { taskOf } from "../task.ts";
 import { joinTied, type Tied, type Untied } from "../ties.ts";
 import {
   architectureOf,
@@ -200,7 +200,7 @@ export const planOf = (
   const [json, parsed] = read(given);
   const target = targetOf(arch, json, parsed);
   const own = ownTarget(arch, given);
-  const changed = own === undefined || taskOf(arch, own.config) !== taskOf(arch, parsed);
+  const changed = own === undefined || headOf(arch, own.config) !== headOf(arch, parsed);
   const leeway = leewayOf(target, own, { changed, relabelled: options.labels !== undefined });
   const fitted = assign(target, headers, leeway, file);
   const specs = arch.params(parsed) as Tree<ParamSpec>;

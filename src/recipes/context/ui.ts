@@ -1,6 +1,6 @@
 /** What a recipe tells while it runs; the command line prints it, a program may ignore it. */
 
-export interface Task {
+export interface Progress {
   /** Work done so far, of the task's total, and figures worth showing (loss, tokens/s). */
   update(done: number, fields?: Readonly<Record<string, string | number>>): void;
   /** Ends the task with a line that stays. */
@@ -14,7 +14,7 @@ export interface Ui {
   line(text: string): void;
   /** Something that the user should not miss. */
   warn(text: string): void;
-  task(name: string, total: number): Task;
+  task(name: string, total: number): Progress;
 }
 
 /** Says nothing. */

@@ -14,7 +14,7 @@ import { freeDisk, sizeText } from "../../node/runtime/resources.ts";
 import { DataError } from "../../util/errors.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
-import type { Task } from "../context/ui.ts";
+import type { Progress } from "../context/ui.ts";
 import { inputsOf, partSettings, pipelineSettings } from "./inputs.ts";
 import { describeEvaluation } from "./stages.ts";
 
@@ -48,7 +48,7 @@ const shardPath = (dir: string, { index, count }: Shard): string =>
   join(dir, "work", "shards", `${index}-of-${count}.json`);
 
 /** Shows the parts as they are made, and adds up what they tell. */
-const partProgress = (task: Task, clock: StageClock) => {
+const partProgress = (task: Progress, clock: StageClock) => {
   const start = performance.now();
   const each: Skips[] = [];
   let evaluation: EvaluationCounts | undefined;

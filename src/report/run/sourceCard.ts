@@ -2,8 +2,9 @@
  * The head of a card of a model that is made of another, and the card of an export. Front matter as
  * https://huggingface.co/docs/hub/model-cards describes it; JSON's values are YAML's too.
  */
+
+import { headOf } from "../../models/head.ts";
 import type { Json, Model } from "../../models/model.ts";
-import { taskOf } from "../../models/task.ts";
 import { countParams } from "../../nn/param.ts";
 import { count } from "../../render/figures.ts";
 import { fenced, inline, table } from "../../render/markdown.ts";
@@ -80,7 +81,7 @@ const pipelines = {
 } as const;
 
 /** What transformers.js calls what a model is for. */
-export const pipelineOf = ({ arch, config }: Model): string => pipelines[taskOf(arch, config)];
+export const pipelineOf = ({ arch, config }: Model): string => pipelines[headOf(arch, config)];
 
 export interface ExportCard {
   readonly source: CardSource;

@@ -5,8 +5,8 @@
 
 import { type GgmlType, ggmlTypes } from "../../formats/ggml.ts";
 import { type EncodedGguf, encodeGguf, type GgufValue } from "../../formats/gguf.ts";
+import { headOf } from "../../models/head.ts";
 import type { Model } from "../../models/model.ts";
-import { taskOf } from "../../models/task.ts";
 import { countParams } from "../../nn/param.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { ggufArchitectureOf, ggufTensors, uint32 } from "./model.ts";
@@ -82,7 +82,7 @@ export const gguf = (model: Model, options: GgufOptions): Gguf => {
   const name = options.name ?? model.arch.name;
   const arch = ggufArchitectureOf(model);
   const config = model.config as ConfigFields;
-  if (taskOf(model.arch, model.config) !== "causal-lm") {
+  if (headOf(model.arch, model.config) !== "causal-lm") {
     throw new ConfigError("is no causal language model, which is what GGUF is written for", {
       field: "architectures",
     });

@@ -1,7 +1,7 @@
 /** config.json and generation_config.json of an exported folder. */
 import { generationFields } from "../../models/checkpoint/generationConfig.ts";
-import type { Json, Model, Task } from "../../models/model.ts";
-import { taskOf } from "../../models/task.ts";
+import { headOf } from "../../models/head.ts";
+import type { Head, Json, Model } from "../../models/model.ts";
 import { type Spellings, spelledJson } from "../../util/spelling.ts";
 import type { ExportDtype } from "./dtype.ts";
 
@@ -62,7 +62,7 @@ export const configOf = (
   },
 });
 
-const GENERATES: readonly Task[] = ["causal-lm", "seq2seq-lm"];
+const GENERATES: readonly Head[] = ["causal-lm", "seq2seq-lm"];
 
 /**
  * The checkpoint's generation_config.json, else one of what its config says (`source` is that config as it
@@ -74,7 +74,7 @@ export const generationOf = (
   source: SourceJson = { fields: {} },
 ): SourceJson | undefined => {
   if (given !== undefined) return given;
-  if (!GENERATES.includes(taskOf(arch, config))) return undefined;
+  if (!GENERATES.includes(headOf(arch, config))) return undefined;
   const fields = { ...source.fields, ...(config as Fields) };
   const known = generationFields.flatMap((name) =>
     fields[name] == null ? [] : [[name, fields[name]] as const],

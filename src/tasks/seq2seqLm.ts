@@ -4,9 +4,9 @@
  */
 import type { Feeds } from "../engine/engine.ts";
 import { tensor } from "../ir/tensor.ts";
-import { IGNORE, totalsOver } from "../nn/loss.ts";
+import { IGNORE } from "../nn/loss.ts";
 import { ConfigError } from "../util/errors.ts";
-import { type Objective, tokenLosses } from "./objective.ts";
+import { labelTotals, type Objective } from "./objective.ts";
 
 // B batch, S source, U target
 
@@ -27,10 +27,7 @@ export const sequenceToSequence = ({ target }: Seq2SeqObjectiveOptions): Objecti
       decoderInputIds: { dtype: "int32", shape: [batch, target] },
       labels: { dtype: "int32", shape: [batch * target] },
     }),
-    totals: (outputs, { labels }) => {
-      const { losses, counts } = tokenLosses(outputs, labels!);
-      return totalsOver(losses, counts);
-    },
+    totals: (outputs, { labels }) => labelTotals(outputs, labels!),
   };
 };
 

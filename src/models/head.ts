@@ -1,11 +1,11 @@
-/** The task of a model by the class that its config.json names. */
+/** The head of a model by the class that its config.json names. */
 import { ConfigError } from "../util/errors.ts";
 import { nearest } from "../util/nearest.ts";
-import type { Architecture, ModelConfig, Task } from "./model.ts";
+import type { Architecture, Head, ModelConfig } from "./model.ts";
 
 type Classes = Architecture["classes"];
 
-const pairs = (classes: Classes): [Task, string][] => Object.entries(classes) as [Task, string][];
+const pairs = (classes: Classes): [Head, string][] => Object.entries(classes) as [Head, string][];
 
 /** Whether a config names no class, or an empty list of them. */
 export const namesNoClass = ({ architectures: given }: { readonly [key: string]: unknown }): boolean =>
@@ -30,8 +30,8 @@ export const architecturesField = (
   });
 };
 
-/** What a model of this config is for. */
-export const taskOf = ({ classes }: Pick<Architecture, "classes">, config: ModelConfig): Task => {
+/** The head of a model of this config. Throws ConfigError where it names no class of the family. */
+export const headOf = ({ classes }: Pick<Architecture, "classes">, config: ModelConfig): Head => {
   const found = pairs(classes).find(([, name]) => name === config.architectures[0]);
   if (found !== undefined) return found[0];
   throw new ConfigError("names no class of this model type", { field: "architectures" });

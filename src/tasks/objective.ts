@@ -2,7 +2,7 @@
 import type { Value } from "../ir/op.ts";
 import type { TensorType } from "../ir/tensor.ts";
 import type { Model, Outputs } from "../models/model.ts";
-import { countedLabels, crossEntropy, distillLoss, headLoss, type Totals, totalsOver } from "../nn/loss.ts";
+import { countedLabels, crossEntropy, headLoss, type Totals, totalsOver } from "../nn/loss.ts";
 import { isPacked, type Param } from "../nn/param.ts";
 import { reshape } from "../ops/structure.ts";
 import type { Tree } from "../util/tree.ts";
@@ -54,12 +54,14 @@ export const batchTotals = (
   return objective.totals(batchOutputs(model, params, batch), rest);
 };
 
-const rowsOf = (x: Value): Value => {
+/** [B, T, C] -> [B * T, C]. */
+export const rowsOf = (x: Value): Value => {
   const [b, t, width] = x.shape as readonly number[];
   return reshape(x, [b! * t!, width!]);
 };
 
-const labelsType = ({ batch, context }: BatchShape): TensorType => ({
+/** Labels for each token of a batch: int32 [B * T]. */
+export const labelsType = ({ batch, context }: BatchShape): TensorType => ({
   dtype: "int32",
   shape: [batch * context],
 });
@@ -77,40 +79,8 @@ export const tokenLosses = (outputs: Outputs, labels: Value): { losses: Value; c
   return { losses, counts: reshape(counts, [n, 1]) };
 };
 
-/** Next-token cross-entropy. */
-export const languageModelling: Objective = {
-  name: "lm",
-  inputs: (shape) => ({ labels: labelsType(shape) }),
-  totals: (outputs, { labels }) => {
-    const { losses, counts } = tokenLosses(outputs, labels!);
-    return totalsOver(losses, counts);
-  },
-};
-
-export interface DistillOptions {
-  /** Share of the teacher's distribution in the loss; the rest is the data's own labels. */
-  readonly alpha?: number;
-  /** Softening of both distributions. */
-  readonly temperature?: number;
-}
-
-/** alpha * distillation from the teacher's logits + (1 - alpha) * cross-entropy of the labels. */
-export const distillation = (options: DistillOptions = {}): Objective => {
-  const { alpha = 0.9, temperature = 1 } = options;
-  return {
-    name: "distill",
-    inputs: (shape) => ({
-      labels: labelsType(shape),
-      teacherLogits: { dtype: "float32", shape: [shape.batch * shape.context, shape.vocab] },
-    }),
-    totals: (outputs, { labels, teacherLogits }) => {
-      const { counts, safe } = countedLabels(labels!);
-      const n = labels!.shape[0] as number;
-      const column = reshape(safe, [n, 1]);
-      const losses = distillLoss(rowsOf(outputs.logits), teacherLogits!, column, { alpha, temperature });
-      return totalsOver(losses, reshape(counts, [n, 1]));
-    },
-    // No teacher is asked there.
-    heldOut: languageModelling,
-  };
+/** The cross-entropy of labels int32 [B * T] added up, and how many count. */
+export const labelTotals = (outputs: Outputs, labels: Value): Totals => {
+  const { losses, counts } = tokenLosses(outputs, labels);
+  return totalsOver(losses, counts);
 };
