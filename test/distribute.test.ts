@@ -14,14 +14,9 @@ import { mean } from "../src/ops/reduce.ts";
 import { chain, clipByGlobalNorm, type OptimizerName, optimizers } from "../src/optim/index.ts";
 import { languageModelling } from "../src/tasks/causalLm.ts";
 import type { Objective } from "../src/tasks/objective.ts";
+import type { BatchSource } from "../src/tasks/task.ts";
 import type { Checkpoints, Snapshot } from "../src/train/checkpoint.ts";
-import {
-  type BatchSource,
-  type MetricsRow,
-  type TrainHooks,
-  type TrainOptions,
-  train,
-} from "../src/train/loop.ts";
+import { type MetricsRow, type TrainHooks, type TrainOptions, train } from "../src/train/loop.ts";
 import { flatten } from "../src/util/tree.ts";
 
 const B = 4;

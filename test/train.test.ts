@@ -13,14 +13,9 @@ import { mul } from "../src/ops/elementwise.ts";
 import { optimizers } from "../src/optim/index.ts";
 import { languageModelling } from "../src/tasks/causalLm.ts";
 import type { Objective } from "../src/tasks/objective.ts";
+import type { BatchSource } from "../src/tasks/task.ts";
 import type { Checkpoints, Snapshot } from "../src/train/checkpoint.ts";
-import {
-  type BatchSource,
-  type MetricsRow,
-  type TrainHooks,
-  type TrainOptions,
-  train,
-} from "../src/train/loop.ts";
+import { type MetricsRow, type TrainHooks, type TrainOptions, train } from "../src/train/loop.ts";
 import { heldOutLoss } from "../src/train/validate.ts";
 import { CheckpointError } from "../src/util/errors.ts";
 import { flatten } from "../src/util/tree.ts";

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { encodeSafetensors } from "../../dist/formats/safetensors.js";
 import { modelOf } from "../../dist/models/checkpoint/load.js";
 import { gpt2, gpt2Config } from "../../dist/models/gpt2.js";
-import { decoderFiles } from "../../dist/ship/onnx/bundle.js";
+import { formFiles } from "../../dist/ship/onnx/export.js";
 import { narrowBfloat16 } from "../../dist/util/float16.js";
 import { entries } from "../../dist/util/tree.js";
 
@@ -87,7 +87,7 @@ const writeGraph = (dir, config, wide) => {
   const model = modelOf(config, wide, "model.safetensors");
   writeFileSync(join(dir, "config.json"), JSON.stringify(config));
   mkdirSync(join(dir, "onnx"));
-  for (const [name, [bytes]] of decoderFiles(model, "onnx/model.onnx")) writeFileSync(join(dir, name), bytes);
+  for (const [name, [bytes]] of formFiles(model, "fp32")) writeFileSync(join(dir, name), bytes);
 };
 
 const median = (xs) => xs.toSorted((a, b) => a - b)[xs.length >> 1];

@@ -11,7 +11,8 @@ import type { Model } from "../models/model.ts";
 import { asConstants } from "../nn/param.ts";
 import { reshape } from "../ops/structure.ts";
 import { distillation, type DistillOptions as ObjectiveOptions } from "../tasks/distillation.ts";
-import { type BatchSource, type TrainHooks, type TrainOptions, train } from "../train/loop.ts";
+import type { BatchSource } from "../tasks/task.ts";
+import { type TrainHooks, type TrainOptions, train } from "../train/loop.ts";
 import { derived, type Pass } from "./pass.ts";
 
 export interface DistillOptions extends ObjectiveOptions {

@@ -126,7 +126,14 @@ export const bert: Architecture<BertConfig, BertParams<ParamSpec>> = {
   parse,
   params,
   forward,
-  cache: (c) => noCache(c.vocab_size, c.num_attention_heads, c.hidden_size, c.max_position_embeddings),
+  cache: (c) =>
+    noCache({
+      vocab: c.vocab_size,
+      layers: c.num_hidden_layers,
+      heads: c.num_attention_heads,
+      width: c.hidden_size,
+      positions: c.max_position_embeddings,
+    }),
   keepLayers: (config, weights, layers) => keepBertLayers("bert", config, weights, layers),
   // Not the classifier: it is small, and its rounding would go straight into the result.
   matrices: (c) => {

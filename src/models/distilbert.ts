@@ -235,7 +235,14 @@ export const distilbert: Architecture<DistilBertConfig, DistilBertParams<ParamSp
   parse,
   params,
   forward,
-  cache: (c) => noCache(c.vocab_size, c.n_heads, c.dim, c.max_position_embeddings),
+  cache: (c) =>
+    noCache({
+      vocab: c.vocab_size,
+      layers: c.n_layers,
+      heads: c.n_heads,
+      width: c.dim,
+      positions: c.max_position_embeddings,
+    }),
   keepLayers: (config, weights, layers) => {
     const tree = weights as unknown as DistilBertParams<Weight>;
     const layer = layers.map((i) => tree.distilbert.transformer.layer[i]!);

@@ -147,13 +147,19 @@ export const checkLength = (inputIds: Value, most: number): void => {
   }
 };
 
-/** What every encoder tells of a cache, which it has none of. */
-export const noCache = (vocab: number, heads: number, width: number, positions: number) => ({
-  vocab,
-  layers: 0,
-  kvHeads: heads,
-  headWidth: width / heads,
-  positions,
+/** What an encoder tells in place of a cache, which it has none of: its sizes. */
+export const noCache = (sizes: {
+  readonly vocab: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly width: number;
+  readonly positions: number;
+}) => ({
+  vocab: sizes.vocab,
+  layers: sizes.layers,
+  kvHeads: sizes.heads,
+  headWidth: sizes.width / sizes.heads,
+  positions: sizes.positions,
 });
 
 /** The packable matrices: all are torch's [N, K]. */

@@ -61,7 +61,7 @@ export interface Outputs {
   readonly present: readonly { readonly key: Value; readonly value: Value }[];
 }
 
-/** What the decoder's cache and logits look like. */
+/** A model's sizes, and what the cache of what decodes looks like. */
 export interface CacheShape {
   readonly vocab: number;
   readonly layers: number;
@@ -98,7 +98,7 @@ export interface Architecture<C = any, P = any> {
   params(config: C): P;
   /** Training, prefill and decoding: one function, cache optional. */
   forward(params: Tree<Param>, inputs: Inputs, config: C): Outputs;
-  /** Decoders and the decoders of seq2seq. */
+  /** Of seq2seq the decoder's; of an encoder, which has no cache, its sizes. */
   cache(config: C): CacheShape;
   /** The same model with only these layers (by index): config and weights. */
   keepLayers(

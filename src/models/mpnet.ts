@@ -197,7 +197,14 @@ export const mpnet: Architecture<MpnetConfig, MpnetParams<ParamSpec>> = {
   parse,
   params,
   forward,
-  cache: (c) => noCache(c.vocab_size, c.num_attention_heads, c.hidden_size, lengthOf(c)),
+  cache: (c) =>
+    noCache({
+      vocab: c.vocab_size,
+      layers: c.num_hidden_layers,
+      heads: c.num_attention_heads,
+      width: c.hidden_size,
+      positions: lengthOf(c),
+    }),
   keepLayers: (config, weights, layers) => {
     const tree = weights as unknown as MpnetParams<Weight>;
     const { encoder } = tree.mpnet;

@@ -106,7 +106,14 @@ const robertaArchitecture = <C extends BertFields>(
       });
       return { hidden, logits, present: [] };
     },
-    cache: (c) => noCache(c.vocab_size, c.num_attention_heads, c.hidden_size, positionsOf(c)),
+    cache: (c) =>
+      noCache({
+        vocab: c.vocab_size,
+        layers: c.num_hidden_layers,
+        heads: c.num_attention_heads,
+        width: c.hidden_size,
+        positions: positionsOf(c),
+      }),
     keepLayers: (config, weights, layers) => keepBertLayers("roberta", config, weights, layers),
     matrices: (c) =>
       linearMatrices([

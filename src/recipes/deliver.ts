@@ -12,12 +12,13 @@ import { modelCard } from "../report/run/card.ts";
 import { type Report, reportHtml } from "../report/run/report.ts";
 import { decoderOf } from "../serve/decoding.ts";
 import { generate } from "../serve/generate.ts";
-import { bundle, type Files, generationIn, jsonBytes } from "../ship/onnx/bundle.ts";
 import { dtypes } from "../ship/onnx/dtype.ts";
+import { type Files, generationIn, jsonBytes } from "../ship/onnx/files.ts";
+import { modelFolder } from "../ship/onnx/modelFolder.ts";
 import { allTargets, type ParityFile, statusOf, withInstead } from "../ship/verify/verify.ts";
 import type { RunOptions } from "./config/options.ts";
 import { version } from "./context/version.ts";
-import type { Corpus } from "./data/corpus.ts";
+import type { UserData } from "./data/userData.ts";
 import { promptsOf } from "./judge.ts";
 import { notesOf } from "./notes.ts";
 import type { Base, BaseParity, Optimized } from "./optimize.ts";
@@ -27,7 +28,7 @@ import { machineName } from "./verify/parityFile.ts";
 
 export interface Delivery {
   readonly optimized: Optimized;
-  readonly corpus: Corpus;
+  readonly data: UserData;
   readonly curves: readonly Curve[];
   readonly options: RunOptions;
   /** The command line that made it, for the card. */
@@ -78,13 +79,13 @@ const samplesOf = async (
   base: Base,
   files: Files,
 ): Promise<Report["samples"]> => {
-  const { tokenizer } = delivery.corpus;
+  const { tokenizer } = delivery.data;
   const { chosen } = delivery.optimized.choice;
   const shape = base.dense.arch.cache(base.dense.config);
   const decoder = decoderOf(await loadBytes(engine, joined(files.get(dtypes[chosen.dtype].file)!)), shape);
   const samples: Report["samples"][number][] = [];
   try {
-    for (const prompt of promptsOf(delivery.corpus, 2, Math.min(12, shape.positions >> 1))) {
+    for (const prompt of promptsOf(delivery.data, 2, Math.min(12, shape.positions >> 1))) {
       const ids: number[] = [];
       const sampling = {
         temperature: 0.7,
@@ -103,7 +104,7 @@ const samplesOf = async (
 };
 
 const reportOf = (engine: Engine, delivery: Delivery, parts: Omit<Delivered, "path">): Report => {
-  const { optimized, corpus, curves, options, command } = delivery;
+  const { optimized, data, curves, options, command } = delivery;
   const { choice } = optimized;
   return {
     title: "anneal report",
@@ -114,13 +115,8 @@ const reportOf = (engine: Engine, delivery: Delivery, parts: Omit<Delivered, "pa
     budget: options.budget,
     candidates: [...optimized.candidates],
     curves: curves.map((c) => ({ ...c })),
-    data: corpus.report,
-    tokens: {
-      train: corpus.train.tokens.length,
-      validation: corpus.validation.tokens.length,
-      vocab: corpus.tokenizer.vocabSize,
-      bytesPerToken: corpus.train.bytes / corpus.train.tokens.length,
-    },
+    data: data.report,
+    tokens: { ...data.tokens, vocab: data.tokenizer.vocabSize },
     samples: parts.samples,
     parity: parts.parity,
     notes: parts.notes,
@@ -137,14 +133,14 @@ const reportOf = (engine: Engine, delivery: Delivery, parts: Omit<Delivered, "pa
 
 /** Writes OUT/model. */
 export const deliver = async (engine: Engine, delivery: Delivery): Promise<Delivered> => {
-  const { optimized, corpus, options } = delivery;
+  const { optimized, data, options } = delivery;
   const { chosen } = optimized.choice;
   const base = optimized.bases.get(chosen.base)!;
-  const tokenizer = corpus.tokenizer.files();
-  const files = bundle(base.dense, {
+  const tokenizer = data.tokenizer.files();
+  const files = modelFolder(base.dense, {
     dtype: chosen.dtype,
     tokenizer,
-    eos: corpus.tokenizer.eos,
+    eos: data.tokenizer.eos,
     forms: base.forms,
     ...(delivery.source === undefined ? {} : { source: delivery.source }),
   });

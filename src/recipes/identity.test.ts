@@ -6,7 +6,8 @@ import { initialize } from "../nn/param.ts";
 import { trainBpe } from "../tokenizer/index.ts";
 import { defaults } from "./config/options.ts";
 import type { Corpus } from "./data/corpus.ts";
-import { identity } from "./identity.ts";
+import { asUserData } from "./data/userData.ts";
+import { identity as identityOf } from "./identity.ts";
 
 const stream = (tokens: Iterable<number>): TokenStream => ({
   tokens: Uint32Array.from(tokens),
@@ -21,6 +22,8 @@ const corpus: Corpus = {
   report: { stages: [] },
   skipped: [],
 };
+const identity = (options: typeof defaults, given: Corpus, ...rest: [Model, (path: string) => boolean]) =>
+  identityOf(options, asUserData(given), ...rest);
 const modelOf = (seed: number, positions = 8): Model => {
   const config = gpt2Config({ vocab_size: 258, n_positions: positions, n_embd: 8, n_layer: 1, n_head: 1 });
   return { arch: gpt2, config, weights: initialize(gpt2.params(config) as never, seed), history: [] };

@@ -5,8 +5,9 @@ import type { Tensor } from "../ir/tensor.ts";
 import type { Json, Model } from "../models/model.ts";
 import { tensorsOf } from "../nn/param.ts";
 import { jsonHash } from "../node/prepare/parts.ts";
+import type { Material, TextPair, TokenText } from "../tasks/task.ts";
 import type { RunOptions } from "./config/options.ts";
-import type { Corpus } from "./data/corpus.ts";
+import type { UserData } from "./data/userData.ts";
 
 /** Tokens that are hashed at a time. */
 const PIECE = 2 ** 20;
@@ -27,13 +28,42 @@ const contents = (tokens: TokenSource): string => {
 };
 
 /** Where documents start in each window, and its padding. */
-const layout = ({ tokens, window, documentMask }: NonNullable<Corpus["packed"]>): Json => {
+const layout = ({ tokens, window, documentMask }: NonNullable<TokenText["packed"]>): Json => {
   const hash = createHash("sha256");
   for (let start = 0; start < tokens.length; start += window) {
     const { starts, used } = tokens.pieces(start, start + window);
     hash.update(bytesOf([...starts, used]));
   }
   return { window, documentMask, starts: hash.digest("hex").slice(0, 16) };
+};
+
+/** Pairs in their order. */
+const pairContents = (pairs: readonly TextPair[]): string => {
+  const hash = createHash("sha256");
+  for (const { source, target } of pairs) {
+    for (const side of [source, target]) {
+      hash.update(`${side.length} `);
+      hash.update(bytesOf(side));
+    }
+  }
+  return `${pairs.length} pairs of sha256 ${hash.digest("hex").slice(0, 16)}`;
+};
+
+/** Hashes of the data as it is trained on. */
+const dataHashes = (material: Material): Json => {
+  if (material.kind === "pairs") {
+    return {
+      train: pairContents(material.train),
+      validation: pairContents(material.validation),
+      windows: null,
+    };
+  }
+  const { train, validation, packed } = material;
+  return {
+    train: contents(train),
+    validation: contents(validation),
+    windows: packed === undefined ? null : layout(packed),
+  };
 };
 
 /** Weights that no checkpoint of the run holds. */
@@ -54,18 +84,14 @@ const frozenHash = (model: Model, frozen: (path: string) => boolean): string | n
  */
 export const identity = (
   options: RunOptions,
-  { train, validation, tokenizer, packed }: Corpus,
+  { material, tokenizer }: Pick<UserData, "material" | "tokenizer">,
   model: Model,
   frozen: (path: string) => boolean,
 ): Json => {
   const { data, out, threads, budget, distill, train: t, ...rest } = options;
   const { replicas, ...training } = t;
   return {
-    data: {
-      train: contents(train.tokens),
-      validation: contents(validation.tokens),
-      windows: packed === undefined ? null : layout(packed),
-    },
+    data: dataHashes(material),
     ...rest,
     train: training,
     tokenizer: { ...options.tokenizer, files: jsonHash(tokenizer.files().tokenizer) },

@@ -1,23 +1,31 @@
 /** Judging candidates before the choice: each graph as it would be shipped, against its dense model. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Engine } from "../engine/engine.ts";
 import { runTrial } from "../evaluate/parity/trial.ts";
 import type { Model } from "../models/model.ts";
 import { writeFileDurable } from "../node/files/checkpoints.ts";
-import { decoderFiles } from "../ship/onnx/bundle.ts";
-import { dtypes, type ShipDtype } from "../ship/onnx/dtype.ts";
+import { type GraphName, graphNames } from "../serve/graphs.ts";
+import { dtypes, graphFile, type ShipDtype } from "../ship/onnx/dtype.ts";
+import { formFiles } from "../ship/onnx/export.ts";
 import { requireParity } from "../ship/verify/parity.ts";
 import { referenceOf } from "../ship/verify/reference.ts";
 import { type DtypeParity, judged } from "../ship/verify/verify.ts";
-import type { Corpus } from "./data/corpus.ts";
+import type { UserData } from "./data/userData.ts";
 import type { Base, BaseParity } from "./optimize.ts";
 import { sha256Of } from "./verify/shippedGraphs.ts";
 
-/** Starts of held-out text, one prompt each, all of one length. */
-export const promptsOf = ({ validation, tokenizer }: Corpus, count: number, length: number): number[][] => {
-  const { tokens } = validation;
+/** Starts of held-out texts, one prompt each, of at most `length` tokens. */
+export const promptsOf = (
+  { material, tokenizer }: Pick<UserData, "material" | "tokenizer">,
+  count: number,
+  length: number,
+): number[][] => {
+  if (material.kind === "pairs") {
+    return material.validation.slice(0, count).map(({ source }) => Array.from(source).slice(0, length));
+  }
+  const { validation: tokens } = material;
   const starts = [
     0,
     ...Array.from(tokens, (id, i) => (id === tokenizer.eos ? i + 1 : -1)).filter((i) => i >= 0),
@@ -27,19 +35,24 @@ export const promptsOf = ({ validation, tokenizer }: Corpus, count: number, leng
   return usable.slice(0, count).map((i) => Array.from(tokens.subarray(i, i + length)));
 };
 
-/** Works on the decoding graph of `model` as a file that is gone afterwards. */
-export const onGraphFile = async <T>(
-  model: Model,
-  work: (file: string, sizeBytes: number) => Promise<T>,
+/** The paths of a model's graphs by their names. */
+export type GraphPaths = Readonly<Partial<Record<GraphName, string>>>;
+
+/** Works on the graphs of a form of a model as files that are gone afterwards. */
+export const onGraphFiles = async <T>(
+  form: Model,
+  work: (graphs: GraphPaths, sizeBytes: number) => Promise<T>,
 ): Promise<T> => {
   const dir = await mkdtemp(join(tmpdir(), "anneal-"));
   try {
     let sizeBytes = 0;
-    for (const [name, chunks] of decoderFiles(model, "model.onnx")) {
-      await writeFileDurable(join(dir, name), chunks);
+    for (const [path, chunks] of formFiles(form, "fp32")) {
+      await writeFileDurable(join(dir, basename(path)), chunks);
       sizeBytes += chunks.reduce((n, c) => n + c.byteLength, 0);
     }
-    return await work(join(dir, "model.onnx"), sizeBytes);
+    const names = graphNames[form.arch.kind];
+    const paths = names.map((name) => [name, join(dir, basename(graphFile(name, "fp32")))] as const);
+    return await work(Object.fromEntries(paths), sizeBytes);
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
@@ -50,17 +63,17 @@ export const onGraphFile = async <T>(
  * where the float32 graph does not compute what the training graph does.
  */
 export const judgeOn =
-  (engine: Engine, corpus: Corpus) =>
+  (engine: Engine, data: UserData) =>
   async ({ dense, forms }: Base): Promise<BaseParity> => {
     const { positions } = dense.arch.cache(dense.config);
-    const texts = promptsOf(corpus, 10, Math.min(16, positions >> 1));
+    const texts = promptsOf(data, 10, Math.min(16, positions >> 1));
     const reference = await referenceOf(engine, dense, { texts, count: texts.length });
     const found: Partial<Record<ShipDtype, DtypeParity>> = {};
     for (const dtype of Object.keys(dtypes) as ShipDtype[]) {
-      found[dtype] = await onGraphFile(forms[dtype], async (file) => {
-        const trial = await runTrial(reference, () => engine.load(file));
+      found[dtype] = await onGraphFiles(forms[dtype], async (graphs) => {
+        const trial = await runTrial(reference, (name) => engine.load(graphs[name as GraphName]!));
         if (dtype === "fp32") requireParity(trial);
-        return { ...judged(dtype, trial), sha256: await sha256Of({ model: file }) };
+        return { ...judged(dtype, trial), sha256: await sha256Of(graphs) };
       });
     }
     return found as BaseParity;

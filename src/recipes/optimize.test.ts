@@ -10,8 +10,8 @@ import { optimizers } from "../optim/index.ts";
 import { dtypes } from "../ship/onnx/dtype.ts";
 import { trainBpe } from "../tokenizer/index.ts";
 import { heldOutLoss, heldOutTokens } from "../train/validate.ts";
-import type { Corpus } from "./data/corpus.ts";
-import { judgeOn, onGraphFile } from "./judge.ts";
+import { asUserData } from "./data/userData.ts";
+import { judgeOn, onGraphFiles } from "./judge.ts";
 import { faultNotes, notesOf } from "./notes.ts";
 import { type Base, type Optimized, type OptimizeOptions, optimize } from "./optimize.ts";
 
@@ -20,7 +20,8 @@ const text = "the quick brown fox jumps over the lazy dog. ".repeat(6);
 const tokenizer = trainBpe([text], { vocab: 258 });
 const tokens = tokenizer.encode(text);
 const stream = { tokens, bytes: text.length, documents: 1 };
-const corpus: Corpus = { tokenizer, train: stream, validation: stream, report: { stages: [] }, skipped: [] };
+const report = { stages: [] };
+const corpus = asUserData({ tokenizer, train: stream, validation: stream, report, skipped: [] });
 const feeds = ({ inputIds, labels }: { inputIds: Int32Array; labels: Int32Array }) => ({
   inputIds: tensor("int32", [batch, context], inputIds),
   labels: tensor("int32", [batch * context], labels),
@@ -49,7 +50,7 @@ const options = (budget: OptimizeOptions["budget"], judge: OptimizeOptions["judg
   },
   // Times that are the same everywhere; sizes are the files' own.
   probe: (model) =>
-    onGraphFile(model, async (_, sizeBytes) => ({
+    onGraphFiles(model, async (_, sizeBytes) => ({
       ...{
         p50Ms: 1,
         p95Ms: 1,

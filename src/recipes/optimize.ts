@@ -12,7 +12,8 @@ import type { Probe } from "../node/runtime/probe.ts";
 import { type Budget, type Choice, choose, paretoFront } from "../search/index.ts";
 import { dtypes, type ShipDtype } from "../ship/onnx/dtype.ts";
 import type { DtypeParity } from "../ship/verify/verify.ts";
-import type { BatchSource, TrainHooks, TrainOptions } from "../train/loop.ts";
+import type { BatchSource } from "../tasks/task.ts";
+import type { TrainHooks, TrainOptions } from "../train/loop.ts";
 import { heldOutTokens, type Windows } from "../train/validate.ts";
 import { type Doubt, doubtsOf } from "./doubts.ts";
 

@@ -8,13 +8,16 @@ import { appendLine, checkpointStore } from "../node/files/checkpoints.ts";
 import { nodeEngine } from "../node/runtime/engine.ts";
 import { optimizers } from "../optim/index.ts";
 import { scheduleOf } from "../optim/schedule.ts";
+import { taskOf, tasks } from "../tasks/index.ts";
 import { checkpointsIn } from "../train/checkpoint.ts";
 import { type MetricsRow, type TrainOptions, type TrainResult, train } from "../train/loop.ts";
 import { parseText } from "../util/jsonText.ts";
 import type { RunOptions, TrainingOptions } from "./config/options.ts";
 import type { RecipeHooks } from "./context/hooks.ts";
 import type { Progress } from "./context/ui.ts";
-import { type Corpus, corpus, heldOut, trainingSource } from "./data/corpus.ts";
+import { userData } from "./data/read.ts";
+import type { UserData } from "./data/userData.ts";
+import { families } from "./families.ts";
 import { freezing } from "./freeze.ts";
 import { identity } from "./identity.ts";
 import { requireTraining } from "./needs.ts";
@@ -114,11 +117,11 @@ export interface Pretrained extends TrainResult {
   readonly curve: Curve;
 }
 
-/** Trains `model` on the corpus in OUT/run. */
+/** Trains `model` on the user's data in OUT/run. */
 const pretrain = async (
   engine: Engine,
   model: Model,
-  data: Corpus,
+  data: UserData,
   options: RunOptions,
   { resume = false, signal, ui }: RecipeHooks,
 ): Promise<Pretrained> => {
@@ -133,13 +136,17 @@ const pretrain = async (
   const store = checkpointStore(join(run, "checkpoints"), { onWarning: (line) => ui.warn(line) });
   const task = ui.task("training", t.steps);
   const { onRow, curve } = follow("full", task, join(run, "metrics.jsonl"));
-  const source = trainingSource(data, t.batch, shape.n_positions, seed);
-  const result = await train(engine, model, source, {
-    ...loopOptions(t, shape.n_positions, seed),
+  const lesson = taskOf(model).lesson(data.material, {
+    ...{ model, tokenizer: data.tokenizer, batch: t.batch, context: shape.n_positions, seed },
+    ...{ heldOutTokens: WATCHED, wholeWords: t.wholeWords },
+  });
+  const result = await train(engine, model, lesson.source, {
+    ...loopOptions(t, lesson.context, seed),
+    objective: lesson.objective,
     ...onReplicas(t, model, engine, frozen),
     frozen,
     record: { name: "train", options: { ...t } as unknown as Json },
-    validation: heldOut(data, t.batch, shape.n_positions, WATCHED).windows,
+    validation: lesson.heldOut.windows,
     checkpoints: checkpointsIn(store, identity(options, data, model, frozen)),
     onRow,
     resume,
@@ -152,7 +159,7 @@ const pretrain = async (
 
 export interface FromText {
   readonly engine: Engine;
-  readonly data: Corpus;
+  readonly data: UserData;
   readonly trained: Pretrained;
   /** Options with the context that the model takes. */
   readonly options: RunOptions;
@@ -168,9 +175,11 @@ export const trainFromText = async (given: RunOptions, hooks: RecipeHooks): Prom
   const shape = arch && config ? ([arch, config] as const) : freshShape(options, options.tokenizer.vocab);
   await requireTraining(...shape, options);
   hooks.ui.stage("Reading and cleaning text");
-  const data = await corpus(options, hooks, from?.tokenizer);
+  const task = from === undefined ? tasks[families[options.model.family].task] : taskOf(from.model);
+  const tokenizer = from === undefined ? {} : { tokenizer: from.tokenizer };
+  const data = await userData(options, hooks, { task, ...tokenizer });
   hooks.ui.stage("Training");
-  const model = from?.model ?? newModel(options, data);
+  const model = from?.model ?? newModel(options, data.tokenizer);
   const trained = await pretrain(engine, model, data, options, hooks);
   return { engine, data, trained, options, ...(from === undefined ? {} : { source: from.source }) };
 };

@@ -9,13 +9,14 @@ import type { Model } from "../models/model.ts";
 import { probe } from "../node/runtime/probe.ts";
 import { optimizers } from "../optim/index.ts";
 import { scheduleOf } from "../optim/schedule.ts";
+import { taskOf } from "../tasks/index.ts";
 import { calibrationOf } from "./calibration.ts";
 import type { RunOptions } from "./config/options.ts";
 import type { RecipeHooks } from "./context/hooks.ts";
-import { type Corpus, heldOut, trainingSource } from "./data/corpus.ts";
+import type { UserData } from "./data/userData.ts";
 import { type Delivered, deliver } from "./deliver.ts";
 import { doubtNotes } from "./doubts.ts";
-import { judgeOn, onGraphFile } from "./judge.ts";
+import { judgeOn, onGraphFiles } from "./judge.ts";
 import { faultNotes } from "./notes.ts";
 import {
   type Candidate,
@@ -32,16 +33,16 @@ import { takeRun } from "./takeRun.ts";
 export interface Outcome {
   readonly optimized: Optimized;
   readonly delivered: Delivered;
-  readonly corpus: Corpus;
+  readonly data: UserData;
 }
 
 /** Measures in a process of its own, from a file that is gone afterwards. */
 export const probeIn =
   (engine: Engine, vocab: number): ProbeModel =>
   (model: Model) =>
-    onGraphFile(model, async (file, sizeBytes) => {
+    onGraphFiles(model, async ({ model: file }, sizeBytes) => {
       const shape = model.arch.cache(model.config);
-      const figures = await probe({ file, shape, speed: { vocab }, threads: engine.threads });
+      const figures = await probe({ file: file!, shape, speed: { vocab }, threads: engine.threads });
       return { ...figures, sizeBytes };
     });
 
@@ -80,17 +81,29 @@ const teaching = (
   };
 };
 
+/** What the student learns from, and all are measured on. */
+const lessonOf = (
+  model: Model,
+  { material, tokenizer }: UserData,
+  { train: t, model: shape, seed }: RunOptions,
+) =>
+  taskOf(model).lesson(material, {
+    ...{ model, tokenizer, batch: t.batch, context: shape.n_positions, seed: seed + 1 },
+    ...{ heldOutTokens: 32_768, wholeWords: t.wholeWords },
+  });
+
 /** From a trained model to a shipped one: the part that quickstart and optimize share. */
 export const compressAndShip = async (
   engine: Engine,
   model: Model,
-  data: Corpus,
+  data: UserData,
   options: RunOptions,
   hooks: RecipeHooks & { readonly curves: readonly Curve[]; readonly source?: Source },
 ): Promise<Outcome> => {
   const { ui, signal } = hooks;
-  const { train: t, model: shape, distill: d, seed } = options;
-  const held = heldOut(data, t.batch, shape.n_positions);
+  const { train: t, distill: d, seed } = options;
+  const lesson = lessonOf(model, data, options);
+  const held = { bytes: Number.NaN, ...lesson.heldOut };
   ui.stage("Making and measuring candidates");
   const task = ui.task("distilling", d.steps);
   const student = follow("distilled", task, join(options.out, "run", "metrics.jsonl"));
@@ -106,7 +119,7 @@ export const compressAndShip = async (
     model,
     {
       heldOut: held,
-      source: trainingSource(data, t.batch, shape.n_positions, seed + 1),
+      source: lesson.source,
       budget: options.budget,
       ...(d.layers > 0 ? { keep: d.layers } : {}),
       distill: {
@@ -129,8 +142,8 @@ export const compressAndShip = async (
   const curves = [...hooks.curves, student.curve()];
   const { command, source } = hooks;
   const from = source === undefined ? {} : { source };
-  const delivered = await deliver(engine, { optimized, corpus: data, curves, options, command, ...from });
-  return { optimized, delivered, corpus: data };
+  const delivered = await deliver(engine, { optimized, data, curves, options, command, ...from });
+  return { optimized, delivered, data };
 };
 
 /** Runs everything; undefined when it was interrupted (a checkpoint is then in OUT/run). */

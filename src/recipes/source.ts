@@ -8,7 +8,7 @@ import { readChatTemplates } from "../node/model/template.ts";
 import { readTokenizer } from "../node/model/tokenizerFiles.ts";
 import type { CardSource } from "../report/run/sourceCard.ts";
 import type { ChatTemplate } from "../serve/chat.ts";
-import { jsonBytes } from "../ship/onnx/bundle.ts";
+import { jsonBytes } from "../ship/onnx/files.ts";
 import { spelledJson, spellingsIn } from "../util/spelling.ts";
 
 export interface Source extends Omit<Carried, "card"> {

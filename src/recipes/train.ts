@@ -3,7 +3,8 @@ import { join } from "node:path";
 import type { Json } from "../models/model.ts";
 import { writeFolder } from "../node/files/checkpoints.ts";
 import { trainedCard } from "../report/run/sourceCard.ts";
-import { bundle, generationIn, jsonBytes } from "../ship/onnx/bundle.ts";
+import { generationIn, jsonBytes } from "../ship/onnx/files.ts";
+import { modelFolder } from "../ship/onnx/modelFolder.ts";
 import { calibrationOf } from "./calibration.ts";
 import type { RunOptions } from "./config/options.ts";
 import type { RecipeHooks } from "./context/hooks.ts";
@@ -18,6 +19,8 @@ export interface Trained {
   readonly ended: string;
   /** Held-out loss, nats per token. */
   readonly valLoss?: number;
+  /** Whether it writes text. */
+  readonly generates: boolean;
 }
 
 /** Trains a model and writes OUT/model; undefined when interrupted. */
@@ -35,7 +38,13 @@ export const trainModel = async (options: RunOptions, hooks: RecipeHooks): Promi
     });
     const tokenizer = data.tokenizer.files();
     const carried = source === undefined ? {} : { source };
-    const files = bundle(model, { dtype: "fp32", tokenizer, eos: data.tokenizer.eos, forms, ...carried });
+    const files = modelFolder(model, {
+      dtype: "fp32",
+      tokenizer,
+      eos: data.tokenizer.eos,
+      forms,
+      ...carried,
+    });
     const said = { steps, generation: generationIn(files), source: source?.card, valLoss };
     const card = trainedCard(model, said);
     files.set("README.md", [new TextEncoder().encode(card)]);
@@ -48,7 +57,8 @@ export const trainModel = async (options: RunOptions, hooks: RecipeHooks): Promi
     files.set("anneal.json", [jsonBytes(made)]);
     const path = join(options.out, "model");
     await writeFolder(path, files);
-    return { path, steps, ended, ...(valLoss === undefined ? {} : { valLoss }) };
+    const generates = model.arch.kind !== "encoder";
+    return { path, steps, ended, generates, ...(valLoss === undefined ? {} : { valLoss }) };
   } finally {
     await unlock();
   }

@@ -11,11 +11,13 @@ import { type Probe, probe } from "../node/runtime/probe.ts";
 import { graphNames } from "../serve/graphs.ts";
 import { type ExportDtype, exportDtypes } from "../ship/onnx/dtype.ts";
 import { dtypesFrom } from "../ship/onnx/export.ts";
+import { heldOutWindows } from "../tasks/causalLm.ts";
 import { heldOutLoss } from "../train/validate.ts";
 import { calibrationOf } from "./calibration.ts";
 import type { RunOptions } from "./config/options.ts";
 import type { RecipeHooks } from "./context/hooks.ts";
-import { corpus, heldOut } from "./data/corpus.ts";
+import { corpus } from "./data/corpus.ts";
+import { asUserData } from "./data/userData.ts";
 import { openCausal } from "./open.ts";
 import { compressAndShip, type Outcome, probeIn } from "./quickstart.ts";
 import { sourceIn } from "./source.ts";
@@ -58,7 +60,11 @@ export const evaluateFolder = async (
   if (existsSync(file)) await (await loadGraph(engine, file)).dispose();
   const data = await corpus(options, { ui }, folder.tokenizer);
   const shape = folder.model.arch.cache(folder.model.config);
-  const { windows, bytes } = heldOut(data, options.train.batch, Math.min(shape.positions, LONGEST));
+  const { windows, bytes } = heldOutWindows(data.validation.tokens, folder.tokenizer, {
+    batch: options.train.batch,
+    context: Math.min(shape.positions, LONGEST),
+    limit: 32_768,
+  });
   const model = await exportDtypes[chosen].pass.run(folder.model, {
     engine,
     seed: options.seed,
@@ -85,7 +91,7 @@ export const optimizeFolder = async (
   try {
     const engine = await nodeEngine(options.threads > 0 ? { threads: options.threads } : {});
     hooks.ui.stage("Reading and cleaning text");
-    const data = await corpus(fitted, hooks, folder.tokenizer);
+    const data = asUserData(await corpus(fitted, hooks, folder.tokenizer));
     return await compressAndShip(engine, folder.model, data, fitted, { ...hooks, curves: [], source });
   } finally {
     await unlock();

@@ -1,9 +1,86 @@
 /** Causal language modelling: each token is to be said from those before it. */
+import { batches, evalBatches } from "../data/batch/batches.ts";
+import { windowBatches } from "../data/batch/windows.ts";
+import type { Feeds } from "../engine/engine.ts";
+import { tensor } from "../ir/tensor.ts";
+import type { Tokenizer } from "../tokenizer/index.ts";
+import { ConfigError } from "../util/errors.ts";
 import { labelsType, labelTotals, type Objective } from "./objective.ts";
+import {
+  type BatchSource,
+  type HeldOut,
+  type LessonOptions,
+  type Task,
+  type TokenText,
+  textOf,
+} from "./task.ts";
 
 /** Next-token cross-entropy. */
 export const languageModelling: Objective = {
   name: "lm",
   inputs: (shape) => ({ labels: labelsType(shape) }),
   totals: (outputs, { labels }) => labelTotals(outputs, labels!),
+};
+
+interface WindowOptions {
+  readonly batch: number;
+  readonly context: number;
+  readonly seed: number;
+}
+
+/** Windows as a batch's feeds. */
+const feedsOf = (
+  { inputIds, labels }: { readonly inputIds: Int32Array; readonly labels: Int32Array },
+  { batch, context }: Omit<WindowOptions, "seed">,
+): Feeds => ({
+  inputIds: tensor("int32", [batch, context], inputIds),
+  labels: tensor("int32", [batch * context], labels),
+});
+
+/** Micro-batches of the training stream. Throws ConfigError where it was packed for another context. */
+export const windowSource = (
+  { train, packed }: Pick<TokenText, "train" | "packed">,
+  options: WindowOptions,
+): BatchSource => {
+  const { batch, context, seed } = options;
+  if (packed !== undefined && packed.window !== context + 1) {
+    throw new ConfigError(`is ${context}, and the data was packed for ${packed.window - 1}`, {
+      field: "model.n_positions",
+      hint: `give --context ${packed.window - 1}, or pack the data anew`,
+    });
+  }
+  const at =
+    packed === undefined
+      ? batches({ tokens: train, batch, context, seed })
+      : windowBatches({ ...packed, batch, context, seed });
+  return (index) => feedsOf(at(index), options);
+};
+
+/** Held-out windows, at most `limit` tokens of them, with the bytes of the text that is said in them. */
+export const heldOutWindows = (
+  validation: Uint32Array,
+  tokenizer: Pick<Tokenizer, "bytesOf">,
+  { batch, context, limit }: { readonly batch: number; readonly context: number; readonly limit: number },
+): HeldOut & { readonly bytes: number } => {
+  const tokens = validation.subarray(0, Math.min(validation.length, limit + 1));
+  const windows = evalBatches({ tokens, batch, context }).map((each) => feedsOf(each, { batch, context }));
+  const bytes = tokens.subarray(1).reduce((sum, id) => sum + tokenizer.bytesOf(id).length, 0);
+  return { windows, bytes };
+};
+
+export const causalLm: Task = {
+  name: "causal-lm",
+  pipeline: "text-generation",
+  heads: ["causal-lm"],
+  reads: ["text"],
+  metrics: [{ name: "bits per byte", unit: "bits/byte", better: "less" }],
+  lesson: (material, { tokenizer, batch, context, seed, heldOutTokens: limit }: LessonOptions) => {
+    const text = textOf(material, "causal-lm");
+    return {
+      objective: languageModelling,
+      context,
+      source: windowSource(text, { batch, context, seed }),
+      heldOut: heldOutWindows(text.validation, tokenizer, { batch, context, limit }),
+    };
+  },
 };

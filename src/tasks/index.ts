@@ -1,10 +1,45 @@
-/** What models are trained and judged for: objectives, and the batches that they read. */
-export * from "./causalLm.ts";
+/** What models are trained and judged for: a literal a task, objectives, and the batches that they read. */
+import { headOf } from "../models/head.ts";
+import type { Model } from "../models/model.ts";
+import { ConfigError } from "../util/errors.ts";
+import { causalLm } from "./causalLm.ts";
+import { maskedLm } from "./maskedLm.ts";
+import { seq2seqLm } from "./seq2seqLm.ts";
+import type { Task, TaskName } from "./task.ts";
+
+export { languageModelling } from "./causalLm.ts";
 export * from "./distillation.ts";
 export type { EncoderInputs } from "./encoderInputs.ts";
 export * from "./encoderObjective.ts";
-export * from "./maskedLm.ts";
+export { maskedLanguageModelling } from "./maskedLm.ts";
 export * from "./objective.ts";
-export * from "./seq2seqLm.ts";
+export {
+  type PairBatchOptions,
+  pairBatch,
+  type Seq2SeqObjectiveOptions,
+  sequenceToSequence,
+  shiftTokensRight,
+  type TokenIds,
+} from "./seq2seqLm.ts";
 export * from "./sequenceClassification.ts";
+export type * from "./task.ts";
 export * from "./tokenClassification.ts";
+
+/** All tasks, by name. */
+export const tasks: Readonly<Record<TaskName, Task>> = {
+  "causal-lm": causalLm,
+  "masked-lm": maskedLm,
+  "seq2seq-lm": seq2seqLm,
+};
+
+/** The task of a model's head. Throws ConfigError where there is none. */
+export const taskOf = ({ arch, config }: Pick<Model, "arch" | "config">): Task => {
+  const head = headOf(arch, config);
+  const found = Object.values(tasks).find(({ heads }) => heads.includes(head));
+  if (found !== undefined) return found;
+  const known = Object.values(tasks).flatMap(({ heads }) => heads.flatMap((h) => arch.classes[h] ?? []));
+  throw new ConfigError(`is ${config.architectures[0]}, whose head nothing is learnt for here`, {
+    field: "architectures",
+    hint: `choose ${known.join(" or ")}`,
+  });
+};

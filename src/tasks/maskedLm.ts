@@ -1,6 +1,17 @@
 /** Masked language modelling (Devlin et al. 2019, https://arxiv.org/abs/1810.04805): hidden tokens are filled in. */
+import { batches, evalBatches } from "../data/batch/batches.ts";
+import { type MaskingOptions, maskTokens } from "../data/batch/masking.ts";
+import type { Feeds } from "../engine/engine.ts";
+import { tensor } from "../ir/tensor.ts";
+import { readsTokenTypes } from "../models/encoder.ts";
+import type { ModelConfig } from "../models/model.ts";
+import type { Tokenizer } from "../tokenizer/index.ts";
+import { ConfigError } from "../util/errors.ts";
 import { type EncoderInputs, encoderInputs } from "./encoderInputs.ts";
 import { labelsType, labelTotals, type Objective } from "./objective.ts";
+import { type LessonOptions, type Task, textOf } from "./task.ts";
+
+// B batch, T context
 
 /**
  * Cross-entropy of the tokens that were masked: labels int32 [B * T] say them, -100 elsewhere; `maskTokens`
@@ -11,3 +22,126 @@ export const maskedLanguageModelling = (options: EncoderInputs = {}): Objective 
   inputs: (shape) => ({ ...encoderInputs(shape, options), labels: labelsType(shape) }),
   totals: (outputs, { labels }) => labelTotals(outputs, labels!),
 });
+
+/** Ids that stand around a text and in it; throws ConfigError where the tokenizer lacks one. */
+const marksOf = ({ specials }: Tokenizer) => {
+  const needed = (name: string, id: number | undefined): number => {
+    if (id !== undefined) return id;
+    throw new ConfigError(`names no ${name} token, which masked language modelling needs`, {
+      field: `${name}_token`,
+      hint: "use the tokenizer that the encoder came with, or train one with --family bert",
+    });
+  };
+  return {
+    cls: needed("cls", specials.cls ?? specials.bos),
+    sep: needed("sep", specials.sep ?? specials.eos),
+    pad: needed("pad", specials.pad),
+    mask: needed("mask", specials.mask),
+  };
+};
+
+/** Whether a token goes on the word before it: what begins with no white space does. */
+const continuing = (tokenizer: Tokenizer): ((id: number) => boolean) => {
+  const known = new Map<number, boolean>();
+  return (id) => {
+    const found = known.get(id);
+    if (found !== undefined) return found;
+    const text = new TextDecoder().decode(tokenizer.bytesOf(id));
+    const goesOn = /^[\p{L}\p{N}\p{M}]/u.test(text);
+    known.set(id, goesOn);
+    return goesOn;
+  };
+};
+
+type Row = ArrayLike<number>;
+
+/** Rows of text between the marks of a text, padded: [B, T] ids, with how many of each count. */
+const framed = (rows: readonly Row[], context: number, { cls, sep, pad }: ReturnType<typeof marksOf>) => {
+  const ids = new Int32Array(rows.length * context).fill(pad);
+  const counts = rows.map((row, i) => {
+    const at = i * context;
+    if (row.length === 0) return 0;
+    ids.set([cls, ...Array.from(row), sep], at);
+    return row.length + 2;
+  });
+  return { ids, counts };
+};
+
+/** What each row is made of, and the number that its masks are drawn by. */
+interface Draw extends Pick<MaskingOptions, "seed" | "step" | "continues"> {}
+
+const collator = ({ model, tokenizer, context, wholeWords }: LessonOptions) => {
+  const marks = marksOf(tokenizer);
+  const config = model.config as ModelConfig;
+  const { cls, sep, pad, mask } = marks;
+  const { bos, eos, unk } = tokenizer.specials;
+  const special = new Set([cls, sep, pad, mask, bos, eos, unk].filter((id) => id !== undefined));
+  const vocab = Math.min(config.vocab_size, tokenizer.vocabSize);
+  const words = wholeWords === true ? { continues: continuing(tokenizer) } : {};
+  return (rows: readonly Row[], draw: Draw): Feeds => {
+    const { ids, counts } = framed(rows, context, marks);
+    const masked = maskTokens(ids, { vocab, maskId: mask, special, ...words, ...draw });
+    const shape = [rows.length, context];
+    // A row of padding alone reads one token, of which nothing is asked.
+    const attention = ids.map((_, i) =>
+      i % context < Math.max(1, counts[Math.floor(i / context)]!) ? 1 : 0,
+    );
+    return {
+      inputIds: tensor("int32", shape, masked.ids),
+      attentionMask: tensor("int32", shape, attention),
+      ...(readsTokenTypes(config)
+        ? {
+            tokenTypeIds: tensor("int32", shape, new Int32Array(ids.length)),
+          }
+        : {}),
+      labels: tensor("int32", [ids.length], masked.labels),
+    };
+  };
+};
+
+/** Masks of held-out text: drawn once, by a seed of their own, so that all measurements ask the same. */
+const HELD_OUT_SEED = 20_181_011;
+
+/** Rows of `width` tokens that a batch's ids are. */
+const rowsOf = (ids: Int32Array, width: number, used = ids.length): Int32Array[] =>
+  Array.from({ length: ids.length / width }, (_, i) =>
+    ids.subarray(i * width, Math.max(i * width, Math.min((i + 1) * width, used))),
+  );
+
+export const maskedLm: Task = {
+  name: "masked-lm",
+  pipeline: "fill-mask",
+  heads: ["masked-lm"],
+  reads: ["text"],
+  metrics: [{ name: "masked loss", unit: "nats", better: "less" }],
+  lesson: (material, options: LessonOptions) => {
+    const { train, validation, packed } = textOf(material, "masked-lm");
+    const { model, batch, context, seed, heldOutTokens } = options;
+    if (packed !== undefined) {
+      throw new ConfigError("windows of documents are for causal language models", {
+        field: "data.packing",
+        hint: "prepare the data with --packing concat",
+      });
+    }
+    const width = context - 2;
+    if (width < 1)
+      throw new ConfigError(`${context} tokens hold no text between two marks`, {
+        field: "model.n_positions",
+      });
+    const collate = collator(options);
+    const at = batches({ tokens: train, batch, context: width, seed });
+    const tokens = validation.subarray(0, Math.min(validation.length, heldOutTokens + 1));
+    const held = evalBatches({ tokens, batch, context: width });
+    return {
+      objective: maskedLanguageModelling({ tokenTypes: readsTokenTypes(model.config as ModelConfig) }),
+      context,
+      source: (index) => collate(rowsOf(at(index).inputIds, width), { seed, step: index }),
+      heldOut: {
+        windows: held.map(({ inputIds, labels }, step) => {
+          const used = labels.reduce((n, label) => n + (label === -100 ? 0 : 1), 0);
+          return collate(rowsOf(inputIds, width, used), { seed: HELD_OUT_SEED, step });
+        }),
+      },
+    };
+  },
+};

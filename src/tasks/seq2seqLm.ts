@@ -2,11 +2,18 @@
  * Learning to turn one text into another: the decoder reads the target shifted to the right and says each
  * next token of it (Sutskever et al. 2014, https://arxiv.org/abs/1409.3215).
  */
+
+import { batches } from "../data/batch/batches.ts";
+import { corruptSpans, spanLengths } from "../data/batch/spans.ts";
 import type { Feeds } from "../engine/engine.ts";
 import { tensor } from "../ir/tensor.ts";
+import type { ModelConfig, Seq2SeqArchitecture } from "../models/model.ts";
 import { IGNORE } from "../nn/loss.ts";
-import { ConfigError } from "../util/errors.ts";
+import type { Tokenizer } from "../tokenizer/index.ts";
+import { ConfigError, DataError } from "../util/errors.ts";
+import { permutation } from "../util/rng.ts";
 import { labelTotals, type Objective } from "./objective.ts";
+import type { HeldOut, Lesson, LessonOptions, Task, TextPair, TokenPairs, TokenText } from "./task.ts";
 
 // B batch, S source, U target
 
@@ -51,12 +58,6 @@ export const shiftTokensRight = (labels: ArrayLike<number>, target: number, ids:
     return before === IGNORE ? ids.pad : before;
   });
 };
-
-export interface TextPair {
-  readonly source: ArrayLike<number>;
-  /** With the end token, without the start token. */
-  readonly target: ArrayLike<number>;
-}
 
 export interface PairBatchOptions extends TokenIds {
   /** Tokens that a source and a target are padded to. */
@@ -103,4 +104,132 @@ export const pairBatch = (pairs: readonly TextPair[], options: PairBatchOptions)
     ),
     labels: tensor("int32", [labels.length], labels),
   };
+};
+
+/** The ids of `<extra_id_0>`, `<extra_id_1>` ... that a tokenizer has. */
+const sentinelsOf = (tokenizer: Tokenizer): number[] => {
+  const ids: number[] = [];
+  for (let id = tokenizer.idOf("<extra_id_0>"); id !== undefined; ) {
+    ids.push(id);
+    id = tokenizer.idOf(`<extra_id_${ids.length}>`);
+  }
+  if (ids.length > 0) return ids;
+  throw new ConfigError("has no <extra_id_0>, which stands for what is taken out of a text", {
+    field: "tokenizer",
+    hint: "give pairs of texts (records with source and target), or train a new tokenizer with --family t5",
+  });
+};
+
+const tokensOf = ({ model }: LessonOptions) => {
+  const arch = model.arch as Seq2SeqArchitecture;
+  return arch.tokens(model.config as ModelConfig);
+};
+
+/** Feeds of `batch` pairs; where there are fewer, rows of which nothing is asked stand at the end. */
+const filled = (pairs: readonly TextPair[], batch: number, options: PairBatchOptions): Feeds => {
+  const filler: TextPair = { source: [options.pad], target: [IGNORE] };
+  const missing = Array.from({ length: batch - pairs.length }, () => filler);
+  return pairBatch([...pairs, ...missing], options);
+};
+
+const chunks = <T>(all: readonly T[], size: number): T[][] =>
+  Array.from({ length: Math.ceil(all.length / size) }, (_, i) => all.slice(i * size, (i + 1) * size));
+
+/** The first pairs with at most so many tokens to say. */
+const within = (pairs: readonly TextPair[], limit: number): TextPair[] => {
+  let tokens = 0;
+  return pairs.filter(({ target }) => {
+    tokens += target.length;
+    return tokens <= limit || tokens === target.length;
+  });
+};
+
+const multipleOf8 = (n: number): number => 8 * Math.ceil(n / 8);
+
+/** Lengths that hold every pair, of few multiples so that few shapes are compiled. */
+const lengthsOf = ({ train, validation }: TokenPairs) => {
+  const longest = (of: (pair: TextPair) => ArrayLike<number>): number =>
+    multipleOf8([...train, ...validation].reduce((most, pair) => Math.max(most, of(pair).length), 1));
+  return { source: longest((pair) => pair.source), target: longest((pair) => pair.target) };
+};
+
+/** Batches of pairs, all of them once an epoch, in a seeded order. */
+const pairLesson = (pairs: TokenPairs, options: LessonOptions): Lesson => {
+  const { batch, seed, heldOutTokens } = options;
+  const { start, pad } = tokensOf(options);
+  const lengths = lengthsOf(pairs);
+  const made = { start, pad, lengths };
+  const { train } = pairs;
+  let cached: { readonly epoch: number; readonly order: Uint32Array } = {
+    epoch: -1,
+    order: new Uint32Array(0),
+  };
+  const at = (n: number): TextPair => {
+    const epoch = Math.floor(n / train.length);
+    if (epoch !== cached.epoch) cached = { epoch, order: permutation(train.length, seed, `pairs/${epoch}`) };
+    return train[cached.order[n % train.length]!]!;
+  };
+  return {
+    objective: sequenceToSequence({ target: lengths.target }),
+    context: lengths.source,
+    source: (index) =>
+      pairBatch(
+        Array.from({ length: batch }, (_, b) => at(index * batch + b)),
+        made,
+      ),
+    heldOut: { windows: heldOutPairs(within(pairs.validation, heldOutTokens), batch, made) },
+  };
+};
+
+const heldOutPairs = (pairs: readonly TextPair[], batch: number, made: PairBatchOptions): Feeds[] =>
+  chunks(pairs, batch).map((some) => filled(some, batch, made));
+
+/** Spans of held-out text are drawn once, by a seed of their own. */
+const HELD_OUT_SEED = 20_191_023;
+
+/** Span corruption of running text. */
+const spanLesson = (text: TokenText, options: LessonOptions): Lesson => {
+  const { batch, context, seed, heldOutTokens, tokenizer } = options;
+  const spans = { sentinels: sentinelsOf(tokenizer) };
+  const { eos, ...ids } = tokensOf(options);
+  const { text: width, source, target } = spanLengths(context, spans);
+  const end = eos[0]!;
+  const pairOf = (tokens: ArrayLike<number>, draw: { seed: number; example: number }): TextPair => {
+    const pair = corruptSpans(tokens, spans, draw);
+    return { source: [...pair.source, end], target: [...pair.target, end] };
+  };
+  const made = { ...ids, lengths: { source, target } };
+  const at = batches({ tokens: text.train, batch, context: width, seed });
+  const held = text.validation.subarray(0, Math.min(text.validation.length, heldOutTokens));
+  const rows = Array.from({ length: Math.floor(held.length / width) }, (_, i) =>
+    pairOf(held.subarray(i * width, (i + 1) * width), { seed: HELD_OUT_SEED, example: i }),
+  );
+  if (rows.length === 0) {
+    throw new DataError(`the held-out text has ${held.length} tokens, and one example needs ${width}`, {
+      hint: "give more text, or a shorter context (model.n_positions)",
+    });
+  }
+  return {
+    objective: sequenceToSequence({ target }),
+    context: source,
+    source: (index) => {
+      const { inputIds } = at(index);
+      const row = (b: number) => inputIds.subarray(b * width, (b + 1) * width);
+      const pairs = Array.from({ length: batch }, (_, b) =>
+        pairOf(row(b), { seed, example: index * batch + b }),
+      );
+      return pairBatch(pairs, made);
+    },
+    heldOut: { windows: heldOutPairs(rows, batch, made) } satisfies HeldOut,
+  };
+};
+
+export const seq2seqLm: Task = {
+  name: "seq2seq-lm",
+  pipeline: "text2text-generation",
+  heads: ["seq2seq-lm"],
+  reads: ["pairs", "text"],
+  metrics: [{ name: "target loss", unit: "nats/token", better: "less" }],
+  lesson: (material, options) =>
+    material.kind === "pairs" ? pairLesson(material, options) : spanLesson(material, options),
 };

@@ -6,8 +6,8 @@ import { type EncoderInputs, encoderInputs, int32 } from "./encoderInputs.ts";
 import type { Objective } from "./objective.ts";
 
 /**
- * Cross-entropy of one label a text: labels int32 [B], -100 where a text has none. The loss throws ConfigError
- * for a model of a single label, which would be regression.
+ * Cross-entropy of one label a text: labels int32 [B], -100 where a text has none. Its totals throw
+ * ConfigError for a model of a single label, which would be regression.
  */
 export const sequenceClassification = (options: EncoderInputs = {}): Objective => ({
   name: "classify",

@@ -4,6 +4,7 @@ import type { Tensor } from "../ir/tensor.ts";
 import type { HistoryStep, Json, Model } from "../models/model.ts";
 import type { Weight } from "../nn/param.ts";
 import { languageModelling } from "../tasks/causalLm.ts";
+import type { BatchSource } from "../tasks/task.ts";
 import { CheckpointError, ConfigError, RunError } from "../util/errors.ts";
 import { mapTree } from "../util/tree.ts";
 import type { Checkpoints, Snapshot } from "./checkpoint.ts";
@@ -31,9 +32,6 @@ export interface TrainOptions extends Omit<StepOptions, "objective"> {
   /** How the run appears in the model's history. */
   readonly record?: HistoryStep;
 }
-
-/** Micro-batch `index` of the run: a pure function of it. */
-export type BatchSource = (index: number) => Feeds | Promise<Feeds>;
 
 /** One line of metrics.jsonl. */
 export interface MetricsRow {

@@ -19,8 +19,8 @@ import { initialize, type ParamSpec } from "../../src/nn/param.ts";
 import { writeFolder } from "../../src/node/files/checkpoints.ts";
 import { exportFolder } from "../../src/recipes/export.ts";
 import { trainedCard } from "../../src/report/run/sourceCard.ts";
-import { bundle } from "../../src/ship/onnx/bundle.ts";
 import { exportModel } from "../../src/ship/onnx/export.ts";
+import { modelFolder } from "../../src/ship/onnx/modelFolder.ts";
 import { charTokenizer } from "../../src/tokenizer/index.ts";
 import type { Tree } from "../../src/util/tree.ts";
 import { exportCases } from "../cases/exports.ts";
@@ -191,7 +191,7 @@ it("a bundle loses nothing of its checkpoint; a card says what was done alone", 
     generation: { fields: { top_k: 7 } },
     files: new Map([["chat_template.jinja", new TextEncoder().encode("{{ 1 }}")]]),
   };
-  const files = bundle(model, { dtype: "fp32", tokenizer, eos: 0, forms, source });
+  const files = modelFolder(model, { dtype: "fp32", tokenizer, eos: 0, forms, source });
   const json = (name: string) => JSON.parse(Buffer.concat(files.get(name)! as Uint8Array[]).toString());
   expect(json("config.json")).toMatchObject({ author: "someone", dtype: "float32" });
   expect(json("config.json").layer_types).toBeUndefined();

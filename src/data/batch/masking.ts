@@ -17,6 +17,11 @@ export interface MaskingOptions {
   readonly special: ReadonlySet<number>;
   /** Share of the other tokens that are to be filled in (0.15). */
   readonly rate?: number;
+  /**
+   * Whether a token goes on a word that the one before began: whole words are then masked or left, a token's
+   * mark of its own fate each (as in BERT's later checkpoints). Each token is a word of its own unless told.
+   */
+  readonly continues?: (id: number) => boolean;
   readonly seed: number;
   /** Number of the batch: each has draws of its own. */
   readonly step: number;
@@ -47,7 +52,7 @@ const checkOptions = ({ vocab, maskId, special, rate = 0.15 }: MaskingOptions): 
  */
 export const maskTokens = (tokens: ArrayLike<number>, options: MaskingOptions): Masked => {
   checkOptions(options);
-  const { vocab, maskId, special, rate = 0.15, seed, step } = options;
+  const { vocab, maskId, special, rate = 0.15, seed, step, continues = () => false } = options;
   const random = rng(seed, "masking", step * BLOCKS);
   const ids = Int32Array.from(tokens);
   const labels = new Int32Array(ids.length).fill(UNMASKED);
@@ -57,8 +62,15 @@ export const maskTokens = (tokens: ArrayLike<number>, options: MaskingOptions): 
       if (!special.has(id)) return id;
     }
   };
+  let chosen = false;
   for (const [i, id] of ids.entries()) {
-    if (special.has(id) || random.uniform() >= rate) continue;
+    if (special.has(id)) {
+      chosen = false;
+      continue;
+    }
+    const goesOn = i > 0 && !special.has(tokens[i - 1]!) && continues(id);
+    if (!goesOn) chosen = random.uniform() < rate;
+    if (!chosen) continue;
     labels[i] = id;
     const fate = random.uniform();
     if (fate < 0.8) ids[i] = maskId;

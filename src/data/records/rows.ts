@@ -1,6 +1,7 @@
 /**
- * Records as documents. The shapes are those that trainers agree on: {text}, {prompt, completion},
- * {messages} and ShareGPT's {conversations}. A pair's text is the prompt, a line end and the completion; a
+ * Records as documents. The shapes are those that trainers agree on: {text}, {prompt, completion} or
+ * {source, target}, {messages} and ShareGPT's {conversations}. A pair's text is the one side, a line end and the
+ * other; a
  * conversation's is a line "role: content" for each message.
  */
 import { DataError, type ErrorDetails } from "../../util/errors.ts";
@@ -32,6 +33,11 @@ export interface RowOptions {
 /** The text's field unless told, in the order of preference. */
 const TEXT_FIELDS = ["text", "content"] as const;
 const TURN_FIELDS = ["messages", "conversations"] as const;
+/** Names of the two sides of a pair. */
+const PAIR_FIELDS = [
+  ["prompt", "completion"],
+  ["source", "target"],
+] as const;
 
 /** The names of a record's fields. */
 type FieldNames = Pick<ReadonlySet<string>, "has"> & Iterable<string>;
@@ -49,8 +55,8 @@ export const rowShape = (names: FieldNames, field?: string, every = false): RowS
   if (text !== undefined) return { kind: "text", field: text };
   const turns = TURN_FIELDS.find((name) => names.has(name));
   if (turns !== undefined) return { kind: "turns", field: turns };
-  const pair = names.has("prompt") && names.has("completion");
-  if (pair) return { kind: "pair", fields: ["prompt", "completion"] };
+  const pair = PAIR_FIELDS.find((fields) => fields.every((name) => names.has(name)));
+  if (pair !== undefined) return { kind: "pair", fields: pair };
   return every ? { kind: "every", fields: Array.from(names) } : undefined;
 };
 
@@ -72,6 +78,16 @@ export const noField = (
   field: string | undefined,
   place: ErrorDetails,
 ): DataError => {
+  const half = PAIR_FIELDS.flatMap((fields) => {
+    const has = fields.filter((name) => found.includes(name));
+    return field === undefined && has.length === 1 ? [fields.find((name) => !has.includes(name))!] : [];
+  });
+  if (half.length > 0) {
+    return new DataError(`the record has one side of a pair, and no field "${half[0]}"`, {
+      ...place,
+      hint: "give every record both sides; --skip-bad-rows counts other records and goes on",
+    });
+  }
   const wanted = field === undefined ? TEXT_FIELDS : [field];
   return new DataError(`the record has no field "${wanted.join('" or "')}"`, {
     ...place,
@@ -99,9 +115,13 @@ const turnOf = (value: unknown, name: string, place: ErrorDetails): Turn => {
   return { role: Object.hasOwn(ROLES, role) ? ROLES[role]! : role, content: text };
 };
 
+/** Whether turns are the two sides of a pair. */
+export const isPair = (turns: readonly Turn[]): boolean =>
+  turns.length === 2 && PAIR_FIELDS.some((fields) => fields.every((name, i) => turns[i]!.role === name));
+
 /** The text of turns: prompt and completion a line each, messages as "role: content". */
 export const textOfTurns = (turns: readonly Turn[]): string =>
-  turns[0]?.role === "prompt"
+  isPair(turns)
     ? turns.map(({ content }) => content).join("\n")
     : turns.map(({ role, content }) => `${role}: ${content}`).join("\n");
 

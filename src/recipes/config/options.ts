@@ -76,7 +76,16 @@ export interface TokenizerOptions {
 }
 
 /** Families that a fresh model can be of. */
-export type Family = "gpt2" | "llama" | "qwen2" | "qwen3";
+export type Family =
+  | "gpt2"
+  | "llama"
+  | "qwen2"
+  | "qwen3"
+  | "bert"
+  | "roberta"
+  | "distilbert"
+  | "t5"
+  | "marian";
 
 export interface ModelOptions {
   /** A folder or a model of the Hub to go on from: its shape and tokenizer hold; "": a fresh model. */
@@ -105,6 +114,8 @@ export interface TrainingOptions {
   readonly warmup: number;
   readonly schedule: ScheduleOptions["kind"];
   readonly weightDecay: number;
+  /** Masked language modelling: whether whole words are masked. */
+  readonly wholeWords: boolean;
   /** Weights that stay as they are: dotted paths, where * stands for anything. */
   readonly freeze: readonly string[];
   /** 0: no clipping. */
@@ -197,6 +208,7 @@ export const defaults: RunOptions = {
     warmup: 50,
     schedule: "cosine",
     weightDecay: 0.1,
+    wholeWords: false,
     freeze: [],
     clipNorm: 1,
     clipValue: 0,

@@ -59,7 +59,7 @@ const data = {
 const tokenizer = { kind: choice("bpe", "char"), vocab: int } satisfies Shape<TokenizerOptions>;
 const model = {
   from: z.string().optional(),
-  family: choice("gpt2", "llama", "qwen2", "qwen3"),
+  family: choice("gpt2", "llama", "qwen2", "qwen3", "bert", "roberta", "distilbert", "t5", "marian"),
   n_layer: int,
   n_head: int,
   n_embd: int,
@@ -78,6 +78,7 @@ const train = {
   warmup: int,
   schedule: choice("constant", "linear", "cosine", "wsd", "inverseSqrt"),
   weightDecay: number,
+  wholeWords: z.boolean().optional(),
   freeze: texts,
   clipNorm: number,
   clipValue: number,

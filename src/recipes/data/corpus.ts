@@ -5,12 +5,10 @@
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type PieceSource, windowBatches } from "../../data/batch/windows.ts";
+import type { PieceSource } from "../../data/batch/windows.ts";
 import {
-  batches,
   type DataReport,
   type Document,
-  evalBatches,
   pack,
   type TokenSource,
   type TokenStream,
@@ -18,7 +16,6 @@ import {
 import type { Part } from "../../data/pipeline/part.ts";
 import { type Merged, memorySpool, mergeParts, partOf } from "../../data/pipeline/pipeline.ts";
 import { VALIDATION } from "../../data/records/splits.ts";
-import { tensor } from "../../ir/tensor.ts";
 import { readJson } from "../../node/model/modelFile.ts";
 import { readTokenizer } from "../../node/model/tokenizerFiles.ts";
 import { filterParts } from "../../node/prepare/parts.ts";
@@ -27,8 +24,6 @@ import type { InputFile } from "../../node/read/inputs.ts";
 import { readFileDocuments } from "../../node/read/read.ts";
 import { allSkips, type Skips, skipRecorder, toldSkips } from "../../node/read/skips.ts";
 import type { Tokenizer } from "../../tokenizer/index.ts";
-import type { BatchSource } from "../../train/loop.ts";
-import type { Windows } from "../../train/validate.ts";
 import { ConfigError, DataError } from "../../util/errors.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
@@ -219,46 +214,4 @@ const overFiles = async (
   const run = tokenizer === undefined ? {} : { tokenizer };
   const made = await prepareData({ ...options, out, data }, { ...hooks, command }, run);
   return shardCorpus(out, made!.skipped);
-};
-
-/** Micro-batches of the training stream. Throws ConfigError where it was packed for another context. */
-export const trainingSource = (
-  { train, packed }: Corpus,
-  batch: number,
-  context: number,
-  seed: number,
-): BatchSource => {
-  if (packed !== undefined && packed.window !== context + 1) {
-    throw new ConfigError(`is ${context}, and the data was packed for ${packed.window - 1}`, {
-      field: "model.n_positions",
-      hint: `give --context ${packed.window - 1}, or pack the data anew`,
-    });
-  }
-  const at =
-    packed === undefined
-      ? batches({ tokens: train.tokens, batch, context, seed })
-      : windowBatches({ ...packed, batch, context, seed });
-  return (index) => {
-    const { inputIds, labels } = at(index);
-    return {
-      inputIds: tensor("int32", [batch, context], inputIds),
-      labels: tensor("int32", [batch * context], labels),
-    };
-  };
-};
-
-/** Held-out windows, at most `limit` tokens of them, with the bytes of the text that is predicted in them. */
-export const heldOut = (
-  { validation, tokenizer }: Corpus,
-  batch: number,
-  context: number,
-  limit = 32_768,
-): { windows: Windows; bytes: number } => {
-  const tokens = validation.tokens.subarray(0, Math.min(validation.tokens.length, limit + 1));
-  const windows = evalBatches({ tokens, batch, context }).map(({ inputIds, labels }) => ({
-    inputIds: tensor("int32", [batch, context], inputIds),
-    labels: tensor("int32", [batch * context], labels),
-  }));
-  const bytes = tokens.subarray(1).reduce((sum, id) => sum + tokenizer.bytesOf(id).length, 0);
-  return { windows, bytes };
 };

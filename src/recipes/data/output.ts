@@ -10,20 +10,47 @@ import { guarded } from "../../node/files/files.ts";
 import { appender } from "../../node/prepare/shards.ts";
 import { tokenizePool } from "../../node/prepare/tokenizePool.ts";
 import { writeParquet } from "../../node/read/writeParquet.ts";
+import { marked } from "../../tokenizer/bpe/marked.ts";
 import { charTokenizer, type Tokenizer, trainBpe } from "../../tokenizer/index.ts";
+import { ConfigError } from "../../util/errors.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { Ui } from "../context/ui.ts";
+import { families } from "../families.ts";
 import type { OutputWatch } from "./report.ts";
 
 /** Text that a tokenizer is learned on, UTF-16 units: more changes few merges. */
 const LEARNED = 2 ** 25;
 
-/** Learns the tokenizer that the options ask for, on the first training texts of the merged order. */
-export const learnTokenizer = async (
-  merged: Merged,
-  { tokenizer }: RunOptions,
+/** Learns the tokenizer that the options ask for, with the marks that the family needs, on texts. */
+export const tokenizerOf = (
+  texts: readonly string[],
+  { tokenizer, model }: RunOptions,
   ui: Ui,
-): Promise<Tokenizer> => {
+): Tokenizer => {
+  const { marks } = families[model.family];
+  if (tokenizer.kind === "char") {
+    if (marks === undefined) return charTokenizer(texts);
+    throw new ConfigError(
+      `"char" has no tokens but characters, and ${model.family} needs ${marks.tokens[0]}`,
+      {
+        field: "tokenizer.kind",
+        hint: "use --tokenizer bpe",
+      },
+    );
+  }
+  const task = ui.task("learning tokens", tokenizer.vocab);
+  const special = marks === undefined ? {} : { specialTokens: marks.tokens };
+  const made = trainBpe(texts, {
+    vocab: tokenizer.vocab,
+    ...special,
+    onProgress: (done) => task.update(done),
+  });
+  task.done(`tokenizer: ${made.vocabSize} tokens`);
+  return marks === undefined ? made : marked(made, marks);
+};
+
+/** Learns the tokenizer that the options ask for, on the first training texts of the merged order. */
+export const learnTokenizer = async (merged: Merged, options: RunOptions, ui: Ui): Promise<Tokenizer> => {
   const texts: string[] = [];
   let held = 0;
   for await (const [{ text }, part] of merged.documents()) {
@@ -32,11 +59,7 @@ export const learnTokenizer = async (
     held += text.length;
     if (held > LEARNED) break;
   }
-  if (tokenizer.kind === "char") return charTokenizer(texts);
-  const task = ui.task("learning tokens", tokenizer.vocab);
-  const made = trainBpe(texts, { vocab: tokenizer.vocab, onProgress: (done) => task.update(done) });
-  task.done(`tokenizer: ${made.vocabSize} tokens`);
-  return made;
+  return tokenizerOf(texts, options, ui);
 };
 
 export interface OutputOptions {

@@ -15,9 +15,10 @@ import { optimize } from "../../rewrite/index.ts";
 import { type GraphName, graphsOf } from "../../serve/graphs.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { nearest } from "../../util/nearest.ts";
-import { type Files, graphFiles } from "./bundle.ts";
+
 import { type ExportDtype, exportDtypes, graphFile } from "./dtype.ts";
 import { configOf, generationOf, type SourceJson, spelledBytes } from "./exportConfig.ts";
+import { type Files, graphFiles } from "./files.ts";
 
 export interface ExportOptions {
   /** Which dtypes; fp32 alone unless told. */
@@ -30,6 +31,8 @@ export interface ExportOptions {
   readonly config?: SourceJson;
   /** The checkpoint's generation_config.json. */
   readonly generation?: SourceJson;
+  /** The model in dtypes that were made already; others are made. */
+  readonly forms?: Readonly<Partial<Record<ExportDtype, Model>>>;
   /** Names of the matrices that keep 8 bits in the dtypes of 4 (see `wideMatrices`). */
   readonly wide?: readonly string[];
   /** A graph whose weights take more bytes than this has them in a file beside it (1.9e9 unless told). */
@@ -69,15 +72,16 @@ export const dtypesFrom = (words: readonly string[], field: string): ExportDtype
   return [...new Set(words)] as ExportDtype[];
 };
 
-/** The graphs of a dense model in one dtype, ready to be encoded. */
-export const onnxGraphs = (
-  model: Model,
-  dtype: ExportDtype,
-  wide: readonly string[] = [],
-): ReadonlyMap<GraphName, OnnxModel> => {
-  const { packed, half } = exportDtypes[dtype];
+/** A dense model in one dtype. */
+const formOf = (model: Model, dtype: ExportDtype, wide: readonly string[]): Model => {
+  const { packed } = exportDtypes[dtype];
   const options = packed?.bits === 4 ? { ...packed, wide } : packed;
-  const formed = options === undefined ? model : quantized(model, options);
+  return options === undefined ? model : quantized(model, options);
+};
+
+/** The graphs of a model that is in the dtype's form already, ready to be encoded. */
+export const formGraphs = (formed: Model, dtype: ExportDtype): ReadonlyMap<GraphName, OnnxModel> => {
+  const { half } = exportDtypes[dtype];
   const graphs = new Map<GraphName, OnnxModel>();
   for (const [name, program] of Object.entries(graphsOf(formed)) as [GraphName, Program][]) {
     const onnx = toOnnx(optimize(program), { name, keepUnused: true });
@@ -85,6 +89,21 @@ export const onnxGraphs = (
   }
   return graphs;
 };
+
+/** The graphs of a dense model in one dtype, ready to be encoded. */
+export const onnxGraphs = (
+  model: Model,
+  dtype: ExportDtype,
+  wide: readonly string[] = [],
+): ReadonlyMap<GraphName, OnnxModel> => formGraphs(formOf(model, dtype, wide), dtype);
+
+/** The graphs of a model in a dtype's form as files of its folder. */
+export const formFiles = (formed: Model, dtype: ExportDtype): Files =>
+  new Map(
+    Array.from(formGraphs(formed, dtype), ([name, onnx]) => [
+      ...graphFiles(onnx, graphFile(name, dtype)),
+    ]).flat(),
+  );
 
 /** The weights as model.safetensors, or as shards with their index. */
 export const weightFiles = (model: Model, limitBytes: number = SHARD_LIMIT): Files => {
@@ -104,9 +123,10 @@ export const weightFiles = (model: Model, limitBytes: number = SHARD_LIMIT): Fil
 
 /** The files of all graphs, one dtype at a time. */
 function* graphsIn(model: Model, options: ExportOptions): Generator<File> {
-  const { dtypes = ["fp32"], wide, inlineLimitBytes } = options;
+  const { dtypes = ["fp32"], wide = [], inlineLimitBytes, forms = {} } = options;
   for (const dtype of dtypes) {
-    for (const [name, onnx] of onnxGraphs(model, dtype, wide)) {
+    const formed = forms[dtype] ?? formOf(model, dtype, wide);
+    for (const [name, onnx] of formGraphs(formed, dtype)) {
       yield* graphFiles(onnx, graphFile(name, dtype), inlineLimitBytes);
     }
   }

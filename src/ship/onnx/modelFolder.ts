@@ -1,0 +1,69 @@
+/**
+ * The folder of a model that was made here, in the layout of transformers.js: its dense weights to go on
+ * from, every dtype's graphs, the tokenizer's files, and what the checkpoint that it began with passes on.
+ */
+import { headOf } from "../../models/head.ts";
+import type { Json, Model } from "../../models/model.ts";
+import type { ExportDtype, ShipDtype } from "./dtype.ts";
+import { exportFiles } from "./export.ts";
+import type { SourceJson } from "./exportConfig.ts";
+import { type Files, jsonBytes } from "./files.ts";
+
+/** What a folder takes over from the checkpoint that its model comes from. */
+export interface FolderSource {
+  readonly config: SourceJson;
+  readonly generation?: SourceJson;
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
+export interface FolderOptions {
+  /** The dtype that a user gets who asks for none. */
+  readonly dtype: ShipDtype;
+  /** Contents of tokenizer.json and tokenizer_config.json, of a model without a checkpoint. */
+  readonly tokenizer: { readonly tokenizer: Json; readonly config: Json };
+  /** End-of-text id. */
+  readonly eos: number;
+  /** The model in each dtype; those already made for measuring are not made again. */
+  readonly forms: Readonly<Record<ShipDtype, Model>>;
+  /** The checkpoint that the model comes from, of which nothing is lost. */
+  readonly source?: FolderSource;
+}
+
+/** The checkpoint's files, else the tokenizer's own. */
+const carriedFiles = ({ source, tokenizer: { tokenizer, config } }: FolderOptions) =>
+  source?.files ??
+  new Map([
+    ["tokenizer.json", jsonBytes(tokenizer)],
+    ["tokenizer_config.json", jsonBytes(config)],
+  ]);
+
+/** The checkpoint's config, but for what training and cutting make untrue: its dtype, its list of layers. */
+const sourceConfig = ({ source }: FolderOptions): SourceJson => {
+  const { fields = {}, ...rest } = source?.config ?? {};
+  const { torch_dtype: _, layer_types: __, ...kept } = fields as { readonly [field: string]: Json };
+  return { ...rest, fields: "dtype" in kept ? { ...kept, dtype: "float32" } : kept };
+};
+
+/** How a fresh decoder generates: until the end of a text, as long as its positions last. */
+const freshGeneration = (model: Model, { source, eos }: FolderOptions): SourceJson | undefined => {
+  if (source !== undefined) return source.generation;
+  if (headOf(model.arch, model.config) !== "causal-lm") return undefined;
+  const { positions } = model.arch.cache(model.config);
+  return { fields: { bos_token_id: eos, eos_token_id: eos, pad_token_id: eos, max_length: positions } };
+};
+
+/** All files of the folder but the card, the report and the parity figures. `model` is dense. */
+export const modelFolder = (model: Model, options: FolderOptions): Files => {
+  const { dtype, forms } = options;
+  const generation = freshGeneration(model, options);
+  return new Map(
+    exportFiles(model, {
+      dtypes: Object.keys(forms) as ExportDtype[],
+      defaultDtype: dtype,
+      forms,
+      files: carriedFiles(options),
+      config: sourceConfig(options),
+      ...(generation === undefined ? {} : { generation }),
+    }),
+  );
+};

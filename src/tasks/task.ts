@@ -1,0 +1,111 @@
+/** What a model is trained and judged for: one literal a file, found by the table in `index.ts`. */
+import type { TokenSource } from "../data/batch/batches.ts";
+import type { PieceSource } from "../data/batch/windows.ts";
+import type { Feeds } from "../engine/engine.ts";
+import type { Head, Model } from "../models/model.ts";
+import type { Tokenizer } from "../tokenizer/index.ts";
+import { ConfigError } from "../util/errors.ts";
+import type { Objective } from "./objective.ts";
+
+// B batch, T context
+
+/** Names of tasks. */
+export type TaskName = "causal-lm" | "masked-lm" | "seq2seq-lm";
+
+/** Micro-batch `index` of a run: a pure function of it, so that a run goes on exactly. */
+export type BatchSource = (index: number) => Feeds | Promise<Feeds>;
+
+/** Held-out batches, all of one shape. */
+export interface HeldOut {
+  readonly windows: readonly Feeds[];
+  /** UTF-8 bytes of the text whose tokens are all counted once; absent where a task counts some of them. */
+  readonly bytes?: number;
+}
+
+/** What a model learns from, made of a user's data. */
+export interface Lesson {
+  readonly objective: Objective;
+  /** Tokens of a row of `inputIds`. */
+  readonly context: number;
+  readonly source: BatchSource;
+  readonly heldOut: HeldOut;
+}
+
+/** Running text as tokens; an end token stands behind each document. */
+export interface TokenText {
+  readonly kind: "text";
+  readonly train: TokenSource;
+  readonly validation: Uint32Array;
+  /** Windows that documents were laid into, where they were: the tokens of `train`. */
+  readonly packed?: {
+    readonly tokens: PieceSource;
+    /** Tokens of a window: the context and one more. */
+    readonly window: number;
+    readonly documentMask: boolean;
+  };
+}
+
+/** A text and what is to be said for it, as token ids. */
+export interface TextPair {
+  readonly source: ArrayLike<number>;
+  /** With the end token, without the start token. */
+  readonly target: ArrayLike<number>;
+}
+
+/** Sources and what is to be said for each. */
+export interface TokenPairs {
+  readonly kind: "pairs";
+  readonly train: readonly TextPair[];
+  readonly validation: readonly TextPair[];
+}
+
+/** A user's data as tokens. */
+export type Material = TokenText | TokenPairs;
+
+export interface LessonOptions {
+  readonly model: Model;
+  readonly tokenizer: Tokenizer;
+  /** Rows of a batch. */
+  readonly batch: number;
+  /** Most tokens of a row. */
+  readonly context: number;
+  readonly seed: number;
+  /** Most held-out tokens that are taken. */
+  readonly heldOutTokens: number;
+  /** Masked language modelling: whole words are masked together. */
+  readonly wholeWords?: boolean;
+}
+
+/** How a figure is read. */
+export interface MetricInfo {
+  /** "bits per byte" */
+  readonly name: string;
+  readonly unit: string;
+  readonly better: "less" | "more";
+}
+
+export interface Task {
+  readonly name: TaskName;
+  /** What transformers.js calls it. */
+  readonly pipeline: string;
+  /** Heads of the models that do it. */
+  readonly heads: readonly Head[];
+  /** What it is trained on, the first being usual. */
+  readonly reads: readonly Material["kind"][];
+  /** The first decides between candidates. */
+  readonly metrics: readonly MetricInfo[];
+  /**
+   * Batches and objective. Throws ConfigError or DataError where the material is of another kind or too
+   * short, or the tokenizer lacks a token.
+   */
+  lesson(material: Material, options: LessonOptions): Lesson;
+}
+
+/** The material as running text. Throws ConfigError for another kind. */
+export const textOf = (material: Material, task: TaskName): TokenText => {
+  if (material.kind === "text") return material;
+  throw new ConfigError(`${task} learns from running text, and the records are ${material.kind}`, {
+    field: "data.paths",
+    hint: "name the field with the text with --field",
+  });
+};

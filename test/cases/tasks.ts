@@ -1,0 +1,67 @@
+/** A small model and data for each task. */
+import { bert, bertConfig } from "../../src/models/bert.ts";
+import { gpt2, gpt2Config } from "../../src/models/gpt2.ts";
+import { marian } from "../../src/models/marian.ts";
+import type { Architecture, Model, ModelConfig } from "../../src/models/model.ts";
+import { initialize } from "../../src/nn/param.ts";
+import type { Material, TaskName } from "../../src/tasks/task.ts";
+import { marked, marks } from "../../src/tokenizer/bpe/marked.ts";
+import { type Tokenizer, trainBpe } from "../../src/tokenizer/index.ts";
+
+export interface TaskCase {
+  readonly tokenizer: Tokenizer;
+  readonly model: Model;
+  readonly material: Material;
+}
+
+const line = "the quick brown fox jumps over the lazy dog and runs away. ";
+const text = line.repeat(40);
+const modelOf = (arch: Architecture, config: ModelConfig): Model => ({
+  arch,
+  config,
+  weights: initialize(arch.params(config) as never, 1),
+  history: [],
+});
+const textOf = (tokenizer: Tokenizer): Material => {
+  const tokens = tokenizer.encode(text);
+  return { kind: "text", train: tokens, validation: tokens.subarray(0, 120) };
+};
+
+const plain = trainBpe([text], { vocab: 300 });
+const forBert = marked(trainBpe([text], { vocab: 300, specialTokens: marks.bert.tokens }), marks.bert);
+export const forSpans = marked(trainBpe([text], { vocab: 400, specialTokens: marks.t5.tokens }), marks.t5);
+
+const pairs = Array.from({ length: 24 }, (_, i) => ({
+  source: forSpans.encodeInputs(`number ${i} of the fox`).ids,
+  target: forSpans.encodeInputs(`fox ${i}`).ids,
+}));
+
+const sizes = { vocab_size: 300, n_positions: 32, n_embd: 32, n_layer: 1, n_head: 2 };
+
+export const taskCases: Readonly<Record<TaskName, TaskCase>> = {
+  "causal-lm": { tokenizer: plain, model: modelOf(gpt2, gpt2Config(sizes)), material: textOf(plain) },
+  "masked-lm": {
+    tokenizer: forBert,
+    model: modelOf(
+      bert,
+      bertConfig({
+        ...{ vocab_size: 300, hidden_size: 32, num_hidden_layers: 1, num_attention_heads: 2 },
+        ...{ intermediate_size: 64, max_position_embeddings: 32, pad_token_id: forBert.specials.pad! },
+      }),
+    ),
+    material: textOf(forBert),
+  },
+  "seq2seq-lm": {
+    tokenizer: forSpans,
+    model: modelOf(
+      marian,
+      marian.parse({
+        ...{ model_type: "marian", vocab_size: 400, d_model: 32, max_position_embeddings: 64 },
+        ...{ encoder_layers: 1, decoder_layers: 1, encoder_attention_heads: 2, decoder_attention_heads: 2 },
+        ...{ encoder_ffn_dim: 64, decoder_ffn_dim: 64, dropout: 0, activation_function: "swish" },
+        ...{ pad_token_id: forSpans.specials.pad!, eos_token_id: forSpans.eos },
+      }),
+    ),
+    material: { kind: "pairs", train: pairs.slice(4), validation: pairs.slice(0, 4) },
+  },
+};

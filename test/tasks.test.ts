@@ -1,0 +1,173 @@
+/** Every task: its batches, its objective, what it refuses. */
+import { beforeAll, describe, expect, test } from "vitest";
+import type { Engine, Feeds } from "../src/engine/engine.ts";
+import { nodeEngine } from "../src/node/runtime/engine.ts";
+import { adamw } from "../src/optim/index.ts";
+import { taskOf, tasks } from "../src/tasks/index.ts";
+import type { LessonOptions, TaskName } from "../src/tasks/task.ts";
+import { train } from "../src/train/loop.ts";
+import { heldOutLoss } from "../src/train/validate.ts";
+import { ConfigError, DataError } from "../src/util/errors.ts";
+import { forSpans, taskCases } from "./cases/tasks.ts";
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await nodeEngine({ threads: 1 });
+});
+
+const lessonOf = (name: TaskName, more: Partial<LessonOptions> = {}) => {
+  const { model, tokenizer, material } = taskCases[name];
+  const shape = { model, tokenizer, batch: 4, context: 16, seed: 1, heldOutTokens: 500 };
+  return tasks[name].lesson(material, { ...shape, ...more });
+};
+
+const numbers = (feeds: Feeds) =>
+  Object.fromEntries(Object.entries(feeds).map(([name, { data }]) => [name, Array.from(data, Number)]));
+
+describe.each(Object.keys(tasks) as TaskName[])("%s", (name) => {
+  const { model } = taskCases[name];
+  const { vocab_size: vocab } = model.config as { vocab_size: number };
+
+  test("is the task of a model with its head", () => {
+    expect(taskOf(model).name).toBe(name);
+    expect(tasks[name].metrics.length).toBeGreaterThan(0);
+  });
+
+  test("batches are a function of index and seed alone, of the shapes that the objective reads", async () => {
+    const [a, b] = [lessonOf(name), lessonOf(name)];
+    const last = numbers(await a.source(7));
+    expect(numbers(await b.source(7))).toEqual(last);
+    expect(numbers(await a.source(8))).not.toEqual(last);
+    expect(numbers(await lessonOf(name, { seed: 2 }).source(7))).not.toEqual(last);
+    const inputs = a.objective.inputs({ batch: 4, context: a.context, vocab });
+    for (const feeds of [await a.source(0), ...a.heldOut.windows]) {
+      expect(feeds.inputIds!.shape).toEqual([4, a.context]);
+      for (const [input, type] of Object.entries(inputs)) {
+        expect([input, feeds[input]?.shape]).toEqual([input, type.shape]);
+      }
+    }
+  });
+
+  test("ids are the vocabulary's, and labels too where they count", async () => {
+    const lesson = lessonOf(name);
+    let counted = 0;
+    for (const feeds of [await lesson.source(3), ...lesson.heldOut.windows]) {
+      const { inputIds, labels } = numbers(feeds);
+      expect(inputIds!.every((id) => id >= 0 && id < vocab)).toBe(true);
+      expect(labels!.every((id) => id === -100 || (id >= 0 && id < vocab))).toBe(true);
+      counted += labels!.filter((id) => id !== -100).length;
+    }
+    expect(counted).toBeGreaterThan(0);
+  });
+
+  test("is learnt: the held-out loss falls", async () => {
+    const { objective, source, heldOut, context } = lessonOf(name);
+    const before = await heldOutLoss(engine, model, heldOut.windows, objective);
+    const trained = await train(engine, model, source, {
+      ...{ objective, batch: 4, context, steps: 60, seed: 1, clipNorm: 1 },
+      optimizer: adamw({ weightDecay: 0 }),
+      schedule: () => 5e-3,
+      validation: heldOut.windows,
+    });
+    expect(trained.valLoss!).toBeLessThan(0.8 * before.loss);
+  });
+});
+
+describe("masked language modelling", () => {
+  test("stands a text between its marks, and asks for 15 % of it or so", async () => {
+    const { tokenizer } = taskCases["masked-lm"];
+    const { cls, sep, mask } = tokenizer.specials;
+    const lesson = lessonOf("masked-lm");
+    let [asked, hidden, all] = [0, 0, 0];
+    for (let i = 0; i < 50; i++) {
+      const { inputIds, labels } = numbers(await lesson.source(i));
+      for (let b = 0; b < 4; b++) {
+        expect([inputIds![b * 16], inputIds![b * 16 + 15]]).toEqual([cls, sep]);
+      }
+      asked += labels!.filter((id) => id !== -100).length;
+      hidden += inputIds!.filter((id) => id === mask).length;
+      all += 4 * 14;
+    }
+    expect(asked / all).toBeGreaterThan(0.12);
+    expect(asked / all).toBeLessThan(0.18);
+    expect(hidden / asked).toBeGreaterThan(0.7);
+    expect(hidden / asked).toBeLessThan(0.9);
+  });
+
+  test("whole words are masked whole", async () => {
+    const { tokenizer } = taskCases["masked-lm"];
+    const lesson = lessonOf("masked-lm", { wholeWords: true });
+    const goesOn = (id: number): boolean => /^\p{L}/u.test(new TextDecoder().decode(tokenizer.bytesOf(id)));
+    let inside = 0;
+    for (let i = 0; i < 30; i++) {
+      const { inputIds, labels } = numbers(await lesson.source(i));
+      for (let at = 1; at < inputIds!.length; at++) {
+        const original = (k: number): number => (labels![k] === -100 ? inputIds![k]! : labels![k]!);
+        if (at % 16 <= 1 || at % 16 === 15 || !goesOn(original(at))) continue;
+        inside++;
+        expect(labels![at] === -100).toBe(labels![at - 1] === -100);
+      }
+    }
+    expect(inside).toBeGreaterThan(20);
+  });
+});
+
+test("text of an encoder-decoder has its spans behind sentinels: source and target make the text", async () => {
+  const tokens = forSpans.encode("the quick brown fox jumps over the lazy dog. ".repeat(30));
+  const lesson = lessonOf("seq2seq-lm", {});
+  expect(lesson.context).toBeGreaterThan(0);
+  const { model } = taskCases["seq2seq-lm"];
+  const spans = tasks["seq2seq-lm"].lesson(
+    { kind: "text", train: tokens, validation: tokens },
+    { model, tokenizer: forSpans, batch: 2, context: 24, seed: 1, heldOutTokens: 200 },
+  );
+  const { inputIds, labels } = numbers(await spans.source(0));
+  const first = forSpans.idOf("<extra_id_0>")!;
+  const isSentinel = (id: number): boolean => id >= first && id < first + 100;
+  for (let b = 0; b < 2; b++) {
+    const source = inputIds!.slice(b * spans.context, (b + 1) * spans.context);
+    const width = labels!.length / 2;
+    const target = labels!.slice(b * width, (b + 1) * width).filter((id) => id !== -100);
+    expect(source.filter(isSentinel)).toEqual(target.filter(isSentinel));
+    expect(source.filter((id) => id === forSpans.eos)).toHaveLength(1);
+    // Each sentinel stands for what follows it in the target.
+    const pieces = new Map<number, number[]>();
+    for (const id of target) {
+      if (isSentinel(id)) pieces.set(id, []);
+      else if (id !== forSpans.eos) [...pieces.values()].at(-1)!.push(id);
+    }
+    const whole = source
+      .slice(0, source.indexOf(forSpans.eos))
+      .flatMap((id) => (isSentinel(id) ? pieces.get(id)! : [id]));
+    const text = Array.from(tokens).join(" ");
+    expect(text).toContain(whole.join(" "));
+  }
+});
+
+describe("refused are", () => {
+  test("pairs for a task that reads text", () => {
+    const { model, tokenizer } = taskCases["masked-lm"];
+    const { material } = taskCases["seq2seq-lm"];
+    const options = { model, tokenizer, batch: 4, context: 16, seed: 1, heldOutTokens: 500 };
+    expect(() => tasks["masked-lm"].lesson(material, options)).toThrow(ConfigError);
+  });
+
+  test("a tokenizer without a mask, by the token's name", () => {
+    const { tokenizer } = taskCases["causal-lm"];
+    expect(() => lessonOf("masked-lm", { tokenizer })).toThrow(/"mask_token".*names no mask token/);
+  });
+
+  test("text without sentinels for an encoder-decoder", () => {
+    const { model, tokenizer, material } = { ...taskCases["seq2seq-lm"], ...taskCases["causal-lm"] };
+    const options = { model, tokenizer, batch: 4, context: 16, seed: 1, heldOutTokens: 500 };
+    expect(() => tasks["seq2seq-lm"].lesson(material, options)).toThrow(/no <extra_id_0>/);
+  });
+
+  test("held-out text that is too short", () => {
+    const { model } = taskCases["seq2seq-lm"];
+    const tokens = Uint32Array.from({ length: 200 }, (_, i) => 110 + (i % 40));
+    const options = { model, tokenizer: forSpans, batch: 2, context: 24, seed: 1, heldOutTokens: 500 };
+    const material = { kind: "text", train: tokens, validation: tokens.subarray(0, 5) } as const;
+    expect(() => tasks["seq2seq-lm"].lesson(material, options)).toThrow(DataError);
+  });
+});
