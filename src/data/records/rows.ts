@@ -1,8 +1,7 @@
 /**
  * Records as documents. The shapes are those that trainers agree on: {text}, {prompt, completion} or
- * {source, target}, {messages} and ShareGPT's {conversations}. A pair's text is the one side, a line end and the
- * other; a
- * conversation's is a line "role: content" for each message.
+ * {source, target}, {messages} and ShareGPT's {conversations}. A pair's text is the one side, a line end and
+ * the other; a conversation's is a line "role: content" for each message.
  */
 import { DataError, type ErrorDetails } from "../../util/errors.ts";
 import type { Document, Turn } from "./document.ts";
