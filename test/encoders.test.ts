@@ -11,7 +11,7 @@ import type { Engine } from "../src/engine/engine.ts";
 import { decodeSafetensors, encodeSafetensors } from "../src/formats/safetensors.ts";
 import type { Value } from "../src/ir/op.ts";
 import { nodesOf, type Program, trace } from "../src/ir/program.ts";
-import { type Tensor, type TensorType, tensor, tensorOf, zeros } from "../src/ir/tensor.ts";
+import { type Tensor, type TensorType, tensorOf, zeros } from "../src/ir/tensor.ts";
 import { modelOf } from "../src/models/checkpoint/load.ts";
 import { headOf } from "../src/models/head.ts";
 import { architectures } from "../src/models/index.ts";
@@ -20,12 +20,12 @@ import { meanLoss } from "../src/nn/loss.ts";
 import { asConstants, initialize, type ParamSpec, type Weight } from "../src/nn/param.ts";
 import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { adamw } from "../src/optim/index.ts";
-import { type EncodedText, encoderOf, poolings, unitRows } from "../src/serve/encoder.ts";
+import { type EncodedText, encoderOf } from "../src/serve/encoder.ts";
 import { graphsOf } from "../src/serve/graphs.ts";
 import { encoderObjective } from "../src/tasks/encoderObjective.ts";
 import { sequenceClassification } from "../src/tasks/sequenceClassification.ts";
 import { stepper } from "../src/train/stepper.ts";
-import { ConfigError, ShapeError } from "../src/util/errors.ts";
+import { ConfigError } from "../src/util/errors.ts";
 import { entries, flatten, mapTree, type Tree } from "../src/util/tree.ts";
 import { encoderCases } from "./cases/encoders.ts";
 
@@ -568,28 +568,5 @@ describe("masking", () => {
     [{ vocab: 4 }, /field "vocab": has no tokens but special ones/],
   ])("%j is refused", (fields, message) => {
     expect(() => maskTokens(tokens, { ...base, ...fields })).toThrow(message);
-  });
-});
-
-describe("pooling", () => {
-  const hidden = tensor("float32", [2, 3, 2], Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0, 0));
-  const mask = tensorOf("int64", [2, 3], [1, 1, 0, 0, 0, 0]);
-
-  test("the mean is over the tokens that count, and zeros where none does", () => {
-    expect(poolings.mean(hidden, mask)).toEqual(tensorOf("float32", [2, 2], [2, 3, 0, 0]));
-  });
-
-  test("cls is the first token", () => {
-    expect(poolings.cls(hidden, mask)).toEqual(tensorOf("float32", [2, 2], [1, 2, 7, 8]));
-  });
-
-  test("rows become as long as 1, but zeros", () => {
-    const unit = unitRows(tensorOf("float32", [2, 2], [3, 4, 0, 0]));
-    expect(unit).toEqual(tensorOf("float32", [2, 2], [0.6, 0.8, 0, 0]));
-  });
-
-  test("another mask is refused", () => {
-    const other = tensorOf("int64", [2, 2], [1, 1, 1, 1]);
-    for (const pool of Object.values(poolings)) expect(() => pool(hidden, other)).toThrow(ShapeError);
   });
 });

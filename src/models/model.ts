@@ -152,6 +152,16 @@ export interface Seq2SeqArchitecture<C = any, P = any> extends Architecture<C, P
   tokens(config: C): { readonly start: number; readonly pad: number; readonly eos: readonly number[] };
 }
 
+/** Which tokens' hidden states become the vector of a text: see `sentenceEmbedding`. */
+export type PoolingMode = "mean" | "cls" | "max" | "lasttoken";
+
+/** How an embedding model makes one vector of a text. */
+export interface Pooling {
+  readonly mode: PoolingMode;
+  /** Whether the vector is scaled to Euclidean length 1, so that a dot product is the cosine. */
+  readonly normalize: boolean;
+}
+
 /** One step of a model's ancestry: a pass or a training run with its options. */
 export interface HistoryStep {
   readonly name: string;
@@ -164,6 +174,8 @@ export interface Model<C = any> {
   readonly config: C;
   readonly weights: Tree<Weight>;
   readonly history: readonly HistoryStep[];
+  /** Of a model of features whose texts have vectors: how they are made. */
+  readonly pooling?: Pooling;
 }
 
 export type { ParamSpec };

@@ -5,6 +5,7 @@ import type { Json, Model } from "../models/model.ts";
 import { MARKER, writeFolder } from "../node/files/files.ts";
 import { type HubOptions, modelDir } from "../node/hub/hub.ts";
 import { loadModel } from "../node/model/folder.ts";
+import type { FolderPooling } from "../node/model/pooling.ts";
 import { nodeEngine } from "../node/runtime/engine.ts";
 import { exportCard } from "../report/run/sourceCard.ts";
 import { type ExportDtype, exportDtypes } from "../ship/onnx/dtype.ts";
@@ -98,6 +99,15 @@ const wideIn = async (dir: string, model: Model, dtypes: readonly ExportDtype[],
   return wide;
 };
 
+/** Says how sentence vectors are made where the folder does not, and why there are none where it does. */
+const tellPooling = ({ pooling }: Model, { said, fault }: FolderPooling, ui: Ui = silent): void => {
+  if (fault !== undefined) ui.warn(`${fault.message}: the graphs have no sentence_embedding`);
+  if (pooling === undefined || said !== undefined) return;
+  ui.line(
+    "no modules.json says how sentence vectors are made: as usual, by the mean over the tokens, of length 1",
+  );
+};
+
 /**
  * Writes the model `ref`, a folder or a name of the Hub, to the folder `out`, whole or not at all. Throws
  * ConfigError for a dtype that is not known, for weights that a dtype cannot hold and for an `out` that holds
@@ -113,7 +123,8 @@ export const exportFolder = async (ref: string, options: ExportFolderOptions): P
     });
   }
   const { config, generation, left, files, card } = await sourceIn(dir, ref);
-  const { model } = await loadModel(dir);
+  const { model, pooling } = await loadModel(dir);
+  tellPooling(model, pooling, options.ui);
   const own = config.fields["transformers.js_config"] as { dtype?: string } | undefined;
   const choice = chosen(options, own?.dtype);
   const wide = await wideIn(dir, model, choice.dtypes, options.ui);

@@ -61,7 +61,7 @@ const fromFile = (engine: Engine, path: string, inPlace: boolean): Promise<Sessi
 /** The model's graphs as sessions. Throws ConfigError for a dtype that only an export makes. */
 export const sessionsOf = async (
   engine: Engine,
-  { dir, arch, dtype }: Opened,
+  { dir, arch, config, dtype }: Opened,
 ): Promise<Readonly<Record<GraphName, Session>>> => {
   const inPlace = arch.kind === "decoder";
   const names = graphNames[arch.kind];
@@ -78,7 +78,7 @@ export const sessionsOf = async (
       hint: `make it with: npx anneal export ${dir} --dtype ${dtype} --out DIR`,
     });
   }
-  const { model } = await loadModel(dir);
+  const { model } = await loadModel(dir, { task: headOf(arch, config) });
   const calibration = await calibrationIn(dir);
   const context = { engine, seed: 1, log: () => {}, ...(calibration ? { calibration } : {}) };
   const packed = await pass.run(model, context);

@@ -15,6 +15,7 @@ import { emptyCache } from "../ops/attention.ts";
 import { countUp, keepLast, lengthOf } from "../ops/dynamic.ts";
 import { add, cast, equal, mul, sub, where } from "../ops/elementwise.ts";
 import { reshape, sum } from "../ops/structure.ts";
+import { features } from "./encoder.ts";
 
 // B batch, T new tokens, P past, S = P + T
 
@@ -77,7 +78,7 @@ const wholeSpec = (task: Head) => ({
 });
 
 /**
- * input_ids and attention_mask -> logits; with position_ids -> last_hidden_state where features are the
+ * input_ids and attention_mask -> logits; with position_ids -> what `features` gives where they are the
  * task. The attention is that of decoding against a cache of nothing, which takes any length.
  */
 const reading = (model: Model, task: Head): Program =>
@@ -96,7 +97,7 @@ const reading = (model: Model, task: Head): Program =>
       cache: { layers: past, ...shared(mask, ids) },
     };
     const { logits } = model.arch.forward(asConstants(model.weights), inputs, model.config);
-    return task === "features" ? { last_hidden_state: logits } : { logits };
+    return task === "features" ? features(logits, mask, model) : { logits };
   }) as unknown as Program;
 
 /** The graph of a decoder for its task. */

@@ -1,17 +1,18 @@
 /**
- * The graph of an encoder, with the inputs and outputs that transformers.js expects; running it on texts of
- * unequal length; and what makes one vector of a text's hidden states.
+ * The graph of an encoder, with the inputs and outputs that transformers.js expects, and running it on texts
+ * of unequal length.
  */
 import { compile } from "../engine/compile.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Value } from "../ir/op.ts";
 import { type Program, trace } from "../ir/program.ts";
-import { type Tensor, type TensorType, tensor, tensorOf } from "../ir/tensor.ts";
+import { type Tensor, type TensorType, tensorOf } from "../ir/tensor.ts";
 import { type EncoderConfig, readsTokenTypes } from "../models/encoder.ts";
 import { headOf } from "../models/head.ts";
 import type { Model } from "../models/model.ts";
+import { sentenceEmbedding } from "../models/pooling.ts";
 import { asConstants } from "../nn/param.ts";
-import { ConfigError, ShapeError } from "../util/errors.ts";
+import { ConfigError } from "../util/errors.ts";
 
 // B batch, T time, C channels
 
@@ -31,9 +32,15 @@ const spec = (model: Model) => {
 const outputOf = (model: Model): "logits" | "last_hidden_state" =>
   headOf(model.arch, model.config) === "features" ? "last_hidden_state" : "logits";
 
+/** hidden [B, T, C], mask [B, T] -> last_hidden_state; sentence_embedding [B, C] where the model pools. */
+export const features = (hidden: Value, mask: Value, { pooling }: Model) => ({
+  last_hidden_state: hidden,
+  ...(pooling === undefined ? {} : { sentence_embedding: sentenceEmbedding(hidden, mask, pooling) }),
+});
+
 /**
  * input_ids, attention_mask, and token_type_ids where the model tells types apart, all [B, T] -> logits
- * [B, T, V], [B, labels] or [B, T, labels], or last_hidden_state [B, T, C].
+ * [B, T, V], [B, labels] or [B, T, labels], or what `features` gives.
  */
 export const encoderProgram = (model: Model): Program =>
   trace(spec(model), (given) => {
@@ -41,7 +48,7 @@ export const encoderProgram = (model: Model): Program =>
     const types = token_type_ids === undefined ? {} : { tokenTypeIds: token_type_ids };
     const inputs = { inputIds: input_ids, attentionMask: attention_mask, ...types };
     const { logits } = model.arch.forward(asConstants(model.weights), inputs, model.config);
-    return { [outputOf(model)]: logits };
+    return outputOf(model) === "logits" ? { logits } : features(logits, attention_mask, model);
   }) as unknown as Program;
 
 /** A text as token ids, with the type of each (0 unless told). */
@@ -51,8 +58,10 @@ export interface EncodedText {
 }
 
 export interface Encoded {
-  /** The graph's result: see `encoderProgram`. */
+  /** The graph's first result: see `encoderProgram`. */
   readonly output: Tensor;
+  /** [B, C]: a vector for each text, of a model that pools. */
+  readonly sentences?: Tensor;
   /** [B, T] int64: 1 where a token counts, 0 where there is padding. */
   readonly mask: Tensor;
 }
@@ -102,65 +111,9 @@ export const encoderOf = async (engine: Engine, model: Model): Promise<Encoder> 
         : {};
       const input_ids = grid(({ ids }, t) => ids[t]!, config.pad_token_id);
       const out = await session.run({ input_ids, attention_mask: mask, ...types });
-      return { output: out[outputOf(model)]!, mask };
+      const { sentence_embedding: sentences } = out;
+      return { output: out[outputOf(model)]!, mask, ...(sentences && { sentences }) };
     },
     dispose: () => session.dispose(),
   };
-};
-
-/** hidden [B, T, C], mask [B, T] -> [B, C]: a vector for each text. Throws ShapeError where they differ. */
-export type Pooling = (hidden: Tensor, mask: Tensor) => Tensor;
-
-const dimsOf = (hidden: Tensor, mask: Tensor): readonly [b: number, t: number, c: number] => {
-  const [b, t, c] = hidden.shape;
-  if (hidden.shape.length !== 3 || mask.shape[0] !== b || mask.shape[1] !== t) {
-    throw new ShapeError(`pooling: hidden [${hidden.shape}] and mask [${mask.shape}] do not fit`);
-  }
-  return [b!, t!, c!];
-};
-
-/** The mean over the tokens that count; zeros where none does. */
-const mean: Pooling = (hidden, mask) => {
-  const [b, t, c] = dimsOf(hidden, mask);
-  const out = new Float32Array(b * c);
-  for (let row = 0; row < b; row++) {
-    const sums = new Float64Array(c);
-    let count = 0;
-    for (let at = row * t; at < (row + 1) * t; at++) {
-      if (Number(mask.data[at]) === 0) continue;
-      count++;
-      for (let k = 0; k < c; k++) sums[k]! += hidden.data[at * c + k] as number;
-    }
-    out.set(
-      sums.map((s) => s / Math.max(count, 1)),
-      row * c,
-    );
-  }
-  return tensor("float32", [b, c], out);
-};
-
-/** The first token. */
-const cls: Pooling = (hidden, mask) => {
-  const [b, t, c] = dimsOf(hidden, mask);
-  const out = new Float32Array(b * c);
-  const data = hidden.data as Float32Array;
-  for (let row = 0; row < b; row++) out.set(data.subarray(row * t * c, row * t * c + c), row * c);
-  return tensor("float32", [b, c], out);
-};
-
-/** Ways from hidden states to one vector a text. */
-export const poolings = { mean, cls } as const;
-
-/** Rows of [B, C] scaled to Euclidean length 1, so that a dot product is their cosine; zeros stay zeros. */
-export const unitRows = (vectors: Tensor): Tensor => {
-  const [b, c] = vectors.shape as [number, number];
-  const out = Float32Array.from(vectors.data as Float32Array);
-  for (let row = 0; row < b; row++) {
-    const own = out.subarray(row * c, (row + 1) * c);
-    const length = Math.sqrt(own.reduce((s, x) => s + x * x, 0));
-    own.forEach((x, k) => {
-      own[k] = x / Math.max(length, 1e-12);
-    });
-  }
-  return tensor("float32", [b, c], out);
 };

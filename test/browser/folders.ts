@@ -1,6 +1,7 @@
 /** Small shipped folders, and a browser to load them in. */
 import { existsSync } from "node:fs";
 import type { Head, Model } from "../../src/models/model.ts";
+import { usualPooling } from "../../src/models/pooling.ts";
 import { architectures } from "../../src/models/registry.ts";
 import { initialize, type ParamSpec } from "../../src/nn/param.ts";
 import { writeFolder } from "../../src/node/files/files.ts";
@@ -157,13 +158,14 @@ export const families = {
 
 export type Family = keyof typeof families;
 
-/** A small model with fresh weights. */
+/** A small model with fresh weights; an encoder of features pools. */
 export const tinyModel = (family: Family, task?: Head, seed = 7): Model => {
   const arch = architectures[family]!;
   const named = task === undefined ? {} : { architectures: [arch.classes[task]] };
   const config = arch.parse({ model_type: family, ...families[family].config, ...named });
   const weights = initialize(arch.params(config) as Tree<ParamSpec>, seed);
-  return { arch, config, weights, history: [] };
+  const pooling = arch.kind === "encoder" && task === "features" ? { pooling: usualPooling } : {};
+  return { arch, config, weights, history: [], ...pooling };
 };
 
 /** Writes a model's folder with these dtypes and its family's tokenizer. */

@@ -14,7 +14,7 @@ import type { Head, Model, Seq2SeqArchitecture } from "../../src/models/model.ts
 import { openBrowser, type PageHost, WASM_PATHS } from "../../src/node/browser/browser.ts";
 import { nodeEngine } from "../../src/node/runtime/engine.ts";
 import { decoder } from "../../src/serve/decoding.ts";
-import { encoderOf, poolings, unitRows } from "../../src/serve/encoder.ts";
+import { encoderOf } from "../../src/serve/encoder.ts";
 import { generate } from "../../src/serve/generate.ts";
 import { greedySearch, seq2seqDecoder } from "../../src/serve/seq2seqDecoder.ts";
 import { type ExportDtype, exportDtypes } from "../../src/ship/onnx/dtype.ts";
@@ -128,8 +128,8 @@ const kinds: Readonly<Record<string, Kind>> = {
     task: "features",
     theirs: `p(${JSON.stringify(text)}, { pooling: "mean", normalize: true }).then((out) => Array.from(out.data))`,
     async ours(model, tokenizer) {
-      const { output, mask } = await encoded(model, tokenizer.encodeInputs(text).ids);
-      return Array.from(unitRows(poolings.mean(output, mask)).data as Float32Array);
+      const { sentences } = await encoded(model, tokenizer.encodeInputs(text).ids);
+      return Array.from(sentences!.data as Float32Array);
     },
   },
   translation: translation(

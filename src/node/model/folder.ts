@@ -14,6 +14,7 @@ import { settle } from "../files/leftovers.ts";
 import { freeMemory } from "../runtime/resources.ts";
 import { isGguf } from "./ggufFile.ts";
 import { readJson, readJsonIfThere } from "./modelFile.ts";
+import { type FolderPooling, pooledBy, readPooling } from "./pooling.ts";
 import { readTokenizer } from "./tokenizerFiles.ts";
 import { checkMemory, findWeights, readWeights } from "./weights.ts";
 
@@ -30,6 +31,8 @@ export interface LoadedModel {
   readonly generation: Generation;
   /** The dtype that the folder offers by default. */
   readonly dtype: string;
+  /** What the folder says of sentence vectors. */
+  readonly pooling: FolderPooling;
 }
 
 export interface ModelFolder extends LoadedModel {
@@ -65,18 +68,27 @@ export const loadModel = async (dir: string, options: LoadFolderOptions = {}): P
   await checkFolder(dir);
   const configFile = join(dir, "config.json");
   const config = await readJson(dir, "config.json");
-  architectureOf(config, configFile);
+  const arch = architectureOf(config, configFile);
   const generationJson = await readJsonIfThere(dir, "generation_config.json");
   const generationFile = generationJson === undefined ? configFile : join(dir, "generation_config.json");
   const generation = inFile(generationFile, () => generationOf(generationJson, config));
   const files = await findWeights(dir);
-  const plan = planOf(config, files.places, files.file, { configFile, ...options });
+  const pooling = await readPooling(dir);
+  // Whatever class the config names, a folder that says how to pool is a model of features.
+  const own = pooling.said && arch.classes.features ? ({ task: "features" } as const) : {};
+  const plan = planOf(config, files.places, files.file, { configFile, ...own, ...options });
   checkMemory(plan, files.file, options.memoryBytes ?? freeMemory());
   const model = modelFrom(plan, await readWeights(plan, files));
   const history = [...(await historyOf(dir)), ...model.history];
   const wanted = (config as { "transformers.js_config"?: { dtype?: string } })["transformers.js_config"]
     ?.dtype;
-  return { dir, model: { ...model, history }, generation, dtype: wanted ?? "fp32" };
+  return {
+    dir,
+    model: pooledBy({ ...model, history }, pooling),
+    generation,
+    dtype: wanted ?? "fp32",
+    pooling,
+  };
 };
 
 /** Loads a folder: its tokenizer, then its model. Throws as `loadModel` does. */

@@ -8,17 +8,18 @@ import { toOnnx } from "../../formats/lower.ts";
 import type { OnnxModel } from "../../formats/onnx.ts";
 import { encodeSafetensors } from "../../formats/safetensors.ts";
 import { encodeIndex, planShards, shardName } from "../../formats/safetensorsIndex.ts";
+import type { Value } from "../../ir/op.ts";
 import type { Program } from "../../ir/program.ts";
+import { MODULES, sentenceFiles } from "../../models/checkpoint/sentenceModules.ts";
 import type { Model } from "../../models/model.ts";
 import { tensorsOf } from "../../nn/param.ts";
 import { optimize } from "../../rewrite/index.ts";
 import { type GraphName, graphsOf } from "../../serve/graphs.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { nearest } from "../../util/nearest.ts";
-
 import { type ExportDtype, exportDtypes, graphFile } from "./dtype.ts";
 import { configOf, generationOf, type SourceJson, spelledBytes } from "./exportConfig.ts";
-import { type Files, graphFiles } from "./files.ts";
+import { type Files, graphFiles, jsonBytes } from "./files.ts";
 
 export interface ExportOptions {
   /** Which dtypes; fp32 alone unless told. */
@@ -140,14 +141,24 @@ const defaultOf = ({ dtypes = ["fp32"], defaultDtype = dtypes[0]! }: ExportOptio
   });
 };
 
+/** The files that say how a model pools, where what it came from has none. */
+function* poolingFiles(model: Model, files: ReadonlyMap<string, Uint8Array>): Generator<File> {
+  const { pooling } = model;
+  if (pooling === undefined || files.has(MODULES)) return;
+  const { sentence_embedding: vectors } = graphsOf(model).model!.outputs as Readonly<Record<string, Value>>;
+  const width = vectors!.shape[1] as number;
+  for (const [name, json] of sentenceFiles(pooling, width)) yield [name, [jsonBytes(json)]];
+}
+
 /**
  * The files of the exported folder, made one after the other as they are taken, so that a large model's
  * dtypes never stand in memory at once. `model` is dense. Throws as `exportModel`.
  */
 export function* exportFiles(model: Model, options: ExportOptions = {}): Generator<File> {
-  const { files = [], config: source = { fields: {} } } = options;
+  const { files = new Map<string, Uint8Array>(), config: source = { fields: {} } } = options;
   const defaultDtype = defaultOf(options);
   for (const [name, bytes] of files) yield [name, [bytes]];
+  yield* poolingFiles(model, files);
   if (options.weights ?? true) yield* weightFiles(model, options.shardLimitBytes);
   const external: string[] = [];
   for (const file of graphsIn(model, options)) {
