@@ -1,4 +1,5 @@
 /** Quality on held-out text in units that do not depend on the tokenizer. */
+import { bitsOf } from "../metrics/likelihood.ts";
 import type { HeldOut } from "../train/validate.ts";
 
 export interface Quality {
@@ -11,5 +12,5 @@ export interface Quality {
 /** From nats per token to bits per byte, for text of `bytes` bytes that made the measured tokens. */
 export const qualityOf = (heldOut: HeldOut, bytes: number): Quality => ({
   natsPerToken: heldOut.loss,
-  bitsPerByte: (heldOut.loss * heldOut.tokens) / Math.LN2 / bytes,
+  bitsPerByte: bitsOf(heldOut.loss * heldOut.tokens, bytes),
 });
