@@ -1,11 +1,27 @@
 /** The arithmetic of evaluation: figures with intervals, as pure functions of predictions and references. */
 export * from "./bootstrap.ts";
+export * from "./labels/accuracy.ts";
+export type { Average } from "./labels/average.ts";
+export * from "./labels/calibration.ts";
+export * from "./labels/confusion.ts";
+export type { Label, Labels } from "./labels/counts.ts";
+export * from "./labels/entities.ts";
+export * from "./labels/entityScores.ts";
+export * from "./labels/matthews.ts";
+export * from "./labels/precisionRecall.ts";
 export * from "./likelihood.ts";
 export * from "./metric.ts";
 export * from "./numbers/pearson.ts";
 export * from "./numbers/spearman.ts";
 export * from "./proportion.ts";
+export * from "./retrieval/meanAveragePrecision.ts";
+export * from "./retrieval/mrr.ts";
+export * from "./retrieval/ndcg.ts";
+export { type CutOptions, type Judgments, type Ranking, ranked } from "./retrieval/ranking.ts";
+export * from "./retrieval/recallAt.ts";
 export * from "./text/bleu.ts";
 export type { BleuTokenizer } from "./text/bleuTokens.ts";
 export * from "./text/chrf.ts";
+export * from "./text/exactMatch.ts";
 export type { References } from "./text/references.ts";
+export * from "./text/rougeL.ts";

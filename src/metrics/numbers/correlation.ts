@@ -37,7 +37,7 @@ export const weightedCorrelation = (x: Numbers, y: Numbers, weights: Uint32Array
   return Math.max(-1, Math.min(1, xy / Math.sqrt(xx) / Math.sqrt(yy)));
 };
 
-const refuseNaN = (side: string, numbers: readonly number[]): void => {
+const requireFinite = (side: string, numbers: readonly number[]): void => {
   const at = numbers.findIndex((x) => !Number.isFinite(x));
   if (at >= 0) throw new DataError(`${side} ${at + 1} is ${numbers[at]}: a correlation is of finite numbers`);
 };
@@ -53,8 +53,8 @@ export const correlation = (
   interval?: IntervalOptions,
 ): Measured => {
   const n = paired(predictions, references);
-  refuseNaN("prediction", predictions);
-  refuseNaN("reference", references);
+  requireFinite("prediction", predictions);
+  requireFinite("reference", references);
   if (references.every((x) => x === references[0])) {
     throw new DataError(`all ${n} references are ${references[0]}: nothing can correlate with them`, {
       hint: "give examples whose references differ",

@@ -13,18 +13,25 @@ const places = (numbers: readonly number[]): { readonly place: Uint32Array; read
   return { place: Uint32Array.from(numbers, (x) => index.get(x)!), distinct: index.size };
 };
 
-/** Makes ranks under given weights: a value drawn k times is a tie of k. */
+/**
+ * Makes ranks under given weights: a value drawn k times is a tie of k. One array is written anew each
+ * time, by plain loops: samples are many.
+ */
 const ranker = (numbers: readonly number[]) => {
   const { place, distinct } = places(numbers);
+  const rankOf = new Float64Array(distinct);
+  const ranks = new Float64Array(place.length);
   return (weights: Uint32Array): Float64Array => {
-    const count = new Float64Array(distinct);
-    for (let i = 0; i < place.length; i++) count[place[i]!]! += weights[i]!;
+    rankOf.fill(0);
+    for (let i = 0; i < place.length; i++) rankOf[place[i]!]! += weights[i]!;
     let before = 0;
-    const rank = count.map((ties) => {
+    for (let p = 0; p < distinct; p++) {
+      const ties = rankOf[p]!;
+      rankOf[p] = before + ties / 2;
       before += ties;
-      return before - ties / 2;
-    });
-    return Float64Array.from(place, (p) => rank[p]!);
+    }
+    for (let i = 0; i < place.length; i++) ranks[i] = rankOf[place[i]!]!;
+    return ranks;
   };
 };
 
