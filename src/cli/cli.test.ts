@@ -3,15 +3,14 @@ import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { Command } from "commander";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { buildIfStale } from "../../test/e2e/command.ts";
 import { checkOptions } from "../recipes/config/check.ts";
 import { defaults, type RunConfig, type RunOptions } from "../recipes/config/options.ts";
 import { configHash, type OptionSources, parseSet, resolveOptions } from "../recipes/config/resolve.ts";
-import { fieldPaths, isKnown, parseConfig } from "../recipes/config/schema.ts";
+import { isKnown } from "../recipes/config/schema.ts";
 import { ConfigError } from "../util/errors.ts";
-import { flagsToConfig, type Group, groups, withFlags } from "./flags.ts";
+import { sharedFlags, type VerbName, verbs } from "./flags.ts";
 
 const root = mkdtempSync(join(tmpdir(), "anneal-cli-unit-"));
 let cwd = "";
@@ -195,7 +194,6 @@ describe("options that cannot be run", () => {
     [["train.steps=10", "train.warmup=11"], "train.warmup"],
     [["train.batch=8", "train.replicas=3"], "train.replicas"],
     [["train.lrPeak=0.1", "train.lrMin=0.2"], "train.lrMin"],
-    [["model.n_layer=2", "distill.layers=3"], "distill.layers"],
     ['out="  "', "out"],
   ];
   it.each(sets)("%j names %s and what to do", async (set, field) => {
@@ -227,49 +225,6 @@ describe("options that cannot be run", () => {
   });
 });
 
-describe("flags", () => {
-  const every = Object.entries(groups).flatMap(([group, flags]) =>
-    flags.map((flag) => ({ choices: undefined, kind: undefined, ...flag, group: group as Group })),
-  );
-  /** Values that the schema takes for the fields of flags that have no choices. */
-  const argumentsOf = ({ flag, choices, kind }: (typeof every)[number]): string[] => {
-    if (choices !== undefined) return [choices[0]!];
-    if (kind === "number") return ["1"];
-    return flag.includes("<") ? ["word"] : [];
-  };
-
-  it.each(every)("$flag sets $field and nothing else", (flag) => {
-    expect(fieldPaths).toContain(flag.field);
-    const command = withFlags(new Command(), flag.group).exitOverride();
-    command.parse([flag.flag.split(" ")[0]!, ...argumentsOf(flag)], { from: "user" });
-    const config = flagsToConfig(command);
-    const path = flag.field.split(".");
-    const leaf = path.reduce<unknown>((node, key) => (node as Record<string, unknown>)[key], config);
-    const [value] = argumentsOf(flag);
-    const wanted = flag.kind === "number" ? 1 : flag.flag.includes("...") ? ["word"] : (value ?? true);
-    expect(leaf).toEqual(wanted);
-    expect(JSON.stringify(config).match(/:/g)).toHaveLength(path.length);
-    expect(parseConfig(config)).toEqual(config);
-  });
-
-  it("no two flags set one field or share a name", () => {
-    expect(new Set(every.map(({ field }) => field)).size).toBe(every.length);
-    expect(new Set(every.map(({ flag }) => flag.split(" ")[0])).size).toBe(every.length);
-  });
-
-  it("the choices of a flag are those of its field", () => {
-    for (const { field, choices, flag } of every) {
-      for (const choice of choices ?? []) expect(() => parseSet(`${field}=${choice}`), flag).not.toThrow();
-    }
-  });
-
-  it("that are not given set nothing", () => {
-    const command = withFlags(new Command(), ...(Object.keys(groups) as Group[]));
-    command.parse([], { from: "user" });
-    expect(flagsToConfig(command)).toEqual({});
-  });
-});
-
 interface Ended {
   readonly code: number | null;
   readonly out: string;
@@ -293,6 +248,23 @@ describe("as a process", () => {
   const cases: [args: string[], code: number, error: string, hint: string][] = [
     [["quikstart"], 2, "unknown command 'quikstart'", "did you mean quickstart?"],
     [["train", "--lr-mim", "0"], 2, "unknown option '--lr-mim'", "did you mean --lr-min?"],
+    [
+      ["quickstart", "--layers", "2", "--distill-layers", "3"],
+      2,
+      "deeper than its teacher of 2",
+      "to 2 or less",
+    ],
+    [["eval", "m", "--steps", "9"], 2, "--steps means nothing to eval", "it is for quickstart and train"],
+    [["optimize", "m", "--set", "train.steps=9"], 2, "means nothing to optimize", "it is for quickstart and"],
+    [["generate", "m", "--system", "Be brief."], 2, "--system has no effect without --chat", "add --chat"],
+    [["generate", "m", "--greedy", "--top-k", "3"], 2, "cannot be used with option", "leave one of them out"],
+    [
+      ["export", "m", "--gguf", "f16", "--no-weights"],
+      2,
+      "--no-weights has no effect on GGUF",
+      "add --dtype",
+    ],
+    [["data", "merge", "corpus", "--shard", "0/2"], 2, "merge takes one folder", "anneal data merge DIR"],
     [["train", "--data", "none.txt"], 3, "none.txt", "check the path"],
     [["train", "--data", "empty.txt"], 3, "there are no documents", ""],
     [["train", "--data", "short.jsonl", "--context", "99"], 3, "one window needs 100", ""],
@@ -305,9 +277,11 @@ describe("as a process", () => {
     write("empty.txt", "");
     write("short.jsonl", '{"text": "one two three"}\n{"text": "four five six"}\n');
     const files = readdirSync(cwd);
+    const writes = sharedFlags.find(({ name }) => name === "--out")!.verbs.includes(args[0] as VerbName);
+    const out = (dir: string): string[] => (writes ? ["--out", dir] : []);
     const [plain, json] = await Promise.all([
-      anneal([...args, "--out", "a"]),
-      anneal([...args, "--out", "b", "--json"]),
+      anneal([...args, ...out("a")]),
+      anneal([...args, ...out("b"), "--json"]),
     ]);
     expect(plain).toMatchObject({ code, out: "" });
     expect(plain.err).toContain(error);
@@ -337,12 +311,21 @@ describe("as a process", () => {
     });
   });
 
-  it.each(["quickstart", "train", "optimize", "eval", "generate", "doctor"])(
-    "%s --help shows examples",
+  it.each(Object.keys(verbs))(
+    "%s --help fits a screen; --help all has every option, and examples",
     async (verb) => {
-      const { code, out, err } = await anneal([verb, "--help"]);
-      expect({ code, err }).toEqual({ code: 0, err: "" });
-      expect(out).toMatch(new RegExp(`Examples:\n {2}\\$ npx anneal ${verb}`));
+      const [common, all] = await Promise.all([anneal([verb, "--help"]), anneal([verb, "--help", "all"])]);
+      for (const { code, out, err } of [common, all]) {
+        expect({ code, err }).toEqual({ code: 0, err: "" });
+        expect(out).toMatch(new RegExp(`Examples:\\n {2}\\$ npx anneal ${verb}`));
+        expect(Math.max(...out.split("\n").map(({ length }) => length))).toBeLessThanOrEqual(100);
+      }
+      expect(common.out.trimEnd().split("\n").length).toBeLessThanOrEqual(40);
+      const named = (out: string): string[] =>
+        Array.from(out.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm), ([, name]) => name!);
+      expect(named(all.out)).toEqual(expect.arrayContaining(named(common.out)));
+      for (const { name } of sharedFlags.filter(({ verbs: its }) => its.includes(verb as VerbName)))
+        expect(named(all.out)).toContain(name);
     },
   );
 
@@ -357,12 +340,4 @@ describe("as a process", () => {
     const both = await anneal(["train", "--data", evil], { FORCE_COLOR: "1", NO_COLOR: "1" });
     expect(both.err).not.toContain("\u001b");
   });
-});
-
-it("every field of the options has a flag", () => {
-  const flagged = new Set(Object.values(groups).flatMap((list) => list.map(({ field }) => field)));
-  const fields = Object.entries(defaults).flatMap(([key, value]) =>
-    typeof value === "object" ? Object.keys(value).map((name) => `${key}.${name}`) : [key],
-  );
-  for (const field of fields) expect([...flagged], field).toContain(field);
 });

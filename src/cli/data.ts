@@ -4,11 +4,11 @@ import type { Command } from "commander";
 import { type DataOutcome, mergeData, prepareData } from "../recipes/data/data.ts";
 import type { Shard } from "../recipes/data/shards.ts";
 import { ConfigError } from "../util/errors.ts";
-import { flagsToConfig, withFlags } from "./flags.ts";
+import { flagsToConfig, withFlags } from "./options.ts";
 import { runRecipe } from "./run.ts";
 import { print, printJson } from "./terminal.ts";
 
-const examples = `
+export const examples = `
 Examples:
   $ npx anneal data notes/ logs/*.jsonl --out corpus
   $ npx anneal data rows.parquet --field body --format jsonl --gzip --out cleaned
@@ -41,7 +41,8 @@ const printOutcome = (made: DataOutcome | undefined, out: string, json: boolean)
 /** Shards hold the options that they were made with. Throws ConfigError for others beside them. */
 const checkMerge = (command: Command, paths: readonly string[]): void => {
   const { out, ...others } = flagsToConfig(command);
-  const given = [...Object.keys(others), ...(paths.length > 1 && out !== undefined ? ["out"] : [])];
+  const shard = command.opts().shard === undefined ? [] : ["shard"];
+  const given = [...Object.keys(others), ...shard, ...(paths.length > 1 && out !== undefined ? ["out"] : [])];
   if (paths.length <= 2 && given.length === 0) return;
   throw new ConfigError("merge takes one folder and no other options: its shards were made with theirs", {
     hint: "run: npx anneal data merge DIR",
@@ -50,20 +51,17 @@ const checkMerge = (command: Command, paths: readonly string[]): void => {
 
 export const register = (command: Command): void => {
   command.argument("[paths...]", "files, folders or globs");
-  withFlags(command, "data", "tokenizer", "model", "shards", "run")
-    .option("--shard <i/n>", "make the parts of every n-th file alone, to be merged afterwards")
-    .addHelpText("after", examples)
-    .action((paths: readonly string[]) => {
-      const { shard } = command.opts<{ shard?: string }>();
-      return runRecipe(command, async (given, hooks, json) => {
-        if (paths[0] === "merge") {
-          const dir = paths[1] ?? given.out;
-          checkMerge(command, paths);
-          return printOutcome(await mergeData(dir, hooks), dir, json);
-        }
-        const data = { ...given.data, paths: [...paths, ...given.data.paths] };
-        const run = shard === undefined ? {} : { shard: shardOf(shard) };
-        printOutcome(await prepareData({ ...given, data }, hooks, run), given.out, json);
-      });
+  withFlags(command, "data").action((paths: readonly string[]) => {
+    const { shard } = command.opts<{ shard?: string }>();
+    return runRecipe(command, async (given, hooks, json) => {
+      if (paths[0] === "merge") {
+        const dir = paths[1] ?? given.out;
+        checkMerge(command, paths);
+        return printOutcome(await mergeData(dir, hooks), dir, json);
+      }
+      const data = { ...given.data, paths: [...paths, ...given.data.paths] };
+      const run = shard === undefined ? {} : { shard: shardOf(shard) };
+      printOutcome(await prepareData({ ...given, data }, hooks, run), given.out, json);
     });
+  });
 };

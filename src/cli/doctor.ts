@@ -2,36 +2,34 @@
 import type { Command } from "commander";
 import pc from "picocolors";
 import { checkMachine } from "../node/runtime/machine.ts";
+import { withFlags } from "./options.ts";
 import { inLine, printJson, table, wantsColor } from "./terminal.ts";
 
-const examples = `
+export const examples = `
 Examples:
   $ npx anneal doctor
   $ npx anneal doctor --json
 Exit code 4 where models cannot run here.`;
 
 export const register = (command: Command): void => {
-  command
-    .option("--json", "print one JSON object")
-    .addHelpText("after", examples)
-    .action(async ({ json }: { json?: boolean }) => {
-      const checks = await checkMachine(process.cwd());
-      const ok = checks.every(({ status }) => status !== "fail");
-      const color = pc.createColors(wantsColor(process.stdout));
-      const paint = { ok: color.green, warn: color.yellow, fail: color.red };
-      const text = table(checks, [
-        {
-          title: "",
-          of: ({ status }) => status,
-          align: "left",
-          paint: (cell, { status }) => paint[status](cell),
-        },
-        { title: "check", of: ({ name }) => name, align: "left" },
-        { title: "found", of: ({ found }) => found, align: "left" },
-      ]);
-      const hints = checks.flatMap(({ name, hint }) => (hint === undefined ? [] : [`${name}: ${hint}`]));
-      if (json) printJson({ ok, checks });
-      else process.stdout.write(`${[text, ...hints.map(inLine)].join("\n")}\n`);
-      if (!ok) process.exitCode = 4;
-    });
+  withFlags(command, "doctor").action(async ({ json }: { json?: boolean }) => {
+    const checks = await checkMachine(process.cwd());
+    const ok = checks.every(({ status }) => status !== "fail");
+    const color = pc.createColors(wantsColor(process.stdout));
+    const paint = { ok: color.green, warn: color.yellow, fail: color.red };
+    const text = table(checks, [
+      {
+        title: "",
+        of: ({ status }) => status,
+        align: "left",
+        paint: (cell, { status }) => paint[status](cell),
+      },
+      { title: "check", of: ({ name }) => name, align: "left" },
+      { title: "found", of: ({ found }) => found, align: "left" },
+    ]);
+    const hints = checks.flatMap(({ name, hint }) => (hint === undefined ? [] : [`${name}: ${hint}`]));
+    if (json) printJson({ ok, checks });
+    else process.stdout.write(`${[text, ...hints.map(inLine)].join("\n")}\n`);
+    if (!ok) process.exitCode = 4;
+  });
 };

@@ -1,12 +1,12 @@
 /** Options that others leave without effect: told, or refused where the result would not be what is meant. */
 import { defaults, type RunConfig, type RunOptions } from "../recipes/config/options.ts";
 import { ConfigError } from "../util/errors.ts";
-import { groups } from "./flags.ts";
+import { inWords, sharedFlags, type VerbName } from "./flags.ts";
 
 interface Effect {
   readonly fields: readonly string[];
-  /** The verbs that this is true of; all unless told. */
-  readonly verb?: string;
+  /** The verb that this is true of; all unless told. */
+  readonly verb?: VerbName;
   readonly lost: (o: RunOptions) => boolean;
   /** "has no effect ...". */
   readonly why: string;
@@ -15,7 +15,6 @@ interface Effect {
 }
 
 const shape = ["family", "n_layer", "n_head", "n_embd", "dropout", "activation_function"];
-const model = shape.map((name) => `model.${name}`);
 const tokenizer = ["tokenizer.kind", "tokenizer.vocab"];
 
 const effects: readonly Effect[] = [
@@ -63,8 +62,7 @@ const effects: readonly Effect[] = [
     hint: "choose another --schedule, or leave it out",
   },
   {
-    fields: [...model, ...tokenizer],
-    verb: "train",
+    fields: [...shape.map((name) => `model.${name}`), ...tokenizer],
     lost: (o) => o.model.from !== "",
     why: "on a model that is there: its shape and tokenizer hold",
     hint: "leave it out, or --from",
@@ -74,7 +72,12 @@ const effects: readonly Effect[] = [
     lost: (o) => o.tokenizer.kind === "char",
     why: "on a tokenizer of characters, which has as many tokens as the text has characters",
   },
-  { fields: model, verb: "data", lost: () => true, why: "on data" },
+  {
+    fields: ["model.activation_function"],
+    lost: (o) => o.model.family !== "gpt2",
+    why: "on a family that has SwiGLU",
+    hint: "leave it out, or --family gpt2",
+  },
   {
     fields: ["data.packing", "data.documentMask", "model.from", "model.n_positions", ...tokenizer],
     verb: "data",
@@ -92,23 +95,35 @@ const effects: readonly Effect[] = [
 const at = (config: unknown, field: string): unknown =>
   field.split(".").reduce<unknown>((v, key) => (v as Record<string, unknown> | undefined)?.[key], config);
 
-const all: readonly { readonly flag: string; readonly field: string }[] = Object.values(groups).flat();
-
 /** "--keep (data.keep)". */
 const named = (field: string): string => {
-  const [flag] = all.find((each) => each.field === field)?.flag.split(" ") ?? [];
-  return flag === undefined ? field : `${flag} (${field})`;
+  const flag = sharedFlags.find((each) => each.field === field);
+  return flag === undefined ? field : `${flag.name} (${field})`;
+};
+
+const means = (field: string, verb: VerbName): boolean =>
+  sharedFlags.find((flag) => flag.field === field)?.verbs.includes(verb) ?? true;
+
+/** Throws ConfigError for a `key.path=value` that means nothing to the verb. A config file serves all verbs. */
+export const requireMeaning = (sets: readonly string[], verb: VerbName): void => {
+  const field = sets.map((set) => set.split("=")[0]!.trim()).find((path) => !means(path, verb));
+  if (field === undefined) return;
+  const { verbs } = sharedFlags.find((flag) => flag.field === field)!;
+  throw new ConfigError(`means nothing to ${verb}`, {
+    field,
+    hint: `leave it out: it is for ${inWords(verbs)}`,
+  });
 };
 
 /**
  * What of the given options has no effect beside the others, a line each. Throws ConfigError for a flag
  * without which the result would not be what was asked for.
  */
-export const withoutEffect = (options: RunOptions, flags: RunConfig, verb: string): string[] => {
+export const withoutEffect = (options: RunOptions, flags: RunConfig, verb: VerbName): string[] => {
   const told = new Map<string, string>();
   for (const { fields, verb: only, lost, why, hint } of effects) {
     if ((only !== undefined && only !== verb) || !lost(options)) continue;
-    for (const field of fields) {
+    for (const field of fields.filter((each) => means(each, verb))) {
       const flagged = at(flags, field) !== undefined && at(flags, field) !== false;
       if (flagged && hint !== undefined) throw new ConfigError(`has no effect ${why}`, { field, hint });
       const given = flagged || String(at(options, field)) !== String(at(defaults, field));

@@ -6,12 +6,13 @@ import { type ExportedFile, exportFolder } from "../recipes/export.ts";
 import { ggufFolder } from "../recipes/gguf.ts";
 import { ggufTypeOf } from "../ship/gguf/gguf.ts";
 import { exportDtypes } from "../ship/onnx/dtype.ts";
-import { withFlags } from "./flags.ts";
-import { withHubFlags } from "./hub.ts";
+import { ConfigError } from "../util/errors.ts";
+import type { Group } from "./flags.ts";
+import { list, withFlags } from "./options.ts";
 import { runRecipe } from "./run.ts";
 import { inLine, print, printJson, table } from "./terminal.ts";
 
-const examples = `
+export const examples = `
 Examples:
   $ npx anneal export anneal-out/model --out web --dtype fp16,q4f16   for a page on WebGPU
   $ npx anneal export checkpoint --dtype q8,q4 --default q8           into anneal-out/export
@@ -25,8 +26,6 @@ interface Given {
   readonly out: string;
   readonly weights: boolean;
 }
-
-const list = (text: string): string[] => text.split(",").map((name) => name.trim());
 
 const sizes = (files: readonly ExportedFile[]): string =>
   table(files, [
@@ -45,39 +44,62 @@ const exportGguf = async (model: string, types: readonly string[], out: string):
   return files;
 };
 
+const common = { common: true } as const;
+const names = Object.keys(exportDtypes).join(", ");
+const written: Group = {
+  title: "What is written",
+  flags: [
+    { flag: "--dtype <names>", help: `with commas between: ${names} (default: all)`, parse: list, ...common },
+    { flag: "--out <dir>", help: "the folder to write", fallback: "anneal-out/export", ...common },
+    {
+      flag: "--default <name>",
+      help: "dtype for who asks for none (default: the folder's, else q8)",
+      ...common,
+    },
+    { flag: "--no-weights", help: "leave the dense weights out: the graphs have them already", ...common },
+    {
+      flag: "--gguf <types>",
+      help: "GGUF instead (with --dtype, besides): f32, f16, q8_0, q4_0",
+      parse: list,
+      ...common,
+    },
+  ],
+};
+
+/** Throws ConfigError for what only graphs have, where GGUF alone is asked for. */
+const checkGguf = ({ gguf, dtype, default: chosen, weights }: Given): void => {
+  if (gguf === undefined || dtype !== undefined || (chosen === undefined && weights)) return;
+  const lost = chosen === undefined ? "--no-weights" : "--default";
+  throw new ConfigError(`${lost} has no effect on GGUF, which has one dtype a file and all of its weights`, {
+    hint: `add --dtype, to write graphs besides, or leave ${lost} out`,
+  });
+};
+
 export const register = (command: Command): void => {
-  const names = Object.keys(exportDtypes).join(", ");
-  command
-    .argument("<model>", "a model's folder or GGUF file, or a model of the Hub as org/name")
-    .option("--dtype <names>", `dtypes, separated by commas: ${names} (default: all)`, list)
-    .option("--out <dir>", "the folder to write", "anneal-out/export")
-    .option("--default <name>", "the dtype for those who ask for none (default: the folder's, else q8)")
-    .option("--no-weights", "leave the dense weights out: the graphs have them already")
-    .option("--gguf <types>", "GGUF instead (with --dtype, besides): f32, f16, q8_0, q4_0", list);
-  withFlags(withHubFlags(command))
-    .addHelpText("after", examples)
-    .action((model: string, given: Given) =>
-      runRecipe(command, async (_, hooks, json) => {
-        const { dtype: dtypes, default: chosen, gguf = [] } = given;
-        for (const type of gguf) ggufTypeOf(type); // Refuses a wrong one before anything is written.
-        const alone = gguf.length > 0 && dtypes === undefined;
-        const unsaid = command.getOptionValueSource("out") === "default";
-        const out = alone && unsaid ? "anneal-out/gguf" : given.out;
-        const options = {
-          out,
-          weights: given.weights,
-          command: hooks.command,
-          ui: hooks.ui,
-          ...(hooks.signal === undefined ? {} : { signal: hooks.signal }),
-          ...(dtypes === undefined ? {} : { dtypes }),
-          ...(chosen === undefined ? {} : { default: chosen }),
-        };
-        const dir = await modelDir(model, hooks.hub);
-        const result = alone ? { path: out, files: [], left: [] } : await exportFolder(dir, options);
-        const ggufs = await exportGguf(dir, gguf, out);
-        const all = { ...result, files: [...result.files, ...ggufs] };
-        if (json) printJson(all);
-        else print(`${sizes(all.files)}\n${all.path}\n`);
-      }),
-    );
+  command.argument("<model>", "a model's folder or GGUF file, or a model of the Hub as org/name");
+  withFlags(command, "export", [written]).action((model: string, given: Given) =>
+    runRecipe(command, async (_, hooks, json) => {
+      checkGguf(given);
+      const { dtype: dtypes, default: chosen, gguf = [] } = given;
+      for (const type of gguf) ggufTypeOf(type); // Refuses a wrong one before anything is written.
+      const alone = gguf.length > 0 && dtypes === undefined;
+      const unsaid = command.getOptionValueSource("out") === "default";
+      const out = alone && unsaid ? "anneal-out/gguf" : given.out;
+      const options = {
+        out,
+        weights: given.weights,
+        command: hooks.command,
+        ui: hooks.ui,
+        ...(hooks.signal === undefined ? {} : { signal: hooks.signal }),
+        ...(dtypes === undefined ? {} : { dtypes }),
+        ...(chosen === undefined ? {} : { default: chosen }),
+      };
+      const dir = await modelDir(model, hooks.hub);
+      const result = alone ? { path: out, files: [], left: [] } : await exportFolder(dir, options);
+      const ggufs = await exportGguf(dir, gguf, out);
+      const all = { ...result, files: [...result.files, ...ggufs] };
+      if (json) printJson(all);
+      else print(`${sizes(all.files)}\n${all.path}\n`);
+    }),
+  );
 };

@@ -2,6 +2,7 @@
 import { CommanderError } from "commander";
 import type { createColors } from "picocolors";
 import { AnnealError, type ErrorDetails } from "../util/errors.ts";
+import { inWords, sharedFlags, verbs } from "./flags.ts";
 import { escaped, inLine } from "./terminal.ts";
 
 export interface Failure extends Omit<ErrorDetails, "cause"> {
@@ -12,10 +13,25 @@ export interface Failure extends Omit<ErrorDetails, "cause"> {
 
 const OURS = "anneal did not expect this: please report it, with what --verbose adds";
 
+/** Of an option that is not this verb's, whose it is. */
+const otherVerbs = (text: string, verb: string | undefined): Failure | undefined => {
+  const name = /^unknown option '(--[\w-]+)/.exec(text)?.[1];
+  const known = sharedFlags.find((flag) => flag.name === name);
+  if (known === undefined || verb === undefined || !Object.hasOwn(verbs, verb)) return undefined;
+  const hint = `leave it out: it is for ${inWords(known.verbs)}`;
+  return { name: "UsageError", message: `${name} means nothing to ${verb}`, hint };
+};
+
+/** Two options that exclude one another, as commander tells of them. */
+const CONFLICT = /^option '[^']*' cannot be used with option '[^']*'/;
+
 /** Commander writes "error: message" and below it its guess at what was meant. */
 const usage = ({ message }: CommanderError, verb: string | undefined): Failure => {
   const [, text = message, guess] = /^(?:error: )?(.*?)(?:\s*\(Did you mean (.*)\?\))?$/s.exec(message) ?? [];
   const command = verb === undefined || verb.startsWith("-") || text.includes("command") ? "" : `${verb} `;
+  const other = otherVerbs(text, verb);
+  if (other !== undefined) return other;
+  if (CONFLICT.test(text)) return { name: "UsageError", message: text.trim(), hint: "leave one of them out" };
   const hint = guess ? `did you mean ${guess}?` : `npx anneal ${command}--help shows what there is`;
   return { name: "UsageError", message: text.trim(), hint };
 };

@@ -4,12 +4,12 @@ import { type TextModel, type TextOptions, textModel } from "../recipes/generate
 import type { ChatMessage } from "../serve/chat.ts";
 import { defined } from "../util/defined.ts";
 import { linesOf } from "./chat.ts";
-import { collect, numberFrom, withFlags } from "./flags.ts";
-import { withHubFlags } from "./hub.ts";
+import { dtypeFlag, type Group } from "./flags.ts";
+import { numberFrom, withFlags } from "./options.ts";
 import { runRecipe } from "./run.ts";
 import { print, printJson } from "./terminal.ts";
 
-const examples = `
+export const examples = `
 Examples:
   $ npx anneal generate anneal-out/model --prompt "MIT License"
   $ npx anneal generate anneal-out/model --greedy --max-tokens 64 --dtype fp32
@@ -78,45 +78,91 @@ const continuation = async (
   if (json && !asked.signal?.aborted) printJson({ prompt, text });
 };
 
-const withSampling = (command: Command): Command =>
-  command
-    .option(
-      "-n, --max-tokens <n>",
-      "most tokens to write (default: the model's, else 128)",
-      numberFrom(1, { whole: true }),
-    )
-    .option("--temperature <x>", "0 is greedy (default: the model's, else 0.8)", numberFrom(0))
-    .option("--top-k <n>", "only the k likeliest tokens; 0: all", numberFrom(0, { whole: true }))
-    .option("--top-p <x>", "only the likeliest tokens up to this probability", numberFrom(0, { most: 1 }))
-    .option("--min-p <x>", "only tokens this share as likely as the likeliest", numberFrom(0, { most: 1 }))
-    .option("--repetition-penalty <x>", "above 1: less of what was there before", numberFrom(0.01))
-    .option("--greedy", "always the likeliest token")
-    .option("--stop <text>", "end before this text; may be repeated", collect)
-    .option("--beams <n>", "beam search; the text comes as a whole", numberFrom(1, { whole: true }));
+const common = { common: true } as const;
+const groups: readonly Group[] = [
+  {
+    title: "Text",
+    flags: [
+      {
+        flag: "-p, --prompt <text>",
+        help: "what to continue, ask, translate; -: read from stdin",
+        ...common,
+      },
+      { flag: "--chat", help: "answer by the chat template: the prompt, else lines of stdin", ...common },
+      { flag: "--system <text>", help: "the chat's system message", needs: "--chat", ...common },
+      { flag: "--no-special-tokens", help: "read what looks like a special token in a prompt as text" },
+      dtypeFlag,
+    ],
+  },
+  {
+    title: "Decoding",
+    flags: [
+      {
+        flag: "-n, --max-tokens <n>",
+        help: "most tokens to write (default: the model's, else 128)",
+        parse: numberFrom(1, { whole: true }),
+        ...common,
+      },
+      {
+        flag: "--temperature <x>",
+        help: "0: greedy (default: the model's, else 0.8)",
+        parse: numberFrom(0),
+        ...common,
+      },
+      {
+        flag: "--greedy",
+        help: "always the likeliest token",
+        conflicts: ["temperature", "topK", "topP", "minP", "beams"],
+        ...common,
+      },
+      {
+        flag: "--top-k <n>",
+        help: "only the k likeliest tokens; 0: all",
+        parse: numberFrom(0, { whole: true }),
+        ...common,
+      },
+      {
+        flag: "--top-p <x>",
+        help: "only the likeliest tokens up to this probability",
+        parse: numberFrom(0, { most: 1 }),
+        ...common,
+      },
+      {
+        flag: "--min-p <x>",
+        help: "only tokens this share as likely as the likeliest",
+        parse: numberFrom(0, { most: 1 }),
+      },
+      {
+        flag: "--repetition-penalty <x>",
+        help: "above 1: less of what was there before",
+        parse: numberFrom(0.01),
+      },
+      { flag: "--stop <text>", help: "end before this text; may be repeated", repeats: true, ...common },
+      {
+        flag: "--beams <n>",
+        help: "beam search; the text comes as a whole",
+        parse: numberFrom(1, { whole: true }),
+        ...common,
+      },
+    ],
+  },
+];
 
 export const register = (command: Command): void => {
-  command
-    .argument("<model>", "a model's folder or GGUF file, or a model of the Hub as org/name")
-    .option("-p, --prompt <text>", "what to continue, ask or translate; - reads it from stdin")
-    .option("--no-special-tokens", "read what looks like a special token in a prompt as text")
-    .option("--chat", "answer with the model's chat template: the prompt, else each line of stdin")
-    .option("--system <text>", "the chat's system message")
-    .option("--dtype <dtype>", "fp32, fp16, q8, int8, uint8, q4 or q4f16 (default: the folder's)");
-  withFlags(withHubFlags(withSampling(command)), "run")
-    .addHelpText("after", examples)
-    .action((ref: string, given: Given) =>
-      runRecipe(command, async ({ seed, threads }, { hub, signal, ui }, json) => {
-        const { maxTokens, topK, topP, minP, repetitionPenalty, stop, dtype, specialTokens } = given;
-        const temperature = given.greedy ? 0 : given.temperature;
-        const beams = given.beams ?? (given.greedy ? 1 : undefined);
-        const model = await textModel(ref, { threads, warn: ui.warn, ...defined({ dtype, hub }) });
-        const sampling = { temperature, topK, topP, minP, repetitionPenalty };
-        const asked = { seed, ...defined({ ...sampling, maxTokens, stop, beams, signal, specialTokens }) };
-        try {
-          await (given.chat ? chat : continuation)(model, given, asked, json);
-        } finally {
-          await model.dispose();
-        }
-      }),
-    );
+  command.argument("<model>", "a model's folder or GGUF file, or a model of the Hub as org/name");
+  withFlags(command, "generate", groups).action((ref: string, given: Given) =>
+    runRecipe(command, async ({ seed, threads }, { hub, signal, ui }, json) => {
+      const { maxTokens, topK, topP, minP, repetitionPenalty, stop, dtype, specialTokens } = given;
+      const temperature = given.greedy ? 0 : given.temperature;
+      const beams = given.beams ?? (given.greedy ? 1 : undefined);
+      const model = await textModel(ref, { threads, warn: ui.warn, ...defined({ dtype, hub }) });
+      const sampling = { temperature, topK, topP, minP, repetitionPenalty };
+      const asked = { seed, ...defined({ ...sampling, maxTokens, stop, beams, signal, specialTokens }) };
+      try {
+        await (given.chat ? chat : continuation)(model, given, asked, json);
+      } finally {
+        await model.dispose();
+      }
+    }),
+  );
 };

@@ -1,20 +1,14 @@
-/** The flags of verbs that take a model by name, and what the environment says of the Hub. */
+/** How to reach the Hub, as flags and the environment say. */
 import { homedir } from "node:os";
 import { join } from "node:path";
-import type { Command } from "commander";
 import type { HubOptions } from "../node/hub/hub.ts";
 import type { Ui } from "../recipes/context/ui.ts";
 
+/** The flags of verbs that take a model by name. */
 export interface HubFlags {
   readonly revision?: string;
   readonly offline?: boolean;
 }
-
-/** Adds --revision and --offline. */
-export const withHubFlags = (command: Command): Command =>
-  command
-    .option("--revision <name>", "branch, tag or commit of a model of the Hub")
-    .option("--offline", "ask no network: take models of the Hub from the cache only");
 
 /** Names of Hugging Face's own libraries (https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables). */
 const environment = (

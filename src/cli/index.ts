@@ -5,30 +5,23 @@ import pc from "picocolors";
 import { requireHandles } from "../node/runtime/resources.ts";
 import { exitCodeOf } from "./exit.ts";
 import { errorText, failureOf } from "./failure.ts";
+import { type VerbName, verbs } from "./flags.ts";
+import { withHelp } from "./help.ts";
 import { printJson, wantsColor } from "./terminal.ts";
 
-/** A verb adds itself to the program. */
-export type Verb = { readonly register: (command: Command) => void };
+/** A verb adds itself to the program; its examples stand below its help. */
+export type Verb = { readonly register: (command: Command) => void; readonly examples: string };
 
-const verbs: Readonly<Record<string, { readonly about: string; readonly load: () => Promise<Verb> }>> = {
-  quickstart: {
-    about: "from raw text to a small, fast, verified model",
-    load: () => import("./quickstart.ts"),
-  },
-  data: { about: "clean, deduplicate and pack text", load: () => import("./data.ts") },
-  train: { about: "train a model on text", load: () => import("./train.ts") },
-  optimize: { about: "make a trained model fit a budget", load: () => import("./optimize.ts") },
-  eval: { about: "measure a model's quality and speed", load: () => import("./eval.ts") },
-  generate: { about: "write text with a model", load: () => import("./generate.ts") },
-  export: {
-    about: "write a model in any dtypes, for transformers.js",
-    load: () => import("./export.ts"),
-  },
-  verify: {
-    about: "check a model's files where they are to run",
-    load: () => import("./verify.ts"),
-  },
-  doctor: { about: "check this machine and installation", load: () => import("./doctor.ts") },
+const loaders: Readonly<Record<VerbName, () => Promise<Verb>>> = {
+  quickstart: () => import("./quickstart.ts"),
+  data: () => import("./data.ts"),
+  train: () => import("./train.ts"),
+  optimize: () => import("./optimize.ts"),
+  eval: () => import("./eval.ts"),
+  generate: () => import("./generate.ts"),
+  export: () => import("./export.ts"),
+  verify: () => import("./verify.ts"),
+  doctor: () => import("./doctor.ts"),
 };
 
 const examples = `
@@ -36,7 +29,7 @@ Examples:
   $ npx anneal quickstart                          everything, on the text that every installation has
   $ npx anneal quickstart --data notes/ --max-mb 2 your text, your budget
   $ npx anneal generate anneal-out/model --prompt "Once"
-  $ npx anneal <command> --help                    options and examples of a command`;
+  $ npx anneal <command> --help                    its options and examples; --help all: every one`;
 
 const build = async (argv: readonly string[]): Promise<Command> => {
   const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
@@ -49,10 +42,12 @@ const build = async (argv: readonly string[]): Promise<Command> => {
     .addHelpText("after", examples)
     .exitOverride();
   const called = argv.find((word) => !word.startsWith("-"));
-  for (const [name, { about, load }] of Object.entries(verbs)) {
+  for (const [name, about] of Object.entries(verbs)) {
     const command = program.command(name).description(about).exitOverride();
-    command.option("--no-color", "no colours").option("--verbose", "show the stack of errors");
-    if (name === called || (called === "help" && argv.includes(name))) (await load()).register(command);
+    if (name !== called && !(called === "help" && argv.includes(name))) continue;
+    const { register, examples } = await loaders[name as VerbName]();
+    register(command);
+    withHelp(command, argv, examples);
   }
   return program;
 };

@@ -1,12 +1,11 @@
 /** anneal optimize */
 import type { Command } from "commander";
 import { optimizeFolder } from "../recipes/use.ts";
-import { withFlags } from "./flags.ts";
-import { withHubFlags } from "./hub.ts";
+import { withFlags } from "./options.ts";
 import { BUDGET_NOT_MET, printOutcome } from "./outcome.ts";
 import { runRecipe } from "./run.ts";
 
-const examples = `
+export const examples = `
 Examples:
   $ npx anneal optimize novel/model --data book.txt --max-mb 1 --out novel-small
   $ npx anneal optimize novel/model --data book.txt --max-loss 0.02 --distill-layers 3
@@ -14,13 +13,11 @@ Without a limit on size or time, the smallest model within --max-loss is chosen.
 
 export const register = (command: Command): void => {
   command.argument("<model>", "a model's folder or GGUF file, or a model of the Hub as org/name");
-  withFlags(withHubFlags(command), "data", "train", "distill", "budget", "run")
-    .addHelpText("after", examples)
-    .action((ref: string) =>
-      runRecipe(command, async (options, hooks, json) => {
-        const outcome = await optimizeFolder(ref, options, hooks);
-        printOutcome(outcome, json);
-        if (!outcome.optimized.choice.met) process.exitCode = BUDGET_NOT_MET;
-      }),
-    );
+  withFlags(command, "optimize").action((ref: string) =>
+    runRecipe(command, async (options, hooks, json) => {
+      const outcome = await optimizeFolder(ref, options, hooks);
+      printOutcome(outcome, json);
+      if (!outcome.optimized.choice.met) process.exitCode = BUDGET_NOT_MET;
+    }),
+  );
 };

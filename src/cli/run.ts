@@ -3,11 +3,12 @@ import type { Command } from "commander";
 import type { RunOptions } from "../recipes/config/options.ts";
 import { configHash, resolveOptions } from "../recipes/config/resolve.ts";
 import type { RecipeHooks } from "../recipes/context/hooks.ts";
-import { withoutEffect } from "./effects.ts";
+import { requireMeaning, withoutEffect } from "./effects.ts";
 import { Interrupted } from "./exit.ts";
-import { flagsToConfig } from "./flags.ts";
+import type { VerbName } from "./flags.ts";
 import { type HubFlags, hubOptions } from "./hub.ts";
 import { interruptible } from "./interrupt.ts";
+import { flagsToConfig } from "./options.ts";
 import { inLine, print, printJson, terminalUi } from "./terminal.ts";
 
 interface Common extends HubFlags {
@@ -50,10 +51,13 @@ export const runRecipe = async (
   const given = command.opts<Common>();
   const flags = flagsToConfig(command);
   const file = given.config === undefined ? {} : { config: given.config };
-  const options = await resolveOptions({ ...file, sets: given.set ?? [], flags });
+  const verb = command.name() as VerbName;
+  const sets = given.set ?? [];
+  requireMeaning(sets, verb);
+  const options = await resolveOptions({ ...file, sets, flags });
   const json = given.json ?? false;
   if (given.printConfig) return printConfig(options, json);
-  const lost = withoutEffect(options, flags, command.name());
+  const lost = withoutEffect(options, flags, verb);
   const ui = terminalUi({ quiet: given.quiet ?? false });
   for (const text of lost) ui.warn(text);
   const interrupt = interruptible();

@@ -1,34 +1,26 @@
 /** anneal train */
 import type { Command } from "commander";
 import { trainModel } from "../recipes/train.ts";
-import { withFlags } from "./flags.ts";
-import { withHubFlags } from "./hub.ts";
+import { withFlags } from "./options.ts";
 import { runRecipe } from "./run.ts";
 import { print, printJson } from "./terminal.ts";
 
-const examples = `
+export const examples = `
 Examples:
   $ npx anneal train --data book.txt --steps 2000 --out novel
   $ npx anneal train --data rows.jsonl --field body --optimizer adamw --lr 1e-3 --patience 5
-  $ npx anneal train --data book.txt --family llama --layers 6 --width 256
-  $ npx anneal train --data notes/ --family bert --out my-bert
-  $ npx anneal train --data pairs.jsonl --family marian --out my-translator
   $ npx anneal train --data book.txt --from HuggingFaceTB/SmolLM2-135M --lr 2e-4 --context 256
   $ npx anneal train --data book.txt --out novel --resume`;
 
 export const register = (command: Command): void => {
-  withFlags(withHubFlags(command), "data", "tokenizer", "model", "train", "run")
-    .option("--resume", "go on from the newest checkpoint in OUT/run")
-    .addHelpText("after", examples)
-    .action(() =>
-      runRecipe(command, async (options, hooks, json) => {
-        const trained = await trainModel(options, hooks);
-        if (trained === undefined) return;
-        const { path } = trained;
-        const use = trained.generates ? "generate" : "verify";
-        const next = `\nNext:\n  npx anneal optimize ${path} --max-mb 1\n  npx anneal ${use} ${path}\n`;
-        if (json) printJson(trained);
-        else print(`${path}\n${next}`);
-      }),
-    );
+  withFlags(command, "train").action(() =>
+    runRecipe(command, async (options, hooks, json) => {
+      const trained = await trainModel(options, hooks);
+      if (trained === undefined) return;
+      const { path } = trained;
+      const next = `\nNext:\n  npx anneal optimize ${path} --max-mb 1\n  npx anneal generate ${path}\n`;
+      if (json) printJson(trained);
+      else print(`${path}\n${next}`);
+    }),
+  );
 };

@@ -1,20 +1,23 @@
 /** anneal verify */
 import { readFile } from "node:fs/promises";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { type VerifyOptions, verifyFolder } from "../recipes/verify/verify.ts";
 import { parityNotes, parityRows, parityTitles } from "../ship/verify/table.ts";
 import { failsGate, failures, type ParityFile, type Target, targets } from "../ship/verify/verify.ts";
 import { DataError } from "../util/errors.ts";
-import { numberFrom, withFlags } from "./flags.ts";
+import type { Group } from "./flags.ts";
+import { list, numberFrom, withFlags } from "./options.ts";
 import { runRecipe } from "./run.ts";
 import { print, printJson, table } from "./terminal.ts";
 
-const examples = `
-Targets: ${Object.entries(targets)
-  .map(([name, what]) => `${name} (${what})`)
-  .join(", ")}.
-Pages need playwright-core, onnxruntime-web and Chromium; a target that is not on this machine is reported as
-not checked. Exit code 1 where a dtype fails, 4 where a target that was asked for by name is not there.
+export const examples = `
+Targets:
+${Object.entries(targets)
+  .map(([name, what]) => `  ${name.padEnd(12)} ${what}`)
+  .join("\n")}
+Pages need playwright-core, onnxruntime-web and Chromium; a target that is not on this machine is
+reported as not checked. Exit code 1 where a dtype fails, 4 where a target that was asked for by name
+is not there.
 
 Examples:
   $ npx anneal verify anneal-out/model                              every dtype, every target
@@ -29,8 +32,6 @@ interface Given {
   readonly count: number;
   readonly timeout: number;
 }
-
-const list = (text: string): string[] => text.split(",").map((name) => name.trim());
 
 const linesOf = async (file: string): Promise<string[]> => {
   const text = await readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
@@ -58,33 +59,48 @@ const codeOf = (file: ParityFile, asked: Pick<VerifyOptions, "targets" | "dtypes
   return asked.targets?.some((name) => file.targets[name as Target]?.status === "not checked") ? 4 : 0;
 };
 
+const common = { common: true } as const;
+const checked: Group = {
+  title: "What is checked",
+  flags: [
+    { flag: "--target <names>", help: "only these targets, separated by commas", parse: list, ...common },
+    { flag: "--dtype <names>", help: "only these dtypes, separated by commas", parse: list, ...common },
+    { flag: "--prompts <file>", help: "a text file with a prompt in each line", ...common },
+    {
+      flag: "--count <n>",
+      help: "how many prompts to read",
+      parse: numberFrom(1, { whole: true }),
+      fallback: 6,
+      ...common,
+    },
+    { flag: "--browser <file>", help: "the program of Chromium or Chrome", ...common },
+    {
+      flag: "--timeout <s>",
+      help: "longest that one dtype may take on one target, s",
+      parse: numberFrom(1),
+      fallback: 600,
+      ...common,
+    },
+  ],
+};
+
 export const register = (command: Command): void => {
-  const timeout = new Option("--timeout <s>", "longest that one dtype may take on one target, seconds");
-  command
-    .argument("<dir>", "a model's folder")
-    .option("--target <names>", "only these targets, separated by commas", list)
-    .option("--dtype <names>", "only these dtypes, separated by commas", list)
-    .option("--prompts <file>", "a text file with a prompt in each line")
-    .option("--count <n>", "how many prompts to read", numberFrom(1, { whole: true }), 6)
-    .option("--browser <file>", "the program of Chromium or Chrome")
-    .addOption(timeout.argParser(numberFrom(1)).default(600));
-  withFlags(command, "run")
-    .addHelpText("after", examples)
-    .action((dir: string, given: Given) =>
-      runRecipe(command, async ({ seed, threads }, { ui, signal }, json) => {
-        const { target, dtype, prompts, browser, count, timeout: timeoutSec } = given;
-        const options = {
-          ...(target === undefined ? {} : { targets: target }),
-          ...(dtype === undefined ? {} : { dtypes: dtype }),
-          ...(prompts === undefined ? {} : { prompts: await linesOf(prompts) }),
-          ...(browser === undefined ? {} : { browser }),
-          ...(signal === undefined ? {} : { signal }),
-        };
-        const file = await verifyFolder(dir, { ...options, count, seed, threads, timeoutSec }, ui);
-        if (json) printJson(file);
-        else printParity(file);
-        const code = codeOf(file, options);
-        if (code !== 0) process.exitCode = code;
-      }),
-    );
+  command.argument("<dir>", "a model's folder");
+  withFlags(command, "verify", [checked]).action((dir: string, given: Given) =>
+    runRecipe(command, async ({ seed, threads }, { ui, signal }, json) => {
+      const { target, dtype, prompts, browser, count, timeout: timeoutSec } = given;
+      const options = {
+        ...(target === undefined ? {} : { targets: target }),
+        ...(dtype === undefined ? {} : { dtypes: dtype }),
+        ...(prompts === undefined ? {} : { prompts: await linesOf(prompts) }),
+        ...(browser === undefined ? {} : { browser }),
+        ...(signal === undefined ? {} : { signal }),
+      };
+      const file = await verifyFolder(dir, { ...options, count, seed, threads, timeoutSec }, ui);
+      if (json) printJson(file);
+      else printParity(file);
+      const code = codeOf(file, options);
+      if (code !== 0) process.exitCode = code;
+    }),
+  );
 };

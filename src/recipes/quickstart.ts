@@ -11,6 +11,7 @@ import { optimizers } from "../optim/index.ts";
 import { scheduleOf } from "../optim/schedule.ts";
 import { taskOf } from "../tasks/index.ts";
 import { calibrationOf } from "./calibration.ts";
+import { checkStudent } from "./config/check.ts";
 import type { RunOptions } from "./config/options.ts";
 import type { RecipeHooks } from "./context/hooks.ts";
 import type { UserData } from "./data/userData.ts";
@@ -148,6 +149,8 @@ export const compressAndShip = async (
 
 /** Runs everything; undefined when it was interrupted (a checkpoint is then in OUT/run). */
 export const quickstart = async (given: RunOptions, hooks: RecipeHooks): Promise<Outcome | undefined> => {
+  const { from, n_layer } = given.model;
+  if (from === "") checkStudent(given, n_layer);
   const unlock = await takeRun(given.out);
   try {
     const { engine, data, trained, options, source } = await trainFromText(given, hooks);

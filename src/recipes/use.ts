@@ -14,6 +14,7 @@ import { dtypesFrom } from "../ship/onnx/export.ts";
 import { heldOutWindows } from "../tasks/causalLm.ts";
 import { heldOutLoss } from "../train/validate.ts";
 import { calibrationOf } from "./calibration.ts";
+import { checkStudent } from "./config/check.ts";
 import type { RunOptions } from "./config/options.ts";
 import type { RecipeHooks } from "./context/hooks.ts";
 import { corpus } from "./data/corpus.ts";
@@ -83,6 +84,7 @@ export const optimizeFolder = async (
   hooks: RecipeHooks,
 ): Promise<Outcome> => {
   const folder = await openCausal(ref, hooks.hub);
+  checkStudent(options, folder.model.arch.cache(folder.model.config).layers);
   const source = await sourceIn(folder.dir, ref);
   const { positions } = folder.model.arch.cache(folder.model.config);
   const context = Math.min(positions, LONGEST);

@@ -56,13 +56,6 @@ const relations: readonly Rule[] = [
     hint: () => "set tokenizer.vocab (--vocab) to 257 or more, or use --tokenizer char",
   },
   {
-    field: "distill.layers",
-    holds: ({ distill, model }) => distill.layers <= model.n_layer,
-    says: ({ distill, model }) =>
-      `a student of ${distill.layers} layers is deeper than its teacher of ${model.n_layer}`,
-    hint: ({ model }) => `set distill.layers (--distill-layers) to ${model.n_layer} or less; 0 keeps half`,
-  },
-  {
     field: "train.replicas",
     holds: ({ train }) => train.replicas < 1 || train.batch % train.replicas === 0,
     says: ({ train }) => `a batch of ${train.batch} does not divide among ${train.replicas} replicas`,
@@ -108,4 +101,13 @@ export const checkOptions = (options: RunOptions): RunOptions => {
   const broken = rules.find((rule) => !rule.holds(options));
   if (broken === undefined) return options;
   throw new ConfigError(broken.says(options), { field: broken.field, hint: broken.hint(options) });
+};
+
+/** Throws ConfigError for a student of more layers than its teacher has. */
+export const checkStudent = ({ distill }: RunOptions, layers: number): void => {
+  if (distill.layers <= layers) return;
+  throw new ConfigError(`a student of ${distill.layers} layers is deeper than its teacher of ${layers}`, {
+    field: "distill.layers",
+    hint: `set distill.layers (--distill-layers) to ${layers} or less; 0 keeps half`,
+  });
 };

@@ -120,6 +120,22 @@ export const fieldPaths: readonly string[] = Object.entries(names).flatMap(([key
   inner === null ? [key] : Object.keys(inner).map((field) => `${key}.${field}`),
 );
 
+/** What a field holds, and the names that it can be where they are known. */
+export interface FieldType {
+  readonly kind: "number" | "string" | "boolean" | "array" | "enum";
+  readonly choices?: readonly string[];
+}
+
+/** The type of the field at a dotted path, such as "train.steps". */
+export const fieldType = (path: string): FieldType => {
+  const type = path.split(".").reduce<z.ZodType>((outer, key) => {
+    const inner = (outer as z.ZodObject<Record<string, z.ZodOptional<z.ZodType>>>).shape[key]!;
+    return inner.unwrap();
+  }, configSchema);
+  const kind = type.def.type as FieldType["kind"];
+  return type instanceof z.ZodEnum ? { kind, choices: type.options.map(String) } : { kind };
+};
+
 /** Where a value came from: the file, and the line of a path in it where that is known. */
 export interface Source {
   readonly file?: string;
