@@ -97,6 +97,8 @@ export interface NodeEngineOptions {
 export const nodeEngine = async (options: NodeEngineOptions = {}): Promise<Engine> => {
   const { threads = availableParallelism(), device = "cpu" } = options;
   const ort = await loadRuntime();
+  // What the runtime says of itself as it starts (devices that it looks for), a session's level does not hold.
+  ort.env.logLevel = "error";
   const wrap = wrapper(ort);
   return {
     name: `onnxruntime-node ${device}`,

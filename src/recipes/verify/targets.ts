@@ -19,6 +19,8 @@ export interface PlaceOptions {
   readonly browser?: string;
   /** Longest that one dtype may take, milliseconds. */
   readonly timeoutMs: number;
+  /** Whether a page may have WebGPU in software: slow, and only of use to who asks for it. */
+  readonly software: boolean;
 }
 
 export interface Place {
@@ -73,13 +75,21 @@ interface Adapter {
 const adapterIn = (host: PageHost): Promise<Adapter | null> =>
   host.run(`import("${PACKAGE_PATH}web/adapter.js").then((m) => m.adapterOf())`, 60_000);
 
-/** A browser with WebGPU: on the machine's adapter, else in software. */
-const openWithGpu = async (options: Omit<Parameters<typeof openBrowser>[0], "gpu">) => {
-  for (const gpu of ["adapter", "software"] as const) {
+/** Adapters that compute on the processor. */
+const IN_SOFTWARE = /swiftshader|llvmpipe|lavapipe/i;
+
+/** A browser with WebGPU: on the machine's adapter, else in software where that is wanted. */
+const openWithGpu = async (options: Omit<Parameters<typeof openBrowser>[0], "gpu">, software: boolean) => {
+  for (const gpu of software ? (["adapter", "software"] as const) : (["adapter"] as const)) {
     const host = await openBrowser({ ...options, gpu });
     const adapter = await adapterIn(host).catch(() => null);
-    if (adapter !== null) return { host, adapter };
+    if (adapter !== null && (software || !IN_SOFTWARE.test(adapter.name))) return { host, adapter };
     await host.close();
+  }
+  if (!software) {
+    throw new MissingError("the browser offers no WebGPU adapter of this machine's", {
+      hint: "--target web-webgpu, by name, tries it in software, which is slow",
+    });
   }
   throw new MissingError("the browser offers no WebGPU adapter, not even in software", {
     hint: "use Chromium or Chrome 113 or newer",
@@ -91,7 +101,9 @@ const pagePlace = async (device: "wasm" | "webgpu", options: PlaceOptions): Prom
   const executable = options.browser === undefined ? {} : { executablePath: options.browser };
   const wanted = { folders: {}, files, ...executable };
   const { host, adapter } =
-    device === "webgpu" ? await openWithGpu(wanted) : { host: await openBrowser(wanted), adapter: undefined };
+    device === "webgpu"
+      ? await openWithGpu(wanted, options.software)
+      : { host: await openBrowser(wanted), adapter: undefined };
   const gpu = adapter === undefined ? {} : { float16: adapter.features.includes("shader-f16") };
   return {
     ...gpu,

@@ -130,7 +130,8 @@ export const verifyFolder = async (
   const engine = await nodeEngine(threads > 0 ? { threads } : {});
   ui.stage("Computing the reference");
   const reference = await referenceOf(engine, model, { texts, seed, count });
-  const place = { graphs, threads, timeoutMs: 1000 * timeoutSec };
+  const software = options.targets?.includes("web-webgpu") ?? false;
+  const place = { graphs, threads, timeoutMs: 1000 * timeoutSec, software };
   const work = { ...place, ...(browser === undefined ? {} : { browser }), hashes, ui, signal };
   const found = await tryAll(asked, reference, work);
   const result: ParityFile = {
