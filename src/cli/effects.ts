@@ -68,6 +68,12 @@ const effects: readonly Effect[] = [
     hint: "leave it out, or --from",
   },
   {
+    fields: ["train.wholeWords"],
+    lost: (o) => o.model.from === "" && ["gpt2", "llama", "qwen2", "qwen3"].includes(o.model.family),
+    why: "where no words are masked",
+    hint: "choose an encoder, such as --family bert, or leave it out",
+  },
+  {
     fields: ["tokenizer.vocab"],
     lost: (o) => o.tokenizer.kind === "char",
     why: "on a tokenizer of characters, which has as many tokens as the text has characters",
@@ -75,7 +81,7 @@ const effects: readonly Effect[] = [
   {
     fields: ["model.activation_function"],
     lost: (o) => o.model.family !== "gpt2",
-    why: "on a family that has SwiGLU",
+    why: "on a family that has an activation of its own",
     hint: "leave it out, or --family gpt2",
   },
   {

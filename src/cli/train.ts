@@ -9,6 +9,8 @@ export const examples = `
 Examples:
   $ npx anneal train --data book.txt --steps 2000 --out novel
   $ npx anneal train --data rows.jsonl --field body --optimizer adamw --lr 1e-3 --patience 5
+  $ npx anneal train --data notes/ --family bert --out my-bert
+  $ npx anneal train --data pairs.jsonl --family marian --out my-translator
   $ npx anneal train --data book.txt --from HuggingFaceTB/SmolLM2-135M --lr 2e-4 --context 256
   $ npx anneal train --data book.txt --out novel --resume`;
 
@@ -18,7 +20,8 @@ export const register = (command: Command): void => {
       const trained = await trainModel(options, hooks);
       if (trained === undefined) return;
       const { path } = trained;
-      const next = `\nNext:\n  npx anneal optimize ${path} --max-mb 1\n  npx anneal generate ${path}\n`;
+      const use = trained.generates ? "generate" : "verify";
+      const next = `\nNext:\n  npx anneal optimize ${path} --max-mb 1\n  npx anneal ${use} ${path}\n`;
       if (json) printJson(trained);
       else print(`${path}\n${next}`);
     }),
