@@ -216,6 +216,14 @@ describe.skipIf(noBrowser !== undefined)(
       }
     });
 
+    it("does not compute in software where WebGPU is not asked for by name, and the runtime says nothing", async () => {
+      const finished = await verify(folder, "--dtype", "fp32", "--quiet", "--json");
+      expect(finished.stderr).not.toMatch(/onnxruntime|\[W:|\[E:/);
+      const { device, hint = "" } = onlyJson<ParityFile>(finished).targets["web-webgpu"]!;
+      if (device === undefined) expect(hint).toContain("--target web-webgpu, by name");
+      else expect(device).not.toMatch(/swiftshader|llvmpipe/i);
+    });
+
     it("passes on WebGPU, and fails there what is damaged", async () => {
       const copy = copyOf("gpu");
       damage(join(copy, "onnx/model_quantized.onnx"), 3);
