@@ -29,7 +29,7 @@ export interface Flag {
   readonly verbs?: readonly VerbName[];
   /** The verbs whose --help shows it (true: of each); --help all shows the rest. */
   readonly common?: true | readonly VerbName[];
-  /** Of what has no field: the value of its word, whether it may be repeated, its value where none is given. */
+  /** Of what has no field: the value of its word, whether it is repeated, the value where none is given. */
   readonly parse?: (word: string) => unknown;
   readonly repeats?: true;
   readonly fallback?: unknown;

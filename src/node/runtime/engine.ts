@@ -97,7 +97,7 @@ export interface NodeEngineOptions {
 export const nodeEngine = async (options: NodeEngineOptions = {}): Promise<Engine> => {
   const { threads = availableParallelism(), device = "cpu" } = options;
   const ort = await loadRuntime();
-  // What the runtime says of itself as it starts (devices that it looks for), a session's level does not hold.
+  // What the runtime says as it starts (of devices that it looks for) does not heed a session's level.
   ort.env.logLevel = "error";
   const wrap = wrapper(ort);
   return {
