@@ -110,7 +110,7 @@ const named = (field: string): string => {
 const means = (field: string, verb: VerbName): boolean =>
   sharedFlags.find((flag) => flag.field === field)?.verbs.includes(verb) ?? true;
 
-/** Throws ConfigError for a `key.path=value` that means nothing to the verb; a config file serves all verbs. */
+/** Throws ConfigError for a `key.path=value` that means nothing to the verb; config files serve all verbs. */
 export const requireMeaning = (sets: readonly string[], verb: VerbName): void => {
   const field = sets.map((set) => set.split("=")[0]!.trim()).find((path) => !means(path, verb));
   if (field === undefined) return;
