@@ -8,7 +8,7 @@
  * bounded.
  */
 import { permutation, rng } from "../util/rng.ts";
-import type { IntervalOptions, Measured } from "./metric.ts";
+import { type IntervalOptions, type Measured, requireCount } from "./metric.ts";
 
 const GROUPS = 1000;
 
@@ -39,6 +39,7 @@ const interval = (
   statistic: Statistic,
   { resamples = 1000, seed = 0 }: IntervalOptions,
 ): Pick<Measured, "low" | "high"> => {
+  requireCount("resamples", resamples);
   if (groups < 2) return { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
   const random = rng(seed, "bootstrap");
   const counts = new Uint32Array(groups);

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { DataError } from "../util/errors.ts";
 import { bitsPerByte, loss, perplexity } from "./likelihood.ts";
 
 const sizes = [
@@ -20,4 +21,9 @@ test("the interval of the perplexity is that of the loss", () => {
   expect(p.value).toBeCloseTo(Math.exp(l.value), 10);
   expect(Math.log(p.low)).toBeCloseTo(l.low, 1);
   expect(Math.log(p.high)).toBeCloseTo(l.high, 1);
+});
+
+test("a text without tokens is refused", () => {
+  expect(() => loss.measure([1], [{ tokens: 0, bytes: 3 }])).toThrow("text 1 has 0 tokens");
+  expect(() => bitsPerByte.measure([1, 1], [sizes[0]!, { tokens: 2, bytes: 0 }])).toThrow(DataError);
 });

@@ -1,5 +1,5 @@
 /** What a figure of quality is: a name, a unit, a direction, and arithmetic on predictions and references. */
-import { DataError } from "../util/errors.ts";
+import { ConfigError, DataError } from "../util/errors.ts";
 
 /** A figure with the interval that holds it in 95 of 100 samples of examples like these. */
 export interface Measured {
@@ -48,4 +48,10 @@ export const paired = (predictions: readonly unknown[], references: readonly unk
   if (predictions.length === 0)
     throw new DataError("no examples to measure on", { hint: "give one or more" });
   return predictions.length;
+};
+
+/** Throws ConfigError where an option is not a whole number of at least 1. */
+export const requireCount = (field: string, value: number): void => {
+  if (Number.isInteger(value) && value >= 1) return;
+  throw new ConfigError(`${value} is not a whole number of at least 1`, { field });
 };

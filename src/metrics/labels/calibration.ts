@@ -4,7 +4,7 @@
  */
 import { DataError } from "../../util/errors.ts";
 import { bootstrap } from "../bootstrap.ts";
-import { type Metric, paired } from "../metric.ts";
+import { type Metric, paired, requireCount } from "../metric.ts";
 import type { Label } from "./counts.ts";
 
 /** A prediction, and the probability that the model gives it. */
@@ -39,6 +39,7 @@ interface Binned {
 
 const binned = (predictions: readonly Guess[], references: readonly Label[], bins: number): Binned[] => {
   paired(predictions, references);
+  requireCount("bins", bins);
   return predictions.map(({ label, confidence }, i) => {
     if (!(confidence >= 0 && confidence <= 1)) {
       throw new DataError(`prediction ${i + 1} has the confidence ${confidence}: it must be from 0 to 1`);
@@ -91,9 +92,12 @@ export const calibrationError = ({ bins = 15 }: CalibrationOptions = {}): Metric
     const rows = binned(predictions, references, bins);
     const error = (weights: Uint32Array): number => {
       const sums = binSums(rows, bins, weights);
-      let sum = 0;
-      for (let i = 0; i < sums.length; i += 3) sum += Math.abs(sums[i + 2]! - sums[i + 1]!);
-      return sum / rows.length;
+      let [count, sum] = [0, 0];
+      for (let i = 0; i < sums.length; i += 3) {
+        count += sums[i]!;
+        sum += Math.abs(sums[i + 2]! - sums[i + 1]!);
+      }
+      return sum / count;
     };
     return bootstrap(rows.length, error, interval);
   },

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { DataError } from "../../util/errors.ts";
+import { ConfigError, DataError } from "../../util/errors.ts";
 import { accuracy } from "./accuracy.ts";
 import { calibrationError } from "./calibration.ts";
 import { confusion } from "./confusion.ts";
@@ -88,4 +88,25 @@ test("a confidence that is no probability is refused", () => {
   const guess = (confidence: number) => [{ label: "a", confidence }];
   expect(() => calibrationError().measure(guess(1.1), ["a"])).toThrow("confidence 1.1");
   expect(() => calibrationError().measure(guess(Number.NaN), ["a"])).toThrow(DataError);
+});
+
+test("samples of groups have not all one size, which is nothing to the calibration error", () => {
+  const guesses = Array.from({ length: 1500 }, (_, i) => ({ label: "a", confidence: 0.5 + (i % 10) / 1000 }));
+  const wrong = guesses.map(() => "b");
+  // Never right: the error is the mean confidence.
+  const { value, low, high } = calibrationError({ bins: 1 }).measure(guesses, wrong);
+  expect(value).toBeCloseTo(0.5045, 12);
+  const error = (1.96 * Math.sqrt(99 / 12)) / 1000 / Math.sqrt(1500);
+  for (const side of [value - low, high - value]) {
+    expect(side).toBeGreaterThan(0.8 * error);
+    expect(side).toBeLessThan(1.2 * error);
+  }
+});
+
+test("a number of bins that is none is refused", () => {
+  const measure = (bins: number) =>
+    calibrationError({ bins }).measure([{ label: "a", confidence: 1 }], ["a"]);
+  expect(() => measure(0)).toThrow(ConfigError);
+  expect(() => measure(Number.POSITIVE_INFINITY)).toThrow(ConfigError);
+  expect(() => measure(1.5)).toThrow('field "bins"');
 });

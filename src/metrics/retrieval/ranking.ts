@@ -1,7 +1,7 @@
 /** A search's answer to one query, and what is known to be right, as trec_eval reads them. */
 import { DataError } from "../../util/errors.ts";
 import { bootstrapMean } from "../bootstrap.ts";
-import { type Metric, paired } from "../metric.ts";
+import { type Metric, paired, requireCount } from "../metric.ts";
 
 /** Ids of documents, the best first. */
 export type Ranking = readonly string[];
@@ -45,6 +45,7 @@ export const overQueries = (name: string, k: number, ofQuery: OfQuery): Metric<R
   better: "more",
   measure: (rankings, judgments, interval) => {
     paired(rankings, judgments);
+    if (k !== Number.POSITIVE_INFINITY) requireCount("k", k);
     const values = rankings.map((ranking, i) => {
       const relevant = [...judgments[i]!.values()].filter((gain) => gain > 0);
       const found = gains(ranking, judgments[i]!, i).slice(0, k);

@@ -43,3 +43,7 @@ test("of equal scores the later id comes first; a document twice is refused", ()
   ).toEqual(["c", "b", "a"]);
   expect(() => mrr().measure([["a", "b", "a"]], [new Map([["a", 1]])])).toThrow(DataError);
 });
+
+test("a cut before the first document is refused", () => {
+  expect(() => ndcg({ k: 0 }).measure([["a"]], [new Map([["a", 1]])])).toThrow('field "k"');
+});
