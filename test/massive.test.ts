@@ -66,9 +66,9 @@ const onGrid = (model: Model): Model => {
     const width = w.shape[layout === "nk" ? 1 : 0]!;
     const rows: number[][] = [];
     for (let i = 0; w.parts[`q${i}`] !== undefined; i++) {
-      const { data, shape } = w.parts[`q${i}`]!;
+      const { data, shape } = w.parts[`q${i}`] as Tensor;
       const [k, n] = shape as [number, number];
-      const scale = w.parts[`scale${i}`]!.data as Float32Array;
+      const scale = (w.parts[`scale${i}`] as Tensor).data as Float32Array;
       const q = data as Int8Array;
       // A part of all rows that comes second holds what the first rounded off.
       const first = i > 0 && k === width ? 0 : rows.length;

@@ -248,7 +248,7 @@ test("every op whose gradient is refused is known to be inference only", () => {
   );
   expect(refused.sort()).toEqual(
     [
-      ...["cachedAttend", "int4Matmul", "int4Rows", "int8Matmul", "int8Rows", "keepLast", "lengthOf"],
+      ...["cachedAttend", "int4Dense", "int4Rows", "int8Dense", "int8Rows", "keepLast", "lengthOf"],
       ...["dynamicSlice", "append", "addRmsNorm"],
     ].sort(),
   );

@@ -3,9 +3,10 @@
  * the block with the least squared error.
  */
 import { tensor } from "../ir/tensor.ts";
-import { INT4_BLOCK } from "../nn/linear.ts";
-import type { PackedWeight } from "../nn/param.ts";
-import { byColumn, type Matrix } from "./matrix.ts";
+import { byColumn, type Matrix, type Parts } from "./matrix.ts";
+
+/** Inputs of a block. */
+export const INT4_BLOCK = 32;
 
 /** Shares of a block's range that are tried: to cut off the ends rounds the rest more finely. */
 const RANGES = [1, 0.95, 0.9, 0.85, 0.8];
@@ -50,7 +51,7 @@ const gridOf = (values: Float32Array, from: number, to: number): Grid => {
 };
 
 /** q uint8 [N, ceil(K / 32), 16], scale [N * blocks] and zero uint8 [N * ceil(blocks / 2)]; see ops/int4. */
-export const int4Parts = (matrix: Matrix): PackedWeight["parts"] => {
+export const int4Parts = (matrix: Matrix): Parts => {
   const { k, n } = matrix;
   const values = byColumn(matrix);
   const blocks = Math.ceil(k / INT4_BLOCK);

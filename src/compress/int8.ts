@@ -5,8 +5,7 @@
  * worth small groups, for it decides them and has so many outputs that groups cost it little.
  */
 import { tensor } from "../ir/tensor.ts";
-import type { PackedWeight } from "../nn/param.ts";
-import { eachTile, inputsOf, type Matrix } from "./matrix.ts";
+import { eachTile, inputsOf, type Matrix, type Parts } from "./matrix.ts";
 
 /** Inputs of a group, about. */
 const GROUP = 192;
@@ -69,7 +68,7 @@ const remainder = (matrix: Matrix, { q, scale }: ReturnType<typeof group>, unsig
 };
 
 /** Parts q0 [K0, N] and scale0 [N], q1 and scale1, and so on: a group each. */
-export const int8Parts = (matrix: Matrix, { unsigned = false } = {}): PackedWeight["parts"] => {
+export const int8Parts = (matrix: Matrix, { unsigned = false } = {}): Parts => {
   const bounds = groupBounds(matrix.k, matrix.n);
   const groups = isNarrow(matrix)
     ? [group(matrix, unsigned)]

@@ -1,5 +1,6 @@
 /** Matrices as packers see them, whichever way they are stored. */
 import type { Tensor } from "../ir/tensor.ts";
+import type { Layout } from "../nn/param.ts";
 import { ConfigError } from "../util/errors.ts";
 
 /** A matrix of K inputs and N outputs: element (i, j) at `i * stepK + j * stepN`, however it is stored. */
@@ -11,8 +12,11 @@ export interface Matrix {
   readonly stepN: number;
 }
 
+/** The tensors that a matrix is packed into, by name. */
+export type Parts = Readonly<Record<string, Tensor>>;
+
 /** A weight [K, N] ("kn") or [N, K] ("nk") as a matrix. Throws ConfigError for NaN and infinity. */
-export const matrixOf = (name: string, w: Tensor, layout: "kn" | "nk"): Matrix => {
+export const matrixOf = (name: string, w: Tensor, layout: Layout): Matrix => {
   const [rows, columns] = w.shape as [number, number];
   const data = w.data as Float32Array;
   for (let i = 0; i < data.length; i++) {

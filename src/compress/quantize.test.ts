@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Tensor } from "../ir/tensor.ts";
 import { gpt2, gpt2Config } from "../models/gpt2.ts";
+import { kinds } from "../nn/kinds/index.ts";
 import { initialize, isPacked, type PackedWeight, type ParamSpec, type Weight } from "../nn/param.ts";
 import { ConfigError } from "../util/errors.ts";
 import { flatten, type Tree } from "../util/tree.ts";
@@ -9,7 +10,7 @@ import { type QuantizeOptions, quantize, quantized } from "./quantize.ts";
 const config = gpt2Config({ vocab_size: 20, n_positions: 8, n_embd: 8, n_layer: 1, n_head: 2 });
 const weights = initialize(gpt2.params(config) as unknown as Tree<ParamSpec>, 1);
 const model = { arch: gpt2, config, weights, history: [] };
-const numbers = ({ data }: Tensor): number[] => Array.from(data as Uint8Array, Number);
+const numbers = (part: unknown): number[] => Array.from((part as Tensor).data as Uint8Array, Number);
 const packedBy = (options: QuantizeOptions): Map<string, PackedWeight> =>
   new Map(
     Array.from(flatten<Weight>(quantized(model, options).weights)).flatMap(([name, w]) =>
@@ -45,7 +46,7 @@ describe("quantized", () => {
     }
     expect(
       [...mixed]
-        .filter(([, w]) => w.kind === "int8")
+        .filter(([, w]) => w.kind === kinds.int8)
         .map(([name]) => name)
         .sort(),
     ).toEqual(wide.sort());

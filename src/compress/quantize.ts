@@ -1,5 +1,6 @@
 /** Weight quantization by rounding to nearest, 8 or 4 bits; see int8.ts and int4.ts beside it. */
 import type { HistoryStep, Model } from "../models/model.ts";
+import { kinds } from "../nn/kinds/index.ts";
 import { isPacked, type PackedWeight, type Weight } from "../nn/param.ts";
 import { ConfigError } from "../util/errors.ts";
 import { mapTree } from "../util/tree.ts";
@@ -35,8 +36,8 @@ const check = ({ bits, unsigned = false, wide = [] }: QuantizeOptions): void => 
 
 const packed = (matrix: Matrix, path: string, options: QuantizeOptions) => {
   const { bits, unsigned = false, wide = [] } = options;
-  if (bits === 4 && !wide.includes(path)) return { kind: "int4", parts: int4Parts(matrix) } as const;
-  return { kind: "int8", parts: int8Parts(matrix, { unsigned }) } as const;
+  if (bits === 4 && !wide.includes(path)) return { kind: kinds.int4, parts: int4Parts(matrix) };
+  return { kind: kinds.int8, parts: int8Parts(matrix, { unsigned }) };
 };
 
 /** `model` with the matrices packed that its architecture names; norms, biases and positions stay float32. */
@@ -50,9 +51,9 @@ export const quantized = (model: Model, options: QuantizeOptions): Model => {
   const weights = mapTree<Weight, Weight>(model.weights, (w, path) => {
     const layout = matrices.get(path);
     if (layout === undefined) return w;
-    if (isPacked(w)) throw new ConfigError(`is ${w.kind} already`, { tensor: path });
+    if (isPacked(w)) throw new ConfigError(`is ${w.kind.name} already`, { tensor: path });
     const form: PackedWeight = {
-      ...{ dtype: "float32", shape: w.shape },
+      ...{ dtype: "float32", shape: w.shape, layout },
       ...packed(matrixOf(path, w, layout), path, options),
     };
     return form;

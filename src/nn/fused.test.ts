@@ -7,7 +7,8 @@ import { type Tensor, tensor, tensorOf } from "../ir/tensor.ts";
 import { nodeEngine } from "../node/runtime/engine.ts";
 import { rng } from "../util/rng.ts";
 import { type Projection, projections } from "./fused.ts";
-import { INT4_BLOCK, project } from "./linear.ts";
+import { kinds } from "./kinds/index.ts";
+import { project } from "./linear.ts";
 import { asConstants, dense, isPacked, type Param, type Weight } from "./param.ts";
 
 let engine: Engine;
@@ -17,6 +18,7 @@ beforeAll(async () => {
 
 /** Three 4-bit blocks: the bytes of their zeros are half full. */
 const [K, ROWS] = [70, 3];
+const INT4_BLOCK = 32;
 const SIZES = [6, 2, 4];
 const random = rng(5, "fused");
 const draw = (n: number, low = -1, high = 1): number[] =>
@@ -51,7 +53,7 @@ const int8 = (widths: readonly number[], n: number, unsigned = false): Weight =>
       : tensor("int8", [k, n], Int8Array.from(q));
     parts[`scale${i}`] = tensorOf("float32", [n], draw(n, 0.01, 0.02));
   }
-  return { ...{ dtype: "float32", shape: [n, K], kind: "int8" }, parts };
+  return { ...{ dtype: "float32", shape: [n, K], layout: "nk", kind: kinds.int8 }, parts };
 };
 
 const makers: Readonly<Record<string, (n: number) => Weight>> = {
@@ -61,7 +63,7 @@ const makers: Readonly<Record<string, (n: number) => Weight>> = {
   int4: (n) => {
     const [blocks, zeroBytes] = [Math.ceil(K / INT4_BLOCK), 2];
     return {
-      ...{ dtype: "float32", shape: [n, K], kind: "int4" },
+      ...{ dtype: "float32", shape: [n, K], layout: "nk", kind: kinds.int4 },
       parts: {
         q: bytes(n, blocks, 16),
         scale: tensorOf("float32", [n * blocks], draw(n * blocks, 0.05, 0.1)),

@@ -12,12 +12,6 @@ import { dense, isPacked, type PackedParam, type Param } from "./param.ts";
 /** torch's Linear [N, K], with a bias [N] or without. */
 export type Projection<T> = { weight: T; bias?: T };
 
-/** The axis of each part (without its number) that counts the weight's rows; other kinds are not joined. */
-const rowAxes: Readonly<Partial<Record<string, Readonly<Record<string, number>>>>> = {
-  int8: { q: 1, scale: 0 },
-  int4: { q: 0, scale: 0, zero: 0 },
-};
-
 const constantsOf = (values: readonly (Value | undefined)[]): Tensor[] | undefined => {
   const found = values.flatMap((v) => (v !== undefined && isConstant(v.node) ? [v.node.attrs.value] : []));
   return found.length === values.length ? found : undefined;
@@ -63,19 +57,19 @@ const joinedWeights = (weights: readonly Param[], name: string): Param | undefin
     return weights.some((w) => isPacked(w)) ? undefined : joinedConstants(weights as Value[], 0, name);
   }
   if (weights.some((w) => !isPacked(w) || w.kind !== first.kind)) return undefined;
-  const axes = rowAxes[first.kind];
+  const axes = first.kind.outputAxes;
   if (axes === undefined) return undefined;
   const keys = [...new Set(weights.flatMap((w) => Object.keys((w as PackedParam).parts)))];
   const parts: Record<string, Value> = {};
   for (const key of keys) {
-    const own = weights.map((w) => (w as PackedParam).parts[key]);
+    const own = weights.map((w) => (w as PackedParam).parts[key] as Value | undefined);
     const axis = axes[key.replace(/\d+$/, "")];
     const part = axis === undefined ? undefined : joinedConstants(own, axis, `${name}.${key}`);
     if (part === undefined) return undefined;
     parts[key] = part;
   }
   const rows = weights.reduce((n, w) => n + (w.shape[0] as number), 0);
-  return { dtype: first.dtype, shape: [rows, first.shape[1]!], kind: first.kind, parts };
+  return { ...first, shape: [rows, first.shape[1]!], parts };
 };
 
 /**

@@ -6,6 +6,7 @@ export * from "./encoderBlock.ts";
 export * from "./fused.ts";
 export * from "./gatedMlp.ts";
 export * from "./groupedAttention.ts";
+export * from "./kinds/index.ts";
 export * from "./linear.ts";
 export * from "./loss.ts";
 export * from "./norm.ts";

@@ -1,7 +1,7 @@
 /**
  * Parameters and weights. A spec says a parameter's type and how it starts; a weight is its numbers; a param
- * is its Value in a program. A weight has a kind: dense, or packed (int8, int4 block); only `nn/linear` and
- * `nn/embedding` ask which.
+ * is its Value in a program. A weight is a dense tensor or of a kind (see kinds/): its parts, and what
+ * multiplies by them.
  */
 import { constant, type Value } from "../ir/op.ts";
 import { type Tensor, type TensorType, zeros } from "../ir/tensor.ts";
@@ -18,33 +18,61 @@ export interface ParamSpec extends TensorType {
   readonly init: Init;
 }
 
-/**
- * A weight stored in another form than a dense float32 tensor; `dtype` and `shape` are those of the dense
- * one.
- */
-export interface PackedWeight extends TensorType {
+/** How a dense matrix lies: [K, N] (GPT-2's Conv1D) or [N, K] (torch's Linear, and embeddings). */
+export type Layout = "kn" | "nk";
+
+/** A weight made of parts, whose leaves are `T`; `dtype`, `shape` and `layout` are those of the dense one. */
+export interface Packed<T> extends TensorType {
   readonly shape: readonly number[];
-  readonly kind: "int8" | "int4";
-  readonly parts: Readonly<Record<string, Tensor>>;
+  readonly layout: Layout;
+  readonly kind: WeightKind;
+  readonly parts: Readonly<Record<string, T | Packed<T>>>;
+  /** Numbers that the kind multiplies by besides its parts. */
+  readonly attrs?: Readonly<Record<string, number>>;
 }
+export type PackedWeight = Packed<Tensor>;
 export type Weight = Tensor | PackedWeight;
 export type Weights = Tree<Weight>;
 
 /** A packed weight inside a program. */
-export interface PackedParam extends TensorType {
-  readonly kind: PackedWeight["kind"];
-  readonly parts: Readonly<Record<string, Value>>;
+export interface PackedParam extends Packed<Value> {
+  readonly parts: Readonly<Record<string, Param>>;
+  /** Training with dropout: the step's seed, and what tells this weight's draws from others. */
+  readonly noise?: { readonly seed: Value; readonly site: string };
 }
 export type Param = Value | PackedParam;
 
-export const isPacked = <T extends object>(w: T): w is Extract<T, { kind: string; parts: object }> =>
+/** Everything that is known of one form of weights. */
+export interface WeightKind {
+  /** What messages call it. */
+  readonly name: string;
+  /** Parts that are trained; the others stay as they are. */
+  readonly trained: readonly string[];
+  /**
+   * The axis of each part (without its number) that counts the weight's N outputs, where several weights
+   * join into one by their parts; absent where they do not.
+   */
+  readonly outputAxes?: Readonly<Record<string, number>>;
+  /** x [..., K] times the weight's [K, N], plus bias [N] -> [..., N]; differentiable by x. */
+  multiply(x: Value, weight: PackedParam, bias?: Value): Value;
+  /** Rows `ids` of the weight's [N, K] -> [...ids, K]: an embedding. */
+  rows(weight: PackedParam, ids: Value): Value;
+  /** The weight's numbers as a float32 tensor of its shape and layout. */
+  dense(weight: PackedWeight): Tensor;
+}
+
+/** Whether a weight or a param is made of parts. */
+export const isPacked = <T extends object>(w: T): w is Extract<T, { kind: unknown; parts: object }> =>
   "parts" in w;
 
 /** The Value of a param that must be dense (norms, biases). */
 export const dense = (p: Param): Value => {
-  if (isPacked(p)) throw new Error(`a ${p.kind} weight stands where a dense one is needed`);
+  if (isPacked(p)) throw new Error(`a weight of kind ${p.kind.name} stands where a dense one is needed`);
   return p as Value;
 };
+
+/** A weight's numbers as a float32 tensor, whatever its kind. */
+export const unpacked = (w: Weight): Tensor => (isPacked(w) ? w.kind.dense(w) : w);
 
 /** A spec of float32 numbers. */
 export const param = (shape: readonly number[], init: Init): ParamSpec => ({ dtype: "float32", shape, init });
@@ -67,21 +95,54 @@ const fill = (spec: ParamSpec, seed: number, path: string): Tensor => {
 export const initialize = (specs: Tree<ParamSpec>, seed: number): Tree<Tensor> =>
   mapTree<ParamSpec, Tensor>(specs, (spec, path) => fill(spec, seed, path));
 
-/** Weights as constants of a program: initializers named by their paths. */
-export const asConstants = (weights: Weights): Tree<Param> =>
+/** A leaf or a packed one with `fn` applied to each of its leaves, named by dotted paths. */
+const mapParts = <A extends object, B>(
+  w: A | Packed<A>,
+  fn: (leaf: A, name: string) => B,
+  name: string,
+): B | Packed<B> => {
+  if (!isPacked<A | Packed<A>>(w)) return fn(w as A, name);
+  const { parts, ...rest } = w as Packed<A>;
+  const mapped = Object.entries(parts).map(([key, part]) => [key, mapParts(part, fn, `${name}.${key}`)]);
+  return { ...rest, parts: Object.fromEntries(mapped) };
+};
+
+/** Weights in a program: the Values `given` by name, and constants named by their paths for the others. */
+export const asParams = (weights: Weights, given: ReadonlyMap<string, Value>, seed?: Value): Tree<Param> =>
   mapTree<Weight, Param>(weights, (w, path) => {
-    if (!isPacked(w)) return constant(w, path);
-    const parts = Object.entries(w.parts).map(([key, t]) => [key, constant(t, `${path}.${key}`)] as const);
-    return { dtype: w.dtype, shape: w.shape, kind: w.kind, parts: Object.fromEntries(parts) };
+    const p = mapParts<Tensor, Value>(w, (t, name) => given.get(name) ?? constant(t, name), path);
+    return isPacked<Param>(p) && seed !== undefined ? { ...p, noise: { seed, site: path } } : p;
   });
+
+/** Weights as constants of a program: initializers named by their paths. */
+export const asConstants = (weights: Weights): Tree<Param> => asParams(weights, new Map());
+
+/** `weights` with the tensors of `given` in the places that they name. */
+export const withTensors = (weights: Weights, given: ReadonlyMap<string, Tensor>): Weights =>
+  mapTree<Weight, Weight>(weights, (w, path) =>
+    mapParts<Tensor, Tensor>(w, (t, name) => given.get(name) ?? t, path),
+  );
+
+function* tensorsIn(w: Weight, name: string): Generator<[name: string, tensor: Tensor]> {
+  if (!isPacked(w)) yield [name, w];
+  else for (const [key, part] of Object.entries(w.parts)) yield* tensorsIn(part, `${name}.${key}`);
+}
 
 /** All tensors of a tree of weights by name; the parts of a packed one as path.part. */
 export function* tensorsOf(weights: Weights): Generator<[name: string, tensor: Tensor]> {
+  for (const [path, w] of entries<Weight>(weights)) yield* tensorsIn(w, path);
+}
+
+/** The tensors that training may change, by name: dense weights, and of packed ones the trained parts. */
+export function* trainedTensors(weights: Weights): Generator<[name: string, tensor: Tensor]> {
   for (const [path, w] of entries<Weight>(weights)) {
     if (!isPacked(w)) yield [path, w];
-    else for (const [key, t] of Object.entries(w.parts)) yield [`${path}.${key}`, t];
+    else for (const key of w.kind.trained) yield* tensorsIn(w.parts[key]!, `${path}.${key}`);
   }
 }
+
+/** A tree of weights as dense tensors, whatever their kinds. */
+export const denseWeights = (weights: Weights): Tree<Tensor> => mapTree<Weight, Tensor>(weights, unpacked);
 
 /** Number of parameters, whatever form they are stored in. */
 export const countParams = (weights: Weights): number => {

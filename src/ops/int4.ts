@@ -1,5 +1,5 @@
 /**
- * Products with 4-bit weights in blocks, inference only, in the layout of ONNX Runtime's MatMulNBits
+ * Products with 4-bit weights in blocks, which are not trained, in the layout of ONNX Runtime's MatMulNBits
  * (https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md): q uint8 [N, blocks, block / 2],
  * two values a byte, the even one low; scale float32 [N * blocks]; zero uint8 [N * ceil(blocks / 2)], what
  * stands for 0 in each block, two a byte. A value is (q - zero) * scale.
@@ -7,6 +7,8 @@
 import { apply, type Emit, type Op, type Value } from "../ir/op.ts";
 import { shapeText, tensorOf } from "../ir/tensor.ts";
 import { ShapeError } from "../util/errors.ts";
+import { matmul } from "./linalg.ts";
+import { sumTo } from "./structure.ts";
 
 /** A 4-bit matrix of N outputs. */
 export interface Int4Blocks {
@@ -25,6 +27,11 @@ const int4MatmulOp: Op<readonly Value[], Blocks, [Value]> = {
       throw new ShapeError(`int4Matmul: ${shapeText(x!.shape)} has no rows of ${blocks} blocks of ${block}`);
     }
     return [{ dtype: x!.dtype, shape: [...x!.shape.slice(0, -1), n] }];
+  },
+  // To the product's input any rounding of it is as nothing; the weights stand still.
+  vjp: ([g], { inputs: [, q, scale, zero, bias], attrs: { k } }) => {
+    const dx = matmul(g, apply(int4DenseOp, [q!, scale!, zero!], { k })[0]);
+    return [dx, null, null, null, ...(bias === undefined ? [] : [sumTo(g, bias.shape)])];
   },
   onnx: (emit, [x, q, scale, zero, bias], { attrs: { k, n, block, accuracy } }) => {
     const inputs = [x!, q!, scale!, zero!, ...(bias === undefined ? [] : ["", bias])];
@@ -45,7 +52,7 @@ export interface Int4Options {
   readonly bias?: Value;
 }
 
-/** x [..., K] times a 4-bit matrix plus bias [N] -> [..., N]. */
+/** x [..., K] times a 4-bit matrix plus bias [N] -> [..., N]. The gradient to x is the dense product's. */
 export const int4Matmul = (x: Value, { q, scale, zero }: Int4Blocks, options: Int4Options): Value => {
   const { block, accuracy = 4, bias } = options;
   const attrs = { k: x.shape.at(-1) as number, n: q.shape[0] as number, block, accuracy };
@@ -61,6 +68,28 @@ const nibbles = (emit: Emit, bytes: string): string => {
   const halves = [low!, high!].map((half) => emit.node("Unsqueeze", [half, last])[0]!);
   return emit.node("Concat", halves, { axis: { int: -1 } })[0]!;
 };
+
+const int4DenseOp: Op<[q: Value, scale: Value, zero: Value], { k: number }, [Value]> = {
+  name: "int4Dense",
+  infer: ([q], { k }) => [{ dtype: "float32", shape: [q.shape[0]!, k] }],
+  onnx: (emit, [q, scale, zero], { inputs, attrs: { k } }) => {
+    const [n, blocks, bytes] = inputs[0].shape as [number, number, number];
+    const zeroBytes = Math.ceil(blocks / 2);
+    const shape = (...dims: number[]) => emit.constant(tensorOf("int64", [dims.length], dims));
+    const reshaped = (x: string, ...dims: number[]) => emit.node("Reshape", [x, shape(...dims)])[0]!;
+    const first = (x: string, size: number) => emit.node("Slice", [x, shape(0), shape(size), shape(1)])[0]!;
+    const values = reshaped(nibbles(emit, q), n * blocks, bytes * 2);
+    const zeros = reshaped(nibbles(emit, reshaped(zero, n, zeroBytes)), n, zeroBytes * 2);
+    const centres = reshaped(first(zeros, blocks), n * blocks);
+    // ONNX Runtime leaves this node to each run, where it would fold others into a dense matrix.
+    const [wide] = emit.node("DequantizeLinear", [values, scale, centres], { axis: { int: 0 } });
+    return [first(reshaped(wide!, n, blocks * bytes * 2), k)];
+  },
+};
+
+/** A 4-bit matrix of `k` inputs as float32 [N, K]. */
+export const int4Dense = ({ q, scale, zero }: Int4Blocks, k: number): Value =>
+  apply(int4DenseOp, [q, scale, zero], { k })[0];
 
 const int4RowsOp: Op<[q: Value, scale: Value, zero: Value, ids: Value], { k: number }, [Value]> = {
   name: "int4Rows",

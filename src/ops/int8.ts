@@ -1,13 +1,15 @@
 /**
- * Products with 8-bit weights, inference only. An activation is two signed digits of 7 bits under one scale a
- * row: 13 bits, so neither a massive activation nor another text of the batch costs a row its precision. A
- * digit of 7 bits and a weight of 8 cannot saturate the 16-bit sums of processors without VNNI
+ * Products with 8-bit weights, which are not trained. An activation is two signed digits of 7 bits under one
+ * scale a row: 13 bits, so neither a massive activation nor another text of the batch costs a row its
+ * precision. A digit of 7 bits and a weight of 8 cannot saturate the 16-bit sums of processors without VNNI
  * (https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html), so the same file gives the
  * same numbers everywhere, at two thirds to half of the time of float32.
  */
 import { apply, type Emit, type Op, type Value, type Values } from "../ir/op.ts";
 import { type Dim, shapeText, tensorOf } from "../ir/tensor.ts";
 import { ShapeError } from "../util/errors.ts";
+import { matmul } from "./linalg.ts";
+import { sumTo } from "./structure.ts";
 
 type Plain = Record<never, never>;
 
@@ -90,13 +92,19 @@ const groupProducts = (
 
 const int8MatmulOp: Op<readonly Value[], Product, [Value]> = {
   name: "int8Matmul",
-  infer: ([, step], { k, widths, n }) => {
+  infer: ([, , step], { k, widths, n }) => {
     const rows = widths.every((width) => width === k) ? k : widths.reduce((a, b) => a + b, 0);
     if (rows !== k) throw new ShapeError(`int8Matmul: rows of ${k} do not fit a matrix of ${rows} inputs`);
     return [{ dtype: "float32", shape: [...step!.shape.slice(0, -1), n] }];
   },
-  onnx: (emit, [digits, step, ...rest], { attrs: { k, widths, bias }, inputs }) => {
-    const unsigned = inputs[2]!.dtype === "uint8";
+  // To the product's input the rounding is as nothing; the weights stand still.
+  vjp: ([g], { inputs: [, , , ...rest], attrs: { k, bias } }) => {
+    const parts = bias ? rest.slice(0, -1) : rest;
+    const dx = matmul(g, apply(int8DenseOp, parts, { k })[0], { transB: true });
+    return [dx, null, null, ...parts.map(() => null), ...(bias ? [sumTo(g, rest.at(-1)!.shape)] : [])];
+  },
+  onnx: (emit, [, digits, step, ...rest], { attrs: { k, widths, bias }, inputs }) => {
+    const unsigned = inputs[3]!.dtype === "uint8";
     const sum = groupProducts(emit, digits!, rest, { k, widths, unsigned });
     const [high, low] = emit.node("Split", [sum], { num_outputs: { int: 2 } }, { outputs: 2 });
     const [lesser] = emit.node("Mul", [low!, emit.constant(tensorOf("float32", [], [1 / LOW]))]);
@@ -107,11 +115,12 @@ const int8MatmulOp: Op<readonly Value[], Product, [Value]> = {
 
 /**
  * x [..., K] times an 8-bit matrix [K, N] given as groups of its rows, from the first on, plus bias [N]
- * -> [..., N]. Products of one x share its digits.
+ * -> [..., N]. Products of one x share its digits. The gradient to x is that of the dense product.
  */
 export const int8Matmul = (x: Value, groups: readonly Int8Group[], bias?: Value): Value => {
   const [digits, step] = apply(digitsOp, [x], {});
   const inputs: Values = [
+    x,
     digits,
     step,
     ...groups.flatMap(({ q, scale }) => [q, scale]),
@@ -122,6 +131,32 @@ export const int8Matmul = (x: Value, groups: readonly Int8Group[], bias?: Value)
   const n = groups[0]!.q.shape[1] as number;
   return apply(int8MatmulOp, inputs, { k, widths, n, bias: bias !== undefined })[0];
 };
+
+const int8DenseOp: Op<readonly Value[], { k: number }, [Value]> = {
+  name: "int8Dense",
+  infer: (parts, { k }) => [{ dtype: "float32", shape: [k, parts[0]!.shape[1]!] }],
+  onnx: (emit, parts, { inputs, attrs: { k } }) => {
+    const [{ dtype, shape }] = inputs as [Value];
+    const n = shape[1] as number;
+    const zero =
+      dtype === "uint8" ? [emit.constant(tensorOf("uint8", [n], new Array(n).fill(UINT8_ZERO)))] : [];
+    // ONNX Runtime leaves this node to each run, where it would fold others into a dense matrix.
+    const groups = parts.flatMap((q, i) =>
+      i % 2 === 0 ? emit.node("DequantizeLinear", [q, parts[i + 1]!, ...zero], { axis: { int: 1 } }) : [],
+    );
+    if (groups.length === 1) return groups;
+    if (shape[0] !== k) return emit.node("Concat", groups, { axis: { int: 0 } });
+    return [groups.reduce((sum, group) => emit.node("Add", [sum, group])[0]!)];
+  },
+};
+
+/** An 8-bit matrix of `k` inputs (see int8Matmul) as float32 [K, N]. */
+export const int8Dense = (groups: readonly Int8Group[], k: number): Value =>
+  apply(
+    int8DenseOp,
+    groups.flatMap(({ q, scale }) => [q, scale]),
+    { k },
+  )[0];
 
 const int8RowsOp: Op<readonly Value[], { k: number }, [Value]> = {
   name: "int8Rows",

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { TokenSource } from "../data/batch/batches.ts";
 import type { Tensor } from "../ir/tensor.ts";
 import type { Json, Model } from "../models/model.ts";
-import { tensorsOf } from "../nn/param.ts";
+import { tensorsOf, trainedTensors } from "../nn/param.ts";
 import { jsonHash } from "../node/prepare/parts.ts";
 import type { Material, TextPair, TokenText } from "../tasks/task.ts";
 import type { RunOptions } from "./config/options.ts";
@@ -68,7 +68,9 @@ const dataHashes = (material: Material): Json => {
 
 /** Weights that no checkpoint of the run holds. */
 const frozenHash = (model: Model, frozen: (path: string) => boolean): string | null => {
-  const kept = [...tensorsOf(model.weights)].filter(([path]) => frozen(path)) as [string, Tensor][];
+  const trained = new Set(Array.from(trainedTensors(model.weights), ([path]) => path));
+  const stays = ([path]: readonly [string, Tensor]) => frozen(path) || !trained.has(path);
+  const kept = [...tensorsOf(model.weights)].filter(stays);
   if (kept.length === 0) return null;
   const hash = createHash("sha256");
   for (const [path, { dtype, shape, data }] of kept) {

@@ -2,7 +2,7 @@
 import { dataParallel } from "../distribute/dataParallel.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Model } from "../models/model.ts";
-import { countParams, tensorsOf } from "../nn/param.ts";
+import { countParams, trainedTensors } from "../nn/param.ts";
 import { threadTeam } from "../node/ranks/threadTeam.ts";
 import type { MakeStepper } from "../train/stepper.ts";
 import type { TrainingOptions } from "./config/options.ts";
@@ -28,7 +28,7 @@ export const replicasOf = (
 ): number => {
   if (replicas > 0) return replicas;
   if (countParams(model.weights) > SMALL) return 1;
-  const tensors = [...tensorsOf(model.weights)].filter(([path]) => !frozen(path)).length;
+  const tensors = [...trainedTensors(model.weights)].filter(([path]) => !frozen(path)).length;
   let count = Math.max(1, Math.min(threads, batch, tensors, MOST));
   while (batch % count !== 0) count--;
   return count;

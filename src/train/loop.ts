@@ -2,11 +2,10 @@
 import type { Engine, Feeds } from "../engine/engine.ts";
 import type { Tensor } from "../ir/tensor.ts";
 import type { HistoryStep, Json, Model } from "../models/model.ts";
-import type { Weight } from "../nn/param.ts";
+import { withTensors } from "../nn/param.ts";
 import { languageModelling } from "../tasks/causalLm.ts";
 import type { BatchSource } from "../tasks/task.ts";
 import { CheckpointError, ConfigError, RunError } from "../util/errors.ts";
-import { mapTree } from "../util/tree.ts";
 import type { Checkpoints, Snapshot } from "./checkpoint.ts";
 import { checkSame } from "./held.ts";
 import type { StepResult } from "./rank.ts";
@@ -218,7 +217,7 @@ const finished = (model: Model, run: Run, ended: TrainResult["ended"]): TrainRes
   return {
     model: {
       ...model,
-      weights: mapTree<Weight, Weight>(model.weights, (w, path) => weights.get(path) ?? w),
+      weights: withTensors(model.weights, weights),
       history: [...model.history, record],
     },
     steps: progress.step,

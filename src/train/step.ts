@@ -8,7 +8,7 @@ import { nodesOf, type Program, trace } from "../ir/program.ts";
 import type { TensorType } from "../ir/tensor.ts";
 import type { Model } from "../models/model.ts";
 import { meanLoss } from "../nn/loss.ts";
-import { asConstants, isPacked, type Param, type Weight } from "../nn/param.ts";
+import { asParams, isPacked, type Param, trainedTensors, type Weight } from "../nn/param.ts";
 import { add, mul } from "../ops/elementwise.ts";
 import { sumOfSquares } from "../ops/reduce.ts";
 import { clipByGlobalNorm, clipByValue, globalNorm, limited } from "../optim/clip.ts";
@@ -37,25 +37,29 @@ type Types = Tree<TensorType>;
 
 const f32: TensorType = { dtype: "float32", shape: [] };
 
-/** The types of the weights that are trained, by path. */
+/** The types of the tensors that are trained, by name: a kind's trained parts as path.part. */
 export const paramTypes = (
   model: Model,
   { frozen = () => false }: StepOptions,
 ): Record<string, TensorType> => {
   const trained: Record<string, TensorType> = {};
   for (const [path, w] of entries<Weight>(model.weights)) {
-    if (isPacked(w)) throw new ConfigError(`is ${w.kind}: only dense weights are trained`, { tensor: path });
-    if (!frozen(path)) trained[path] = { dtype: w.dtype, shape: w.shape };
+    if (!isPacked(w) || w.kind.trained.length > 0 || frozen(path)) continue;
+    throw new ConfigError(`is ${w.kind.name}: no part of it is trained`, {
+      tensor: path,
+      hint: "freeze it, or train an adapter on it",
+    });
+  }
+  for (const [path, { dtype, shape }] of trainedTensors(model.weights)) {
+    if (!frozen(path)) trained[path] = { dtype, shape };
   }
   if (Object.keys(trained).length > 0) return trained;
   throw new ConfigError("every weight is frozen: there is nothing to train", { field: "train.freeze" });
 };
 
-/** All of the model's params: those that are trained, and the frozen weights as constants. */
-const allParams = (model: Model, trained: Tree<Value>): Tree<Param> => {
-  const known = flatten<Value>(trained);
-  return mapTree<Param, Param>(asConstants(model.weights), (constant, path) => known.get(path) ?? constant);
-};
+/** All of the model's params: those that are trained, and what is frozen as constants. */
+const allParams = (model: Model, trained: Tree<Value>, seed: Value | undefined): Tree<Param> =>
+  asParams(model.weights, flatten<Value>(trained), seed);
 
 /** Gradients that an update is made of. */
 export interface Parts {
@@ -89,7 +93,7 @@ const totalsOf = (
   { objective }: StepOptions,
   trained: Tree<Value>,
   batch: Readonly<Record<string, Value>>,
-) => batchTotals(model, allParams(model, trained), objective, batch);
+) => batchTotals(model, allParams(model, trained, batch.seed), objective, batch);
 
 /** Clipping, by value and then by norm, in front of the optimizer. */
 const clipped = ({ clipValue, clipNorm, optimizer }: StepOptions): Optimizer =>

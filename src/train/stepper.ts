@@ -3,8 +3,7 @@ import { compileStep, type Resident } from "../engine/compile.ts";
 import type { Engine, Feeds } from "../engine/engine.ts";
 import { scalar, type Tensor, tensorOf } from "../ir/tensor.ts";
 import type { Model } from "../models/model.ts";
-import { countParams, type Weight } from "../nn/param.ts";
-import { flatten } from "../util/tree.ts";
+import { countParams, tensorsOf } from "../nn/param.ts";
 import type { Bucket } from "./bucket.ts";
 import { alone } from "./collective.ts";
 import { type Counter, openCounter } from "./counter.ts";
@@ -34,8 +33,8 @@ export type MakeStepper = (engine: Engine, model: Model, options: StepOptions) =
 
 type Tensors = ReadonlyMap<string, Tensor>;
 
-/** The model's weights by path. */
-export const weightsOf = (model: Model): Tensors => flatten<Weight>(model.weights) as Map<string, Tensor>;
+/** The model's tensors by name. */
+export const weightsOf = (model: Model): Tensors => new Map(tensorsOf(model.weights));
 
 /** What stands under `prefix` in a state. */
 export const under = (prefix: string, state: Tensors): Map<string, Tensor> =>

@@ -5,11 +5,11 @@ import type { Value } from "../ir/op.ts";
 import { type Program, trace } from "../ir/program.ts";
 import type { Tensor, TensorType } from "../ir/tensor.ts";
 import type { Model } from "../models/model.ts";
-import { asConstants, type Weight } from "../nn/param.ts";
+import { asConstants, asParams, trainedTensors } from "../nn/param.ts";
 import { languageModelling } from "../tasks/causalLm.ts";
 import { batchOutputs, batchTotals, type Objective, tokenLosses } from "../tasks/objective.ts";
 import { ConfigError, DataError } from "../util/errors.ts";
-import { flatten, mapTree, type Tree } from "../util/tree.ts";
+import { flatten } from "../util/tree.ts";
 
 /**
  * Batches of held-out data, all of one shape: `inputIds` [B, T] and what the objective reads, as `labels`
@@ -61,13 +61,13 @@ export const validator = async (
   objective: Objective = languageModelling,
 ) => {
   const measure = measuredBy(objective, windows, model);
-  const params = mapTree<Weight, TensorType>(model.weights, (w) => ({ dtype: w.dtype, shape: w.shape }));
+  const own = new Map(trainedTensors(model.weights));
+  const params = Object.fromEntries(Array.from(own, ([name, { dtype, shape }]) => [name, { dtype, shape }]));
   const program = trace({ params, batch: typesOf(windows) }, (given) => {
-    const v = given as unknown as { params: Tree<Value>; batch: Record<string, Value> };
-    return batchTotals(model, v.params, measure, v.batch);
+    const v = given as unknown as Record<"params" | "batch", Record<string, Value>>;
+    return batchTotals(model, asParams(model.weights, flatten<Value>(v.params)), measure, v.batch);
   }) as unknown as Program;
   const session = await compile(engine, program, { idle: "sleep" });
-  const own = flatten<Weight>(model.weights) as Map<string, Tensor>;
   return {
     /** The loss of `weights`, and of the model's own where one is not among them. */
     run: (weights: ReadonlyMap<string, Tensor>): Promise<HeldOut> =>

@@ -352,7 +352,8 @@ const int8Product = (widths: readonly number[], zero: number, biased: boolean, k
       product(x!, matrix(rest), 3, k, 4).map((v, i) => v + (biased ? rest.at(-1)![i % 4]! : 0)),
     ],
     bound: (x, ...rest) => digitsBound(x!, matrix(rest), 4),
-    gradient: "refused",
+    // To the input alone: test/kinds.test.ts has it.
+    gradient: "skipped",
   };
 };
 
@@ -971,13 +972,14 @@ export const opCases: Record<OpName, Case[]> = {
       .concat([[[70, 70], 70]])
       .flatMap(([widths, k]) => [false, true].map((biased) => int8Product(widths, zero, biased, k))),
   ),
+  // Gradients, to the input alone: test/kinds.test.ts has them.
   int4Matmul: [
     {
       name: "float32 accuracy",
       inputs: [f32([3, 64]), ...int4Inputs(64, 5)],
       build: (x, ...w) => ops.int4Matmul(x!, int4Of(w), { block: 32, accuracy: 1 }),
       reference: int4Product(64, 5, 32),
-      gradient: "refused",
+      gradient: "skipped",
     },
     {
       name: "int8 accuracy and bias",
@@ -986,7 +988,7 @@ export const opCases: Record<OpName, Case[]> = {
         ops.int4Matmul(x!, int4Of([q, scale, zero]), { block: 32, bias: bias! }),
       reference: int4Product(64, 5, 32),
       tolerance: 2e-2,
-      gradient: "refused",
+      gradient: "skipped",
     },
     ...[40, 70].map(
       (k): Case => ({
@@ -994,10 +996,36 @@ export const opCases: Record<OpName, Case[]> = {
         inputs: [f32([3, k]), ...int4Inputs(k, 4)],
         build: (x, ...w) => ops.int4Matmul(x!, int4Of(w), { block: 32, accuracy: 1 }),
         reference: int4Product(k, 4, 32),
-        gradient: "refused",
+        gradient: "skipped",
       }),
     ),
   ],
+  int8Dense: (
+    [
+      ["one group", [8], 8, 0],
+      ["unsigned groups", [8, 5], 13, 128],
+      ["two parts", [6, 6], 6, 0],
+    ] as const
+  ).map(
+    ([name, widths, k, zero]): Case => ({
+      name,
+      inputs: int8Inputs(widths, 4, zero),
+      build: (...parts) => ops.int8Dense(groupsOf(parts), k),
+      reference: (...parts) => [int8Matrix(parts, k, 4, zero)],
+      gradient: "refused",
+      tolerance: 1e-7,
+    }),
+  ),
+  int4Dense: [64, 40, 70].map(
+    (k): Case => ({
+      name: `${Math.ceil(k / 32)} blocks of ${k} inputs`,
+      inputs: int4Inputs(k, 4),
+      build: (...parts) => ops.int4Dense(int4Of(parts), k),
+      reference: (q, scale, zero) => [[0, 1, 2, 3].flatMap((n) => int4Row([q!, scale!, zero!], n, k, 32))],
+      gradient: "refused",
+      tolerance: 1e-7,
+    }),
+  ),
   int8Rows: [
     int8Lookup("unsigned rows", [3], 128, int32([2, 2], 3, 0, 0, 1)),
     int8Lookup("rows", [3], 0, int32([2, 2], 3, 0, 0, 1)),

@@ -145,7 +145,7 @@ export const ggufTensors = (model: Model, type: GgmlType): GgufTensor[] => {
     if (place === undefined)
       throw new ConfigError(`has no place in llama.cpp's ${model.arch.name}`, { tensor: name });
     if (isPacked(w)) {
-      throw new ConfigError(`is ${w.kind} already`, {
+      throw new ConfigError(`is ${w.kind.name} already`, {
         tensor: name,
         hint: "GGUF is made from float32 weights",
       });

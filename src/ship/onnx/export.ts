@@ -10,13 +10,15 @@ import { encodeSafetensors } from "../../formats/safetensors.ts";
 import { encodeIndex, planShards, shardName } from "../../formats/safetensorsIndex.ts";
 import type { Value } from "../../ir/op.ts";
 import type { Program } from "../../ir/program.ts";
+import type { Tensor } from "../../ir/tensor.ts";
 import { MODULES, sentenceFiles } from "../../models/checkpoint/sentenceModules.ts";
 import type { Model } from "../../models/model.ts";
-import { tensorsOf } from "../../nn/param.ts";
+import { denseWeights } from "../../nn/param.ts";
 import { optimize } from "../../rewrite/index.ts";
 import { type GraphName, graphsOf } from "../../serve/graphs.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { nearest } from "../../util/nearest.ts";
+import { flatten } from "../../util/tree.ts";
 import { type ExportDtype, exportDtypes, graphFile } from "./dtype.ts";
 import { configOf, generationOf, type SourceJson, spelledBytes } from "./exportConfig.ts";
 import { type Files, graphFiles, jsonBytes } from "./files.ts";
@@ -106,9 +108,9 @@ export const formFiles = (formed: Model, dtype: ExportDtype): Files =>
     ]).flat(),
   );
 
-/** The weights as model.safetensors, or as shards with their index. */
+/** The weights in their dense form as model.safetensors, or as shards with their index. */
 export const weightFiles = (model: Model, limitBytes: number = SHARD_LIMIT): Files => {
-  const tensors = new Map(tensorsOf(model.weights));
+  const tensors = flatten<Tensor>(denseWeights(model.weights));
   const shards = planShards(tensors, limitBytes);
   if (shards.length <= 1) {
     return new Map([["model.safetensors", encodeSafetensors(tensors, { format: "pt" })]]);
