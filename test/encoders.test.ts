@@ -415,28 +415,6 @@ describe.each(Object.entries(encoderCases))("%s", (name, row) => {
         expect(worst(numbers(b), numbers(a)), want.task).toBeGreaterThan(1e-6);
       }
     });
-
-    test("every matrix of the model is, but positions, types and the labels' projection", () => {
-      for (const want of Object.values(cases)) {
-        const matrices = arch.matrices(arch.parse(want.config));
-        const dense = [...flatten<ParamSpec>(specsOf(want.config))]
-          .filter(([path, { shape }]) => shape.length === 2 && !matrices.has(path))
-          .map(([path]) => path);
-        const labels = /classification/.test(want.task) ? [/^classifier(\.out_proj)?\.weight$/] : [];
-        const rest = [
-          /\.(position|token_type)_embeddings\.weight$/,
-          /\.relative_attention_bias\.weight$/,
-          ...labels,
-        ];
-        for (const path of dense)
-          expect(
-            rest.some((r) => r.test(path)),
-            path,
-          ).toBe(true);
-        const specs = flatten<ParamSpec>(specsOf(want.config));
-        for (const path of matrices.keys()) expect(specs.get(path)?.shape, path).toHaveLength(2);
-      }
-    });
   });
 
   describe("config", () => {

@@ -9,6 +9,7 @@ import type { Engine } from "../src/engine/engine.ts";
 import { type Tensor, tensorOf } from "../src/ir/tensor.ts";
 import { bert, bertConfig } from "../src/models/bert.ts";
 import { gpt2, gpt2Config } from "../src/models/gpt2.ts";
+import { packable } from "../src/models/linears.ts";
 import { llama, llamaConfig } from "../src/models/llama.ts";
 import type { Model } from "../src/models/model.ts";
 import { initialize, isPacked, type ParamSpec, type Weight } from "../src/nn/param.ts";
@@ -59,10 +60,10 @@ const planted = (arch: Model["arch"], config: Model["config"]): Model => {
 
 /** The model of the numbers that its 8-bit weights stand for: what differs then is what products do. */
 const onGrid = (model: Model): Model => {
-  const matrices = model.arch.matrices(model.config);
+  const matrices = packable(model.arch.linears(model.config));
   const weights = mapTree<Weight, Weight>(quantized(model, { bits: 8 }).weights, (w, path) => {
     if (!isPacked(w)) return w;
-    const layout = matrices.get(path);
+    const layout = matrices.get(path)?.layout;
     const width = w.shape[layout === "nk" ? 1 : 0]!;
     const rows: number[][] = [];
     for (let i = 0; w.parts[`q${i}`] !== undefined; i++) {

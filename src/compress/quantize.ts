@@ -1,4 +1,5 @@
 /** Weight quantization by rounding to nearest, 8 or 4 bits; see int8.ts and int4.ts beside it. */
+import { packable } from "../models/linears.ts";
 import type { HistoryStep, Model } from "../models/model.ts";
 import { kinds } from "../nn/kinds/index.ts";
 import { isPacked, type PackedWeight, type Weight } from "../nn/param.ts";
@@ -40,16 +41,16 @@ const packed = (matrix: Matrix, path: string, options: QuantizeOptions) => {
   return { kind: kinds.int8, parts: int8Parts(matrix, { unsigned }) };
 };
 
-/** `model` with the matrices packed that its architecture names; norms, biases and positions stay float32. */
+/** `model` with its matrices packed; norms, biases, positions and the projection to labels stay float32. */
 export const quantized = (model: Model, options: QuantizeOptions): Model => {
   check(options);
-  const matrices = model.arch.matrices(model.config);
+  const matrices = packable(model.arch.linears(model.config));
   for (const path of options.wide ?? []) {
     if (!matrices.has(path))
       throw new ConfigError(`${path} is no matrix of the model`, { field: "quantize.wide" });
   }
   const weights = mapTree<Weight, Weight>(model.weights, (w, path) => {
-    const layout = matrices.get(path);
+    const layout = matrices.get(path)?.layout;
     if (layout === undefined) return w;
     if (isPacked(w)) throw new ConfigError(`is ${w.kind.name} already`, { tensor: path });
     const form: PackedWeight = {

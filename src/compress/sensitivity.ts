@@ -9,6 +9,7 @@ import type { Engine, Session } from "../engine/engine.ts";
 import type { Value } from "../ir/op.ts";
 import { type Program, trace } from "../ir/program.ts";
 import { type Tensor, type TensorType, tensor, tensorOf } from "../ir/tensor.ts";
+import { type LinearInfo, packable } from "../models/linears.ts";
 import type { Model } from "../models/model.ts";
 import { asConstants, isPacked, type Param, type Weight } from "../nn/param.ts";
 import { entries, flatten, mapTree, type Tree } from "../util/tree.ts";
@@ -31,11 +32,8 @@ const rowsOf = (texts: Ids, positions: number): Tensor => {
 };
 
 /** One kind of matrix in one third of the layers: "layers.*.mlp.up_proj.weight 2". */
-const groupName = (path: string, layers: number): string => {
-  const layer = /\.(\d+)\./.exec(path)?.[1];
-  if (layer === undefined) return path;
-  return `${path.replace(`.${layer}.`, ".*.")} ${Math.floor((3 * Number(layer)) / layers)}`;
-};
+const groupName = ({ path, layer }: LinearInfo, layers: number): string =>
+  layer === undefined ? path : `${path.replace(`.${layer}.`, ".*.")} ${Math.floor((3 * layer) / layers)}`;
 
 interface Group {
   readonly paths: string[];
@@ -47,10 +45,9 @@ const groupsOf = (model: Model): Group[] => {
   const weights = flatten<Weight>(model.weights as Tree<Weight>);
   const { layers } = model.arch.cache(model.config);
   const groups = new Map<string, Group>();
-  for (const path of model.arch.matrices(model.config).keys()) {
-    const w = weights.get(path);
-    if (w === undefined) continue;
-    const name = groupName(path, layers);
+  for (const [path, info] of packable(model.arch.linears(model.config))) {
+    const w = weights.get(path)!;
+    const name = groupName(info, layers);
     const group = groups.get(name) ?? { paths: [], params: 0, cost: 0 };
     group.paths.push(path);
     group.params += w.shape.reduce((a, b) => a * b, 1);
@@ -82,14 +79,14 @@ const cosine = (a: Float32Array, b: Float32Array): number => {
 };
 
 const measure = async (session: Session, feeds: Record<string, Tensor>, model: Model, groups: Group[]) => {
-  const layouts = model.arch.matrices(model.config);
+  const known = packable(model.arch.linears(model.config));
   const run = async (changed: Record<string, Tensor>): Promise<Float32Array> =>
     (await session.run({ ...feeds, ...changed })).out!.data as Float32Array;
   const whole = await run({});
   for (const group of groups) {
     const changed = group.paths.map((path) => {
       const w = feeds[`w.${path}`]!;
-      const rounded = int4Rounded(matrixOf(path, w, layouts.get(path)!));
+      const rounded = int4Rounded(matrixOf(path, w, known.get(path)!.layout));
       return [`w.${path}`, tensor("float32", w.shape, rounded)] as const;
     });
     group.cost = 1 - cosine(whole, await run(Object.fromEntries(changed)));
@@ -101,10 +98,10 @@ const measure = async (session: Session, feeds: Record<string, Tensor>, model: M
  * token ids. Groups take 4 bits in the order of their cost for a param, while the sum stays in the budget.
  */
 export const wideMatrices = async (engine: Engine, model: Model, texts: Ids): Promise<string[]> => {
-  const layouts = model.arch.matrices(model.config);
+  const known = packable(model.arch.linears(model.config));
   const matrices: Record<string, Tensor> = {};
   for (const [path, w] of entries<Weight>(model.weights)) {
-    if (layouts.has(path) && !isPacked(w)) matrices[path] = w;
+    if (known.has(path) && !isPacked(w)) matrices[path] = w;
   }
   const groups = groupsOf(model);
   const ids = rowsOf(texts, model.arch.cache(model.config).positions);

@@ -72,6 +72,8 @@ export interface Op<In extends Values = any, A extends Attrs = any, Out extends 
   readonly name: string;
   /** Output types for inputs and attributes; throws ShapeError naming the dimension. */
   infer(inputs: In, attrs: A): Types<Out>;
+  /** Whether the first input is multiplied by a matrix that the others hold. */
+  readonly isProduct?: boolean;
   /** Cotangents of the inputs from those of the outputs. Absent: grad() refuses to pass. */
   vjp?(g: Incoming<Out>, node: Node<A, In, Out>): Cotangents<In>;
   /**

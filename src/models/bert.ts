@@ -15,7 +15,7 @@ import {
   bertBody,
   bertBodySpec,
   bertFields,
-  bertMatrices,
+  bertRoles,
   classifierDrop,
   keepBertLayers,
   renameBert,
@@ -25,11 +25,11 @@ import {
   type EncoderHead,
   firstToken,
   labelCount,
-  linearMatrices,
   linearSpec,
   noCache,
 } from "./encoder.ts";
 import { headOf } from "./head.ts";
+import { type LinearNames, linearsOf } from "./linears.ts";
 import type { Architecture, Inputs, Outputs } from "./model.ts";
 
 // B batch, T time, C channels, V vocabulary
@@ -81,6 +81,14 @@ const params = (c: BertConfig): BertParams<ParamSpec> => {
     ? { bias: param([c.vocab_size], zerosInit) }
     : { decoder: linearSpec(width, c.vocab_size, std) };
   return { bert, cls: { predictions: { transform, ...decoder } } };
+};
+
+const roles: LinearNames["roles"] = {
+  ...bertRoles,
+  "transform.dense": "transform",
+  "pooler.dense": "transform",
+  "predictions.decoder": "head",
+  classifier: "labels",
 };
 
 const forward = (tree: Tree<Param>, inputs: Inputs, c: BertConfig): Outputs => {
@@ -135,18 +143,10 @@ export const bert: Architecture<BertConfig, BertParams<ParamSpec>> = {
       positions: c.max_position_embeddings,
     }),
   keepLayers: (config, weights, layers) => keepBertLayers("bert", config, weights, layers),
-  // Not the classifier: it is small, and its rounding would go straight into the result.
-  matrices: (c) => {
-    const head: Readonly<Record<EncoderHead, readonly string[]>> = {
-      "masked-lm": [
-        "cls.predictions.transform.dense",
-        ...(c.tie_word_embeddings ? [] : ["cls.predictions.decoder"]),
-      ],
-      "sequence-classification": ["bert.pooler.dense"],
-      "token-classification": [],
-      features: [],
-    };
-    return linearMatrices([...bertMatrices("bert", c.num_hidden_layers), ...head[taskFor(c)]]);
+  linears: (c) => {
+    const isTied = c.tie_word_embeddings && taskFor(c) === "masked-lm";
+    const tied = { path: "bert.embeddings.word_embeddings.weight", bias: "cls.predictions.bias" };
+    return linearsOf(params(c), { roles, head: isTied ? tied : undefined });
   },
 };
 

@@ -16,6 +16,7 @@ import type { Tree } from "../util/tree.ts";
 import { checkFields, flagField, intField, numberField, oneOf } from "./config.ts";
 import { checkHeads, type EncoderConfig, encoderLabels, linearSpec, refuseVariants } from "./encoder.ts";
 import { architecturesField, headOf } from "./head.ts";
+import type { LinearNames } from "./linears.ts";
 import type { Architecture, Inputs } from "./model.ts";
 
 // B batch, T time, C channels
@@ -178,15 +179,18 @@ export const bertBody = (p: BertBody<Param>, inputs: Inputs, c: BertFields, posi
 export const classifierDrop = (c: BertFields, seed: Value | undefined) => (x: Value, site: string) =>
   dropout(x, c.classifier_dropout ?? c.hidden_dropout_prob, `classifier.${site}`, seed);
 
-/** Names of the body's matrices, without ".weight". */
-export const bertMatrices = (base: string, layers: number): string[] => [
-  `${base}.embeddings.word_embeddings`,
-  ...Array.from({ length: layers }, (_, i) =>
-    ["attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"]
-      .concat("intermediate.dense", "output.dense")
-      .map((name) => `${base}.encoder.layer.${i}.${name}`),
-  ).flat(),
-];
+/** The roles of the body's matrices. */
+export const bertRoles: LinearNames["roles"] = {
+  word_embeddings: "embedding",
+  position_embeddings: "position",
+  token_type_embeddings: "position",
+  query: "q",
+  key: "k",
+  value: "v",
+  "attention.output.dense": "o",
+  "intermediate.dense": "up",
+  "output.dense": "down",
+};
 
 /** The same model with only these layers. */
 export const keepBertLayers = <C extends BertFields>(

@@ -23,6 +23,7 @@ import type { DecoderConfig } from "./decoderConfig.ts";
 import { causalPaddingMask, classifierSpec, classify } from "./decoderHead.ts";
 import { checkLength } from "./encoder.ts";
 import { headOf } from "./head.ts";
+import { type LinearNames, linearsOf } from "./linears.ts";
 import type { Architecture, Head, Inputs, Outputs } from "./model.ts";
 
 // B batch, T time, C channels, V vocabulary, G query heads of a key, D head width
@@ -174,17 +175,19 @@ const forward = <C extends DecoderConfig>(
   return { hidden, head, logits: project(head, hidden), present };
 };
 
-const projectionNames = ["q", "k", "v", "o"].map((n) => `self_attn.${n}_proj`);
-const mlpNames = ["gate", "up", "down"].map((n) => `mlp.${n}_proj`);
+const WORDS = "model.embed_tokens.weight";
 
-const matrices = (c: DecoderConfig, task: Head): ReadonlyMap<string, "nk"> => {
-  const names = ["model.embed_tokens"];
-  for (let i = 0; i < c.num_hidden_layers; i++) {
-    for (const name of [...projectionNames, ...mlpNames]) names.push(`model.layers.${i}.${name}`);
-  }
-  if (task === "causal-lm" && !c.tie_word_embeddings) names.push("lm_head");
-  if (isClassifier(task)) names.push("score");
-  return new Map(names.map((name) => [`${name}.weight`, "nk"] as const));
+const roles: LinearNames["roles"] = {
+  embed_tokens: "embedding",
+  q_proj: "q",
+  k_proj: "k",
+  v_proj: "v",
+  o_proj: "o",
+  gate_proj: "gate",
+  up_proj: "up",
+  down_proj: "down",
+  lm_head: "head",
+  score: "labels",
 };
 
 /** The architecture of a family, but for its name and how it reads its config. */
@@ -196,8 +199,7 @@ export const decoderArchitecture = <C extends DecoderConfig>(
   base: "model",
   // Older checkpoints hold a buffer of frequencies.
   rename: (name) => (name.endsWith(".rotary_emb.inv_freq") ? null : name),
-  tied: (c): Readonly<Record<string, string>> =>
-    c.tie_word_embeddings ? { "lm_head.weight": "model.embed_tokens.weight" } : {},
+  tied: (c): Readonly<Record<string, string>> => (c.tie_word_embeddings ? { "lm_head.weight": WORDS } : {}),
   params: (c) => params(c, family),
   forward: (tree, inputs, c) => forward(tree, inputs, c, family),
   cache: (c) => ({
@@ -216,5 +218,8 @@ export const decoderArchitecture = <C extends DecoderConfig>(
       weights: smaller as unknown as Tree<Weight>,
     };
   },
-  matrices: (c) => matrices(c, headOf(family, c)),
+  linears: (c) => {
+    const isTied = c.tie_word_embeddings && headOf(family, c) === "causal-lm";
+    return linearsOf(params(c, family), { roles, head: isTied ? { path: WORDS } : undefined });
+  },
 });

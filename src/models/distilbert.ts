@@ -20,12 +20,12 @@ import {
   encoderLabels,
   firstToken,
   labelCount,
-  linearMatrices,
   linearSpec,
   noCache,
   refuseVariants,
 } from "./encoder.ts";
 import { architecturesField, headOf } from "./head.ts";
+import { type LinearNames, linearsOf } from "./linears.ts";
 import type { Architecture, Inputs, Outputs } from "./model.ts";
 
 // B batch, T time, C channels, V vocabulary
@@ -212,10 +212,20 @@ const forward = (tree: Tree<Param>, inputs: Inputs, c: DistilBertConfig): Output
   return { hidden, logits: logits(), present: [] };
 };
 
-const layerMatrices = ["attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin"].concat(
-  "ffn.lin1",
-  "ffn.lin2",
-);
+const roles: LinearNames["roles"] = {
+  word_embeddings: "embedding",
+  position_embeddings: "position",
+  q_lin: "q",
+  k_lin: "k",
+  v_lin: "v",
+  out_lin: "o",
+  lin1: "up",
+  lin2: "down",
+  vocab_transform: "transform",
+  vocab_projector: "head",
+  pre_classifier: "transform",
+  classifier: "labels",
+};
 
 /** DistilBERT: masked language model, classifier of texts or tokens, or features. */
 export const distilbert: Architecture<DistilBertConfig, DistilBertParams<ParamSpec>> = {
@@ -249,19 +259,10 @@ export const distilbert: Architecture<DistilBertConfig, DistilBertParams<ParamSp
     const kept = { ...tree, distilbert: { ...tree.distilbert, transformer: { layer } } };
     return { config: { ...config, n_layers: layers.length }, weights: kept as unknown as Tree<Weight> };
   },
-  // Not the classifier: it is small, and its rounding would go straight into the result.
-  matrices: (c) => {
-    const head: Readonly<Record<EncoderHead, readonly string[]>> = {
-      "masked-lm": ["vocab_transform", ...(c.tie_word_embeddings ? [] : ["vocab_projector"])],
-      "sequence-classification": ["pre_classifier"],
-      "token-classification": [],
-      features: [],
-    };
-    const layers = Array.from({ length: c.n_layers }, (_, i) =>
-      layerMatrices.map((name) => `distilbert.transformer.layer.${i}.${name}`),
-    );
-    const embeddings = "distilbert.embeddings.word_embeddings";
-    return linearMatrices([embeddings, ...layers.flat(), ...head[taskFor(c)]]);
+  linears: (c) => {
+    const isTied = c.tie_word_embeddings && taskFor(c) === "masked-lm";
+    const tied = { path: "distilbert.embeddings.word_embeddings.weight", bias: "vocab_projector.bias" };
+    return linearsOf(params(c), { roles, head: isTied ? tied : undefined });
   },
 };
 

@@ -162,10 +162,6 @@ export const noCache = (sizes: {
   positions: sizes.positions,
 });
 
-/** The packable matrices: all are torch's [N, K]. */
-export const linearMatrices = (names: readonly string[]): ReadonlyMap<string, "nk"> =>
-  new Map(names.map((name) => [`${name}.weight`, "nk"] as const));
-
 /** Whether a model tells token types apart, so that its graph has an input for them. */
 export const readsTokenTypes = (config: ModelConfig): boolean =>
   ((config as EncoderConfig).type_vocab_size ?? 0) > 1;

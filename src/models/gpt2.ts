@@ -21,6 +21,7 @@ import { checkFields, type Fields, flagField, intField, numberField, oneOf } fro
 import { freshRange, tokenField } from "./decoderConfig.ts";
 import { causalPaddingMask, classifierSpec, classify, type HeadFields, headFields } from "./decoderHead.ts";
 import { architecturesField, headOf } from "./head.ts";
+import { type LinearNames, linearsOf } from "./linears.ts";
 import type { Architecture, Inputs, Outputs } from "./model.ts";
 
 // B batch, T time, C channels, V vocabulary
@@ -155,6 +156,23 @@ const headSpec = (c: Gpt2Config): Omit<Gpt2Params<ParamSpec>, "transformer"> => 
   return task === "token-classification" ? { classifier: classifierSpec(task, c, size) } : {};
 };
 
+const WORDS = "transformer.wte.weight";
+
+const roles: LinearNames["roles"] = {
+  wte: "embedding",
+  wpe: "position",
+  "attn.c_attn": "qkv",
+  "attn.c_proj": "o",
+  "mlp.c_fc": "up",
+  "mlp.c_proj": "down",
+  lm_head: "head",
+  score: "labels",
+  classifier: "labels",
+};
+
+/** Whether the embedding is the head too. */
+const headTied = (c: Gpt2Config): boolean => c.tie_word_embeddings && headOf({ classes }, c) === "causal-lm";
+
 const params = (c: Gpt2Config): Gpt2Params<ParamSpec> => ({
   transformer: {
     wte: { weight: param([c.vocab_size, c.n_embd], normal(c.initializer_range)) },
@@ -232,8 +250,7 @@ export const gpt2: Architecture<Gpt2Config, Gpt2Params<ParamSpec>> = {
   base: "transformer",
   // Causal masks that older checkpoints store as buffers.
   rename: (name) => (/\.attn\.(bias|masked_bias)$/.test(name) ? null : name),
-  tied: (c): Readonly<Record<string, string>> =>
-    c.tie_word_embeddings ? { "lm_head.weight": "transformer.wte.weight" } : {},
+  tied: (c): Readonly<Record<string, string>> => (c.tie_word_embeddings ? { "lm_head.weight": WORDS } : {}),
   parse,
   params,
   forward,
@@ -258,14 +275,6 @@ export const gpt2: Architecture<Gpt2Config, Gpt2Params<ParamSpec>> = {
       weights: kept as unknown as Tree<Weight>,
     };
   },
-  matrices: (c) => {
-    const names: [string, "kn" | "nk"][] = [["transformer.wte.weight", "nk"]];
-    for (let i = 0; i < c.n_layer; i++) {
-      for (const name of ["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"]) {
-        names.push([`transformer.h.${i}.${name}.weight`, "kn"]);
-      }
-    }
-    for (const head of Object.keys(headSpec(c))) names.push([`${head}.weight`, "nk"]);
-    return new Map(names);
-  },
+  linears: (c) =>
+    linearsOf(params(c), { roles, layout: "kn", head: headTied(c) ? { path: WORDS } : undefined }),
 };

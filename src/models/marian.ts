@@ -14,6 +14,7 @@ import { detach } from "../ops/detach.ts";
 import { add, equal, mul, where } from "../ops/elementwise.ts";
 import { gather, reshape } from "../ops/structure.ts";
 import type { Tree } from "../util/tree.ts";
+import { type LinearNames, linearsOf } from "./linears.ts";
 import { hasShared, type MarianConfig, marianClasses, marianTied, parseMarian } from "./marianConfig.ts";
 import type { Decoded, DecodeInputs, Inputs, Seq2SeqArchitecture } from "./model.ts";
 import {
@@ -231,24 +232,21 @@ const rename = (name: string): string | null => {
   return name;
 };
 
-const matrices = (c: MarianConfig): ReadonlyMap<string, "nk"> => {
-  const names = hasShared(c)
-    ? ["model.shared"]
-    : ["model.encoder.embed_tokens", "model.decoder.embed_tokens"];
-  if (!c.tie_word_embeddings) names.push("lm_head");
-  const parts = ["q_proj", "k_proj", "v_proj", "out_proj"];
-  for (const [stack, depth] of [
-    ["encoder", c.encoder_layers],
-    ["decoder", c.decoder_layers],
-  ] as const) {
-    for (let i = 0; i < depth; i++) {
-      const layer = `model.${stack}.layers.${i}`;
-      names.push(...parts.map((part) => `${layer}.self_attn.${part}`));
-      if (stack === "decoder") names.push(...parts.map((part) => `${layer}.encoder_attn.${part}`));
-      names.push(`${layer}.fc1`, `${layer}.fc2`);
-    }
-  }
-  return new Map(names.map((name) => [`${name}.weight`, "nk"] as const));
+const roles: LinearNames["roles"] = {
+  shared: "embedding",
+  embed_tokens: "embedding",
+  q_proj: "q",
+  k_proj: "k",
+  v_proj: "v",
+  out_proj: "o",
+  fc1: "up",
+  fc2: "down",
+  lm_head: "head",
+};
+
+const headFor = (c: MarianConfig): LinearNames["head"] => {
+  const own = hasShared(c) ? "model.shared.weight" : "model.decoder.embed_tokens.weight";
+  return { path: c.tie_word_embeddings ? own : "lm_head.weight", bias: "final_logits_bias" };
 };
 
 export const marian: Seq2SeqArchitecture<MarianConfig, MarianParams<ParamSpec>> = {
@@ -287,5 +285,5 @@ export const marian: Seq2SeqArchitecture<MarianConfig, MarianParams<ParamSpec>> 
       weights: { ...tree, model } as MarianParams<Weight>,
     };
   },
-  matrices,
+  linears: (c) => linearsOf(params(c), { roles, cross: "encoder_attn", head: headFor(c) }),
 };

@@ -4,6 +4,7 @@ import type { Dim } from "../ir/tensor.ts";
 import type { Param, ParamSpec, Weight } from "../nn/param.ts";
 import type { CacheInputs } from "../ops/attention.ts";
 import type { Tree } from "../util/tree.ts";
+import type { LinearInfo } from "./linears.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
@@ -106,11 +107,8 @@ export interface Architecture<C = any, P = any> {
     weights: Tree<Weight>,
     layers: readonly number[],
   ): { config: C; weights: Tree<Weight> };
-  /**
-   * Names of the matrices that compression may pack, and their orientation ("kn" Conv1D, "nk" Linear or
-   * embedding).
-   */
-  matrices(config: C): ReadonlyMap<string, "kn" | "nk">;
+  /** Each of the model's matrices. */
+  linears(config: C): readonly LinearInfo[];
 }
 
 /** A decoder layer's cache of sequence-to-sequence: of the target so far, and of the source. */

@@ -16,16 +16,18 @@ import { ConfigError } from "../util/errors.ts";
 import type { Tree } from "../util/tree.ts";
 import { type BertFields, bertFields, renameBert } from "./bertBody.ts";
 import { intField } from "./config.ts";
-import { checkLength, type EncoderHead, linearMatrices, linearSpec, noCache } from "./encoder.ts";
+import { checkLength, type EncoderHead, linearSpec, noCache } from "./encoder.ts";
 import { headOf } from "./head.ts";
+import { type LinearNames, linearsOf } from "./linears.ts";
 import type { Architecture, Inputs, Outputs } from "./model.ts";
 import { behindPadding, paddedPositions } from "./roberta.ts";
 import {
   type RobertaHead,
-  robertaHeadMatrices,
+  robertaHeadRoles,
   robertaHeadSpec,
   robertaLogits,
   robertaTied,
+  robertaTiedHead,
 } from "./robertaHead.ts";
 import { positionsOf } from "./seq2seq.ts";
 
@@ -177,9 +179,18 @@ const forward = (tree: Tree<Param>, inputs: Inputs, c: MpnetConfig): Outputs => 
   return { hidden, logits, present: [] };
 };
 
-const layerMatrices = ["q", "k", "v", "o"]
-  .map((name) => `attention.attn.${name}`)
-  .concat("intermediate.dense", "output.dense");
+const roles: LinearNames["roles"] = {
+  ...robertaHeadRoles,
+  word_embeddings: "embedding",
+  position_embeddings: "position",
+  relative_attention_bias: "position",
+  "attn.q": "q",
+  "attn.k": "k",
+  "attn.v": "v",
+  "attn.o": "o",
+  "intermediate.dense": "up",
+  "output.dense": "down",
+};
 
 /** MPNet: masked language model, classifier of texts or tokens, or features. */
 export const mpnet: Architecture<MpnetConfig, MpnetParams<ParamSpec>> = {
@@ -215,14 +226,7 @@ export const mpnet: Architecture<MpnetConfig, MpnetParams<ParamSpec>> = {
       weights: kept as unknown as Tree<Weight>,
     };
   },
-  // Not the distances' bias: it is small, and read row by row.
-  matrices: (c) => {
-    const layers = Array.from({ length: c.num_hidden_layers }, (_, i) =>
-      layerMatrices.map((name) => `mpnet.encoder.layer.${i}.${name}`),
-    );
-    const words = "mpnet.embeddings.word_embeddings";
-    return linearMatrices([words, ...layers.flat(), ...robertaHeadMatrices(c, taskFor(c))]);
-  },
+  linears: (c) => linearsOf(params(c), { roles, head: robertaTiedHead("mpnet", c, taskFor(c)) }),
 };
 
 /** The config of a new model: no dropout unless told. */

@@ -16,20 +16,22 @@ import {
   bertBody,
   bertBodySpec,
   bertFields,
-  bertMatrices,
+  bertRoles,
   classifierDrop,
   keepBertLayers,
   renameBert,
 } from "./bertBody.ts";
-import { checkLength, type EncoderHead, linearMatrices, noCache } from "./encoder.ts";
+import { checkLength, type EncoderHead, noCache } from "./encoder.ts";
 import { headOf } from "./head.ts";
+import { linearsOf } from "./linears.ts";
 import type { Architecture, Inputs, Outputs } from "./model.ts";
 import {
   type RobertaHead,
-  robertaHeadMatrices,
+  robertaHeadRoles,
   robertaHeadSpec,
   robertaLogits,
   robertaTied,
+  robertaTiedHead,
 } from "./robertaHead.ts";
 
 // B batch, T time, C channels, V vocabulary
@@ -69,6 +71,8 @@ export const behindPadding = (positions: number, pad: number): number => {
 
 const positionsOf = (c: BertFields): number => behindPadding(c.max_position_embeddings, c.pad_token_id);
 
+const roles = { ...bertRoles, ...robertaHeadRoles };
+
 /** An architecture whose checkpoints name its body "roberta". */
 const robertaArchitecture = <C extends BertFields>(
   name: C["model_type"],
@@ -76,6 +80,7 @@ const robertaArchitecture = <C extends BertFields>(
   vocab: number,
 ): Architecture<C, RobertaParams<ParamSpec>> => {
   const taskFor = (c: C): EncoderHead => headOf({ classes }, c) as EncoderHead;
+  const params = (c: C) => ({ roberta: bertBodySpec(c, false), ...robertaHeadSpec(c, taskFor(c)) });
   return {
     name,
     kind: "encoder",
@@ -94,7 +99,7 @@ const robertaArchitecture = <C extends BertFields>(
       positionsOf(config);
       return config;
     },
-    params: (c) => ({ roberta: bertBodySpec(c, false), ...robertaHeadSpec(c, taskFor(c)) }),
+    params,
     forward: (tree: Tree<Param>, inputs: Inputs, c: C): Outputs => {
       const p = tree as unknown as RobertaParams<Param>;
       checkLength(inputs.inputIds, positionsOf(c));
@@ -115,11 +120,7 @@ const robertaArchitecture = <C extends BertFields>(
         positions: positionsOf(c),
       }),
     keepLayers: (config, weights, layers) => keepBertLayers("roberta", config, weights, layers),
-    matrices: (c) =>
-      linearMatrices([
-        ...bertMatrices("roberta", c.num_hidden_layers),
-        ...robertaHeadMatrices(c, taskFor(c)),
-      ]),
+    linears: (c) => linearsOf(params(c), { roles, head: robertaTiedHead("roberta", c, taskFor(c)) }),
   };
 };
 

@@ -9,6 +9,7 @@ import { type Norm, norm, normSpec } from "../nn/norm.ts";
 import { dense, type Param, type ParamSpec, param, zerosInit } from "../nn/param.ts";
 import { gelu, tanh } from "../ops/elementwise.ts";
 import { type EncoderConfig, type EncoderHead, firstToken, labelCount, linearSpec } from "./encoder.ts";
+import type { LinearNames } from "./linears.ts";
 
 // B batch, T time, C channels, V vocabulary
 
@@ -73,16 +74,17 @@ export const robertaTied = (base: string, c: EncoderConfig): Readonly<Record<str
   ...(c.tie_word_embeddings ? { "lm_head.decoder.weight": `${base}.embeddings.word_embeddings.weight` } : {}),
 });
 
-/**
- * Names of a head's matrices, without ".weight". Not the last projection to the labels: it is small, and its
- * rounding would go straight into the result.
- */
-export const robertaHeadMatrices = (c: EncoderConfig, task: EncoderHead): readonly string[] => {
-  const head: Readonly<Record<EncoderHead, readonly string[]>> = {
-    "masked-lm": ["lm_head.dense", ...(c.tie_word_embeddings ? [] : ["lm_head.decoder"])],
-    "sequence-classification": ["classifier.dense"],
-    "token-classification": [],
-    features: [],
-  };
-  return head[task];
+/** The roles of a head's matrices: of a classifier of texts "classifier" is two, of tokens one. */
+export const robertaHeadRoles: LinearNames["roles"] = {
+  "lm_head.dense": "transform",
+  "lm_head.decoder": "head",
+  "classifier.dense": "transform",
+  "classifier.out_proj": "labels",
+  classifier: "labels",
 };
+
+/** The embedding of the body `base` where it is the language model's head. */
+export const robertaTiedHead = (base: string, c: EncoderConfig, head: EncoderHead): LinearNames["head"] =>
+  c.tie_word_embeddings && head === "masked-lm"
+    ? { path: `${base}.embeddings.word_embeddings.weight`, bias: "lm_head.bias" }
+    : undefined;

@@ -13,6 +13,7 @@ import { relativeBias } from "../nn/relativeBias.ts";
 import { type RmsNorm, rmsNorm, rmsNormSpec } from "../nn/rmsNorm.ts";
 import { add, mul } from "../ops/elementwise.ts";
 import type { Tree } from "../util/tree.ts";
+import { type LinearNames, linearsOf } from "./linears.ts";
 import type { Decoded, DecodeInputs, Inputs, Seq2SeqArchitecture } from "./model.ts";
 import {
   attendHeads,
@@ -230,6 +231,20 @@ const keepBlocks = <B extends { layer: [SelfLayer<Weight>, ...unknown[]] }>(
   });
 };
 
+const roles: LinearNames["roles"] = {
+  shared: "embedding",
+  q: "q",
+  k: "k",
+  v: "v",
+  o: "o",
+  relative_attention_bias: "position",
+  wi: "up",
+  wi_0: "gate",
+  wi_1: "up",
+  wo: "down",
+  lm_head: "head",
+};
+
 export const t5: Seq2SeqArchitecture<T5Config, T5Params<ParamSpec>> = {
   name: "t5",
   kind: "seq2seq",
@@ -268,22 +283,8 @@ export const t5: Seq2SeqArchitecture<T5Config, T5Params<ParamSpec>> = {
     const count = layers.length;
     return { config: { ...config, num_layers: count, num_decoder_layers: count }, weights: kept };
   },
-  matrices: (c) => {
-    const names = ["shared", ...(c.tie_word_embeddings ? [] : ["lm_head"])];
-    const wide = c.is_gated_act ? ["wi_0", "wi_1", "wo"] : ["wi", "wo"];
-    const add = (block: string, layer: number, part: string, matrices: readonly string[]) =>
-      names.push(...matrices.map((m) => `${block}.layer.${layer}.${part}.${m}`));
-    const qkvo = ["q", "k", "v", "o"];
-    for (const [stack, depth] of [
-      ["encoder", c.num_layers],
-      ["decoder", c.num_decoder_layers],
-    ] as const) {
-      for (let i = 0; i < depth; i++) {
-        add(`${stack}.block.${i}`, 0, "SelfAttention", qkvo);
-        if (stack === "decoder") add(`${stack}.block.${i}`, 1, "EncDecAttention", qkvo);
-        add(`${stack}.block.${i}`, stack === "decoder" ? 2 : 1, "DenseReluDense", wide);
-      }
-    }
-    return new Map(names.map((name) => [`${name}.weight`, "nk"] as const));
+  linears: (c) => {
+    const head = c.tie_word_embeddings ? { path: "shared.weight" } : undefined;
+    return linearsOf(params(c), { roles, cross: "EncDecAttention", head });
   },
 };

@@ -21,6 +21,7 @@ type Blocks = { k: number; n: number; block: number; accuracy: number };
 
 const int4MatmulOp: Op<readonly Value[], Blocks, [Value]> = {
   name: "int4Matmul",
+  isProduct: true,
   infer: ([x, q], { k, n, block }) => {
     const blocks = q!.shape[1]!;
     if (Math.ceil(k / block) !== blocks) {

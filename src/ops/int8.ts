@@ -92,6 +92,7 @@ const groupProducts = (
 
 const int8MatmulOp: Op<readonly Value[], Product, [Value]> = {
   name: "int8Matmul",
+  isProduct: true,
   infer: ([, , step], { k, widths, n }) => {
     const rows = widths.every((width) => width === k) ? k : widths.reduce((a, b) => a + b, 0);
     if (rows !== k) throw new ShapeError(`int8Matmul: rows of ${k} do not fit a matrix of ${rows} inputs`);

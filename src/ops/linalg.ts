@@ -34,6 +34,7 @@ const untransposed = (x: Value): Value | undefined => {
 
 const matmulOp: Op<[a: Value, b: Value], Attributes, [Value]> = {
   name: "matmul",
+  isProduct: true,
   infer: ([a, b], { transA, transB }) => {
     const [m, k] = matrix(a, transA);
     const [k2, n] = matrix(b, transB);
@@ -85,6 +86,7 @@ const isZero = ({ node }: Value): boolean =>
 
 const affineOp: Op<[x: Value, w: Value, b: Value], Record<never, never>, [Value]> = {
   name: "affine",
+  isProduct: true,
   infer: ([x, w, b]) => {
     const [k, n] = [w.shape[0], w.shape[1]];
     if (

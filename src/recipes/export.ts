@@ -1,6 +1,7 @@
 /** Export: from a model's folder to one with the graphs of any dtypes. */
 import { resolve } from "node:path";
 import { wideMatrices } from "../compress/sensitivity.ts";
+import { packable } from "../models/linears.ts";
 import type { Json, Model } from "../models/model.ts";
 import { MARKER, writeFolder } from "../node/files/files.ts";
 import { type HubOptions, modelDir } from "../node/hub/hub.ts";
@@ -94,7 +95,7 @@ const wideIn = async (dir: string, model: Model, dtypes: readonly ExportDtype[],
   const texts = await calibrationIn(dir);
   if (texts === undefined || !dtypes.some((name) => exportDtypes[name].packed?.bits === 4)) return [];
   const wide = await wideMatrices(await nodeEngine(), model, texts);
-  const all = model.arch.matrices(model.config).size;
+  const all = packable(model.arch.linears(model.config)).size;
   ui.line(`4 bits for ${all - wide.length} of ${all} matrices, by what they cost; 8 for the rest`);
   return wide;
 };

@@ -8,6 +8,7 @@ import { type GgmlType, ggmlTypes } from "../../src/formats/ggml.ts";
 import { decodeGguf } from "../../src/formats/ggufRead.ts";
 import { encodeSafetensors } from "../../src/formats/safetensors.ts";
 import { type Tensor, tensor, zeros } from "../../src/ir/tensor.ts";
+import { packable } from "../../src/models/linears.ts";
 import type { Json, Model } from "../../src/models/model.ts";
 import { architectures } from "../../src/models/registry.ts";
 import { type ParamSpec, tensorsOf } from "../../src/nn/param.ts";
@@ -99,7 +100,7 @@ const families: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
 /** The weights as blocks hold them, rows running along what is summed over. */
 const rounded = (model: Model, type: GgmlType): Model => {
   const { pack, unpack } = ggmlTypes[type];
-  const matrices = model.arch.matrices(model.config);
+  const matrices = packable(model.arch.linears(model.config));
   const turn = ({ shape: [rows, columns], data }: Tensor): Tensor => {
     const at = (i: number) => (i % rows!) * columns! + Math.floor(i / rows!);
     return tensor(
@@ -111,7 +112,7 @@ const rounded = (model: Model, type: GgmlType): Model => {
   const round = (t: Tensor): Tensor =>
     tensor("float32", t.shape, unpack(pack(t.data as Float32Array)) as Float32Array<ArrayBuffer>);
   const weights = mapTree<Tensor, Tensor>(model.weights, (t, path) => {
-    const layout = matrices.get(path);
+    const layout = matrices.get(path)?.layout;
     if (layout === undefined) return t;
     return layout === "nk" ? round(t) : turn(round(turn(t)));
   });

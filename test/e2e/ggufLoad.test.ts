@@ -9,6 +9,7 @@ import { encodeGguf, type GgufTensor, type GgufValue } from "../../src/formats/g
 import { decodeGguf } from "../../src/formats/ggufRead.ts";
 import { type Tensor, tensor, zeros } from "../../src/ir/tensor.ts";
 import { turn } from "../../src/models/gguf/layout.ts";
+import { packable } from "../../src/models/linears.ts";
 import type { Model } from "../../src/models/model.ts";
 import { architectures } from "../../src/models/registry.ts";
 import type { ParamSpec } from "../../src/nn/param.ts";
@@ -103,10 +104,10 @@ const write = (model: Model, type: GgmlType = "f32"): string =>
 /** The weights as a type holds them, rows running along what is summed over. */
 const rounded = (model: Model, type: GgmlType): ReadonlyMap<string, Tensor> => {
   const { pack, unpack } = ggmlTypes[type];
-  const matrices = model.arch.matrices(model.config);
+  const matrices = packable(model.arch.linears(model.config));
   const round = (data: Float32Array) => unpack(pack(data)) as Float32Array<ArrayBuffer>;
   const weights = mapTree<Tensor, Tensor>(model.weights as Tree<Tensor>, (t, path) => {
-    const layout = matrices.get(path);
+    const layout = matrices.get(path)?.layout;
     const data = t.data as Float32Array;
     if (layout === undefined) return t;
     if (layout === "nk") return tensor("float32", t.shape, round(data));
