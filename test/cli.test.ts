@@ -338,12 +338,48 @@ describe("as a process", () => {
     expect([await ended(child), child.signalCode]).toEqual([null, "SIGINT"]);
   });
 
+  /** Goes on for good, but for one computation, which begins where `begin` says. */
+  const computing = (begin: string, ms: number): string => `load(${source("cli/interrupt.ts")})
+    .then(({ interruptible }) => {
+      const { signal } = interruptible();
+      setInterval(() => {}, 1000);
+      const compute = () => {
+        console.log("busy");
+        for (const from = Date.now(); Date.now() - from < ${ms}; );
+        console.log("done");
+      };
+      ${begin}
+    })`;
+
+  test("a second SIGTERM ends it at once in the midst of what the first began", async () => {
+    const child = start(
+      computing('signal.addEventListener("abort", compute); console.log("ready");', 60_000),
+    );
+    let out = "";
+    child.stdout.on("data", (chunk) => {
+      out += chunk;
+      child.kill("SIGTERM");
+    });
+    expect([await ended(child), child.signalCode]).toEqual([null, "SIGTERM"]);
+    expect(out).toBe("ready\nbusy\n");
+  });
+
+  test("of two SIGTERM within one computation, the second ends it after that", async () => {
+    const child = start(computing("setTimeout(compute, 500);", 3000));
+    child.stdout.on("data", (chunk) => {
+      if (!String(chunk).includes("busy")) return;
+      child.kill("SIGTERM");
+      setTimeout(() => child.kill("SIGTERM"), 500);
+    });
+    expect([await ended(child), child.signalCode]).toEqual([null, "SIGTERM"]);
+  });
+
   test("a second Ctrl-C ends it at once in the midst of a long computation, told of the first", async () => {
     const busy = `load(${source("cli/interrupt.ts")}).then(({ interruptible }) => {
       interruptible();
       setTimeout(() => {
         console.log("busy");
-        for (const from = Date.now(); Date.now() - from < 30_000; );
+        for (const from = Date.now(); Date.now() - from < 110_000; );
         console.log("done");
       }, 500);
     })`;

@@ -14,7 +14,7 @@ const { small, classes, rows } = golden("configs.json") as Readonly<
   Record<"small" | "classes" | "rows", Readonly<Record<string, unknown>>>
 >;
 
-const root = folder();
+const root = await folder();
 
 /** A tiny model's folder for each family; its config is what is fuzzed. */
 const families = Object.entries(small).map(([name, fields]) => {

@@ -9,7 +9,7 @@ import { changedJson, jsonBytes, mutateJson } from "../mutate/json.ts";
 import { mutateText } from "../mutate/text.ts";
 import { folder } from "./folder.ts";
 
-const dir = folder();
+const dir = await folder();
 
 /** What a user may say; which of them an input meets depends on its length. */
 const options: readonly ReadOptions[] = [

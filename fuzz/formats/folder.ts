@@ -1,7 +1,7 @@
-/** Folders for readers that take a path; they go with the process. */
-import { accessSync, constants, mkdtempSync, rmSync } from "node:fs";
+/** Folders for readers that take a path; they go with the process, or with the next one. */
+import { accessSync, constants, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { makeScratch } from "../../src/node/files/scratch.ts";
 
 const MEMORY = "/dev/shm";
 
@@ -15,8 +15,8 @@ const place = (): string => {
   }
 };
 
-export const folder = (): string => {
-  const dir = mkdtempSync(join(place(), "anneal-fuzz-"));
+export const folder = async (): Promise<string> => {
+  const dir = await makeScratch("fuzz", place());
   process.on("exit", () => rmSync(dir, { recursive: true, force: true }));
   return dir;
 };

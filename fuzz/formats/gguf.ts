@@ -152,7 +152,7 @@ const change: Mutate = (bytes, random, others) => {
   }
 };
 
-const path = join(folder(), "x.gguf");
+const path = join(await folder(), "x.gguf");
 
 export const gguf: Format = {
   seeds,

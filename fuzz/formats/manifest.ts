@@ -7,7 +7,7 @@ import { type Mutate, mutateBytes } from "../mutate/bytes.ts";
 import { changedJson } from "../mutate/json.ts";
 import { folder } from "./folder.ts";
 
-const dir = folder();
+const dir = await folder();
 const files = {
   "weights.safetensors": [Uint8Array.of(1, 2, 3)],
   "state.json": [new TextEncoder().encode("{}")],

@@ -6,7 +6,7 @@ import { orBytes } from "../mutate/bytes.ts";
 import { changedJson } from "../mutate/json.ts";
 import { folder } from "./folder.ts";
 
-const path = join(folder(), "metrics.jsonl");
+const path = join(await folder(), "metrics.jsonl");
 
 const rows = [
   { run: "full", step: 0, valLoss: 4.2, elapsedSec: 0.1 },

@@ -47,7 +47,7 @@ const { normalizers } = t5!.json.normalizer as unknown as {
   normalizers: readonly { readonly precompiled_charsmap: string }[];
 };
 
-const dir = folder();
+const dir = await folder();
 
 export const sentencepiece: Format = {
   seeds: [

@@ -6,7 +6,7 @@ import type { Format } from "../format.ts";
 import { jsonBytes, mutateJson } from "../mutate/json.ts";
 import { folder } from "./folder.ts";
 
-const dir = folder();
+const dir = await folder();
 
 const shard = { file: "train-00000.bin", starts: "train-00000.starts.bin", tokens: 6, pieces: 3 };
 writeFileSync(join(dir, shard.file), Uint16Array.of(1, 2, 0, 3, 0, 0));

@@ -30,7 +30,7 @@ const kinds = Object.values(tokenization.kinds).flatMap(({ json }): Json[] => {
 
 const own = [charTokenizer("abc déf"), trainBpe(["low lower lowest newest"], { vocab: 270 })];
 
-const dir = folder();
+const dir = await folder();
 
 /** What a tokenizer is asked for must hold, or be refused, whatever it was made of. */
 export const used = (tokenizer: Tokenizer): void => {

@@ -1,6 +1,7 @@
 /**
- * Ctrl-C and SIGTERM: the first asks the run to save and leave, the second leaves at once. SIGINT is watched
- * on a thread of its own, so that a second Ctrl-C is served in the midst of a long computation.
+ * Ctrl-C and SIGTERM: the first asks the run to save and leave, the second leaves at once, for the system
+ * serves both by then, in the midst of a long computation too. The first SIGINT is served there as well, by a
+ * thread of its own; the first SIGTERM when JavaScript is free, since Node lets no thread take it.
  */
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
@@ -61,19 +62,26 @@ export const interruptible = (): Interruptible => {
     }
     code = now;
     if (!told) process.stderr.write(FINISHING);
-    controller.abort(new Interrupted(now));
     end();
+    // A second one that came along is heard first; then no listener holds back the next, whatever is aborted.
+    setImmediate(() => {
+      release();
+      controller.abort(new Interrupted(now));
+    });
   };
   const listener = (signal: NodeJS.Signals): void => onSignal(signal);
   const signals = Object.keys(codes) as NodeJS.Signals[];
   for (const signal of signals) process.on(signal, listener);
+  const release = (): void => {
+    for (const signal of signals) process.off(signal, listener);
+  };
   const end = watch(() => onSignal("SIGINT", true));
   return {
     signal: controller.signal,
     exitCode: () => code,
     dispose() {
       end();
-      for (const signal of signals) process.off(signal, listener);
+      release();
     },
   };
 };

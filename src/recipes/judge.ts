@@ -1,11 +1,10 @@
 /** Judging candidates before the choice: each graph as it would be shipped, against its dense model. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import type { Engine } from "../engine/engine.ts";
 import { runTrial } from "../evaluate/parity/trial.ts";
 import type { Model } from "../models/model.ts";
 import { writeFileDurable } from "../node/files/checkpoints.ts";
+import { inScratch } from "../node/files/scratch.ts";
 import { type GraphName, graphNames } from "../serve/graphs.ts";
 import { dtypes, graphFile, type ShipDtype } from "../ship/onnx/dtype.ts";
 import { formFiles } from "../ship/onnx/export.ts";
@@ -42,9 +41,8 @@ export type GraphPaths = Readonly<Partial<Record<GraphName, string>>>;
 export const onGraphFiles = async <T>(
   form: Model,
   work: (graphs: GraphPaths, sizeBytes: number) => Promise<T>,
-): Promise<T> => {
-  const dir = await mkdtemp(join(tmpdir(), "anneal-"));
-  try {
+): Promise<T> =>
+  inScratch("judge", async (dir) => {
     let sizeBytes = 0;
     for (const [path, chunks] of formFiles(form, "fp32")) {
       await writeFileDurable(join(dir, basename(path)), chunks);
@@ -52,11 +50,8 @@ export const onGraphFiles = async <T>(
     }
     const names = graphNames[form.arch.kind];
     const paths = names.map((name) => [name, join(dir, basename(graphFile(name, "fp32")))] as const);
-    return await work(Object.fromEntries(paths), sizeBytes);
-  } finally {
-    await rm(dir, { recursive: true, force: true });
-  }
-};
+    return work(Object.fromEntries(paths), sizeBytes);
+  });
 
 /**
  * Judges all forms of a dense model on this machine's processor, on starts of held-out text. Throws RunError

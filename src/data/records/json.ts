@@ -1,6 +1,7 @@
 /** JSON of unknown origin: its depth is looked at before anything walks it; numbers keep their digits. */
 import { DataError, type ErrorDetails } from "../../util/errors.ts";
 import { isDeeper, MAX_DEPTH } from "../../util/jsonText.ts";
+import { maskPersonal } from "../filter/personal.ts";
 
 export { isDeeper, MAX_DEPTH };
 
@@ -60,6 +61,13 @@ const exactly = (text: string): unknown => {
   });
 };
 
+/** The piece of the text that V8 quotes; it may begin or end within a word. */
+const QUOTED = /, (?:\.\.\.)?".*"(?:\.\.\.)? is not valid JSON$/s;
+
+/** What is wrong with the text. Of one with personal data nothing is quoted: half an address is not found. */
+const faultIn = (text: string, { message }: Error): string =>
+  QUOTED.test(message) && maskPersonal(text).found.length > 0 ? message.replace(QUOTED, "") : message;
+
 /**
  * The value of a JSON text; an integer beyond 2^53 is a bigint. Throws DataError for what is torn or nested
  * deeper than `limit`.
@@ -75,6 +83,6 @@ export const parseJson = (text: string, place: ErrorDetails, limit: number = MAX
     return exactly(text);
   } catch (cause) {
     const hint = "a line must be one whole JSON object; --skip-bad-rows counts such lines and goes on";
-    throw new DataError(`is not JSON (${(cause as Error).message})`, { ...place, hint, cause });
+    throw new DataError(`is not JSON (${faultIn(text, cause as Error)})`, { ...place, hint, cause });
   }
 };

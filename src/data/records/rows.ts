@@ -4,6 +4,7 @@
  * the other; a conversation's is a line "role: content" for each message.
  */
 import { DataError, type ErrorDetails } from "../../util/errors.ts";
+import { maskPersonal } from "../filter/personal.ts";
 import type { Document, Turn } from "./document.ts";
 import { asText, type FieldPolicies, type Fields, fillMissing } from "./fields.ts";
 import { parseJson } from "./json.ts";
@@ -71,6 +72,10 @@ export const fieldsRead = (shape: RowShape, options: RowOptions): ReadonlySet<st
   return new Set([...shapeFields(shape), ...Object.keys(fields), ...sources, ...named]);
 };
 
+/** Some names of fields as messages show them: where a table has no header, they are somebody's data. */
+export const shownFields = (names: readonly string[]): string =>
+  maskPersonal(names.slice(0, 12).join(", ")).text;
+
 /** The error of a record without a known shape, naming the fields that it has. */
 export const noField = (
   found: readonly string[],
@@ -90,7 +95,7 @@ export const noField = (
   const wanted = field === undefined ? TEXT_FIELDS : [field];
   return new DataError(`the record has no field "${wanted.join('" or "')}"`, {
     ...place,
-    hint: `its fields are: ${found.slice(0, 12).join(", ")}; name the one with the text with --field`,
+    hint: `its fields are: ${shownFields(found)}; name the one with the text with --field`,
   });
 };
 

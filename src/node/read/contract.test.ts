@@ -55,6 +55,31 @@ test("the byte that is not UTF-8 is named, across chunks and after a replacement
   expect(await texts([await put("split.txt", split)])).toEqual([split.trim()]);
 });
 
+const PERSONAL = "jane.doe@example.com";
+
+test.each([
+  ["a row that is an address", "a.jsonl", `${PERSONAL}\n`],
+  ["an address that V8 cuts", "b.jsonl", `{"text": ${PERSONAL}}\n`],
+  ["an address beside the fault", "c.jsonl", `{"a":tru,  "b": "${PERSONAL}"}\n`],
+  ["a number in an array", "d.json", `[{"text": +1 202 555 0147}]`],
+  ["a table without a header", "e.csv", `1,${PERSONAL}\n2,x\n`],
+  ["conversations in cells", "f.csv", `messages,n\n"[{""role"": ${PERSONAL}}]",1\n`],
+])("no message shows personal data: %s", async (_, name, data) => {
+  const { message, details } = await failure([await put(`personal/${name}`, data)]);
+  expect(`${message} ${details.hint}`).not.toMatch(/jane|doe@|202|0147/);
+});
+
+test("fields that are not read are named without personal data", async () => {
+  const told: string[] = [];
+  const path = await put("personal/unread.csv", `text,${PERSONAL}\none two,1\n`);
+  await read([path], { onWarning: (line) => told.push(line) });
+  expect(told).toEqual(["these fields are not read: <EMAIL>"]);
+});
+
+test("a torn row without personal data is quoted where it is torn", async () => {
+  expect((await failure([await put("torn.jsonl", '{"text": yes}\n')])).message).toContain('{"text": yes}');
+});
+
 test("one bad row of JSON lines costs that row alone", async () => {
   const rows = [
     `{"text":"one"}\n`,

@@ -3,7 +3,7 @@ import { open } from "node:fs/promises";
 import { totalmem } from "node:os";
 import { resolve } from "node:path";
 import type { Document } from "../../data/records/document.ts";
-import { fieldsRead, noField, rowReader, rowShape } from "../../data/records/rows.ts";
+import { fieldsRead, noField, rowReader, rowShape, shownFields } from "../../data/records/rows.ts";
 import { DataError } from "../../util/errors.ts";
 import { type Decoding, decodeText, type Place, recordDecoding } from "./decode.ts";
 import { packing } from "./decompress.ts";
@@ -68,7 +68,7 @@ const selected = (columns: readonly Column[], options: ReadOptions, path: string
   if (shape === undefined) throw noField(names, field, { file: path });
   const used = fieldsRead(shape, options);
   const unread = names.filter((name) => !used.has(name));
-  if (unread.length > 0) options.onWarning?.(`these fields are not read: ${unread.slice(0, 12).join(", ")}`);
+  if (unread.length > 0) options.onWarning?.(`these fields are not read: ${shownFields(unread)}`);
   return columns.filter(({ name }) => used.has(name));
 };
 

@@ -1,7 +1,14 @@
 /** Rows of CSV and TSV files as documents. Their cells are decoded only where they are read. */
 import { basename } from "node:path";
 import type { Document } from "../../data/records/document.ts";
-import { fieldsRead, noField, rowReader, rowShape, shapeFields } from "../../data/records/rows.ts";
+import {
+  fieldsRead,
+  noField,
+  rowReader,
+  rowShape,
+  shapeFields,
+  shownFields,
+} from "../../data/records/rows.ts";
 import { DataError } from "../../util/errors.ts";
 import { type Decoding, decodeText, fileDecoding, type Place } from "./decode.ts";
 import { type BadRow, type Row, rowCutter } from "./delimited.ts";
@@ -133,8 +140,7 @@ const rowDocument = (table: Table) => {
       const names = row.map((name) => decoded(name).text);
       columns = columnsOf(names, options, place);
       const { unread } = columns;
-      if (unread.length > 0)
-        options.onWarning?.(`these fields are not read: ${unread.slice(0, 12).join(", ")}`);
+      if (unread.length > 0) options.onWarning?.(`these fields are not read: ${shownFields(unread)}`);
       if (columns.headed) return undefined;
     }
     const known = columns;

@@ -2,8 +2,7 @@
  * WebGPU in onnxruntime-node. Without an adapter, or with one that fails, the runtime may end the process:
  * so it is tried in another.
  */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { onnxBytes } from "../../engine/compile.ts";
 import { encodeReference } from "../../evaluate/parity/reference.ts";
@@ -12,6 +11,7 @@ import { type Program, trace } from "../../ir/program.ts";
 import { tensorOf } from "../../ir/tensor.ts";
 import { add, cast } from "../../ops/elementwise.ts";
 import { matmul } from "../../ops/linalg.ts";
+import { inScratch } from "../files/scratch.ts";
 import { nodeTrial } from "./trial.ts";
 
 export interface Webgpu {
@@ -61,12 +61,9 @@ const faultOf = async ({ program, values }: typeof product, dir: string): Promis
 
 /** What WebGPU can do here. */
 export const checkWebgpu = async (): Promise<Webgpu> => {
-  const dir = await mkdtemp(join(tmpdir(), "anneal-webgpu-"));
-  try {
+  return inScratch("webgpu", async (dir) => {
     const fault = await faultOf(product, dir);
     if (fault !== undefined) return { fault, float16: false };
     return { float16: (await faultOf(halves, dir)) === undefined };
-  } finally {
-    await rm(dir, { recursive: true, force: true });
-  }
+  });
 };

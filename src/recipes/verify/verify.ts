@@ -1,9 +1,9 @@
 /** Verifies a shipped folder: every dtype on every target against the dense model. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { encodeReference, type Reference } from "../../evaluate/parity/reference.ts";
 import type { Model } from "../../models/model.ts";
+import { inScratch } from "../../node/files/scratch.ts";
 import { loadModel } from "../../node/model/folder.ts";
 import { readTokenizer } from "../../node/model/tokenizerFiles.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
@@ -82,19 +82,16 @@ const tryAll = async (
   reference: Reference,
   work: Omit<Work, "reference">,
 ): Promise<ParityFile["targets"]> => {
-  const temporary = await mkdtemp(join(tmpdir(), "anneal-verify-"));
-  const found: Partial<Record<Target, TargetParity>> = {};
-  try {
-    const file = join(temporary, "reference");
+  return inScratch("verify", async (dir) => {
+    const found: Partial<Record<Target, TargetParity>> = {};
+    const file = join(dir, "reference");
     await writeFile(file, encodeReference(reference));
     for (const target of asked) {
       work.ui.stage(`Trying ${targets[target]}`);
       found[target] = await tryTarget(target, { ...work, reference: file });
     }
     return found;
-  } finally {
-    await rm(temporary, { recursive: true, force: true });
-  }
+  });
 };
 
 /** Of what the folder has: size and hash by dtype. */
