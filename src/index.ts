@@ -2,6 +2,7 @@
  * anneal: make a language model fit a budget. Each folder is also an entry of its own (anneal/optim,
  * anneal/node ...).
  */
+export * from "./adapters/index.ts";
 export * from "./autodiff/grad.ts";
 export * from "./compress/index.ts";
 export * from "./engine/compile.ts";

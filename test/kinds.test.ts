@@ -22,6 +22,7 @@ import {
   isPacked,
   type Layout,
   type PackedParam,
+  type PackedWeight,
   type Param,
   type ParamSpec,
   tensorsOf,
@@ -151,7 +152,7 @@ describe.each(rows)("a weight of kind %s", (_, row) => {
   test("gives its rows exactly: a tied embedding", async () => {
     const ids = constant(tensorOf("int32", [2, 2], [5, 0, 0, 3]));
     const { got, want } = await run(k, () => ({ want: embed(nk, ids), got: embed(as("nk"), ids) }));
-    expect(got).toEqual(want);
+    expect(worst(got!, want!)).toBeLessThanOrEqual((row.slack ?? 0) * Math.max(...want!.map(Math.abs)));
   });
 
   test.each(["kn", "nk"] as const)("has its numbers as a dense tensor, %s", (layout) => {
@@ -183,10 +184,14 @@ describe.each(rows)("a weight of kind %s", (_, row) => {
   });
 
   test("counts as its numbers, and is stored by its parts", () => {
-    const weight = row.weight("kn");
+    const weight = row.weight("kn") as PackedWeight;
     const weights = { h: { weight }, ln: floats([3]) };
     expect(countParams(weights)).toBe(k * N + 3);
-    const parts = Object.keys(weight.parts).map((part) => `h.weight.${part}`);
+    const namesOf = (w: Weight): string[] =>
+      isPacked(w)
+        ? Object.entries(w.parts).flatMap(([key, part]) => namesOf(part).map((rest) => `.${key}${rest}`))
+        : [""];
+    const parts = namesOf(weight).map((part) => `h.weight${part}`);
     expect(Array.from(tensorsOf(weights), ([name]) => name)).toEqual([...parts, "ln"]);
     const trained = weight.kind.trained.map((part) => `h.weight.${part}`);
     expect(Array.from(trainedTensors(weights), ([name]) => name)).toEqual([...trained, "ln"]);

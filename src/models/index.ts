@@ -8,7 +8,7 @@ export * from "./distilbert.ts";
 export { type EncoderConfig, type Labels, readsTokenTypes } from "./encoder.ts";
 export * from "./gpt2.ts";
 export { headOf } from "./head.ts";
-export { type LinearInfo, type LinearRole, packable } from "./linears.ts";
+export { isInner, type LinearInfo, type LinearRole, packable } from "./linears.ts";
 export * from "./llama.ts";
 export { type MarianParams, marian } from "./marian.ts";
 export type { MarianConfig } from "./marianConfig.ts";

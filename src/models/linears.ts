@@ -103,3 +103,7 @@ export const packable = (linears: readonly LinearInfo[]): ReadonlyMap<string, Li
       info.role === "position" || info.role === "labels" ? [] : [[info.path, info] as const],
     ),
   );
+
+/** Whether a matrix stands inside the model: neither a table nor what gives the logits. */
+export const isInner = ({ role }: LinearInfo): boolean =>
+  !["embedding", "position", "head", "labels"].includes(role);

@@ -1,7 +1,7 @@
 /** Rows for each kind of weight: one of random parts, and the same numbers worked out from them here. */
 import { type Tensor, tensor, tensorOf } from "../../src/ir/tensor.ts";
 import { kinds } from "../../src/nn/kinds/index.ts";
-import type { Layout, PackedWeight } from "../../src/nn/param.ts";
+import type { Layout, Weight } from "../../src/nn/param.ts";
 import { rng } from "../../src/util/rng.ts";
 
 /** Outputs of every case. */
@@ -11,11 +11,13 @@ export interface KindCase {
   readonly name: string;
   /** Inputs. */
   readonly k: number;
-  weight(layout: Layout): PackedWeight;
+  weight(layout: Layout): Weight;
   /** The weight at input k, output n. */
   at(k: number, n: number): number;
   /** The largest error of rounding the inputs, as a share of the largest input times the sum of a column. */
   readonly share: number;
+  /** The largest error of rows that are sums in float32, as a share of the largest number (0). */
+  readonly slack?: number;
 }
 
 const random = rng(3, "kinds");
@@ -96,6 +98,41 @@ const int4 = (name: string, k: number, block = 32): KindCase => {
   };
 };
 
+/** A plain tensor, to stand something on. */
+const denseCase = (k: number): KindCase => {
+  const values = draw(k * N, -1, 1).map(Math.fround);
+  const at = (row: number, n: number): number => values[row * N + n]!;
+  return {
+    ...{ name: "a dense matrix", k, at, share: 0 },
+    weight: (layout) => {
+      const { shape } = shaped(k, layout);
+      const turned = values.map((_, i) => at(i % k, Math.floor(i / k)));
+      return tensorOf("float32", shape, layout === "kn" ? values : turned);
+    },
+  };
+};
+
+/** An adapter of rank 2 over another case's weight. */
+const adapted = (over: KindCase): KindCase => {
+  const [rank, scale] = [2, 1.5];
+  const [a, b] = [floats([rank, over.k]), floats([N, rank])];
+  const low = (row: number, n: number): number => {
+    let sum = 0;
+    for (let r = 0; r < rank; r++) {
+      sum += (b.data[n * rank + r] as number) * (a.data[r * over.k + row] as number);
+    }
+    return sum;
+  };
+  return {
+    ...{ name: `over ${over.name}`, k: over.k, share: over.share, slack: 1e-6 },
+    weight: (layout) => ({
+      ...{ ...shaped(over.k, layout), kind: kinds.adapted, attrs: { scale, dropout: 0 } },
+      parts: { base: over.weight(layout), a, b },
+    }),
+    at: (row, n) => Math.fround(over.at(row, n) + scale * low(row, n)),
+  };
+};
+
 export const kindCases: Record<keyof typeof kinds, readonly KindCase[]> = {
   int8: [
     int8("one group", [40], {}),
@@ -112,5 +149,11 @@ export const kindCases: Record<keyof typeof kinds, readonly KindCase[]> = {
     int4("seven blocks", 200),
     int4("nineteen blocks", 577),
     int4("blocks of 16", 100, 16),
+  ],
+  adapted: [
+    adapted(denseCase(40)),
+    adapted(int8("8 bits", [96, 97], {})),
+    adapted(int4("4 bits", 70)),
+    adapted(adapted(denseCase(40))),
   ],
 };

@@ -1,0 +1,3 @@
+/** Low-rank adapters. */
+export * from "./adapt.ts";
+export * from "./merge.ts";
