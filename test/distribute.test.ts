@@ -12,7 +12,7 @@ import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { mul } from "../src/ops/elementwise.ts";
 import { mean } from "../src/ops/reduce.ts";
 import { chain, clipByGlobalNorm, type OptimizerName, optimizers } from "../src/optim/index.ts";
-import { languageModelling } from "../src/tasks/causalLm.ts";
+import { languageModelling } from "../src/tasks/languageModelling.ts";
 import type { Objective } from "../src/tasks/objective.ts";
 import type { BatchSource } from "../src/tasks/task.ts";
 import type { Checkpoints, Snapshot } from "../src/train/checkpoint.ts";

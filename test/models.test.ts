@@ -23,7 +23,7 @@ import { reshape } from "../src/ops/structure.ts";
 import { adamw } from "../src/optim/index.ts";
 import { decoderProgram } from "../src/serve/decoder.ts";
 import { decoder } from "../src/serve/decoding.ts";
-import { languageModelling } from "../src/tasks/causalLm.ts";
+import { languageModelling } from "../src/tasks/languageModelling.ts";
 import type { Objective } from "../src/tasks/objective.ts";
 import { stepper } from "../src/train/stepper.ts";
 import { ConfigError } from "../src/util/errors.ts";

@@ -9,7 +9,7 @@ import type { Model } from "../src/models/model.ts";
 import { initialize, type ParamSpec } from "../src/nn/param.ts";
 import { sgd } from "../src/optim/index.ts";
 import { optimize } from "../src/rewrite/index.ts";
-import { languageModelling } from "../src/tasks/causalLm.ts";
+import { languageModelling } from "../src/tasks/languageModelling.ts";
 import { fusedStep } from "../src/train/step.ts";
 import type { Tree } from "../src/util/tree.ts";
 

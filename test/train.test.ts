@@ -11,7 +11,8 @@ import { threadTeam } from "../src/node/ranks/threadTeam.ts";
 import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { mul } from "../src/ops/elementwise.ts";
 import { optimizers } from "../src/optim/index.ts";
-import { languageModelling } from "../src/tasks/causalLm.ts";
+import { tokenTeaching } from "../src/tasks/distillation.ts";
+import { languageModelling } from "../src/tasks/languageModelling.ts";
 import type { Objective } from "../src/tasks/objective.ts";
 import type { BatchSource } from "../src/tasks/task.ts";
 import type { Checkpoints, Snapshot } from "../src/train/checkpoint.ts";
@@ -210,6 +211,7 @@ test("passes compose: cut, taught, quantized, each with its lineage", async () =
   const cut = await dropLayers({ keep: 2 }).run(teacher, context);
   const taught = await distill({
     teacher,
+    teaching: tokenTeaching(languageModelling, {}),
     source,
     train: options({ steps: 100, validation, evalEvery: 50 }),
   }).run(cut, context);

@@ -13,9 +13,9 @@ import { threadTeam } from "../src/node/ranks/threadTeam.ts";
 import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { mean } from "../src/ops/reduce.ts";
 import { sgd } from "../src/optim/index.ts";
-import { languageModelling } from "../src/tasks/causalLm.ts";
-import { distillation } from "../src/tasks/distillation.ts";
+import { distillation, tokenTeaching } from "../src/tasks/distillation.ts";
 import { encoderObjective } from "../src/tasks/encoderObjective.ts";
+import { languageModelling } from "../src/tasks/languageModelling.ts";
 import type { Objective } from "../src/tasks/objective.ts";
 import { sequenceToSequence } from "../src/tasks/seq2seqLm.ts";
 import { train } from "../src/train/loop.ts";
@@ -219,7 +219,7 @@ test("a student is taught by micro-batches as by the batch", async () => {
   const whole = (index: number) => batchOf(row, student, languageModelling, index);
   const taught = async (source: (index: number) => Feeds, batch: number, accumulate: number) => {
     const options = { batch, accumulate, context: T, steps: STEPS, schedule: () => 0.2, optimizer: sgd() };
-    const pass = distill({ teacher, source, train: options });
+    const pass = distill({ teacher, teaching: tokenTeaching(languageModelling, {}), source, train: options });
     return (await pass.run(student, { engine, seed: 1, log: () => {} })).weights;
   };
   const want = flatten<Weight>(await taught(whole, B, 1));

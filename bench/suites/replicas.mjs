@@ -7,7 +7,7 @@ import { countParams, initialize } from "../../dist/nn/param.js";
 import { threadTeam } from "../../dist/node/ranks/threadTeam.js";
 import { nodeEngine } from "../../dist/node/runtime/engine.js";
 import { adamw } from "../../dist/optim/adamw.js";
-import { languageModelling } from "../../dist/tasks/causalLm.js";
+import { languageModelling } from "../../dist/tasks/languageModelling.js";
 import { stepper } from "../../dist/train/stepper.js";
 import { rng } from "../../dist/util/rng.js";
 

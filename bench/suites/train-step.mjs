@@ -9,7 +9,7 @@ import { initialize } from "../../dist/nn/param.js";
 import { nodeEngine } from "../../dist/node/runtime/engine.js";
 import { matmul } from "../../dist/ops/linalg.js";
 import { adamw } from "../../dist/optim/adamw.js";
-import { languageModelling } from "../../dist/tasks/causalLm.js";
+import { languageModelling } from "../../dist/tasks/languageModelling.js";
 import { fusedStep } from "../../dist/train/step.js";
 import { rng } from "../../dist/util/rng.js";
 

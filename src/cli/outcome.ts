@@ -2,46 +2,65 @@
 import { join } from "node:path";
 import type { Candidate } from "../recipes/optimize.ts";
 import type { Outcome } from "../recipes/quickstart.ts";
+import type { Task, TaskName } from "../tasks/task.ts";
 import { escaped, print, printJson, table } from "./terminal.ts";
 
-const columns = [
-  { title: "candidate", of: (c: Candidate) => c.name, align: "left" },
-  { title: "front", of: (c: Candidate) => (c.onFront ? "*" : ""), align: "left" },
-  { title: "parity", of: (c: Candidate) => (c.fault === undefined ? "" : "failed"), align: "left" },
-  { title: "bits/byte", of: (c: Candidate) => c.bitsPerByte.toFixed(3) },
-  { title: "p50 ms", of: (c: Candidate) => c.p50Ms.toFixed(2) },
-  { title: "p95 ms", of: (c: Candidate) => c.p95Ms.toFixed(2) },
-  { title: "prefill tok/s", of: (c: Candidate) => c.prefillTokensPerSec.toFixed(0) },
-  { title: "size MB", of: (c: Candidate) => (c.sizeBytes / 1e6).toFixed(2) },
-  { title: "memory MB", of: (c: Candidate) => (c.memoryBytes / 1e6).toFixed(0) },
-] as const;
+const columnsOf = ({ metric }: Task) =>
+  [
+    { title: "candidate", of: (c: Candidate) => c.name, align: "left" },
+    { title: "front", of: (c: Candidate) => (c.onFront ? "*" : ""), align: "left" },
+    { title: "parity", of: (c: Candidate) => (c.fault === undefined ? "" : "failed"), align: "left" },
+    { title: metric.name, of: (c: Candidate) => c.quality.toFixed(3) },
+    { title: "p50 ms", of: (c: Candidate) => c.p50Ms.toFixed(2) },
+    { title: "p95 ms", of: (c: Candidate) => c.p95Ms.toFixed(2) },
+    { title: "prefill tok/s", of: (c: Candidate) => c.prefillTokensPerSec.toFixed(0) },
+    { title: "size MB", of: (c: Candidate) => (c.sizeBytes / 1e6).toFixed(2) },
+    { title: "memory MB", of: (c: Candidate) => (c.memoryBytes / 1e6).toFixed(0) },
+  ] as const;
 
-const next = (path: string): string => `Next:
-  npx anneal generate ${path} --prompt "..."      write with it
+const uses: Readonly<Partial<Record<TaskName, string>>> = {
+  "causal-lm": '--prompt "..."      write with it',
+  "seq2seq-lm": '--prompt "..."      translate with it',
+};
+
+const next = (path: string, { name, pipeline }: Task): string => `Next:${
+  uses[name] === undefined ? "" : `\n  npx anneal generate ${path} ${uses[name]}`
+}
   npx anneal optimize ${path} --max-mb 1 --out smaller   another budget
   open ${join(path, "report.html")}      the whole story, with pictures
-  In Node and the browser: pipeline("text-generation", ...) of @huggingface/transformers loads the folder.`;
+  In Node and the browser: pipeline("${pipeline}", ...) of @huggingface/transformers loads the folder.`;
 
 /** The result for people, or one JSON object. */
 export const printOutcome = ({ optimized, delivered }: Outcome, json: boolean): void => {
-  const { candidates, choice, doubts } = optimized;
+  const { task, candidates, choice, doubts } = optimized;
   if (json) {
     const { chosen, met, rule, exceeded } = choice;
-    const result = { path: delivered.path, chosen: chosen.name, met, rule, exceeded, candidates, doubts };
+    const { name: metric, better } = task.metric;
+    const about = { task: task.name, metric: { name: metric, better } };
+    const result = {
+      path: delivered.path,
+      ...about,
+      chosen: chosen.name,
+      met,
+      rule,
+      exceeded,
+      candidates,
+      doubts,
+    };
     printJson({ ...result, parity: delivered.parity });
     return;
   }
   const sample = delivered.samples.at(-1);
   const lines = [
     "",
-    table(candidates, [...columns]),
+    table(candidates, [...columnsOf(task)]),
     "",
     `Chosen: ${choice.chosen.name} (${choice.rule}), in ${delivered.path}`,
     ...(choice.met ? [] : [`The budget is not met: ${choice.exceeded.join(", ")}.`]),
     ...delivered.notes,
     ...(sample === undefined ? [] : ["", `Sample: ${escaped(sample.prompt)}|${escaped(sample.text)}`]),
     "",
-    next(delivered.path),
+    next(delivered.path, task),
   ];
   print(`${lines.join("\n")}\n`);
 };

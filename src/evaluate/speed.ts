@@ -1,14 +1,23 @@
-/** Inference speed of a loaded decoder, as a user would feel it: one token at a time, and prompts whole. */
+/**
+ * Inference speed of a loaded model, as a user would feel it: what generates gives one token at a time and
+ * reads prompts whole, what reads takes one text at a time.
+ */
+import type { Session } from "../engine/engine.ts";
+import { type Tensor, tensor } from "../ir/tensor.ts";
 import type { Decoder } from "../serve/decoding.ts";
+import type { Seq2SeqDecoder } from "../serve/seq2seqDecoder.ts";
 import { rng } from "../util/rng.ts";
 
 export interface Speed {
-  /** Time of one generated token, milliseconds: median and 95th percentile. */
+  /** Time of one step, milliseconds: of a generated token, of a text of 128 tokens; median, 95th percentile. */
   readonly p50Ms: number;
   readonly p95Ms: number;
+  /** Tokens generated, or read, per second. */
   readonly tokensPerSec: number;
-  /** Prompt tokens read per second, median over runs. */
+  /** Tokens of a prompt, a source or the longest text read per second, median over runs. */
   readonly prefillTokensPerSec: number;
+  /** What reads: median time of one text by its tokens, milliseconds. */
+  readonly lengthsMs?: Readonly<Record<number, number>>;
 }
 
 export interface SpeedOptions {
@@ -56,5 +65,110 @@ export const measureSpeed = async (decoder: Decoder, options: SpeedOptions): Pro
     p95Ms: percentile(decode, 0.95),
     tokensPerSec: 1000 / p50Ms,
     prefillTokensPerSec: (1000 * promptTokens) / percentile(prefill, 0.5),
+  };
+};
+
+/** Lengths that a reader is timed at, tokens; a step is a text of the middle one. */
+const LENGTHS = [16, 128, 512] as const;
+const STEP = 128;
+
+export interface ReadingOptions {
+  readonly vocab: number;
+  /** The longest text that the model takes. */
+  readonly positions: number;
+  /** Runs of each length that count, after two that do not; 15 unless told. */
+  readonly runs?: number;
+}
+
+/** What a graph that reads whole texts is fed: one text of `ids`. */
+const textFeeds = ({ inputTypes }: Session, ids: readonly number[]): Record<string, Tensor> => {
+  const of = (values: readonly number[]): Tensor =>
+    tensor("int64", [1, values.length], BigInt64Array.from(values, BigInt));
+  const all: Record<string, Tensor> = {
+    input_ids: of(ids),
+    attention_mask: of(ids.map(() => 1)),
+    token_type_ids: of(ids.map(() => 0)),
+    position_ids: of(ids.map((_, i) => i)),
+  };
+  return Object.fromEntries(Object.entries(all).filter(([name]) => name in inputTypes));
+};
+
+/** Times of one text of `length` tokens, milliseconds. */
+const readingTimes = async (
+  session: Session,
+  length: number,
+  { vocab, runs = 15 }: ReadingOptions,
+): Promise<number[]> => {
+  const random = rng(1, "speed");
+  const feeds = textFeeds(
+    session,
+    Array.from({ length }, () => random.int(vocab)),
+  );
+  const times: number[] = [];
+  for (let run = 0; run < runs + 2; run++) {
+    const start = performance.now();
+    await session.run(feeds);
+    if (run >= 2) times.push(performance.now() - start);
+  }
+  return times;
+};
+
+/** Measures what reads whole texts, one at a time, at each of the lengths that it takes. */
+export const measureReading = async (session: Session, options: ReadingOptions): Promise<Speed> => {
+  const lengths = [...new Set(LENGTHS.map((length) => Math.min(length, options.positions)))];
+  const times = new Map<number, number[]>();
+  for (const length of lengths) times.set(length, await readingTimes(session, length, options));
+  const step = Math.min(STEP, options.positions);
+  const [steps, longest] = [times.get(step)!, lengths.at(-1)!];
+  const p50Ms = percentile(steps, 0.5);
+  return {
+    p50Ms,
+    p95Ms: percentile(steps, 0.95),
+    tokensPerSec: (1000 * step) / p50Ms,
+    prefillTokensPerSec: (1000 * longest) / percentile(times.get(longest)!, 0.5),
+    lengthsMs: Object.fromEntries(Array.from(times, ([length, all]) => [length, percentile(all, 0.5)])),
+  };
+};
+
+export interface TranslatingOptions {
+  readonly vocab: number;
+  /** The decoder's first id. */
+  readonly start: number;
+  /** Tokens of a source, 64 unless told; tokens of a target, 32. */
+  readonly source?: number;
+  readonly tokens?: number;
+  readonly runs?: number;
+}
+
+/** Measures an encoder-decoder: sources are read whole, then targets go on token by token. */
+export const measureTranslating = async (
+  decoder: Seq2SeqDecoder,
+  options: TranslatingOptions,
+): Promise<Speed> => {
+  const { positions } = decoder.shape;
+  const { vocab, start: first, source = 64, tokens = 32, runs = 5 } = options;
+  const random = rng(1, "speed");
+  const ids = Array.from({ length: Math.min(source, positions) }, () => random.int(vocab));
+  const [reading, steps]: [number[], number[]] = [[], []];
+  for (let run = 0; run <= runs; run++) {
+    let begin = performance.now();
+    const rows = await decoder.encode([ids]);
+    const readMs = performance.now() - begin;
+    const times: number[] = [];
+    for (let i = 0; i < Math.min(tokens, positions); i++) {
+      begin = performance.now();
+      await rows.step([i === 0 ? first : ids[i % ids.length]!]);
+      times.push(performance.now() - begin);
+    }
+    if (run === 0) continue;
+    reading.push(readMs);
+    steps.push(...times);
+  }
+  const p50Ms = percentile(steps, 0.5);
+  return {
+    p50Ms,
+    p95Ms: percentile(steps, 0.95),
+    tokensPerSec: 1000 / p50Ms,
+    prefillTokensPerSec: (1000 * ids.length) / percentile(reading, 0.5),
   };
 };

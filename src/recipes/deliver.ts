@@ -5,14 +5,16 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Engine } from "../engine/engine.ts";
-import type { Json } from "../models/model.ts";
+import type { Json, Model } from "../models/model.ts";
 import { writeFolder } from "../node/files/checkpoints.ts";
 import { loadBytes } from "../node/runtime/graph.ts";
+import { stepOf } from "../node/runtime/probe.ts";
 import { modelCard } from "../report/run/card.ts";
 import { type Report, reportHtml } from "../report/run/report.ts";
 import { decoderOf } from "../serve/decoding.ts";
 import { generate } from "../serve/generate.ts";
-import { dtypes } from "../ship/onnx/dtype.ts";
+import { graphNames } from "../serve/graphs.ts";
+import { dtypes, graphFile, type ShipDtype } from "../ship/onnx/dtype.ts";
 import { type Files, generationIn, jsonBytes } from "../ship/onnx/files.ts";
 import { modelFolder } from "../ship/onnx/modelFolder.ts";
 import { allTargets, type ParityFile, statusOf, withInstead } from "../ship/verify/verify.ts";
@@ -58,9 +60,12 @@ const hashesOf = (files: Files): Record<string, string> =>
   );
 
 /** What was found before the choice; other targets wait for anneal verify. */
-const parityOf = (engine: Engine, judged: BaseParity, files: Files): ParityFile => {
+const parityOf = (engine: Engine, judged: BaseParity, files: Files, { kind }: Model["arch"]): ParityFile => {
   const sizes = Object.fromEntries(
-    Object.entries(dtypes).map(([dtype, { file }]) => [dtype, joined(files.get(file)!).byteLength]),
+    Object.keys(dtypes).map((dtype) => {
+      const paths = graphNames[kind].map((name) => graphFile(name, dtype as ShipDtype));
+      return [dtype, paths.reduce((sum, path) => sum + joined(files.get(path)!).byteLength, 0)];
+    }),
   );
   const name = `${engine.name} ${engine.version}`;
   const tried = { status: statusOf(judged), engine: name, dtypes: judged };
@@ -81,6 +86,7 @@ const samplesOf = async (
 ): Promise<Report["samples"]> => {
   const { tokenizer } = delivery.data;
   const { chosen } = delivery.optimized.choice;
+  if (delivery.optimized.task.name !== "causal-lm") return [];
   const shape = base.dense.arch.cache(base.dense.config);
   const decoder = decoderOf(await loadBytes(engine, joined(files.get(dtypes[chosen.dtype].file)!)), shape);
   const samples: Report["samples"][number][] = [];
@@ -105,7 +111,9 @@ const samplesOf = async (
 
 const reportOf = (engine: Engine, delivery: Delivery, parts: Omit<Delivered, "path">): Report => {
   const { optimized, data, curves, options, command } = delivery;
-  const { choice } = optimized;
+  const { choice, task } = optimized;
+  const { metric, pipeline } = task;
+  const { dense } = optimized.bases.get(choice.chosen.base)!;
   return {
     title: "anneal report",
     chosen: choice.chosen.name,
@@ -113,6 +121,8 @@ const reportOf = (engine: Engine, delivery: Delivery, parts: Omit<Delivered, "pa
     met: choice.met,
     exceeded: [...choice.exceeded],
     budget: options.budget,
+    metric: { name: metric.name, better: metric.better, step: stepOf(dense) },
+    pipeline,
     candidates: [...optimized.candidates],
     curves: curves.map((c) => ({ ...c })),
     data: data.report,
@@ -144,7 +154,7 @@ export const deliver = async (engine: Engine, delivery: Delivery): Promise<Deliv
     forms: base.forms,
     ...(delivery.source === undefined ? {} : { source: delivery.source }),
   });
-  const figures = parityOf(engine, optimized.parity.get(base.name)!, files);
+  const figures = parityOf(engine, optimized.parity.get(base.name)!, files, base.dense.arch);
   const samples = await samplesOf(engine, delivery, base, files);
   const parts = { parity: figures, samples, notes: notesOf(optimized), hashes: hashesOf(files) };
   const report = reportOf(engine, delivery, parts);

@@ -17,12 +17,12 @@ interface Form {
 const decide = (forms: Readonly<Record<string, Form>>, budget: Budget) => {
   const all = Object.entries(forms);
   const candidates = all.map(([name, { nats, mb, fault }]) => ({
-    ...{ name, natsPerToken: nats, bitsPerByte: nats / 2, p50Ms: 1, sizeBytes: mb * 1e6 },
+    ...{ name, lost: (nats - all[0]![1].nats) / 2, p50Ms: 1, sizeBytes: mb * 1e6 },
     ...(fault === undefined ? {} : { fault }),
   }));
   const measured = new Map(all.map(([name, { nats, noise = 0 }], i) => [name, losses(nats, noise, i)]));
-  const choice = choose(candidates, candidates[0]!, budget);
-  const doubts = doubtsOf({ candidates, losses: measured, choice, budget });
+  const choice = choose(candidates, budget, { quality: "bits per byte", step: "token" });
+  const doubts = doubtsOf({ candidates, losses: measured, choice, budget, scale: 0.5 });
   return { chosen: choice.chosen.name, doubtful: doubts.map(({ candidate }) => candidate), doubts };
 };
 
@@ -53,7 +53,7 @@ describe("under a limit on the loss alone", () => {
     };
     const { chosen, doubtful, doubts } = decide(forms, { maxLoss: 0.1 });
     expect({ chosen, doubtful }).toEqual({ chosen: "q8", doubtful: ["q8", "q4"] });
-    expect(doubts[0]).toMatchObject({ against: "fp32", limit: expect.closeTo(0.2, 12), tokens: N });
+    expect(doubts[0]).toMatchObject({ against: "fp32", limit: expect.closeTo(0.2, 12), n: N });
   });
 
   test("a larger one that may not keep it decides nothing, nor does what is far from it", () => {
@@ -72,12 +72,15 @@ describe("under a limit on the loss alone", () => {
 });
 
 test("the remark names tokens, difference, noise and the way out; none where all is certain", () => {
-  const doubt = { candidate: "q4", against: "q8", nats: 0.01, standardError: 0.02, tokens: 395 };
-  expect(doubtNotes([doubt])).toEqual([
+  const units = { unit: "nats per token", example: "token" };
+  const doubt = { candidate: "q4", against: "q8", mean: 0.01, standardError: 0.02, n: 395 };
+  expect(doubtNotes([doubt], units)).toEqual([
     "The choice is within the noise: 395 held-out tokens do not decide it " +
       "(q4 differs from q8 by 0.0100 \u00b1 0.0400 nats per token). More held-out text would.",
   ]);
-  const one = { ...doubt, standardError: Number.POSITIVE_INFINITY, tokens: 1, limit: 0.2 };
-  expect(doubtNotes([one])[0]).toMatch(/1 held-out token does not.*unknown.*at most 0\.2000 is allowed/);
-  expect(doubtNotes([])).toEqual([]);
+  const one = { ...doubt, standardError: Number.POSITIVE_INFINITY, n: 1, limit: 0.2 };
+  expect(doubtNotes([one], units)[0]).toMatch(
+    /1 held-out token does not.*unknown.*at most 0\.2000 is allowed/,
+  );
+  expect(doubtNotes([], units)).toEqual([]);
 });

@@ -10,24 +10,25 @@ import {
 
 /** A difference that decides the choice and is smaller than its noise. */
 export interface Doubt extends LossDifference {
-  /** The candidate that loses more by `nats`, or less. */
+  /** The candidate that loses more by `mean`, or less. */
   readonly candidate: string;
   /** What it is compared with: the chosen candidate, or the reference that the loss is counted against. */
   readonly against: string;
-  /** What the difference may be at most, where the budget's limit on the loss is in doubt, nats per token. */
+  /** What the difference may be at most, where the budget's limit on the loss is in doubt. */
   readonly limit?: number;
 }
 
 interface Named extends Figures {
   readonly name: string;
-  readonly natsPerToken: number;
 }
 
 export interface Measurements<T extends Named> {
   /** All candidates; the first is the reference. */
   readonly candidates: readonly T[];
-  /** Losses of the same held-out tokens, nats, by the candidate's name. */
+  /** What each held-out example costs, in the unit of scores, by the candidate's name. */
   readonly losses: ReadonlyMap<string, Float32Array>;
+  /** Units of the loss's figure to one unit of scores (bits per byte to a nat per token). */
+  readonly scale: number;
   readonly choice: Choice<T>;
   readonly budget: Budget;
 }
@@ -43,12 +44,11 @@ const limitDoubts = <T extends Named>(given: Measurements<T>): Doubt[] => {
   const { candidates, losses, choice, budget } = given;
   const [whole] = candidates;
   if (budget.maxLoss === undefined || whole === undefined) return [];
-  // Both figures are one loss in two units.
-  const limit = (budget.maxLoss * whole.natsPerToken) / whole.bitsPerByte;
+  const limit = budget.maxLoss / given.scale;
   const bounded = budget.maxMb !== undefined || budget.maxMs !== undefined;
   const { chosen, met } = choice;
   return candidates.flatMap((c) => {
-    const over = c.bitsPerByte - whole.bitsPerByte > budget.maxLoss!;
+    const over = c.lost > budget.maxLoss!;
     const wouldWin = over && (!met || (!bounded && c.sizeBytes < chosen.sizeBytes));
     if (!fits(budget, c) || !(c === chosen || wouldWin)) return [];
     const difference = lossDifference(losses.get(c.name)!, losses.get(whole.name)!);
@@ -75,24 +75,33 @@ export const doubtsOf = <T extends Named>(given: Measurements<T>): Doubt[] => [
   ...rivalDoubts(given),
 ];
 
-const spread = ({ nats, standardError }: Doubt): string => {
+const spread = ({ mean, standardError }: Doubt): string => {
   const noise = Number.isFinite(standardError) ? (2 * standardError).toFixed(4) : "unknown";
-  return `${nats.toFixed(4)} \u00b1 ${noise}`;
+  return `${mean.toFixed(4)} \u00b1 ${noise}`;
 };
 
-const sentence = (doubt: Doubt): string => {
+/** What scores are counted in, and of what. */
+export interface ScoreUnits {
+  /** "nats per token" */
+  readonly unit: string;
+  /** "token" */
+  readonly example: string;
+}
+
+const sentence = (doubt: Doubt, unit: string): string => {
   const { candidate, against, limit } = doubt;
-  const difference = `differs from ${against} by ${spread(doubt)} nats per token`;
+  const difference = `differs from ${against} by ${spread(doubt)} ${unit}`;
   return limit === undefined
     ? `${candidate} ${difference}`
     : `${candidate} ${difference}, where at most ${limit.toFixed(4)} is allowed`;
 };
 
 /** The doubts as one remark with what to do; none where there is no doubt. */
-export const doubtNotes = (doubts: readonly Doubt[]): string[] => {
+export const doubtNotes = (doubts: readonly Doubt[], { unit, example }: ScoreUnits): string[] => {
   const [first] = doubts;
   if (first === undefined) return [];
-  const what = doubts.map(sentence).join("; ");
-  const tokens = first.tokens === 1 ? "1 held-out token does" : `${first.tokens} held-out tokens do`;
-  return [`The choice is within the noise: ${tokens} not decide it (${what}). More held-out text would.`];
+  const what = doubts.map((doubt) => sentence(doubt, unit)).join("; ");
+  const { n } = first;
+  const examples = n === 1 ? `1 held-out ${example} does` : `${n} held-out ${example}s do`;
+  return [`The choice is within the noise: ${examples} not decide it (${what}). More held-out text would.`];
 };

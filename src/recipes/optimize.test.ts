@@ -8,8 +8,11 @@ import { initialize } from "../nn/param.ts";
 import { nodeEngine } from "../node/runtime/engine.ts";
 import { optimizers } from "../optim/index.ts";
 import { dtypes } from "../ship/onnx/dtype.ts";
+import { causalLm } from "../tasks/causalLm.ts";
+import { languageModelling } from "../tasks/languageModelling.ts";
+import { tokenScores } from "../tasks/scores.ts";
 import { trainBpe } from "../tokenizer/index.ts";
-import { heldOutLoss, heldOutTokens } from "../train/validate.ts";
+import { heldOutLoss } from "../train/validate.ts";
 import { asUserData } from "./data/userData.ts";
 import { judgeOn, onGraphFiles } from "./judge.ts";
 import { faultNotes, notesOf } from "./notes.ts";
@@ -40,8 +43,14 @@ beforeAll(async () => {
 });
 
 const options = (budget: OptimizeOptions["budget"], judge: OptimizeOptions["judge"]): OptimizeOptions => ({
-  heldOut: { windows, bytes: 60 },
-  source: (index) => feeds(batches({ tokens, batch, context, seed: 2 })(index)),
+  task: causalLm,
+  lesson: {
+    objective: languageModelling,
+    context,
+    heldOut: { windows, bytes: 60 },
+    source: (index) => feeds(batches({ tokens, batch, context, seed: 2 })(index)),
+  },
+  step: "token",
   budget,
   distill: {
     ...{ batch, context, steps: 1, seed: 1, clipNorm: 1 },
@@ -113,7 +122,7 @@ test("nothing is chosen where nothing may be", async () => {
 
 test("losses of single tokens add up to the held-out loss, and padding is not among them", async () => {
   const model = modelOf(1);
-  const losses = await heldOutTokens(engine, model, windows);
+  const losses = await tokenScores(engine, model, { windows });
   const { loss, tokens: counted } = await heldOutLoss(engine, model, windows);
   expect(losses).toHaveLength(59);
   expect(counted).toBe(59);

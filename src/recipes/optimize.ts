@@ -5,19 +5,18 @@
  */
 import { distill, dropLayers } from "../compress/index.ts";
 import type { Context } from "../compress/pass.ts";
-import { type Quality, qualityOf } from "../evaluate/quality.ts";
 import type { Model } from "../models/model.ts";
 import { countParams } from "../nn/param.ts";
 import type { Probe } from "../node/runtime/probe.ts";
 import { type Budget, type Choice, choose, paretoFront } from "../search/index.ts";
 import { dtypes, type ShipDtype } from "../ship/onnx/dtype.ts";
 import type { DtypeParity } from "../ship/verify/verify.ts";
-import type { BatchSource } from "../tasks/task.ts";
+import { meanOf } from "../tasks/scores.ts";
+import type { Lesson, Scorer, Task } from "../tasks/task.ts";
 import type { TrainHooks, TrainOptions } from "../train/loop.ts";
-import { heldOutTokens, type Windows } from "../train/validate.ts";
 import { type Doubt, doubtsOf } from "./doubts.ts";
 
-export interface Candidate extends Quality, Probe {
+export interface Candidate extends Probe {
   /** "full q8" */
   readonly name: string;
   /** Which dense model it is a form of. */
@@ -25,7 +24,13 @@ export interface Candidate extends Quality, Probe {
   readonly dtype: ShipDtype;
   readonly layers: number;
   readonly params: number;
-  /** Of the decoding graph's file. */
+  /** Mean score of the held-out examples, in the metric's unit. */
+  readonly score: number;
+  /** The task's figure: bits per byte, agreement. */
+  readonly quality: number;
+  /** What it loses of that figure against the full model in float32; below 0 where it gains. */
+  readonly lost: number;
+  /** Of its graphs' files. */
   readonly sizeBytes: number;
   readonly onFront: boolean;
   /** Why its graph does not compute what its model does, on this machine. */
@@ -43,13 +48,7 @@ export interface Base {
 /** What each form of a dense model computes against it. */
 export type BaseParity = Readonly<Record<ShipDtype, DtypeParity>>;
 
-export interface HeldOutText {
-  readonly windows: Windows;
-  /** Bytes of the text that the windows cover. */
-  readonly bytes: number;
-}
-
-/** Writes a model's decoding graph somewhere, measures it there, and says how large it was. */
+/** Writes a model's graphs somewhere, measures them there, and says how large they were. */
 export type ProbeModel = (model: Model) => Promise<Probe & { readonly sizeBytes: number }>;
 
 /** A dense model in every shipped dtype. */
@@ -62,9 +61,11 @@ export const formsOf = async (name: string, dense: Model, context: Context): Pro
 };
 
 export interface OptimizeOptions {
-  readonly heldOut: HeldOutText;
-  readonly source: BatchSource;
+  readonly task: Task;
+  readonly lesson: Lesson;
   readonly budget: Budget;
+  /** What a step of the model is called: a token that is generated, a text that is read. */
+  readonly step: string;
   /** Layers that the smaller model keeps; half unless told. */
   readonly keep?: number;
   /** How the smaller model is distilled. */
@@ -76,6 +77,7 @@ export interface OptimizeOptions {
 }
 
 export interface Optimized {
+  readonly task: Task;
   readonly candidates: readonly Candidate[];
   readonly bases: ReadonlyMap<string, Base>;
   /** By the base's name. */
@@ -87,37 +89,8 @@ export interface Optimized {
 
 type Measured = Omit<Candidate, "onFront">;
 
-/** Mean of the tokens' losses. */
-const meanOf = (losses: Float32Array) => ({
-  loss: losses.reduce((sum, x) => sum + x, 0) / losses.length,
-  tokens: losses.length,
-});
-
-const measure = async (
-  base: Base,
-  dtype: ShipDtype,
-  { losses, parity }: { readonly losses: Float32Array; readonly parity: DtypeParity },
-  { probe, heldOut }: OptimizeOptions,
-): Promise<Measured> => {
-  const model = base.forms[dtype];
-  return {
-    name: `${base.name} ${dtype}`,
-    base: base.name,
-    dtype,
-    layers: model.arch.cache(model.config).layers,
-    params: countParams(model.weights),
-    ...qualityOf(meanOf(losses), heldOut.bytes),
-    ...(await probe(model)),
-    ...(parity.status === "failed" ? { fault: parity.reason ?? "it computes something else" } : {}),
-  };
-};
-
 /** Quality, time and size: what a front is made of. */
-const objectives = [
-  (c: Measured) => c.bitsPerByte,
-  (c: Measured) => c.p50Ms,
-  (c: Measured) => c.sizeBytes,
-] as const;
+const objectives = [(c: Measured) => c.lost, (c: Measured) => c.p50Ms, (c: Measured) => c.sizeBytes] as const;
 
 /** Measures the untrained cut in float32 only: it is there to show what teaching gains. */
 const plans = (full: Base, pruned: Base, distilled: Base): [Base, ShipDtype][] => {
@@ -130,13 +103,15 @@ const plans = (full: Base, pruned: Base, distilled: Base): [Base, ShipDtype][] =
 };
 
 /** Makes the smaller model: layers dropped, then distilled from the full one. */
-const shrink = async (model: Model, options: OptimizeOptions, context: Context) => {
+const shrink = async (model: Model, { task, lesson, ...options }: OptimizeOptions, context: Context) => {
   const { layers } = model.arch.cache(model.config);
   const keep = options.keep ?? Math.max(1, layers >> 1);
   const { alpha = 0.9, temperature = 1, ...train } = options.distill;
   const pruned = await dropLayers({ keep }).run(model, context);
   context.log(`student: ${keep} of ${layers} layers`);
-  const teach = distill({ teacher: model, source: options.source, train, alpha, temperature });
+  const how = { alpha, temperature };
+  const teaching = task.teaching(lesson, how);
+  const teach = distill({ teacher: model, teaching, source: lesson.source, train, said: how });
   return { keep, pruned, distilled: await teach.run(pruned, context) };
 };
 
@@ -154,34 +129,69 @@ const judgeAll = async (
   return parity;
 };
 
+/** Measures each plan in turn; the first is what the others lose against. */
+const measureAll = async (
+  planned: readonly [Base, ShipDtype][],
+  parity: ReadonlyMap<string, BaseParity>,
+  { score, ...options }: OptimizeOptions & { readonly score: Scorer },
+  { signal }: Context,
+) => {
+  const { metric } = options.task;
+  const sign = metric.better === "less" ? 1 : -1;
+  const measured: Measured[] = [];
+  const losses = new Map<string, Float32Array>();
+  for (const [base, dtype] of planned) {
+    signal?.throwIfAborted();
+    const model = base.forms[dtype];
+    const judged = parity.get(base.name)![dtype];
+    const scores = await score(model);
+    const quality = metric.of(scores, options.lesson.heldOut);
+    const candidate: Measured = {
+      name: `${base.name} ${dtype}`,
+      ...{ base: base.name, dtype },
+      layers: model.arch.cache(model.config).layers,
+      params: countParams(model.weights),
+      ...{ score: meanOf(scores), quality, lost: sign * (quality - (measured[0]?.quality ?? quality)) },
+      ...(await options.probe(model)),
+      ...(judged.status === "failed" ? { fault: judged.reason ?? "it computes something else" } : {}),
+    };
+    losses.set(
+      candidate.name,
+      scores.map((x) => sign * x),
+    );
+    measured.push(candidate);
+    options.onCandidate?.({ ...candidate, onFront: false });
+  }
+  return { measured, losses };
+};
+
 /** Makes, judges and measures the candidates of `model` and chooses among them. */
 export const optimize = async (
   model: Model,
   options: OptimizeOptions,
   context: Context,
 ): Promise<Optimized> => {
-  const { heldOut, budget } = options;
+  const { task, lesson, budget, step } = options;
   const { keep, pruned, distilled } = await shrink(model, options, context);
   const full = await formsOf("full", model, context);
   const small = await formsOf(`${keep}-layer pruned`, pruned, context);
   const student = await formsOf(`${keep}-layer distilled`, distilled, context);
   const all = [full, small, student];
   const parity = await judgeAll(all, options, context);
-  const measured: Measured[] = [];
-  const losses = new Map<string, Float32Array>();
-  for (const [base, dtype] of plans(full, small, student)) {
-    context.signal?.throwIfAborted();
-    const judged = parity.get(base.name)![dtype];
-    const own = await heldOutTokens(context.engine, base.forms[dtype], heldOut.windows);
-    const candidate = await measure(base, dtype, { losses: own, parity: judged }, options);
-    losses.set(candidate.name, own);
-    measured.push(candidate);
-    options.onCandidate?.({ ...candidate, onFront: false });
-  }
+  const score = await task.scorer(context.engine, lesson.heldOut, model);
+  const { measured, losses } = await measureAll(
+    plans(full, small, student),
+    parity,
+    { ...options, score },
+    context,
+  );
   const sound = measured.filter(({ fault }) => fault === undefined);
   const front = new Set(paretoFront(sound, objectives));
   const candidates = measured.map((c) => ({ ...c, onFront: front.has(c) }));
-  const choice = choose(candidates, candidates[0]!, budget);
-  const doubts = doubtsOf({ candidates, losses, choice, budget });
-  return { candidates, bases: new Map(all.map((base) => [base.name, base])), parity, choice, doubts };
+  const choice = choose(candidates, budget, { quality: task.metric.name, step });
+  const [whole] = candidates;
+  const scale = whole!.quality / whole!.score;
+  const doubts = doubtsOf({ candidates, losses, choice, budget, scale });
+  const bases = new Map(all.map((base) => [base.name, base]));
+  return { task, candidates, bases, parity, choice, doubts };
 };

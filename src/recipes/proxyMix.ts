@@ -16,7 +16,7 @@ import type { Weight } from "../nn/param.ts";
 import { mul } from "../ops/elementwise.ts";
 import { adamw } from "../optim/adamw.ts";
 import { cosineSchedule } from "../optim/schedule.ts";
-import { languageModelling } from "../tasks/causalLm.ts";
+import { languageModelling } from "../tasks/languageModelling.ts";
 import { type Objective, tokenLosses } from "../tasks/objective.ts";
 import { type Stepper, seedTensor, stepper } from "../train/stepper.ts";
 import { ConfigError, RunError } from "../util/errors.ts";

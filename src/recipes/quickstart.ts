@@ -6,10 +6,11 @@ import { join } from "node:path";
 import type { Context } from "../compress/pass.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Model } from "../models/model.ts";
-import { probe } from "../node/runtime/probe.ts";
+import { probe, probeOf, stepOf } from "../node/runtime/probe.ts";
 import { optimizers } from "../optim/index.ts";
 import { scheduleOf } from "../optim/schedule.ts";
 import { taskOf } from "../tasks/index.ts";
+import type { Lesson } from "../tasks/task.ts";
 import { calibrationOf } from "./calibration.ts";
 import { checkStudent } from "./config/check.ts";
 import type { RunOptions } from "./config/options.ts";
@@ -37,33 +38,31 @@ export interface Outcome {
   readonly data: UserData;
 }
 
-/** Measures in a process of its own, from a file that is gone afterwards. */
+/** Measures in a process of its own, from files that are gone afterwards. */
 export const probeIn =
   (engine: Engine, vocab: number): ProbeModel =>
   (model: Model) =>
-    onGraphFiles(model, async ({ model: file }, sizeBytes) => {
-      const shape = model.arch.cache(model.config);
-      const figures = await probe({ file: file!, shape, speed: { vocab }, threads: engine.threads });
+    onGraphFiles(model, async (graphs, sizeBytes) => {
+      const figures = await probe({ ...probeOf(model, vocab), graphs, threads: engine.threads });
       return { ...figures, sizeBytes };
     });
 
 /** Tells of a candidate as it is measured. */
-const candidateLine = ({ name, bitsPerByte, p50Ms, sizeBytes }: Candidate): string => {
-  const figures = [`${bitsPerByte.toFixed(3)} bits/byte`, `${p50Ms.toFixed(2)} ms/token`];
+const candidateLine = (
+  { name, quality, p50Ms, sizeBytes }: Candidate,
+  { task, step }: Pick<OptimizeOptions, "task" | "step">,
+): string => {
+  const figures = [`${quality.toFixed(3)} ${task.metric.name}`, `${p50Ms.toFixed(2)} ms/${step}`];
   return `${name}: ${figures.join(", ")}, ${(sizeBytes / 1e6).toFixed(2)} MB`;
 };
 
 /** How the student is distilled, as the options say. */
-const teaching = (
-  options: RunOptions,
-  windows: OptimizeOptions["heldOut"]["windows"],
-  signal?: AbortSignal,
-) => {
-  const { distill: d, train: t, model, seed } = options;
+const teaching = (options: RunOptions, { context, heldOut }: Lesson, signal?: AbortSignal) => {
+  const { distill: d, train: t, seed } = options;
   return {
     steps: d.steps,
     batch: t.batch,
-    context: model.n_positions,
+    context,
     optimizer: optimizers.adamw({ weightDecay: t.weightDecay }),
     schedule: scheduleOf({
       kind: "cosine",
@@ -77,7 +76,7 @@ const teaching = (
     evalEvery: Math.max(1, Math.floor(d.steps / 3)),
     alpha: d.alpha,
     temperature: d.temperature,
-    validation: windows,
+    validation: heldOut.windows,
     ...(signal === undefined ? {} : { signal }),
   };
 };
@@ -103,11 +102,12 @@ export const compressAndShip = async (
 ): Promise<Outcome> => {
   const { ui, signal } = hooks;
   const { train: t, distill: d, seed } = options;
+  const task = taskOf(model);
   const lesson = lessonOf(model, data, options);
-  const held = { bytes: Number.NaN, ...lesson.heldOut };
   ui.stage("Making and measuring candidates");
-  const task = ui.task("distilling", d.steps);
-  const student = follow("distilled", task, join(options.out, "run", "metrics.jsonl"));
+  const progress = ui.task("distilling", d.steps);
+  const student = follow("distilled", progress, join(options.out, "run", "metrics.jsonl"));
+  const asked = { task, lesson, budget: options.budget, step: stepOf(model) };
   let announced = false;
   const context: Context = {
     engine,
@@ -119,26 +119,24 @@ export const compressAndShip = async (
   const optimized = await optimize(
     model,
     {
-      heldOut: held,
-      source: lesson.source,
-      budget: options.budget,
+      ...asked,
       ...(d.layers > 0 ? { keep: d.layers } : {}),
       distill: {
-        ...teaching(options, held.windows, signal),
+        ...teaching(options, lesson, signal),
         ...onReplicas(t, model, engine),
         onRow: student.onRow,
       },
       probe: probeIn(engine, data.tokenizer.vocabSize),
       judge: judgeOn(engine, data),
       onCandidate: (c) => {
-        if (!announced) task.done("distilled the student");
+        if (!announced) progress.done("distilled the student");
         announced = true;
-        ui.line(candidateLine(c));
+        ui.line(candidateLine(c, asked));
       },
     },
     context,
   );
-  for (const text of [...faultNotes(optimized), ...doubtNotes(optimized.doubts)]) ui.warn(text);
+  for (const text of [...faultNotes(optimized), ...doubtNotes(optimized.doubts, task.metric)]) ui.warn(text);
   ui.stage("Shipping");
   const curves = [...hooks.curves, student.curve()];
   const { command, source } = hooks;

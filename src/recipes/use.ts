@@ -4,21 +4,23 @@ import { join } from "node:path";
 import type { Engine } from "../engine/engine.ts";
 import { qualityOf } from "../evaluate/quality.ts";
 import type { Model } from "../models/model.ts";
+import { openModel } from "../node/hub/hub.ts";
 import type { ModelFolder } from "../node/model/folder.ts";
 import { nodeEngine } from "../node/runtime/engine.ts";
 import { loadGraph } from "../node/runtime/graph.ts";
-import { type Probe, probe } from "../node/runtime/probe.ts";
+import { type Probe, probe, probeOf } from "../node/runtime/probe.ts";
 import { graphNames } from "../serve/graphs.ts";
 import { type ExportDtype, exportDtypes } from "../ship/onnx/dtype.ts";
 import { dtypesFrom } from "../ship/onnx/export.ts";
 import { heldOutWindows } from "../tasks/causalLm.ts";
+import { taskOf } from "../tasks/index.ts";
 import { heldOutLoss } from "../train/validate.ts";
 import { calibrationOf } from "./calibration.ts";
 import { checkStudent } from "./config/check.ts";
 import type { RunOptions } from "./config/options.ts";
 import type { RecipeHooks } from "./context/hooks.ts";
 import { corpus } from "./data/corpus.ts";
-import { asUserData } from "./data/userData.ts";
+import { userData } from "./data/read.ts";
 import { openCausal } from "./open.ts";
 import { compressAndShip, type Outcome, probeIn } from "./quickstart.ts";
 import { sourceIn } from "./source.ts";
@@ -40,8 +42,7 @@ const speedOf = async (engine: Engine, { dir, tokenizer }: ModelFolder, dtype: E
   const vocab = tokenizer.vocabSize;
   const file = join(dir, exportDtypes[dtype].file);
   if (!existsSync(file)) return probeIn(engine, vocab)(model);
-  const shape = model.arch.cache(model.config);
-  return probe({ file, shape, speed: { vocab }, threads: engine.threads });
+  return probe({ ...probeOf(model, vocab), graphs: { model: file }, threads: engine.threads });
 };
 
 /** Quality on the held-out part of the given text, and speed, of a causal language model in one dtype. */
@@ -77,13 +78,14 @@ export const evaluateFolder = async (
   return { dtype: chosen, tokens: loss.tokens, ...qualityOf(loss, bytes), ...figures };
 };
 
-/** From a trained model's folder to the best candidate under the budget, shipped to OUT/model. */
+/** From a model's folder to the best candidate under the budget, shipped to OUT/model. */
 export const optimizeFolder = async (
   ref: string,
   options: RunOptions,
   hooks: RecipeHooks,
 ): Promise<Outcome> => {
-  const folder = await openCausal(ref, hooks.hub);
+  const folder = await openModel(ref, hooks.hub ?? {});
+  const task = taskOf(folder.model);
   checkStudent(options, folder.model.arch.cache(folder.model.config).layers);
   const source = await sourceIn(folder.dir, ref);
   const { positions } = folder.model.arch.cache(folder.model.config);
@@ -93,7 +95,7 @@ export const optimizeFolder = async (
   try {
     const engine = await nodeEngine(options.threads > 0 ? { threads: options.threads } : {});
     hooks.ui.stage("Reading and cleaning text");
-    const data = asUserData(await corpus(fitted, hooks, folder.tokenizer));
+    const data = await userData(fitted, hooks, { task, tokenizer: folder.tokenizer });
     return await compressAndShip(engine, folder.model, data, fitted, { ...hooks, curves: [], source });
   } finally {
     await unlock();

@@ -6,9 +6,9 @@ test("the difference is that of the means, its error that of the pairs", () => {
   const [a, b] = [Float32Array.of(3, 5, 4, 8), Float32Array.of(2, 5, 2, 7)];
   // 1, 0, 2, 1: mean 1, variance 2/3, so sqrt(2/3/4).
   expect(lossDifference(a, b)).toEqual({
-    nats: 1,
+    mean: 1,
     standardError: expect.closeTo(Math.sqrt(1 / 6), 12),
-    tokens: 4,
+    n: 4,
   });
 });
 
@@ -28,7 +28,7 @@ test("equal losses differ by nothing for certain, one token says nothing", () =>
 });
 
 test("a limit is in doubt within two standard errors of it", () => {
-  const difference = { nats: 0.1, standardError: 0.02, tokens: 10 };
+  const difference = { mean: 0.1, standardError: 0.02, n: 10 };
   expect([0, 0.05, 0.07, 0.12, 0.15].map((limit) => withinNoise(difference, limit))).toEqual([
     false,
     false,

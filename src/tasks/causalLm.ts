@@ -5,7 +5,9 @@ import type { Feeds } from "../engine/engine.ts";
 import { tensor } from "../ir/tensor.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
 import { ConfigError } from "../util/errors.ts";
-import { labelsType, labelTotals, type Objective } from "./objective.ts";
+import { tokenTeaching } from "./distillation.ts";
+import { languageModelling } from "./languageModelling.ts";
+import { meanOf, tokenScores } from "./scores.ts";
 import {
   type BatchSource,
   type HeldOut,
@@ -14,13 +16,6 @@ import {
   type TokenText,
   textOf,
 } from "./task.ts";
-
-/** Next-token cross-entropy. */
-export const languageModelling: Objective = {
-  name: "lm",
-  inputs: (shape) => ({ labels: labelsType(shape) }),
-  totals: (outputs, { labels }) => labelTotals(outputs, labels!),
-};
 
 interface WindowOptions {
   readonly batch: number;
@@ -73,7 +68,13 @@ export const causalLm: Task = {
   pipeline: "text-generation",
   heads: ["causal-lm"],
   reads: ["text"],
-  metrics: [{ name: "bits per byte", unit: "bits/byte", better: "less" }],
+  metric: {
+    name: "bits per byte",
+    unit: "nats per token",
+    example: "token",
+    better: "less",
+    of: (scores, { bytes = Number.NaN }) => (meanOf(scores) * scores.length) / Math.LN2 / bytes,
+  },
   lesson: (material, { tokenizer, batch, context, seed, heldOutTokens: limit }: LessonOptions) => {
     const text = textOf(material, "causal-lm");
     return {
@@ -83,4 +84,6 @@ export const causalLm: Task = {
       heldOut: heldOutWindows(text.validation, tokenizer, { batch, context, limit }),
     };
   },
+  teaching: (lesson, options) => tokenTeaching(lesson.objective, options),
+  scorer: async (engine, heldOut) => (model) => tokenScores(engine, model, heldOut),
 };

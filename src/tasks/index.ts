@@ -7,10 +7,10 @@ import { maskedLm } from "./maskedLm.ts";
 import { seq2seqLm } from "./seq2seqLm.ts";
 import type { Task, TaskName } from "./task.ts";
 
-export { languageModelling } from "./causalLm.ts";
 export * from "./distillation.ts";
 export type { EncoderInputs } from "./encoderInputs.ts";
 export * from "./encoderObjective.ts";
+export * from "./languageModelling.ts";
 export { maskedLanguageModelling } from "./maskedLm.ts";
 export * from "./objective.ts";
 export {

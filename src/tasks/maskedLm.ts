@@ -7,8 +7,10 @@ import { readsTokenTypes } from "../models/encoder.ts";
 import type { ModelConfig } from "../models/model.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
 import { ConfigError } from "../util/errors.ts";
+import { tokenTeaching } from "./distillation.ts";
 import { type EncoderInputs, encoderInputs } from "./encoderInputs.ts";
 import { labelsType, labelTotals, type Objective } from "./objective.ts";
+import { meanOf, tokenScores } from "./scores.ts";
 import { type LessonOptions, type Task, textOf } from "./task.ts";
 
 // B batch, T context
@@ -113,7 +115,13 @@ export const maskedLm: Task = {
   pipeline: "fill-mask",
   heads: ["masked-lm"],
   reads: ["text"],
-  metrics: [{ name: "masked loss", unit: "nats", better: "less" }],
+  metric: {
+    name: "nats per masked token",
+    unit: "nats per masked token",
+    example: "masked token",
+    better: "less",
+    of: meanOf,
+  },
   lesson: (material, options: LessonOptions) => {
     const { train, validation, packed } = textOf(material, "masked-lm");
     const { model, batch, context, seed, heldOutTokens } = options;
@@ -144,4 +152,6 @@ export const maskedLm: Task = {
       },
     };
   },
+  teaching: (lesson, options) => tokenTeaching(lesson.objective, options),
+  scorer: async (engine, heldOut) => (model) => tokenScores(engine, model, heldOut),
 };

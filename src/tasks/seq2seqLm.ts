@@ -12,7 +12,9 @@ import { IGNORE } from "../nn/loss.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
 import { ConfigError, DataError } from "../util/errors.ts";
 import { permutation } from "../util/rng.ts";
+import { tokenTeaching } from "./distillation.ts";
 import { labelTotals, type Objective } from "./objective.ts";
+import { meanOf, tokenScores } from "./scores.ts";
 import type { HeldOut, Lesson, LessonOptions, Task, TextPair, TokenPairs, TokenText } from "./task.ts";
 
 // B batch, S source, U target
@@ -229,7 +231,15 @@ export const seq2seqLm: Task = {
   pipeline: "text2text-generation",
   heads: ["seq2seq-lm"],
   reads: ["pairs", "text"],
-  metrics: [{ name: "target loss", unit: "nats/token", better: "less" }],
+  metric: {
+    name: "nats per target token",
+    unit: "nats per target token",
+    example: "target token",
+    better: "less",
+    of: meanOf,
+  },
   lesson: (material, options) =>
     material.kind === "pairs" ? pairLesson(material, options) : spanLesson(material, options),
+  teaching: (lesson, options) => tokenTeaching(lesson.objective, options),
+  scorer: async (engine, heldOut) => (model) => tokenScores(engine, model, heldOut),
 };

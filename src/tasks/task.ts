@@ -1,10 +1,11 @@
 /** What a model is trained and judged for: one literal a file, found by the table in `index.ts`. */
 import type { TokenSource } from "../data/batch/batches.ts";
 import type { PieceSource } from "../data/batch/windows.ts";
-import type { Feeds } from "../engine/engine.ts";
+import type { Engine, Feeds } from "../engine/engine.ts";
 import type { Head, Model } from "../models/model.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
 import { ConfigError } from "../util/errors.ts";
+import type { DistillOptions, Teaching } from "./distillation.ts";
 import type { Objective } from "./objective.ts";
 
 // B batch, T context
@@ -76,13 +77,21 @@ export interface LessonOptions {
   readonly wholeWords?: boolean;
 }
 
-/** How a figure is read. */
-export interface MetricInfo {
+/** The figure that a task's models are compared by. */
+export interface Metric {
   /** "bits per byte" */
   readonly name: string;
+  /** What scores are counted in: "nats per token". */
   readonly unit: string;
+  /** What a score is of: "token". */
+  readonly example: string;
   readonly better: "less" | "more";
+  /** The figure that scores of the held-out examples amount to. */
+  of(scores: Float32Array, heldOut: HeldOut): number;
 }
+
+/** Scores a model on the held-out data, example by example, in the metric's unit. */
+export type Scorer = (model: Model) => Promise<Float32Array>;
 
 export interface Task {
   readonly name: TaskName;
@@ -92,13 +101,16 @@ export interface Task {
   readonly heads: readonly Head[];
   /** What it is trained on, the first being usual. */
   readonly reads: readonly Material["kind"][];
-  /** The first decides between candidates. */
-  readonly metrics: readonly MetricInfo[];
+  readonly metric: Metric;
   /**
    * Batches and objective. Throws ConfigError or DataError where the material is of another kind or too
    * short, or the tokenizer lacks a token.
    */
   lesson(material: Material, options: LessonOptions): Lesson;
+  /** How a smaller model learns from a larger one, beside the lesson's own labels. */
+  teaching(lesson: Lesson, options: DistillOptions): Teaching;
+  /** Opens the scoring of models; `reference` is what they are compared with where there are no labels. */
+  scorer(engine: Engine, heldOut: HeldOut, reference: Model): Promise<Scorer>;
 }
 
 /** The material as running text. Throws ConfigError for another kind. */

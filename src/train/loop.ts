@@ -3,7 +3,7 @@ import type { Engine, Feeds } from "../engine/engine.ts";
 import type { Tensor } from "../ir/tensor.ts";
 import type { HistoryStep, Json, Model } from "../models/model.ts";
 import { withTensors } from "../nn/param.ts";
-import { languageModelling } from "../tasks/causalLm.ts";
+import { languageModelling } from "../tasks/languageModelling.ts";
 import type { BatchSource } from "../tasks/task.ts";
 import { CheckpointError, ConfigError, RunError } from "../util/errors.ts";
 import type { Checkpoints, Snapshot } from "./checkpoint.ts";

@@ -6,8 +6,9 @@ import { type Program, trace } from "../ir/program.ts";
 import type { Tensor, TensorType } from "../ir/tensor.ts";
 import type { Model } from "../models/model.ts";
 import { asConstants, asParams, trainedTensors } from "../nn/param.ts";
-import { languageModelling } from "../tasks/causalLm.ts";
-import { batchOutputs, batchTotals, type Objective, tokenLosses } from "../tasks/objective.ts";
+import { languageModelling } from "../tasks/languageModelling.ts";
+import { batchTotals, type Objective } from "../tasks/objective.ts";
+import { batchFeeds, typesOf } from "../tasks/scores.ts";
 import { ConfigError, DataError } from "../util/errors.ts";
 import { flatten } from "../util/tree.ts";
 
@@ -24,9 +25,6 @@ export interface HeldOut {
   readonly tokens: number;
 }
 
-const typesOf = ([first]: Windows): Record<string, TensorType> =>
-  Object.fromEntries(Object.entries(first!).map(([name, { dtype, shape }]) => [name, { dtype, shape }]));
-
 /** What held-out data is measured by. Throws ConfigError where that lacks an input. */
 const measuredBy = (objective: Objective, windows: Windows, model: Model): Objective => {
   const measure = objective.heldOut ?? objective;
@@ -41,8 +39,7 @@ const average = async (session: Session, windows: Windows, weights: Feeds): Prom
   let total = 0;
   let tokens = 0;
   for (const window of windows) {
-    const batch = Object.fromEntries(Object.entries(window).map(([name, t]) => [`batch.${name}`, t]));
-    const out = await session.run({ ...weights, ...batch });
+    const out = await session.run({ ...weights, ...batchFeeds(window) });
     total += Number(out.total!.data[0]);
     tokens += Number(out.count!.data[0]);
   }
@@ -98,35 +95,4 @@ export const heldOutLoss = async (
   } finally {
     await session.dispose();
   }
-};
-
-/**
- * Next-token losses of a finished model, nats, token by token in the order of the windows: of those that
- * count. Throws as above.
- */
-export const heldOutTokens = async (
-  engine: Engine,
-  model: Model,
-  windows: Windows,
-): Promise<Float32Array> => {
-  measuredBy(languageModelling, windows, model);
-  const program = trace({ batch: typesOf(windows) }, (v) => {
-    const { batch } = v as unknown as { batch: Record<string, Value> };
-    return tokenLosses(batchOutputs(model, asConstants(model.weights), batch), batch.labels!);
-  }) as unknown as Program;
-  const session = await compile(engine, program);
-  const found: number[] = [];
-  try {
-    for (const window of windows) {
-      const batch = Object.fromEntries(Object.entries(window).map(([name, t]) => [`batch.${name}`, t]));
-      const { losses, counts } = await session.run(batch);
-      losses!.data.forEach((loss, i) => {
-        if (Number(counts!.data[i]) > 0) found.push(Number(loss));
-      });
-    }
-  } finally {
-    await session.dispose();
-  }
-  if (found.length > 0) return Float32Array.from(found);
-  throw new DataError("nothing of the held-out data counts: every label is IGNORE");
 };

@@ -27,7 +27,7 @@ interface Candidate {
   /** Why it may not be chosen. */
   readonly fault?: string;
   readonly sizeBytes: number;
-  readonly bitsPerByte: number;
+  readonly quality: number;
 }
 interface Result {
   readonly path: string;

@@ -7,14 +7,18 @@ import { paretoFront } from "../../search/pareto.ts";
 import type { Report, ReportCandidate } from "./model.ts";
 
 /** Limits of the budget in words: empty where there are none. */
-export const limitsOf = ({ maxMb, maxMs, maxLoss }: Report["budget"]): string[] => [
+export const limitsOf = ({
+  budget: { maxMb, maxMs, maxLoss },
+  metric,
+}: Pick<Report, "budget" | "metric">): string[] => [
   ...(maxMb === undefined ? [] : [`at most ${maxMb} MB`]),
-  ...(maxMs === undefined ? [] : [`at most ${maxMs} ms per token`]),
-  ...(maxLoss === undefined ? [] : [`at most ${maxLoss} bits per byte lost`]),
+  ...(maxMs === undefined ? [] : [`at most ${maxMs} ms per ${metric.step}`]),
+  ...(maxLoss === undefined ? [] : [`at most ${maxLoss} ${metric.name} lost`]),
 ];
 
-const verdict = ({ budget, met, exceeded, rule }: Report): Html => {
-  const limits = limitsOf(budget);
+const verdict = (report: Report): Html => {
+  const { met, exceeded, rule } = report;
+  const limits = limitsOf(report);
   if (limits.length === 0) return html`<p>No budget was set; the rule was: ${rule}.</p>`;
   return met
     ? html`<p><span class="good">The budget is met</span> (${limits.join(", ")}). Chosen as the ${rule}.</p>`
@@ -25,17 +29,17 @@ Chosen as the ${rule}.</p>`;
 /** How the chosen candidate compares with the reference, in words. */
 const lossAgainst = (chosen: ReportCandidate, whole: ReportCandidate): Html => {
   if (chosen === whole) return html`. It is the whole model itself`;
-  const lost = chosen.bitsPerByte - whole.bitsPerByte;
-  if (Math.abs(lost) < 5e-5) return html`, the same as the whole model (${whole.name})`;
-  return html`, <b>${fixed(Math.abs(lost), 4)}</b> ${lost > 0 ? "more" : "less"} than the whole model
-(${whole.name}: ${megabytes(whole.sizeBytes)} MB, ${short(whole.p50Ms)} ms, ${fixed(whole.bitsPerByte, 3)})`;
+  const more = chosen.quality - whole.quality;
+  if (Math.abs(more) < 5e-5) return html`, the same as the whole model (${whole.name})`;
+  return html`, <b>${fixed(Math.abs(more), 4)}</b> ${more > 0 ? "more" : "less"} than the whole model
+(${whole.name}: ${megabytes(whole.sizeBytes)} MB, ${short(whole.p50Ms)} ms, ${fixed(whole.quality, 3)})`;
 };
 
 /** One sentence of what is shipped, and whether the budget is met. */
 export const headline = (report: Report, chosen: ReportCandidate): Html => html`<p class="lead-sentence">
 Shipped <b>${chosen.name}</b>: <b>${megabytes(chosen.sizeBytes)} MB</b>,
-<b>${short(chosen.p50Ms)} ms</b> per token,
-<b>${fixed(chosen.bitsPerByte, 3)}</b> bits per byte on held-out
+<b>${short(chosen.p50Ms)} ms</b> per ${report.metric.step},
+<b>${fixed(chosen.quality, 3)}</b> ${report.metric.name} on held-out
 text${lossAgainst(chosen, report.candidates[0]!)}.</p>
 ${verdict(report)}`;
 
@@ -48,20 +52,22 @@ const picture = (
   const points = report.candidates.map((c) => ({
     name: c.name,
     x: x(c),
-    y: c.bitsPerByte,
+    y: c.quality,
+    lost: c.lost,
     onFront: c.onFront,
     sound: c.fault === undefined,
     chosen: c.name === report.chosen,
   }));
   const { maxLoss } = report.budget;
-  const limitY = maxLoss === undefined ? undefined : report.candidates[0]!.bitsPerByte + maxLoss;
+  const sign = report.metric.better === "less" ? 1 : -1;
+  const limitY = maxLoss === undefined ? undefined : report.candidates[0]!.quality + sign * maxLoss;
   return scatterChart({
     xLabel,
-    yLabel: "bits per byte",
+    yLabel: report.metric.name,
     points,
     front: paretoFront(
       points.filter(({ sound }) => sound),
-      [(p) => p.x, (p) => p.y],
+      [(p) => p.x, (p) => p.lost],
     ),
     ...(limitX === undefined ? {} : { limitX }),
     ...(limitY === undefined ? {} : { limitY }),
@@ -72,14 +78,14 @@ const picture = (
 export const paretoSection = (
   report: Report,
 ): Html => html`<section id="pareto"><h2>What each candidate costs</h2>
-<p>Lower left is better. The line joins those that no other beats in both figures of the picture.
+<p>${report.metric.better === "less" ? "Lower" : "Upper"} left is better. The line joins those that no other beats in both figures of the picture.
 Hollow points are beaten in size, time and quality together; the ringed one is shipped.
 Red marks what the budget rules out;
 a triangle at the
 upper edge lies far above.</p>
 <div class="panels">
 <figure>${picture(report, "size, MB", (c) => c.sizeBytes / 1e6, report.budget.maxMb)}</figure>
-<figure>${picture(report, "median time of a token, ms", (c) => c.p50Ms, report.budget.maxMs)}</figure>
+<figure>${picture(report, `median time of a ${report.metric.step}, ms`, (c) => c.p50Ms, report.budget.maxMs)}</figure>
 </div></section>`;
 
 const head = (
@@ -99,8 +105,8 @@ const remarks = ({ fault, note }: ReportCandidate, chosen: boolean): string =>
 const row = (c: ReportCandidate, whole: ReportCandidate, chosen: boolean): Html => html`
 <tr class="${chosen ? "chosen" : c.onFront ? "" : "dim"}"><th scope="row">${c.name}</th>
 <td>${count(c.layers)}</td><td>${count(c.params)}</td><td>${megabytes(c.sizeBytes)}</td>
-<td>${fixed(c.bitsPerByte, 4)}</td>
-<td>${c === whole ? "\u2013" : signed(c.bitsPerByte - whole.bitsPerByte, 4)}</td>
+<td>${fixed(c.quality, 4)}</td>
+<td>${c === whole ? "\u2013" : signed(c.lost, 4)}</td>
 <td>${short(c.p50Ms)}</td><td>${short(c.p95Ms)}</td><td>${count(c.prefillTokensPerSec)}</td>
 <td>${megabytes(c.memoryBytes)}</td><td>${c.onFront ? "\u25cf" : ""}</td>
 <td class="text">${remarks(c, chosen)}</td></tr>`;
@@ -114,10 +120,10 @@ ${head([
   ["layers"],
   ["params"],
   ["size", "MB"],
-  ["bits/byte"],
-  ["lost", "bits/byte"],
-  ["median", "ms/token"],
-  ["95 %", "ms/token"],
+  [report.metric.name],
+  ["lost"],
+  ["median", `ms/${report.metric.step}`],
+  ["95 %", `ms/${report.metric.step}`],
   ["prompt", "tokens/s"],
   ["memory", "MB"],
   ["front"],
@@ -125,7 +131,7 @@ ${head([
 ])}
 <tbody>${report.candidates.map((c) => row(c, whole, c.name === report.chosen))}</tbody></table></div>
 <p class="soft">Each was measured in a process of its own; memory is what that process grew by. A dot
-marks those that no other beats in size, time and bits per byte together. One that fails parity computes
+marks those that no other beats in size, time and quality together. One that fails parity computes
 something else than its model does, and is never shipped as the default.
 Sizes are of the decoding graph's file, in 10\u2076
 bytes.</p></section>`;

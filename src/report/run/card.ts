@@ -12,21 +12,23 @@ import { chosenOf, type Report, type ReportCandidate } from "./report.ts";
 import { type CardSource, frontMatter, generationSection } from "./sourceCard.ts";
 
 /** Whether the budget is met, in a sentence; none where there was no budget. */
-const verdict = ({ budget, met, exceeded, rule }: Report): string[] => {
-  if (limitsOf(budget).length === 0) return [];
-  const limits = inline(limitsOf(budget).join(", "));
+const verdict = (report: Report): string[] => {
+  const { met, exceeded, rule } = report;
+  if (limitsOf(report).length === 0) return [];
+  const limits = inline(limitsOf(report).join(", "));
   const outcome = met ? "It meets" : `It exceeds (${inline(exceeded.join("; "))})`;
   return [`${outcome} the budget it was made for: ${limits}. Chosen as the ${inline(rule)}.`];
 };
 
 const summary = (report: Report, chosen: ReportCandidate): string => {
   const whole = report.candidates[0]!;
-  const loss = signed(chosen.bitsPerByte - whole.bitsPerByte, 4);
+  const { name, step } = report.metric;
+  const loss = signed(chosen.quality - whole.quality, 4);
   const lost = chosen === whole ? "" : ` (${loss} against ${inline(whole.name)})`;
-  const time = `takes ${short(chosen.p50Ms)} ms per token on the machine below`;
-  const quality = `codes held-out text in ${fixed(chosen.bitsPerByte, 3)} bits per byte${lost}`;
+  const time = `takes ${short(chosen.p50Ms)} ms per ${step} on the machine below`;
+  const quality = `measures ${fixed(chosen.quality, 3)} ${name} on held-out text${lost}`;
   return [
-    `A language model of ${count(chosen.params)} parameters in ${count(chosen.layers)} layers.`,
+    `A model of ${count(chosen.params)} parameters in ${count(chosen.layers)} layers.`,
     `The default dtype, ${chosen.dtype}, is ${megabytes(chosen.sizeBytes)} MB, ${time} and ${quality}.`,
     ...verdict(report),
     "[report.html](report.html) compares it with the other candidates.",
@@ -41,7 +43,7 @@ const figures = (report: Report, chosen: ReportCandidate): string => {
       dtype === chosen.dtype ? `**${dtype}** (default)` : dtype,
       `\`${file}\``,
       megabytes(c?.sizeBytes),
-      fixed(c?.bitsPerByte, 4),
+      fixed(c?.quality, 4),
       short(c?.p50Ms),
       short(c?.p95Ms),
       count(c?.prefillTokensPerSec),
@@ -52,8 +54,8 @@ const figures = (report: Report, chosen: ReportCandidate): string => {
     "dtype",
     "file",
     "MB",
-    "bits/byte",
-    "ms/token, median",
+    report.metric.name,
+    `ms/${report.metric.step}, median`,
     "95 %",
     "prompt tokens/s",
     "memory, MB",
@@ -61,38 +63,48 @@ const figures = (report: Report, chosen: ReportCandidate): string => {
   return table(names, rows);
 };
 
-const node = (dtype: string): string => `import { env, pipeline } from "@huggingface/transformers";
+/** How a text is put in, and what comes out, by the pipeline. */
+const calls: Readonly<Record<string, string>> = {
+  "text-generation": `const [{ generated_text }] = await run("Once", { max_new_tokens: 40, do_sample: true });
+console.log(generated_text);`,
+  "feature-extraction": `const vectors = await run(["One text", "Another"], { pooling: "mean", normalize: true });
+console.log(vectors.dims);`,
+  "fill-mask": `console.log(await run(\`The sea is \${run.tokenizer.mask_token} today.\`));`,
+};
+
+const call = (pipeline: string): string => calls[pipeline] ?? 'console.log(await run("Once"));';
+
+const node = (
+  pipeline: string,
+  dtype: string,
+): string => `import { env, pipeline } from "@huggingface/transformers";
 
 env.localModelPath = "/path/to/models"; // the folder that holds this one
 env.allowRemoteModels = false;
-const generator = await pipeline("text-generation", "this-folder", { dtype: "${dtype}" });
-const [{ generated_text }] = await generator("Once", { max_new_tokens: 40, do_sample: true });
-console.log(generated_text);`;
+const run = await pipeline("${pipeline}", "this-folder", { dtype: "${dtype}" });
+${call(pipeline)}`;
 
-const browser = (dtype: string): string => `<script type="module">
+const browser = (pipeline: string, dtype: string): string => `<script type="module">
   import { env, pipeline } from "https://cdn.jsdelivr.net/npm/@huggingface/transformers@4";
 
   env.allowLocalModels = true;
   env.allowRemoteModels = false;
   env.localModelPath = "/models/"; // this folder is served as /models/this-folder/
-  const generator = await pipeline("text-generation", "this-folder", { dtype: "${dtype}" });
-  const [{ generated_text }] = await generator("Once", { max_new_tokens: 40 });
-  document.body.textContent = generated_text;
+  const run = await pipeline("${pipeline}", "this-folder", { dtype: "${dtype}" });
+${call(pipeline).replace(/^/gm, "  ")}
 </script>`;
 
-const usage = ({
-  dtype,
-}: ReportCandidate): string => `With [transformers.js](https://huggingface.co/docs/transformers.js) in Node:
+const usage = ({ pipeline }: Report, { dtype }: ReportCandidate): string => {
+  const writes = /generation/.test(pipeline);
+  const shell = `With anneal, from a shell:\n\n${fenced("npx anneal generate DIR", "sh")}`;
+  return `With [transformers.js](https://huggingface.co/docs/transformers.js) in Node:
 
-${fenced(node(dtype), "js")}
+${fenced(node(pipeline, dtype), "js")}
 
 In a browser:
 
-${fenced(browser(dtype), "html")}
-
-With anneal, from a shell:
-
-${fenced("npx anneal generate DIR", "sh")}`;
+${fenced(browser(pipeline, dtype), "html")}${writes ? `\n\n${shell}` : ""}`;
+};
 
 const training = ({ data, tokens }: Report): string => {
   const rows = data.stages.map((s) => [
@@ -123,13 +135,16 @@ ${table(["file", "SHA-256"], hashes, "---")}`;
 };
 
 /** What may be expected of a model that was made here of text alone, and of one that began elsewhere. */
-const abilities = (source?: CardSource): string =>
+const abilities = (source: CardSource | undefined, { pipeline }: Report): string =>
   source === undefined
-    ? "- It continues text like the text it was trained on; it follows no instructions."
+    ? `- It was trained on the text below alone, for ${pipeline}; it follows no instructions.`
     : `- It began as ${inline(source.title)}: what that was trained on, and for, its own card says; how much
   of it is left was measured on the text below alone.`;
 
-const limits = (chosen: ReportCandidate, source?: CardSource): string => `${abilities(source)}
+const limits = (report: Report, chosen: ReportCandidate, source?: CardSource): string => `${abilities(
+  source,
+  report,
+)}
 - With ${count(chosen.params)} parameters it writes what looks plausible; do not rely on what it says.
 - Text beyond \`n_positions\` tokens of config.json does not fit.
 - It may repeat passages of its training text; the license of that text bounds what may be done with it.
@@ -147,14 +162,14 @@ export const modelCard = (report: Report, { source, generation = {} }: CardParts
   const chosen = chosenOf(report);
   const sections: readonly (readonly [title: string, text: string])[] = [
     ["Figures", figures(report, chosen)],
-    ["Use", usage(chosen)],
+    ["Use", usage(report, chosen)],
     ...(Object.keys(generation).length === 0 ? [] : [["Generation", generationSection(generation)] as const]),
     ["Parity with the trained graph", parityMarkdown(report.parity)],
     ["Training data", training(report)],
     ["How it was made", provenance(report)],
-    ["Limits", limits(chosen, source)],
+    ["Limits", limits(report, chosen, source)],
   ];
   const body = sections.map(([title, text]) => `## ${title}\n\n${text}\n`).join("\n");
-  const head = frontMatter("text-generation", source);
+  const head = frontMatter(report.pipeline, source);
   return `${head}\n\n# ${inline(chosen.name)}\n\n${summary(report, chosen)}\n\n${body}`;
 };

@@ -4,8 +4,19 @@ import type { Budget, Figures } from "../../search/budget.ts";
 import type { ShipDtype } from "../../ship/onnx/dtype.ts";
 import type { ParityFile } from "../../ship/verify/verify.ts";
 
+/** What the figures of a report are. */
+export interface ReportMetric {
+  /** "bits per byte" */
+  readonly name: string;
+  readonly better: "less" | "more";
+  /** What a step is: "token", "text". */
+  readonly step: string;
+}
+
 /** A measured candidate. */
 export interface ReportCandidate extends Figures {
+  /** The task's figure on held-out data. */
+  readonly quality: number;
   readonly name: string;
   /** Which dense model it is a form of. */
   readonly base: string;
@@ -15,7 +26,7 @@ export interface ReportCandidate extends Figures {
   readonly p95Ms: number;
   readonly prefillTokensPerSec: number;
   readonly memoryBytes: number;
-  /** Not dominated in size, time and bits per byte together. */
+  /** Not dominated in size, time and quality together. */
   readonly onFront: boolean;
   readonly note?: string;
 }
@@ -55,6 +66,9 @@ export interface Report {
   /** What the chosen one exceeds: empty where the budget is met. */
   readonly exceeded: readonly string[];
   readonly budget: Budget;
+  readonly metric: ReportMetric;
+  /** What transformers.js calls what the model does. */
+  readonly pipeline: string;
   /** The first is the reference: the whole model in its most exact dtype. */
   readonly candidates: readonly ReportCandidate[];
   readonly curves: readonly ReportCurve[];

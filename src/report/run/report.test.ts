@@ -9,7 +9,7 @@ const candidate = (
   figures: readonly [layers: number, params: number, mb: number, bits: number, p50: number],
   onFront: boolean,
 ): ReportCandidate => {
-  const [layers, params, mb, bitsPerByte, p50Ms] = figures;
+  const [layers, params, mb, quality, p50Ms] = figures;
   const speed = {
     p50Ms,
     p95Ms: p50Ms * 1.31,
@@ -17,7 +17,17 @@ const candidate = (
     memoryBytes: 3e6 + mb * 2.4e6,
   };
   const name = `${base} ${dtype}`;
-  return { name, base, dtype, layers, params, sizeBytes: mb * 1e6, bitsPerByte, onFront, ...speed };
+  return {
+    name,
+    base,
+    dtype,
+    layers,
+    params,
+    sizeBytes: mb * 1e6,
+    onFront,
+    ...speed,
+    ...{ quality, lost: quality - 2.2841 },
+  };
 };
 
 const candidates = [
@@ -45,6 +55,8 @@ const fixture: Report = {
   met: true,
   exceeded: [],
   budget: { maxMb: 1, maxLoss: 0.1 },
+  metric: { name: "bits per byte", better: "less", step: "token" },
+  pipeline: "text-generation",
   candidates,
   curves: [
     { name: "whole", train: decay(640, 10, 7.63, 3.6, 0.12), validation: decay(640, 160, 7.63, 3.74, 0) },

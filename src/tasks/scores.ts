@@ -1,0 +1,51 @@
+/** How well a model does on held-out data, token by token. */
+import { compile } from "../engine/compile.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Value } from "../ir/op.ts";
+import { type Program, trace } from "../ir/program.ts";
+import type { TensorType } from "../ir/tensor.ts";
+import type { Model } from "../models/model.ts";
+import { asConstants } from "../nn/param.ts";
+import { DataError } from "../util/errors.ts";
+import { batchOutputs, tokenLosses } from "./objective.ts";
+import type { HeldOut } from "./task.ts";
+
+/** The inputs that batches have, by name. */
+export const typesOf = ([first]: HeldOut["windows"]): Record<string, TensorType> =>
+  Object.fromEntries(Object.entries(first!).map(([name, { dtype, shape }]) => [name, { dtype, shape }]));
+
+/** A batch as the feeds of a program that has it as `batch`. */
+export const batchFeeds = (window: HeldOut["windows"][number]) =>
+  Object.fromEntries(Object.entries(window).map(([name, t]) => [`batch.${name}`, t]));
+
+/**
+ * Losses of a finished model, nats, token by token in the order of the windows: of those that count. Throws
+ * DataError where none does.
+ */
+export const tokenScores = async (
+  engine: Engine,
+  model: Model,
+  { windows }: Pick<HeldOut, "windows">,
+): Promise<Float32Array> => {
+  const program = trace({ batch: typesOf(windows) }, (v) => {
+    const { batch } = v as unknown as { batch: Record<string, Value> };
+    return tokenLosses(batchOutputs(model, asConstants(model.weights), batch), batch.labels!);
+  }) as unknown as Program;
+  const session = await compile(engine, program);
+  const found: number[] = [];
+  try {
+    for (const window of windows) {
+      const { losses, counts } = await session.run(batchFeeds(window));
+      losses!.data.forEach((loss, i) => {
+        if (Number(counts!.data[i]) > 0) found.push(Number(loss));
+      });
+    }
+  } finally {
+    await session.dispose();
+  }
+  if (found.length > 0) return Float32Array.from(found);
+  throw new DataError("nothing of the held-out data counts: every label is IGNORE");
+};
+
+/** The mean of scores. */
+export const meanOf = (scores: Float32Array): number => scores.reduce((sum, x) => sum + x, 0) / scores.length;
