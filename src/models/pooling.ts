@@ -40,8 +40,8 @@ export const poolingModes = Object.keys(poolings) as readonly PoolingMode[];
 /** How an encoder's texts become vectors where nothing says otherwise, as most embedding models do it. */
 export const usualPooling: Pooling = { mode: "mean", normalize: true };
 
-/** v / max(|v|, 1e-12) of each row: [B, C] -> [B, C]. */
-const unitRows = (vectors: Value): Value =>
+/** v / max(|v|, 1e-12) of each row: [..., C] -> [..., C]. */
+export const unitRows = (vectors: Value): Value =>
   div(vectors, maximum(sqrt(sum(mul(vectors, vectors), [-1], true)), 1e-12));
 
 /**

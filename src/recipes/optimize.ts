@@ -110,7 +110,7 @@ const shrink = async (model: Model, { task, lesson, ...options }: OptimizeOption
   const pruned = await dropLayers({ keep }).run(model, context);
   context.log(`student: ${keep} of ${layers} layers`);
   const how = { alpha, temperature };
-  const teaching = task.teaching(lesson, how);
+  const teaching = task.teaching(lesson, how, model);
   const teach = distill({ teacher: model, teaching, source: lesson.source, train, said: how });
   return { keep, pruned, distilled: await teach.run(pruned, context) };
 };

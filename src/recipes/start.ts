@@ -4,6 +4,7 @@ import { initialize, type ParamSpec } from "../nn/param.ts";
 import { openModel } from "../node/hub/hub.ts";
 import { taskOf } from "../tasks/index.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
+import { ConfigError } from "../util/errors.ts";
 import type { Tree } from "../util/tree.ts";
 import type { RunOptions } from "./config/options.ts";
 import type { RecipeHooks } from "./context/hooks.ts";
@@ -38,7 +39,14 @@ export const startOf = async (options: RunOptions, { hub, ui }: RecipeHooks): Pr
   if (from === "") return { options };
   ui.stage("Loading the checkpoint");
   const { model, tokenizer, dir } = await openModel(from, hub);
-  taskOf(model); // Refuses what has no head to train, before anything is read.
+  // Refused before anything is read.
+  if (taskOf(model).taught === true) {
+    throw new ConfigError(`is ${model.config.architectures[0]}, which has no head to train`, {
+      file: dir,
+      field: "architectures",
+      hint: "anneal optimize makes smaller models of it; to train it, name its masked language model",
+    });
+  }
   const source = await sourceIn(dir, from);
   const { positions } = model.arch.cache(model.config);
   const n_positions = Math.min(positions, options.model.n_positions);

@@ -3,6 +3,7 @@ import { headOf } from "../models/head.ts";
 import type { Model } from "../models/model.ts";
 import { ConfigError } from "../util/errors.ts";
 import { causalLm } from "./causalLm.ts";
+import { embedding } from "./embedding.ts";
 import { maskedLm } from "./maskedLm.ts";
 import { seq2seqLm } from "./seq2seqLm.ts";
 import type { Task, TaskName } from "./task.ts";
@@ -30,6 +31,7 @@ export const tasks: Readonly<Record<TaskName, Task>> = {
   "causal-lm": causalLm,
   "masked-lm": maskedLm,
   "seq2seq-lm": seq2seqLm,
+  embedding,
 };
 
 /** The task of a model's head. Throws ConfigError where there is none. */

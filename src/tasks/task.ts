@@ -11,7 +11,7 @@ import type { Objective } from "./objective.ts";
 // B batch, T context
 
 /** Names of tasks. */
-export type TaskName = "causal-lm" | "masked-lm" | "seq2seq-lm";
+export type TaskName = "causal-lm" | "masked-lm" | "seq2seq-lm" | "embedding";
 
 /** Micro-batch `index` of a run: a pure function of it, so that a run goes on exactly. */
 export type BatchSource = (index: number) => Feeds | Promise<Feeds>;
@@ -102,13 +102,15 @@ export interface Task {
   /** What it is trained on, the first being usual. */
   readonly reads: readonly Material["kind"][];
   readonly metric: Metric;
+  /** Whether a lesson is learnt from a teacher alone: there are no labels to train on. */
+  readonly taught?: boolean;
   /**
    * Batches and objective. Throws ConfigError or DataError where the material is of another kind or too
    * short, or the tokenizer lacks a token.
    */
   lesson(material: Material, options: LessonOptions): Lesson;
   /** How a smaller model learns from a larger one, beside the lesson's own labels. */
-  teaching(lesson: Lesson, options: DistillOptions): Teaching;
+  teaching(lesson: Lesson, options: DistillOptions, teacher: Model): Teaching;
   /** Opens the scoring of models; `reference` is what they are compared with where there are no labels. */
   scorer(engine: Engine, heldOut: HeldOut, reference: Model): Promise<Scorer>;
 }

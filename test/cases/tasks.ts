@@ -38,17 +38,21 @@ const pairs = Array.from({ length: 24 }, (_, i) => ({
 
 const sizes = { vocab_size: 300, n_positions: 32, n_embd: 32, n_layer: 1, n_head: 2 };
 
+const bertSizes = {
+  ...{ vocab_size: 300, hidden_size: 32, num_hidden_layers: 1, num_attention_heads: 2 },
+  ...{ intermediate_size: 64, max_position_embeddings: 32, pad_token_id: forBert.specials.pad! },
+};
+
 export const taskCases: Readonly<Record<TaskName, TaskCase>> = {
   "causal-lm": { tokenizer: plain, model: modelOf(gpt2, gpt2Config(sizes)), material: textOf(plain) },
   "masked-lm": {
     tokenizer: forBert,
-    model: modelOf(
-      bert,
-      bertConfig({
-        ...{ vocab_size: 300, hidden_size: 32, num_hidden_layers: 1, num_attention_heads: 2 },
-        ...{ intermediate_size: 64, max_position_embeddings: 32, pad_token_id: forBert.specials.pad! },
-      }),
-    ),
+    model: modelOf(bert, bertConfig(bertSizes)),
+    material: textOf(forBert),
+  },
+  embedding: {
+    tokenizer: forBert,
+    model: modelOf(bert, bertConfig({ ...bertSizes, architectures: ["BertModel"], num_hidden_layers: 2 })),
     material: textOf(forBert),
   },
   "seq2seq-lm": {
