@@ -36,7 +36,7 @@ import { add, mul } from "../src/ops/elementwise.ts";
 import { gather, reshape, sum } from "../src/ops/structure.ts";
 import { adamw } from "../src/optim/index.ts";
 import { weightFiles } from "../src/ship/onnx/export.ts";
-import { languageModelling } from "../src/tasks/causalLm.ts";
+import { languageModelling } from "../src/tasks/languageModelling.ts";
 import { train } from "../src/train/loop.ts";
 import { paramTypes } from "../src/train/step.ts";
 import { heldOutLoss } from "../src/train/validate.ts";

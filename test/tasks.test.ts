@@ -35,7 +35,7 @@ describe.each(Object.keys(tasks) as TaskName[])("%s", (name) => {
 
   test("is the task of a model with its head", () => {
     expect(taskOf(model).name).toBe(name);
-    expect(tasks[name].metric.name).not.toBe("");
+    expect(tasks[name].criterion.name).not.toBe("");
   });
 
   test("batches are a function of index and seed alone, of the shapes that the objective reads", async () => {
@@ -69,9 +69,9 @@ describe.each(Object.keys(tasks) as TaskName[])("%s", (name) => {
 
   test("is taught: what was cut comes nearer to its teacher, by the task's own figure", async () => {
     const lesson = lessonOf(name);
-    const { metric } = tasks[name];
+    const { criterion } = tasks[name];
     const score = await tasks[name].scorer(engine, lesson.heldOut, model);
-    const figure = async (of: Model) => metric.of(await score(of), { bytes: 1, ...lesson.heldOut });
+    const figure = async (of: Model) => criterion.of(await score(of), { bytes: 1, ...lesson.heldOut });
     const context = { engine, seed: 1, log: () => {} };
     const shaken = {
       ...model,

@@ -210,7 +210,12 @@ const budget: Section = {
   flags: [
     row("--max-mb <x>", "budget.maxMb", "largest model file, MB", common),
     row("--max-ms <x>", "budget.maxMs", "longest median time of a token, ms", common),
-    row("--max-loss <x>", "budget.maxLoss", "most of the task's figure lost (bits per byte, agreement)", common),
+    row(
+      "--max-loss <x>",
+      "budget.maxLoss",
+      "most of the task's figure lost (bits per byte, agreement)",
+      common,
+    ),
   ],
 };
 

@@ -5,7 +5,7 @@ import type { Outcome } from "../recipes/quickstart.ts";
 import type { Task, TaskName } from "../tasks/task.ts";
 import { escaped, print, printJson, table } from "./terminal.ts";
 
-const columnsOf = ({ metric }: Task) =>
+const columnsOf = ({ criterion: metric }: Task) =>
   [
     { title: "candidate", of: (c: Candidate) => c.name, align: "left" },
     { title: "front", of: (c: Candidate) => (c.onFront ? "*" : ""), align: "left" },
@@ -35,7 +35,7 @@ export const printOutcome = ({ optimized, delivered }: Outcome, json: boolean): 
   const { task, candidates, choice, doubts } = optimized;
   if (json) {
     const { chosen, met, rule, exceeded } = choice;
-    const { name: metric, better } = task.metric;
+    const { name: metric, better } = task.criterion;
     const about = { task: task.name, metric: { name: metric, better } };
     const result = {
       path: delivered.path,

@@ -9,7 +9,7 @@ import type { Seq2SeqDecoder } from "../serve/seq2seqDecoder.ts";
 import { rng } from "../util/rng.ts";
 
 export interface Speed {
-  /** Time of one step, milliseconds: of a generated token, of a text of 128 tokens; median, 95th percentile. */
+  /** Time of a step, milliseconds: of a token generated, of a text of 128 tokens; median, 95th percentile. */
   readonly p50Ms: number;
   readonly p95Ms: number;
   /** Tokens generated, or read, per second. */

@@ -112,7 +112,7 @@ const samplesOf = async (
 const reportOf = (engine: Engine, delivery: Delivery, parts: Omit<Delivered, "path">): Report => {
   const { optimized, data, curves, options, command } = delivery;
   const { choice, task } = optimized;
-  const { metric, pipeline } = task;
+  const { criterion: metric, pipeline } = task;
   const { dense } = optimized.bases.get(choice.chosen.base)!;
   return {
     title: "anneal report",

@@ -1,10 +1,10 @@
 /** Remarks on a result that its figures call for, for the terminal and the report. */
 
-import type { Metric } from "../tasks/task.ts";
+import type { Criterion } from "../tasks/task.ts";
 import { doubtNotes } from "./doubts.ts";
 import type { Candidate, Optimized } from "./optimize.ts";
 
-const int8 = (full: Candidate, q8: Candidate, { unit, better }: Metric, does: string): string[] => {
+const int8 = (full: Candidate, q8: Candidate, { unit, better }: Criterion, does: string): string[] => {
   const cost = ((better === "less" ? 1 : -1) * (q8.score - full.score)).toFixed(4);
   const speed = full.p50Ms / q8.p50Ms;
   const line = `int8 costs ${cost} ${unit} and ${does} ${speed.toFixed(2)}x as fast as fp32.`;
@@ -15,7 +15,12 @@ const int8 = (full: Candidate, q8: Candidate, { unit, better }: Metric, does: st
   return [line, why];
 };
 
-const distillation = (full: Candidate, pruned: Candidate, distilled: Candidate, { unit }: Metric): string => {
+const distillation = (
+  full: Candidate,
+  pruned: Candidate,
+  distilled: Candidate,
+  { unit }: Criterion,
+): string => {
   const gap = Math.abs(pruned.score - full.score);
   const closed = (100 * Math.abs(pruned.score - distilled.score)) / gap;
   const dropped = `Dropping ${full.layers - pruned.layers} of ${full.layers} layers`;
@@ -38,7 +43,7 @@ export const faultNotes = ({ candidates }: Pick<Optimized, "candidates">): strin
  * is enough for the choice, and what the budget lacked.
  */
 export const notesOf = ({ task, candidates, choice, doubts, bases }: Optimized): string[] => {
-  const { metric } = task;
+  const { criterion: metric } = task;
   const reads = [...bases.values()][0]?.dense.arch.kind === "encoder";
   const find = (base: string, dtype: string) =>
     candidates.find((c) => c.base.endsWith(base) && c.dtype === dtype);

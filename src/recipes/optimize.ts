@@ -87,10 +87,14 @@ export interface Optimized {
   readonly doubts: readonly Doubt[];
 }
 
-type Measured = Omit<Candidate, "onFront">;
+type MeasuredCandidate = Omit<Candidate, "onFront">;
 
 /** Quality, time and size: what a front is made of. */
-const objectives = [(c: Measured) => c.lost, (c: Measured) => c.p50Ms, (c: Measured) => c.sizeBytes] as const;
+const objectives = [
+  (c: MeasuredCandidate) => c.lost,
+  (c: MeasuredCandidate) => c.p50Ms,
+  (c: MeasuredCandidate) => c.sizeBytes,
+] as const;
 
 /** Measures the untrained cut in float32 only: it is there to show what teaching gains. */
 const plans = (full: Base, pruned: Base, distilled: Base): [Base, ShipDtype][] => {
@@ -136,9 +140,9 @@ const measureAll = async (
   { score, ...options }: OptimizeOptions & { readonly score: Scorer },
   { signal }: Context,
 ) => {
-  const { metric } = options.task;
+  const { criterion: metric } = options.task;
   const sign = metric.better === "less" ? 1 : -1;
-  const measured: Measured[] = [];
+  const measured: MeasuredCandidate[] = [];
   const losses = new Map<string, Float32Array>();
   for (const [base, dtype] of planned) {
     signal?.throwIfAborted();
@@ -146,7 +150,7 @@ const measureAll = async (
     const judged = parity.get(base.name)![dtype];
     const scores = await score(model);
     const quality = metric.of(scores, options.lesson.heldOut);
-    const candidate: Measured = {
+    const candidate: MeasuredCandidate = {
       name: `${base.name} ${dtype}`,
       ...{ base: base.name, dtype },
       layers: model.arch.cache(model.config).layers,
@@ -188,7 +192,7 @@ export const optimize = async (
   const sound = measured.filter(({ fault }) => fault === undefined);
   const front = new Set(paretoFront(sound, objectives));
   const candidates = measured.map((c) => ({ ...c, onFront: front.has(c) }));
-  const choice = choose(candidates, budget, { quality: task.metric.name, step });
+  const choice = choose(candidates, budget, { quality: task.criterion.name, step });
   const [whole] = candidates;
   const scale = whole!.quality / whole!.score;
   const doubts = doubtsOf({ candidates, losses, choice, budget, scale });

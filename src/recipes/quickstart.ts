@@ -52,7 +52,7 @@ const candidateLine = (
   { name, quality, p50Ms, sizeBytes }: Candidate,
   { task, step }: Pick<OptimizeOptions, "task" | "step">,
 ): string => {
-  const figures = [`${quality.toFixed(3)} ${task.metric.name}`, `${p50Ms.toFixed(2)} ms/${step}`];
+  const figures = [`${quality.toFixed(3)} ${task.criterion.name}`, `${p50Ms.toFixed(2)} ms/${step}`];
   return `${name}: ${figures.join(", ")}, ${(sizeBytes / 1e6).toFixed(2)} MB`;
 };
 
@@ -136,7 +136,8 @@ export const compressAndShip = async (
     },
     context,
   );
-  for (const text of [...faultNotes(optimized), ...doubtNotes(optimized.doubts, task.metric)]) ui.warn(text);
+  for (const text of [...faultNotes(optimized), ...doubtNotes(optimized.doubts, task.criterion)])
+    ui.warn(text);
   ui.stage("Shipping");
   const curves = [...hooks.curves, student.curve()];
   const { command, source } = hooks;

@@ -29,6 +29,8 @@ import { knownFault } from "./verify/parityFile.ts";
 
 /** Windows of a folder's model are as long as its positions, up to this many tokens. */
 const LONGEST = 512;
+/** Texts whose vectors are compared are paragraphs rather than pages. */
+const PARAGRAPH = 128;
 
 export interface Evaluation extends Probe {
   readonly dtype: ExportDtype;
@@ -89,7 +91,7 @@ export const optimizeFolder = async (
   checkStudent(options, folder.model.arch.cache(folder.model.config).layers);
   const source = await sourceIn(folder.dir, ref);
   const { positions } = folder.model.arch.cache(folder.model.config);
-  const context = Math.min(positions, LONGEST);
+  const context = Math.min(positions, task.name === "embedding" ? PARAGRAPH : LONGEST);
   const fitted = { ...options, model: { ...options.model, n_positions: context } };
   const unlock = await takeRun(options.out);
   try {

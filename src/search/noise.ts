@@ -11,8 +11,8 @@ export interface LossDifference {
 }
 
 /**
- * The losses of `a` less those of `b`, example by example: what is hard for both falls out of the difference, so
- * that its error is far below that of either mean.
+ * The losses of `a` less those of `b`, example by example: what is hard for both falls out of the
+ * difference, so that its error is far below that of either mean.
  */
 export const lossDifference = (a: Float32Array, b: Float32Array): LossDifference => {
   const n = a.length;

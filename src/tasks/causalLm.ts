@@ -68,7 +68,7 @@ export const causalLm: Task = {
   pipeline: "text-generation",
   heads: ["causal-lm"],
   reads: ["text"],
-  metric: {
+  criterion: {
     name: "bits per byte",
     unit: "nats per token",
     example: "token",

@@ -10,6 +10,7 @@ import type { Engine, Feeds } from "../engine/engine.ts";
 import type { Value } from "../ir/op.ts";
 import { type Program, trace } from "../ir/program.ts";
 import { tensor } from "../ir/tensor.ts";
+import { rankCorrelation } from "../metrics/numbers/rankCorrelation.ts";
 import { readsTokenTypes } from "../models/encoder.ts";
 import type { Model, ModelConfig } from "../models/model.ts";
 import { sentenceEmbedding, unitRows, usualPooling } from "../models/pooling.ts";
@@ -21,7 +22,6 @@ import { rng } from "../util/rng.ts";
 import type { Teaching } from "./distillation.ts";
 import { encoderInputs } from "./encoderInputs.ts";
 import { batchOutputs, type Objective } from "./objective.ts";
-import { rankCorrelation } from "./ranks.ts";
 import { batchFeeds, meanOf, typesOf } from "./scores.ts";
 import { type HeldOut, type Lesson, type LessonOptions, type Task, textOf } from "./task.ts";
 
@@ -38,8 +38,8 @@ const widthOf = ({ arch, config }: Model): number => {
 const apart = (a: Value, b: Value): Value => sub(1, sum(mul(unitRows(a), unitRows(b)), [-1], true));
 
 /**
- * 1 - cosine of a text's vector and its teacher's, and the mean of that over the text's tokens: teacherVectors
- * [B, C], teacherHidden [B, T, C]. Each text counts once.
+ * 1 - cosine of a text's vector and its teacher's, and the mean of that over the text's tokens:
+ * teacherVectors [B, C], teacherHidden [B, T, C]. Each text counts once.
  */
 const imitation = (model: Model): Objective => ({
   name: "imitate",
@@ -206,7 +206,7 @@ export const embedding: Task = {
   heads: ["features"],
   reads: ["text"],
   taught: true,
-  metric: {
+  criterion: {
     name: "rank agreement",
     unit: "of rank agreement",
     example: "text",

@@ -115,7 +115,7 @@ export const maskedLm: Task = {
   pipeline: "fill-mask",
   heads: ["masked-lm"],
   reads: ["text"],
-  metric: {
+  criterion: {
     name: "nats per masked token",
     unit: "nats per masked token",
     example: "masked token",

@@ -231,7 +231,7 @@ export const seq2seqLm: Task = {
   pipeline: "text2text-generation",
   heads: ["seq2seq-lm"],
   reads: ["pairs", "text"],
-  metric: {
+  criterion: {
     name: "nats per target token",
     unit: "nats per target token",
     example: "target token",

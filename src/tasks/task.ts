@@ -78,7 +78,7 @@ export interface LessonOptions {
 }
 
 /** The figure that a task's models are compared by. */
-export interface Metric {
+export interface Criterion {
   /** "bits per byte" */
   readonly name: string;
   /** What scores are counted in: "nats per token". */
@@ -101,7 +101,7 @@ export interface Task {
   readonly heads: readonly Head[];
   /** What it is trained on, the first being usual. */
   readonly reads: readonly Material["kind"][];
-  readonly metric: Metric;
+  readonly criterion: Criterion;
   /** Whether a lesson is learnt from a teacher alone: there are no labels to train on. */
   readonly taught?: boolean;
   /**

@@ -3,7 +3,7 @@ import { compile } from "../engine/compile.ts";
 import type { Engine, Feeds, Session } from "../engine/engine.ts";
 import type { Value } from "../ir/op.ts";
 import { type Program, trace } from "../ir/program.ts";
-import type { Tensor, TensorType } from "../ir/tensor.ts";
+import type { Tensor } from "../ir/tensor.ts";
 import type { Model } from "../models/model.ts";
 import { asConstants, asParams, trainedTensors } from "../nn/param.ts";
 import { languageModelling } from "../tasks/languageModelling.ts";

@@ -17,7 +17,7 @@ const places = (numbers: readonly number[]): { readonly place: Uint32Array; read
  * Makes ranks under given weights: a value drawn k times is a tie of k. One array is written anew each
  * time, by plain loops: samples are many.
  */
-const ranker = (numbers: readonly number[]) => {
+export const ranker = (numbers: readonly number[]) => {
   const { place, distinct } = places(numbers);
   const rankOf = new Float64Array(distinct);
   const ranks = new Float64Array(place.length);

@@ -78,14 +78,20 @@ const picture = (
 export const paretoSection = (
   report: Report,
 ): Html => html`<section id="pareto"><h2>What each candidate costs</h2>
-<p>${report.metric.better === "less" ? "Lower" : "Upper"} left is better. The line joins those that no other beats in both figures of the picture.
+<p>${report.metric.better === "less" ? "Lower" : "Upper"} left is better.
+The line joins those that no other beats in both figures of the picture.
 Hollow points are beaten in size, time and quality together; the ringed one is shipped.
 Red marks what the budget rules out;
 a triangle at the
 upper edge lies far above.</p>
 <div class="panels">
 <figure>${picture(report, "size, MB", (c) => c.sizeBytes / 1e6, report.budget.maxMb)}</figure>
-<figure>${picture(report, `median time of a ${report.metric.step}, ms`, (c) => c.p50Ms, report.budget.maxMs)}</figure>
+<figure>${picture(
+  report,
+  `median time of a ${report.metric.step}, ms`,
+  (c) => c.p50Ms,
+  report.budget.maxMs,
+)}</figure>
 </div></section>`;
 
 const head = (

@@ -67,7 +67,8 @@ const figures = (report: Report, chosen: ReportCandidate): string => {
 const calls: Readonly<Record<string, string>> = {
   "text-generation": `const [{ generated_text }] = await run("Once", { max_new_tokens: 40, do_sample: true });
 console.log(generated_text);`,
-  "feature-extraction": `const vectors = await run(["One text", "Another"], { pooling: "mean", normalize: true });
+  "feature-extraction": `const options = { pooling: "mean", normalize: true };
+const vectors = await run(["One text", "Another"], options);
 console.log(vectors.dims);`,
   "fill-mask": `console.log(await run(\`The sea is \${run.tokenizer.mask_token} today.\`));`,
 };
