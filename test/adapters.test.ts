@@ -23,7 +23,7 @@ import {
 } from "../src/nn/param.ts";
 import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { adamw } from "../src/optim/index.ts";
-import { languageModelling } from "../src/tasks/causalLm.ts";
+import { languageModelling } from "../src/tasks/languageModelling.ts";
 import { maskedLanguageModelling } from "../src/tasks/maskedLm.ts";
 import { batchTotals, type Objective } from "../src/tasks/objective.ts";
 import { sequenceToSequence } from "../src/tasks/seq2seqLm.ts";
