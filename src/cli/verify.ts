@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { type VerifyOptions, verifyFolder } from "../recipes/verify/verify.ts";
-import { parityNotes, parityRows, parityTitles } from "../ship/verify/table.ts";
+import { parityNotes, parityTable } from "../ship/verify/table.ts";
 import { failsGate, failures, type ParityFile, type Target, targets } from "../ship/verify/verify.ts";
 import { DataError } from "../util/errors.ts";
 import type { Group } from "./flags.ts";
@@ -43,13 +43,14 @@ const linesOf = async (file: string): Promise<string[]> => {
 };
 
 const printParity = (file: ParityFile): void => {
-  const columns = parityTitles.map((title, i) => ({
+  const { titles, rows } = parityTable(file);
+  const columns = titles.map((title, i) => ({
     title,
-    of: (row: string[]) => row[i]!,
+    of: (row: readonly string[]) => row[i]!,
     ...(i < 3 ? { align: "left" as const } : {}),
   }));
   const hints = Object.values(file.targets).flatMap(({ hint }) => (hint === undefined ? [] : [hint]));
-  const lines = [table(parityRows(file), columns), "", ...parityNotes(file), ...new Set(hints)];
+  const lines = [table(rows, columns), "", ...parityNotes(file), ...new Set(hints)];
   print(`${[...lines, "", ...failures(file)].join("\n").trimEnd()}\n`);
 };
 
@@ -85,7 +86,7 @@ const checked: Group = {
 };
 
 export const register = (command: Command): void => {
-  command.argument("<dir>", "a model's folder");
+  command.argument("<dir>", "a model's folder, or one of graphs alone");
   withFlags(command, "verify", [checked]).action((dir: string, given: Given) =>
     runRecipe(command, async ({ seed, threads }, { ui, signal }, json) => {
       const { target, dtype, prompts, browser, count, timeout: timeoutSec } = given;

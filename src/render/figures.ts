@@ -1,7 +1,7 @@
 /** How figures are written in the report and the model card. */
 
 /** What stands where there is no finite number. */
-const NONE = "\u2013";
+export const NONE = "\u2013";
 
 const finite = (value: number | undefined, write: (value: number) => string): string =>
   value !== undefined && Number.isFinite(value) ? write(value) : NONE;

@@ -37,6 +37,16 @@ describe("a tally", () => {
     expect(compare([1, 2, 3, 4], [1, 2]).maxLogitDiff).not.toBeLessThan(1e9);
   });
 
+  test("of sentence vectors has the mean of their cosines, whatever their length", () => {
+    const sums = tally();
+    sums.vectors(Float32Array.of(1, 0, 0, 2), Float32Array.of(5, 0, 1, 1), 2);
+    const found = sums.result(2);
+    expect(found.sentenceCosine).toBeCloseTo((1 + Math.SQRT1_2) / 2, 7);
+    expect(found).toMatchObject({ maxLogitDiff: 4, cosine: 1, rows: 0 });
+    sums.vectors(Float32Array.of(1, 0), Float32Array.of(1), 2);
+    expect(sums.result(3).sentenceCosine).toBeNaN();
+  });
+
   test("leaves out rows that do not count", () => {
     const sums = tally();
     sums.rows(Float32Array.of(1, 0, 0, 1), Float32Array.of(1, 0, 9, 0), 2, { counts: (row) => row === 0 });

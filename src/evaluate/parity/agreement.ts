@@ -11,6 +11,8 @@ export interface Parity {
   readonly scale: number;
   /** Cosine of all outputs together. */
   readonly cosine: number;
+  /** Cosine of a text's sentence vector and the reference's, mean over the texts; of models that pool. */
+  readonly sentenceCosine?: number;
   /** Share of `rows` whose likeliest token or label is the same; absent where no output is of logits. */
   readonly topTokenAgreement?: number;
   /** Rows of logits that were compared: positions, or texts that are classified. */
@@ -36,6 +38,8 @@ export interface RowsOptions {
 export interface Tally {
   /** Compares rows of `width` numbers. */
   rows(reference: Float32Array, found: Float32Array, width: number, options?: RowsOptions): void;
+  /** Compares sentence vectors, rows of `width` numbers. */
+  vectors(reference: Float32Array, found: Float32Array, width: number): void;
   /** Compares a continuation, token by token. */
   continuation(reference: readonly number[], found: readonly number[]): void;
   result(prompts: number): Parity;
@@ -47,10 +51,31 @@ export const asFloat32 = (data: TypedArray): Float32Array => {
   return data instanceof Uint16Array ? fromHalves(data) : Float32Array.from(data as Int32Array);
 };
 
+/** The cosine by the sums of the products and of the squares; 1 where all is zero. */
+const cosineBy = ({ dot, a, b }: Readonly<Record<"dot" | "a" | "b", number>>): number =>
+  a === 0 && b === 0 ? 1 : dot / Math.sqrt(a * b);
+
+/** The cosine and the largest difference of each two vectors of `width` numbers. */
+function* vectorPairs(reference: Float32Array, found: Float32Array, width: number) {
+  for (let at = 0; at < reference.length; at += width) {
+    const sums = { dot: 0, a: 0, b: 0, diff: 0 };
+    for (let i = at; i < at + width; i++) {
+      // What is missing in `found` makes NaN, which passes nowhere.
+      const [x, y] = [reference[i]!, found[i]!];
+      sums.diff = Math.max(sums.diff, Math.abs(x - y));
+      sums.dot += x * y;
+      sums.a += x * x;
+      sums.b += y * y;
+    }
+    yield { cosine: cosineBy(sums), diff: sums.diff };
+  }
+}
+
 /** An empty tally. */
 export const tally = (): Tally => {
   const sums = { diff: 0, top: 0, dot: 0, a: 0, b: 0, same: 0, rows: 0 };
   const texts = { first: 0, whole: 0, count: 0, tokens: 0 };
+  const cosines: number[] = [];
   return {
     rows(reference, found, width, { counts = () => true, logits = true } = {}) {
       if (reference.length !== found.length) sums.diff = Number.POSITIVE_INFINITY;
@@ -69,6 +94,12 @@ export const tally = (): Tally => {
         sums.rows++;
       }
     },
+    vectors(reference, found, width) {
+      for (const { cosine, diff } of vectorPairs(reference, found, width)) {
+        cosines.push(cosine);
+        sums.diff = Math.max(sums.diff, diff);
+      }
+    },
     continuation(reference, found) {
       texts.first += +(reference[0] === found[0]);
       texts.whole += +reference.every((id, i) => id === found[i]);
@@ -78,15 +109,13 @@ export const tally = (): Tally => {
     result: (prompts) => ({
       maxLogitDiff: sums.diff,
       scale: sums.top,
-      cosine: sums.a === 0 && sums.b === 0 ? 1 : sums.dot / Math.sqrt(sums.a * sums.b),
+      cosine: cosineBy(sums),
+      ...(cosines.length === 0 ? {} : { sentenceCosine: cosines.reduce((a, b) => a + b) / cosines.length }),
       ...(sums.rows === 0 ? {} : { topTokenAgreement: sums.same / sums.rows }),
       rows: sums.rows,
       ...(texts.count === 0
         ? {}
-        : {
-            firstTokenAgreement: texts.first / texts.count,
-            greedyAgreement: texts.whole / texts.count,
-          }),
+        : { firstTokenAgreement: texts.first / texts.count, greedyAgreement: texts.whole / texts.count }),
       prompts,
       tokens: texts.tokens,
     }),

@@ -23,6 +23,8 @@ export interface Trial extends Parity {
 
 /** The output whose rows say what is likeliest, by the name that transformers.js reads. */
 const LOGITS = "logits";
+/** The output that has a vector for each text. */
+const SENTENCES = "sentence_embedding";
 
 /** Which rows of an output stand for a token that counts: all, unless it has a row for each token. */
 const countedRows = ({ shape }: Tensor, mask: Tensor | undefined): ((row: number) => boolean) => {
@@ -56,6 +58,10 @@ const compareRun = async (
     const made = found[name];
     if (made === undefined) throw new RunError("is not an output of the graph", { tensor: name });
     const width = expected.shape.at(-1)!;
+    if (name === SENTENCES) {
+      sums.vectors(asFloat32(expected.data), asFloat32(made.data), width);
+      continue;
+    }
     const counts = countedRows(expected, feeds.attention_mask);
     sums.rows(asFloat32(expected.data), asFloat32(made.data), width, { counts, logits: name === LOGITS });
   }

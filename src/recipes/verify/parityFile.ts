@@ -23,29 +23,36 @@ export const machineName = (): string => {
 
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
 
-/** The folder's parity.json by target; what is none of it is left out. */
-const readTargets = async (dir: string): Promise<ParityFile["targets"]> => {
+/** The folder's parity.json, by target and what it is against; what is none of it is left out. */
+const readParity = async (dir: string): Promise<Pick<ParityFile, "targets" | "reference">> => {
   const text = await readFile(join(dir, NAME), "utf8").catch(() => "null");
   let parsed: Partial<ParityFile> | null;
   try {
     parsed = parseText(text) as Partial<ParityFile> | null;
   } catch {
-    return {};
+    return { targets: {} };
   }
-  if (parsed?.format !== 1 || !isObject(parsed.targets)) return {};
+  if (parsed?.format !== 1 || !isObject(parsed.targets)) return { targets: {} };
   const sound = Object.entries(parsed.targets).filter(
     ([, parity]) =>
       isObject(parity) && isObject(parity.dtypes) && Object.values(parity.dtypes).every(isObject),
   );
-  return Object.fromEntries(sound);
+  const { reference } = parsed;
+  return { targets: Object.fromEntries(sound), ...(typeof reference === "string" ? { reference } : {}) };
 };
 
-/** What parity.json says of files that are the same still: those whose SHA-256 is that in `hashes`. */
+/**
+ * What parity.json says of files that are the same still, those whose SHA-256 is that in `hashes`, compared
+ * with the same reference.
+ */
 export const earlierParity = async (
   dir: string,
   hashes: Readonly<Record<string, string>>,
+  against: Pick<ParityFile, "reference">,
 ): Promise<ParityFile["targets"]> => {
-  const kept = Object.entries(await readTargets(dir)).flatMap(([target, parity]) => {
+  const { targets, reference } = await readParity(dir);
+  if (reference !== against.reference) return {};
+  const kept = Object.entries(targets).flatMap(([target, parity]) => {
     const same = Object.entries(parity.dtypes).filter(([dtype, { sha256 }]) => sha256 === hashes[dtype]);
     return same.length === 0 ? [] : [[target, { ...parity, dtypes: Object.fromEntries(same) }] as const];
   });
@@ -62,7 +69,7 @@ export const knownFault = async (
   dtype: ExportDtype,
   names: readonly GraphName[],
 ): Promise<string | undefined> => {
-  const found = (await readTargets(dir))["node-cpu"]?.dtypes[dtype];
+  const found = (await readParity(dir)).targets["node-cpu"]?.dtypes[dtype];
   const paths = names.map((name) => [name, join(dir, graphFile(name, dtype))] as const);
   if (found?.status !== "failed" || !paths.every(([, path]) => existsSync(path))) return undefined;
   if (found.sha256 !== undefined && found.sha256 !== (await sha256Of(Object.fromEntries(paths)))) {

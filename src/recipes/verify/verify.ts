@@ -2,14 +2,12 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { encodeReference, type Reference } from "../../evaluate/parity/reference.ts";
-import type { Model } from "../../models/model.ts";
 import { inScratch } from "../../node/files/scratch.ts";
-import { loadModel } from "../../node/model/folder.ts";
 import { readTokenizer } from "../../node/model/tokenizerFiles.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
 import { graphNames } from "../../serve/graphs.ts";
 import { dtypesFrom } from "../../ship/onnx/export.ts";
-import { referenceOf } from "../../ship/verify/reference.ts";
+import type { Described } from "../../ship/verify/reference.ts";
 import {
   allTargets,
   type ParityFile,
@@ -23,6 +21,7 @@ import { silent, type Ui } from "../context/ui.ts";
 import { version } from "../context/version.ts";
 import { earlierParity, machineName, saveParity } from "./parityFile.ts";
 import { pickDtypes, type ShippedGraphs, sha256Of, shippedGraphs, sizeBytesOf } from "./shippedGraphs.ts";
+import { referenceIn, subjectIn } from "./subject.ts";
 import { tryTarget, type Work } from "./tryTarget.ts";
 
 export interface VerifyOptions {
@@ -57,7 +56,7 @@ const known = <T extends string>(given: readonly string[], all: readonly T[], fi
   });
 
 /** Texts as the model reads them: those of encoders stand between their special tokens. */
-const tokensOf = async (dir: string, { arch }: Model, texts: readonly string[]): Promise<number[][]> => {
+const tokensOf = async (dir: string, { arch }: Described, texts: readonly string[]): Promise<number[][]> => {
   const tokenizer = await readTokenizer(dir);
   return texts.map((text) =>
     Array.from(arch.kind === "decoder" ? tokenizer.encode(text) : tokenizer.encodeInputs(text).ids),
@@ -65,7 +64,12 @@ const tokensOf = async (dir: string, { arch }: Model, texts: readonly string[]):
 };
 
 /** The texts' tokens; without a tokenizer and without texts of the user's, none: ids are drawn instead. */
-const promptsOf = async (dir: string, model: Model, options: VerifyOptions, ui: Ui): Promise<number[][]> => {
+const promptsOf = async (
+  dir: string,
+  model: Described,
+  options: VerifyOptions,
+  ui: Ui,
+): Promise<number[][]> => {
   if (options.prompts !== undefined) return tokensOf(dir, model, options.prompts);
   try {
     return await tokensOf(dir, model, defaultPrompts);
@@ -119,14 +123,16 @@ export const verifyFolder = async (
   const all = Object.keys(targets) as Target[];
   const asked = options.targets === undefined ? all : known(options.targets, all, "--target");
   const dtypes = options.dtypes === undefined ? undefined : dtypesFrom(options.dtypes, "--dtype");
-  const { model, dtype: own } = await loadModel(dir);
-  const present = shippedGraphs(dir, graphNames[model.arch.kind]);
+  const subject = await subjectIn(dir);
+  const present = shippedGraphs(dir, graphNames[subject.arch.kind]);
   const graphs = dtypes === undefined ? present : pickDtypes(dir, present, dtypes);
-  const texts = await promptsOf(dir, model, options, ui);
+  const texts = await promptsOf(dir, subject, options, ui);
   const { sizes, hashes } = await recordsOf(present);
   const engine = await nodeEngine(threads > 0 ? { threads } : {});
   ui.stage("Computing the reference");
-  const reference = await referenceOf(engine, model, { texts, seed, count });
+  const { reference, against } = await referenceIn(engine, subject, present, { texts, seed, count });
+  const { reference: dtype } = against;
+  if (dtype !== undefined) ui.line(`no dense weights: compared with the graphs of ${dtype}`);
   const software = options.targets?.includes("web-webgpu") ?? false;
   const place = { graphs, threads, timeoutMs: 1000 * timeoutSec, software };
   const work = { ...place, ...(browser === undefined ? {} : { browser }), hashes, ui, signal };
@@ -135,9 +141,11 @@ export const verifyFolder = async (
     format: 1,
     versions: { anneal: version, "onnxruntime-node": engine.version, node: process.versions.node },
     machine: machineName(),
-    targets: withInstead(allTargets(found, await earlierParity(dir, hashes)), sizes),
+    ...against,
+    targets: withInstead(allTargets(found, await earlierParity(dir, hashes, against)), sizes),
   };
   await saveParity(dir, result);
+  const own = subject.dtype;
   const fault = result.targets["node-cpu"]?.dtypes[own];
   if (fault?.status === "failed") {
     const use = fault.instead === undefined ? "" : `; put "${fault.instead}" there`;

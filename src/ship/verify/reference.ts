@@ -1,16 +1,12 @@
-/**
- * What shipped graphs are compared with. Of what generates it is the training graph of the dense model, which
- * has no cache to go wrong; of an encoder, the same program compiled from the dense weights.
- */
-import { compile } from "../../engine/compile.ts";
+/** What shipped graphs are compared with: what a dense model, or other graphs of it, compute on prompts. */
 import type { Engine } from "../../engine/engine.ts";
-import type { NamedTensors, Reference, ReferenceRun } from "../../evaluate/parity/reference.ts";
-import type { Program } from "../../ir/program.ts";
-import { type Tensor, tensorOf } from "../../ir/tensor.ts";
+import type { Sessions } from "../../evaluate/parity/reader.ts";
+import type { Reference } from "../../evaluate/parity/reference.ts";
+import { headOf } from "../../models/head.ts";
 import type { Model } from "../../models/model.ts";
-import { graphsOf } from "../../serve/graphs.ts";
 import { rng } from "../../util/rng.ts";
-import { continuations, mostRows } from "./continuation.ts";
+import { mostRows } from "./continuation.ts";
+import { denseOrigin, graphOrigin, type Origin } from "./origin.ts";
 
 /** Prompts, tokens of a prompt and tokens of a continuation, unless told. */
 const [COUNT, LENGTH, TOKENS] = [6, 16, 32];
@@ -42,71 +38,31 @@ const promptsOf = (vocab: number, length: number, options: PromptOptions): numbe
   ];
 };
 
-/** What an encoder is fed: each text alone, then two together of which one is shorter, and padded. */
-const encoderFeeds = (texts: readonly (readonly number[])[], program: Program): NamedTensors[] => {
-  const wanted = Object.keys(program.inputs as object);
-  const feedsOf = (rows: readonly (readonly number[])[]): NamedTensors => {
-    const length = Math.max(...rows.map((ids) => ids.length));
-    const of = (value: (ids: readonly number[], at: number) => number): Tensor => {
-      const values = rows.flatMap((ids) => Array.from({ length }, (_, at) => value(ids, at)));
-      return tensorOf("int64", [rows.length, length], values);
-    };
-    const all: Record<string, Tensor> = {
-      input_ids: of((ids, at) => ids[at] ?? 0),
-      attention_mask: of((ids, at) => (at < ids.length ? 1 : 0)),
-      token_type_ids: of((ids, at) => (at < ids.length && at >= ids.length >> 1 ? 1 : 0)),
-    };
-    return Object.fromEntries(Object.entries(all).filter(([name]) => wanted.includes(name)));
-  };
-  const [first = [0]] = texts;
-  const pair = [first, first.slice(0, Math.max(1, first.length - 3))];
-  return [...texts.map((ids) => feedsOf([ids])), feedsOf(pair)];
-};
-
-/** Runs of one graph compiled from the dense weights. */
-const runsOf = async (
-  engine: Engine,
-  graph: string,
-  program: Program,
-  texts: readonly (readonly number[])[],
-): Promise<readonly ReferenceRun[]> => {
-  const session = await compile(engine, program);
-  try {
-    const runs: ReferenceRun[] = [];
-    for (const feeds of encoderFeeds(texts, program)) {
-      runs.push({ graph, feeds, outputs: await session.run(feeds) });
-    }
-    return runs;
-  } finally {
-    await session.dispose();
-  }
-};
+/** A model without its weights. */
+export type Described = Pick<Model, "arch" | "config">;
 
 /** Texts for an encoder, no longer than it takes. */
-const encoderTexts = (model: Model, options: PromptOptions): number[][] => {
-  const { vocab_size: vocab } = model.config as { vocab_size: number };
-  const { positions } = model.arch.cache(model.config);
+const encoderTexts = ({ arch, config }: Described, options: PromptOptions): number[][] => {
+  const { vocab_size: vocab } = config as { vocab_size: number };
+  const { positions } = arch.cache(config);
   return promptsOf(vocab, Math.min(options.length ?? LENGTH, positions), options);
 };
 
-const makers: Readonly<
-  Record<
-    Model["arch"]["kind"],
-    (engine: Engine, model: Model, options: PromptOptions) => Promise<Partial<Reference>>
-  >
-> = {
-  async decoder(engine, model, options) {
-    const { vocab, positions } = model.arch.cache(model.config);
+type Maker = (origin: Origin, model: Described, options: PromptOptions) => Promise<Partial<Reference>>;
+
+const makers: Readonly<Record<Model["arch"]["kind"], Maker>> = {
+  async decoder(origin, { arch, config }, options) {
+    const { vocab, positions } = arch.cache(config);
     const length = Math.max(1, Math.min(options.length ?? LENGTH, positions >> 1));
     const tokens = Math.min(options.tokens ?? TOKENS, positions - length);
     const count = Math.min(options.count ?? COUNT, mostRows(vocab, length + tokens));
     const prompts = promptsOf(vocab, length, { ...options, count }).map((prompt) => ({ prompt }));
-    return { continuations: await continuations(engine, model, prompts, tokens) };
+    return { continuations: await origin.continuations(prompts, tokens) };
   },
-  async encoder(engine, model, options) {
-    return { runs: await runsOf(engine, "model", graphsOf(model).model!, encoderTexts(model, options)) };
+  async encoder(origin, model, options) {
+    return { runs: await origin.runs("model", encoderTexts(model, options)) };
   },
-  async seq2seq(engine, model, options) {
+  async seq2seq(origin, model, options) {
     const { vocab, positions } = model.arch.cache(model.config);
     const { decoder_start_token_id: start = 0 } = model.config as { decoder_start_token_id?: number };
     const tokens = Math.min(options.tokens ?? TOKENS, positions - 1);
@@ -114,19 +70,31 @@ const makers: Readonly<
     const texts = encoderTexts(model, { ...options, count });
     const prompts = texts.map((source) => ({ source, prompt: [start] }));
     return {
-      runs: await runsOf(engine, "encoder_model", graphsOf(model).encoder_model!, texts),
-      continuations: await continuations(engine, model, prompts, tokens),
+      runs: await origin.runs("encoder_model", texts),
+      continuations: await origin.continuations(prompts, tokens),
     };
   },
 };
 
+const referenceFrom = async (
+  origin: Origin,
+  model: Described,
+  options: PromptOptions,
+): Promise<Reference> => {
+  const { arch, config } = model;
+  // A decoder that labels or gives features reads whole texts, as an encoder does.
+  const reads = arch.kind === "decoder" && headOf(arch, config) !== "causal-lm";
+  const made = await makers[reads ? "encoder" : arch.kind](origin, model, options);
+  return { runs: [], continuations: [], ...made };
+};
+
 /** What the dense `model` computes on prompts from `options`, on `engine`. */
-export const referenceOf = async (
-  engine: Engine,
-  model: Model,
+export const referenceOf = (engine: Engine, model: Model, options: PromptOptions = {}): Promise<Reference> =>
+  referenceFrom(denseOrigin(engine, model), model, options);
+
+/** What the graphs of a model without weights compute on prompts from `options`. */
+export const referenceOfGraphs = (
+  sessions: Sessions,
+  model: Described,
   options: PromptOptions = {},
-): Promise<Reference> => ({
-  runs: [],
-  continuations: [],
-  ...(await makers[model.arch.kind](engine, model, options)),
-});
+): Promise<Reference> => referenceFrom(graphOrigin(sessions), model, options);

@@ -1,5 +1,5 @@
 /** The parity table of the model card, which stands between markers so that it can be made anew. */
-import { fixed, megabytes, percent, short } from "../../render/figures.ts";
+import { fixed, megabytes, NONE, percent, short } from "../../render/figures.ts";
 import { visible } from "../../render/html.ts";
 import { type DtypeParity, type ParityFile, type TargetParity, targets } from "./verify.ts";
 
@@ -14,6 +14,7 @@ const columns: readonly (readonly [title: string, of: (p: DtypeParity) => string
   ["result", ({ status, instead }) => (status === "failed" && instead ? `failed: use ${instead}` : status)],
   ["largest difference", (p) => short(p.maxLogitDiff)],
   ["cosine", (p) => fixed(p.cosine, 6)],
+  ["sentences' cosine", (p) => fixed(p.sentenceCosine, 6)],
   ["same likeliest", (p) => percent(p.topTokenAgreement)],
   ["same first token", (p) => percent(p.firstTokenAgreement)],
   ["same greedy text", (p) => percent(p.greedyAgreement)],
@@ -23,8 +24,7 @@ const columns: readonly (readonly [title: string, of: (p: DtypeParity) => string
   ["memory, MB", (p) => megabytes(p.memoryBytes)],
 ];
 
-/** Titles of the table's columns. */
-export const parityTitles: readonly string[] = ["target", "dtype", ...columns.map(([title]) => title)];
+const titles = ["target", "dtype", ...columns.map(([title]) => title)];
 
 const rowsOf = ([target, found]: [string, TargetParity]): string[][] => {
   const dtypes = Object.entries(found.dtypes);
@@ -32,22 +32,41 @@ const rowsOf = ([target, found]: [string, TargetParity]): string[][] => {
   return dtypes.map(([dtype, parity]) => [target, dtype, ...columns.map(([, of]) => of(parity))]);
 };
 
-/** A row of text for each target and dtype; targets that were not there have one row that says so. */
-export const parityRows = ({ targets: found }: ParityFile): string[][] =>
-  Object.entries(found).flatMap(rowsOf);
+/** How many columns are always there: the target, the dtype, the result. */
+const LEADING = 3;
 
-/** What each target is, and why those that were not checked were not. */
-export const parityNotes = ({ targets: found }: ParityFile): string[] =>
-  Object.entries(found).map(([target, { engine, device, reason }]) => {
+export interface ParityTable {
+  readonly titles: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+/**
+ * A row of text for each target and dtype; targets that were not there have one row that says so. Figures
+ * that no dtype has are left out.
+ */
+export const parityTable = ({ targets: found }: ParityFile): ParityTable => {
+  const rows = Object.entries(found).flatMap(rowsOf);
+  const kept = titles.map((_, i) => i < LEADING || rows.some((row) => row[i] !== "" && row[i] !== NONE));
+  const shown = (row: readonly string[]): string[] => row.filter((_, i) => kept[i]);
+  return { titles: shown(titles), rows: rows.map(shown) };
+};
+
+/** What each target is, why those that were not checked were not, and what the figures are against. */
+export const parityNotes = ({ targets: found, reference }: ParityFile): string[] => {
+  const places = Object.entries(found).map(([target, { engine, device, reason }]) => {
     const where = [targets[target as keyof typeof targets] ?? target, engine, device];
     const what = where.filter((text) => text !== undefined).join(", ");
     return `${target}: ${what}${reason === undefined ? "" : `; not checked: ${reason}`}`;
   });
+  if (reference === undefined) return places;
+  return [...places, `there are no dense weights: compared with the graphs of ${reference} on node-cpu`];
+};
 
 /** The table in Markdown, with its markers. */
 export const parityMarkdown = (file: ParityFile): string => {
-  const head = [parityTitles, parityTitles.map((_, i) => (i < 3 ? "---" : "---:"))];
-  const lines = [...head, ...parityRows(file).map((row) => row.map(cell))].map((r) => `| ${r.join(" | ")} |`);
+  const { titles, rows } = parityTable(file);
+  const head = [titles, titles.map((_, i) => (i < LEADING ? "---" : "---:"))];
+  const lines = [...head, ...rows.map((row) => row.map(cell))].map((r) => `| ${r.join(" | ")} |`);
   const notes = parityNotes(file).map((note) => `- ${cell(note)}`);
   const machine = `Measured on ${cell(file.machine)}.`;
   return [BEGIN, lines.join("\n"), "", notes.join("\n"), "", machine, END].join("\n");

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Trial } from "../../evaluate/parity/trial.ts";
 import { type ExportDtype, exportDtypes } from "../onnx/dtype.ts";
-import { parityMarkdown, parityRows, withParity } from "./table.ts";
+import { parityMarkdown, parityTable, withParity } from "./table.ts";
 import {
   allTargets,
   type Candidate,
@@ -94,6 +94,15 @@ describe("the tolerance", () => {
     expect(judged("q8", { ...features, cosine: 0.99 }).status).toBe("failed");
   });
 
+  test("is of sentence vectors where texts have them", () => {
+    const { topTokenAgreement: _, ...features } = trial({ cosine: 0.99, rows: 0 });
+    expect(judged("q8", { ...features, sentenceCosine: 0.9995 }).status).toBe("passed");
+    expect(judged("q8", { ...features, cosine: 1, sentenceCosine: 0.998 }).reason).toBe(
+      "cosine of sentence vectors 0.998, at least 0.999 is needed",
+    );
+    expect(judged("q4", { ...features, sentenceCosine: Number.NaN }).reason).toMatch(/not finite/);
+  });
+
   test("is one for all dtypes of a class", () => {
     const of = (names: readonly ExportDtype[]) => new Set(names.map((name) => exportDtypes[name].tolerance));
     expect(of(["q8", "int8", "uint8"]).size).toBe(1);
@@ -168,13 +177,27 @@ describe("the table", () => {
   });
 
   test("has a row for each target and dtype", () => {
-    expect(parityRows(one).map((row) => row.slice(0, 3))).toEqual([
+    expect(parityTable(one).rows.map((row) => row.slice(0, 3))).toEqual([
       ["node-cpu", "fp32", "passed"],
       ["node-cpu", "q8", "failed: use fp32"],
       ["web-wasm", "", "not checked"],
     ]);
     expect(failsGate(one)).toBe(true);
     expect(failures(one)).toEqual(["node-cpu q8 fails (it is off): use fp32 there"]);
+  });
+
+  test("has the figures that some dtype has, and says what they are against where that is no dense model", () => {
+    const { titles } = parityTable(one);
+    expect(titles).not.toContain("sentences' cosine");
+    expect(titles).toContain("same likeliest");
+    const embedding = { status: "passed", ...trial({ sentenceCosine: 0.9998 }) } as const;
+    const pooled = {
+      ...file({ "node-cpu": { status: "passed", dtypes: { q8: embedding } } }),
+      reference: "fp16",
+    };
+    expect(parityMarkdown(pooled)).toMatch(/\| sentences' cosine \|[\s\S]*\| 0\.999800 \|/);
+    expect(parityMarkdown(pooled)).toContain("compared with the graphs of fp16 on node-cpu");
+    expect(parityMarkdown(one)).not.toContain("compared with");
   });
 
   test("lets nothing break out of its cell, and is as wide everywhere", () => {
