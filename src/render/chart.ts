@@ -1,15 +1,14 @@
 /** The report's charts as inline SVG; colours come from the classes of the report's style. */
 import { type Axis, axis, scale } from "./axis.ts";
-import { type Content, type Html, html } from "./html.ts";
-import { type Box, placeLabels, textWidth } from "./label.ts";
+import { type Content, type Html, html, px } from "./html.ts";
+import { along, type Box, leadEnd, placeLabels } from "./label.ts";
+import { limitColumn, limitRow } from "./limit.ts";
 
 const WIDTH = 440;
 const HEIGHT = 300;
 const PLOT: Box = { x: 50, y: 32, width: WIDTH - 64, height: HEIGHT - 78 };
 const RIGHT = PLOT.x + PLOT.width;
 const BOTTOM = PLOT.y + PLOT.height;
-
-const px = (value: number): string => String(Math.round(value * 10) / 10);
 
 interface Frame {
   readonly x: (value: number) => number;
@@ -62,6 +61,8 @@ export interface Scatter {
   /** Largest x and y allowed. */
   readonly limitX?: number;
   readonly limitY?: number;
+  /** Whether `limitY` is the least y allowed. */
+  readonly leastY?: boolean;
 }
 
 /** The highest y to draw in scale: single points far above all others would press those into a line. */
@@ -75,54 +76,11 @@ const ceiling = (values: readonly number[]): number => {
   return sorted.at(-1) ?? 1;
 };
 
-interface Mark {
-  readonly shape: Content;
-  /** The limit's name. */
-  readonly box?: Box;
-  readonly line?: Box;
-}
-
-const NO_MARK: Mark = { shape: "" };
-
-/** What lies beyond the largest x allowed, shaded, with the limit's name at the foot of its line. */
-const limitColumn = (limit: number | undefined, x: Axis, { x: toX }: Frame): Mark => {
-  if (limit === undefined || limit > x.max || limit < x.min) return NO_MARK;
-  const at = toX(limit);
-  const text = `limit ${limit}`;
-  const width = textWidth(text);
-  const left = at + width + 6 <= RIGHT ? at + 5 : at - width - 5;
-  const shape = html`<rect class="beyond" x="${px(at)}" y="${PLOT.y}"
- width="${px(RIGHT - at)}" height="${PLOT.height}"/>
-<line class="limit" x1="${px(at)}" x2="${px(at)}" y1="${PLOT.y}" y2="${BOTTOM}"/>
-<text class="limit-name" x="${px(left < at ? at - 5 : left)}" y="${BOTTOM - 7}"
- text-anchor="${left < at ? "end" : "start"}">${text}</text>`;
-  return {
-    shape,
-    box: { x: left, y: BOTTOM - 20, width, height: 17 },
-    line: { x: at - 2, y: PLOT.y, width: 4, height: PLOT.height },
-  };
-};
-
-/** What lies above the largest y allowed, shaded, with the limit's name at the right end of its line. */
-const limitRow = (limit: number | undefined, y: Axis, { y: toY }: Frame): Mark => {
-  if (limit === undefined || limit > y.max || limit < y.min) return NO_MARK;
-  const at = toY(limit);
-  const text = `limit ${y.format(limit)}`;
-  const width = textWidth(text);
-  const shape = html`<rect class="beyond" x="${PLOT.x}" y="${PLOT.y}"
- width="${PLOT.width}" height="${px(at - PLOT.y)}"/>
-<line class="limit" x1="${PLOT.x}" x2="${RIGHT}" y1="${px(at)}" y2="${px(at)}"/>
-<text class="limit-name" x="${RIGHT - 4}" y="${px(at - 6)}" text-anchor="end">${text}</text>`;
-  return {
-    shape,
-    box: { x: RIGHT - width - 4, y: at - 19, width: width + 4, height: 19 },
-    line: { x: PLOT.x, y: at - 1, width: PLOT.width, height: 2 },
-  };
-};
-
 /** Where a limit is little beyond the values it belongs in the picture. */
 const withLimit = (values: readonly number[], limit: number | undefined, span: number): number[] =>
-  limit !== undefined && limit <= Math.max(...values) + span ? [...values, limit] : [...values];
+  limit !== undefined && limit <= Math.max(...values) + span && limit >= Math.min(...values) - span
+    ? [...values, limit]
+    : [...values];
 
 const drawPoint = (point: ScatterPoint, x: number, y: number, above: boolean): Html => {
   const kind = point.chosen ? "point chosen" : point.onFront ? "point" : "point dim";
@@ -150,11 +108,10 @@ const drawLabels = (spots: readonly Spot[], taken: readonly Box[], lines: readon
     if (box === undefined) return html``;
     const { point } = spot;
     const kind = point.chosen ? "label strong" : point.onFront ? "label" : "label dim";
-    const nearest = Math.min(Math.max(spot.x, box.x), box.x + box.width);
-    const edge = box.y + box.height / 2 > spot.y ? box.y + 2 : box.y + box.height - 2;
+    const [endX, endY] = leadEnd(spot, box);
     const lead =
       box.far &&
-      html`<line class="lead" x1="${px(spot.x)}" y1="${px(spot.y)}" x2="${px(nearest)}" y2="${px(edge)}"/>`;
+      html`<line class="lead" x1="${px(spot.x)}" y1="${px(spot.y)}" x2="${px(endX)}" y2="${px(endY)}"/>`;
     const [x, anchor] =
       box.side > 0
         ? [box.x, "start"]
@@ -182,17 +139,6 @@ const spotsOf = (points: readonly ScatterPoint[], y: Axis, to: Frame): Spot[] =>
     return { point, x: to.x(point.x), y: above ? PLOT.y + 8 : to.y(point.y), text, above };
   });
 
-/** Small boxes along the way through `points`. */
-const along = (points: readonly (readonly [x: number, y: number])[]): Box[] =>
-  points.slice(1).flatMap(([x1, y1], i) => {
-    const [x0, y0] = points[i]!;
-    const parts = Math.ceil(Math.hypot(x1 - x0, y1 - y0) / 5);
-    return Array.from({ length: parts }, (_, k) => {
-      const [x, y] = [x0 + ((x1 - x0) * k) / parts, y0 + ((y1 - y0) * k) / parts];
-      return { x: x - 1, y: y - 1, width: 2, height: 2 };
-    });
-  });
-
 /** Points with names, the front connected, limits dashed; what is far above stands at the upper edge. */
 export const scatterChart = (chart: Scatter): Html => {
   const points = chart.points.filter((p) => Number.isFinite(p.x) && Number.isFinite(p.y));
@@ -203,16 +149,23 @@ export const scatterChart = (chart: Scatter): Html => {
   const y = axis(chart.yLabel, withLimit(ys, chart.limitY, 2 * (top - Math.min(...ys))));
   const to = frame(x, y);
   const spots = spotsOf(points, y, to);
-  const marks = [limitColumn(chart.limitX, x, to), limitRow(chart.limitY, y, to)];
-  const taken = marks.flatMap(({ box }) => (box === undefined ? [] : [box]));
   const front = chart.front
     .filter((p) => p.y <= y.max)
     .toSorted((a, b) => a.x - b.x)
     .map((p) => [p.x, p.y] as const);
-  const lines = [
-    ...marks.flatMap((m) => (m.line === undefined ? [] : [m.line])),
-    ...along(front.map(([a, b]) => [to.x(a), to.y(b)] as const)),
-  ];
+  const curve = along(front.map(([a, b]) => [to.x(a), to.y(b)] as const));
+  const occupied = [...spots.map((s) => ({ x: s.x - 9, y: s.y - 9, width: 18, height: 18 })), ...curve];
+  const column = limitColumn(chart.limitX, { axis: x, at: to.x, plot: PLOT, occupied });
+  const row = limitRow(chart.limitY, {
+    axis: y,
+    at: to.y,
+    plot: PLOT,
+    occupied: [...occupied, ...column.boxes],
+    least: chart.leastY ?? false,
+  });
+  const marks = [column, row];
+  const taken = marks.flatMap(({ boxes }) => boxes);
+  const lines = [...marks.flatMap((m) => m.lines), ...curve];
   return svg(
     `${chart.yLabel} against ${chart.xLabel}`,
     html`${marks.map((m) => m.shape)}${to.axes}${line("front", front, to)}
@@ -232,6 +185,16 @@ const thinned = (series: Series): Series => {
     const group = series.slice(i * size, (i + 1) * size);
     return [group.at(-1)![0], group.reduce((sum, [, v]) => sum + v, 0) / group.length] as const;
   });
+};
+
+/** The last held-out loss as a number beside its point, off both curves where there is room. */
+const lastLabel = ([step, loss]: Series[number], curves: readonly Series[], to: Frame): Content => {
+  const lines = curves.flatMap((curve) => along(curve.map(([s, v]) => [to.x(s), to.y(v)] as const)));
+  const spot = { x: to.x(step), y: to.y(loss), text: loss.toFixed(3), bold: true };
+  const [box] = placeLabels([spot], { area: PLOT, taken: [], lines });
+  const at = box === undefined ? [RIGHT, spot.y - 10] : [box.x + box.width, box.y + 11.5];
+  return html`<text class="label strong" x="${px(at[0]!)}" y="${px(at[1]!)}"
+ text-anchor="end">${spot.text}</text>`;
 };
 
 /** Loss over steps: a line of training losses and points of held-out ones, the last with its value. */
@@ -259,10 +222,6 @@ export const lossChart = (train: Series, validation: Series): Html => {
     "loss over steps",
     html`${to.axes}${line("train", seen, to)}${line("held", held, to)}${dots}
 ${single && html`<circle class="train-dot" cx="${px(to.x(single[0]))}" cy="${px(to.y(single[1]))}" r="3"/>`}
-${
-  last &&
-  html`<text class="label strong" x="${px(Math.min(to.x(last[0]), RIGHT - 4))}" y="${px(to.y(last[1]) - 10)}"
- text-anchor="end">${last[1].toFixed(3)}</text>`
-}`,
+${last && lastLabel(last, [seen, held], to)}`,
   );
 };

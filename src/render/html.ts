@@ -45,3 +45,6 @@ const render = (content: Content): string => {
 export const html = (strings: TemplateStringsArray, ...contents: readonly Content[]): Html => ({
   html: strings.reduce((text, part, i) => text + render(contents[i - 1]) + part),
 });
+
+/** A coordinate of a picture, to a tenth of a pixel. */
+export const px = (value: number): string => String(Math.round(value * 10) / 10);

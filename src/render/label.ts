@@ -30,7 +30,8 @@ const HEIGHT = 15;
 /** The room that a text takes. */
 export const textWidth = (text: string): number => text.length * ADVANCE + 2;
 
-const apart = (a: Box, b: Box): boolean =>
+/** Whether no pixel is in both. */
+export const apart = (a: Box, b: Box): boolean =>
   a.x + a.width <= b.x || b.x + b.width <= a.x || a.y + a.height <= b.y || b.y + b.height <= a.y;
 
 const within = (a: Box, b: Box): boolean =>
@@ -65,25 +66,60 @@ export interface Obstacles {
   readonly lines: readonly Box[];
 }
 
-/** What covering a line costs, as pixels of distance. */
-const CROSSING = 24;
+/** What covering a line costs, as pixels of distance: more than any, for a label far off is joined. */
+const CROSSING = 100;
 
-/** The free box nearest to the anchor, one on a line counted as farther off. */
+/** Small boxes along the way through `points`. */
+export const along = (points: readonly (readonly [x: number, y: number])[]): Box[] =>
+  points.slice(1).flatMap(([x1, y1], i) => {
+    const [x0, y0] = points[i]!;
+    const parts = Math.ceil(Math.hypot(x1 - x0, y1 - y0) / 5);
+    return Array.from({ length: parts }, (_, k) => {
+      const [x, y] = [x0 + ((x1 - x0) * k) / parts, y0 + ((y1 - y0) * k) / parts];
+      return { x: x - 1, y: y - 1, width: 2, height: 2 };
+    });
+  });
+
+/** Where the line from a point to its label ends. */
+export const leadEnd = ({ x, y }: Pick<Anchor, "x" | "y">, box: Box): readonly [x: number, y: number] => [
+  Math.min(Math.max(x, box.x), box.x + box.width),
+  box.y + box.height / 2 > y ? box.y + 2 : box.y + box.height - 2,
+];
+
+/** The way of the line that joins a point to a label far off, from outside the point. */
+const leadBoxes = (anchor: Anchor, box: Box): Box[] =>
+  along([[anchor.x, anchor.y], leadEnd(anchor, box)]).filter(
+    ({ x, y }) => Math.hypot(x - anchor.x, y - anchor.y) > 8,
+  );
+
+const clears = (boxes: readonly Box[], others: readonly Box[]): boolean =>
+  boxes.every((box) => others.every((other) => apart(box, other)));
+
+interface Room extends Obstacles {
+  /** The lines that join labels to their points. */
+  readonly leads: readonly Box[];
+}
+
+/** The free box nearest to the anchor, one on a line, or whose own line crosses something, as farther off. */
 const findRoom = (
   anchor: Anchor,
-  { area, lines }: Obstacles,
+  { area, lines, leads }: Room,
   occupied: readonly Box[],
 ): Placed | undefined => {
+  const own = { x: anchor.x - 7, y: anchor.y - 7, width: 14, height: 14 };
+  const others = [...leads, ...occupied.filter((box) => box.x !== own.x || box.y !== own.y)];
   let best: Placed | undefined;
   let least = Number.POSITIVE_INFINITY;
   for (const distance of DISTANCES.map((d) => d + (anchor.radius ?? 0))) {
     for (const direction of DIRECTIONS) {
       const box = boxAt(anchor, direction, distance);
-      if (!within(box, area) || !occupied.every((other) => apart(box, other))) continue;
-      const cost = distance + (lines.every((other) => apart(box, other)) ? 0 : CROSSING);
+      if (!within(box, area) || !clears([box], occupied)) continue;
+      const far = distance > 18;
+      const joined = !far || clears(leadBoxes(anchor, box), others);
+      const cost = distance + (clears([box], [...lines, ...leads]) ? 0 : CROSSING) + (joined ? 0 : CROSSING);
       if (cost >= least) continue;
       least = cost;
-      best = { ...box, side: Math.sign(direction[0]), far: distance > 18 };
+      best = { ...box, side: Math.sign(direction[0]), far };
     }
   }
   return best;
@@ -93,9 +129,12 @@ const findRoom = (
 export const placeLabels = (anchors: readonly Anchor[], obstacles: Obstacles): (Placed | undefined)[] => {
   const points = anchors.map(({ x, y }) => ({ x: x - 7, y: y - 7, width: 14, height: 14 }));
   const occupied: Box[] = [...obstacles.taken, ...points];
+  const leads: Box[] = [];
   return anchors.map((anchor) => {
-    const box = findRoom(anchor, obstacles, occupied);
-    if (box !== undefined) occupied.push(box);
+    const box = findRoom(anchor, { ...obstacles, leads }, occupied);
+    if (box === undefined) return undefined;
+    occupied.push(box);
+    if (box.far) leads.push(...leadBoxes(anchor, box));
     return box;
   });
 };

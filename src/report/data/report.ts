@@ -3,7 +3,8 @@
  * a policy that forbids both, for it shows excerpts of whatever text was read.
  */
 
-import { type Html, html } from "../../render/html.ts";
+import { html } from "../../render/html.ts";
+import { contents } from "../contents.ts";
 import {
   clustersSection,
   contaminationSection,
@@ -35,14 +36,6 @@ const sections = [
   reasonsSection,
   dataProvenanceSection,
 ];
-
-const HEADING = /<section id="([a-z]+)"><h2>([^<]*)</;
-
-const contents = (parts: readonly Html[]): Html =>
-  html`<nav aria-label="contents">${parts.flatMap((part) => {
-    const heading = HEADING.exec(part.html);
-    return heading === null ? [] : [html`<a href="#${heading[1]}">${{ html: heading[2]! }}</a>`];
-  })}</nav>`;
 
 /** A self-contained page, light or dark as the reader prefers, the same for the same report. */
 export const dataReportHtml = (report: DataPipelineReport): string => {

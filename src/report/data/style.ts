@@ -11,8 +11,6 @@ svg .edge { stroke: var(--held); stroke-width: 1.1; stroke-dasharray: 4 4; }
 .funnel { max-width: 50rem; margin: 1.5rem 0; overflow-x: auto; }
 .funnel svg { min-width: 33rem; overflow: hidden; }
 .key.edge { border-top-style: dashed; border-color: var(--held); }
-nav { display: flex; flex-wrap: wrap; gap: .2rem 1rem; font-size: .9rem; margin: 1rem 0 0; }
-a { color: var(--accent); text-underline-offset: .15em; }
 .panels.two { grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem;
   margin: 1.25rem 0; max-width: none; }
@@ -32,7 +30,7 @@ summary .number { font-variant-numeric: tabular-nums; }
 .tag { font-weight: 600; }
 td .bar { display: inline-block; vertical-align: baseline; }
 @media (max-width: 34rem) { .tiles { grid-template-columns: 1fr 1fr; } .tiles dd { font-size: 1.1rem; } }
-@media print { .tiles div { border: 1px solid var(--line); } nav { display: none; } }
+@media print { .tiles div { border: 1px solid var(--line); } }
 `;
 
 export const dataReportStyle = `${reportStyle}${own}`;

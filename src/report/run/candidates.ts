@@ -70,7 +70,7 @@ const picture = (
       [(p) => p.x, (p) => p.lost],
     ),
     ...(limitX === undefined ? {} : { limitX }),
-    ...(limitY === undefined ? {} : { limitY }),
+    ...(limitY === undefined ? {} : { limitY, leastY: sign < 0 }),
   });
 };
 
@@ -81,9 +81,8 @@ export const paretoSection = (
 <p>${report.metric.better === "less" ? "Lower" : "Upper"} left is better.
 The line joins those that no other beats in both figures of the picture.
 Hollow points are beaten in size, time and quality together; the ringed one is shipped.
-Red marks what the budget rules out;
-a triangle at the
-upper edge lies far above.</p>
+Red marks what the budget rules out; a limit with an arrow lies beyond the picture.
+A triangle at the upper edge lies far above.</p>
 <div class="panels">
 <figure>${picture(report, "size, MB", (c) => c.sizeBytes / 1e6, report.budget.maxMb)}</figure>
 <figure>${picture(
@@ -103,6 +102,9 @@ ${names.map(([name, unit, text]) => {
 })}
 </tr></thead>`;
 
+const parityCell = ({ fault }: ReportCandidate): Html =>
+  fault === undefined ? html`<td class="text">passes</td>` : html`<td class="text bad">fails</td>`;
+
 const remarks = ({ fault, note }: ReportCandidate, chosen: boolean): string =>
   [...(chosen ? ["shipped"] : []), ...(fault === undefined ? [] : [`fails parity: ${fault}`]), note]
     .filter((text) => text !== undefined)
@@ -114,7 +116,7 @@ const row = (c: ReportCandidate, whole: ReportCandidate, chosen: boolean): Html 
 <td>${fixed(c.quality, 4)}</td>
 <td>${c === whole ? "\u2013" : signed(c.lost, 4)}</td>
 <td>${short(c.p50Ms)}</td><td>${short(c.p95Ms)}</td><td>${count(c.prefillTokensPerSec)}</td>
-<td>${megabytes(c.memoryBytes)}</td><td>${c.onFront ? "\u25cf" : ""}</td>
+<td>${megabytes(c.memoryBytes)}</td>${parityCell(c)}<td>${c.onFront ? "\u25cf" : ""}</td>
 <td class="text">${remarks(c, chosen)}</td></tr>`;
 
 /** Every figure of every candidate. */
@@ -132,12 +134,14 @@ ${head([
   ["95 %", `ms/${report.metric.step}`],
   ["prompt", "tokens/s"],
   ["memory", "MB"],
+  ["parity", "", true],
   ["front"],
   ["note", "", true],
 ])}
 <tbody>${report.candidates.map((c) => row(c, whole, c.name === report.chosen))}</tbody></table></div>
 <p class="soft">Each was measured in a process of its own; memory is what that process grew by. A dot
-marks those that no other beats in size, time and quality together. One that fails parity computes
+marks those that no other beats in size, time and quality together. Parity is of the graph with the
+dense model that it is a form of. One that fails computes
 something else than its model does, and is never shipped as the default.
 Sizes are of the decoding graph's file, in 10\u2076
 bytes.</p></section>`;

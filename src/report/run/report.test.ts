@@ -210,6 +210,8 @@ describe("reportHtml", () => {
     const marked = candidates.map((c, i) => (i === smallest ? { ...c, fault, onFront: false } : c));
     const faulty = reportHtml({ ...fixture, candidates: marked });
     expect(faulty).toContain('<td class="text">fails parity: cosine 0.5 &lt;b&gt;</td>');
+    expect(faulty.match(/<td class="text bad">fails</g)).toHaveLength(1);
+    expect(faulty.match(/<td class="text">passes</g)).toHaveLength(candidates.length - 1);
     expect(unclosed(faulty)).toEqual([]);
     expect(line(page)).not.toBeNull();
     expect(line(faulty)).not.toEqual(line(page));
@@ -221,7 +223,7 @@ describe("reportHtml", () => {
 
   test("runs nothing and loads nothing", () => {
     expect(page).not.toMatch(/<(script|link|img|iframe|object|embed|base|form)\b/i);
-    expect(page).not.toMatch(/\b(src|href|action)=(?!&)|url\(|@import/i);
+    expect(page).not.toMatch(/\b(src|href|action)=(?!&|"#[a-z]+")|url\(|@import/i);
     expect(page.replaceAll("https://evil.example", "")).not.toMatch(/https?:|\/\/[a-z]/i);
     expect(page).toContain("default-src 'none'; style-src 'unsafe-inline'; img-src data:");
   });
@@ -305,7 +307,18 @@ describe("reportHtml", () => {
     expect(size).toContain(">limit 1<");
     expect(size).toMatch(/2-layer cut fp32 \(3\.4\d*\)/);
     expect(size.match(/<path class="point/g)).toHaveLength(1);
-    expect(reportHtml({ ...fixture, budget: { maxMb: 500 } })).not.toContain('class="limit"');
+    const far = reportHtml({ ...fixture, budget: { maxMb: 500, maxLoss: 60 } });
+    expect(far).not.toContain('class="limit"');
+    expect(far).toMatch(/class="limit-name"[^>]*>limit 500 \u2192</);
+    expect(far.match(/class="limit-name"[^>]*>limit 62\.\d* \u2191</g)).toHaveLength(2);
+  });
+
+  test("has contents of the sections that there are", () => {
+    const links = (text: string): string[] =>
+      Array.from(text.matchAll(/<a href="#(\w+)">/g), ([, id]) => id!);
+    expect(links(page)).toEqual(Array.from(page.matchAll(/<section id="(\w+)">/g), ([, id]) => id!));
+    expect(links(page)).toContain("notes");
+    expect(links(reportHtml({ ...fixture, notes: [] }))).not.toContain("notes");
   });
 
   test("works with one candidate, no drops, no curves, no samples", () => {

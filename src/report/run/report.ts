@@ -5,6 +5,7 @@
 
 import { html } from "../../render/html.ts";
 import { ConfigError } from "../../util/errors.ts";
+import { contents } from "../contents.ts";
 import { candidatesSection, headline, paretoSection } from "./candidates.ts";
 import type { Report, ReportCandidate } from "./model.ts";
 import {
@@ -34,11 +35,23 @@ export const chosenOf = ({ candidates, chosen }: Report): ReportCandidate => {
   return found;
 };
 
+const sections = [
+  paretoSection,
+  candidatesSection,
+  notesSection,
+  curvesSection,
+  samplesSection,
+  paritySection,
+  dataSection,
+  provenanceSection,
+];
+
 /**
  * A self-contained page, the same for the same report. Throws ConfigError where the chosen one is missing.
  */
 export const reportHtml = (report: Report): string => {
   const chosen = chosenOf(report);
+  const parts = sections.map((part) => part(report));
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -49,15 +62,8 @@ export const reportHtml = (report: Report): string => {
 <style>${{ html: reportStyle }}</style>
 </head>
 <body><main>
-<header><h1>${report.title}</h1>${headline(report, chosen)}</header>
-${paretoSection(report)}
-${candidatesSection(report)}
-${notesSection(report)}
-${curvesSection(report)}
-${samplesSection(report)}
-${paritySection(report)}
-${dataSection(report)}
-${provenanceSection(report)}
+<header><h1>${report.title}</h1>${headline(report, chosen)}${contents(parts)}</header>
+${parts}
 </main></body>
 </html>
 `.html;

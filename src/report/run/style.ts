@@ -1,10 +1,12 @@
 /** The report's style: one column, light or dark as the reader prefers, fit for a phone and for paper. */
 
 const light = `--paper: #fdfdfb; --ink: #1d1f23; --soft: #5e636d; --line: #dcdcd6; --wash: #f1f1ec;
-  --accent: #0b6b8f; --held: #c2410c; --bad: #b42318; --good: #1a7f4b;`;
+  --accent: #0b6b8f; --held: #c2410c; --bad: #b42318; --good: #1a7f4b;
+  --shade: #1d1f2359; --mark: #1d1f230f;`;
 
 const dark = `--paper: #16181c; --ink: #e6e6e3; --soft: #9da2ac; --line: #353941; --wash: #20232a;
-  --accent: #5cc0e6; --held: #fb9a63; --bad: #ff8a7a; --good: #63cf97;`;
+  --accent: #5cc0e6; --held: #fb9a63; --bad: #ff8a7a; --good: #63cf97;
+  --shade: #000000e6; --mark: #ffffff12;`;
 
 const page = `
 * { box-sizing: border-box; }
@@ -36,6 +38,8 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; ma
 dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
 figure { margin: 0; }
+nav { display: flex; flex-wrap: wrap; gap: .2rem 1rem; font-size: .9rem; margin: 1rem 0 0; }
+a { color: var(--accent); text-underline-offset: .15em; }
 .panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr));
   gap: 1.5rem; margin: 1rem 0; }
 .panels figure { max-width: 36rem; }
@@ -45,9 +49,13 @@ figure { margin: 0; }
 `;
 
 const tables = `
-.scroll { overflow-x: auto; margin: .75rem 0; }
+.scroll { margin: .75rem 0; }
+/* What goes on beyond the right edge shows by a shadow, which a cover that scrolls along hides at the end. */
+.scroll, .funnel { overflow-x: auto; background: linear-gradient(to left, var(--paper) 40%, transparent)
+  right / 2.5rem 100% no-repeat local, linear-gradient(to left, var(--shade), transparent)
+  right / 1.1rem 100% no-repeat scroll; }
 table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .35rem .6rem; text-align: right; border-bottom: 1px solid var(--line);
+th, td { padding: .35rem .5rem; text-align: right; border-bottom: 1px solid var(--line);
   white-space: nowrap; }
 th { font-weight: 600; color: var(--soft); vertical-align: bottom; line-height: 1.25; }
 th small { font-weight: 400; display: block; }
@@ -55,8 +63,10 @@ tbody th { color: inherit; font-weight: 400; vertical-align: baseline; line-heig
 td { vertical-align: baseline; }
 th:first-child, td.text, th.text { text-align: left; }
 th:first-child { position: sticky; left: 0; background: var(--paper); }
-tr.chosen > *, tr.chosen th:first-child { font-weight: 650; background: var(--wash); }
+tr.chosen > * { font-weight: 650; background: var(--mark); }
+tr.chosen th:first-child { background: linear-gradient(var(--mark), var(--mark)) var(--paper); }
 tr.dim > * { color: var(--soft); }
+tr > td.bad { color: var(--bad); }
 .bar { display: block; width: 8rem; height: .6rem; border-radius: 3px; background: var(--line);
   overflow: hidden; }
 .bar i { display: block; height: 100%; background: var(--accent); }
@@ -104,7 +114,8 @@ const paper = `
   body { font-size: 10pt; }
   table { font-size: 7.5pt; }
   th, td { padding: .2rem .3rem; white-space: normal; }
-  .scroll { overflow: visible; }
+  .scroll, .funnel { overflow: visible; background: none; }
+  nav { display: none; }
   figure, tr, pre, .examples li { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
 }
