@@ -22,9 +22,12 @@ export interface SpanLengths {
   readonly target: number;
 }
 
+/** Halves go to the even number, as in the paper's code. */
+const rounded = (x: number): number => (x % 1 === 0.5 ? 2 * Math.round(x / 2) : Math.round(x));
+
 const countsOf = (length: number, { rate = 0.15, meanSpan = 3 }: SpanOptions) => {
-  const noise = Math.min(length - 1, Math.max(1, Math.round(length * rate)));
-  const spans = Math.max(1, Math.min(noise, length - noise, Math.round(noise / meanSpan)));
+  const noise = Math.min(length - 1, Math.max(1, rounded(length * rate)));
+  const spans = Math.max(1, Math.min(noise, length - noise, rounded(noise / meanSpan)));
   return { noise, spans };
 };
 
