@@ -4,7 +4,7 @@
  * in `blobs` by their hash, links to them in `snapshots/COMMIT`, and commits by branch or tag in `refs`.
  */
 import { copyFile, mkdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { decodeIndex } from "../../formats/safetensorsIndex.ts";
 import { ConfigError, DataError } from "../../util/errors.ts";
 import { ggufIn } from "../model/ggufFile.ts";
@@ -78,9 +78,10 @@ export const linkBlob = async (repo: string, commit: string, name: string, etag:
   const path = join(snapshotFolder(repo, commit), name);
   await mkdir(dirname(path), { recursive: true });
   await rm(path, { force: true });
-  await symlink(join("..", "..", "blobs", etag), path).catch((cause: NodeJS.ErrnoException) => {
+  const blob = join(repo, "blobs", etag);
+  await symlink(relative(dirname(path), blob), path).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code !== "EPERM" && cause.code !== "EACCES") throw cause;
-    return copyFile(join(repo, "blobs", etag), path);
+    return copyFile(blob, path);
   });
 };
 

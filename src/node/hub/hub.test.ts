@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { encodeSafetensors } from "../../formats/safetensors.ts";
 import { encodeIndex, planShards, shardName } from "../../formats/safetensorsIndex.ts";
 import type { Tensor } from "../../ir/tensor.ts";
+import { sentenceFiles } from "../../models/checkpoint/sentenceModules.ts";
 import { gpt2, gpt2Config } from "../../models/gpt2.ts";
 import { initialize, type ParamSpec } from "../../nn/param.ts";
 import { charTokenizer } from "../../tokenizer/index.ts";
@@ -22,6 +23,7 @@ import {
 } from "../../util/errors.ts";
 import { entries, flatten, type Tree } from "../../util/tree.ts";
 import { lockRun } from "../files/lock.ts";
+import { readPooling } from "../model/pooling.ts";
 import { parseHubRef } from "./cache.ts";
 import { type HubProgress, modelDir, openModel } from "./hub.ts";
 
@@ -77,8 +79,20 @@ const sha256 = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex
 const gitSha = (bytes: Buffer) =>
   createHash("sha1").update(`blob ${bytes.length}\0`).update(bytes).digest("hex");
 
-const tree = () =>
-  [...hub.files].map(([path, bytes]) => ({
+/** What is in a folder, "" at the top: its files, and its folders. */
+const tree = (folder: string) => {
+  const prefix = folder === "" ? "" : `${folder}/`;
+  const inside = [...hub.files].filter(([path]) => path.startsWith(prefix));
+  const folders = inside.flatMap(([path]) => /^[^/]+(?=\/)/.exec(path.slice(prefix.length)) ?? []);
+  const files = inside.filter(([path]) => !path.slice(prefix.length).includes("/"));
+  return [
+    ...Array.from(new Set(folders), (path) => ({ type: "directory", path, size: 0, oid: COMMIT })),
+    ...listed(files),
+  ];
+};
+
+const listed = (files: readonly (readonly [string, Buffer])[]) =>
+  files.map(([path, bytes]) => ({
     type: "file",
     path,
     size: bytes.length,
@@ -121,10 +135,14 @@ const answer = (request: IncomingMessage, response: ServerResponse): void => {
   if (hub.status !== 200) response.writeHead(hub.status).end();
   else if (/^\/api\/models\/org\/tiny\/revision\/(main|v1|refs%2Fpr%2F1|[0-9a-f]{40})\?/.test(url)) {
     json({ _id: "1", id: "org/tiny", sha: hub.sha });
-  } else if (url.startsWith(`/api/models/org/tiny/tree/${hub.sha}?`)) json(tree());
-  else if (url.startsWith(`/org/tiny/resolve/${hub.sha}/`))
-    sendFile(url.split("/").at(-1)!, request, response);
-  else response.writeHead(404).end();
+  } else if (url.startsWith(`/api/models/org/tiny/tree/${hub.sha}`)) {
+    const folder = /^\/?([^?]*)/.exec(url.split(hub.sha)[1]!)![1]!;
+    const found = tree(folder);
+    if (found.length > 0) json(found);
+    else response.writeHead(404).end();
+  } else if (url.startsWith(`/org/tiny/resolve/${hub.sha}/`)) {
+    sendFile(url.split(`${hub.sha}/`)[1]!, request, response);
+  } else response.writeHead(404).end();
 };
 
 beforeEach(async () => {
@@ -161,9 +179,7 @@ test("a model is fetched into the cache's layout, loaded, and served from there"
   const bytes = hub.files.get("model.safetensors")!;
   expect(await readlink(join(snapshot, "model.safetensors"))).toBe(join("..", "..", "blobs", sha256(bytes)));
   expect(await readlink(join(snapshot, "config.json"))).toContain(gitSha(hub.files.get("config.json")!));
-  expect((await readdir(snapshot)).sort()).toEqual(
-    [...hub.files.keys()].filter((n) => n !== "README.md").sort(),
-  );
+  expect((await readdir(snapshot)).sort()).toEqual([...hub.files.keys()].sort());
 
   hub.requests = [];
   expect(await fetchTiny("org/tiny", { offline: true })).toBe(snapshot);
@@ -197,6 +213,29 @@ test("of GGUF files one is fetched: the only one, or that which is named", async
   expect((await fetchTiny()).endsWith(COMMIT)).toBe(true);
 });
 
+test("what says how sentences are pooled comes along, licence and card too, but no card larger than text", async () => {
+  const pooling = { mode: "cls", normalize: true } as const;
+  const sentences = {
+    ...Object.fromEntries([...sentenceFiles(pooling, 8)].map(([name, json]) => [name, JSON.stringify(json)])),
+    "config_sentence_transformers.json": "{}",
+    "sentence_bert_config.json": '{"max_seq_length": 8}',
+    LICENSE: "do as you like",
+  };
+  for (const [name, text] of Object.entries(sentences)) hub.files.set(name, Buffer.from(text));
+  // Of folders only what the modules consist of, and of no other folder anything.
+  for (const name of ["1_Pooling/notes.txt", "onnx/model.onnx"]) hub.files.set(name, Buffer.from(name));
+  hub.files.set("README.md", Buffer.alloc(2 ** 20 + 1));
+  const snapshot = await fetchTiny();
+  for (const [name, text] of Object.entries(sentences)) {
+    expect(await readFile(join(snapshot, name), "utf8"), name).toBe(text);
+  }
+  expect(await readPooling(snapshot)).toEqual({ said: pooling });
+  expect(await readdir(join(snapshot, "1_Pooling"))).toEqual(["config.json"]);
+  const top = await readdir(snapshot);
+  for (const name of ["README.md", "onnx", "2_Normalize"]) expect(top).not.toContain(name);
+  expect(hub.requests.filter(({ url }) => /2_Normalize|onnx/.test(url))).toEqual([]);
+});
+
 test("the token goes along, and only one that is a token", async () => {
   await fetchTiny("org/tiny", { token: "hf_secret" });
   expect(hub.requests.every((r) => r.authorization === "Bearer hf_secret")).toBe(true);
@@ -210,7 +249,7 @@ test("progress ends at the whole, and never says more", async () => {
   await fetchTiny("org/tiny", { onProgress: (p: HubProgress) => seen.push(p) });
   const last = seen.at(-1)!;
   expect(last).toMatchObject({ file: "model.safetensors", receivedBytes: last.totalBytes });
-  const sizes = [...hub.files].map(([name, bytes]) => (name === "README.md" ? 0 : bytes.length));
+  const sizes = Array.from(hub.files.values(), ({ length }) => length);
   expect(last.totalBytes).toBe(sizes.reduce((a, b) => a + b));
   for (const p of seen) expect(p.receivedBytes).toBeLessThanOrEqual(p.totalBytes);
   expect(seen.filter((p) => p.receivedBytes === p.totalBytes)).toEqual([last]);

@@ -7,6 +7,7 @@ import { homedir } from "node:os";
 import { basename, join } from "node:path";
 import { decodeIndex } from "../../formats/safetensorsIndex.ts";
 import { architectureOf } from "../../models/checkpoint/config.ts";
+import { MODULES } from "../../models/checkpoint/sentenceModules.ts";
 import { ConfigError, DataError, FormatError, MissingError, RunError } from "../../util/errors.ts";
 import { makeFolder } from "../files/files.ts";
 import { lockRun } from "../files/lock.ts";
@@ -34,6 +35,7 @@ import {
   hubError,
   type RemoteFile,
 } from "./download.ts";
+import { moduleFiles, remoteFolder } from "./listing.ts";
 
 export interface HubProgress {
   readonly file: string;
@@ -60,15 +62,18 @@ export interface HubOptions {
 /** The cache's folder where nothing else is told. */
 export const defaultCacheDir = (): string => join(homedir(), ".cache", "huggingface", "hub");
 
-/** Files that say how to read a model, besides its weights. */
+/** For people: left where they are larger than text is. */
+const TEXTS = ["README.md", "LICENSE", "LICENSE.txt", "LICENSE.md"];
+const MAX_TEXT = 2 ** 20;
+
+/** Files that say how to read a model, besides its weights, and what else goes along with it. */
 const CONFIGS = new Set([
   ...["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"],
   ...["special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt"],
   ...["spiece.model", "tokenizer.model", "sentencepiece.bpe.model", "spm.model", "source.spm", "target.spm"],
   ...["chat_template.jinja", "chat_template.json", INDEX],
+  ...[MODULES, "config_sentence_transformers.json", "sentence_bert_config.json", ...TEXTS],
 ]);
-
-const ETAG = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 
 const hubLibrary = async (): Promise<HubLibrary> => {
   try {
@@ -90,25 +95,6 @@ const commitOf = async (access: HubAccess): Promise<string> => {
     });
   if (typeof info.sha === "string" && isCommit(info.sha)) return info.sha;
   throw new FormatError("is no commit", { file: `${id}@${revision}`, field: "sha" });
-};
-
-/** The files at the top of a commit. */
-const remoteFiles = async (access: HubAccess, commit: string): Promise<Map<string, RemoteFile>> => {
-  const files = new Map<string, RemoteFile>();
-  const repo = { type: "model", name: access.id } as const;
-  try {
-    for await (const entry of access.library.listFiles({ ...callOptions(access), repo, revision: commit })) {
-      if (entry.type !== "file" || !/^[\w.-]+$/.test(entry.path)) continue;
-      const { size: sizeBytes, oid: etag = "" } = entry.lfs ?? entry;
-      if (!ETAG.test(etag) || !Number.isSafeInteger(sizeBytes) || sizeBytes < 0) {
-        throw new FormatError("is listed without a size and a hash", { file: `${access.id}/${entry.path}` });
-      }
-      files.set(entry.path, { name: entry.path, sizeBytes, etag });
-    }
-  } catch (cause) {
-    throw cause instanceof FormatError ? cause : hubError(access, "the list of files", cause);
-  }
-  return files;
 };
 
 const decimal = (bytes: number): string => `${(bytes / 1e9).toFixed(2)} GB`;
@@ -211,7 +197,12 @@ const split = (access: HubAccess, files: ReadonlyMap<string, RemoteFile>) => {
   const single = files.get(SINGLE);
   const all = [...files.values()];
   return {
-    small: all.filter(({ name }) => CONFIGS.has(name) && !(name === INDEX && single !== undefined)),
+    small: all.filter(
+      ({ name, sizeBytes }) =>
+        CONFIGS.has(name) &&
+        !(name === INDEX && single !== undefined) &&
+        !(TEXTS.includes(name) && sizeBytes > MAX_TEXT),
+    ),
     likely: single === undefined ? all.filter(({ name }) => SHARD.test(name)) : [single],
   };
 };
@@ -225,7 +216,7 @@ const splitGguf = (access: HubAccess, files: ReadonlyMap<string, RemoteFile>) =>
 const fetchSnapshot = async (access: HubAccess, repo: string, options: HubOptions): Promise<string> => {
   const commit = await commitOf(access);
   const snapshot = snapshotFolder(repo, commit);
-  const files = await remoteFiles(access, commit);
+  const { files, folders } = await remoteFolder(access, commit);
   const gguf = splitGguf(access, files);
   const { small, likely } = gguf ?? split(access, files);
   await mkdir(join(repo, "blobs"), { recursive: true });
@@ -233,9 +224,12 @@ const fetchSnapshot = async (access: HubAccess, repo: string, options: HubOption
   const fetchAll = fetcher(access, repo, commit, meter);
   // Small files first: what cannot be used is refused before its weights are fetched.
   await fetchAll(small);
+  const named = small.some(({ name }) => name === MODULES) ? await readJson(snapshot, MODULES) : [];
+  const modules = await moduleFiles(access, commit, { modules: named, folders });
+  await fetchAll(modules);
   if (gguf === undefined) architectureOf(await readJson(snapshot, "config.json"), `${access.id}/config.json`);
   const large = gguf?.likely ?? (await weightFiles(access, files, snapshot));
-  meter.expect(bytesOf(small) + bytesOf(large));
+  meter.expect(bytesOf([...small, ...modules, ...large]));
   const there = await Promise.all(large.map((file) => hasBlob(repo, file)));
   await checkDisk(repo, bytesOf(large.filter((_, i) => !there[i])));
   await fetchAll(large);
