@@ -2,11 +2,18 @@
  * Low-rank adapters on a model's matrices (LoRA, https://arxiv.org/abs/2106.09685), with the scale of rsLoRA
  * (Kalajdzievski 2023, https://arxiv.org/abs/2312.03732) where asked for. Defaults are PEFT's.
  */
-import { tensor } from "../ir/tensor.ts";
+import { type Tensor, tensor } from "../ir/tensor.ts";
 import { isInner, type LinearInfo } from "../models/linears.ts";
 import type { Model } from "../models/model.ts";
 import { kinds } from "../nn/kinds/index.ts";
-import { isPacked, type PackedWeight, trainedTensors, type Weight, type Weights } from "../nn/param.ts";
+import {
+  isPacked,
+  type Layout,
+  type PackedWeight,
+  trainedTensors,
+  type Weight,
+  type Weights,
+} from "../nn/param.ts";
 import { ConfigError } from "../util/errors.ts";
 import { nameHint } from "../util/nearest.ts";
 import { rng } from "../util/rng.ts";
@@ -32,7 +39,7 @@ export interface AdaptOptions {
   readonly seed?: number;
 }
 
-type Chosen = Required<Omit<AdaptOptions, "targets">> & { readonly scale: number };
+type Chosen = Required<Omit<AdaptOptions, "targets">>;
 
 const check = ({ rank = 8, alpha = rank, dropout = 0 }: AdaptOptions): void => {
   if (!Number.isInteger(rank) || rank < 1) {
@@ -66,21 +73,34 @@ const targeted = (linears: readonly LinearInfo[], targets: AdaptOptions["targets
   return [...found];
 };
 
+/** What an adapter is made of. */
+export interface Adapter extends Pick<Chosen, "rank" | "alpha" | "rankStabilized" | "dropout"> {
+  /** [R, K] */
+  readonly a: Tensor;
+  /** [N, R] */
+  readonly b: Tensor;
+}
+
+/** `base` with an adapter on it. */
+export const adapterOn = (base: Weight, layout: Layout, adapter: Adapter): PackedWeight => {
+  const { a, b, rank, alpha, rankStabilized, dropout } = adapter;
+  const scale = alpha / (rankStabilized ? Math.sqrt(rank) : rank);
+  return {
+    ...{ dtype: "float32", shape: base.shape, layout, kind: kinds.adapted },
+    ...{ parts: { base, a, b }, attrs: { scale, alpha, dropout } },
+  };
+};
+
 /** An adapter that changes nothing yet: A is drawn as torch draws a Linear's weight, B is 0. */
-const adaptedOf = (base: Weight, { path, layout }: LinearInfo, options: Chosen): PackedWeight => {
-  const { rank, scale, dropout, seed } = options;
+const freshOn = (base: Weight, { path, layout }: LinearInfo, options: Chosen): PackedWeight => {
+  const { rank, seed } = options;
   const [k, n] = layout === "kn" ? [base.shape[0]!, base.shape[1]!] : [base.shape[1]!, base.shape[0]!];
   const random = rng(seed, `adapter/${path}`);
   const most = 1 / Math.sqrt(k);
   const first = Float32Array.from({ length: rank * k }, () => most * (2 * random.uniform() - 1));
-  return {
-    ...{ dtype: "float32", shape: base.shape, layout, kind: kinds.adapted, attrs: { scale, dropout } },
-    parts: {
-      base,
-      a: tensor("float32", [rank, k], first),
-      b: tensor("float32", [n, rank], new Float32Array(n * rank)),
-    },
-  };
+  const a = tensor("float32", [rank, k], first);
+  const b = tensor("float32", [n, rank], new Float32Array(n * rank));
+  return adapterOn(base, layout, { ...options, a, b });
 };
 
 /**
@@ -90,14 +110,13 @@ const adaptedOf = (base: Weight, { path, layout }: LinearInfo, options: Chosen):
 export const adapt = (model: Model, options: AdaptOptions = {}): Model => {
   check(options);
   const { rank = 8, alpha = rank, rankStabilized = false, dropout = 0, seed = 0 } = options;
-  const scale = alpha / (rankStabilized ? Math.sqrt(rank) : rank);
-  const chosen: Chosen = { rank, alpha, rankStabilized, dropout, seed, scale };
+  const chosen: Chosen = { rank, alpha, rankStabilized, dropout, seed };
   const linears = new Map(
     targeted(model.arch.linears(model.config), options.targets).map((info) => [info.path, info]),
   );
   const weights = mapTree<Weight, Weight>(model.weights, (w, path) => {
     const info = linears.get(path);
-    return info === undefined ? w : adaptedOf(w, info, chosen);
+    return info === undefined ? w : freshOn(w, info, chosen);
   });
   const targets = options.targets ?? "all-linear";
   const step = { name: "adapt", options: { rank, alpha, rankStabilized, dropout, targets } };

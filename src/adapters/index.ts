@@ -1,3 +1,5 @@
 /** Low-rank adapters. */
-export * from "./adapt.ts";
+export { type AdaptOptions, adapt, besidesAdapters, isAdapted } from "./adapt.ts";
 export * from "./merge.ts";
+export * from "./peft/read.ts";
+export * from "./peft/write.ts";
