@@ -124,13 +124,14 @@ export const exportFolder = async (ref: string, options: ExportFolderOptions): P
     });
   }
   const { config, generation, left, files, card } = await sourceIn(dir, ref);
-  const { model, pooling } = await loadModel(dir);
+  const { model, pooling, halves } = await loadModel(dir);
   tellPooling(model, pooling, options.ui);
   const own = config.fields["transformers.js_config"] as { dtype?: string } | undefined;
   const choice = chosen(options, own?.dtype);
   const wide = await wideIn(dir, model, choice.dtypes, options.ui);
   const { weights = true } = options;
-  const given = { dtypes: choice.dtypes, defaultDtype: choice.default, config, files, weights, wide };
+  const parts = { config, files, weights, halves, wide };
+  const given = { dtypes: choice.dtypes, defaultDtype: choice.default, ...parts };
   const made = function* (): Generator<Written> {
     yield* exportFiles(model, generation === undefined ? given : { ...given, generation });
     const said = generationOf(model, generation, config)?.fields;

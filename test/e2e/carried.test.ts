@@ -11,8 +11,11 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, expect, it } from "vitest";
 import { parse } from "yaml";
+import { decodeSafetensors } from "../../src/formats/safetensors.ts";
+import type { Tensor } from "../../src/ir/tensor.ts";
 import { architectures } from "../../src/models/index.ts";
 import type { Head, Model } from "../../src/models/model.ts";
 import { initialize, type ParamSpec } from "../../src/nn/param.ts";
@@ -204,4 +207,35 @@ it("a bundle loses nothing of its checkpoint; a card says what was done alone", 
   const tuned = trainedCard(model, { steps: 5, valLoss: 1.5, generation: {}, source: title });
   expect(tuned).toMatch(/license: "mit"\nbase_model: some\/base\n/);
   expect(tuned).toContain("for 5 steps; held-out text costs it 1.500");
+});
+
+it.each([
+  ["gpt2-bfloat16-sharded", "bfloat16"],
+  ["bert-classifier-float16", "float16"],
+  ["llama-float16", "float16"],
+  ["gpt2-body", "float32"],
+])("the weights of %s stay %s, bit for bit", async (name, dtype) => {
+  const source = fileURLToPath(new URL(`../golden/loading/${name}`, import.meta.url));
+  const out = join(dir, `${name}-out`);
+  await exportFolder(source, { out, dtypes: ["fp32"] });
+  const bytesOf = (t: Tensor) => Buffer.from(t.data.buffer, t.data.byteOffset, t.data.byteLength);
+  const shards = readdirSync(source).filter((file) => file.endsWith(".safetensors"));
+  const originals = shards.flatMap((file) => [
+    ...decodeSafetensors(readFileSync(join(source, file)), file).tensors,
+  ]);
+  const written = decodeSafetensors(
+    readFileSync(join(out, "model.safetensors")),
+    "model.safetensors",
+  ).tensors;
+  expect(new Set(Array.from(written.values(), (t) => t.dtype))).toEqual(new Set([dtype]));
+  let same = 0;
+  for (const [tensorName, original] of originals) {
+    const kept = written.get(tensorName) ?? written.get(`transformer.${tensorName}`);
+    if (kept === undefined) continue;
+    expect(bytesOf(kept).equals(bytesOf(original)), tensorName).toBe(true);
+    same++;
+  }
+  expect(same).toBe(written.size);
+  const [before, after] = [source, out].map((path) => JSON.parse(text(path, "config.json")));
+  expect(after.dtype ?? after.torch_dtype).toBe(before.dtype ?? before.torch_dtype);
 });

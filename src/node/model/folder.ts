@@ -16,7 +16,7 @@ import { isGguf } from "./ggufFile.ts";
 import { readJson, readJsonIfThere } from "./modelFile.ts";
 import { type FolderPooling, pooledBy, readPooling } from "./pooling.ts";
 import { readTokenizer } from "./tokenizerFiles.ts";
-import { checkMemory, findWeights, readWeights } from "./weights.ts";
+import { checkMemory, findWeights, halvesIn, readWeights } from "./weights.ts";
 
 export interface LoadFolderOptions extends LoadOptions {
   /** Bytes that the weights may take; what is free unless told. */
@@ -31,6 +31,8 @@ export interface LoadedModel {
   readonly generation: Generation;
   /** The dtype that the folder offers by default. */
   readonly dtype: string;
+  /** The weights that its files have in 16 bits, by name; all are float32 in the model. */
+  readonly halves: ReadonlyMap<string, "float16" | "bfloat16">;
   /** What the folder says of sentence vectors. */
   readonly pooling: FolderPooling;
 }
@@ -87,6 +89,7 @@ export const loadModel = async (dir: string, options: LoadFolderOptions = {}): P
     model: pooledBy({ ...model, history }, pooling),
     generation,
     dtype: wanted ?? "fp32",
+    halves: halvesIn(plan, files),
     pooling,
   };
 };

@@ -124,6 +124,19 @@ export const findWeights = async (dir: string): Promise<WeightFiles> => {
   });
 };
 
+/** The weights of a plan that its safetensors files have in 16 bits, by name; of a GGUF file none. */
+export const halvesIn = (
+  plan: LoadPlan,
+  { places }: WeightFiles,
+): ReadonlyMap<string, "float16" | "bfloat16"> => {
+  const halves = new Map<string, "float16" | "bfloat16">();
+  for (const [name, source] of [...plan.sources, ...plan.twins]) {
+    const { dtype, form } = places.get(source)!;
+    if (form === undefined && (dtype === "float16" || dtype === "bfloat16")) halves.set(name, dtype);
+  }
+  return halves;
+};
+
 const decimal = (bytes: number): string =>
   bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 

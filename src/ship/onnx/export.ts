@@ -10,13 +10,14 @@ import { encodeSafetensors } from "../../formats/safetensors.ts";
 import { encodeIndex, planShards, shardName } from "../../formats/safetensorsIndex.ts";
 import type { Value } from "../../ir/op.ts";
 import type { Program } from "../../ir/program.ts";
-import type { Tensor } from "../../ir/tensor.ts";
+import { type Tensor, tensor } from "../../ir/tensor.ts";
 import { MODULES, sentenceFiles } from "../../models/checkpoint/sentenceModules.ts";
 import type { Model } from "../../models/model.ts";
 import { denseWeights } from "../../nn/param.ts";
 import { optimize } from "../../rewrite/index.ts";
 import { type GraphName, graphsOf } from "../../serve/graphs.ts";
 import { ConfigError } from "../../util/errors.ts";
+import { narrowBfloat16, narrowFloat16 } from "../../util/float16.ts";
 import { nearest } from "../../util/nearest.ts";
 import { flatten } from "../../util/tree.ts";
 import { type ExportDtype, exportDtypes, graphFile } from "./dtype.ts";
@@ -44,7 +45,12 @@ export interface ExportOptions {
   readonly shardLimitBytes?: number;
   /** Whether the dense weights are written too, to go on from; they are unless told. */
   readonly weights?: boolean;
+  /** Weights that the checkpoint has in 16 bits, by name, and stay so; the others are float32. */
+  readonly halves?: Halves;
 }
+
+/** Dtypes of 16 bits by the weights' names. */
+export type Halves = ReadonlyMap<string, "float16" | "bfloat16">;
 
 type File = readonly [path: string, chunks: readonly Uint8Array[]];
 
@@ -108,9 +114,24 @@ export const formFiles = (formed: Model, dtype: ExportDtype): Files =>
     ]).flat(),
   );
 
+/** float32 as 16 bits: of numbers that were widened from that dtype, the very bits. */
+const narrowed = ({ shape, data }: Tensor, dtype: "float16" | "bfloat16"): Tensor => {
+  const bits = new Uint16Array(data.length);
+  (dtype === "float16" ? narrowFloat16 : narrowBfloat16)(data as Float32Array, bits);
+  return tensor(dtype, shape, bits);
+};
+
 /** The weights in their dense form as model.safetensors, or as shards with their index. */
-export const weightFiles = (model: Model, limitBytes: number = SHARD_LIMIT): Files => {
+export const weightFiles = (
+  model: Model,
+  limitBytes: number = SHARD_LIMIT,
+  halves: Halves = new Map(),
+): Files => {
   const tensors = flatten<Tensor>(denseWeights(model.weights));
+  for (const [name, dtype] of halves) {
+    const wide = tensors.get(name);
+    if (wide !== undefined) tensors.set(name, narrowed(wide, dtype));
+  }
   const shards = planShards(tensors, limitBytes);
   if (shards.length <= 1) {
     return new Map([["model.safetensors", encodeSafetensors(tensors, { format: "pt" })]]);
@@ -161,7 +182,7 @@ export function* exportFiles(model: Model, options: ExportOptions = {}): Generat
   const defaultDtype = defaultOf(options);
   for (const [name, bytes] of files) yield [name, [bytes]];
   yield* poolingFiles(model, files);
-  if (options.weights ?? true) yield* weightFiles(model, options.shardLimitBytes);
+  if (options.weights ?? true) yield* weightFiles(model, options.shardLimitBytes, options.halves);
   const external: string[] = [];
   for (const file of graphsIn(model, options)) {
     const beside = /^onnx\/(.*)_data$/.exec(file[0]);
