@@ -6,7 +6,7 @@ import { quantized } from "../src/compress/quantize.ts";
 import { compile } from "../src/engine/compile.ts";
 import type { Engine, Feeds } from "../src/engine/engine.ts";
 import type { Value } from "../src/ir/op.ts";
-import { type Program, trace } from "../src/ir/program.ts";
+import { trace } from "../src/ir/program.ts";
 import { type Tensor, type TensorType, tensorOf } from "../src/ir/tensor.ts";
 import { isInner, type LinearInfo } from "../src/models/linears.ts";
 import type { Model } from "../src/models/model.ts";
@@ -106,7 +106,7 @@ const logits = async (
   const program = trace(typesOf(feeds), (given) => {
     const inputs = given as unknown as { inputIds: Value };
     return { logits: arch.forward(asConstants(weights), inputs, config).logits };
-  }) as unknown as Program;
+  });
   const session = await compile(engine, program);
   const out = await session.run(feeds);
   await session.dispose();
@@ -181,7 +181,7 @@ describe.each(Object.entries(families))("%s", (name, family) => {
       const all = asParams(model.weights, new Map(Object.entries(v.params)));
       const { total } = batchTotals(model, all, family.objective, v.batch);
       return { total, grads: grad(total, v.params) as Tree<Value> };
-    }) as unknown as Program;
+    });
     const session = await compile(engine, program);
     const batch = Object.entries(family.batch).map(([n, t]) => [`batch.${n}`, t]);
     const run = async (moved: (name: string, t: Tensor) => Tensor) =>

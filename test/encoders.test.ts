@@ -9,8 +9,8 @@ import { maskTokens } from "../src/data/batch/masking.ts";
 import { compile } from "../src/engine/compile.ts";
 import type { Engine } from "../src/engine/engine.ts";
 import { decodeSafetensors, encodeSafetensors } from "../src/formats/safetensors.ts";
-import type { Value } from "../src/ir/op.ts";
-import { nodesOf, type Program, trace } from "../src/ir/program.ts";
+import { input, type Value } from "../src/ir/op.ts";
+import { nodesOf, trace } from "../src/ir/program.ts";
 import { type Tensor, type TensorType, tensorOf, zeros } from "../src/ir/tensor.ts";
 import { modelOf } from "../src/models/checkpoint/load.ts";
 import { headOf } from "../src/models/head.ts";
@@ -107,7 +107,7 @@ const forward = async (model: Model, batch: Batch, dropoutSeed?: number): Promis
   const feeds = { ...feedsOf(batch), ...seed };
   const program = trace(typesOf(feeds), (inputs) => ({
     logits: model.arch.forward(asConstants(model.weights), inputs as never, model.config).logits,
-  })) as unknown as Program;
+  }));
   const session = await compile(engine, program);
   const out = await session.run(feeds);
   await session.dispose();
@@ -138,7 +138,7 @@ const lossAndGradients = async (model: Model, want: Case): Promise<Record<string
       params: p,
       labels: wanted,
       ...inputs
-    } = given as unknown as {
+    } = given as {
       params: Tree<Value>;
       labels: Value;
       inputIds: Value;
@@ -146,7 +146,7 @@ const lossAndGradients = async (model: Model, want: Case): Promise<Record<string
     const outputs = model.arch.forward(p, inputs, model.config);
     const loss = meanLoss(encoderObjective(model).totals(outputs, { labels: wanted }));
     return { loss, gradients: grad(loss, p) };
-  }) as unknown as Program;
+  });
   const session = await compile(engine, program);
   const weights = Array.from(entries<Weight>(model.weights), ([path, w]) => [`params.${path}`, w as Tensor]);
   const out = await session.run({ ...Object.fromEntries(weights), ...feeds });
@@ -498,7 +498,7 @@ describe("objectives", () => {
   });
 
   test("a classifier of one label is refused", () => {
-    const one = { dtype: "float32", shape: [2, 1] } as unknown as Value;
+    const one = input("one", { dtype: "float32", shape: [2, 1] });
     const outputs = { hidden: one, logits: one, present: [] };
     expect(() => sequenceClassification().totals(outputs, { labels: one })).toThrow(/field "num_labels"/);
   });

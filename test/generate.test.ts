@@ -14,7 +14,7 @@ import {
   generateBatch,
   generateBeams,
 } from "../src/serve/index.ts";
-import { flatten, mapTree, type Tree } from "../src/util/tree.ts";
+import { flatten, mapTree } from "../src/util/tree.ts";
 
 interface Golden {
   readonly config: { readonly vocab_size: number };
@@ -32,7 +32,7 @@ const golden = JSON.parse(readFileSync(new URL("golden/beam.json", import.meta.u
 /** 0.5 sin(0.7 j^2 + 1.3 i), plus 1 for the weights of the layer norms; see beam.py. */
 const model = (): Model => {
   const config = gpt2.parse({ model_type: "gpt2", ...golden.config });
-  const specs = gpt2.params(config) as unknown as Tree<ParamSpec>;
+  const specs = gpt2.params(config);
   const order = [...flatten<ParamSpec>(specs).keys()].sort();
   const weights = mapTree<ParamSpec, ReturnType<typeof zeros>>(specs, (spec, path) => {
     const t = zeros(spec);

@@ -4,8 +4,7 @@ import type { Engine } from "../src/engine/engine.ts";
 import { halved } from "../src/formats/halfGraph.ts";
 import { toOnnx } from "../src/formats/lower.ts";
 import { encodeOnnx, type OnnxModel } from "../src/formats/onnx.ts";
-import type { Value } from "../src/ir/op.ts";
-import { type Program, trace } from "../src/ir/program.ts";
+import { trace } from "../src/ir/program.ts";
 import { sizeOf, type Tensor, tensorOf } from "../src/ir/tensor.ts";
 import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { FormatError } from "../src/util/errors.ts";
@@ -23,9 +22,9 @@ const refused = new Set(["uniform"]);
 const lowered = (row: Case): OnnxModel =>
   toOnnx(
     trace({ x: row.inputs }, (given) => {
-      const y = row.build(...(given as unknown as { x: Value[] }).x);
+      const y = row.build(...given.x);
       return { y: "node" in y ? [y] : y };
-    }) as unknown as Program,
+    }),
     { keepUnused: true },
   );
 

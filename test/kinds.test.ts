@@ -8,7 +8,7 @@ import { compile } from "../src/engine/compile.ts";
 import type { Engine } from "../src/engine/engine.ts";
 import { decodeSafetensors } from "../src/formats/safetensors.ts";
 import { constant, input, type Value } from "../src/ir/op.ts";
-import { type Program, trace } from "../src/ir/program.ts";
+import { trace } from "../src/ir/program.ts";
 import { type Tensor, tensor, tensorOf } from "../src/ir/tensor.ts";
 import { gpt2, gpt2Config } from "../src/models/gpt2.ts";
 import type { Model } from "../src/models/model.ts";
@@ -24,7 +24,6 @@ import {
   type PackedParam,
   type PackedWeight,
   type Param,
-  type ParamSpec,
   tensorsOf,
   trainedTensors,
   unpacked,
@@ -40,7 +39,7 @@ import { languageModelling } from "../src/tasks/languageModelling.ts";
 import { train } from "../src/train/loop.ts";
 import { paramTypes } from "../src/train/step.ts";
 import { heldOutLoss } from "../src/train/validate.ts";
-import { flatten, mapTree, type Tree } from "../src/util/tree.ts";
+import { flatten, mapTree } from "../src/util/tree.ts";
 import { draw, floats, type KindCase, kindCases, N, shaped } from "./cases/kinds.ts";
 
 let engine: Engine;
@@ -101,13 +100,11 @@ const denseOf = ({ k, at }: KindCase, layout: Layout): Tensor => {
   return tensorOf("float32", shape, values);
 };
 
-const constantOf = (w: Weight): Param => (asConstants({ w }) as unknown as { w: Param }).w;
+const constantOf = (w: Weight): Param => (asConstants({ w }) as { w: Param }).w;
 
 type Built = Readonly<Record<string, Value>>;
 const run = async (k: number, fn: (x: Value) => Built): Promise<Record<string, number[]>> => {
-  const program = trace({ x: { dtype: "float32" as const, shape: [ROWS, k] } }, ({ x }) =>
-    fn(x),
-  ) as unknown as Program;
+  const program = trace({ x: { dtype: "float32" as const, shape: [ROWS, k] } }, ({ x }) => fn(x));
   const session = await compile(engine, program);
   const out = await session.run({ x: tensorOf("float32", [ROWS, k], draw(ROWS * k, -1, 1)) });
   await session.dispose();
@@ -164,8 +161,7 @@ describe.each(rows)("a weight of kind %s", (_, row) => {
     async (layout) => {
       const seed = constant(floats([ROWS, N]));
       const { got, want, gotBias, wantBias } = await run(k, (x) => {
-        const grads = (weight: Param) =>
-          grad(sum(mul(times(weight, x, layout, bias), seed)), { x, bias }) as unknown as Built;
+        const grads = (weight: Param) => grad(sum(mul(times(weight, x, layout, bias), seed)), { x, bias });
         const [packed, plain] = [grads(as(layout)), grads(layout === "kn" ? kn : nk)];
         return { got: packed.x!, want: plain.x!, gotBias: packed.bias!, wantBias: plain.bias! };
       });
@@ -200,7 +196,7 @@ describe.each(rows)("a weight of kind %s", (_, row) => {
 
 describe("a model with weights of a kind that is made here", () => {
   const config = gpt2Config({ vocab_size: 11, n_positions: 8, n_embd: 8, n_layer: 1, n_head: 2 });
-  const plain = initialize(gpt2.params(config) as unknown as Tree<ParamSpec>, 1);
+  const plain = initialize(gpt2.params(config), 1);
   const isMatrix = (path: string, w: Weight) => w.shape.length === 2 && !path.includes("wpe");
   const weights = mapTree<Tensor, Weight>(plain, (base, path) => {
     if (!isMatrix(path, base)) return base;

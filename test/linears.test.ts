@@ -35,10 +35,9 @@ const modelOf = (arch: Architecture, json: unknown): Model => {
 const programOf = ({ arch, config, weights }: Model): Program => {
   const type = { dtype: "int32", shape: [B, T] } as const;
   const target = arch.kind === "seq2seq" ? { decoderInputIds: type } : {};
-  return trace({ inputIds: type, ...target }, (given) => {
-    const inputs = given as unknown as { inputIds: Value };
+  return trace({ inputIds: type, ...target }, (inputs) => {
     return { logits: arch.forward(asConstants(weights), inputs, config).logits };
-  }) as unknown as Program;
+  });
 };
 
 /** Ties, untied heads and gated MLPs are of other weights. */

@@ -8,12 +8,12 @@ import { quantized } from "../src/compress/quantize.ts";
 import { compile } from "../src/engine/compile.ts";
 import type { Engine } from "../src/engine/engine.ts";
 import { decodeSafetensors, encodeSafetensors } from "../src/formats/safetensors.ts";
-import { constant, type Value } from "../src/ir/op.ts";
+import { constant } from "../src/ir/op.ts";
 import { type Program, trace } from "../src/ir/program.ts";
 import { scalar, type Tensor, type TensorType, tensorOf, zeros } from "../src/ir/tensor.ts";
 import { modelOf } from "../src/models/checkpoint/load.ts";
 import { architectures, headOf } from "../src/models/index.ts";
-import type { Inputs, Model } from "../src/models/model.ts";
+import type { Model } from "../src/models/model.ts";
 import { countedLabels, crossEntropy, meanLoss, totalsOver } from "../src/nn/loss.ts";
 import { asConstants, initialize, type ParamSpec, type Weight } from "../src/nn/param.ts";
 import { nodeEngine } from "../src/node/runtime/engine.ts";
@@ -94,11 +94,10 @@ const fullLogits = async (
     ids: { dtype: "int32", shape } as TensorType,
     ...(dropoutSeed === undefined ? {} : { seed: { dtype: "int32", shape: [] } as TensorType }),
   };
-  const program = trace(spec, (given) => {
-    const { ids: inputIds, seed } = given as unknown as { ids: Value; seed?: Value };
+  const program = trace(spec, ({ ids: inputIds, seed }) => {
     const inputs = seed === undefined ? { inputIds } : { inputIds, dropoutSeed: seed };
     return { logits: model.arch.forward(asConstants(model.weights), inputs, model.config).logits };
-  }) as unknown as Program;
+  });
   const session = await compile(engine, program);
   const seeds = dropoutSeed === undefined ? {} : { seed: tensorOf("int32", [], [dropoutSeed]) };
   const out = await session.run({ ids: tensorOf("int32", shape, ids.flat()), ...seeds });
@@ -173,9 +172,9 @@ const runOnce = async (program: Program, feeds: Readonly<Record<string, Tensor>>
 const goldenLogits = async (model: Model, want: GoldenCase): Promise<Tensor> => {
   const feeds = inputsOf(want);
   const program = trace(typesOf(feeds), (given) => {
-    const inputs = given as unknown as Inputs;
+    const inputs = { inputIds: given.inputIds!, ...given };
     return { logits: model.arch.forward(asConstants(model.weights), inputs, model.config).logits };
-  }) as unknown as Program;
+  });
   return (await runOnce(program, feeds)).logits!;
 };
 
@@ -183,12 +182,12 @@ const goldenLogits = async (model: Model, want: GoldenCase): Promise<Tensor> => 
 const lossAndGradients = async (model: Model, want: GoldenCase): Promise<Record<string, Tensor>> => {
   const types = mapTree<Weight, TensorType>(model.weights, ({ dtype, shape }) => ({ dtype, shape }));
   const feeds = { ...inputsOf(want), ...labelFeeds(want) };
-  const program = trace({ params: types, batch: typesOf(feeds) }, (given) => {
-    const v = given as unknown as { params: Tree<Value>; batch: Record<string, Value> };
-    const outputs = model.arch.forward(v.params, v.batch as unknown as Inputs, model.config);
+  const program = trace({ params: types, batch: typesOf(feeds) }, (v) => {
+    const inputs = { inputIds: v.batch.inputIds!, ...v.batch };
+    const outputs = model.arch.forward(v.params, inputs, model.config);
     const loss = meanLoss(objectiveOf(want).totals(outputs, v.batch));
     return { loss, gradients: grad(loss, v.params) };
-  }) as unknown as Program;
+  });
   const weights = Array.from(entries<Weight>(model.weights), ([path, w]) => [`params.${path}`, w as Tensor]);
   const batch = Object.entries(feeds).map(([name, t]) => [`batch.${name}`, t]);
   return runOnce(program, Object.fromEntries([...weights, ...batch]));

@@ -56,8 +56,7 @@ const numbers = (t: Tensor): number[] => Array.from(t.data as Float64Array, Numb
 
 type Listed = Readonly<Record<string, readonly TensorType[]>>;
 type Built = Readonly<Record<string, readonly Value[]>>;
-const traceLists = (spec: Listed, fn: (given: Built) => Built): Program =>
-  trace(spec, (given) => fn(given as unknown as Built)) as unknown as Program;
+const traceLists = (spec: Listed, fn: (given: Built) => Built): Program<Built, Built> => trace(spec, fn);
 
 const feed = (name: string, tensors: readonly Tensor[]): Record<string, Tensor> =>
   Object.fromEntries(tensors.map((t, i) => [`${name}.${i}`, t]));
@@ -81,7 +80,7 @@ const expectClose = (
 
 const valuesTest = async (row: Case): Promise<void> => {
   const program = traceLists({ x: row.inputs }, ({ x }) => ({ y: list(row.build(...x!)) }));
-  const types = (program.outputs as unknown as { y: readonly Value[] }).y;
+  const types = program.outputs.y!;
   const inputs = inputsOf(row);
   const before = loads;
   const session = await compile(engine, program);
@@ -108,14 +107,14 @@ const valuesTest = async (row: Case): Promise<void> => {
 };
 
 /** y, the gradient g of <c, y>, and the gradient h of <d, g>, with the covectors c and d as inputs. */
-const gradientProgram = (row: Case): Program => {
+const gradientProgram = (row: Case): Program<Built, Built> => {
   const types = list(row.build(...row.inputs.map((arg, i) => input(`x${i}`, arg))));
   const c = types.map(({ dtype, shape }) => ({ dtype, shape }));
   return traceLists({ x: row.inputs, c, d: row.inputs.filter(isFloat) }, ({ x, c, d }) => {
     const y = list(row.build(...x!));
     const floats = x!.filter(isFloat);
-    const g = vjp(y, c!, floats) as unknown as readonly Value[];
-    return { y, g, h: vjp(g, d!, [...floats, ...c!]) as unknown as readonly Value[] };
+    const g = vjp(y, c!, floats);
+    return { y, g, h: vjp(g, d!, [...floats, ...c!]) };
   });
 };
 
@@ -170,7 +169,7 @@ const differences = async (
 const gradientTest = async (row: Case): Promise<void> => {
   const program = gradientProgram(row);
   const session = await compile(engine, program);
-  const spec = program.inputs as unknown as Built;
+  const spec = program.inputs;
   const [c, d] = [drawLike("c", spec.c!), drawLike("d", spec.d!)];
   const feeds = { ...feed("x", inputsOf(row)), ...feed("c", c), ...feed("d", d) };
   const out = await session.run(feeds);
@@ -210,7 +209,7 @@ const zeroTest = async (row: Case): Promise<void> => {
   const program = traceLists({ x: row.inputs }, ({ x }) => {
     const y = list(row.build(...x!)).map((v) => ops.cast(v, "float32"));
     const ones = y.map((v) => ops.expandTo(ops.lift(1, "float32"), v.shape));
-    return { g: vjp(y, ones, x!.filter(isFloat)) as unknown as readonly Value[] };
+    return { g: vjp(y, ones, x!.filter(isFloat)) };
   });
   const session = await compile(engine, program);
   const out = await session.run(feed("x", inputsOf(row)));
@@ -260,7 +259,7 @@ describe("ties", () => {
     const program = traceLists({ x: [type, type] }, ({ x }) => {
       const y = build(x![0]!, x![1]!);
       const seed = ops.expandTo(ops.lift(1, "float32"), y.shape);
-      return { g: vjp([y], [seed], x!) as unknown as readonly Value[] };
+      return { g: vjp([y], [seed], x!) };
     });
     const session = await compile(engine, program);
     const out = await session.run(

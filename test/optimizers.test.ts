@@ -23,7 +23,7 @@ import {
   type OptimizerOptions,
   optimizers,
 } from "../src/optim/index.ts";
-import { entries, type Tree } from "../src/util/tree.ts";
+import { entries } from "../src/util/tree.ts";
 import { optimizerCases } from "./cases/optimizers.ts";
 
 interface Golden {
@@ -64,14 +64,11 @@ type Loss = (params: Record<string, Value>) => Value;
 
 const stepOf = (optimizer: Optimizer, types: Record<string, TensorType>, lossOf: Loss): Program => {
   const spec = { params: types, opt: optimizer.state(types), lr: f32(), step: f32() };
-  return trace(spec, (inputs) => {
-    const params = inputs.params as unknown as Record<string, Value>;
+  return trace(spec, ({ params, opt: state, lr, step }) => {
     const loss = lossOf(params);
-    const context = { lr: inputs.lr as Value, step: inputs.step as Value };
-    const gradients = grad(loss, params as Tree<Value>) as Tree<Value>;
-    const [updates, opt] = optimizer.update(gradients, inputs.opt as Tree<Value>, params, context);
+    const [updates, opt] = optimizer.update(grad(loss, params), state, params, { lr, step });
     return { params: applyUpdates(params, updates), opt, loss };
-  }) as unknown as Program;
+  });
 };
 
 const start = async (

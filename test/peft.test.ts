@@ -6,7 +6,7 @@ import { compile } from "../src/engine/compile.ts";
 import type { Engine } from "../src/engine/engine.ts";
 import { decodeSafetensors } from "../src/formats/safetensors.ts";
 import type { Value } from "../src/ir/op.ts";
-import { type Program, trace } from "../src/ir/program.ts";
+import { trace } from "../src/ir/program.ts";
 import { type Tensor, tensorOf } from "../src/ir/tensor.ts";
 import type { Model } from "../src/models/model.ts";
 import { architectures } from "../src/models/registry.ts";
@@ -72,7 +72,7 @@ const logits = async ({ arch, config, weights }: Model): Promise<number[]> => {
   const program = trace(types, (values) => {
     const inputs = values as unknown as { inputIds: Value };
     return { logits: arch.forward(asConstants(weights), inputs, config).logits };
-  }) as unknown as Program;
+  });
   const session = await compile(engine, program);
   const out = await session.run(given);
   await session.dispose();

@@ -3,14 +3,11 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import ts from "typescript";
-import { beforeAll, expect, test } from "vitest";
-import { buildIfStale } from "./e2e/command.ts";
+import { expect, test } from "vitest";
 
 const root = resolve(import.meta.dirname, "..");
 const readme = readFileSync(join(root, "README.md"), "utf8");
 const block = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
-
-beforeAll(buildIfStale, 300_000);
 
 test("the library example prints what it says", () => {
   expect(block.split("\n").length).toBeGreaterThan(10);

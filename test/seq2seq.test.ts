@@ -117,11 +117,10 @@ const fullLogits = async (model: Model, feeds: Feeds, dropoutSeed?: number): Pro
     ...read,
     ...(dropoutSeed === undefined ? {} : { seed: tensorOf("int32", [], [dropoutSeed]) }),
   };
-  const program = trace(typesOf(seeded), (given) => {
-    const { seed, ...inputs } = given as unknown as Record<string, Value>;
+  const program = trace(typesOf(seeded), ({ seed, ...inputs }) => {
     const all = { ...inputs, ...(seed === undefined ? {} : { dropoutSeed: seed }) } as never;
     return { logits: model.arch.forward(asConstants(model.weights), all, model.config).logits };
-  }) as unknown as Program;
+  });
   return (await run(program, seeded)).logits!.data as Float32Array;
 };
 
@@ -129,12 +128,11 @@ const fullLogits = async (model: Model, feeds: Feeds, dropoutSeed?: number): Pro
 const lossAndGradients = async (model: Model, feeds: Feeds): Promise<Record<string, Tensor>> => {
   const params = mapTree<Weight, TensorType>(model.weights, ({ dtype, shape }) => ({ dtype, shape }));
   const objective = sequenceToSequence({ target: feeds.decoderInputIds!.shape[1]! });
-  const program = trace({ params, batch: typesOf(feeds) }, (given) => {
-    const v = given as unknown as { params: Tree<Value>; batch: Record<string, Value> };
+  const program = trace({ params, batch: typesOf(feeds) }, (v) => {
     const outputs = model.arch.forward(v.params, v.batch as never, model.config);
     const loss = meanLoss(objective.totals(outputs, v.batch));
     return { loss, gradients: grad(loss, v.params) };
-  }) as unknown as Program;
+  });
   const weights = Array.from(entries<Weight>(model.weights), ([path, w]) => [`params.${path}`, w as Tensor]);
   const batch = Object.entries(feeds).map(([key, t]) => [`batch.${key}`, t]);
   return run(program, Object.fromEntries([...weights, ...batch]));

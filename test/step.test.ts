@@ -6,16 +6,15 @@ import { expect, test } from "vitest";
 import { type Program, print } from "../src/ir/program.ts";
 import { gpt2, gpt2Config } from "../src/models/gpt2.ts";
 import type { Model } from "../src/models/model.ts";
-import { initialize, type ParamSpec } from "../src/nn/param.ts";
+import { initialize } from "../src/nn/param.ts";
 import { sgd } from "../src/optim/index.ts";
 import { optimize } from "../src/rewrite/index.ts";
 import { languageModelling } from "../src/tasks/languageModelling.ts";
 import { fusedStep } from "../src/train/step.ts";
-import type { Tree } from "../src/util/tree.ts";
 
 const step = (): Program => {
   const config = gpt2Config({ vocab_size: 11, n_positions: 4, n_embd: 8, n_layer: 1, n_head: 2 });
-  const weights = initialize(gpt2.params(config) as unknown as Tree<ParamSpec>, 1);
+  const weights = initialize(gpt2.params(config), 1);
   const model: Model = { arch: gpt2, config, weights, history: [] };
   return fusedStep(model, {
     batch: 2,

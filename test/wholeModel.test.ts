@@ -2,8 +2,7 @@
 import { expect, test } from "vitest";
 import { grad } from "../src/autodiff/grad.ts";
 import { compile } from "../src/engine/compile.ts";
-import type { Value } from "../src/ir/op.ts";
-import { type Program, trace } from "../src/ir/program.ts";
+import { trace } from "../src/ir/program.ts";
 import { type Tensor, type TensorType, tensorOf } from "../src/ir/tensor.ts";
 import { gpt2, gpt2Config } from "../src/models/gpt2.ts";
 import { meanLoss } from "../src/nn/loss.ts";
@@ -12,7 +11,7 @@ import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { distillation } from "../src/tasks/distillation.ts";
 import { languageModelling } from "../src/tasks/languageModelling.ts";
 import { rng } from "../src/util/rng.ts";
-import { entries, mapTree, type Tree } from "../src/util/tree.ts";
+import { entries, mapTree } from "../src/util/tree.ts";
 
 const [B, T, V] = [2, 6, 13];
 
@@ -25,21 +24,15 @@ test.each([
   const dropout = { resid_pdrop: rate, embd_pdrop: rate, attn_pdrop: rate };
   const shape = { vocab_size: V, n_positions: T, n_embd: 12, n_layer: 2, n_head: 3, initializer_range: 0.3 };
   const config = gpt2Config({ ...shape, ...dropout, activation_function });
-  const specs = gpt2.params(config) as unknown as Tree<ParamSpec>;
+  const specs = gpt2.params(config);
   const types = mapTree<ParamSpec, TensorType>(specs, (s) => ({ dtype: s.dtype, shape: s.shape }));
   const batch = objective.inputs({ batch: B, context: T, vocab: V });
   const ids: TensorType = { dtype: "int32", shape: [B, T] };
-  const program = trace({ params: types, ids, batch, seed: { dtype: "int32", shape: [] } }, (given) => {
-    const v = given as unknown as {
-      params: Tree<Value>;
-      ids: Value;
-      seed: Value;
-      batch: Record<string, Value>;
-    };
+  const program = trace({ params: types, ids, batch, seed: { dtype: "int32", shape: [] } }, (v) => {
     const outputs = gpt2.forward(v.params, { inputIds: v.ids, dropoutSeed: v.seed }, config);
     const loss = meanLoss(objective.totals(outputs, v.batch));
     return { loss, slopes: grad(loss, v.params) };
-  }) as unknown as Program;
+  });
   const session = await compile(engine, program);
 
   const random = rng(4, "whole model");

@@ -39,11 +39,11 @@ const model = (pieces: Pieces, kind: number, charsmap: string): Uint8Array => {
 };
 
 const { t5, llama } = tokenization.kinds;
-const unigram = t5!.json.model.vocab as unknown as Pieces;
+const unigram = t5!.json.model.vocab as Pieces;
 const bpe = Object.entries(llama!.json.model.vocab as Record<string, number>).map(
   ([text, id]) => [text, -id] as const,
 );
-const { normalizers } = t5!.json.normalizer as unknown as {
+const { normalizers } = t5!.json.normalizer as {
   normalizers: readonly { readonly precompiled_charsmap: string }[];
 };
 

@@ -3,13 +3,14 @@ import { compile } from "../engine/compile.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Op, Value } from "../ir/op.ts";
 import { apply, input } from "../ir/op.ts";
-import { nodesOf, type Program, trace } from "../ir/program.ts";
+import { nodesOf, trace } from "../ir/program.ts";
 import { type TensorType, tensorOf } from "../ir/tensor.ts";
 import { nodeEngine } from "../node/runtime/engine.ts";
 import { add, exp, lift, mul, sign, sin, tanh } from "../ops/elementwise.ts";
 import { matmul } from "../ops/linalg.ts";
 import { slice, split, sum } from "../ops/structure.ts";
 import { ShapeError } from "../util/errors.ts";
+import type { Tree } from "../util/tree.ts";
 import { grad, vjp } from "./grad.ts";
 
 let engine: Engine;
@@ -21,9 +22,9 @@ const f32 = (...shape: number[]): TensorType => ({ dtype: "float32", shape });
 type Given = Record<string, Value>;
 
 /** The outputs of `fn` at x. */
-const run = async (fn: (given: Given) => unknown, x: readonly number[], y: readonly number[] = []) => {
+const run = async (fn: (given: Given) => Tree<Value>, x: readonly number[], y: readonly number[] = []) => {
   const spec = { x: f32(x.length), ...(y.length > 0 ? { y: f32(y.length) } : {}) };
-  const program = trace(spec, (given) => fn(given as unknown as Given)) as unknown as Program;
+  const program = trace(spec, (given) => fn(given as Given));
   const session = await compile(engine, program);
   const out = await session.run({
     x: tensorOf("float32", [x.length], x),
@@ -218,7 +219,7 @@ describe("vjp", () => {
 
   test("a matrix product's two gradients are products", () => {
     const [a, b] = [input("a", f32(2, 3)), input("b", f32(3, 4))];
-    const [ga, gb] = vjp([matmul(a, b)], [input("c", f32(2, 4))], [a, b]) as unknown as [Value, Value];
+    const [ga, gb] = vjp([matmul(a, b)], [input("c", f32(2, 4))], [a, b] as const);
     expect([ga.shape, gb.shape]).toEqual([
       [2, 3],
       [3, 4],

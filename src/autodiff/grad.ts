@@ -39,7 +39,7 @@ export function vjp<P extends Tree<Value>>(
     const gs = node.outputs.map((v) => cotangents.get(v) ?? null);
     if (node.inputs.length === 0 || !on.has(node) || gs.every((g) => g === null)) continue;
     if (node.op.vjp === undefined) throw new ShapeError(`${node.op.name} has no gradient`);
-    const parts = node.op.vjp(gs as unknown as Incoming<Values>, node);
+    const parts = node.op.vjp(gs as Incoming<Values>, node);
     node.inputs.forEach((v, i) => {
       const part = parts[i];
       if (part !== null && part !== undefined && on.has(v.node)) accumulate(v, part);

@@ -1,2 +1,2 @@
 /** Reverse-mode differentiation. */
-export * from "./grad.ts";
+export { grad, vjp } from "./grad.ts";

@@ -3,8 +3,7 @@ import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { buildIfStale } from "../../test/e2e/command.ts";
+import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { checkOptions } from "../recipes/config/check.ts";
 import { defaults, type RunConfig, type RunOptions } from "../recipes/config/options.ts";
 import { configHash, type OptionSources, parseSet, resolveOptions } from "../recipes/config/resolve.ts";
@@ -232,8 +231,6 @@ interface Ended {
 }
 
 describe("as a process", () => {
-  beforeAll(buildIfStale, 120_000);
-
   const anneal = (args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> =>
     new Promise((done) => {
       const { NO_COLOR: _, FORCE_COLOR: __, ...rest } = process.env;

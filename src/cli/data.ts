@@ -8,6 +8,7 @@ import { flagsToConfig, withFlags } from "./options.ts";
 import { runRecipe } from "./run.ts";
 import { print, printJson } from "./terminal.ts";
 
+/** What its help shows. */
 export const examples = `
 Examples:
   $ npx anneal data notes/ logs/*.jsonl --out corpus
@@ -49,6 +50,7 @@ const checkMerge = (command: Command, paths: readonly string[]): void => {
   });
 };
 
+/** Adds the verb `data`. */
 export const register = (command: Command): void => {
   command.argument("[paths...]", "files, folders or globs");
   withFlags(command, "data").action((paths: readonly string[]) => {

@@ -5,12 +5,14 @@ import { checkMachine } from "../node/runtime/machine.ts";
 import { withFlags } from "./options.ts";
 import { inLine, printJson, table, wantsColor } from "./terminal.ts";
 
+/** What its help shows. */
 export const examples = `
 Examples:
   $ npx anneal doctor
   $ npx anneal doctor --json
 Exit code 4 where models cannot run here.`;
 
+/** Adds the verb `doctor`. */
 export const register = (command: Command): void => {
   withFlags(command, "doctor").action(async ({ json }: { json?: boolean }) => {
     const checks = await checkMachine(process.cwd());

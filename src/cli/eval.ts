@@ -6,6 +6,7 @@ import { withFlags } from "./options.ts";
 import { runRecipe } from "./run.ts";
 import { print, printJson, table } from "./terminal.ts";
 
+/** What its help shows. */
 export const examples = `
 Examples:
   $ npx anneal eval anneal-out/model                     on the held-out part of the default text
@@ -13,6 +14,7 @@ Examples:
 
 const modelGroup: Group = { title: "Model", flags: [dtypeFlag] };
 
+/** Adds the verb `eval`. */
 export const register = (command: Command): void => {
   command.argument("<model>", "a model's folder or GGUF file, or a model of the Hub as org/name");
   withFlags(command, "eval", [modelGroup]).action((ref: string, { dtype }: { dtype?: string }) =>

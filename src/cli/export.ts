@@ -12,6 +12,7 @@ import { list, withFlags } from "./options.ts";
 import { runRecipe } from "./run.ts";
 import { inLine, print, printJson, table } from "./terminal.ts";
 
+/** What its help shows. */
 export const examples = `
 Examples:
   $ npx anneal export anneal-out/model --out web --dtype fp16,q4f16   for a page on WebGPU
@@ -75,6 +76,7 @@ const checkGguf = ({ gguf, dtype, default: chosen, weights }: Given): void => {
   });
 };
 
+/** Adds the verb `export`. */
 export const register = (command: Command): void => {
   command.argument("<model>", "a model's folder or GGUF file, or a model of the Hub as org/name");
   withFlags(command, "export", [written]).action((model: string, given: Given) =>

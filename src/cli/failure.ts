@@ -5,6 +5,7 @@ import { AnnealError, type ErrorDetails } from "../util/errors.ts";
 import { inWords, sharedFlags, verbs } from "./flags.ts";
 import { escaped, inLine } from "./terminal.ts";
 
+/** An error as it is told. */
 export interface Failure extends Omit<ErrorDetails, "cause"> {
   readonly name: string;
   readonly message: string;

@@ -16,8 +16,10 @@ export const verbs = {
   doctor: "check this machine and installation",
 } as const;
 
+/** The name of a verb that has flags. */
 export type VerbName = keyof typeof verbs;
 
+/** One flag, and what it means to whom. */
 export interface Flag {
   /** As commander reads it, such as "-n, --max-tokens <n>". */
   readonly flag: string;

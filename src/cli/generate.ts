@@ -9,6 +9,7 @@ import { numberFrom, withFlags } from "./options.ts";
 import { runRecipe } from "./run.ts";
 import { print, printJson } from "./terminal.ts";
 
+/** What its help shows. */
 export const examples = `
 Examples:
   $ npx anneal generate anneal-out/model --prompt "MIT License"
@@ -148,6 +149,7 @@ const groups: readonly Group[] = [
   },
 ];
 
+/** Adds the verb `generate`. */
 export const register = (command: Command): void => {
   command.argument("<model>", "a model's folder or GGUF file, or a model of the Hub as org/name");
   withFlags(command, "generate", groups).action((ref: string, given: Given) =>

@@ -8,6 +8,7 @@ import { Worker } from "node:worker_threads";
 import { Interrupted } from "./exit.ts";
 import { FINISHING, type InterruptStart } from "./interruptWorker.ts";
 
+/** What a run watches to leave in time. */
 export interface Interruptible {
   /** Aborted by the first signal; its reason is an Interrupted that knows the exit code. */
   readonly signal: AbortSignal;

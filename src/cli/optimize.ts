@@ -5,12 +5,14 @@ import { withFlags } from "./options.ts";
 import { BUDGET_NOT_MET, printOutcome } from "./outcome.ts";
 import { runRecipe } from "./run.ts";
 
+/** What its help shows. */
 export const examples = `
 Examples:
   $ npx anneal optimize novel/model --data book.txt --max-mb 1 --out novel-small
   $ npx anneal optimize novel/model --data book.txt --max-loss 0.02 --distill-layers 3
 Without a limit on size or time, the smallest model within --max-loss is chosen.`;
 
+/** Adds the verb `optimize`. */
 export const register = (command: Command): void => {
   command.argument("<model>", "a model's folder or GGUF file, or a model of the Hub as org/name");
   withFlags(command, "optimize").action((ref: string) =>

@@ -5,6 +5,7 @@ import { withFlags } from "./options.ts";
 import { BUDGET_NOT_MET, printOutcome } from "./outcome.ts";
 import { runRecipe } from "./run.ts";
 
+/** What its help shows. */
 export const examples = `
 Examples:
   $ npx anneal quickstart                          the prose under node_modules; 2 minutes
@@ -12,6 +13,7 @@ Examples:
   $ npx anneal quickstart --max-mb 1 --max-ms 0.5  the best of at most 1 MB, 0.5 ms a token
   $ npx anneal quickstart --resume                 go on where it was interrupted`;
 
+/** Adds the verb `quickstart`. */
 export const register = (command: Command): void => {
   withFlags(command, "quickstart").action(() =>
     runRecipe(command, async (options, hooks, json) => {

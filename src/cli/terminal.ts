@@ -58,6 +58,7 @@ const bar = (share: number): string => {
   return "█".repeat(full) + "░".repeat(20 - full);
 };
 
+/** Where progress is printed, and whether. */
 export interface TerminalOptions {
   readonly quiet?: boolean;
   readonly stream?: Stream;
@@ -138,6 +139,7 @@ export const terminalUi = ({ quiet = false, stream = process.stderr }: TerminalO
   };
 };
 
+/** One column of a printed table. */
 export interface Column<T> {
   readonly title: string;
   readonly of: (row: T) => string;

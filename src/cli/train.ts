@@ -5,6 +5,7 @@ import { withFlags } from "./options.ts";
 import { runRecipe } from "./run.ts";
 import { print, printJson } from "./terminal.ts";
 
+/** What its help shows. */
 export const examples = `
 Examples:
   $ npx anneal train --data book.txt --steps 2000 --out novel
@@ -14,6 +15,7 @@ Examples:
   $ npx anneal train --data book.txt --from HuggingFaceTB/SmolLM2-135M --lr 2e-4 --context 256
   $ npx anneal train --data book.txt --out novel --resume`;
 
+/** Adds the verb `train`. */
 export const register = (command: Command): void => {
   withFlags(command, "train").action(() =>
     runRecipe(command, async (options, hooks, json) => {

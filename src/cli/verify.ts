@@ -10,6 +10,7 @@ import { list, numberFrom, withFlags } from "./options.ts";
 import { runRecipe } from "./run.ts";
 import { print, printJson, table } from "./terminal.ts";
 
+/** What its help shows. */
 export const examples = `
 Targets:
 ${Object.entries(targets)
@@ -85,6 +86,7 @@ const checked: Group = {
   ],
 };
 
+/** Adds the verb `verify`. */
 export const register = (command: Command): void => {
   command.argument("<dir>", "a model's folder, or one of graphs alone");
   withFlags(command, "verify", [checked]).action((dir: string, given: Given) =>

@@ -5,7 +5,7 @@
 import { compile } from "../engine/compile.ts";
 import type { Engine, Feeds, Session } from "../engine/engine.ts";
 import type { Value } from "../ir/op.ts";
-import { type Program, trace } from "../ir/program.ts";
+import { trace } from "../ir/program.ts";
 import { type Tensor, zeros } from "../ir/tensor.ts";
 import type { Json, Model } from "../models/model.ts";
 import { asConstants } from "../nn/param.ts";
@@ -16,6 +16,7 @@ import type { BatchSource } from "../tasks/task.ts";
 import { type TrainHooks, type TrainOptions, train } from "../train/loop.ts";
 import { derived, type Pass } from "./pass.ts";
 
+/** The teacher, the batches, and how the student is trained on them. */
 export interface DistillOptions {
   readonly teacher: Model;
   readonly teaching: Teaching;
@@ -43,10 +44,9 @@ const teacherOf = async (
   { teacher, teaching }: DistillOptions,
   like: Feeds,
 ): Promise<Teacher> => {
-  const program = trace({ batch: typesOf([like]) }, (v) => {
-    const { batch } = v as unknown as { batch: Record<string, Value> };
+  const program = trace({ batch: typesOf([like]) }, ({ batch }) => {
     return teaching.says(batchOutputs(teacher, asConstants(teacher.weights), batch), batch);
-  }) as unknown as Program;
+  });
   const session = await compile(engine, program, { inPlace: true, idle: "sleep" });
   const outputs = Object.entries(program.outputs as Readonly<Record<string, Value>>);
   const buffers = (): Feeds =>

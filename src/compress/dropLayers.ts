@@ -6,6 +6,7 @@
 import { ConfigError } from "../util/errors.ts";
 import { derived, type Pass } from "./pass.ts";
 
+/** How many layers stay. */
 export interface DropLayersOptions {
   /** How many layers stay. */
   readonly keep: number;
@@ -15,6 +16,10 @@ export interface DropLayersOptions {
 export const spread = (layers: number, keep: number): number[] =>
   keep === 1 ? [0] : Array.from({ length: keep }, (_, i) => Math.round((i * (layers - 1)) / (keep - 1)));
 
+/**
+ * The pass that keeps `keep` layers, spread evenly. Running it throws ConfigError for a number that the model
+ * has not.
+ */
 export const dropLayers = ({ keep }: DropLayersOptions): Pass => {
   const pass = { name: "dropLayers", options: { keep } };
   return {

@@ -1,6 +1,6 @@
 /** Compression passes. */
-export * from "./distill.ts";
-export * from "./dropLayers.ts";
-export * from "./pass.ts";
-export * from "./quantize.ts";
-export * from "./sensitivity.ts";
+export { type DistillOptions, distill } from "./distill.ts";
+export { type DropLayersOptions, dropLayers, spread } from "./dropLayers.ts";
+export { type Context, derived, type Pass, pipe } from "./pass.ts";
+export { type QuantizeOptions, quantize, quantized } from "./quantize.ts";
+export { wideMatrices } from "./sensitivity.ts";

@@ -5,6 +5,7 @@
 import type { Engine } from "../engine/engine.ts";
 import type { Json, Model } from "../models/model.ts";
 
+/** What a pass may use while it runs. */
 export interface Context {
   readonly engine: Engine;
   readonly seed: number;
@@ -14,6 +15,7 @@ export interface Context {
   log(line: string): void;
 }
 
+/** A change of a model, with the name and options that its history tells. */
 export interface Pass {
   readonly name: string;
   readonly options: Json;

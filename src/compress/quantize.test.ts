@@ -3,13 +3,13 @@ import type { Tensor } from "../ir/tensor.ts";
 import { gpt2, gpt2Config } from "../models/gpt2.ts";
 import { packable } from "../models/linears.ts";
 import { kinds } from "../nn/kinds/index.ts";
-import { initialize, isPacked, type PackedWeight, type ParamSpec, type Weight } from "../nn/param.ts";
+import { initialize, isPacked, type PackedWeight, type Weight } from "../nn/param.ts";
 import { ConfigError } from "../util/errors.ts";
-import { flatten, type Tree } from "../util/tree.ts";
+import { flatten } from "../util/tree.ts";
 import { type QuantizeOptions, quantize, quantized } from "./quantize.ts";
 
 const config = gpt2Config({ vocab_size: 20, n_positions: 8, n_embd: 8, n_layer: 1, n_head: 2 });
-const weights = initialize(gpt2.params(config) as unknown as Tree<ParamSpec>, 1);
+const weights = initialize(gpt2.params(config), 1);
 const model = { arch: gpt2, config, weights, history: [] };
 const numbers = (part: unknown): number[] => Array.from((part as Tensor).data as Uint8Array, Number);
 const packedBy = (options: QuantizeOptions): Map<string, PackedWeight> =>
@@ -74,9 +74,9 @@ describe("quantized", () => {
     expect(quantize({ bits: 8 }).options).toEqual({ bits: 8 });
     expect(() => quantized(quantized(model, { bits: 8 }), { bits: 4 })).toThrow(/is int8 already/);
     expect(() => quantize({ bits: 4, unsigned: true })).toThrow(ConfigError);
-    const broken = structuredClone(weights) as unknown as { transformer: { wte: { weight: Tensor } } };
+    const broken = structuredClone(weights) as { transformer: { wte: { weight: Tensor } } };
     broken.transformer.wte.weight.data[5] = Number.NaN;
-    const made = () => quantized({ ...model, weights: broken as unknown as Tree<Weight> }, { bits: 4 });
+    const made = () => quantized({ ...model, weights: broken }, { bits: 4 });
     expect(made).toThrow(/tensor "transformer.wte.weight": has the value NaN/);
     expect(() => quantize({ bits: 2 as 4 })).toThrow(/must be 8 or 4/);
   });

@@ -11,6 +11,7 @@ import { type Matrix, matrixOf } from "./matrix.ts";
 import { derived, type Pass } from "./pass.ts";
 import { wideMatrices } from "./sensitivity.ts";
 
+/** Bits of a weight, and which matrices take how many. */
 export interface QuantizeOptions {
   readonly bits: 8 | 4;
   /** Of 8 bits: stored as uint8 around 128 instead of int8 around 0. */

@@ -6,12 +6,12 @@
  */
 import { compile } from "../engine/compile.ts";
 import type { Engine, Session } from "../engine/engine.ts";
-import type { Value } from "../ir/op.ts";
 import { type Program, trace } from "../ir/program.ts";
 import { type Tensor, type TensorType, tensor, tensorOf } from "../ir/tensor.ts";
 import { type LinearInfo, packable } from "../models/linears.ts";
 import type { Model } from "../models/model.ts";
 import { asConstants, isPacked, type Param, type Weight } from "../nn/param.ts";
+import { cosineSum } from "../util/cosine.ts";
 import { entries, flatten, mapTree, type Tree } from "../util/tree.ts";
 import { int4Rounded } from "./int4.ts";
 import { matrixOf } from "./matrix.ts";
@@ -60,22 +60,11 @@ const groupsOf = (model: Model): Group[] => {
 const programOf = (model: Model, ids: Tensor, matrices: Readonly<Record<string, Tensor>>): Program => {
   const type = ({ dtype, shape }: Tensor): TensorType => ({ dtype, shape });
   const types = Object.fromEntries(Object.entries(matrices).map(([path, t]) => [path, type(t)]));
-  return trace({ ids: type(ids), w: types }, (given) => {
-    const { ids: inputIds, w } = given as unknown as { ids: Value; w: Record<string, Value> };
+  return trace({ ids: type(ids), w: types }, ({ ids: inputIds, w }) => {
     const params = mapTree<Param, Param>(asConstants(model.weights), (c, path) => w[path] ?? c);
     const target = model.arch.kind === "seq2seq" ? { decoderInputIds: inputIds } : {};
     return { out: model.arch.forward(params, { inputIds, ...target }, model.config).logits };
-  }) as unknown as Program;
-};
-
-const cosine = (a: Float32Array, b: Float32Array): number => {
-  let [dot, aa, bb] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    dot += a[i]! * b[i]!;
-    aa += a[i]! ** 2;
-    bb += b[i]! ** 2;
-  }
-  return aa === 0 || bb === 0 ? 0 : dot / Math.sqrt(aa * bb);
+  });
 };
 
 const measure = async (session: Session, feeds: Record<string, Tensor>, model: Model, groups: Group[]) => {
@@ -89,7 +78,9 @@ const measure = async (session: Session, feeds: Record<string, Tensor>, model: M
       const rounded = int4Rounded(matrixOf(path, w, known.get(path)!.layout));
       return [`w.${path}`, tensor("float32", w.shape, rounded)] as const;
     });
-    group.cost = 1 - cosine(whole, await run(Object.fromEntries(changed)));
+    const both = cosineSum();
+    both.add(whole, await run(Object.fromEntries(changed)));
+    group.cost = 1 - both.cosine();
   }
 };
 

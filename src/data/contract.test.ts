@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { charTokenizer } from "../tokenizer/index.ts";
 import { ConfigError } from "../util/errors.ts";
+import { normalized } from "./dedup/lines.ts";
 import {
   batches,
   clean,
@@ -10,7 +11,6 @@ import {
   dedup,
   evalBatches,
   hash128,
-  normalized,
   pack,
   split,
   stageRecorder,

@@ -1,3 +1,3 @@
 /** Training on several ranks. */
-export * from "./dataParallel.ts";
-export * from "./team.ts";
+export { dataParallel } from "./dataParallel.ts";
+export { type Crew, type Order, obey, type Team } from "./team.ts";

@@ -24,6 +24,7 @@ export interface Crew {
   end(): Promise<void>;
 }
 
+/** Places for the ranks of a run. */
 export interface Team {
   readonly size: number;
   /** Starts a rank for each plan but the first, which is the caller's. */

@@ -1,8 +1,10 @@
 /** Where programs run: one interface, several places (onnxruntime-node, onnxruntime-web). */
 import type { Tensor, TensorType } from "../ir/tensor.ts";
 
+/** Tensors by the names of a graph's inputs. */
 export type Feeds = Readonly<Record<string, Tensor>>;
 
+/** A loaded graph that runs. */
 export interface Session {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
@@ -17,6 +19,7 @@ export interface Session {
   dispose(): Promise<void>;
 }
 
+/** How a graph is loaded. */
 export interface SessionOptions {
   /** Threads inside one op; the engine's own number unless told. */
   readonly threads?: number;
@@ -36,6 +39,7 @@ export interface SessionOptions {
   readonly profile?: string;
 }
 
+/** A place where graphs run: a runtime on a device. */
 export interface Engine {
   /** "onnxruntime-node cpu", for reports. */
   readonly name: string;

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { toOnnx } from "../formats/lower.ts";
 import type { Value } from "../ir/op.ts";
-import { type Program, trace } from "../ir/program.ts";
+import { trace } from "../ir/program.ts";
 import type { TensorType } from "../ir/tensor.ts";
 import { add, mul, neg } from "../ops/elementwise.ts";
 import { matmul } from "../ops/linalg.ts";
@@ -12,7 +12,7 @@ const type: TensorType = { dtype: "float32", shape: [3, 3] };
 
 type Step = (v: { x: Value; y: Value }) => Record<string, Value>;
 const safe = (step: Step): string[] => {
-  const program = trace({ x: type, y: type }, (v) => step(v as { x: Value; y: Value })) as unknown as Program;
+  const program = trace({ x: type, y: type }, step);
   return [...inPlaceStates(toOnnx(program))];
 };
 

@@ -1,3 +1,3 @@
 /** Where programs run, and how they get there. */
-export * from "./compile.ts";
-export * from "./engine.ts";
+export { compile, compileStep, onnxBytes, type Resident } from "./compile.ts";
+export type { Engine, Feeds, Session, SessionOptions } from "./engine.ts";

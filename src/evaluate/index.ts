@@ -1,7 +1,22 @@
 /** Quality and speed, and whether numbers are the same elsewhere. */
-export * from "./parity/agreement.ts";
-export * from "./parity/reader.ts";
-export * from "./parity/reference.ts";
-export * from "./parity/trial.ts";
-export * from "./quality.ts";
-export * from "./speed.ts";
+export type { Parity, RowsOptions } from "./parity/agreement.ts";
+export { type Reader, readerOf, type Sessions } from "./parity/reader.ts";
+export {
+  type Continuation,
+  decodeReference,
+  encodeReference,
+  type NamedTensors,
+  type Reference,
+  type ReferenceRun,
+} from "./parity/reference.ts";
+export { runTrial, type Trial } from "./parity/trial.ts";
+export { type Quality, qualityOf } from "./quality.ts";
+export {
+  measureReading,
+  measureSpeed,
+  measureTranslating,
+  type ReadingOptions,
+  type Speed,
+  type SpeedOptions,
+  type TranslatingOptions,
+} from "./speed.ts";

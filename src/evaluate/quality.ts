@@ -2,6 +2,7 @@
 import { bitsOf } from "../metrics/likelihood.ts";
 import type { HeldOut } from "../train/validate.ts";
 
+/** Loss on held-out text. */
 export interface Quality {
   /** Mean loss, nats per token. */
   readonly natsPerToken: number;

@@ -8,6 +8,7 @@ import type { Decoder } from "../serve/decoding.ts";
 import type { Seq2SeqDecoder } from "../serve/seq2seqDecoder.ts";
 import { rng } from "../util/rng.ts";
 
+/** How fast a decoder writes and reads. */
 export interface Speed {
   /** Time of a step, milliseconds: of a token generated, of a text of 128 tokens; median, 95th percentile. */
   readonly p50Ms: number;
@@ -20,6 +21,7 @@ export interface Speed {
   readonly lengthsMs?: Readonly<Record<number, number>>;
 }
 
+/** How much is written and read for it. */
 export interface SpeedOptions {
   /** Tokens of a prompt; half the positions, at most 256, unless told. */
   readonly promptTokens?: number;
@@ -72,6 +74,7 @@ export const measureSpeed = async (decoder: Decoder, options: SpeedOptions): Pro
 const LENGTHS = [16, 128, 512] as const;
 const STEP = 128;
 
+/** What is read, and how often. */
 export interface ReadingOptions {
   readonly vocab: number;
   /** The longest text that the model takes. */
@@ -130,6 +133,7 @@ export const measureReading = async (session: Session, options: ReadingOptions):
   };
 };
 
+/** What is translated, and how often. */
 export interface TranslatingOptions {
   readonly vocab: number;
   /** The decoder's first id. */

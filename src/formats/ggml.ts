@@ -141,7 +141,9 @@ export const ggmlReadTypes = {
   ...superBlockTypes,
 } as const satisfies Readonly<Record<string, GgmlForm>>;
 
+/** A storage type that is written. */
 export type GgmlType = keyof typeof ggmlTypes;
+/** A storage type that is read. */
 export type GgmlReadType = keyof typeof ggmlReadTypes;
 
 /** Names of the types that are not read, by their numbers. */

@@ -70,63 +70,35 @@ const nibbles = (bytes: Uint8Array, at: number, put: (i: number, nibble: number)
   }
 };
 
-/** x = d (q - 8) */
-export const q4Block: BlockLayout = {
-  id: 2,
-  block: BLOCK,
-  blockBytes: 2 + HALF,
-  unpackBlock: (bytes, at, out, to) => {
-    const d = halfAt(bytes, at);
-    nibbles(bytes, at + 2, (i, q) => {
-      out[to + i] = d * (q - 8);
-    });
-  },
-};
-
-/** x = d q + m */
-const q4Offset: BlockLayout = {
-  id: 3,
-  block: BLOCK,
-  blockBytes: 4 + HALF,
-  unpackBlock: (bytes, at, out, to) => {
-    const d = halfAt(bytes, at);
-    const m = halfAt(bytes, at + 2);
-    nibbles(bytes, at + 4, (i, q) => {
-      out[to + i] = d * q + m;
-    });
-  },
-};
-
 /** Fifth bit of number i: bit i of four bytes. */
-const fifth = (bytes: Uint8Array, at: number, i: number): number =>
+const fifthBit = (bytes: Uint8Array, at: number, i: number): number =>
   ((bytes[at + (i >> 3)]! >> (i & 7)) & 1) << 4;
 
-/** x = d (q - 16) */
-const q5Block: BlockLayout = {
-  id: 6,
-  block: BLOCK,
-  blockBytes: 6 + HALF,
-  unpackBlock: (bytes, at, out, to) => {
-    const d = halfAt(bytes, at);
-    nibbles(bytes, at + 6, (i, q) => {
-      out[to + i] = d * ((q | fifth(bytes, at + 2, i)) - 16);
-    });
-  },
+/**
+ * Blocks with even steps: x = d q + m where they have an offset m, else d (q - half the steps). Scale,
+ * offset, fifth bits and nibbles stand in this order.
+ */
+const evenBlock = (id: number, { offset = false, fifth = false }): BlockLayout => {
+  const highs = offset ? 4 : 2;
+  const lows = highs + (fifth ? 4 : 0);
+  const middle = fifth ? 16 : 8;
+  return {
+    id,
+    block: BLOCK,
+    blockBytes: lows + HALF,
+    unpackBlock: (bytes, at, out, to) => {
+      const d = halfAt(bytes, at);
+      const m = offset ? halfAt(bytes, at + 2) : 0;
+      nibbles(bytes, at + lows, (i, low) => {
+        const q = fifth ? low | fifthBit(bytes, at + highs, i) : low;
+        out[to + i] = offset ? d * q + m : d * (q - middle);
+      });
+    },
+  };
 };
 
-/** x = d q + m */
-const q5Offset: BlockLayout = {
-  id: 7,
-  block: BLOCK,
-  blockBytes: 8 + HALF,
-  unpackBlock: (bytes, at, out, to) => {
-    const d = halfAt(bytes, at);
-    const m = halfAt(bytes, at + 2);
-    nibbles(bytes, at + 8, (i, q) => {
-      out[to + i] = d * (q | fifth(bytes, at + 4, i)) + m;
-    });
-  },
-};
+/** x = d (q - 8) */
+export const q4Block: BlockLayout = evenBlock(2, {});
 
 /** The sixteen levels of the types with unequal steps. */
 export const LEVELS = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113] as const;
@@ -146,8 +118,8 @@ const iq4Block: BlockLayout = {
 
 /** The types of blocks of 32 that are read and not written. */
 export const blockTypes = {
-  q4_1: blocks(q4Offset),
-  q5_0: blocks(q5Block),
-  q5_1: blocks(q5Offset),
+  q4_1: blocks(evenBlock(3, { offset: true })),
+  q5_0: blocks(evenBlock(6, { fifth: true })),
+  q5_1: blocks(evenBlock(7, { offset: true, fifth: true })),
   iq4_nl: blocks(iq4Block),
 } as const;

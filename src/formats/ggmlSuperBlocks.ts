@@ -64,45 +64,28 @@ const groupScale = (bytes: Uint8Array, at: number, group: number): number =>
 const groupLeast = (bytes: Uint8Array, at: number, group: number): number =>
   group < 4 ? bytes[at + group + 4]! & 63 : (bytes[at + group + 4]! >> 4) | ((bytes[at + group]! >> 6) << 4);
 
-/** Groups of 32, 4 bits: x = d s q - dmin m. */
-const q4: BlockLayout = {
-  id: 12,
-  block: BLOCK,
-  blockBytes: 4 + 12 + 128,
-  unpackBlock: (bytes, at, out, to) => {
-    const d = halfAt(bytes, at);
-    const dmin = halfAt(bytes, at + 2);
-    for (let group = 0; group < 8; group++) {
-      const scale = d * groupScale(bytes, at + 4, group);
-      const least = dmin * groupLeast(bytes, at + 4, group);
-      const from = at + 16 + (group >> 1) * 32;
-      const shift = (group & 1) * 4;
-      for (let i = 0; i < 32; i++) {
-        out[to + group * 32 + i] = scale * ((bytes[from + i]! >> shift) & 15) - least;
+/** Groups of 32, 4 bits or, with one elsewhere, 5: x = d s q - dmin m. */
+const groupsOf32 = (id: number, { fifth = false }): BlockLayout => {
+  const lows = fifth ? 48 : 16;
+  return {
+    id,
+    block: BLOCK,
+    blockBytes: lows + 128,
+    unpackBlock: (bytes, at, out, to) => {
+      const d = halfAt(bytes, at);
+      const dmin = halfAt(bytes, at + 2);
+      for (let group = 0; group < 8; group++) {
+        const scale = d * groupScale(bytes, at + 4, group);
+        const least = dmin * groupLeast(bytes, at + 4, group);
+        const from = at + lows + (group >> 1) * 32;
+        const shift = (group & 1) * 4;
+        for (let i = 0; i < 32; i++) {
+          const high = fifth ? ((bytes[at + 16 + i]! >> group) & 1) << 4 : 0;
+          out[to + group * 32 + i] = scale * (((bytes[from + i]! >> shift) & 15) | high) - least;
+        }
       }
-    }
-  },
-};
-
-/** As `q4`, with a fifth bit elsewhere. */
-const q5: BlockLayout = {
-  id: 13,
-  block: BLOCK,
-  blockBytes: 4 + 12 + 32 + 128,
-  unpackBlock: (bytes, at, out, to) => {
-    const d = halfAt(bytes, at);
-    const dmin = halfAt(bytes, at + 2);
-    for (let group = 0; group < 8; group++) {
-      const scale = d * groupScale(bytes, at + 4, group);
-      const least = dmin * groupLeast(bytes, at + 4, group);
-      const from = at + 48 + (group >> 1) * 32;
-      const shift = (group & 1) * 4;
-      for (let i = 0; i < 32; i++) {
-        const high = ((bytes[at + 16 + i]! >> group) & 1) << 4;
-        out[to + group * 32 + i] = scale * (((bytes[from + i]! >> shift) & 15) | high) - least;
-      }
-    }
-  },
+    },
+  };
 };
 
 /** Groups of 16, 4 bits and two elsewhere: x = d s (q - 32), with signed s. */
@@ -161,8 +144,8 @@ const iq4: BlockLayout = {
 export const superBlockTypes = {
   q2_k: blocks(q2),
   q3_k: blocks(q3),
-  q4_k: blocks(q4),
-  q5_k: blocks(q5),
+  q4_k: blocks(groupsOf32(12, {})),
+  q5_k: blocks(groupsOf32(13, { fifth: true })),
   q6_k: blocks(q6),
   q8_k: blocks(q8),
   iq4_xs: blocks(iq4),

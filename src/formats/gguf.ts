@@ -23,13 +23,17 @@ export const ggufTypes = {
   float64: 12,
 } as const;
 
+/** A metadata type that holds one value. */
 export type GgufScalarType = Exclude<keyof typeof ggufTypes, "array">;
+/** One value of metadata; 64-bit integers are bigint. */
 export type GgufScalar = number | bigint | boolean | string;
 
+/** A value of metadata with its type. */
 export type GgufValue =
   | { readonly type: GgufScalarType; readonly value: GgufScalar }
   | { readonly type: "array"; readonly of: GgufScalarType; readonly value: ArrayLike<GgufScalar> };
 
+/** A tensor to be written, with the type that it is stored in. */
 export interface GgufTensor {
   readonly name: string;
   /** Row-major: the last dimension is contiguous. */
@@ -39,17 +43,21 @@ export interface GgufTensor {
   values(): Float32Array;
 }
 
+/** What a file is made of. */
 export interface GgufFile {
   readonly metadata: ReadonlyMap<string, GgufValue>;
   readonly tensors: readonly GgufTensor[];
 }
 
+/** The first four bytes of a file, as text. */
 export const GGUF_MAGIC = "GGUF";
+/** The version that is written. */
 export const GGUF_VERSION = 3;
 /** Where no general.alignment is given, bytes. */
 export const GGUF_ALIGNMENT = 32;
 /** Longest name of a tensor that ggml takes, bytes. */
 const MAX_NAME = 63;
+/** Most dimensions of a tensor. */
 export const MAX_DIMENSIONS = 4;
 const MAX_KEY = 65535;
 const KEY = /^[a-z0-9_]+(\.[a-z0-9_]+)*$/;
@@ -197,6 +205,7 @@ function* tensorChunks({ name, shape, type, values }: GgufTensor): Generator<Uin
   if (aligned(size) > size) yield new Uint8Array(aligned(size) - size);
 }
 
+/** A file's size and bytes. */
 export interface EncodedGguf {
   readonly sizeBytes: number;
   /** The file's bytes in order, packed as they are taken; can be walked more than once. */

@@ -26,11 +26,13 @@ export interface GgufPlace {
   readonly sizeBytes: number;
 }
 
+/** A file's metadata, and where its tensors lie. */
 export interface GgufHeader {
   readonly metadata: ReadonlyMap<string, GgufValue>;
   readonly places: ReadonlyMap<string, GgufPlace>;
 }
 
+/** A tensor of a file, still packed. */
 export interface GgufEntry {
   /** Row-major. */
   readonly shape: readonly number[];
@@ -39,6 +41,7 @@ export interface GgufEntry {
   readonly bytes: Uint8Array;
 }
 
+/** A file's metadata and tensors. */
 export interface DecodedGguf {
   readonly metadata: ReadonlyMap<string, GgufValue>;
   readonly tensors: ReadonlyMap<string, GgufEntry>;

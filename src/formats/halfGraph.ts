@@ -9,6 +9,7 @@ import { HALF_MAX, HALF_MIN_NORMAL, toHalves } from "../util/float16.ts";
 import { type HalfRule, halfRules } from "./halfRules.ts";
 import type { OnnxGraph, OnnxInitializer, OnnxModel, OnnxNode, OnnxValueInfo } from "./onnx.ts";
 
+/** What of a graph stays float32. */
 export interface HalfOptions {
   /** Which float32 inputs and outputs of the graph become float16 (a cache); the others stay. */
   readonly io: (name: string) => boolean;

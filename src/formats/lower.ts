@@ -107,6 +107,7 @@ export const outputNames = (program: Program): Map<string, Value> => {
 
 const haltOutput: OnnxValueInfo = { name: HALT, dtype: "float32", shape: [], sequence: true };
 
+/** Name and metadata of the ONNX model, and which inputs and outputs it has besides the program's. */
 export interface LowerOptions {
   readonly name?: string;
   readonly metadata?: Readonly<Record<string, string>>;

@@ -51,6 +51,7 @@ export interface OnnxInitializer {
   readonly tensor: Tensor;
 }
 
+/** GraphProto: nodes, and what goes in and out. */
 export interface OnnxGraph {
   readonly name: string;
   /** In topological order. */
@@ -60,6 +61,7 @@ export interface OnnxGraph {
   readonly initializers: readonly OnnxInitializer[];
 }
 
+/** ModelProto: a graph, its operator sets, its metadata. */
 export interface OnnxModel {
   readonly graph: OnnxGraph;
   /** Operator set version by domain. */
@@ -67,6 +69,7 @@ export interface OnnxModel {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** Where the weights of an encoded model go. */
 export interface EncodeOptions {
   /** Name of the file beside the model that takes the large initializers; all are inline unless told. */
   readonly externalFile?: string;

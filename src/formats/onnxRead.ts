@@ -10,6 +10,7 @@ import { type Message, pairs, read, record, type Schema, schemas } from "./onnxS
 import { dtypeOf, type Files, filesOf, readTensor } from "./onnxTensor.ts";
 import { type Field, floatsOf, intOf, type Span, safeInt, spanOf, textOf, varintsOf } from "./protobuf.ts";
 
+/** The file's name, and what lies beside it. */
 export interface DecodeOptions {
   /** Name of the file, for errors. */
   readonly file?: string;

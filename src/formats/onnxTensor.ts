@@ -94,7 +94,7 @@ const typedTensor = (message: Message, dtype: DType, shape: readonly number[], c
   if (values.length !== count)
     message.fail(`has ${values.length} elements where ${shapeText(shape)} takes ${count}`);
   const made = zeros({ dtype, shape });
-  const data = made.data as unknown as (number | bigint)[];
+  const data: { [index: number]: number | bigint } = made.data;
   for (const [i, value] of values.entries()) {
     data[i] = value;
     if (!Object.is(data[i], value)) message.fail(`holds ${value}, which is no ${dtype}`);

@@ -85,6 +85,7 @@ export interface SafetensorsEntry {
   readonly end: number;
 }
 
+/** A file's header: where each tensor lies, and the metadata. */
 export interface SafetensorsHeader {
   readonly entries: ReadonlyMap<string, SafetensorsEntry>;
   readonly metadata: ReadonlyMap<string, string>;

@@ -1,5 +1,50 @@
 /** Values, ops, programs, tensors. */
-export * from "./op.ts";
-export * from "./program.ts";
-export * from "./shape.ts";
-export * from "./tensor.ts";
+export {
+  type Attr,
+  type Attrs,
+  apply,
+  type Cotangents,
+  constant,
+  type Emit,
+  type EmitOptions,
+  type Incoming,
+  input,
+  isConstant,
+  isInput,
+  type Names,
+  type Node,
+  type OnnxAttr,
+  type OnnxAttrs,
+  type Op,
+  type Types,
+  type Value,
+  type Values,
+} from "./op.ts";
+export {
+  bindInputs,
+  type NodeRewrite,
+  nodesOf,
+  type Program,
+  print,
+  rewriteProgram,
+  toposort,
+  trace,
+} from "./program.ts";
+export { broadcast, sameShape } from "./shape.ts";
+export {
+  byteLength,
+  bytesOf,
+  bytesPerElement,
+  type Dim,
+  type DType,
+  scalar,
+  shapeText,
+  sizeOf,
+  type Tensor,
+  type TensorType,
+  type TypedArray,
+  tensor,
+  tensorFromBytes,
+  tensorOf,
+  zeros,
+} from "./tensor.ts";

@@ -5,11 +5,13 @@
  */
 import type { Dim, DType, Tensor, TensorType } from "./tensor.ts";
 
+/** One output of a node: what programs are made of. Immutable. */
 export interface Value extends TensorType {
   readonly node: Node;
   readonly index: number;
 }
 
+/** Several Values, as an op takes and gives them. */
 export type Values = readonly Value[];
 /** Attributes are plain data: what `print`, the cse key and the ONNX emitter can read. */
 export type Attr =
@@ -20,8 +22,10 @@ export type Attr =
   | readonly number[]
   | readonly string[]
   | readonly Dim[];
+/** An op's attributes by name; undefined is as good as absent. */
 export type Attrs = { readonly [key: string]: Attr | undefined };
 
+/** One application of an op: its attributes, inputs and outputs. */
 // biome-ignore lint/suspicious/noExplicitAny: a node does not know its op's types; the op does.
 export interface Node<A = any, In extends Values = Values, Out extends Values = Values> {
   // biome-ignore lint/suspicious/noExplicitAny: as above.
@@ -31,7 +35,9 @@ export interface Node<A = any, In extends Values = Values, Out extends Values = 
   readonly outputs: Out;
 }
 
+/** The type of each output. */
 export type Types<Out extends Values> = { readonly [K in keyof Out]: TensorType };
+/** The ONNX name of each input. */
 export type Names<In extends Values> = { readonly [K in keyof In]: string };
 /** null: nothing flows to that input. */
 export type Cotangents<In extends Values> = { readonly [K in keyof In]: Value | null };
@@ -51,12 +57,14 @@ export interface Emit {
   /** Adds a constant (deduplicated) and returns its name, which is `name` where given. */
   constant(value: Tensor, name?: string): string;
 }
+/** What else is told of an ONNX node. */
 export interface EmitOptions {
   /** How many outputs (1 unless told). */
   readonly outputs?: number;
   /** Operator domain; "" is ai.onnx. */
   readonly domain?: string;
 }
+/** An attribute of an ONNX node, by its type. */
 export type OnnxAttr =
   | { readonly int: number }
   | { readonly float: number }
@@ -64,6 +72,7 @@ export type OnnxAttr =
   | { readonly ints: readonly number[] }
   | { readonly floats: readonly number[] }
   | { readonly tensor: Tensor };
+/** Attributes of an ONNX node by name. */
 export type OnnxAttrs = { readonly [name: string]: OnnxAttr };
 
 /** Everything the system knows about one operation, in one place. */
@@ -99,7 +108,7 @@ export function apply<In extends Values, A extends Attrs, Out extends Values>(
   types.forEach((type, index) => {
     outputs.push({ dtype: type.dtype, shape: type.shape, node, index });
   });
-  return outputs as unknown as Out;
+  return outputs as Values as Out;
 }
 
 const inputOp: Op<[], { name: string; dtype: DType; shape: readonly Dim[] }, [Value]> = {
@@ -124,7 +133,9 @@ export const input = (name: string, type: TensorType): Value =>
 export const constant = (value: Tensor, name?: string): Value =>
   apply(constantOp, [], name === undefined ? { value } : { value, name })[0];
 
+/** Whether a node is a named input of its program. */
 export const isInput = (node: Node): node is Node<{ name: string; dtype: DType; shape: readonly Dim[] }> =>
   node.op === inputOp;
+/** Whether a node is a constant. */
 export const isConstant = (node: Node): node is Node<{ value: Tensor; name?: string }> =>
   node.op === constantOp;

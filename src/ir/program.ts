@@ -3,16 +3,23 @@ import { entries, leaves, type MapTree, mapTree, type Tree } from "../util/tree.
 import { type Attr, apply, constant, input, isConstant, isInput, type Node, type Value } from "./op.ts";
 import { shapeText, type TensorType } from "./tensor.ts";
 
+/** What is computed: a tree of named inputs, and the tree of Values made of them. */
 export interface Program<I = Tree<Value>, O = Tree<Value>> {
   readonly inputs: I;
   readonly outputs: O;
 }
 
-/** Builds a program: `fn` gets one input Value for each type of `spec`, named by its dotted path. */
-export function trace<S, O>(spec: S, fn: (inputs: MapTree<S, TensorType, Value>) => O) {
+/**
+ * Builds a program: `fn` gets a tree of the structure of `spec`, with an input Value in the place of each
+ * type, named by its dotted path.
+ */
+export const trace = <S extends Tree<TensorType>, O extends Tree<Value>>(
+  spec: S,
+  fn: (inputs: MapTree<S, TensorType, Value>) => O,
+): Program<MapTree<S, TensorType, Value>, O> => {
   const inputs = mapTree<TensorType, Value, S>(spec, (type, path) => input(path, type));
-  return { inputs, outputs: fn(inputs) } satisfies Program<MapTree<S, TensorType, Value>, O>;
-}
+  return { inputs, outputs: fn(inputs) };
+};
 
 /** The nodes that `outputs` reach, inputs before users; iterative, since graphs are deeper than the stack. */
 export const toposort = (outputs: Iterable<Value>): Node[] => {

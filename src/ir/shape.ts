@@ -23,6 +23,7 @@ export const axisOf = (axis: number, rank: number, what: string): number => {
   return positive;
 };
 
+/** Whether two shapes are equal, named dimensions by their names. */
 export const sameShape = (a: readonly Dim[], b: readonly Dim[]): boolean =>
   a.length === b.length && a.every((d, i) => d === b[i]);
 

@@ -4,6 +4,7 @@ import { ShapeError } from "../util/errors.ts";
 /** "B", "T": named dimensions, bound when run. */
 export type Dim = number | string;
 
+/** Types of elements, by the names that ONNX and safetensors share; bfloat16 is stored as its bits. */
 export type DType =
   | "float32"
   | "float16"
@@ -19,11 +20,13 @@ export type DType =
   | "uint64"
   | "bool";
 
+/** What is known of a tensor before its numbers: type of element and shape, row-major. */
 export interface TensorType {
   readonly dtype: DType;
   readonly shape: readonly Dim[];
 }
 
+/** The arrays that hold a tensor's elements. */
 export type TypedArray =
   | Float32Array
   | Float64Array
@@ -86,6 +89,7 @@ export const sizeOf = (shape: readonly Dim[]): number =>
     return n * d;
   }, 1);
 
+/** Bytes of a tensor of this type. Its shape must be fixed. */
 export const byteLength = (type: TensorType): number => sizeOf(type.shape) * bytesPerElement(type.dtype);
 
 /** A tensor over existing data; the length must match the shape. */

@@ -1,27 +1,46 @@
 /** The arithmetic of evaluation: figures with intervals, as pure functions of predictions and references. */
-export * from "./bootstrap.ts";
-export * from "./labels/accuracy.ts";
+export { bootstrap, bootstrapMean, bootstrapSums, type Statistic } from "./bootstrap.ts";
+export { accuracy } from "./labels/accuracy.ts";
 export type { Average } from "./labels/average.ts";
-export * from "./labels/calibration.ts";
-export * from "./labels/confusion.ts";
+export {
+  type CalibrationOptions,
+  calibrationError,
+  type Guess,
+  type ReliabilityBin,
+  reliability,
+} from "./labels/calibration.ts";
+export { type Confusion, confusion } from "./labels/confusion.ts";
 export type { Label, Labels } from "./labels/counts.ts";
-export * from "./labels/entities.ts";
-export * from "./labels/entityScores.ts";
-export * from "./labels/matthews.ts";
-export * from "./labels/precisionRecall.ts";
-export * from "./likelihood.ts";
-export * from "./metric.ts";
-export * from "./numbers/pearson.ts";
-export * from "./numbers/spearman.ts";
-export * from "./proportion.ts";
-export * from "./retrieval/meanAveragePrecision.ts";
-export * from "./retrieval/mrr.ts";
-export * from "./retrieval/ndcg.ts";
+export { type Entity, entitiesOf, type TagScheme } from "./labels/entities.ts";
+export {
+  type EntityOptions,
+  entityF1,
+  entityPrecision,
+  entityRecall,
+  type Tags,
+} from "./labels/entityScores.ts";
+export { matthews } from "./labels/matthews.ts";
+export {
+  type AverageOptions,
+  type ClassScores,
+  f1,
+  perClass,
+  precision,
+  recall,
+} from "./labels/precisionRecall.ts";
+export { bitsOf, bitsPerByte, loss, perplexity, type TextSize } from "./likelihood.ts";
+export { type IntervalOptions, type Measured, type Metric, paired, requireCount } from "./metric.ts";
+export { pearson } from "./numbers/pearson.ts";
+export { ranker, spearman } from "./numbers/spearman.ts";
+export { proportion } from "./proportion.ts";
+export { meanAveragePrecision } from "./retrieval/meanAveragePrecision.ts";
+export { mrr } from "./retrieval/mrr.ts";
+export { ndcg } from "./retrieval/ndcg.ts";
 export { type CutOptions, type Judgments, type Ranking, ranked } from "./retrieval/ranking.ts";
-export * from "./retrieval/recallAt.ts";
-export * from "./text/bleu.ts";
+export { recallAt } from "./retrieval/recallAt.ts";
+export { type BleuOptions, type BleuScore, bleu, bleuScore, bleuSignature } from "./text/bleu.ts";
 export type { BleuTokenizer } from "./text/bleuTokens.ts";
-export * from "./text/chrf.ts";
-export * from "./text/exactMatch.ts";
+export { type ChrfOptions, chrf, chrfSignature } from "./text/chrf.ts";
+export { exactMatch, normalizeAnswer } from "./text/exactMatch.ts";
 export type { References } from "./text/references.ts";
-export * from "./text/rougeL.ts";
+export { type RougeOptions, rougeL } from "./text/rougeL.ts";

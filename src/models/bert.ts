@@ -3,8 +3,7 @@
  * Weight names and config fields are those of Hugging Face's BertForMaskedLM and its kin.
  */
 import { activations } from "../nn/activations.ts";
-import { linear } from "../nn/encoderBlock.ts";
-import { type Linear, project } from "../nn/linear.ts";
+import { type Linear, linear, project } from "../nn/linear.ts";
 import { type Norm, norm, normSpec } from "../nn/norm.ts";
 import { dense, type Param, type ParamSpec, param, zerosInit } from "../nn/param.ts";
 import { tanh } from "../ops/elementwise.ts";
@@ -92,7 +91,7 @@ const roles: LinearNames["roles"] = {
 };
 
 const forward = (tree: Tree<Param>, inputs: Inputs, c: BertConfig): Outputs => {
-  const p = tree as unknown as BertParams<Param>;
+  const p = tree as BertParams<Param>;
   const drop = classifierDrop(c, inputs.dropoutSeed);
   const hidden = bertBody(p.bert, inputs, c, countedPositions(inputs, c.max_position_embeddings));
   const logits = () => {

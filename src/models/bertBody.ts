@@ -199,13 +199,13 @@ export const keepBertLayers = <C extends BertFields>(
   weights: Tree<Weight>,
   layers: readonly number[],
 ): { config: C; weights: Tree<Weight> } => {
-  const tree = weights as unknown as { [key: string]: BertBody<Weight> };
+  const tree = weights as { [key: string]: BertBody<Weight> };
   const body = tree[base]!;
   const layer = layers.map((i) => body.encoder.layer[i]!);
   const kept = { ...tree, [base]: { ...body, encoder: { layer } } };
   return {
     config: { ...config, num_hidden_layers: layers.length },
-    weights: kept as unknown as Tree<Weight>,
+    weights: kept,
   };
 };
 

@@ -1,6 +1,7 @@
 /** Reading the fields of a config.json with errors that name the field. */
 import { ConfigError } from "../util/errors.ts";
 
+/** The fields of a config.json, not checked yet. */
 export type Fields = { readonly [key: string]: unknown };
 
 /** Other names of fields, each of which counts where it is there: transformers' `attribute_map`. */

@@ -8,10 +8,9 @@ import { tensorOf } from "../ir/tensor.ts";
 import { activations } from "../nn/activations.ts";
 import { cacheWidth } from "../nn/cachedAttention.ts";
 import { dropout } from "../nn/dropout.ts";
-import type { Projection } from "../nn/fused.ts";
 import { type GatedMlp, gatedMlp } from "../nn/gatedMlp.ts";
 import { type GroupedAttention, type GroupedOptions, groupedAttention } from "../nn/groupedAttention.ts";
-import { embed, project } from "../nn/linear.ts";
+import { embed, type Projection, project } from "../nn/linear.ts";
 import { dense, normal, type Param, type ParamSpec, param, type Weight, zerosInit } from "../nn/param.ts";
 import { type RmsNorm, rmsNorm, rmsNormSpec } from "../nn/rmsNorm.ts";
 import { ropeTables } from "../nn/rope.ts";
@@ -28,12 +27,14 @@ import type { Architecture, Head, Inputs, Outputs } from "./model.ts";
 
 // B batch, T time, C channels, V vocabulary, G query heads of a key, D head width
 
+/** One layer: norm and attention, norm and MLP. */
 export type DecoderLayer<T> = {
   self_attn: GroupedAttention<T>;
   mlp: GatedMlp<T>;
   input_layernorm: RmsNorm<T>;
   post_attention_layernorm: RmsNorm<T>;
 };
+/** The body and the head of one task; a tied head and features have none. */
 export type DecoderParams<T> = {
   model: { embed_tokens: { weight: T }; layers: DecoderLayer<T>[]; norm: RmsNorm<T> };
   /** Absent where the head is tied to the embedding. */
@@ -163,7 +164,7 @@ const forward = <C extends DecoderConfig>(
   c: C,
   family: Family<C>,
 ): Outputs => {
-  const p = tree as unknown as DecoderParams<Param>;
+  const p = tree as DecoderParams<Param>;
   const task = headOf(family, c);
   const { hidden, present } = body(p.model, inputs, c);
   if (task === "features") return { hidden, logits: hidden, present };
@@ -210,12 +211,12 @@ export const decoderArchitecture = <C extends DecoderConfig>(
     positions: c.max_position_embeddings,
   }),
   keepLayers: (config, weights, layers) => {
-    const tree = weights as unknown as DecoderParams<Weight>;
+    const tree = weights as DecoderParams<Weight>;
     const kept = layers.map((i) => tree.model.layers[i]!);
     const smaller: DecoderParams<Weight> = { ...tree, model: { ...tree.model, layers: kept } };
     return {
       config: { ...config, num_hidden_layers: layers.length },
-      weights: smaller as unknown as Tree<Weight>,
+      weights: smaller,
     };
   },
   linears: (c) => {

@@ -8,6 +8,7 @@ import { architecturesField, headOf } from "./head.ts";
 import type { Architecture, ModelConfig } from "./model.ts";
 import { ropeFields } from "./ropeConfig.ts";
 
+/** The config fields that Llama and its kin share. */
 export interface DecoderConfig extends ModelConfig, Rope, HeadFields {
   readonly hidden_size: number;
   readonly intermediate_size: number;

@@ -3,8 +3,7 @@ import { constant, type Value } from "../ir/op.ts";
 import { tensorOf } from "../ir/tensor.ts";
 import { dropout } from "../nn/dropout.ts";
 import { paddingMask } from "../nn/encoderBlock.ts";
-import type { Projection } from "../nn/fused.ts";
-import { project } from "../nn/linear.ts";
+import { type Projection, project } from "../nn/linear.ts";
 import { dense, normal, type Param, type ParamSpec, param, zerosInit } from "../nn/param.ts";
 import { causalMask } from "../ops/attention.ts";
 import { countUp, lengthOf } from "../ops/dynamic.ts";
@@ -96,6 +95,7 @@ export const lastToken = (hidden: Value, inputs: Inputs, pad: number | null): Va
   return reshape(matmul(reshape(hit, [b!, 1, t!]), hidden), [b!, c!]);
 };
 
+/** Which head, the id of padding, and what the config says of labels. */
 export interface ClassifyOptions {
   readonly task: Head;
   readonly pad: number | null;

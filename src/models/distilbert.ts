@@ -5,8 +5,8 @@
 import type { Value } from "../ir/op.ts";
 import { type ActivationName, activations } from "../nn/activations.ts";
 import { dropout } from "../nn/dropout.ts";
-import { type EncoderParts, encoderBlock, linear, paddingMask } from "../nn/encoderBlock.ts";
-import { embed, type Linear, project } from "../nn/linear.ts";
+import { type EncoderParts, encoderBlock, paddingMask } from "../nn/encoderBlock.ts";
+import { embed, type Linear, linear, project } from "../nn/linear.ts";
 import { type Norm, norm, normSpec } from "../nn/norm.ts";
 import { dense, normal, type Param, type ParamSpec, param, type Weight, zerosInit } from "../nn/param.ts";
 import { add, relu } from "../ops/elementwise.ts";
@@ -194,7 +194,7 @@ const body = ({ distilbert }: DistilBertParams<Param>, inputs: Inputs, c: Distil
 };
 
 const forward = (tree: Tree<Param>, inputs: Inputs, c: DistilBertConfig): Outputs => {
-  const p = tree as unknown as DistilBertParams<Param>;
+  const p = tree as DistilBertParams<Param>;
   const hidden = body(p, inputs, c);
   const drop = (x: Value, rate: number) => dropout(x, rate, "classifier", inputs.dropoutSeed);
   const logits = () => {
@@ -254,10 +254,10 @@ export const distilbert: Architecture<DistilBertConfig, DistilBertParams<ParamSp
       positions: c.max_position_embeddings,
     }),
   keepLayers: (config, weights, layers) => {
-    const tree = weights as unknown as DistilBertParams<Weight>;
+    const tree = weights as DistilBertParams<Weight>;
     const layer = layers.map((i) => tree.distilbert.transformer.layer[i]!);
     const kept = { ...tree, distilbert: { ...tree.distilbert, transformer: { layer } } };
-    return { config: { ...config, n_layers: layers.length }, weights: kept as unknown as Tree<Weight> };
+    return { config: { ...config, n_layers: layers.length }, weights: kept };
   },
   linears: (c) => {
     const isTied = c.tie_word_embeddings && taskFor(c) === "masked-lm";

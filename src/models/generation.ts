@@ -59,6 +59,7 @@ export interface LogitsSettings {
   readonly renormalize?: boolean;
 }
 
+/** How a model is meant to generate. */
 export interface Generation extends LogitsSettings {
   /** Ids that end a text. */
   readonly stopIds: readonly number[];

@@ -10,8 +10,7 @@ import { type ActivationName, activations } from "../nn/activations.ts";
 import { type Attention, attention } from "../nn/attention.ts";
 import { cacheWidth } from "../nn/cachedAttention.ts";
 import { dropout } from "../nn/dropout.ts";
-import type { Projection } from "../nn/fused.ts";
-import { conv1d, embed, type Linear, project } from "../nn/linear.ts";
+import { conv1d, embed, type Linear, type Projection, project } from "../nn/linear.ts";
 import { type Norm, norm, normSpec } from "../nn/norm.ts";
 import { normal, type Param, type ParamSpec, param, type Weight, zerosInit } from "../nn/param.ts";
 import { add } from "../ops/elementwise.ts";
@@ -33,6 +32,7 @@ const classes = {
   features: "GPT2Model",
 };
 
+/** config.json of a GPT-2. */
 export interface Gpt2Config extends HeadFields {
   readonly model_type: "gpt2";
   readonly architectures: readonly string[];
@@ -57,12 +57,14 @@ export interface Gpt2Config extends HeadFields {
   readonly pad_token_id: number | null;
 }
 
+/** One layer: norm and attention, norm and MLP. */
 export type Block<T> = {
   ln_1: Norm<T>;
   attn: Attention<T>;
   ln_2: Norm<T>;
   mlp: { c_fc: Linear<T>; c_proj: Linear<T> };
 };
+/** The body and the head of one task; a tied head and features have none. */
 export type Gpt2Params<T> = {
   transformer: { wte: { weight: T }; wpe: { weight: T }; h: Block<T>[]; ln_f: Norm<T> };
   /** Absent where the head is tied to the embedding. */
@@ -230,7 +232,7 @@ const body = (p: Gpt2Params<Param>["transformer"], inputs: Inputs, c: Gpt2Config
 };
 
 const forward = (tree: Tree<Param>, inputs: Inputs, c: Gpt2Config): Outputs => {
-  const { transformer, lm_head, score, classifier } = tree as unknown as Gpt2Params<Param>;
+  const { transformer, lm_head, score, classifier } = tree as Gpt2Params<Param>;
   const { hidden, present } = body(transformer, inputs, c);
   const task = headOf({ classes }, c);
   if (task === "features") return { hidden, logits: hidden, present };
@@ -243,6 +245,7 @@ const forward = (tree: Tree<Param>, inputs: Inputs, c: Gpt2Config): Outputs => {
   return { hidden, head, logits: project(head, hidden), present };
 };
 
+/** GPT-2: causal language model, classifier of texts or tokens, or features. */
 export const gpt2: Architecture<Gpt2Config, Gpt2Params<ParamSpec>> = {
   name: "gpt2",
   kind: "decoder",
@@ -267,12 +270,12 @@ export const gpt2: Architecture<Gpt2Config, Gpt2Params<ParamSpec>> = {
         field: "scale_attn_by_inverse_layer_idx",
       });
     }
-    const tree = weights as unknown as Gpt2Params<Weight>;
+    const tree = weights as Gpt2Params<Weight>;
     const h = layers.map((i) => tree.transformer.h[i]!);
     const kept: Gpt2Params<Weight> = { ...tree, transformer: { ...tree.transformer, h } };
     return {
       config: { ...config, n_layer: layers.length },
-      weights: kept as unknown as Tree<Weight>,
+      weights: kept,
     };
   },
   linears: (c) =>

@@ -12,6 +12,7 @@ const classes = {
   features: "LlamaModel",
 };
 
+/** config.json of a Llama. */
 export interface LlamaConfig extends DecoderConfig {
   readonly model_type: "llama";
   /** Whether all four projections of attention have biases. */
@@ -37,6 +38,7 @@ const parse = (json: unknown): LlamaConfig => {
   };
 };
 
+/** Llama: causal language model, classifier of texts or tokens, or features. */
 export const llama: Architecture<LlamaConfig, DecoderParams<ParamSpec>> = {
   name: "llama",
   parse,

@@ -6,8 +6,10 @@
 import { constant, type Value } from "../ir/op.ts";
 import { tensorOf } from "../ir/tensor.ts";
 import { activations } from "../nn/activations.ts";
+import { dotProductAttention, joinHeads, splitHeads } from "../nn/dotProductAttention.ts";
 import { dropout } from "../nn/dropout.ts";
-import { embed, type Linear, project } from "../nn/linear.ts";
+import { paddingMask } from "../nn/encoderBlock.ts";
+import { embed, type Linear, linear, project } from "../nn/linear.ts";
 import { type Norm, norm, normSpec } from "../nn/norm.ts";
 import { dense, normal, type Param, type ParamSpec, param, type Weight, zerosInit } from "../nn/param.ts";
 import { detach } from "../ops/detach.ts";
@@ -17,17 +19,7 @@ import type { Tree } from "../util/tree.ts";
 import { type LinearNames, linearsOf } from "./linears.ts";
 import { hasShared, type MarianConfig, marianClasses, marianTied, parseMarian } from "./marianConfig.ts";
 import type { Decoded, DecodeInputs, Inputs, Seq2SeqArchitecture } from "./model.ts";
-import {
-  attendHeads,
-  type DecoderState,
-  decoderState,
-  equalDepths,
-  forwardOf,
-  heads,
-  linear,
-  paddingMask,
-  positionsOf,
-} from "./seq2seq.ts";
+import { type DecoderState, decoderState, equalDepths, forwardOf, positionsOf } from "./seq2seq.ts";
 
 // B batch, S source, U target, C channels, H heads, D head width
 
@@ -44,6 +36,7 @@ type Layer<T> = {
 };
 type DecoderLayer<T> = Layer<T> & { encoder_attn: MarianAttention<T>; encoder_attn_layer_norm: Norm<T> };
 type Stack<T, L> = { embed_tokens?: { weight: T }; layers: L[] };
+/** All weights; one matrix is both embeddings and the head, or each stack has an embedding of its own. */
 export type MarianParams<T> = {
   model: {
     shared?: { weight: T };
@@ -133,8 +126,8 @@ const embedded = (call: Call, table: Param, { ids, positions, site }: Read): Val
 
 /** Keys and values [B, H, T, D] of x [B, T, C]. */
 const keyValue = (p: MarianAttention<Param>, x: Value, count: number) => ({
-  key: heads(linear(p.k_proj, x), count),
-  value: heads(linear(p.v_proj, x), count),
+  key: splitHeads(linear(p.k_proj, x), count),
+  value: splitHeads(linear(p.v_proj, x), count),
 });
 
 interface Seen {
@@ -153,14 +146,14 @@ const attended = (
 ): Value => {
   const { c } = call;
   const drops = c.attention_dropout > 0 && call.seed !== undefined;
-  const out = attendHeads(heads(linear(p.q_proj, x), key.shape[1] as number), key, value, {
+  const out = dotProductAttention(splitHeads(linear(p.q_proj, x), key.shape[1] as number), key, value, {
     mask,
     scale: (key.shape[3] as number) ** -0.5,
-    drop: drops
+    dropProbs: drops
       ? (probs) => drop(call, probs, { rate: c.attention_dropout, site: `${site}.probs` })
       : undefined,
   });
-  return add(x, drop(call, linear(p.out_proj, out), { rate: c.dropout, site }));
+  return add(x, drop(call, linear(p.out_proj, joinHeads(out)), { rate: c.dropout, site }));
 };
 
 const mlp = (call: Call, p: Layer<Param>, x: Value, { site }: { site: string }): Value => {
@@ -176,9 +169,9 @@ const encode = (
   inputs: Omit<Inputs, "decoderInputIds" | "cache">,
   c: MarianConfig,
 ): Value => {
-  const { encoder, shared } = (tree as unknown as MarianParams<Param>).model;
+  const { encoder, shared } = (tree as MarianParams<Param>).model;
   const call = { c, seed: inputs.dropoutSeed };
-  const mask = paddingMask(inputs.attentionMask);
+  const mask = inputs.attentionMask && paddingMask(inputs.attentionMask);
   const table = (shared ?? encoder.embed_tokens)!.weight;
   const { inputIds: ids } = inputs;
   let x = embedded(call, table, { ids, positions: positionsOf(ids), site: "encoder.embed" }); // [B, S, C]
@@ -209,7 +202,7 @@ const decoderLayer = (
 };
 
 const decode = (tree: Tree<Param>, inputs: DecodeInputs, c: MarianConfig): Decoded => {
-  const { model, lm_head, final_logits_bias } = tree as unknown as MarianParams<Param>;
+  const { model, lm_head, final_logits_bias } = tree as MarianParams<Param>;
   const call = { c, seed: inputs.dropoutSeed };
   const state = decoderState(inputs);
   const table = (model.shared ?? model.decoder.embed_tokens)!.weight;
@@ -249,6 +242,7 @@ const headFor = (c: MarianConfig): LinearNames["head"] => {
   return { path: c.tie_word_embeddings ? own : "lm_head.weight", bias: "final_logits_bias" };
 };
 
+/** Marian: the translators of OPUS-MT. */
 export const marian: Seq2SeqArchitecture<MarianConfig, MarianParams<ParamSpec>> = {
   name: "marian",
   kind: "seq2seq",
@@ -272,7 +266,7 @@ export const marian: Seq2SeqArchitecture<MarianConfig, MarianParams<ParamSpec>> 
   }),
   keepLayers: (config, weights, layers) => {
     equalDepths(config.encoder_layers, config.decoder_layers, layers);
-    const tree = weights as unknown as MarianParams<Weight>;
+    const tree = weights as MarianParams<Weight>;
     const { encoder, decoder } = tree.model;
     const kept = <L>(stack: Stack<Weight, L>): Stack<Weight, L> => ({
       ...stack,

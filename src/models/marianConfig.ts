@@ -6,8 +6,10 @@ import { checkFields, type Fields, flagField, intField, numberField, oneOf } fro
 import { architecturesField } from "./head.ts";
 import { idsField } from "./t5Config.ts";
 
+/** Class names by task. */
 export const marianClasses = { "seq2seq-lm": "MarianMTModel" };
 
+/** config.json of a Marian. */
 export interface MarianConfig {
   readonly model_type: "marian";
   readonly architectures: readonly string[];

@@ -6,6 +6,7 @@ import type { CacheInputs } from "../ops/attention.ts";
 import type { Tree } from "../util/tree.ts";
 import type { LinearInfo } from "./linears.ts";
 
+/** A value of JSON. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /** Which head stands on a model; "features" is a body without one. */
@@ -28,6 +29,7 @@ export interface ModelConfig {
 /** One layer's cache, in a program. */
 export type LayerCache = Pick<CacheInputs, "pastKey" | "pastValue">;
 
+/** What a model's forward pass reads. */
 export interface Inputs {
   /** [B, T] int32 or int64. */
   readonly inputIds: Value;
@@ -48,6 +50,7 @@ export interface Inputs {
   readonly dropoutSeed?: Value;
 }
 
+/** What a model's forward pass gives. */
 export interface Outputs {
   /** [B, T, C] after the last norm. */
   readonly hidden: Value;
@@ -72,6 +75,7 @@ export interface CacheShape {
   readonly positions: number;
 }
 
+/** A family of models: how its config is read, what weights it has, what it computes. */
 // biome-ignore lint/suspicious/noExplicitAny: the defaults of the core types' parameters.
 export interface Architecture<C = any, P = any> {
   /** config.json's model_type. */
@@ -112,10 +116,10 @@ export interface Architecture<C = any, P = any> {
 }
 
 /** A decoder layer's cache of sequence-to-sequence: of the target so far, and of the source. */
-export interface CrossCache {
+export type CrossCache = {
   readonly decoder: { readonly key: Value; readonly value: Value };
   readonly encoder: { readonly key: Value; readonly value: Value };
-}
+};
 
 /** What the decoder of sequence-to-sequence reads. */
 export interface DecodeInputs {
@@ -131,6 +135,7 @@ export interface DecodeInputs {
   readonly dropoutSeed?: Value;
 }
 
+/** What the decoder of sequence-to-sequence gives. */
 export interface Decoded extends Omit<Outputs, "present"> {
   /**
    * The layers' caches: `decoder` grown by this call; `encoder` is what this call projected, which is the
@@ -166,6 +171,7 @@ export interface HistoryStep {
   readonly options: Json;
 }
 
+/** An architecture with a config, the numbers that go with it, and how they came about. */
 // biome-ignore lint/suspicious/noExplicitAny: as above.
 export interface Model<C = any> {
   readonly arch: Architecture<C>;

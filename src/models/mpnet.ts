@@ -14,7 +14,7 @@ import { relativeBias } from "../nn/relativeBias.ts";
 import { add } from "../ops/elementwise.ts";
 import { ConfigError } from "../util/errors.ts";
 import type { Tree } from "../util/tree.ts";
-import { type BertFields, bertFields, renameBert } from "./bertBody.ts";
+import { type BertFields, bertFields } from "./bertBody.ts";
 import { intField } from "./config.ts";
 import { checkLength, type EncoderHead, linearSpec, noCache } from "./encoder.ts";
 import { headOf } from "./head.ts";
@@ -23,6 +23,7 @@ import type { Architecture, Inputs, Outputs } from "./model.ts";
 import { behindPadding, paddedPositions } from "./roberta.ts";
 import {
   type RobertaHead,
+  renameRoberta,
   robertaHeadRoles,
   robertaHeadSpec,
   robertaLogits,
@@ -169,7 +170,7 @@ const body = (
 };
 
 const forward = (tree: Tree<Param>, inputs: Inputs, c: MpnetConfig): Outputs => {
-  const p = tree as unknown as MpnetParams<Param>;
+  const p = tree as MpnetParams<Param>;
   const hidden = body(p.mpnet, inputs, c);
   const logits = robertaLogits(p, hidden, {
     embedding: p.mpnet.embeddings.word_embeddings.weight,
@@ -198,12 +199,7 @@ export const mpnet: Architecture<MpnetConfig, MpnetParams<ParamSpec>> = {
   kind: "encoder",
   classes,
   base: "mpnet",
-  // No head here uses the pooler.
-  rename: (name, c) => {
-    if (/^(mpnet\.)?pooler\./.test(name)) return null;
-    if (/^lm_head\./.test(name) && taskFor(c) !== "masked-lm") return null;
-    return renameBert(name);
-  },
+  rename: (name, c) => renameRoberta("mpnet", taskFor(c), name),
   tied: (c) => robertaTied("mpnet", c),
   parse,
   params,
@@ -217,13 +213,13 @@ export const mpnet: Architecture<MpnetConfig, MpnetParams<ParamSpec>> = {
       positions: lengthOf(c),
     }),
   keepLayers: (config, weights, layers) => {
-    const tree = weights as unknown as MpnetParams<Weight>;
+    const tree = weights as MpnetParams<Weight>;
     const { encoder } = tree.mpnet;
     const layer = layers.map((i) => encoder.layer[i]!);
     const kept = { ...tree, mpnet: { ...tree.mpnet, encoder: { ...encoder, layer } } };
     return {
       config: { ...config, num_hidden_layers: layers.length },
-      weights: kept as unknown as Tree<Weight>,
+      weights: kept,
     };
   },
   linears: (c) => linearsOf(params(c), { roles, head: robertaTiedHead("mpnet", c, taskFor(c)) }),

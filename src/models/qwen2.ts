@@ -15,6 +15,7 @@ const classes = {
   features: "Qwen2Model",
 };
 
+/** config.json of a Qwen2 or 2.5, without sliding windows. */
 export interface Qwen2Config extends DecoderConfig {
   readonly model_type: "qwen2";
   readonly use_sliding_window: false;
@@ -38,6 +39,7 @@ const parse = (json: unknown): Qwen2Config => {
   };
 };
 
+/** Qwen2 and 2.5: causal language model, classifier of texts or tokens, or features. */
 export const qwen2: Architecture<Qwen2Config, DecoderParams<ParamSpec>> = {
   name: "qwen2",
   parse,

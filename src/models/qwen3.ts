@@ -14,6 +14,7 @@ const classes = {
   features: "Qwen3Model",
 };
 
+/** config.json of a Qwen3, without sliding windows. */
 export interface Qwen3Config extends DecoderConfig {
   readonly model_type: "qwen3";
   /** Whether all four projections of attention have biases. */
@@ -40,6 +41,7 @@ const parse = (json: unknown): Qwen3Config => {
   };
 };
 
+/** Qwen3: causal language model, classifier of texts or tokens, or features. */
 export const qwen3: Architecture<Qwen3Config, DecoderParams<ParamSpec>> = {
   name: "qwen3",
   parse,

@@ -11,6 +11,7 @@ import { qwen3 } from "./qwen3.ts";
 import { roberta, xlmRoberta } from "./roberta.ts";
 import { t5 } from "./t5.ts";
 
+/** The architectures by config.json's model_type. */
 export const architectures: Readonly<Record<string, Architecture>> = {
   gpt2,
   llama,

@@ -19,7 +19,6 @@ import {
   bertRoles,
   classifierDrop,
   keepBertLayers,
-  renameBert,
 } from "./bertBody.ts";
 import { checkLength, type EncoderHead, noCache } from "./encoder.ts";
 import { headOf } from "./head.ts";
@@ -27,6 +26,7 @@ import { linearsOf } from "./linears.ts";
 import type { Architecture, Inputs, Outputs } from "./model.ts";
 import {
   type RobertaHead,
+  renameRoberta,
   robertaHeadRoles,
   robertaHeadSpec,
   robertaLogits,
@@ -86,12 +86,7 @@ const robertaArchitecture = <C extends BertFields>(
     kind: "encoder",
     classes,
     base: "roberta",
-    // No head here uses the pooler.
-    rename: (key, c) => {
-      if (/^(roberta\.)?pooler\./.test(key)) return null;
-      if (/^lm_head\./.test(key) && taskFor(c) !== "masked-lm") return null;
-      return renameBert(key);
-    },
+    rename: (key, c) => renameRoberta("roberta", taskFor(c), key),
     tied: (c) => robertaTied("roberta", c),
     parse: (json) => {
       const defaults = { model_type: name, vocab, positions: 512, types: 2, pad: 1 };
@@ -101,7 +96,7 @@ const robertaArchitecture = <C extends BertFields>(
     },
     params,
     forward: (tree: Tree<Param>, inputs: Inputs, c: C): Outputs => {
-      const p = tree as unknown as RobertaParams<Param>;
+      const p = tree as RobertaParams<Param>;
       checkLength(inputs.inputIds, positionsOf(c));
       const hidden = bertBody(p.roberta, inputs, c, paddedPositions(inputs, c.pad_token_id));
       const logits = robertaLogits(p, hidden, {

@@ -3,11 +3,11 @@
  * RobertaClassificationHead.
  */
 import type { Value } from "../ir/op.ts";
-import { linear } from "../nn/encoderBlock.ts";
-import { type Linear, project } from "../nn/linear.ts";
+import { type Linear, linear, project } from "../nn/linear.ts";
 import { type Norm, norm, normSpec } from "../nn/norm.ts";
 import { dense, type Param, type ParamSpec, param, zerosInit } from "../nn/param.ts";
 import { gelu, tanh } from "../ops/elementwise.ts";
+import { renameBert } from "./bertBody.ts";
 import { type EncoderConfig, type EncoderHead, firstToken, labelCount, linearSpec } from "./encoder.ts";
 import type { LinearNames } from "./linears.ts";
 
@@ -66,6 +66,13 @@ export const robertaLogits = (
   if (!("out_proj" in classifier)) return linear(classifier, drop(hidden, "in"));
   const pooled = tanh(linear(classifier.dense, drop(firstToken(hidden), "in")));
   return linear(classifier.out_proj, drop(pooled, "out"));
+};
+
+/** The name here of a checkpoint's tensor: no head uses the pooler, and one of another task goes. */
+export const renameRoberta = (base: string, task: EncoderHead, name: string): string | null => {
+  if (name.startsWith("pooler.") || name.startsWith(`${base}.pooler.`)) return null;
+  if (name.startsWith("lm_head.") && task !== "masked-lm") return null;
+  return renameBert(name);
 };
 
 /** The ties of the language model's head over the body `base`. */

@@ -1,54 +1,14 @@
-/**
- * What the encoder-decoder families share: attention with any mask over separate projections, the positions
- * and masks of a decoder, and its cache.
- */
+/** What the encoder-decoder families share: the positions and masks of a decoder, and its cache. */
 import { constant, type Value } from "../ir/op.ts";
 import { type Dim, tensorOf } from "../ir/tensor.ts";
-import { project } from "../nn/linear.ts";
-import { dense, type Param } from "../nn/param.ts";
-import { attend } from "../ops/attention.ts";
+import { paddingMask } from "../nn/encoderBlock.ts";
 import { append, countUp, dynamicSlice, lengthOf } from "../ops/dynamic.ts";
-import { add, equal, greater, mul, where } from "../ops/elementwise.ts";
-import { matmul } from "../ops/linalg.ts";
-import { softmax } from "../ops/reduce.ts";
-import { reshape, transpose } from "../ops/structure.ts";
+import { add, greater, mul, where } from "../ops/elementwise.ts";
+import { reshape } from "../ops/structure.ts";
 import { ConfigError } from "../util/errors.ts";
 import type { CrossCache, Decoded, DecodeInputs, Inputs, Seq2SeqArchitecture } from "./model.ts";
 
 // B batch, S source, U target, K keys, H heads, D head width
-
-/** A linear map with or without a bias. */
-export type Projection<T> = { weight: T; bias?: T };
-
-/** x [..., K] -> [..., N] */
-export const linear = ({ weight, bias }: Projection<Param>, x: Value): Value =>
-  project(weight, x, bias === undefined ? undefined : dense(bias));
-
-/** [B, T, H D] -> [B, H, T, D] */
-export const heads = (x: Value, count: number): Value => {
-  const [b, t, width] = x.shape;
-  return transpose(reshape(x, [b!, t!, count, (width as number) / count]), [0, 2, 1, 3]);
-};
-
-export interface AttendOptions {
-  /** Additive, broadcasts to [B, H, T, K]. */
-  readonly mask?: Value | undefined;
-  readonly scale: number;
-  /** Applied to the probabilities; absent means no dropout there. */
-  readonly drop?: ((probs: Value) => Value) | undefined;
-}
-
-/** q [B, H, T, D], k and v [B, H, K, D] -> [B, T, H D] */
-export const attendHeads = (q: Value, k: Value, v: Value, options: AttendOptions): Value => {
-  const { mask, scale, drop } = options;
-  const context = (): Value => {
-    if (drop === undefined) return attend(q, k, v, mask, scale)[0];
-    const scores = matmul(q, k, { transB: true, alpha: scale });
-    return matmul(drop(softmax(mask === undefined ? scores : add(scores, mask))), v);
-  };
-  const [b, count, t, d] = q.shape;
-  return reshape(transpose(context(), [0, 2, 1, 3]), [b!, t!, (count as number) * (d as number)]);
-};
 
 const int64 = (...values: number[]): Value => constant(tensorOf("int64", [values.length], values));
 
@@ -58,13 +18,6 @@ export const positionsOf = (ids: Value): Value => {
   return typeof length === "number"
     ? int64(...Array.from({ length }, (_, i) => i))
     : countUp(lengthOf(ids, 1), length);
-};
-
-/** [B, S] of 1 and 0 -> additive [B, 1, 1, S]. */
-export const paddingMask = (mask: Value | undefined): Value | undefined => {
-  if (mask === undefined) return undefined;
-  const [b, s] = mask.shape;
-  return reshape(where(equal(mask, 0), -1e9, 0), [b!, 1, 1, s!]);
 };
 
 /** The sum of the masks that are there. */
@@ -117,7 +70,7 @@ const cachedState = (inputs: DecodeInputs, past: NonNullable<DecodeInputs["past"
     queries,
     keys,
     causal: causalOf(queries, keys),
-    padding: paddingMask(attentionMask),
+    padding: attentionMask && paddingMask(attentionMask),
     own: (i, fresh) =>
       joined(past.layers[i]!.decoder, fresh, kept, { kept: "kept", all: "total_sequence_length" }),
     unread: dynamicSlice(encoded, [read, lengthOf(encoded, 1)], { axis: 1, size: "unread" }),
@@ -133,7 +86,7 @@ export const decoderState = (inputs: DecodeInputs): DecoderState => {
     queries: positions,
     keys: positions,
     causal: causalOf(positions, positions),
-    padding: paddingMask(inputs.attentionMask),
+    padding: inputs.attentionMask && paddingMask(inputs.attentionMask),
     own: (_, fresh) => fresh,
     unread: inputs.encoded,
     source: (_, fresh) => fresh,

@@ -6,7 +6,9 @@
  */
 import type { Value } from "../ir/op.ts";
 import { activations } from "../nn/activations.ts";
+import { dotProductAttention, joinHeads, splitHeads } from "../nn/dotProductAttention.ts";
 import { dropout } from "../nn/dropout.ts";
+import { paddingMask } from "../nn/encoderBlock.ts";
 import { embed, project } from "../nn/linear.ts";
 import { dense, normal, type Param, type ParamSpec, param, type Weight } from "../nn/param.ts";
 import { relativeBias } from "../nn/relativeBias.ts";
@@ -16,14 +18,11 @@ import type { Tree } from "../util/tree.ts";
 import { type LinearNames, linearsOf } from "./linears.ts";
 import type { Decoded, DecodeInputs, Inputs, Seq2SeqArchitecture } from "./model.ts";
 import {
-  attendHeads,
   bothMasks,
   type DecoderState,
   decoderState,
   equalDepths,
   forwardOf,
-  heads,
-  paddingMask,
   positionsOf,
 } from "./seq2seq.ts";
 import { parseT5, type T5Config, t5Classes } from "./t5Config.ts";
@@ -39,6 +38,7 @@ type MlpLayer<T> = { DenseReluDense: Mlp<T>; layer_norm: RmsNorm<T> };
 type EncoderBlock<T> = { layer: [SelfLayer<T>, MlpLayer<T>] };
 type DecoderBlock<T> = { layer: [SelfLayer<T>, CrossLayer<T>, MlpLayer<T>] };
 type Stack<T, B> = { block: B[]; final_layer_norm: RmsNorm<T> };
+/** All weights; there is no head where it is tied to the embedding. */
 export type T5Params<T> = {
   shared: Matrix<T>;
   encoder: Stack<T, EncoderBlock<T>>;
@@ -133,15 +133,15 @@ const attention = (
   { mask, site, read }: { mask: Value | undefined; site: string; read: () => { key: Value; value: Value } },
 ): Value => {
   const { key, value } = read();
-  const q = heads(project(p.q.weight, x), call.c.num_heads);
-  const options = { mask, scale: 1, drop: call.dropProbs(`${site}.probs`) };
-  return call.drop(project(p.o.weight, attendHeads(q, key, value, options)), site);
+  const q = splitHeads(project(p.q.weight, x), call.c.num_heads);
+  const options = { mask, scale: 1, dropProbs: call.dropProbs(`${site}.probs`) };
+  return call.drop(project(p.o.weight, joinHeads(dotProductAttention(q, key, value, options))), site);
 };
 
 /** Keys and values [B, H, T, D] of x [B, T, C]. */
 const keyValue = (p: T5Attention<Param>, x: Value, count: number) => ({
-  key: heads(project(p.k.weight, x), count),
-  value: heads(project(p.v.weight, x), count),
+  key: splitHeads(project(p.k.weight, x), count),
+  value: splitHeads(project(p.v.weight, x), count),
 });
 
 interface Positions {
@@ -159,7 +159,7 @@ const biasOf = (c: T5Config, layer: SelfLayer<Param>, { queries, keys, bidirecti
   });
 
 const encode = (tree: Tree<Param>, inputs: Omit<Inputs, "decoderInputIds" | "cache">, c: T5Config): Value => {
-  const { shared, encoder } = tree as unknown as T5Params<Param>;
+  const { shared, encoder } = tree as T5Params<Param>;
   const call = callOf(c, inputs.dropoutSeed);
   const positions = positionsOf(inputs.inputIds);
   const bias = biasOf(c, encoder.block[0]!.layer[0], {
@@ -167,7 +167,7 @@ const encode = (tree: Tree<Param>, inputs: Omit<Inputs, "decoderInputIds" | "cac
     keys: positions,
     bidirectional: true,
   });
-  const mask = bothMasks(bias, paddingMask(inputs.attentionMask));
+  const mask = bothMasks(bias, inputs.attentionMask && paddingMask(inputs.attentionMask));
   let x = call.drop(embed(shared.weight, inputs.inputIds), "encoder.embed"); // [B, S, C]
   encoder.block.forEach(({ layer: [own, wide] }, i) => {
     const site = `encoder.${i}`;
@@ -199,7 +199,7 @@ const decoderBlock = (
 };
 
 const decode = (tree: Tree<Param>, inputs: DecodeInputs, c: T5Config): Decoded => {
-  const { shared, decoder, lm_head } = tree as unknown as T5Params<Param>;
+  const { shared, decoder, lm_head } = tree as T5Params<Param>;
   const call = callOf(c, inputs.dropoutSeed);
   const state = decoderState(inputs);
   const bias = biasOf(c, decoder.block[0]!.layer[0], { ...state, bidirectional: false });
@@ -245,6 +245,7 @@ const roles: LinearNames["roles"] = {
   lm_head: "head",
 };
 
+/** T5 1.0, 1.1 and Flan: text to text. */
 export const t5: Seq2SeqArchitecture<T5Config, T5Params<ParamSpec>> = {
   name: "t5",
   kind: "seq2seq",
@@ -273,7 +274,7 @@ export const t5: Seq2SeqArchitecture<T5Config, T5Params<ParamSpec>> = {
   }),
   keepLayers: (config, weights, layers) => {
     equalDepths(config.num_layers, config.num_decoder_layers, layers);
-    const tree = weights as unknown as T5Params<Weight>;
+    const tree = weights as T5Params<Weight>;
     const { encoder, decoder } = tree;
     const kept: T5Params<Weight> = {
       ...tree,

@@ -4,8 +4,10 @@ import { ConfigError } from "../util/errors.ts";
 import { checkFields, type Fields, flagField, intField, numberField, oneOf } from "./config.ts";
 import { architecturesField } from "./head.ts";
 
+/** Class names by task. */
 export const t5Classes = { "seq2seq-lm": "T5ForConditionalGeneration" };
 
+/** config.json of a T5. */
 export interface T5Config {
   readonly model_type: "t5";
   readonly architectures: readonly string[];

@@ -14,8 +14,10 @@ import { joinTied, type Tied } from "./ties.ts";
 /** What a file says of a tensor before it is read. */
 export type TensorHeader = Pick<Tensor, "dtype" | "shape">;
 
+/** Type and shape of a checkpoint's tensors by name. */
 export type Headers = ReadonlyMap<string, TensorHeader>;
 
+/** What each weight is, by path. */
 export type Specs = ReadonlyMap<string, ParamSpec>;
 
 /** The weights of each head that an architecture has, by the same config but for its labels. */
@@ -26,6 +28,7 @@ export const headsOf = (arch: Architecture, json: ConfigJson): Specs[] => {
   );
 };
 
+/** What a checkpoint is to become. */
 export interface Target {
   readonly arch: Architecture;
   readonly json: ConfigJson;
@@ -34,6 +37,7 @@ export interface Target {
   readonly tied: Tied;
 }
 
+/** The target of this architecture and config. */
 export const targetOf = (arch: Architecture, json: ConfigJson, config: ModelConfig): Target => ({
   arch,
   json,
@@ -57,12 +61,14 @@ export const nameIn = (
   return none;
 };
 
+/** Which tensors are weights, and which are not. */
 export interface Match {
   readonly sources: Map<string, string>;
   readonly unused: string[];
   readonly unknown: string[];
 }
 
+/** Finds the weight of each tensor. Throws FormatError where two tensors are the same weight. */
 export const match = (target: Target, headers: Iterable<string>, file: string): Match => {
   const found: Match = { sources: new Map(), unused: [], unknown: [] };
   const wanted = new Set([...target.wanted.keys(), ...[...target.tied].flat()]);

@@ -48,6 +48,7 @@ const same = (a: Tensor, b: Tensor): boolean => {
   return x.length === y.length && x.every((value, i) => value === y[i]);
 };
 
+/** What decides whether tied weights are one. */
 export interface Separated {
   readonly tied: Tied;
   /** Names of the twins that the checkpoint holds -> their tensors' names there. */

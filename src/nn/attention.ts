@@ -3,17 +3,17 @@
  */
 import type { Value } from "../ir/op.ts";
 import type { Dim } from "../ir/tensor.ts";
-import { attend, type CacheInputs } from "../ops/attention.ts";
-import { add } from "../ops/elementwise.ts";
-import { matmul } from "../ops/linalg.ts";
-import { softmax } from "../ops/reduce.ts";
+import type { CacheInputs } from "../ops/attention.ts";
 import { reshape, split, transpose } from "../ops/structure.ts";
 import { cachedAttention } from "./cachedAttention.ts";
+import { dotProductAttention, joinHeads } from "./dotProductAttention.ts";
 import { conv1d, type Linear } from "./linear.ts";
 import type { Param } from "./param.ts";
 
+/** Weights of attention with one projection for queries, keys and values (GPT-2). */
 export type Attention<T> = { c_attn: Linear<T>; c_proj: Linear<T> };
 
+/** Heads and scale, mask or cache, and dropout. */
 export interface AttentionOptions {
   readonly heads: number;
   /** Factor of the scores; D^-0.5 unless told. */
@@ -26,6 +26,7 @@ export interface AttentionOptions {
   readonly dropProbs?: (probs: Value) => Value;
 }
 
+/** The result [B, T, C], and the layer's grown cache where one was given. */
 export interface Attended {
   readonly out: Value;
   readonly present?: { readonly key: Value; readonly value: Value };
@@ -40,15 +41,8 @@ const heads = (qkv: Value, count: number): readonly Value[] => {
 };
 
 const trained = (qkv: Value, options: AttentionOptions): Value => {
-  const { heads: count, mask, dropProbs, scale } = options;
-  const [q, k, v] = heads(qkv, count) as [Value, Value, Value];
-  const context = (): Value => {
-    if (dropProbs === undefined) return attend(q, k, v, mask, scale)[0];
-    const scores = matmul(q, k, { transB: true, alpha: scale ?? 1 / Math.sqrt(q.shape[3] as number) });
-    return matmul(dropProbs(softmax(mask === undefined ? scores : add(scores, mask))), v);
-  };
-  const [b, , t, d] = q.shape;
-  return reshape(transpose(context(), [0, 2, 1, 3]), [b!, t!, count * (d as number)]);
+  const [q, k, v] = heads(qkv, options.heads) as [Value, Value, Value];
+  return joinHeads(dotProductAttention(q, k, v, options));
 };
 
 /** [B, T, C] -> [B, T, C], and the grown cache where one was given. */

@@ -12,6 +12,7 @@ import { pad, reshape, slice } from "../ops/structure.ts";
 /** The width of a cache for heads of `headWidth`. */
 export const cacheWidth = (headWidth: number): number => 8 * Math.ceil(headWidth / 8);
 
+/** Heads, widths and lengths of attention against a cache. */
 export interface CachedAttentionOptions {
   readonly heads: number;
   readonly kvHeads: number;

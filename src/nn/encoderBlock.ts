@@ -4,15 +4,13 @@
  * differently; they hand them in by these names.
  */
 import type { Value } from "../ir/op.ts";
-import { attend } from "../ops/attention.ts";
 import { add, equal, where } from "../ops/elementwise.ts";
-import { matmul } from "../ops/linalg.ts";
-import { softmax } from "../ops/reduce.ts";
-import { reshape, transpose } from "../ops/structure.ts";
+import { reshape } from "../ops/structure.ts";
+import { dotProductAttention, joinHeads, splitHeads } from "./dotProductAttention.ts";
 import { dropout } from "./dropout.ts";
-import { type Linear, project } from "./linear.ts";
+import { type Linear, linear } from "./linear.ts";
 import { type Norm, norm } from "./norm.ts";
-import { dense, type Param } from "./param.ts";
+import type { Param } from "./param.ts";
 
 // B batch, T time, C channels, H heads, D head width
 
@@ -46,9 +44,6 @@ export interface EncoderOptions {
   };
 }
 
-/** x [..., K] times weight [N, K] transposed, plus bias [N] -> [..., N] (torch's Linear with a bias). */
-export const linear = ({ weight, bias }: Linear<Param>, x: Value): Value => project(weight, x, dense(bias));
-
 /** 1 where a token counts and 0 where there is padding, [B, T] -> additive mask of the keys [B, 1, 1, T]. */
 export const paddingMask = (attentionMask: Value): Value => {
   const [b, t] = attentionMask.shape;
@@ -58,18 +53,13 @@ export const paddingMask = (attentionMask: Value): Value => {
 /** [B, T, C] -> [B, T, C]: every token sees every token that `mask` does not hide. */
 const attention = (p: EncoderParts<Param>, x: Value, options: EncoderOptions): Value => {
   const { heads, mask, dropout: drop } = options;
-  const [b, t, width] = x.shape;
-  const d = (width as number) / heads;
-  const part = (weights: Linear<Param>): Value =>
-    transpose(reshape(linear(weights, x), [b!, t!, heads, d]), [0, 2, 1, 3]); // [B, H, T, D]
-  const [q, k, v] = [part(p.query), part(p.key), part(p.value)];
-  const context = (): Value => {
-    if (drop.seed === undefined || drop.probs === 0) return attend(q, k, v, mask)[0];
-    const scores = matmul(q, k, { transB: true, alpha: 1 / Math.sqrt(d) });
-    const probs = softmax(mask === undefined ? scores : add(scores, mask));
-    return matmul(dropout(probs, drop.probs, `${drop.site}.attn`, drop.seed), v);
-  };
-  return linear(p.attended, reshape(transpose(context(), [0, 2, 1, 3]), [b!, t!, width!]));
+  const part = (weights: Linear<Param>): Value => splitHeads(linear(weights, x), heads); // [B, H, T, D]
+  const dropProbs = (probs: Value): Value => dropout(probs, drop.probs, `${drop.site}.attn`, drop.seed);
+  const context = dotProductAttention(part(p.query), part(p.key), part(p.value), {
+    mask,
+    ...(drop.seed === undefined || drop.probs === 0 ? {} : { dropProbs }),
+  });
+  return linear(p.attended, joinHeads(context));
 };
 
 /** [B, T, C] -> [B, T, C] */

@@ -6,9 +6,9 @@ import { nodesOf, type Program, trace } from "../ir/program.ts";
 import { type Tensor, tensor, tensorOf } from "../ir/tensor.ts";
 import { nodeEngine } from "../node/runtime/engine.ts";
 import { rng } from "../util/rng.ts";
-import { type Projection, projections } from "./fused.ts";
+import { projections } from "./fused.ts";
 import { kinds } from "./kinds/index.ts";
-import { project } from "./linear.ts";
+import { type Projection, project } from "./linear.ts";
 import { asConstants, dense, isPacked, type Param, type Weight } from "./param.ts";
 
 let engine: Engine;
@@ -75,13 +75,12 @@ const makers: Readonly<Record<string, (n: number) => Weight>> = {
 
 type Parts = readonly Projection<Weight>[];
 
-const paramsOf = (parts: Parts): Projection<Param>[] =>
-  asConstants(parts as never) as unknown as Projection<Param>[];
+const paramsOf = (parts: Parts): Projection<Param>[] => asConstants(parts as never) as Projection<Param>[];
 
 const programOf = (parts: Parts, make: (parts: Projection<Param>[], x: Value) => readonly Value[]): Program =>
   trace({ x: { dtype: "float32", shape: ["B", ROWS, K] } }, ({ x }) => ({
-    y: make(paramsOf(parts), x as unknown as Value),
-  })) as unknown as Program;
+    y: make(paramsOf(parts), x),
+  }));
 
 const joinedProgram = (parts: Parts): Program =>
   programOf(parts, (params, x) => projections(params, x, "all"));
@@ -169,10 +168,9 @@ describe("what cannot be joined", () => {
   test("weights that are inputs: a product each", () => {
     const type = { dtype: "float32", shape: [4, K] } as const;
     const spec = { x: { dtype: "float32", shape: [2, K] }, w: [type, type] } as const;
-    const program = trace(spec, (given) => {
-      const { x, w } = given as unknown as { x: Value; w: Value[] };
+    const program = trace(spec, ({ x, w }) => {
       return { y: projections([{ weight: w[0]! }, { weight: w[1]! }], x, "all") };
-    }) as unknown as Program;
+    });
     expect(products(program)).toBe(2);
   });
 });

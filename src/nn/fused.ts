@@ -6,11 +6,8 @@
 import { constant, isConstant, type Value } from "../ir/op.ts";
 import { bytesOf, type Tensor, tensorFromBytes } from "../ir/tensor.ts";
 import { columnsOf } from "../ops/columns.ts";
-import { project } from "./linear.ts";
+import { type Projection, project } from "./linear.ts";
 import { dense, isPacked, type PackedParam, type Param } from "./param.ts";
-
-/** torch's Linear [N, K], with a bias [N] or without. */
-export type Projection<T> = { weight: T; bias?: T };
 
 const constantsOf = (values: readonly (Value | undefined)[]): Tensor[] | undefined => {
   const found = values.flatMap((v) => (v !== undefined && isConstant(v.node) ? [v.node.attrs.value] : []));

@@ -4,12 +4,14 @@
  */
 import type { Value } from "../ir/op.ts";
 import { mul } from "../ops/elementwise.ts";
-import { type Projection, projections } from "./fused.ts";
-import { projected } from "./groupedAttention.ts";
+import { projections } from "./fused.ts";
+import { linear, type Projection } from "./linear.ts";
 import type { Param } from "./param.ts";
 
+/** Weights of a gated MLP. */
 export type GatedMlp<T> = { gate_proj: Projection<T>; up_proj: Projection<T>; down_proj: Projection<T> };
 
+/** The gate's activation, and whether gate and up are one product. */
 export interface GatedOptions {
   readonly activation: (x: Value) => Value;
   /** Path of the weights where they may be joined, which pays when few tokens pass at once. */
@@ -21,7 +23,7 @@ export const gatedMlp = (p: GatedMlp<Param>, x: Value, { activation, joined }: G
   const parts = [p.gate_proj, p.up_proj];
   const [gate, up] =
     joined === undefined
-      ? parts.map((part) => projected(part, x))
+      ? parts.map((part) => linear(part, x))
       : projections(parts, x, `${joined}.gate_up_proj`);
-  return projected(p.down_proj, mul(activation(gate!), up!));
+  return linear(p.down_proj, mul(activation(gate!), up!));
 };

@@ -5,21 +5,20 @@
  */
 import type { Value } from "../ir/op.ts";
 import type { Dim } from "../ir/tensor.ts";
-import { attend, type CacheInputs, type Projections } from "../ops/attention.ts";
-import { add } from "../ops/elementwise.ts";
-import { matmul } from "../ops/linalg.ts";
-import { softmax } from "../ops/reduce.ts";
+import type { CacheInputs, Projections } from "../ops/attention.ts";
 import { type RotaryTables, rotary } from "../ops/rotary.ts";
 import { reshape, transpose } from "../ops/structure.ts";
 import type { Attended } from "./attention.ts";
 import { cachedAttention } from "./cachedAttention.ts";
-import { type Projection, projections } from "./fused.ts";
-import { project } from "./linear.ts";
-import { dense, type Param } from "./param.ts";
+import { dotProductAttention, splitHeads } from "./dotProductAttention.ts";
+import { projections } from "./fused.ts";
+import { linear, type Projection } from "./linear.ts";
+import type { Param } from "./param.ts";
 import { type RmsNorm, rmsNorm } from "./rmsNorm.ts";
 
 // B batch, T time, C channels, H query heads, K key heads, G = H / K, D head width
 
+/** Weights of attention whose query heads share keys and values; the norms are of one head's width. */
 export type GroupedAttention<T> = {
   q_proj: Projection<T>;
   k_proj: Projection<T>;
@@ -29,6 +28,7 @@ export type GroupedAttention<T> = {
   k_norm?: RmsNorm<T>;
 };
 
+/** Heads, positions, mask or cache, and dropout. */
 export interface GroupedOptions {
   readonly heads: number;
   readonly kvHeads: number;
@@ -47,10 +47,6 @@ export interface GroupedOptions {
   readonly name: string;
 }
 
-/** The part's result, [..., N]. */
-export const projected = ({ weight, bias }: Projection<Param>, x: Value): Value =>
-  project(weight, x, bias === undefined ? undefined : dense(bias));
-
 /** [B, T, heads D] normalised head by head. */
 const normHeads = (p: RmsNorm<Param> | undefined, x: Value, heads: number, epsilon: number): Value => {
   if (p === undefined) return x;
@@ -64,7 +60,7 @@ const queryKeyValue = (p: GroupedAttention<Param>, x: Value, options: GroupedOpt
   const { heads, kvHeads, epsilon, positions, tables, cache, name } = options;
   const parts = [p.q_proj, p.k_proj, p.v_proj];
   const [q, k, v] =
-    cache === undefined ? parts.map((part) => projected(part, x)) : projections(parts, x, `${name}.qkv_proj`);
+    cache === undefined ? parts.map((part) => linear(part, x)) : projections(parts, x, `${name}.qkv_proj`);
   return [
     rotary(normHeads(p.q_norm, q!, heads, epsilon), positions, tables, heads),
     rotary(normHeads(p.k_norm, k!, kvHeads, epsilon), positions, tables, kvHeads),
@@ -74,19 +70,14 @@ const queryKeyValue = (p: GroupedAttention<Param>, x: Value, options: GroupedOpt
 
 /** Attention without a cache -> [B, T, H D]. */
 const attended = ([q, k, v]: Projections, options: GroupedOptions): Value => {
-  const { heads, kvHeads, mask, dropProbs } = options;
+  const { heads, kvHeads } = options;
   const [b, t, width] = q.shape as readonly number[];
   const [d, groups] = [width! / heads, heads / kvHeads];
   const apart = reshape(q, [b!, t!, kvHeads, groups, d]);
   const rows = reshape(transpose(apart, [0, 2, 3, 1, 4]), [b!, kvHeads, groups * t!, d]); // [B, K, G T, D]
-  const split = (x: Value): Value => transpose(reshape(x, [b!, t!, kvHeads, d]), [0, 2, 1, 3]);
-  const [keys, values] = [split(k), split(v)]; // [B, K, T, D]
-  const context = (): Value => {
-    if (dropProbs === undefined) return attend(rows, keys, values, mask)[0];
-    const scores = matmul(rows, keys, { transB: true, alpha: 1 / Math.sqrt(d) });
-    return matmul(dropProbs(softmax(mask === undefined ? scores : add(scores, mask))), values);
-  };
-  const out = reshape(context(), [b!, kvHeads, groups, t!, d]);
+  const [keys, values] = [splitHeads(k, kvHeads), splitHeads(v, kvHeads)]; // [B, K, T, D]
+  const context = dotProductAttention(rows, keys, values, options);
+  const out = reshape(context, [b!, kvHeads, groups, t!, d]);
   return reshape(transpose(out, [0, 3, 1, 2, 4]), [b!, t!, width!]);
 };
 
@@ -94,9 +85,9 @@ const attended = ([q, k, v]: Projections, options: GroupedOptions): Value => {
 export const groupedAttention = (p: GroupedAttention<Param>, x: Value, options: GroupedOptions): Attended => {
   const parts = queryKeyValue(p, x, options);
   const { heads, kvHeads, cache } = options;
-  if (cache === undefined) return { out: projected(p.o_proj, attended(parts, options)) };
+  if (cache === undefined) return { out: linear(p.o_proj, attended(parts, options)) };
   const headWidth = (parts[0].shape[2] as number) / heads;
   const sizes = { heads, kvHeads, headWidth, total: cache.total };
   const { out, key, value } = cachedAttention(parts, cache, sizes);
-  return { out: projected(p.o_proj, out), present: { key, value } };
+  return { out: linear(p.o_proj, out), present: { key, value } };
 };

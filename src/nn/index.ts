@@ -1,16 +1,52 @@
 /** Layers, losses, parameters. */
-export * from "./attention.ts";
-export * from "./cachedAttention.ts";
-export * from "./dropout.ts";
-export * from "./encoderBlock.ts";
-export * from "./fused.ts";
-export * from "./gatedMlp.ts";
-export * from "./groupedAttention.ts";
-export * from "./kinds/index.ts";
-export * from "./linear.ts";
-export * from "./loss.ts";
-export * from "./norm.ts";
-export * from "./param.ts";
-export * from "./relativeBias.ts";
-export * from "./rmsNorm.ts";
-export * from "./rope.ts";
+export { type Attended, type Attention, type AttentionOptions, attention } from "./attention.ts";
+export { type CachedAttentionOptions, cachedAttention } from "./cachedAttention.ts";
+export { type DotProductOptions, dotProductAttention, joinHeads, splitHeads } from "./dotProductAttention.ts";
+export { dropout } from "./dropout.ts";
+export { type EncoderOptions, type EncoderParts, encoderBlock, paddingMask } from "./encoderBlock.ts";
+export { projections } from "./fused.ts";
+export { type GatedMlp, type GatedOptions, gatedMlp } from "./gatedMlp.ts";
+export { type GroupedAttention, type GroupedOptions, groupedAttention } from "./groupedAttention.ts";
+export { kinds } from "./kinds/index.ts";
+export { conv1d, embed, type Linear, linear, type Projection, project, times } from "./linear.ts";
+export {
+  crossEntropy,
+  type DistillLossOptions,
+  distillLoss,
+  IGNORE,
+  meanLoss,
+  softLoss,
+  type Totals,
+  totalsOver,
+} from "./loss.ts";
+export { type Norm, norm, normSpec } from "./norm.ts";
+export {
+  asConstants,
+  asParams,
+  countParams,
+  dense,
+  denseWeights,
+  type Init,
+  initialize,
+  isPacked,
+  type Layout,
+  normal,
+  onesInit,
+  type Packed,
+  type PackedParam,
+  type PackedWeight,
+  type Param,
+  type ParamSpec,
+  param,
+  tensorsOf,
+  trainedTensors,
+  unpacked,
+  type Weight,
+  type WeightKind,
+  type Weights,
+  withTensors,
+  zerosInit,
+} from "./param.ts";
+export { type BucketOptions, relativeBias } from "./relativeBias.ts";
+export { type RmsNorm, rmsNorm, rmsNormSpec } from "./rmsNorm.ts";
+export { type Rope, type RopeScaling, ropeTables } from "./rope.ts";

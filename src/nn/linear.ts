@@ -5,7 +5,11 @@ import { affine, matmul } from "../ops/linalg.ts";
 import { gather } from "../ops/structure.ts";
 import { dense, isPacked, type Layout, type Param } from "./param.ts";
 
+/** A linear map: weight [K, N] (Conv1D) or [N, K] (torch's Linear), and bias [N]. */
 export type Linear<T> = { weight: T; bias: T };
+
+/** torch's Linear [N, K], with a bias [N] or without. */
+export type Projection<T> = { weight: T; bias?: T };
 
 /** x [..., K] times weight [K, N] ("kn") or the transpose of [N, K] ("nk"), plus bias [N] -> [..., N]. */
 export const times = (weight: Param, x: Value, layout: Layout, bias?: Value): Value => {
@@ -21,6 +25,10 @@ export const conv1d = ({ weight, bias }: Linear<Param>, x: Value): Value =>
 
 /** x [..., K] times the transpose of weight [N, K] -> [..., N] (torch's Linear, and tied heads). */
 export const project = (weight: Param, x: Value, bias?: Value): Value => times(weight, x, "nk", bias);
+
+/** x [..., K] -> [..., N] by a torch Linear, with a bias or without. */
+export const linear = ({ weight, bias }: Projection<Param>, x: Value): Value =>
+  project(weight, x, bias === undefined ? undefined : dense(bias));
 
 /** Rows `ids` of weight [V, C] -> [...ids, C]. */
 export const embed = (weight: Param, ids: Value): Value =>

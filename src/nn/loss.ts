@@ -87,10 +87,10 @@ export const countedLabels = (labels: Value): { counts: Value; safe: Value } => 
 };
 
 /** A loss added up, and what its mean divides by: both []. */
-export interface Totals {
+export type Totals = {
   readonly total: Value;
   readonly count: Value;
-}
+};
 
 /** `losses` [N, 1] added up over the rows that count (`counts` [N, 1]), and their number. */
 export const totalsOver = (losses: Value, counts: Value): Totals => ({
@@ -135,6 +135,7 @@ const softLossOp: Op<[logits: Value, targets: Value], Plain, [loss: Value, probs
  */
 export const softLoss = (logits: Value, targets: Value): Value => apply(softLossOp, [logits, targets], {})[0];
 
+/** How the teacher's distribution and the label are mixed. */
 export interface DistillLossOptions {
   /** Share of the teacher in the target; the rest is the label. */
   readonly alpha: number;

@@ -8,11 +8,13 @@ import { type Tensor, type TensorType, zeros } from "../ir/tensor.ts";
 import { rng } from "../util/rng.ts";
 import { entries, mapTree, type Tree } from "../util/tree.ts";
 
+/** How the numbers of a fresh weight start; normal is of mean 0. */
 export type Init =
   | { readonly kind: "zeros" }
   | { readonly kind: "ones" }
   | { readonly kind: "normal"; readonly std: number };
 
+/** A parameter before it has numbers: its type, and how it starts. */
 export interface ParamSpec extends TensorType {
   readonly shape: readonly number[];
   readonly init: Init;
@@ -30,8 +32,11 @@ export interface Packed<T> extends TensorType {
   /** Numbers that the kind multiplies by besides its parts. */
   readonly attrs?: Readonly<Record<string, number>>;
 }
+/** A weight of a kind: its parts are tensors. */
 export type PackedWeight = Packed<Tensor>;
+/** The numbers of a parameter, dense or packed. */
 export type Weight = Tensor | PackedWeight;
+/** A model's weights by dotted path. */
 export type Weights = Tree<Weight>;
 
 /** A packed weight inside a program. */
@@ -40,6 +45,7 @@ export interface PackedParam extends Packed<Value> {
   /** Training with dropout: the step's seed, and what tells this weight's draws from others. */
   readonly noise?: { readonly seed: Value; readonly site: string };
 }
+/** A weight inside a program: its Value, or the Values of its parts. */
 export type Param = Value | PackedParam;
 
 /** Everything that is known of one form of weights. */
@@ -76,8 +82,11 @@ export const unpacked = (w: Weight): Tensor => (isPacked(w) ? w.kind.dense(w) : 
 
 /** A spec of float32 numbers. */
 export const param = (shape: readonly number[], init: Init): ParamSpec => ({ dtype: "float32", shape, init });
+/** Starts normally distributed around 0 with standard deviation `std`. */
 export const normal = (std: number): Init => ({ kind: "normal", std });
+/** Starts as zeros. */
 export const zerosInit: Init = { kind: "zeros" };
+/** Starts as ones. */
 export const onesInit: Init = { kind: "ones" };
 
 const fill = (spec: ParamSpec, seed: number, path: string): Tensor => {

@@ -9,6 +9,7 @@ import { gather, reshape, transpose } from "../ops/structure.ts";
 
 // U queries, K keys, H heads
 
+/** How distances are put into buckets. */
 export interface BucketOptions {
   readonly buckets: number;
   /** Distances from here on share the last bucket. */

@@ -30,6 +30,7 @@ export type RopeScaling =
       readonly truncate?: boolean;
     };
 
+/** The base of rotary angles and their scaling, as a config has them. */
 export interface Rope {
   readonly rope_theta: number;
   readonly rope_scaling: RopeScaling | null;

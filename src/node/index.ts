@@ -1,19 +1,30 @@
 /** Node: the engine, files, checkpoints, locks, measuring, a browser. */
-export * from "./browser/browser.ts";
-export * from "./browser/static.ts";
-export * from "./files/checkpoints.ts";
-export * from "./files/files.ts";
-export * from "./files/lock.ts";
-export * from "./hub/hub.ts";
-export * from "./model/folder.ts";
-export * from "./model/template.ts";
-export * from "./model/tokenizerFiles.ts";
-export * from "./prepare/tokenizePool.ts";
+export { type BrowserOptions, type Gpu, openBrowser, type PageHost } from "./browser/browser.ts";
+export { type StaticOptions, type StaticServer, serveStatic } from "./browser/static.ts";
+export { checkpointStore, type StoreOptions } from "./files/checkpoints.ts";
+export { writeFileDurable, writeFolder } from "./files/files.ts";
+
+export { defaultCacheDir, type HubOptions, type HubProgress, modelDir, openModel } from "./hub/hub.ts";
+export {
+  type LoadedModel,
+  type LoadFolderOptions,
+  loadFolder,
+  loadModel,
+  type ModelFolder,
+} from "./model/folder.ts";
+export { type RenderChatOptions, readChatTemplates, renderChat } from "./model/template.ts";
+export { readTokenizer } from "./model/tokenizerFiles.ts";
+export {
+  type EncodedTexts,
+  type TokenizePool,
+  type TokenizePoolOptions,
+  tokenizePool,
+} from "./prepare/tokenizePool.ts";
 export { threadTeam } from "./ranks/threadTeam.ts";
 export { htmlToText } from "./read/html.ts";
 export { type InputFile, kindOf } from "./read/inputs.ts";
-export * from "./read/read.ts";
-export * from "./runtime/engine.ts";
-export * from "./runtime/probe.ts";
-export * from "./runtime/trial.ts";
-export * from "./runtime/webgpu.ts";
+export { listInputs, type ReadOptions, readDocuments, readFileDocuments } from "./read/read.ts";
+export { type NodeEngineOptions, nodeEngine } from "./runtime/engine.ts";
+export { type Probe, type Probed, type ProbeRequest, probe, probeOf, stepOf } from "./runtime/probe.ts";
+export { type NodeTrial, type NodeTrialOptions, type NodeTrialRequest, nodeTrial } from "./runtime/trial.ts";
+export { checkWebgpu, type Webgpu } from "./runtime/webgpu.ts";

@@ -83,6 +83,7 @@ export const attend = (
   return apply(attendOp, mask === undefined ? [q, k, v] : [q, k, v, mask], { scale: factor });
 };
 
+/** A key-value cache, and how much of it counts. */
 export interface CacheInputs {
   /** [B, Hkv, S, D]: earlier keys; the shared buffer itself when decoding in place. */
   readonly pastKey: Value;
@@ -135,6 +136,7 @@ const cachedOp: Op<readonly Value[], GroupQuery, [out: Value, key: Value, value:
   },
 };
 
+/** Heads, lengths and scale of attention against a cache. */
 export interface CachedOptions {
   readonly heads: number;
   readonly kvHeads: number;

@@ -8,6 +8,7 @@ import { type DType, dataTypes, scalar, type TensorType, tensorOf } from "../ir/
 import { ShapeError } from "../util/errors.ts";
 import { expandTo, sumTo } from "./structure.ts";
 
+/** A Value, or a number that becomes a constant of the other operand's type. */
 export type Operand = Value | number;
 
 /** A Value; numbers become scalar constants of `dtype`. */

@@ -1,16 +1,67 @@
 /** All ops, a file a family. */
-export * from "./attention.ts";
-export * from "./columns.ts";
-export * from "./detach.ts";
-export * from "./dynamic.ts";
-export * from "./elementwise.ts";
-export * from "./indexing.ts";
-export * from "./int4.ts";
-export * from "./int8.ts";
-export * from "./linalg.ts";
-export * from "./random.ts";
-export * from "./reduce.ts";
-export * from "./rmsNorm.ts";
-export * from "./rotary.ts";
-export * from "./silu.ts";
-export * from "./structure.ts";
+export {
+  attend,
+  type CachedOptions,
+  type CacheInputs,
+  cachedAttend,
+  causalMask,
+  emptyCache,
+  type Projections,
+} from "./attention.ts";
+export { columnsOf } from "./columns.ts";
+export { detach } from "./detach.ts";
+export { append, countUp, dynamicSlice, keepLast, lengthOf } from "./dynamic.ts";
+export {
+  abs,
+  add,
+  broadcastLike,
+  cast,
+  cos,
+  div,
+  equal,
+  erf,
+  exp,
+  gelu,
+  geluTanh,
+  greater,
+  hardSigmoid,
+  less,
+  lift,
+  log,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  type Operand,
+  relu,
+  sigmoid,
+  sign,
+  sin,
+  sqrt,
+  sub,
+  tanh,
+  where,
+} from "./elementwise.ts";
+export { put, take } from "./indexing.ts";
+export { type Int4Blocks, type Int4Options, int4Dense, int4Matmul, int4Rows } from "./int4.ts";
+export { type Int8Group, int8Dense, int8Matmul, int8Rows } from "./int8.ts";
+export { affine, dot, type MatmulOptions, matmul } from "./linalg.ts";
+export { uniform } from "./random.ts";
+export { cumsum, layerNorm, logSoftmax, mean, reduceMax, softmax, sumOfSquares } from "./reduce.ts";
+export { addRmsNorm, rmsNorm } from "./rmsNorm.ts";
+export { type RotaryTables, rotary } from "./rotary.ts";
+export { silu } from "./silu.ts";
+export {
+  concat,
+  expandTo,
+  gather,
+  pad,
+  partsOf,
+  reshape,
+  scatterAdd,
+  slice,
+  split,
+  sum,
+  sumTo,
+  transpose,
+} from "./structure.ts";

@@ -46,6 +46,7 @@ const int4MatmulOp: Op<readonly Value[], Blocks, [Value]> = {
   },
 };
 
+/** Size of a block, type of the arithmetic, and the bias [N]. */
 export interface Int4Options {
   readonly block: number;
   /** 4 computes in int8, 1 in float32. */

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { compile } from "../engine/compile.ts";
 import type { Engine } from "../engine/engine.ts";
 import { constant, type Value } from "../ir/op.ts";
-import { type Program, trace } from "../ir/program.ts";
+import { trace } from "../ir/program.ts";
 import { tensor, tensorOf } from "../ir/tensor.ts";
 import { nodeEngine } from "../node/runtime/engine.ts";
 import { rng } from "../util/rng.ts";
@@ -48,7 +48,7 @@ const productOf = async (matrix: Matrix, bias?: readonly number[]): Promise<Run>
   const program = trace({ x: { dtype: "float32" as const, shape: ["B", "T", k] } }, ({ x }) => {
     const added = bias === undefined ? undefined : constant(tensorOf("float32", [N], bias));
     return { y: int8Matmul(x as Value, groupsOf(matrix), added) };
-  }) as unknown as Program;
+  });
   const session = await compile(engine, program);
   return async (rows) => {
     const lead = rows.length === 0 ? [2, 0] : [rows.length, 1];

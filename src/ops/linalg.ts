@@ -6,6 +6,7 @@ import { ShapeError } from "../util/errors.ts";
 import { add, mul } from "./elementwise.ts";
 import { permutationOf, reshape, sum, sumTo } from "./structure.ts";
 
+/** Transposes and a factor, without a copy of what is transposed. */
 export interface MatmulOptions {
   /** Use the transpose of the last two axes of a. */
   readonly transA?: boolean;

@@ -13,6 +13,7 @@ import { scaleByLearningRate } from "./sgd.ts";
 import { chain, type Optimizer, type Params, stateLike, type Transform } from "./transform.ts";
 import { type Factor, materialize, scale, type Update } from "./update.ts";
 
+/** Adam's decays and epsilon. */
 export interface ScaleByAdamOptions {
   /** Decay of the first moment (0.9 unless told). */
   readonly b1?: number;
@@ -61,6 +62,7 @@ export const scaleByAdam = (options: ScaleByAdamOptions = {}): Transform<{ m: Pa
   };
 };
 
+/** Adam's options, and decay. */
 export interface AdamOptions extends ScaleByAdamOptions, DecayOptions {}
 
 /** p' = p - lr * adam(g + weightDecay * p); weightDecay is 0 unless told. Equals torch.optim.Adam. */

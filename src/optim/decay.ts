@@ -3,6 +3,7 @@ import { notNegative } from "./options.ts";
 import { isMatrix, masked, type ParamMask, stateless, type Transform } from "./transform.ts";
 import { scale, total } from "./update.ts";
 
+/** How much params decay, and which. */
 export interface DecayOptions {
   /** Factor on the params; each optimizer has its own default. */
   readonly weightDecay?: number;

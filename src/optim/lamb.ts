@@ -33,6 +33,7 @@ export const scaleByTrustRatio = (): Transform =>
     { elementwise: false },
   );
 
+/** Adam's options, and which params take steps of their own length. */
 export interface LambOptions extends AdamOptions {
   /** Which params have their step scaled: those of at least two dimensions unless told. */
   readonly trustMask?: ParamMask;

@@ -13,6 +13,7 @@ import { scaleByLearningRate } from "./sgd.ts";
 import { chain, type Optimizer, type Params, stateLike, type Transform } from "./transform.ts";
 import { materialize, scale, total, type Update } from "./update.ts";
 
+/** Lion's two decays. */
 export interface ScaleByLionOptions {
   /** Share of the momentum in the direction (0.9 unless told). */
   readonly b1?: number;
@@ -40,6 +41,7 @@ export const scaleByLion = ({ b1 = 0.9, b2 = 0.99 }: ScaleByLionOptions = {}): T
   };
 };
 
+/** Lion's options, and decay. */
 export interface LionOptions extends ScaleByLionOptions, DecayOptions {}
 
 /** p' = (1 - lr * weightDecay) * p - lr * lion(g); weightDecay is 0 unless told. */

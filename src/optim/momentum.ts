@@ -15,6 +15,7 @@ export const accumulate = (m: Params, updates: Updates, decay: number): Params =
   );
 };
 
+/** How long momentum lasts, and whether it looks ahead. */
 export interface ScaleByMomentumOptions {
   /** Share of the earlier updates that is kept at each step. */
   readonly decay: number;
@@ -44,6 +45,7 @@ export const scaleByMomentum = ({
   };
 };
 
+/** Momentum's options, and decay. */
 export interface MomentumOptions extends DecayOptions {
   /** Share of the earlier updates that is kept at each step (0.9 unless told). */
   readonly decay?: number;

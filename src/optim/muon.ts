@@ -37,6 +37,7 @@ export const orthogonal = (x: Value, iterations = 5, leastNorm = 1e-7): Value =>
   return y;
 };
 
+/** How an update is orthogonalized and scaled. */
 export interface OrthogonalizeOptions {
   /** Newton-Schulz steps (5 unless told). */
   readonly iterations?: number;
@@ -72,6 +73,7 @@ const EMBEDDING_OR_HEAD =
 export const muonLabel = (path: string, type: TensorType): "muon" | "adamw" =>
   type.shape.length === 2 && !EMBEDDING_OR_HEAD.test(path) ? "muon" : "adamw";
 
+/** Muon's options, and those of the AdamW that takes what is no hidden matrix. */
 export interface MuonOptions extends OrthogonalizeOptions, ScaleByAdamOptions, DecayOptions {
   /** Share of the earlier gradients that is kept at each step (0.95 unless told). */
   readonly decay?: number;

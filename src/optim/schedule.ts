@@ -9,6 +9,7 @@ import { ConfigError } from "../util/errors.ts";
 /** The learning rate at a step, counted from 0. */
 export type Schedule = (step: number) => number;
 
+/** The shape of a schedule and its points. */
 export interface ScheduleOptions {
   readonly kind: "constant" | "linear" | "cosine" | "wsd" | "inverseSqrt";
   /** Highest learning rate, reached at index `warmup`. */

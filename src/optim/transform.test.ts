@@ -20,14 +20,13 @@ import {
   masked,
   momentum,
   muon,
-  muonLabel,
   type Optimizer,
   partition,
   scaleByLearningRate,
   scaleByMomentum,
   sgd,
 } from "./index.ts";
-import { orthogonal } from "./muon.ts";
+import { muonLabel, orthogonal } from "./muon.ts";
 import { materialize, type Update } from "./update.ts";
 
 const f32 = (...shape: number[]): TensorType => ({ dtype: "float32", shape });
@@ -42,13 +41,11 @@ beforeAll(async () => {
 
 const stepProgram = (optimizer: Optimizer, types: Tree<TensorType>): Program => {
   const spec = { params: types, grads: types, opt: optimizer.state(types), lr: f32(), step: f32() };
-  return trace(spec, (v) => {
-    const { params, grads, opt } = v as unknown as Record<"params" | "grads" | "opt", Tree<Value>>;
-    const context = { lr: v.lr as Value, step: v.step as Value };
-    const [updates, next] = optimizer.update(grads, opt, params, context);
+  return trace(spec, ({ params, grads, opt, lr, step }) => {
+    const [updates, next] = optimizer.update(grads, opt, params, { lr, step });
     const updated = applyUpdates(params, updates);
     return { updates: mapTree<Update, Value>(updates, materialize), updated, next };
-  }) as unknown as Program;
+  });
 };
 
 /** Runs one step from zero state and returns the outputs as plain arrays. */
@@ -107,7 +104,7 @@ describe("clipping", () => {
       const [updates] = clipByGlobalNorm(1).update(g, {}, g, context);
       return { norm: globalNorm(g), params: applyUpdates(g, updates) };
     });
-    const sqrts = nodesOf(optimize(program as unknown as Program)).filter((n) => n.op.name === "sqrt");
+    const sqrts = nodesOf(optimize(program)).filter((n) => n.op.name === "sqrt");
     expect(sqrts).toHaveLength(1);
   });
 });

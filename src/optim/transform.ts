@@ -11,6 +11,7 @@ import { materialize, total, type Update, type Updates } from "./update.ts";
 
 /** Params of a step: float32, of fixed shapes. */
 export type Params = Tree<Value>;
+/** The types of params by dotted path. */
 export type ParamTypes = Tree<TensorType>;
 
 /** What changes from step to step: inputs of the graph, never baked in. */
@@ -23,6 +24,7 @@ export interface UpdateContext {
   readonly shard?: { readonly updates: Updates; readonly norm: Value };
 }
 
+/** A step on the way from gradients to what is added to the params, traced into the training step. */
 export interface Transform<S extends Tree<Value> = Tree<Value>> {
   readonly name: string;
   /**

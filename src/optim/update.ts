@@ -20,6 +20,7 @@ export interface Sum extends TensorType {
 
 /** What flows through transforms for one param: a gradient, later a step. */
 export type Update = Value | Sum;
+/** An update for each param. */
 export type Updates = Tree<Update>;
 
 const termsOf = (u: Update): Sum["terms"] => ("terms" in u ? u.terms : [{ factor: 1, value: u }]);

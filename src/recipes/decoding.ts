@@ -7,6 +7,7 @@ import { defined } from "../util/defined.ts";
 import { ConfigError } from "../util/errors.ts";
 import type { Opened } from "./open.ts";
 
+/** The text to go on from, and how tokens are chosen. */
 export interface TextOptions
   extends Pick<SampleOptions, "temperature" | "topK" | "topP" | "minP" | "repetitionPenalty"> {
   /** What to continue or, for sequence-to-sequence, the source. */

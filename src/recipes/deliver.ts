@@ -28,6 +28,7 @@ import type { Curve } from "./pretrain.ts";
 import type { Source } from "./source.ts";
 import { machineName } from "./verify/parityFile.ts";
 
+/** What is shipped, and what its card and report tell. */
 export interface Delivery {
   readonly optimized: Optimized;
   readonly data: UserData;
@@ -39,6 +40,7 @@ export interface Delivery {
   readonly source?: Source;
 }
 
+/** The shipped folder, and what is known of it. */
 export interface Delivered {
   /** The folder. */
   readonly path: string;
@@ -159,7 +161,7 @@ export const deliver = async (engine: Engine, delivery: Delivery): Promise<Deliv
   const parts = { parity: figures, samples, notes: notesOf(optimized), hashes: hashesOf(files) };
   const report = reportOf(engine, delivery, parts);
   const text = new TextEncoder();
-  files.set("parity.json", [jsonBytes(figures as unknown as Json)]);
+  files.set("parity.json", [jsonBytes(figures)]);
   files.set("report.html", [text.encode(reportHtml(report))]);
   files.set("README.md", [
     text.encode(modelCard(report, { source: delivery.source?.card, generation: generationIn(files) })),

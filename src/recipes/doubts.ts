@@ -22,6 +22,7 @@ interface Named extends Figures {
   readonly name: string;
 }
 
+/** What was measured, and what was chosen by it. */
 export interface Measurements<T extends Named> {
   /** All candidates; the first is the reference. */
   readonly candidates: readonly T[];

@@ -19,6 +19,7 @@ import { silent, type Ui } from "./context/ui.ts";
 import { version } from "./context/version.ts";
 import { sourceIn } from "./source.ts";
 
+/** Where an export goes, and in which dtypes. */
 export interface ExportFolderOptions {
   readonly out: string;
   /** Names of dtypes; all that there are unless told. */
@@ -39,11 +40,13 @@ export interface ExportFolderOptions {
   readonly ui?: Ui;
 }
 
+/** One file of an export. */
 export interface ExportedFile {
   readonly name: string;
   readonly sizeBytes: number;
 }
 
+/** What was exported. */
 export interface Exported {
   readonly path: string;
   readonly dtypes: readonly ExportDtype[];

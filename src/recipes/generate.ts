@@ -16,6 +16,7 @@ import { knownFault } from "./verify/parityFile.ts";
 
 export type { TextOptions } from "./decoding.ts";
 
+/** How a model is opened to write. */
 export interface OpenTextOptions extends OpenOptions {
   readonly threads?: number;
   /**
@@ -92,6 +93,7 @@ async function* untilStop(pieces: AsyncGenerator<string>, stops: readonly string
   if (rest !== "") yield rest;
 }
 
+/** A model that writes. */
 export interface TextModel {
   /** Whether its texts stand for the prompt (a translation) instead of behind it. */
   readonly translates: boolean;
@@ -140,6 +142,7 @@ export const textModel = async (ref: string, options: OpenTextOptions = {}): Pro
   };
 };
 
+/** The model, the text, and how it is written. */
 export interface GenerateTextOptions extends TextOptions, OpenTextOptions {
   /** A model's folder, or a model of the Hub as org/name. */
   readonly model: string;

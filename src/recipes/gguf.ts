@@ -8,6 +8,7 @@ import { readTokenizerSource } from "../node/model/tokenizerFiles.ts";
 import { gguf, ggufTypeOf } from "../ship/gguf/gguf.ts";
 import type { GgufTokenizer } from "../ship/gguf/tokenizer.ts";
 
+/** The type of matrices, and where the file goes. */
 export interface GgufFolderOptions {
   /** f32, f16, q8_0 or q4_0. */
   readonly type: string;
@@ -19,6 +20,7 @@ export interface GgufFolderOptions {
   readonly version?: string;
 }
 
+/** The file that was written. */
 export interface GgufWritten {
   readonly path: string;
   readonly sizeBytes: number;

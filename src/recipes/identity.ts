@@ -98,5 +98,5 @@ export const identity = (
     train: training,
     tokenizer: { ...options.tokenizer, files: jsonHash(tokenizer.files().tokenizer) },
     model: { ...options.model, config: model.config, frozen: frozenHash(model, frozen) },
-  } as unknown as Json;
+  } as Json;
 };

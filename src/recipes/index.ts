@@ -1,13 +1,37 @@
 /** Whole runs, as functions: what the command line calls. */
 
-export * from "./config/options.ts";
-export * from "./context/hooks.ts";
-export * from "./context/ui.ts";
-export * from "./export.ts";
-export * from "./generate.ts";
-export * from "./gguf.ts";
-export * from "./proxyMix.ts";
-export * from "./quickstart.ts";
-export * from "./train.ts";
-export * from "./use.ts";
-export * from "./verify/verify.ts";
+export {
+  type DataOptions,
+  type DistillationOptions,
+  defaults,
+  defineConfig,
+  type Family,
+  type ModelOptions,
+  type RunConfig,
+  type RunOptions,
+  type TokenizerOptions,
+  type TrainingOptions,
+} from "./config/options.ts";
+export type { RecipeHooks } from "./context/hooks.ts";
+export { type Progress, silent, type Ui } from "./context/ui.ts";
+export { type Exported, type ExportedFile, type ExportFolderOptions, exportFolder } from "./export.ts";
+export {
+  type GenerateTextOptions,
+  generateText,
+  type OpenTextOptions,
+  type TextModel,
+  type TextOptions,
+  textModel,
+} from "./generate.ts";
+export { type GgufFolderOptions, type GgufWritten, ggufFolder } from "./gguf.ts";
+export {
+  type ProxyOptions,
+  type ProxySource,
+  type ProxyStep,
+  type ProxyWeight,
+  proxyMix,
+} from "./proxyMix.ts";
+export { type Outcome, quickstart } from "./quickstart.ts";
+export { type Trained, trainModel } from "./train.ts";
+export { type Evaluation, evaluateFolder, optimizeFolder } from "./use.ts";
+export { type VerifyOptions, verifyFolder } from "./verify/verify.ts";

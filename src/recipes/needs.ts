@@ -3,7 +3,7 @@ import { byteLength, type TensorType } from "../ir/tensor.ts";
 import type { Architecture, ModelConfig } from "../models/model.ts";
 import { requireDisk, requireMemory } from "../node/runtime/resources.ts";
 import { optimizers } from "../optim/index.ts";
-import { leaves, type Tree } from "../util/tree.ts";
+import { leaves } from "../util/tree.ts";
 import type { RunOptions } from "./config/options.ts";
 
 /** What Node and the runtime take before any model is there, bytes. */
@@ -11,6 +11,7 @@ const PROGRAM = 150e6;
 /** Checkpoints that are on the disk while one is written. */
 const CHECKPOINTS = 3;
 
+/** What training takes. */
 export interface Needs {
   readonly params: number;
   readonly memoryBytes: number;
@@ -33,7 +34,7 @@ export const trainingNeeds = (
   config: ModelConfig,
   { train, model }: RunOptions,
 ): Needs => {
-  const specs = arch.params(config) as unknown as Tree<TensorType>;
+  const specs = arch.params(config);
   const weights = sum(leaves<TensorType>(specs));
   const state = sum(leaves<TensorType>(optimizers[train.optimizer]({}).state(specs)));
   const logits = 2 * 4 * train.batch * model.n_positions * Number(config.vocab_size ?? 0);

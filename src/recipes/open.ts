@@ -30,6 +30,7 @@ export interface Opened {
   readonly dtype: ExportDtype;
 }
 
+/** Which dtype, and how the Hub is reached. */
 export interface OpenOptions {
   /** The folder's own default unless told. */
   readonly dtype?: string;

@@ -16,6 +16,7 @@ import type { Lesson, Scorer, Task } from "../tasks/task.ts";
 import type { TrainHooks, TrainOptions } from "../train/loop.ts";
 import { type Doubt, doubtsOf } from "./doubts.ts";
 
+/** One measured form of a model. */
 export interface Candidate extends Probe {
   /** "full q8" */
   readonly name: string;
@@ -60,6 +61,7 @@ export const formsOf = async (name: string, dense: Model, context: Context): Pro
   return { name, dense, forms: forms as Base["forms"] };
 };
 
+/** What candidates are made, measured and chosen by. */
 export interface OptimizeOptions {
   readonly task: Task;
   readonly lesson: Lesson;
@@ -76,6 +78,7 @@ export interface OptimizeOptions {
   readonly onCandidate?: (candidate: Candidate) => void;
 }
 
+/** The candidates, and which was chosen. */
 export interface Optimized {
   readonly task: Task;
   readonly candidates: readonly Candidate[];

@@ -7,7 +7,7 @@ import { follow } from "./pretrain.ts";
 const dir = mkdtempSync(join(tmpdir(), "anneal-follow-"));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 const file = join(dir, "metrics.jsonl");
-const task = { update() {}, done() {}, stop() {} } as unknown as Parameters<typeof follow>[1];
+const task = { update() {}, done() {}, stop() {} } as Parameters<typeof follow>[1];
 
 test.each([
   ["a line that is torn", '{"run":"full","step":4,"valLoss":4.08,"elap'],

@@ -48,6 +48,7 @@ export const loopOptions = (t: TrainingOptions, context: number, seed: number): 
   ...(t.patience > 0 ? { patience: t.patience } : {}),
 });
 
+/** Losses of a run, nats. */
 export interface Curve {
   readonly name: string;
   readonly train: readonly (readonly [step: number, loss: number])[];
@@ -113,6 +114,7 @@ export const follow = (name: string, task: Progress, file: string) => {
 /** Held-out tokens that training measures itself on; the candidates are measured on more. */
 const WATCHED = 16_384;
 
+/** A trained model and its curve. */
 export interface Pretrained extends TrainResult {
   readonly curve: Curve;
 }
@@ -145,7 +147,7 @@ const pretrain = async (
     objective: lesson.objective,
     ...onReplicas(t, model, engine, frozen),
     frozen,
-    record: { name: "train", options: { ...t } as unknown as Json },
+    record: { name: "train", options: { ...t } as Json },
     validation: lesson.heldOut.windows,
     checkpoints: checkpointsIn(store, identity(options, data, model, frozen)),
     onRow,
@@ -157,6 +159,7 @@ const pretrain = async (
   return { ...result, curve: curve() };
 };
 
+/** What training on the user's text made. */
 export interface FromText {
   readonly engine: Engine;
   readonly data: UserData;

@@ -8,8 +8,7 @@
 import { batches } from "../data/batch/batches.ts";
 import { compile } from "../engine/compile.ts";
 import type { Engine, Feeds } from "../engine/engine.ts";
-import type { Value } from "../ir/op.ts";
-import { type Program, trace } from "../ir/program.ts";
+import { trace } from "../ir/program.ts";
 import { scalar, type Tensor, type TensorType, tensor } from "../ir/tensor.ts";
 import type { Model } from "../models/model.ts";
 import type { Weight } from "../nn/param.ts";
@@ -20,15 +19,17 @@ import { languageModelling } from "../tasks/languageModelling.ts";
 import { type Objective, tokenLosses } from "../tasks/objective.ts";
 import { type Stepper, seedTensor, stepper } from "../train/stepper.ts";
 import { ConfigError, RunError } from "../util/errors.ts";
-import { mapTree, type Tree } from "../util/tree.ts";
+import { mapTree } from "../util/tree.ts";
 
 // S sources, B batch, T context, N = B * T
 
+/** A source's tokens. */
 export interface ProxySource {
   readonly name: string;
   readonly tokens: Uint32Array;
 }
 
+/** Size and length of the two trainings. */
 export interface ProxyOptions {
   /** Updates of each of the two models (200). */
   readonly steps?: number;
@@ -53,6 +54,7 @@ export interface ProxyOptions {
   readonly onStep?: (row: ProxyStep) => void;
 }
 
+/** What one update did. */
 export interface ProxyStep {
   readonly model: "reference" | "proxy";
   readonly step: number;
@@ -60,6 +62,7 @@ export interface ProxyStep {
   readonly weights: readonly number[];
 }
 
+/** A source's weight, and the losses that it comes from. */
 export interface ProxyWeight {
   readonly name: string;
   /** Share of the mixture; they sum to 1. */
@@ -91,11 +94,10 @@ const lossesOf = async (engine: Engine, model: Model, { batch, context }: Shape)
   const params = mapTree<Weight, TensorType>(model.weights, (w) => ({ dtype: w.dtype, shape: w.shape }));
   const inputIds: TensorType = { dtype: "int32", shape: [batch, context] };
   const labels: TensorType = { dtype: "int32", shape: [batch * context] };
-  const program = trace({ params, inputIds, labels }, (given) => {
-    const v = given as unknown as { params: Tree<Value>; inputIds: Value; labels: Value };
+  const program = trace({ params, inputIds, labels }, (v) => {
     const outputs = model.arch.forward(v.params, { inputIds: v.inputIds }, model.config);
     return { losses: tokenLosses(outputs, v.labels).losses };
-  }) as unknown as Program;
+  });
   const session = await compile(engine, program);
   const run = async (weights: Params, feeds: Feeds): Promise<ArrayLike<number>> => {
     const named = Object.fromEntries(Array.from(weights, ([path, t]) => [`params.${path}`, t]));

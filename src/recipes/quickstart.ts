@@ -32,6 +32,7 @@ import { onReplicas } from "./replicas.ts";
 import type { Source } from "./source.ts";
 import { takeRun } from "./takeRun.ts";
 
+/** What the whole way made. */
 export interface Outcome {
   readonly optimized: Optimized;
   readonly delivered: Delivered;

@@ -11,6 +11,7 @@ import type { ChatTemplate } from "../serve/chat.ts";
 import { jsonBytes } from "../ship/onnx/files.ts";
 import { spelledJson, spellingsIn } from "../util/spelling.ts";
 
+/** What one folder passes on to another. */
 export interface Source extends Omit<Carried, "card"> {
   readonly card: CardSource;
 }

@@ -1,11 +1,10 @@
 /** What training starts from: a fresh model of the options' shape, or a checkpoint. */
 import type { Architecture, Model, ModelConfig } from "../models/model.ts";
-import { initialize, type ParamSpec } from "../nn/param.ts";
+import { initialize } from "../nn/param.ts";
 import { openModel } from "../node/hub/hub.ts";
 import { taskOf } from "../tasks/index.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
 import { ConfigError } from "../util/errors.ts";
-import type { Tree } from "../util/tree.ts";
 import type { RunOptions } from "./config/options.ts";
 import type { RecipeHooks } from "./context/hooks.ts";
 import { families } from "./families.ts";
@@ -22,10 +21,11 @@ export const freshShape = (
 export const newModel = (options: RunOptions, tokenizer: Tokenizer): Model => {
   const { seed } = options;
   const [arch, config] = freshShape(options, tokenizer.vocabSize, tokenizer);
-  const weights = initialize(arch.params(config) as unknown as Tree<ParamSpec>, seed);
+  const weights = initialize(arch.params(config), seed);
   return { arch, config, weights, history: [] };
 };
 
+/** The options of a run, and the checkpoint that it begins with. */
 export interface Start {
   /** Options with the context that the model takes. */
   readonly options: RunOptions;

@@ -1,6 +1,5 @@
 /** Training alone: text in, a model's folder out. */
 import { join } from "node:path";
-import type { Json } from "../models/model.ts";
 import { writeFolder } from "../node/files/checkpoints.ts";
 import { trainedCard } from "../report/run/sourceCard.ts";
 import { generationIn, jsonBytes } from "../ship/onnx/files.ts";
@@ -13,6 +12,7 @@ import { formsOf } from "./optimize.ts";
 import { trainFromText } from "./pretrain.ts";
 import { takeRun } from "./takeRun.ts";
 
+/** The trained model's folder, and how the run ended. */
 export interface Trained {
   readonly path: string;
   readonly steps: number;
@@ -53,7 +53,7 @@ export const trainModel = async (options: RunOptions, hooks: RecipeHooks): Promi
       command: hooks.command,
       recipe: options,
       history: model.history,
-    } as unknown as Json;
+    };
     files.set("anneal.json", [jsonBytes(made)]);
     const path = join(options.out, "model");
     await writeFolder(path, files);

@@ -32,6 +32,7 @@ const LONGEST = 512;
 /** Texts whose vectors are compared are paragraphs rather than pages. */
 const PARAGRAPH = 128;
 
+/** Quality and speed of a model that is there. */
 export interface Evaluation extends Probe {
   readonly dtype: ExportDtype;
   readonly natsPerToken: number;

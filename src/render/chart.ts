@@ -43,6 +43,7 @@ ${content}</svg>`;
 const line = (kind: string, points: readonly (readonly [number, number])[], { x, y }: Frame): Html =>
   html`<polyline class="${kind}" points="${points.map(([a, b]) => `${px(x(a))},${px(y(b))}`).join(" ")}"/>`;
 
+/** One point of a scatter chart. */
 export interface ScatterPoint {
   readonly name: string;
   readonly x: number;
@@ -52,6 +53,7 @@ export interface ScatterPoint {
   readonly chosen: boolean;
 }
 
+/** What a scatter chart shows. */
 export interface Scatter {
   readonly xLabel: string;
   readonly yLabel: string;
@@ -173,6 +175,7 @@ ${spots.map((s) => drawPoint(s.point, s.x, s.y, s.above))}${drawLabels(spots, ta
   );
 };
 
+/** A curve's points. */
 export type Series = readonly (readonly [step: number, value: number])[];
 
 /** At most this many points of a series are drawn; more are averaged in groups. */

@@ -4,6 +4,7 @@ export interface Html {
   readonly html: string;
 }
 
+/** What may stand in a template; false and undefined stand for nothing. */
 export type Content = Html | string | number | false | undefined | readonly Content[];
 
 const ENTITIES: Readonly<Record<string, string>> = {

@@ -7,6 +7,7 @@ export interface Box {
   readonly height: number;
 }
 
+/** A point and what is written beside it. */
 export interface Anchor {
   readonly x: number;
   readonly y: number;
@@ -16,6 +17,7 @@ export interface Anchor {
   readonly bold?: boolean;
 }
 
+/** Where a label stands. */
 export interface Placed extends Box {
   /** Right (1) or left (-1) of its point, or above or below it (0). */
   readonly side: number;
@@ -58,6 +60,7 @@ const boxAt = ({ x, y, text, bold }: Anchor, [dx, dy]: readonly [number, number]
   return { x: left, y: middle - HEIGHT / 2, width, height: HEIGHT };
 };
 
+/** What labels keep clear of. */
 export interface Obstacles {
   readonly area: Box;
   /** What no label may cover. */

@@ -3,6 +3,7 @@ import type { Axis } from "./axis.ts";
 import { type Content, html, px } from "./html.ts";
 import { apart, type Box, textWidth } from "./label.ts";
 
+/** How a limit is drawn, and where. */
 export interface Mark {
   readonly shape: Content;
   /** Where the limit's name stands. */
@@ -11,6 +12,7 @@ export interface Mark {
   readonly lines: readonly Box[];
 }
 
+/** The axis that a limit is on, and what it keeps clear of. */
 export interface LimitOptions {
   readonly axis: Axis;
   /** The pixel of a value. */

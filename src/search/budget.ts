@@ -12,6 +12,7 @@ export interface Figures {
   readonly fault?: string;
 }
 
+/** What the chosen candidate may cost at most. */
 export interface Budget {
   /** Largest size of the model file, megabytes (10^6 bytes). */
   readonly maxMb?: number;
@@ -21,6 +22,7 @@ export interface Budget {
   readonly maxLoss?: number;
 }
 
+/** The chosen candidate and why. */
 export interface Choice<T> {
   readonly chosen: T;
   /** Whether the chosen one is within the budget; if not, it is the nearest. */

@@ -1,4 +1,4 @@
 /** Choosing among measured candidates. */
-export * from "./budget.ts";
-export * from "./noise.ts";
-export * from "./pareto.ts";
+export { type Budget, type Choice, choose, type Figures, type Units } from "./budget.ts";
+export { type LossDifference, lossDifference, withinNoise } from "./noise.ts";
+export { dominates, type Objectives, paretoFront } from "./pareto.ts";

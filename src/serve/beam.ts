@@ -18,6 +18,7 @@ export interface Rows {
   reorder(from: readonly number[]): void;
 }
 
+/** How wide and how long beams search, and how finished texts are scored. */
 export interface BeamOptions extends LogitsSettings {
   /** Texts that run side by side for each source. */
   readonly beams: number;
@@ -45,6 +46,7 @@ export interface BeamOptions extends LogitsSettings {
   readonly signal?: AbortSignal;
 }
 
+/** A finished text and its score. */
 export interface BeamText {
   /** Ids after the start, the end's included. */
   readonly ids: readonly number[];

@@ -11,6 +11,7 @@ const ROLES = [
   ...["tool_call", "tool_response", "observation", "environment", "context", "documents"],
 ] as const;
 
+/** Who says a message. */
 export type ChatRole = (typeof ROLES)[number];
 
 /** A part of a message's content. */
@@ -19,12 +20,14 @@ export interface ChatPart {
   readonly text: string;
 }
 
+/** One message of a chat. */
 export interface ChatMessage {
   readonly role: ChatRole;
   /** null or absent beside the calls of tools. */
   readonly content?: string | readonly ChatPart[] | null;
 }
 
+/** A template, and what it is for. */
 export interface ChatTemplate {
   /** "default", "tool_use" ... */
   readonly name: string;

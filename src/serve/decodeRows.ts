@@ -18,6 +18,7 @@ export interface RowStart {
   readonly source: ArrayLike<number>;
 }
 
+/** How long rows grow, what ends them, and how their tokens are chosen. */
 export interface DecodeOptions extends LogitsSettings {
   /** Most new tokens of a row. */
   readonly maxTokens: number;

@@ -21,14 +21,6 @@ import { features } from "./encoder.ts";
 
 const int64 = (...shape: (number | string)[]): TensorType => ({ dtype: "int64", shape });
 
-interface DecoderInputs {
-  readonly input_ids: Value;
-  readonly attention_mask: Value;
-  readonly position_ids: Value;
-  readonly num_logits_to_keep: Value;
-  readonly past_key_values: readonly { readonly key: Value; readonly value: Value }[];
-}
-
 const spec = (model: Model) => {
   const { layers, kvHeads, headWidth } = model.arch.cache(model.config);
   const past: TensorType = {
@@ -61,14 +53,13 @@ const shared = (mask: Value, ids: Value) => {
 
 /** input_ids, attention_mask, position_ids, num_logits_to_keep, past_key_values.i.* -> logits, present.i.* */
 const generating = (model: Model): Program =>
-  trace(spec(model), (given) => {
-    const v = given as unknown as DecoderInputs;
+  trace(spec(model), (v) => {
     const layers = v.past_key_values.map(({ key, value }) => ({ pastKey: key, pastValue: value }));
     const cache = { layers, ...shared(v.attention_mask, v.position_ids) };
     const inputs = { inputIds: v.input_ids, positionIds: v.position_ids, cache };
     const { hidden, head, present } = model.arch.forward(asConstants(model.weights), inputs, model.config);
     return { logits: project(head!, keepLast(hidden, v.num_logits_to_keep, "kept")), present };
-  }) as unknown as Program;
+  });
 
 /** The inputs of a graph that reads whole texts; transformers.js counts positions for features only. */
 const wholeSpec = (task: Head) => ({
@@ -82,8 +73,7 @@ const wholeSpec = (task: Head) => ({
  * task. The attention is that of decoding against a cache of nothing, which takes any length.
  */
 const reading = (model: Model, task: Head): Program =>
-  trace(wholeSpec(task), (given) => {
-    const v = given as unknown as Omit<DecoderInputs, "position_ids"> & { position_ids?: Value };
+  trace(wholeSpec(task), (v) => {
     const { input_ids: ids, attention_mask: mask } = v;
     const { layers, kvHeads, headWidth } = model.arch.cache(model.config);
     const nothing = emptyCache(ids, kvHeads, headWidth);
@@ -98,7 +88,7 @@ const reading = (model: Model, task: Head): Program =>
     };
     const { logits } = model.arch.forward(asConstants(model.weights), inputs, model.config);
     return task === "features" ? features(logits, mask, model) : { logits };
-  }) as unknown as Program;
+  });
 
 /** The graph of a decoder for its task. */
 export const decoderProgram = (model: Model): Program => {

@@ -17,6 +17,7 @@ export interface Cache {
   readonly fetches: Readonly<Record<string, Tensor>>;
 }
 
+/** A decoder that runs against a cache. */
 export interface Decoder {
   readonly shape: CacheShape;
   /** A cache for up to `capacity` tokens of one row for each of `pads`, one without padding unless told. */

@@ -16,12 +16,6 @@ import { ConfigError } from "../util/errors.ts";
 
 // B batch, T time, C channels
 
-interface EncoderInputs {
-  readonly input_ids: Value;
-  readonly attention_mask: Value;
-  readonly token_type_ids?: Value;
-}
-
 const spec = (model: Model) => {
   const ids: TensorType = { dtype: "int64", shape: ["batch_size", "sequence_length"] };
   const types = readsTokenTypes(model.config) ? { token_type_ids: ids } : {};
@@ -43,13 +37,12 @@ export const features = (hidden: Value, mask: Value, { pooling }: Model) => ({
  * [B, T, V], [B, labels] or [B, T, labels], or what `features` gives.
  */
 export const encoderProgram = (model: Model): Program =>
-  trace(spec(model), (given) => {
-    const { input_ids, attention_mask, token_type_ids } = given as unknown as EncoderInputs;
+  trace(spec(model), ({ input_ids, attention_mask, token_type_ids }) => {
     const types = token_type_ids === undefined ? {} : { tokenTypeIds: token_type_ids };
     const inputs = { inputIds: input_ids, attentionMask: attention_mask, ...types };
     const { logits } = model.arch.forward(asConstants(model.weights), inputs, model.config);
     return outputOf(model) === "logits" ? { logits } : features(logits, attention_mask, model);
-  }) as unknown as Program;
+  });
 
 /** A text as token ids, with the type of each (0 unless told). */
 export interface EncodedText {
@@ -57,6 +50,7 @@ export interface EncodedText {
   readonly types?: ArrayLike<number>;
 }
 
+/** The result of a batch of texts, and which of its places count. */
 export interface Encoded {
   /** The graph's first result: see `encoderProgram`. */
   readonly output: Tensor;

@@ -6,6 +6,7 @@ import { decodeRows, type RowToken } from "./decodeRows.ts";
 import { type Decoder, reorderCache } from "./decoding.ts";
 import type { SampleOptions } from "./sample.ts";
 
+/** How many tokens, how they are chosen, and what ends them. */
 export interface GenerateOptions extends SampleOptions {
   /** Most tokens to generate; the model's positions end it in any case. */
   readonly maxTokens?: number;

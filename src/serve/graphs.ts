@@ -7,6 +7,7 @@ import { mergedDecoderProgram, sourceEncoderProgram } from "./seq2seq.ts";
 
 /** Names of a model's graphs: "model", or "encoder_model" and "decoder_model_merged" for seq2seq. */
 export type GraphName = "model" | "encoder_model" | "decoder_model_merged";
+/** A model's programs by the file names that transformers.js looks for. */
 export type Graphs = Readonly<Partial<Record<GraphName, Program>>>;
 
 /** The graphs that each kind of model has. */

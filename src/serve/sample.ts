@@ -7,6 +7,7 @@ import { NONE, type Scores } from "./logits/processor.ts";
 
 export { penalize } from "./logits/repetition.ts";
 
+/** What changes the scores before a token is drawn. */
 export type SampleOptions = LogitsSettings;
 
 /** The index of the largest logit; the first of equals. */

@@ -8,7 +8,7 @@
 import type { Value } from "../ir/op.ts";
 import { type Program, trace } from "../ir/program.ts";
 import type { TensorType } from "../ir/tensor.ts";
-import type { CrossCache, Model, Seq2SeqArchitecture } from "../models/model.ts";
+import type { Model, Seq2SeqArchitecture } from "../models/model.ts";
 import { asConstants } from "../nn/param.ts";
 import { cast } from "../ops/elementwise.ts";
 
@@ -31,15 +31,7 @@ export const sourceEncoderProgram = (model: Model): Program =>
   trace({ input_ids: int64(B, S), attention_mask: int64(B, S) }, (v) => {
     const inputs = { inputIds: v.input_ids as Value, attentionMask: v.attention_mask as Value };
     return { last_hidden_state: archOf(model).encode(asConstants(model.weights), inputs, model.config) };
-  }) as unknown as Program;
-
-interface MergedInputs {
-  readonly encoder_attention_mask: Value;
-  readonly input_ids: Value;
-  readonly encoder_hidden_states: Value;
-  readonly past_key_values: readonly CrossCache[];
-  readonly use_cache_branch: Value;
-}
+  });
 
 const mergedSpec = (model: Model) => {
   const { layers, kvHeads, headWidth } = model.arch.cache(model.config);
@@ -65,8 +57,7 @@ const mergedSpec = (model: Model) => {
  * use_cache_branch -> logits, present.i.{decoder,encoder}.{key,value}
  */
 export const mergedDecoderProgram = (model: Model): Program =>
-  trace(mergedSpec(model), (given) => {
-    const v = given as unknown as MergedInputs;
+  trace(mergedSpec(model), (v) => {
     const inputs = {
       decoderInputIds: v.input_ids,
       encoded: v.encoder_hidden_states,
@@ -75,4 +66,4 @@ export const mergedDecoderProgram = (model: Model): Program =>
     };
     const { logits, present } = archOf(model).decode(asConstants(model.weights), inputs, model.config);
     return { logits, present };
-  }) as unknown as Program;
+  });

@@ -8,6 +8,7 @@ import type { Rows } from "./beam.ts";
 import { type DecodeOptions, decodeRows, type RowToken } from "./decodeRows.ts";
 import { mergedDecoderProgram, sourceEncoderProgram } from "./seq2seq.ts";
 
+/** The two loaded graphs. */
 export interface Seq2SeqSessions {
   readonly encoder: Session;
   readonly decoder: Session;
@@ -18,6 +19,7 @@ export interface EncodedRows extends Rows {
   readonly count: number;
 }
 
+/** A sequence-to-sequence model that runs. */
 export interface Seq2SeqDecoder {
   readonly shape: CacheShape;
   /** Encodes sources of any lengths, with `copies` rows (the beams) for each. */
@@ -142,6 +144,7 @@ export const seq2seqDecoder = async (engine: Engine, model: Model): Promise<Seq2
   return seq2seqDecoderOf({ encoder, decoder }, arch.cache(model.config), arch.tokens(model.config).pad);
 };
 
+/** How the target's rows are decoded. */
 export interface TargetOptions extends DecodeOptions {
   /** The decoder's first id. */
   readonly start: number;

@@ -1,10 +1,30 @@
 /** The shipped folder: graphs, parity, GGUF. */
-export * from "./gguf/gguf.ts";
-export * from "./onnx/dtype.ts";
-export * from "./onnx/export.ts";
-export * from "./onnx/files.ts";
-export * from "./onnx/modelFolder.ts";
-export * from "./verify/parity.ts";
-export * from "./verify/reference.ts";
-export * from "./verify/table.ts";
-export * from "./verify/verify.ts";
+export { type Gguf, type GgufOptions, type GgufTokenizer, gguf } from "./gguf/gguf.ts";
+export {
+  type DtypeForm,
+  dtypes,
+  type ExportDtype,
+  exportDtypes,
+  type ShipDtype,
+  type Tolerance,
+} from "./onnx/dtype.ts";
+export {
+  type ExportOptions,
+  exportFiles,
+  exportModel,
+  formFiles,
+  formGraphs,
+  onnxGraphs,
+} from "./onnx/export.ts";
+export type { Files } from "./onnx/files.ts";
+export { type FolderOptions, type FolderSource, modelFolder } from "./onnx/modelFolder.ts";
+export type { Parity } from "./verify/parity.ts";
+export { type Described, type PromptOptions, referenceOf, referenceOfGraphs } from "./verify/reference.ts";
+export { type ParityTable, parityMarkdown, parityTable } from "./verify/table.ts";
+export {
+  type DtypeParity,
+  type ParityFile,
+  type Target,
+  type TargetParity,
+  targets,
+} from "./verify/verify.ts";

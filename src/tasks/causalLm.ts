@@ -63,6 +63,7 @@ export const heldOutWindows = (
   return { windows, bytes };
 };
 
+/** Saying each next token; judged by the bits that a byte of held-out text takes. */
 export const causalLm: Task = {
   name: "causal-lm",
   pipeline: "text-generation",

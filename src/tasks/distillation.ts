@@ -17,6 +17,7 @@ export interface Teaching {
   says(outputs: Outputs, batch: Readonly<Record<string, Value>>): Readonly<Record<string, Value>>;
 }
 
+/** How much the teacher counts, and how soft its distribution is. */
 export interface DistillOptions {
   /** Share of the teacher's distribution in the loss; the rest is the data's own labels. */
   readonly alpha?: number;

@@ -8,7 +8,7 @@ import { batches } from "../data/batch/batches.ts";
 import { compile } from "../engine/compile.ts";
 import type { Engine, Feeds } from "../engine/engine.ts";
 import type { Value } from "../ir/op.ts";
-import { type Program, trace } from "../ir/program.ts";
+import { trace } from "../ir/program.ts";
 import { tensor } from "../ir/tensor.ts";
 import { rankCorrelation } from "../metrics/numbers/rankCorrelation.ts";
 import { readsTokenTypes } from "../models/encoder.ts";
@@ -154,12 +154,11 @@ const vectorsOf = async (
   model: Model,
   { windows }: HeldOut,
 ): Promise<readonly Float32Array[]> => {
-  const program = trace({ batch: typesOf(windows) }, (v) => {
-    const { batch } = v as unknown as { batch: Record<string, Value> };
+  const program = trace({ batch: typesOf(windows) }, ({ batch }) => {
     const { hidden } = batchOutputs(model, asConstants(model.weights), batch);
     const pooling = { ...poolingOf(model), normalize: true };
     return { vectors: sentenceEmbedding(hidden, batch.attentionMask!, pooling) };
-  }) as unknown as Program;
+  });
   const session = await compile(engine, program);
   try {
     const all: Float32Array[] = [];
@@ -200,6 +199,7 @@ const teaching = ({ objective }: Lesson, _: unknown, model: Model): Teaching => 
   }),
 });
 
+/** Making vectors of texts as a larger model makes them; judged by how alike the two rank texts. */
 export const embedding: Task = {
   name: "embedding",
   pipeline: "feature-extraction",

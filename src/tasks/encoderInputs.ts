@@ -4,6 +4,7 @@ import type { BatchShape } from "./objective.ts";
 
 // B batch, T time
 
+/** What a batch for an encoder says. */
 export interface EncoderInputs {
   /** Whether the batch says the type of each token: see `readsTokenTypes`. */
   readonly tokenTypes?: boolean;

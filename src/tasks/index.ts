@@ -8,12 +8,21 @@ import { maskedLm } from "./maskedLm.ts";
 import { seq2seqLm } from "./seq2seqLm.ts";
 import type { Task, TaskName } from "./task.ts";
 
-export * from "./distillation.ts";
+export { type DistillOptions, distillation, type Teaching, tokenTeaching } from "./distillation.ts";
 export type { EncoderInputs } from "./encoderInputs.ts";
-export * from "./encoderObjective.ts";
-export * from "./languageModelling.ts";
+export { encoderObjective } from "./encoderObjective.ts";
+export { languageModelling } from "./languageModelling.ts";
 export { maskedLanguageModelling } from "./maskedLm.ts";
-export * from "./objective.ts";
+export {
+  type BatchShape,
+  batchOutputs,
+  batchTotals,
+  labelsType,
+  labelTotals,
+  type Objective,
+  rowsOf,
+  tokenLosses,
+} from "./objective.ts";
 export {
   type PairBatchOptions,
   pairBatch,
@@ -22,9 +31,23 @@ export {
   shiftTokensRight,
   type TokenIds,
 } from "./seq2seqLm.ts";
-export * from "./sequenceClassification.ts";
-export type * from "./task.ts";
-export * from "./tokenClassification.ts";
+export { sequenceClassification } from "./sequenceClassification.ts";
+export type {
+  BatchSource,
+  Criterion,
+  HeldOut,
+  Lesson,
+  LessonOptions,
+  Material,
+  Scorer,
+  Task,
+  TaskName,
+  TextPair,
+  TokenPairs,
+  TokenText,
+  textOf,
+} from "./task.ts";
+export { tokenClassification } from "./tokenClassification.ts";
 
 /** All tasks, by name. */
 export const tasks: Readonly<Record<TaskName, Task>> = {

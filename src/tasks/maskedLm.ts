@@ -110,6 +110,7 @@ const rowsOf = (ids: Int32Array, width: number, used = ids.length): Int32Array[]
     ids.subarray(i * width, Math.max(i * width, Math.min((i + 1) * width, used))),
   );
 
+/** Filling in hidden tokens; judged by the loss on held-out ones. */
 export const maskedLm: Task = {
   name: "masked-lm",
   pipeline: "fill-mask",

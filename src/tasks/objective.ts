@@ -9,12 +9,14 @@ import type { Tree } from "../util/tree.ts";
 
 // B batch, T time, N = B * T rows, C channels, V vocabulary
 
+/** Rows and columns of a batch of token ids [batch, context], and the size of the vocabulary. */
 export interface BatchShape {
   readonly batch: number;
   readonly context: number;
   readonly vocab: number;
 }
 
+/** What a training run minimises: the inputs that it reads, and the loss made of a model's outputs. */
 export interface Objective {
   readonly name: string;
   /** Inputs besides `inputIds`, by name: the model's (attentionMask, ...) and the loss's (labels, ...). */

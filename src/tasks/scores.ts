@@ -1,8 +1,7 @@
 /** How well a model does on held-out data, token by token. */
 import { compile } from "../engine/compile.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { Value } from "../ir/op.ts";
-import { type Program, trace } from "../ir/program.ts";
+import { trace } from "../ir/program.ts";
 import type { TensorType } from "../ir/tensor.ts";
 import type { Model } from "../models/model.ts";
 import { asConstants } from "../nn/param.ts";
@@ -27,10 +26,9 @@ export const tokenScores = async (
   model: Model,
   { windows }: Pick<HeldOut, "windows">,
 ): Promise<Float32Array> => {
-  const program = trace({ batch: typesOf(windows) }, (v) => {
-    const { batch } = v as unknown as { batch: Record<string, Value> };
+  const program = trace({ batch: typesOf(windows) }, ({ batch }) => {
     return tokenLosses(batchOutputs(model, asConstants(model.weights), batch), batch.labels!);
-  }) as unknown as Program;
+  });
   const session = await compile(engine, program);
   const found: number[] = [];
   try {

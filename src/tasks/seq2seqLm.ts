@@ -19,6 +19,7 @@ import type { HeldOut, Lesson, LessonOptions, Task, TextPair, TokenPairs, TokenT
 
 // B batch, S source, U target
 
+/** How long targets are. */
 export interface Seq2SeqObjectiveOptions {
   /** Tokens of a target, padding included; those of a source are the step's `context`. */
   readonly target: number;
@@ -40,6 +41,7 @@ export const sequenceToSequence = ({ target }: Seq2SeqObjectiveOptions): Objecti
   };
 };
 
+/** The special ids of a target. */
 export interface TokenIds {
   /** The decoder's first token. */
   readonly start: number;
@@ -61,6 +63,7 @@ export const shiftTokensRight = (labels: ArrayLike<number>, target: number, ids:
   });
 };
 
+/** How long rows are, and the special ids. */
 export interface PairBatchOptions extends TokenIds {
   /** Tokens that a source and a target are padded to. */
   readonly lengths: { readonly source: number; readonly target: number };
@@ -226,6 +229,10 @@ const spanLesson = (text: TokenText, options: LessonOptions): Lesson => {
   };
 };
 
+/**
+ * Turning one text into another: of pairs, or the spans that running text lacks; judged by the loss on
+ * targets.
+ */
 export const seq2seqLm: Task = {
   name: "seq2seq-lm",
   pipeline: "text2text-generation",

@@ -63,6 +63,7 @@ export interface TokenPairs {
 /** A user's data as tokens. */
 export type Material = TokenText | TokenPairs;
 
+/** The model that learns, its tokenizer, and how much a batch and the held-out part take. */
 export interface LessonOptions {
   readonly model: Model;
   readonly tokenizer: Tokenizer;
@@ -93,6 +94,7 @@ export interface Criterion {
 /** Scores a model on the held-out data, example by example, in the metric's unit. */
 export type Scorer = (model: Model) => Promise<Float32Array>;
 
+/** What a model is trained and judged for. */
 export interface Task {
   readonly name: TaskName;
   /** What transformers.js calls it. */

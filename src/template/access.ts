@@ -145,4 +145,5 @@ export const follow = (own: Value, path: Value): Value => {
   return value;
 };
 
+/** Python's list(value). */
 export const listOf = (value: Value): Value[] => [...iterate(value)];

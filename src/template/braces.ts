@@ -80,6 +80,7 @@ export interface Access {
   item(own: Value, key: Value): Value;
 }
 
+/** The text that str.format makes. */
 export const braces = (format: string, { args, named }: Given, access: Access): string => {
   let automatic = 0;
   const start = (name: string): Value => {

@@ -45,6 +45,7 @@ export class Scope {
   }
 }
 
+/** The values of a call's arguments. */
 export const given = ({ args, named, rest, more }: Arguments, scope: Scope): Given => {
   const values = args.map((one) => evaluate(one, scope));
   const names = new Map(named.map(([name, value]) => [name, evaluate(value, scope)] as const));
@@ -55,6 +56,7 @@ export const given = ({ args, named, rest, more }: Arguments, scope: Scope): Giv
   return { args: values, named: names };
 };
 
+/** What a call gives. Throws TypeError for what cannot be called. */
 export const call = (callee: Value, arguments_: Given): Value => {
   if (callee instanceof Undefined) return callee.fail();
   const callable = callee instanceof Callable || (callee !== null && isComputed(callee));
@@ -134,6 +136,7 @@ const evaluators: Evaluators = {
   choice,
 };
 
+/** The value of an expression. */
 export function evaluate(node: Expression, scope: Scope): Value {
   return (evaluators[node.kind] as (node: Expression, scope: Scope) => Value)(node, scope);
 }

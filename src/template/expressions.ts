@@ -66,6 +66,7 @@ const negated = (tokens: Tokens): Expression =>
 /** An expression without a choice at its top. */
 export const disjunction = leftToRight(leftToRight(negated, "and"), "or");
 
+/** Reads a whole expression. */
 export const expression = (tokens: Tokens): Expression => {
   let own = disjunction(tokens);
   while (tokens.skip("name", "if")) {
@@ -76,6 +77,7 @@ export const expression = (tokens: Tokens): Expression => {
   return own;
 };
 
+/** What a sequence is of, and what ends it. */
 export interface SequenceOptions {
   readonly item?: (tokens: Tokens) => Expression;
   /** Names before which a sequence ends. */
@@ -120,6 +122,7 @@ const listed = <T>(tokens: Tokens, close: string, item: () => T): T[] => {
   return items;
 };
 
+/** Reads a name, a literal, or what stands in brackets. */
 export function primary(tokens: Tokens): Expression {
   const { kind, value } = tokens.current;
   if (kind === "name") {

@@ -40,7 +40,7 @@ const entriesOf = ({ args, named }: Given): (readonly [Value, Value])[] => {
       ? []
       : own instanceof Dict
         ? own.entries()
-        : Array.from(iterate(own), (pair) => [...iterate(pair)] as unknown as [Value, Value]);
+        : Array.from(iterate(own), (pair) => [...iterate(pair)] as [Value, Value]);
   return [...pairs, ...named];
 };
 

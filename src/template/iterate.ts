@@ -17,6 +17,7 @@ const ASTRAL = /[\ud800-\udfff]/;
 /** A text's characters as Python counts them: code points. */
 export const characters = (text: string): string[] => (ASTRAL.test(text) ? [...text] : text.split(""));
 
+/** Code points of a text. */
 export const lengthOfText = (text: string): number => (ASTRAL.test(text) ? [...text].length : text.length);
 
 function* numbers(range: Range): Generator<Value> {
@@ -36,6 +37,7 @@ export const iterate = (value: Value): Iterable<Value> => {
   return typeFault(`'${typeName(value)}' object is not iterable`);
 };
 
+/** Whether one can go through a value. */
 export const isIterable = (value: Value): boolean =>
   typeof value === "string" || Array.isArray(value) || isContainer(value) || value instanceof Undefined;
 
@@ -57,6 +59,7 @@ export const sizeOf = (value: Value): number | undefined => {
   return value instanceof Undefined ? 0 : undefined;
 };
 
+/** Python's len. Throws TypeError for what has none. */
 export const length = (value: Value): bigint =>
   BigInt(sizeOf(value) ?? typeFault(`object of type '${typeName(value)}' has no len()`));
 
@@ -76,6 +79,7 @@ export const toIndex = (value: Value): number => {
   return typeFault(`'${typeName(value)}' object cannot be interpreted as an integer`);
 };
 
+/** Throws Python's ValueError as a TemplateFault. */
 export const valueFault = (message: string): never => {
   throw new TemplateFault(`ValueError: ${message}`);
 };

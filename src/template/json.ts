@@ -4,6 +4,7 @@ import { truth } from "./operators.ts";
 import { reprFloat, str } from "./printed.ts";
 import { Dict, Tuple, typeFault, typeName, type Value } from "./values.ts";
 
+/** How JSON is laid out. */
 export interface JsonOptions {
   readonly ensureAscii: boolean;
   /** What a level is set in by; null for one line. */
@@ -35,6 +36,7 @@ const keyText = (key: Value): string => {
   return simple(key) ?? typeFault(`keys must be str, int, float, bool or None, not ${typeName(key)}`);
 };
 
+/** A value as JSON. Throws TypeError for what JSON has no form for. */
 export const json = (value: Value, options: JsonOptions, depth = 0): string => {
   const { ensureAscii, indent, item, key: colon, sorted } = options;
   if (typeof value === "string") return text(value, ensureAscii);

@@ -5,6 +5,7 @@
  */
 import { TemplateFault } from "./values.ts";
 
+/** The kinds of token. */
 export type TokenKind =
   | "text"
   | "begin"
@@ -16,6 +17,7 @@ export type TokenKind =
   | "operator"
   | "eof";
 
+/** One token, and the line that it begins in. */
 export interface Token {
   readonly kind: TokenKind;
   /** Of `begin` and `end`, "block" or "print"; of a string, what it means. */

@@ -11,6 +11,7 @@ import {
   type Value,
 } from "./values.ts";
 
+/** The variable `loop` of a for. */
 export interface Loop extends Computed {
   /** Goes on to the next item. */
   next(): void;

@@ -1,6 +1,7 @@
 /** The syntax tree of a template. */
 import type { Value } from "./values.ts";
 
+/** The arguments of a call. */
 export interface Arguments {
   readonly args: readonly Expression[];
   readonly named: readonly (readonly [name: string, value: Expression])[];
@@ -9,9 +10,12 @@ export interface Arguments {
   readonly more?: Expression;
 }
 
+/** Operators between two values. */
 export type BinaryOperator = "+" | "-" | "*" | "/" | "//" | "%" | "**" | "and" | "or";
+/** Operators that compare. */
 export type CompareOperator = "==" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "not in";
 
+/** What has a value. */
 export type Expression =
   | { readonly kind: "const"; readonly value: Value }
   | { readonly kind: "name"; readonly name: string }
@@ -52,8 +56,10 @@ export type Expression =
       readonly no: Expression | undefined;
     };
 
+/** An expression of one kind. */
 export type ExpressionOf<K extends Expression["kind"]> = Extract<Expression, { readonly kind: K }>;
 
+/** A macro's parameter, and what it is where none is given. */
 export interface Parameter {
   readonly name: string;
   readonly fallback: Expression | undefined;
@@ -68,8 +74,10 @@ export interface MacroParts {
   readonly names: ReadonlySet<string>;
 }
 
+/** Statements one after the other. */
 export type Body = readonly Statement[];
 
+/** What is run. */
 export type Statement =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "print"; readonly value: Expression }
@@ -105,4 +113,5 @@ export type Statement =
     }
   | { readonly kind: "break" | "continue" };
 
+/** A statement of one kind. */
 export type StatementOf<K extends Statement["kind"]> = Extract<Statement, { readonly kind: K }>;

@@ -14,6 +14,7 @@ import {
   type Value,
 } from "./values.ts";
 
+/** Python's bool. */
 export const truth = (value: Value): boolean => {
   if (value === null || value === false || value === 0n || value === 0 || value === "") return false;
   return sizeOf(value) !== 0;
@@ -30,6 +31,7 @@ const numeric = (value: Value): Numeric | undefined => {
 const allEqual = (a: readonly Value[], b: readonly Value[]): boolean =>
   a.length === b.length && a.every((item, i) => equals(item, b[i]!));
 
+/** Python's ==. */
 export function equals(a: Value, b: Value): boolean {
   const [x, y] = [numeric(a), numeric(b)];
   // biome-ignore lint/suspicious/noDoubleEquals: an int equals the float of the same value.
@@ -77,6 +79,7 @@ export const order = (a: Value, b: Value, sign = "<"): number => {
 const tuples = (a: Value, b: Value) =>
   a instanceof Tuple && b instanceof Tuple ? [a.items, b.items] : undefined;
 
+/** Python's `item in container`. Throws TypeError for what holds nothing. */
 export const contains = (item: Value, container: Value): boolean => {
   if (typeof container === "string") {
     if (typeof item === "string") return container.includes(item);
@@ -88,6 +91,7 @@ export const contains = (item: Value, container: Value): boolean => {
   return false;
 };
 
+/** Python's comparison. Throws TypeError for values without an order. */
 export const compare = (operator: CompareOperator, a: Value, b: Value): boolean => {
   if (operator === "==") return equals(a, b);
   if (operator === "!=") return !equals(a, b);
@@ -147,6 +151,7 @@ const joined = (a: Value, b: Value): Value | undefined => {
   return a instanceof Tuple && b instanceof Tuple ? new Tuple([...a.items, ...b.items]) : undefined;
 };
 
+/** Python's arithmetic. Throws TypeError for values that do not go together. */
 export const binary = (operator: Exclude<BinaryOperator, "and" | "or">, a: Value, b: Value): Value => {
   const [x, y] = [numeric(a), numeric(b)];
   if (x !== undefined && y !== undefined) {
@@ -159,6 +164,7 @@ export const binary = (operator: Exclude<BinaryOperator, "and" | "or">, a: Value
   return cannot(operator === "**" ? "** or pow()" : operator, a, b);
 };
 
+/** Python's -value. */
 export const negative = (value: Value): Value => {
   const x = numeric(value);
   if (x !== undefined) return -x;
@@ -167,6 +173,7 @@ export const negative = (value: Value): Value => {
     : typeFault(`bad operand type for unary -: '${typeName(value)}'`);
 };
 
+/** Python's +value. */
 export const positive = (value: Value): Value => {
   const x = numeric(value);
   if (x !== undefined) return x;

@@ -43,6 +43,7 @@ const converted = (kind: string, value: Value, flags: string, precision: number 
   return valueFault(`unsupported format character '${kind}'`);
 };
 
+/** The text that `format % values` makes. */
 export const percent = (format: string, values: Value): string => {
   const list = values instanceof Tuple ? values.items : [values];
   let at = 0;

@@ -46,6 +46,7 @@ export const reprText = (text: string): string => {
 
 const listed = (items: readonly Value[]): string => items.map(repr).join(", ");
 
+/** Python's repr. */
 export function repr(value: Value): string {
   if (value === null) return "None";
   if (typeof value === "boolean") return value ? "True" : "False";
@@ -79,6 +80,7 @@ const tuple = (value: Tuple): string => {
   return items.length === 1 ? `(${repr(items[0]!)},)` : `(${listed(items)})`;
 };
 
+/** Python's str. */
 export const str = (value: Value): string => {
   if (typeof value === "string") return value;
   return value instanceof Undefined ? "" : repr(value);

@@ -132,6 +132,7 @@ function run(statement: Statement, scope: Scope, out: Out): Leave {
   return leave === "break" || leave === "continue" ? leave : undefined;
 }
 
+/** What the template may know of the world. */
 export interface RenderOptions {
   /** The local time in its UTC fields. */
   readonly now: Date;

@@ -7,6 +7,7 @@ import { binary, compare, contains, equals } from "./operators.ts";
 import { str } from "./printed.ts";
 import { Callable, Dict, type Given, isComputed, Undefined, type Value } from "./values.ts";
 
+/** Tells whether something is true of a value. */
 export type Test = (value: Value, given: Given) => boolean;
 
 const test =
@@ -39,6 +40,7 @@ const isNumber = (value: Value): boolean =>
 const isCallable = (value: Value): boolean =>
   value instanceof Callable || (value !== null && isComputed(value) && value.call !== undefined);
 
+/** All tests by name. */
 export const tests: Readonly<Record<string, Test>> = {
   defined: simple((value) => !(value instanceof Undefined)),
   undefined: simple((value) => value instanceof Undefined),

@@ -4,6 +4,7 @@ import { characters, iterate, lengthOfText, toIndex, valueFault } from "./iterat
 import { SPACE } from "./lexer.ts";
 import { type Callable, Tuple, typeFault, typeName, type Value } from "./values.ts";
 
+/** A value that is a text. Throws TypeError for any other. */
 export const text = (value: Value): string =>
   typeof value === "string" ? value : typeFault(`expected str instance, ${typeName(value)} found`);
 
@@ -59,6 +60,7 @@ const splitRight = (own: string, by: Value, most: number): string[] =>
 const LINE_END = "\\r\\n|[\\n\\r\\v\\f\\x1c-\\x1e\\x85\\u2028\\u2029]";
 const LINES = new RegExp(LINE_END);
 
+/** Python's str.splitlines. */
 export const splitLines = (own: string, keep = false): string[] => {
   const lines: string[] = [];
   let rest = own;
@@ -93,6 +95,7 @@ const affixed = (own: string, affix: Value, bounds: readonly Value[], end: boole
   return all.some((one) => (end ? inside.endsWith(text(one)) : inside.startsWith(text(one))));
 };
 
+/** Python's str.replace, `most` times at most; -1 means always. */
 export const replaced = (own: string, from: string, to: string, most = -1): string => {
   if (most < 0) return own.replaceAll(from, () => to);
   const parts = from === "" ? ["", ...characters(own), ""] : own.split(from);

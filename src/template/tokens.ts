@@ -2,6 +2,7 @@
 import type { Token, TokenKind } from "./lexer.ts";
 import { TemplateFault } from "./values.ts";
 
+/** A list of tokens and a place in it. */
 export class Tokens {
   readonly #tokens: readonly Token[];
   #at = 0;

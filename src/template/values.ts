@@ -9,6 +9,7 @@ export class TemplateFault extends Error {}
 /** The template itself refuses what it is given (`raise_exception`). */
 export class Refusal extends Error {}
 
+/** Throws Python's TypeError as a TemplateFault. */
 export const typeFault = (message: string): never => {
   throw new TemplateFault(`TypeError: ${message}`);
 };
@@ -24,6 +25,7 @@ export class Undefined {
   }
 }
 
+/** Python's tuple. */
 export class Tuple {
   readonly items: readonly Value[];
   constructor(items: readonly Value[]) {
@@ -45,6 +47,7 @@ const keyOf = (key: Value): string => {
   return typeFault(`unhashable type: '${typeName(key)}'`);
 };
 
+/** Python's dict: values by key, in the order that they came. */
 export class Dict {
   readonly #entries = new Map<string, [Value, Value]>();
   constructor(entries: Iterable<readonly [Value, Value]> = []) {
@@ -83,6 +86,7 @@ export class DictView {
   }
 }
 
+/** Python's range. */
 export class Range {
   readonly start: bigint;
   readonly stop: bigint;
@@ -114,6 +118,7 @@ export class Lazy {
   }
 }
 
+/** Arguments by place and by name. */
 export interface Given {
   readonly args: readonly Value[];
   readonly named: ReadonlyMap<string, Value>;
@@ -147,6 +152,7 @@ export interface Computed {
   readonly call?: (given: Given) => Value;
 }
 
+/** A value of a template. */
 export type Value =
   | null
   | boolean
@@ -182,6 +188,7 @@ export function typeName(value: Value): string {
   return (value as Computed).typeName;
 }
 
+/** Whether a value's attributes are worked out when they are asked for. */
 export const isComputed = (value: Value): value is Computed =>
   typeof value === "object" && value !== null && "attribute" in value;
 

@@ -3,6 +3,7 @@ import { type Fields, object, refuse, show } from "./json.ts";
 import { tokenFinder } from "./tokenFinder.ts";
 import type { Json } from "./tokenizer.ts";
 
+/** One of the `added_tokens` of a tokenizer.json. */
 export interface AddedToken {
   readonly id: number;
   readonly content: string;

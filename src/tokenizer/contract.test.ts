@@ -77,9 +77,7 @@ describe("byte-level BPE", () => {
         const tokenizer = trainBpe(texts, { vocab: 330 });
         expect(idsOf(tokenizer, text)).toEqual(hfOf(tokenizer).encode(text).ids);
         expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);
-        const { tokenizer: json } = tokenizer.files() as unknown as {
-          tokenizer: { model: { vocab: object } };
-        };
+        const json = tokenizer.files().tokenizer as { model: { vocab: object } };
         expect(Object.keys(json.model.vocab).length).toBe(tokenizer.vocabSize);
       }),
       { numRuns: 150 },
@@ -275,7 +273,7 @@ describe("files", () => {
     // Of no class that builds parts anew from its settings.
     const config = { ...(bpe.files().config as object), tokenizer_class: "PreTrainedTokenizerFast" };
     const hf = new HfTokenizer(root, config);
-    const loaded = loadTokenizer(changed(change) as unknown as Json, config);
+    const loaded = loadTokenizer(changed(change) as Json, config);
     for (const text of [...corpus, ...hostile, "a<think>b e\u0301 1234567 DON'T I'LL"]) {
       if (!/[\u0085\ufeff]/.test(text)) expect(idsOf(loaded, text)).toEqual(hf.encode(text).ids);
     }
@@ -305,7 +303,7 @@ describe("files", () => {
     ["no merges", (r) => delete r.model.merges, "merges"],
     ["no vocabulary", (r) => (r.model.vocab = null), "model.vocab"],
   ])("refuses %s by name", (_, change, name) => {
-    const load = () => loadTokenizer(changed(change) as unknown as Json, bpe.files().config);
+    const load = () => loadTokenizer(changed(change) as Json, bpe.files().config);
     expect(load).toThrow(FormatError);
     expect(load).toThrow(name);
   });

@@ -119,6 +119,7 @@ const kinds: ReadonlyMap<string, (step: Fields) => Step> = new Map([
   ["BPEDecoder", suffixed],
 ]);
 
+/** How tokens become text. */
 export interface TokenDecoder {
   /** The text of tokens. */
   readonly text: (tokens: readonly string[]) => string;

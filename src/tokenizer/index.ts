@@ -1,11 +1,21 @@
 /** Tokenizers: trained, loaded, saved. */
-export * from "./bpe/byteLevelTokenizer.ts";
-export * from "./bpe/trainBpe.ts";
-export * from "./char.ts";
-export * from "./load.ts";
+export { type ByteLevelParts, byteLevelTokenizer } from "./bpe/byteLevelTokenizer.ts";
+export { type TrainBpeOptions, trainBpe } from "./bpe/trainBpe.ts";
+export { charTokenizer, charTokenizerOf } from "./char.ts";
+export { type LoadOptions, loadTokenizer } from "./load.ts";
 export { fromGguf, ggufStopIds } from "./older/fromGguf.ts";
 export { fromMarian, fromSentencePiece } from "./older/fromSentencePiece.ts";
 export { fromVocabJson, fromVocabTxt } from "./older/fromVocab.ts";
 export type { OlderOptions } from "./older/older.ts";
 export { readSentencePiece } from "./older/sentencepiece.ts";
-export * from "./tokenizer.ts";
+export type {
+  EncodeOptions,
+  FilesOptions,
+  InputOptions,
+  Json,
+  SpecialIds,
+  StreamDecoder,
+  TokenInputs,
+  Tokenizer,
+  TokenizerFiles,
+} from "./tokenizer.ts";

@@ -101,6 +101,7 @@ const ownChar = (root: Fields, model: Fields): Tokenizer | undefined => {
   return isChar(root, model, tokens) ? charTokenizerOf(tokens.slice(CHAR_SPECIALS.length)) : undefined;
 };
 
+/** What the files beside tokenizer.json say. */
 export interface LoadOptions {
   /** `model_type` of the config.json beside, which says the class where tokenizer_config.json does not. */
   readonly modelType?: string;

@@ -5,6 +5,7 @@ import { matchesOf, replacer } from "./matches.ts";
 import { precompiled } from "./precompiled.ts";
 import type { Json } from "./tokenizer.ts";
 
+/** Changes a text before it is cut. */
 export type Normalizer = (text: string) => string;
 
 /** By characters: a whole text's lower case would know final sigmas, which the reference does not. */

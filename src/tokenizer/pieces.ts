@@ -5,6 +5,7 @@ import { matchesOf, regExpMatches } from "./matches.ts";
 import type { Matcher } from "./pattern/pattern.ts";
 import type { Json } from "./tokenizer.ts";
 
+/** A piece of a text that the model sees by itself. */
 export interface Piece {
   readonly text: string;
   /** It begins where the whole text begins: some kinds put a space only there. */

@@ -9,6 +9,7 @@ export interface TemplatePart {
   readonly type: number;
 }
 
+/** What stands around one text, and around two. */
 export interface InputTemplate {
   readonly single: readonly TemplatePart[];
   readonly pair: readonly TemplatePart[];

@@ -5,8 +5,10 @@
 import { ConfigError } from "../util/errors.ts";
 import { tokenFinder } from "./tokenFinder.ts";
 
+/** A value of JSON. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
+/** The files that Hugging Face's libraries read a tokenizer from. */
 export interface TokenizerFiles {
   /** Contents of tokenizer.json. */
   readonly tokenizer: Json;
@@ -14,11 +16,13 @@ export interface TokenizerFiles {
   readonly config: Json;
 }
 
+/** What else those files say. */
 export interface FilesOptions {
   /** Longest input of the model, tokens; written as `model_max_length`. */
   readonly modelMaxLength?: number;
 }
 
+/** Whether special tokens are read from the text, and put around it. */
 export interface EncodeOptions {
   /** Read special tokens that stand in the text as such; otherwise they are text like any other. */
   readonly special?: boolean;
@@ -26,6 +30,7 @@ export interface EncodeOptions {
   readonly template?: boolean;
 }
 
+/** A second text, and the longest input. */
 export interface InputOptions {
   /** The second of two texts. */
   readonly pair?: string;
@@ -53,6 +58,7 @@ export interface SpecialIds {
   readonly mask?: number;
 }
 
+/** Turns tokens into text as they come. */
 export interface StreamDecoder {
   /** The text that is certain after one more token: an incomplete character is held back. */
   push(id: number): string;
@@ -60,6 +66,7 @@ export interface StreamDecoder {
   end(): string;
 }
 
+/** Text to token ids and back. */
 export interface Tokenizer {
   readonly kind: "bpe" | "char" | "wordpiece" | "unigram" | "wordlevel";
   /** One more than the highest id. */
@@ -173,6 +180,7 @@ export const idBuffer = (size = 16) => {
   };
 };
 
+/** A growing list of ids. */
 export type IdBuffer = ReturnType<typeof idBuffer>;
 
 /** The entries of tokenizer.json that every kind has. */

@@ -13,6 +13,7 @@ import { entries, mapTree, type Tree } from "../util/tree.ts";
  */
 const SMALL = 1 << 17;
 
+/** Params in the form that the step stores them in, and the way back. */
 export interface Bucket {
   /**
    * Types of the stored tensors, by path; vectors of matrices have two dimensions, so that decay masks see

@@ -4,6 +4,7 @@ import type { Tensor } from "../ir/tensor.ts";
 import type { Json } from "../models/model.ts";
 import { CheckpointError } from "../util/errors.ts";
 
+/** All that a run needs to go on. */
 export interface Snapshot {
   /** Updates done. */
   readonly step: number;

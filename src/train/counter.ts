@@ -4,6 +4,7 @@ import type { Engine, Feeds } from "../engine/engine.ts";
 import type { Model } from "../models/model.ts";
 import { countStep, type StepOptions } from "./step.ts";
 
+/** Finds what counts in an update before its gradients. */
 export interface Counter {
   /** 1 over what counts in whole micro-batches ("batch.x") together; 1 where nothing does. */
   scale(micro: readonly Feeds[]): Promise<number>;

@@ -9,6 +9,7 @@ import type { Bucket } from "./bucket.ts";
 import type { Parcel } from "./collective.ts";
 import type { Shard } from "./shards.ts";
 
+/** Tensors by path. */
 export type Tensors = ReadonlyMap<string, Tensor>;
 
 /** A shard: the tensors as its bucket stores them. */

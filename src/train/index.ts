@@ -1,12 +1,12 @@
 /** Training: the step, the loop, checkpoints. */
-export * from "./bucket.ts";
-export * from "./checkpoint.ts";
-export * from "./collective.ts";
-export * from "./counter.ts";
-export * from "./loop.ts";
-export * from "./plan.ts";
-export * from "./rank.ts";
-export * from "./shards.ts";
-export * from "./step.ts";
-export * from "./stepper.ts";
-export * from "./validate.ts";
+
+export { type CheckpointStore, type Checkpoints, checkpointsIn, type Snapshot } from "./checkpoint.ts";
+export { alone, type Collective } from "./collective.ts";
+
+export { type MetricsRow, type TrainHooks, type TrainOptions, type TrainResult, train } from "./loop.ts";
+export { rankPlans } from "./plan.ts";
+export { openRank, type Rank, type RankPlan, type StepResult } from "./rank.ts";
+
+export type { StepOptions } from "./step.ts";
+export { type MakeStepper, type Stepper, stepper } from "./stepper.ts";
+export { type HeldOut, heldOutLoss, validator, type Windows } from "./validate.ts";

@@ -13,6 +13,7 @@ import type { StepOptions } from "./step.ts";
 import { type MakeStepper, type Stepper, seedTensor, stepper } from "./stepper.ts";
 import { validator, type Windows } from "./validate.ts";
 
+/** The step's options, and how long, how fast and until when a run goes. */
 export interface TrainOptions extends Omit<StepOptions, "objective"> {
   readonly objective?: StepOptions["objective"];
   /** Updates in all. */
@@ -43,6 +44,7 @@ export interface MetricsRow {
   readonly event?: string;
 }
 
+/** What a run reads and tells besides its batches. */
 export interface TrainHooks {
   /**
    * Held-out batches with what the objective reads; without them there is no early stopping, and the last
@@ -59,6 +61,7 @@ export interface TrainHooks {
   readonly stepper?: MakeStepper;
 }
 
+/** The trained model, and how the run ended. */
 export interface TrainResult {
   readonly model: Model;
   readonly steps: number;

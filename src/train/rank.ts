@@ -58,6 +58,7 @@ export interface Update {
   readonly scale: number;
 }
 
+/** One rank of a run. */
 export interface Rank {
   /** One update from this rank's share of the micro-batches. All ranks take it together. */
   step(micro: readonly Feeds[], update: Update): Promise<StepResult>;

@@ -18,6 +18,7 @@ import { ConfigError } from "../util/errors.ts";
 import { entries, flatten, leaves, mapTree, type Tree } from "../util/tree.ts";
 import { type Bucket, bucket, unbucketed } from "./bucket.ts";
 
+/** What a training step is made of. */
 export interface StepOptions {
   readonly batch: number;
   readonly context: number;
@@ -126,11 +127,10 @@ export const fusedStep = (model: Model, options: StepOptions): Program => {
     lr: f32,
     step: f32,
   };
-  return trace(spec, (given) => {
-    const { batch, ...state } = given as unknown as State & { batch: Record<string, Value> };
+  return trace(spec, ({ batch, ...state }) => {
     const loss = meanLoss(totalsOf(model, options, unpack(state.params), batch));
     return { ...updated(options, grad(loss, state.params) as Tree<Value>, state), loss };
-  }) as unknown as Program;
+  });
 };
 
 /**
@@ -139,10 +139,9 @@ export const fusedStep = (model: Model, options: StepOptions): Program => {
  */
 export const countStep = (model: Model, options: StepOptions): Program => {
   const spec = { params: paramTypes(model, options), batch: batchTypes(model, options, { ranks: 1 }) };
-  const program = trace(spec, (given) => {
-    const { params, batch } = given as unknown as { params: Tree<Value>; batch: Record<string, Value> };
+  const program = trace(spec, ({ params, batch }) => {
     return { count: totalsOf(model, options, params, batch).count };
-  }) as unknown as Program;
+  });
   const read = nodesOf(program).filter(isInput);
   if (read.every(({ attrs }) => attrs.name.startsWith("batch."))) return program;
   throw new ConfigError(`"${options.objective.name}" counts by what the model says`, {
@@ -160,14 +159,13 @@ export const gradientStep = (model: Model, options: StepOptions, { ranks }: Part
   const { accumulate = 1 } = options;
   const batch = batchTypes(model, options, { ranks });
   const spec = { params, batch, scale: f32, ...(accumulate > 1 ? { sums: params } : {}) };
-  return trace(spec, (given) => {
-    const v = given as unknown as State & { sums?: Tree<Value>; batch: Record<string, Value>; scale: Value };
+  return trace(spec, (v) => {
     const loss = mul(totalsOf(model, options, v.params, v.batch).total, v.scale);
     const grads = grad(loss, v.params) as Tree<Value>;
     if (v.sums === undefined) return { grads, loss };
     const byPath = flatten<Value>(grads);
     return { grads: mapTree<Value, Value>(v.sums, (sum, path) => add(sum, byPath.get(path)!)), loss };
-  }) as unknown as Program;
+  });
 };
 
 /**
@@ -177,7 +175,7 @@ export const gradientStep = (model: Model, options: StepOptions, { ranks }: Part
 export const sumStep = (shard: Types, { clipValue }: StepOptions, { ranks }: Parts): Program => {
   const given = Object.fromEntries(Array.from({ length: ranks }, (_, r) => [`r${r}`, shard]));
   return trace({ given }, (v) => {
-    const parts = Object.values(v.given as Record<string, Tree<Value>>).map((g) => flatten<Value>(g));
+    const parts = Object.values(v.given).map((g) => flatten<Value>(g));
     const sums = mapTree<TensorType, Value>(shard, (_, path) =>
       parts.map((part) => part.get(path)!).reduce((a, b) => add(a, b)),
     );
@@ -185,7 +183,7 @@ export const sumStep = (shard: Types, { clipValue }: StepOptions, { ranks }: Par
     if (!clipValue) return ranks > 1 ? { grads: sums, squares } : { squares };
     const grads = mapTree<Value, Value>(sums, (g) => limited(g, clipValue));
     return { grads, squares, limited: sumOfSquares(leaves<Value>(grads)) };
-  }) as unknown as Program;
+  });
 };
 
 /** The optimizer of a shard, behind `sumStep`. */
@@ -198,11 +196,12 @@ export const shardStateTypes = (shard: Types, options: StepOptions): Types =>
 /** The third: updates a shard of the params by its gradients, given the norm of all gradients. */
 export const updateStep = (shard: Types, options: StepOptions, { ranks }: Parts): Program => {
   const state = { params: shard, opt: shardStateTypes(shard, options) };
-  return trace({ ...state, grads: shard, gradNorm: f32, lr: f32, step: f32 }, (given) => {
-    const v = given as unknown as State & { grads: Tree<Value>; gradNorm: Value };
-    const { grads, lr, step } = v;
-    const context = { lr, step, ...(ranks > 1 ? { shard: { updates: grads, norm: v.gradNorm } } : {}) };
-    const [changes, opt] = shardOptimizer(options).update(grads, v.opt, v.params, context);
-    return { params: applyUpdates(v.params, changes), opt };
-  }) as unknown as Program;
+  return trace(
+    { ...state, grads: shard, gradNorm: f32, lr: f32, step: f32 },
+    ({ params, opt, grads, gradNorm, lr, step }) => {
+      const context = { lr, step, ...(ranks > 1 ? { shard: { updates: grads, norm: gradNorm } } : {}) };
+      const [changes, next] = shardOptimizer(options).update(grads, opt, params, context);
+      return { params: applyUpdates(params, changes), opt: next };
+    },
+  );
 };

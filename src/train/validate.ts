@@ -2,7 +2,7 @@
 import { compile } from "../engine/compile.ts";
 import type { Engine, Feeds, Session } from "../engine/engine.ts";
 import type { Value } from "../ir/op.ts";
-import { type Program, trace } from "../ir/program.ts";
+import { trace } from "../ir/program.ts";
 import type { Tensor } from "../ir/tensor.ts";
 import type { Model } from "../models/model.ts";
 import { asConstants, asParams, trainedTensors } from "../nn/param.ts";
@@ -18,6 +18,7 @@ import { flatten } from "../util/tree.ts";
  */
 export type Windows = readonly Feeds[];
 
+/** Loss on held-out data. */
 export interface HeldOut {
   /** Mean loss over all that counts, nats. */
   readonly loss: number;
@@ -60,10 +61,9 @@ export const validator = async (
   const measure = measuredBy(objective, windows, model);
   const own = new Map(trainedTensors(model.weights));
   const params = Object.fromEntries(Array.from(own, ([name, { dtype, shape }]) => [name, { dtype, shape }]));
-  const program = trace({ params, batch: typesOf(windows) }, (given) => {
-    const v = given as unknown as Record<"params" | "batch", Record<string, Value>>;
+  const program = trace({ params, batch: typesOf(windows) }, (v) => {
     return batchTotals(model, asParams(model.weights, flatten<Value>(v.params)), measure, v.batch);
-  }) as unknown as Program;
+  });
   const session = await compile(engine, program, { idle: "sleep" });
   return {
     /** The loss of `weights`, and of the model's own where one is not among them. */
@@ -85,10 +85,9 @@ export const heldOutLoss = async (
   objective: Objective = languageModelling,
 ): Promise<HeldOut> => {
   const measure = measuredBy(objective, windows, model);
-  const program = trace({ batch: typesOf(windows) }, (v) => {
-    const { batch } = v as unknown as { batch: Record<string, Value> };
+  const program = trace({ batch: typesOf(windows) }, ({ batch }) => {
     return batchTotals(model, asConstants(model.weights), measure, batch);
-  }) as unknown as Program;
+  });
   const session = await compile(engine, program);
   try {
     return await average(session, windows, {});

@@ -1,6 +1,7 @@
 /** Reading typed values by key, with errors that name the file and the key. */
 import { FormatError } from "./errors.ts";
 
+/** Typed values by key. */
 export interface Metadata {
   /** The file's name in errors. */
   readonly file: string;

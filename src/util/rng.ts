@@ -45,6 +45,7 @@ export const streamOf = (name: string): number => {
   return h >>> 0;
 };
 
+/** Draws from one stream, each the next of its counter. */
 export interface Rng {
   /** Uniform 32-bit word. */
   word(): number;

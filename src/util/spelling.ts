@@ -30,6 +30,7 @@ export const spellingsIn = (text: string): Spellings => {
   return found;
 };
 
+/** How numbers were spelled before. */
 export interface SpelledOptions {
   /** Numbers as they came; one that has changed since is written anew. */
   readonly spellings?: Spellings;

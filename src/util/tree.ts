@@ -30,23 +30,21 @@ export function* entries<A>(tree: Tree<A>, path = ""): Generator<[path: string, 
 /** The leaves of `tree`, in insertion order. */
 export const leaves = <A>(tree: Tree<A>): A[] => Array.from(entries(tree), ([, leaf]) => leaf);
 
+/** `mapTree` without its types: the structure is the caller's, kept as it is. */
+const mapped = (tree: unknown, fn: (leaf: never, path: string) => unknown, path: string): unknown => {
+  if (isLeaf(tree)) return fn(tree as never, path);
+  if (Array.isArray(tree)) return tree.map((child, i) => mapped(child, fn, join(path, String(i))));
+  const children = Object.entries(tree as object);
+  return Object.fromEntries(children.map(([key, child]) => [key, mapped(child, fn, join(path, key))]));
+};
+
 /** Applies `fn` to each leaf; the result has the same structure. */
-// biome-ignore lint/suspicious/noExplicitAny: the structure is the caller's, kept as it is.
-export function mapTree<A, B, T = any>(
+// biome-ignore lint/suspicious/noExplicitAny: a tree of any structure unless told.
+export const mapTree = <A, B, T = any>(
   tree: T,
   fn: (leaf: A, path: string) => B,
   path = "",
-): MapTree<T, A, B> {
-  type Out = MapTree<T, A, B>;
-  if (isLeaf(tree)) return fn(tree as unknown as A, path) as unknown as Out;
-  if (Array.isArray(tree)) {
-    return tree.map((child, i) => mapTree<A, B>(child, fn, join(path, String(i)))) as unknown as Out;
-  }
-  const out: Record<string, unknown> = {};
-  for (const [key, child] of Object.entries(tree as object))
-    out[key] = mapTree<A, B>(child, fn, join(path, key));
-  return out as unknown as Out;
-}
+): MapTree<T, A, B> => mapped(tree, fn, path) as MapTree<T, A, B>;
 
 /** A tree's leaves as a Map from dotted path to leaf. */
 export const flatten = <A>(tree: Tree<A>): Map<string, A> => new Map(entries<A>(tree));

@@ -9,6 +9,7 @@ import { DataError, MissingError, RunError } from "../util/errors.ts";
 
 type Ort = typeof import("onnxruntime-web");
 
+/** Device, threads and module of the runtime. */
 export interface WebEngineOptions {
   readonly device?: "wasm" | "webgpu";
   /** Threads of the processor's part; more than one needs a page that is cross-origin isolated. */
@@ -19,6 +20,7 @@ export interface WebEngineOptions {
   readonly wasmPaths?: string;
 }
 
+/** How a graph is loaded, and what of it stays on the device. */
 export interface WebSessionOptions extends SessionOptions {
   /**
    * Outputs that stay on the device, for as long as each run that follows is fed them; the first that is not
@@ -27,6 +29,7 @@ export interface WebSessionOptions extends SessionOptions {
   readonly resident?: (output: string) => boolean;
 }
 
+/** An engine that loads graphs from URLs too. */
 export interface WebEngine extends Engine {
   /** Loads a model from its bytes or from a URL; weights beside it, at URL_data, are found. */
   load(model: Uint8Array | string, options?: WebSessionOptions): Promise<Session>;
@@ -34,7 +37,7 @@ export interface WebEngine extends Engine {
 
 const loadRuntime = async (): Promise<Ort> => {
   try {
-    return (await import("onnxruntime-web/webgpu")) as unknown as Ort;
+    return (await import("onnxruntime-web/webgpu")) as Ort;
   } catch (cause) {
     throw new MissingError("onnxruntime-web cannot be loaded", {
       cause,

@@ -1,4 +1,4 @@
 /** Pages: onnxruntime-web as an engine, and trials in it. No node: module is imported here. */
-export * from "./adapter.ts";
-export * from "./engine.ts";
-export * from "./trial.ts";
+export { type Adapter, adapterOf } from "./adapter.ts";
+export { type WebEngine, type WebEngineOptions, type WebSessionOptions, webEngine } from "./engine.ts";
+export { type WebTrial, type WebTrialRequest, webTrial } from "./trial.ts";

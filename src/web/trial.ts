@@ -4,6 +4,7 @@ import { runTrial, type Trial } from "../evaluate/parity/trial.ts";
 import { DataError } from "../util/errors.ts";
 import { webEngine } from "./engine.ts";
 
+/** What is tried, as URLs. */
 export interface WebTrialRequest {
   readonly device: "wasm" | "webgpu";
   readonly threads: number;
@@ -15,6 +16,7 @@ export interface WebTrialRequest {
   readonly wasmPaths: string;
 }
 
+/** The figures of a trial in a page. */
 export interface WebTrial extends Trial {
   /** Name and version of the runtime. */
   readonly engine: string;
@@ -29,7 +31,7 @@ interface Wasm {
 
 /** Bytes of all memories of WebAssembly that are made from here on: the runtime's heap is one of them. */
 const watchMemories = (): (() => number) => {
-  const wasm = (globalThis as unknown as { WebAssembly: Wasm }).WebAssembly;
+  const wasm = (globalThis as object as { WebAssembly: Wasm }).WebAssembly;
   const made: Memory[] = [];
   wasm.Memory = class extends wasm.Memory {
     constructor(descriptor: object) {

@@ -6,14 +6,13 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { encodeOnnx } from "../../src/formats/onnx.ts";
 import { decodeOnnx } from "../../src/formats/onnxRead.ts";
 import type { ParityFile } from "../../src/ship/verify/verify.ts";
-import { anneal, buildIfStale, onlyJson } from "../e2e/command.ts";
+import { anneal, onlyJson } from "../e2e/command.ts";
 import { noBrowser, tinyModel, writeModel } from "./folders.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "anneal-verify-"));
 const folder = join(dir, "model");
 
 beforeAll(async () => {
-  await buildIfStale();
   await writeModel(folder, tinyModel("gpt2"), ["fp32", "q8", "q4"]);
 }, 120_000);
 afterAll(() => rmSync(dir, { recursive: true, force: true }));

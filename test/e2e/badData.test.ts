@@ -12,12 +12,11 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { buildIfStale, type Finished, sentences, start } from "./command.ts";
+import { afterAll, describe, expect, it } from "vitest";
+import { type Finished, sentences, start } from "./command.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "anneal-badData-"));
 
-beforeAll(() => buildIfStale(), 120_000);
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 const put = (name: string, data: string | Uint8Array): string => {

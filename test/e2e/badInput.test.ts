@@ -13,15 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  anneal,
-  buildIfStale,
-  type Finished,
-  filesBelow,
-  onlyJson,
-  sentences,
-  writeCorpus,
-} from "./command.ts";
+import { anneal, type Finished, filesBelow, onlyJson, sentences, writeCorpus } from "./command.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "anneal-bad-"));
 const data = join(dir, "data");
@@ -34,7 +26,6 @@ interface Failed {
 }
 
 beforeAll(async () => {
-  await buildIfStale();
   writeCorpus(data);
 }, 120_000);
 afterAll(() => rmSync(dir, { recursive: true, force: true }));

@@ -1,6 +1,6 @@
 /** Runs the real command line (bin/anneal.js over dist) in child processes, on a small seeded corpus. */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -8,43 +8,6 @@ import { rng } from "../../src/util/rng.ts";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 const bin = join(root, "bin/anneal.js");
-
-const changedAt = (path: string): number => {
-  try {
-    return statSync(path).mtimeMs;
-  } catch {
-    return 0;
-  }
-};
-
-const isStale = (): boolean => {
-  const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" });
-  const changes = sources
-    .filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"))
-    .map((name) => changedAt(join(root, "src", name)));
-  return Math.max(...changes) > changedAt(join(root, "dist/cli/index.js"));
-};
-
-/** Builds dist where a source is newer than it; of several test files that start at once, one builds. */
-export const buildIfStale = async (): Promise<void> => {
-  const lock = join(root, "node_modules/.anneal-build");
-  while (isStale()) {
-    try {
-      mkdirSync(lock);
-    } catch {
-      // A lock older than any build is one that a killed test left.
-      if (Date.now() - changedAt(lock) > 60_000) rmSync(lock, { recursive: true, force: true });
-      await sleep(100);
-      continue;
-    }
-    try {
-      const tsc = join(root, "node_modules/typescript/bin/tsc");
-      execFileSync(process.execPath, [tsc, "-p", join(root, "tsconfig.build.json")], { stdio: "inherit" });
-    } finally {
-      rmSync(lock, { recursive: true, force: true });
-    }
-  }
-};
 
 export interface Finished {
   readonly code: number | null;

@@ -22,7 +22,7 @@ import { windowBatches } from "../../src/data/batch/windows.ts";
 import { readTokenizer } from "../../src/node/model/tokenizerFiles.ts";
 import { readIndex, shardSource } from "../../src/node/prepare/shards.ts";
 import { rng } from "../../src/util/rng.ts";
-import { anneal, buildIfStale, filesBelow, onlyJson, start, until } from "./command.ts";
+import { anneal, filesBelow, onlyJson, start, until } from "./command.ts";
 
 const bin = fileURLToPath(new URL("../../bin/anneal.js", import.meta.url));
 const dir = mkdtempSync(join(tmpdir(), "anneal-data-"));
@@ -85,7 +85,6 @@ interface Stage {
 }
 
 beforeAll(async () => {
-  await buildIfStale();
   writeData();
   const made = await run("one");
   expect(made.code, made.stderr).toBe(0);

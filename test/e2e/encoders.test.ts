@@ -280,7 +280,7 @@ describe.each(Object.entries(families))("%s in transformers.js", (name, family) 
     const model = modelOf(name, "sequence-classification");
     const path = await shipped(name, "sequence-classification", model);
     const classify = await pipeline("text-classification", path, { dtype: "fp32" });
-    const theirs = (await classify([...texts], { top_k: 3 })) as unknown as {
+    const theirs = (await classify([...texts], { top_k: 3 })) as {
       label: string;
       score: number;
     }[][];
@@ -302,7 +302,7 @@ describe.each(Object.entries(families))("%s in transformers.js", (name, family) 
     const path = await shipped(name, "token-classification", model);
     const tag = await pipeline("token-classification", path, { dtype: "fp32" });
     const found = await tag([...texts], { ignore_labels: [] });
-    const theirs = found as unknown as { entity: string; score: number; index: number }[][];
+    const theirs = found as { entity: string; score: number; index: number }[][];
     const { output, encoded } = await ours(model, path, texts);
     for (const [b, { ids }] of encoded.entries()) {
       const rows = ids.map((_, t) => probabilities(output, b * output.shape[1]! + t));

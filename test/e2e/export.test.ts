@@ -9,8 +9,7 @@ import { batches } from "../../src/data/index.ts";
 import { compile } from "../../src/engine/compile.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { decodeOnnx } from "../../src/formats/onnxRead.ts";
-import type { Value } from "../../src/ir/op.ts";
-import { type Program, trace } from "../../src/ir/program.ts";
+import { trace } from "../../src/ir/program.ts";
 import { type Tensor, type TensorType, tensor, tensorOf } from "../../src/ir/tensor.ts";
 import { readsTokenTypes } from "../../src/models/encoder.ts";
 import { architectures } from "../../src/models/index.ts";
@@ -88,9 +87,9 @@ const reference = async (model: Model): Promise<Tensor> => {
     Object.entries(feeds).map(([name, { dtype, shape }]): [string, TensorType] => [name, { dtype, shape }]),
   );
   const program = trace(spec, (v) => {
-    const inputs = v as unknown as { inputIds: Value };
+    const inputs = { inputIds: v.inputIds!, ...v };
     return { logits: model.arch.forward(asConstants(model.weights), inputs, model.config).logits };
-  }) as unknown as Program;
+  });
   const session = await compile(engine, program);
   const { logits } = await session.run(feeds);
   await session.dispose();

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { tinyModel, writeModel } from "../browser/folders.ts";
-import { anneal, buildIfStale, onlyJson, writeCorpus } from "./command.ts";
+import { anneal, onlyJson, writeCorpus } from "./command.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "anneal-generate-"));
 const model = join(dir, "llama/model");
@@ -15,7 +15,6 @@ const template =
   "{% if add_generation_prompt %}<assistant>{% endif %}";
 
 beforeAll(async () => {
-  await buildIfStale();
   writeCorpus(join(dir, "data"));
   const steps = ["--steps", "30", "--eval-every", "15", "--batch", "4"];
   const data = ["--data", join(dir, "data"), "--out", join(dir, "llama")];

@@ -297,7 +297,7 @@ describe("a tokenizer of another kind", () => {
 
   it("SentencePiece's BPE splits as its merges say", async () => {
     const files = sentencePiece();
-    const { model } = await load({ ...files, tokenizer: files.tokenizer as unknown as Json });
+    const { model } = await load({ ...files, tokenizer: files.tokenizer as Json });
     const { vocab } = files.tokenizer.model;
     const ids = (...tokens: string[]) => tokens.map((token) => vocab[token]);
     expect(model.tokenize("hello world")).toEqual(ids("\u2581hello", "\u2581wo", "r", "l", "d"));

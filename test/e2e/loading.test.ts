@@ -7,8 +7,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { compile } from "../../src/engine/compile.ts";
 import type { Engine } from "../../src/engine/engine.ts";
-import type { Value } from "../../src/ir/op.ts";
-import { type Program, trace } from "../../src/ir/program.ts";
+import { trace } from "../../src/ir/program.ts";
 import { type Tensor, type TensorType, tensorOf } from "../../src/ir/tensor.ts";
 import { gpt2, gpt2Config } from "../../src/models/gpt2.ts";
 import type { Model } from "../../src/models/model.ts";
@@ -17,7 +16,6 @@ import { loadModel } from "../../src/node/model/folder.ts";
 import { nodeEngine } from "../../src/node/runtime/engine.ts";
 import { flatten, type Tree } from "../../src/util/tree.ts";
 import golden from "../golden/loading.json" with { type: "json" };
-import { buildIfStale } from "./command.ts";
 
 const folder = (name: string): string => fileURLToPath(new URL(`../golden/loading/${name}`, import.meta.url));
 
@@ -29,10 +27,9 @@ beforeAll(async () => {
 /** The logits (a body's: the features) of the golden's rows of ids. */
 const logitsOf = async (model: Model): Promise<Float32Array> => {
   const shape = [golden.ids.length, golden.ids[0]!.length];
-  const program = trace({ ids: { dtype: "int32", shape } as TensorType }, (given) => {
-    const { ids: inputIds } = given as unknown as { ids: Value };
+  const program = trace({ ids: { dtype: "int32", shape } as TensorType }, ({ ids: inputIds }) => {
     return { logits: model.arch.forward(asConstants(model.weights), { inputIds }, model.config).logits };
-  }) as unknown as Program;
+  });
   const session = await compile(engine, program);
   const { logits } = await session.run({ ids: tensorOf("int32", shape, golden.ids.flat()) });
   await session.dispose();
@@ -74,11 +71,10 @@ test("a checkpoint of one task begins a model of another", async () => {
 
 describe("memory", () => {
   const config = gpt2Config({ vocab_size: 60_000, n_embd: 512, n_layer: 6, n_head: 8 });
-  const specs = flatten<ParamSpec>(gpt2.params(config) as unknown as Tree<ParamSpec>);
+  const specs = flatten<ParamSpec>(gpt2.params(config));
   const sizes = new Map([...specs].map(([name, { shape }]) => [name, shape.reduce((a, b) => a * b, 1)]));
   const weightsBytes = 4 * [...sizes.values()].reduce((a, b) => a + b, 0);
   const dirs: string[] = [];
-  beforeAll(buildIfStale, 120_000);
   afterAll(() => Promise.all(dirs.map((dir) => rm(dir, { recursive: true, force: true }))));
 
   /** A checkpoint of zeros that takes no room on the disk. */

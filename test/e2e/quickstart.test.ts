@@ -11,7 +11,6 @@ import { generate } from "../../src/serve/generate.ts";
 import type { ParityFile } from "../../src/ship/verify/verify.ts";
 import {
   anneal,
-  buildIfStale,
   type Finished,
   filesBelow,
   lineCount,
@@ -55,7 +54,6 @@ const model = join(dir, "first/model");
 let first: Finished;
 
 beforeAll(async () => {
-  await buildIfStale();
   writeCorpus(data);
   first = await quickstart("first");
 }, 120_000);

@@ -16,7 +16,6 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { rng } from "../../src/util/rng.ts";
 import {
   anneal,
-  buildIfStale,
   type Finished,
   filesBelow,
   lineCount,
@@ -67,7 +66,6 @@ const stopAfter = async (
 };
 
 beforeAll(async () => {
-  await buildIfStale();
   writeCorpus(data);
   expect(await train("whole")).toMatchObject({ code: 0 });
   // A run that was interrupted, for the tests that go on from one.

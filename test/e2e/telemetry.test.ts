@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { anneal, buildIfStale, filesBelow, writeCorpus } from "./command.ts";
+import { anneal, filesBelow, writeCorpus } from "./command.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "anneal-telemetry-"));
 const home = join(dir, "home");
@@ -36,7 +36,6 @@ const env = {
 };
 
 beforeAll(async () => {
-  await buildIfStale();
   for (const folder of [home, work, seen]) mkdirSync(folder);
   writeFileSync(join(dir, "watch.mjs"), watch);
   writeCorpus(join(dir, "data"), 120);

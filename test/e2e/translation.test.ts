@@ -196,7 +196,7 @@ describe.each(Object.entries(families))("%s", (name, { tokenizerClass, task, con
   });
 
   test("the pipeline writes what was learnt", async () => {
-    const run = (await pipeline(task, dir, { dtype: "fp32" })) as unknown as {
+    const run = (await pipeline(task, dir, { dtype: "fp32" })) as {
       (texts: string[], options: object): Promise<Record<string, string>[]>;
       dispose(): Promise<void>;
     };

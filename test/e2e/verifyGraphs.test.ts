@@ -2,16 +2,14 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import type { Head } from "../../src/models/model.ts";
 import { silent } from "../../src/recipes/context/ui.ts";
 import { verifyFolder } from "../../src/recipes/verify/verify.ts";
 import { parityTable } from "../../src/ship/verify/table.ts";
 import { type Family, tinyModel, writeModel } from "../browser/folders.ts";
-import { buildIfStale } from "./command.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "anneal-verify-graphs-"));
-beforeAll(buildIfStale, 120_000);
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 const target = "node-cpu";

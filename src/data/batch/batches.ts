@@ -4,6 +4,7 @@ import { permutation, rng } from "../../util/rng.ts";
 
 // B batch, T context
 
+/** Inputs and labels of one update, row by row. */
 export interface Batch {
   /** [B * T] */
   readonly inputIds: Int32Array;
@@ -19,6 +20,7 @@ export interface TokenSource {
   subarray(start: number, end: number): ArrayLike<number>;
 }
 
+/** Where batches come from, and in what order. */
 export interface BatchOptions {
   /** In memory, or in files. */
   readonly tokens: TokenSource;

@@ -8,6 +8,7 @@ const UNMASKED = -100;
 /** Blocks of random numbers that a step has for itself: two draws a token, of 2^25 tokens. */
 const BLOCKS = 2 ** 24;
 
+/** How much is masked, and what never is. */
 export interface MaskingOptions {
   /** Size of the vocabulary. */
   readonly vocab: number;
@@ -27,6 +28,7 @@ export interface MaskingOptions {
   readonly step: number;
 }
 
+/** Tokens with masks, and what belongs there. */
 export interface Masked {
   /** The tokens with masks in them. */
   readonly ids: Int32Array;

@@ -1,7 +1,8 @@
 /** Documents as one stream of tokens. */
-import { idBuffer, type Tokenizer } from "../../tokenizer/index.ts";
+import { idBuffer, type Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { byteCount, type Document } from "../records/document.ts";
 
+/** Documents end to end as token ids. */
 export interface TokenStream {
   readonly tokens: Uint32Array;
   /** UTF-8 bytes of the documents' text. */

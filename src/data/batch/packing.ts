@@ -43,6 +43,7 @@ export const bestFit = (sizes: Uint32Array, window: number): Laid[] => {
 /** Tokens that are packed at a time. */
 export const BLOCK_TOKENS = 2 ** 20;
 
+/** Windows that are laid out, and the places of the pieces in them. */
 export interface PackedBlock {
   /** [windows * window]; what is left of a window is padding. */
   readonly tokens: Uint32Array;

@@ -5,6 +5,7 @@
 import { ConfigError } from "../../util/errors.ts";
 import { type Rng, rng } from "../../util/rng.ts";
 
+/** How much is taken out, and what stands for it. */
 export interface SpanOptions {
   /** Ids that stand for the first span, the second ...; one more than there are spans ends no text here. */
   readonly sentinels: readonly number[];
@@ -14,6 +15,7 @@ export interface SpanOptions {
   readonly meanSpan?: number;
 }
 
+/** Tokens of an example before and after. */
 export interface SpanLengths {
   /** Tokens of running text that an example is made of. */
   readonly text: number;

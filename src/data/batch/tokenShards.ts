@@ -7,6 +7,7 @@
 import type { SplitName } from "../records/splits.ts";
 import { bestFitPacker, PADDING, type PackedBlock } from "./packing.ts";
 
+/** "concat": documents end to end; "bestFit": laid into windows of a fixed length. */
 export type Packing = "concat" | "bestFit";
 
 /** One file of a split. */
@@ -19,6 +20,7 @@ export interface ShardEntry {
   readonly pieces: number;
 }
 
+/** One part of the data: its size and its files. */
 export interface SplitIndex {
   readonly tokens: number;
   readonly documents: number;
@@ -27,6 +29,7 @@ export interface SplitIndex {
   readonly shards: readonly ShardEntry[];
 }
 
+/** The contents of index.json. */
 export interface ShardIndex {
   readonly format: "anneal-tokens";
   readonly version: 1;
@@ -42,6 +45,7 @@ export interface ShardIndex {
   readonly splits: Readonly<Partial<Record<SplitName, SplitIndex>>>;
 }
 
+/** Tokens of one shard unless told. */
 export const SHARD_TOKENS = 2 ** 24;
 
 /** The smallest type that holds all ids. */
@@ -54,6 +58,7 @@ export type Append = (file: string, bytes: Uint8Array) => void;
 const bytesOf = (array: Uint16Array | Uint32Array): Uint8Array =>
   new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 
+/** Which part is written, and in what form. */
 export interface TokenWriterOptions {
   readonly split: SplitName;
   readonly dtype: ShardIndex["dtype"];

@@ -12,6 +12,7 @@ export interface PieceSource extends TokenSource {
   pieces(start: number, end: number): { readonly starts: readonly number[]; readonly used: number };
 }
 
+/** The packed windows, and how many make a batch. */
 export interface WindowBatchOptions {
   readonly tokens: PieceSource;
   readonly batch: number;

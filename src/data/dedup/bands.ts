@@ -5,6 +5,7 @@
  */
 import { ConfigError } from "../../util/errors.ts";
 
+/** How a signature is cut into bands. */
 export interface Banding {
   /** Bands of which one must agree. */
   readonly bands: number;
@@ -24,6 +25,7 @@ export const bandings = {
   refinedweb: { bands: 450, rows: 20, ngram: 5 },
 } as const satisfies Record<string, Banding>;
 
+/** The name of a banding that the field uses. */
 export type BandingName = keyof typeof bandings;
 
 /** A preset by name, whose numbers may be changed one by one, or numbers of one's own (rest: fineweb's). */

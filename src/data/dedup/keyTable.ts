@@ -6,6 +6,7 @@ const FULL = 0.7;
 /** Greatest value: a slot holds the value plus one, and 0 where it is free. */
 const GREATEST = 0xfffffffe;
 
+/** Numbers by key. */
 export interface KeyTable {
   /** Keys held. */
   readonly size: number;

@@ -11,6 +11,7 @@ import { hash64, nameList, type RepeatedKeys, repeatedKeys } from "./repeats.ts"
 /** What two paragraphs must have in common to count as the same: case and white space do not matter. */
 export const normalized = (text: string): string => text.toLowerCase().replace(/\s+/g, " ").trim();
 
+/** What counts as a shared line, and how many documents may keep it. */
 export interface RepeatedLineOptions {
   /** What is compared: single lines, or blocks between blank lines (the default). */
   readonly scope?: "line" | "paragraph";

@@ -8,11 +8,13 @@ import { rng } from "../../util/rng.ts";
 import { type Banding, type BandingOptions, banding, bandKeys } from "./bands.ts";
 import { shingler } from "./shingles.ts";
 
+/** The banding, and the seed of the permutations. */
 export interface SignerOptions extends BandingOptions {
   /** Seed of the permutations; documents are comparable only under the same one. */
   readonly seed?: number;
 }
 
+/** Makes signatures and band keys of texts. */
 export interface Signer extends Banding {
   /** The least value of each permutation, [bands * rows]. */
   signature(text: string): Uint32Array;

@@ -47,6 +47,7 @@ export const disjointSets = () => {
   };
 };
 
+/** Bands of a document, and what else makes two documents duplicates. */
 export interface ClustererOptions {
   /** Bands of a document; each has 2 words of key. */
   readonly bands: number;
@@ -59,6 +60,7 @@ export interface ClustererOptions {
   readonly expected?: number;
 }
 
+/** Collects keys, and tells the clusters in the end. */
 export interface Clusterer {
   /**
    * Takes document `document` (below 2^32 - 2, each once, in any order) with its keys [2 * bands]; one whose

@@ -28,6 +28,7 @@ export const hash64 = (text: string, out: Uint32Array): void => {
   out[1] = mix(b + out[0]!);
 };
 
+/** The keys of a stream that came more than once. */
 export interface RepeatedKeys {
   /** Notes a key; from the second time on it has a slot. */
   see(lo: number, hi: number): void;
@@ -165,4 +166,5 @@ export const nameList = () => {
   };
 };
 
+/** Names held as bytes, by index. */
 export type NameList = ReturnType<typeof nameList>;

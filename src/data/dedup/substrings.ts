@@ -12,6 +12,7 @@ import { nameList, type RepeatedKeys, repeatedKeys } from "./repeats.ts";
 import { type Match, snippets } from "./snippets.ts";
 import { type Fingerprints, winnower } from "./winnow.ts";
 
+/** How long a shared passage is at least, and where cuts end. */
 export interface SubstringOptions {
   /** Least length in UTF-16 code units: 200, or what `minWords` words take at least. */
   readonly minChars?: number;

@@ -19,6 +19,7 @@ interface Line {
   readonly longest: number;
 }
 
+/** One of C4's rules, and what goes where a text breaks it. */
 export interface C4Rule {
   readonly name: string;
   readonly measures: string;
@@ -186,6 +187,7 @@ export interface C4Cut {
   readonly text: string;
 }
 
+/** What C4's rules leave of a text. */
 export interface C4Result {
   readonly text: string;
   /** Lines and citations that went. */

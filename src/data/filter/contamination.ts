@@ -8,6 +8,7 @@ import { ConfigError, DataError } from "../../util/errors.ts";
 import { ALPHA, characterClass, DIGIT } from "../text/characters.ts";
 import { eachGram, GramTable, type Hashed, hashedWords, parts } from "./gramTable.ts";
 
+/** How long an n-gram is, and which records are too short to be looked for. */
 export interface ContaminationOptions {
   /** Words of an n-gram; default 13. Of scripts without spaces, twice as many characters. */
   readonly words?: number;
@@ -24,6 +25,7 @@ export interface ContaminationOptions {
   readonly window?: number;
 }
 
+/** A record that must not be trained on. */
 export interface EvaluationRecord {
   readonly id: string;
   readonly text: string;
@@ -41,18 +43,21 @@ export interface Hit {
   readonly share: number;
 }
 
+/** What of a text is in evaluation records. */
 export interface Contamination {
   readonly hits: readonly Hit[];
   /** [start, end) of the text that hits cover, in order, apart from one another. */
   readonly spans: readonly (readonly [start: number, end: number])[];
 }
 
+/** How many records are looked for. */
 export interface EvaluationCounts {
   readonly records: number;
   /** Records that are too short to be looked for. */
   readonly tooShort: number;
 }
 
+/** The n-grams of evaluation records, to look texts up in. */
 export interface ContaminationIndex extends EvaluationCounts {
   /** Different n-grams. */
   readonly grams: number;

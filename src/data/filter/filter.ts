@@ -49,6 +49,7 @@ export interface FilterParts {
   readonly index?: ContaminationIndex;
 }
 
+/** One rule that a document breaks, with the value and its threshold. */
 export interface FilterReason {
   /** Name of a rule, "language" or "contamination". */
   readonly rule: string;
@@ -68,6 +69,7 @@ export interface Cut {
   readonly matched?: string;
 }
 
+/** What the filters make of one document. */
 export interface Judgement {
   readonly keep: boolean;
   /** What is kept; of a dropped document, what the rules left of it. */

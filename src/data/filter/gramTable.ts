@@ -45,6 +45,9 @@ const mix = (h: number): number => {
   return x ^ (x >>> 16);
 };
 
+/**
+ * The words of a text in lower case as hashes with their places; of scripts without spaces, each character.
+ */
 export const hashedWords = (text: string): Hashed => {
   const lower = lowered(text);
   const room = (text.length >> 2) + 16;

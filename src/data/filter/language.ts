@@ -6,6 +6,7 @@
 import { ConfigError } from "../../util/errors.ts";
 import { characterClass, DIGIT, LETTER, SPACE } from "../text/characters.ts";
 
+/** The language found of a text. */
 export interface Language {
   /** ISO 639-1, or "unknown". */
   readonly code: string;
@@ -13,6 +14,7 @@ export interface Language {
   readonly confidence: number;
 }
 
+/** Which languages stay. */
 export interface LanguageOptions {
   /** Languages to keep, as ISO 639-1 codes. */
   readonly keep: readonly string[];
@@ -22,6 +24,7 @@ export interface LanguageOptions {
   readonly keepUnknown?: boolean;
 }
 
+/** Tells the language of a text. */
 export type LanguageDetector = (text: string) => Language;
 
 /** Languages that can be told apart. */

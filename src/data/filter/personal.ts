@@ -16,6 +16,7 @@ import {
 } from "./checkDigits.ts";
 import { labelledPhone, phoneLabel, phoneLength, phoneShapes } from "./phones.ts";
 
+/** Which kinds of personal data are masked. */
 export interface PersonalOptions {
   /** Kinds to look for; all where absent. */
   readonly kinds?: readonly PersonalKind[];
@@ -37,6 +38,7 @@ interface Kind {
 
 const NAMES = ["email", "iban", "card", "ipv6", "ipv4", "phone"] as const;
 
+/** A kind of personal data. */
 export type PersonalKind = (typeof NAMES)[number];
 
 const PLACEHOLDER = "<(?:EMAIL|IBAN|CARD|IP|PHONE)>";
@@ -133,6 +135,7 @@ export const personalKinds: readonly Kind[] = [
 export const maskedExample = (value: string): string =>
   value.replace(/[\p{L}\p{N}]+/gu, (part) => part.slice(0, 1) + "*".repeat(Math.min(8, part.length - 1)));
 
+/** A text with placeholders, and what they stand for. */
 export interface MaskedText {
   readonly text: string;
   readonly found: readonly { readonly kind: PersonalKind; readonly example: string }[];

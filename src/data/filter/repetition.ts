@@ -177,6 +177,7 @@ const duplicateChars = ({ at, first }: Grams, chars: Int32Array, n: number): num
   return total;
 };
 
+/** How much of a text is repeated n-grams. */
 export interface Repetition {
   /** By n = 2 to 4: code points in the most frequent n-gram, all its places together. */
   readonly top: readonly number[];

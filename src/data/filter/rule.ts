@@ -1,6 +1,7 @@
 /** A rule: one number measured of a text, and the bound that it must keep. */
 import type { TextStats } from "./textStats.ts";
 
+/** One number measured of a text, and the bound that it must keep. */
 export interface Rule {
   /** "family.what", as thresholds are given by. */
   readonly name: string;

@@ -33,8 +33,10 @@ export const presets = {
   fineweb: ownThresholds(fineweb),
 } as const satisfies Record<string, ReadonlyMap<string, number>>;
 
+/** The name of a set of thresholds. */
 export type PresetName = keyof typeof presets;
 
+/** Which rules hold, with which thresholds. */
 export interface RuleOptions {
   /** Whose thresholds hold; several are put together, a later one's hold. Default "default". */
   readonly preset?: PresetName | readonly PresetName[];

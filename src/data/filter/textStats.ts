@@ -3,6 +3,7 @@ import { characterCount, LINE, quickClass, SPACE, terminals } from "../text/char
 import { splitWords, type Words } from "../text/words.ts";
 import { ALPHABETIC, PROPER, type Repetition, repetition, type WordIds, wordIds } from "./repetition.ts";
 
+/** Counts of a text's tokens. */
 export interface WordStats {
   /** Tokens that have more than punctuation. */
   readonly proper: number;
@@ -21,12 +22,14 @@ export interface Repeats {
   readonly repeatedChars: number;
 }
 
+/** Counts of a text's lines, for Gopher's rules. */
 export interface LineStats {
   readonly lines: number;
   readonly bullets: number;
   readonly ellipses: number;
 }
 
+/** Counts of a text's lines, for FineWeb's rules. */
 export interface FlowStats {
   /** Lines with more than white space. */
   readonly lines: number;
@@ -37,6 +40,7 @@ export interface FlowStats {
   readonly feeds: number;
 }
 
+/** What rules ask of one text. */
 export interface TextStats {
   readonly text: string;
   /** Code points. */

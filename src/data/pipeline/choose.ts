@@ -26,6 +26,7 @@ export interface SelectionFigures extends SelectionReport {
   readonly chosen: Representation;
 }
 
+/** The stage's report, with the selection's figures where there was one. */
 export interface Selected {
   readonly stage: StageReport;
   readonly figures?: SelectionFigures;

@@ -5,8 +5,10 @@ import { type DocumentKeys, exactMatches, HEAD_WORDS } from "../dedup/documentKe
 import { clusterer, disjointSets, keepers } from "../dedup/nearDuplicates.ts";
 import type { PipelineSettings } from "./stages.ts";
 
+/** Sets of documents that grow together. */
 export type DisjointSets = ReturnType<typeof disjointSets>;
 
+/** Which documents repeat which. */
 export interface Duplicates {
   /** The document that each repeats, or -1. [n] */
   readonly matches: Int32Array;

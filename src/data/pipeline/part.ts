@@ -33,8 +33,10 @@ export interface Dropped {
   readonly similarity?: number;
 }
 
+/** Makes a spool of so many lanes. */
 export type MakeSpool = (lanes: number) => Spool;
 
+/** What the merge of parts is given and tells. */
 export interface MergeHooks {
   /** The fields that were to name each record's source and group. */
   readonly labels?: { readonly source?: string; readonly group?: string };

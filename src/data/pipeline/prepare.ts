@@ -9,6 +9,7 @@ import { type PipelineSettings, pipelineDefaults, stageParts } from "./stages.ts
 /** Settings of the pipeline that differ from `pipelineDefaults`. */
 export type PrepareOptions = Partial<PipelineSettings>;
 
+/** The parts of the data, and the report. */
 export interface Prepared {
   readonly train: readonly Document[];
   readonly validation: readonly Document[];

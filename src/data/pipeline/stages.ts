@@ -38,6 +38,7 @@ export interface PipelineSettings {
   readonly mix?: MixSettings;
 }
 
+/** How sources are mixed. */
 export interface MixSettings {
   /** Share of each source by name; by their sizes and `temperature` where there are none. */
   readonly weights?: Readonly<Record<string, number>>;
@@ -46,6 +47,7 @@ export interface MixSettings {
   readonly maxEpochs: number;
 }
 
+/** The settings that hold unless told. */
 export const pipelineDefaults: PipelineSettings = {
   seed: 1,
   repair: {},
@@ -59,8 +61,10 @@ export const pipelineDefaults: PipelineSettings = {
   likeShare: 1,
 };
 
+/** The names that `near` takes. */
 export const nearNames = ["off", ...(Object.keys(bandings) as BandingName[])] as const;
 
+/** One stage of the pipeline: documents in, documents out. */
 export interface Stage {
   readonly name: string;
   readonly run: (
@@ -125,6 +129,7 @@ export const sharedStages = ({ lines, substrings }: PipelineSettings): readonly 
   return stages;
 };
 
+/** Put around each stage's documents, such as to count or to time them. */
 export type Wrap = (name: string, documents: AsyncIterable<Document>) => AsyncIterable<Document>;
 
 /** Runs documents through stages; `wrap` sees what comes out of each, to time it. */

@@ -6,6 +6,7 @@ export interface Turn {
   readonly content: string;
 }
 
+/** One text on its way to training, with where it is from. */
 export interface Document {
   /** "file" or "file:line". */
   readonly id: string;
@@ -32,12 +33,14 @@ export interface Example {
   readonly value?: number;
 }
 
+/** Why documents were changed or dropped at a stage, how many, and some of them. */
 export interface Reason {
   readonly reason: string;
   readonly count: number;
   readonly examples: readonly Example[];
 }
 
+/** What went into a stage and came out of it; bytes are those of UTF-8. */
 export interface StageReport {
   readonly name: string;
   readonly docsIn: number;
@@ -47,6 +50,7 @@ export interface StageReport {
   readonly reasons: readonly Reason[];
 }
 
+/** The stages in the order that documents pass them. */
 export interface DataReport {
   readonly stages: readonly StageReport[];
 }
@@ -112,4 +116,5 @@ export const stageRecorder = (name: string) => {
   };
 };
 
+/** Counts what one stage changes and drops. */
 export type StageRecorder = ReturnType<typeof stageRecorder>;

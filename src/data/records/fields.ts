@@ -4,6 +4,7 @@ import { ConfigError } from "../../util/errors.ts";
 /** What to do where a field is missing: drop the record, take a fixed value, take another field's value. */
 export type FieldPolicy = { readonly drop: true } | { readonly default: string } | { readonly from: string };
 
+/** What is done about a missing value, by field. */
 export type FieldPolicies = Readonly<Record<string, FieldPolicy>>;
 
 /** Values that say that there is no value, in lower case. */
@@ -29,8 +30,10 @@ export const fieldPolicy = (text: string): FieldPolicy => {
   });
 };
 
+/** A record's fields by name. */
 export type Fields = Readonly<Record<string, unknown>>;
 
+/** A record after its policies: what they put in, or why the record goes. */
 export interface Filled {
   readonly record: Fields;
   readonly notes: readonly string[];

@@ -9,6 +9,7 @@ import type { Document, Turn } from "./document.ts";
 import { asText, type FieldPolicies, type Fields, fillMissing } from "./fields.ts";
 import { parseJson } from "./json.ts";
 
+/** Which fields of a record hold its text, and how. */
 export type RowShape =
   | { readonly kind: "text"; readonly field: string }
   | { readonly kind: "pair"; readonly fields: readonly [prompt: string, completion: string] }
@@ -16,6 +17,7 @@ export type RowShape =
   /** Every text of a record, each by itself. */
   | { readonly kind: "every"; readonly fields: readonly string[] };
 
+/** Which fields of records hold text, source and group, and what stands for a missing value. */
 export interface RowOptions {
   /** Field that holds the text, or the messages; found out unless told. */
   readonly field?: string;

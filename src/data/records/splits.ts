@@ -8,15 +8,21 @@ import { rng } from "../../util/rng.ts";
 import { lossHint, lossText } from "../pipeline/losses.ts";
 import type { StageReport } from "./document.ts";
 
+/** Index of the training part. */
 export const TRAIN = 0;
+/** Index of the validation part. */
 export const VALIDATION = 1;
+/** Index of the test part. */
 export const TEST = 2;
 /** Of a document that no part has. */
 export const NOWHERE = 255;
 
+/** The parts' names by index. */
 export const splitNames = ["train", "validation", "test"] as const;
+/** The name of a part. */
 export type SplitName = (typeof splitNames)[number];
 
+/** How much is held out of training. */
 export interface SplitShares {
   /** Shares of the bytes, by whole units; 0 for none. */
   readonly validation: number;

@@ -4,6 +4,7 @@ import type { Document } from "../records/document.ts";
 import { countText, type FeatureCounts, type FeatureOptions, featureCounts } from "./features.ts";
 import { type ClusterOptions, clusterShares, fitClusters, sampler } from "./kmeans.ts";
 
+/** How much of a target's n-grams the selection has. */
 export interface FeatureCoverage {
   /** Share of the target's buckets that the selection has too. */
   readonly types: number;
@@ -30,6 +31,7 @@ export const featureCoverage = (target: FeatureCounts, selected: FeatureCounts):
     : { types: have / types, occurrences: occurrences / target.total };
 };
 
+/** How much of a target's tokens the selection has. */
 export interface VocabularyCoverage {
   /** Share of the target's different tokens that the selection has too. */
   readonly types: number;
@@ -57,6 +59,7 @@ export const vocabularyCoverage = (
   return types === 0 ? { types: 1, occurrences: 1 } : { types: have / types, occurrences: occurrences / all };
 };
 
+/** How much of a target's clusters the selection has. */
 export interface ClusterCoverage {
   /** Clusters of the target. */
   readonly clusters: number;
@@ -66,11 +69,13 @@ export interface ClusterCoverage {
   readonly overlap: number;
 }
 
+/** How n-grams and clusters are made, and of how many documents. */
 export interface CoverageOptions extends FeatureOptions, ClusterOptions {
   /** Documents of each side that clusters are measured on (1000). */
   readonly sample?: number;
 }
 
+/** Coverage by n-grams and by clusters. */
 export interface Coverage extends FeatureCoverage {
   readonly byCluster: ClusterCoverage;
 }

@@ -7,6 +7,7 @@ import type { Document } from "../records/document.ts";
 import { eachNgram, eachWord, textVector } from "./features.ts";
 import { clusterShares, fitClusters, sampler } from "./kmeans.ts";
 
+/** The sample that is measured. */
 export interface DiversityOptions {
   /** Documents that are measured (500). */
   readonly sample?: number;
@@ -15,6 +16,7 @@ export interface DiversityOptions {
   readonly k?: number;
 }
 
+/** Measures of diversity of one sample. */
 export interface Diversity {
   /** Documents measured, and their words. */
   readonly documents: number;

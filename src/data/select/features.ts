@@ -5,6 +5,7 @@
  */
 import { ConfigError } from "../../util/errors.ts";
 
+/** Number of buckets and length of n-grams. */
 export interface FeatureOptions {
   /** Buckets that n-grams are hashed into (10,000). */
   readonly buckets?: number;

@@ -39,6 +39,7 @@ export const sampler = (size: number, seed: number) => {
   };
 };
 
+/** Number of clusters and size of vectors. */
 export interface ClusterOptions {
   /** Clusters (16); fewer where the sample has fewer distinct documents. */
   readonly k?: number;
@@ -48,6 +49,7 @@ export interface ClusterOptions {
   readonly seed?: number;
 }
 
+/** Clusters that texts are assigned to. */
 export interface TextClusters {
   readonly k: number;
   /** The cluster that a text is nearest to. */

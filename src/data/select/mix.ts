@@ -5,6 +5,7 @@
 import { ConfigError, DataError } from "../../util/errors.ts";
 import { permutation, rng } from "../../util/rng.ts";
 
+/** A source and its size. */
 export interface Source {
   readonly name: string;
   readonly documents: number;
@@ -22,6 +23,7 @@ export const temperatureWeights = (sizes: readonly number[], temperature: number
   return powers.map((p) => p / total);
 };
 
+/** What share each source gets of how many tokens. */
 export interface MixOptions {
   /** Share of each source by name, in any unit; sources left out get nothing. */
   readonly weights?: Readonly<Record<string, number>>;
@@ -54,6 +56,7 @@ export interface MixRow {
   readonly capped: boolean;
 }
 
+/** How many documents of each source are drawn, and what is missing. */
 export interface MixPlan {
   readonly rows: readonly MixRow[];
   readonly draws: number;
@@ -194,6 +197,7 @@ export const interleave = (rates: readonly number[], seed: number): ((index: num
   };
 };
 
+/** One place of the mix: which document, for the how-manieth time. */
 export interface MixedDocument {
   /** Index of the source. */
   readonly source: number;

@@ -10,6 +10,7 @@ import { rng } from "../../util/rng.ts";
 import { byteCount, type Document, type StageRecorder } from "../records/document.ts";
 import { countText, eachNgram, type FeatureCounts, featureCounts } from "./features.ts";
 
+/** How much likelier each bucket is in the target than in the pool. */
 export interface SelectionFit {
   readonly target: FeatureCounts;
   readonly pool: FeatureCounts;
@@ -17,6 +18,7 @@ export interface SelectionFit {
   readonly logRatio: Float64Array;
 }
 
+/** How the target's distribution is smoothed. */
 export interface FitOptions {
   /**
    * Occurrences of the pool's distribution that are added to the target's (as many as `buckets`). The less of
@@ -53,6 +55,7 @@ export const fitSelection = (
   return { target, pool, logRatio };
 };
 
+/** How a document's weight depends on its length. */
 export interface WeighOptions {
   /**
    * "sum" is the importance weight of the document as a whole, as in the paper: the long are surer of their
@@ -174,6 +177,7 @@ export const divergence = (target: FeatureCounts, other: FeatureCounts): number 
   return sum;
 };
 
+/** What was selected, and how much nearer it is to the target. */
 export interface SelectionReport {
   readonly budget: Budget;
   readonly seed: number;
@@ -206,6 +210,7 @@ export const selectionReport = (
   };
 };
 
+/** The target, the budget, and how documents are weighed. */
 export interface SelectOptions extends FitOptions, WeighOptions {
   /** Texts that the selection is to be like. */
   readonly target: Iterable<string>;

@@ -7,8 +7,11 @@
 export const SPACE = 1;
 /** Letters, and the marks that stand on them. */
 export const ALPHA = 2;
+/** The bit of lower-case letters. */
 export const LOWER = 4;
+/** The bit of upper-case letters. */
 export const UPPER = 8;
+/** The bit of digits. */
 export const DIGIT = 16;
 /** Split from a word at its two ends. */
 export const PUNCT = 32;

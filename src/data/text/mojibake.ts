@@ -70,10 +70,10 @@ const CAPITAL = /\p{Lu}/u;
 
 /** Two characters in a row, three bytes for one, or an accent; not a letter and the punctuation after it. */
 const isSure = (run: string, made: readonly string[], before: string): boolean => {
-  const [first, ...rest] = run as unknown as string[];
+  const [first, ...rest] = run;
   if (first! >= "\u00e0" && rest.every((c) => PUNCTUATION.test(c))) return false;
   if (made.length >= 2 || run.length >= 3) return true;
-  const [lead, tail] = run as unknown as [string, string];
+  const [lead, tail = ""] = run;
   if (lead === "Â") return /[\u00a0-\u00bf]/.test(made[0]!) && !CAPITAL.test(before);
   if (lead !== "Ã") return false;
   return LETTER.test(made[0]!) && !(CAPITAL.test(before) && PUNCTUATION.test(tail));

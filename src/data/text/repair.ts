@@ -12,6 +12,7 @@ import { tidyLines } from "./clean.ts";
 import { CONTROL, removeEscapes, removeHalves, separatorsToSpace } from "./controls.ts";
 import { repairMojibake, windowsControls } from "./mojibake.ts";
 
+/** Which repairs are made. */
 export interface RepairOptions {
   /** "NFC" unless told; "NFKC" also takes ligatures and full-width forms apart. */
   readonly form?: "NFC" | "NFKC";
@@ -83,6 +84,7 @@ const difference = (before: string, after: string): string => {
   return `${show(before)} -> ${show(after)}`;
 };
 
+/** What one step of repair changed. */
 export interface Change {
   readonly reason: string;
   /** Before and after, around the first difference. */

@@ -2,8 +2,10 @@
 
 import type { TypedArray } from "../../ir/tensor.ts";
 import { argmax } from "../../serve/sample.ts";
+import { cosineSum } from "../../util/cosine.ts";
 import { fromHalves } from "../../util/float16.ts";
 
+/** How far two results are apart. */
 export interface Parity {
   /** Largest absolute difference of an output: a logit, or a feature where there are no logits. */
   readonly maxLogitDiff: number;
@@ -27,6 +29,7 @@ export interface Parity {
   readonly tokens: number;
 }
 
+/** Which rows are compared, and whether they are scores. */
 export interface RowsOptions {
   /** Which rows count; all unless told. */
   readonly counts?: (row: number) => boolean;
@@ -51,29 +54,21 @@ export const asFloat32 = (data: TypedArray): Float32Array => {
   return data instanceof Uint16Array ? fromHalves(data) : Float32Array.from(data as Int32Array);
 };
 
-/** The cosine by the sums of the products and of the squares; 1 where all is zero. */
-const cosineBy = ({ dot, a, b }: Readonly<Record<"dot" | "a" | "b", number>>): number =>
-  a === 0 && b === 0 ? 1 : dot / Math.sqrt(a * b);
-
 /** The cosine and the largest difference of each two vectors of `width` numbers. */
 function* vectorPairs(reference: Float32Array, found: Float32Array, width: number) {
   for (let at = 0; at < reference.length; at += width) {
-    const sums = { dot: 0, a: 0, b: 0, diff: 0 };
-    for (let i = at; i < at + width; i++) {
-      // What is missing in `found` makes NaN, which passes nowhere.
-      const [x, y] = [reference[i]!, found[i]!];
-      sums.diff = Math.max(sums.diff, Math.abs(x - y));
-      sums.dot += x * y;
-      sums.a += x * x;
-      sums.b += y * y;
-    }
-    yield { cosine: cosineBy(sums), diff: sums.diff };
+    const [x, y] = [reference.subarray(at, at + width), found.subarray(at, at + width)];
+    const both = cosineSum();
+    both.add(x, y);
+    // What is missing in `found` makes NaN, which passes nowhere.
+    yield { cosine: both.cosine(), diff: x.reduce((most, v, i) => Math.max(most, Math.abs(v - y[i]!)), 0) };
   }
 }
 
 /** An empty tally. */
 export const tally = (): Tally => {
-  const sums = { diff: 0, top: 0, dot: 0, a: 0, b: 0, same: 0, rows: 0 };
+  const sums = { diff: 0, top: 0, same: 0, rows: 0 };
+  const both = cosineSum();
   const texts = { first: 0, whole: 0, count: 0, tokens: 0 };
   const cosines: number[] = [];
   return {
@@ -85,10 +80,8 @@ export const tally = (): Tally => {
         for (let i = 0; i < width; i++) {
           sums.diff = Math.max(sums.diff, Math.abs(x![i]! - y![i]!)); // Math.max keeps NaN
           sums.top = Math.max(sums.top, Math.abs(x![i]!));
-          sums.dot += x![i]! * y![i]!;
-          sums.a += x![i]! ** 2;
-          sums.b += y![i]! ** 2;
         }
+        both.add(x!, y!);
         if (!logits) continue;
         sums.same += +(argmax(x!) === argmax(y!));
         sums.rows++;
@@ -109,7 +102,7 @@ export const tally = (): Tally => {
     result: (prompts) => ({
       maxLogitDiff: sums.diff,
       scale: sums.top,
-      cosine: cosineBy(sums),
+      cosine: both.cosine(),
       ...(cosines.length === 0 ? {} : { sentenceCosine: cosines.reduce((a, b) => a + b) / cosines.length }),
       ...(sums.rows === 0 ? {} : { topTokenAgreement: sums.same / sums.rows }),
       rows: sums.rows,

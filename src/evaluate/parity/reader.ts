@@ -9,6 +9,7 @@ import { asFloat32 } from "./agreement.ts";
 
 // T new tokens, V vocabulary, S source tokens
 
+/** Reads tokens, and gives the logits behind them. */
 export interface Reader {
   /** Begins anew; `source` is what an encoder is to read. */
   start(source?: readonly number[]): Promise<void>;

@@ -6,6 +6,7 @@ import { decodeSafetensors, encodeSafetensors } from "../../formats/safetensors.
 import type { Tensor } from "../../ir/tensor.ts";
 import { FormatError } from "../../util/errors.ts";
 
+/** Tensors by name. */
 export type NamedTensors = Readonly<Record<string, Tensor>>;
 
 /** One run of a graph: what is fed, and what the reference's outputs were. */
@@ -27,6 +28,7 @@ export interface Continuation {
   readonly logits: Tensor;
 }
 
+/** What a reference computed. */
 export interface Reference {
   readonly runs: readonly ReferenceRun[];
   readonly continuations: readonly Continuation[];

@@ -8,6 +8,7 @@ import { asFloat32, type Parity, type Tally, tally } from "./agreement.ts";
 import { type Reader, readerOf, type Sessions } from "./reader.ts";
 import type { Continuation, Reference, ReferenceRun } from "./reference.ts";
 
+/** The figures of one trial. */
 export interface Trial extends Parity {
   /** Time to load all graphs, milliseconds. */
   readonly loadMs: number;

@@ -4,8 +4,10 @@ import { nearest } from "../../util/nearest.ts";
 import type { Architecture, Head } from "../model.ts";
 import { architectures } from "../registry.ts";
 
+/** The config's file name. */
 export const CONFIG = "config.json";
 
+/** What a checkpoint is loaded for. */
 export interface LoadOptions {
   /** What the model is to be for; that of the checkpoint unless told. */
   readonly task?: Head;
@@ -17,6 +19,7 @@ export interface LoadOptions {
   readonly configFile?: string;
 }
 
+/** The fields of config.json, not checked yet. */
 export type ConfigJson = Readonly<Record<string, unknown>>;
 
 /** The architecture of a config. Throws ConfigError naming the nearest model_type. */

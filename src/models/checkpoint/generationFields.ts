@@ -15,6 +15,7 @@ const wrong = (field: string, must: string, value: unknown): never => {
 const isInteger = (x: unknown): x is number => Number.isSafeInteger(x);
 const isId = (x: number): boolean => x >= 0;
 
+/** Whether a field is not there, or null. */
 export const absent = (value: unknown): value is null | undefined => value === null || value === undefined;
 
 /** Ids; of a single one, a list. */
@@ -32,12 +33,14 @@ export const someIds: Read<readonly number[]> = (value, field, note) => {
 /** One id; of a list, the first. */
 export const oneId: Read<number> = (value, field, note) => ids(value, field, note)![0];
 
+/** Lists of ids; empty ones and ids that cannot be are left out. */
 export const sequences: Read<readonly (readonly number[])[]> = (value, field) => {
   const good = Array.isArray(value) && value.every((s) => Array.isArray(s) && s.every(isInteger));
   if (!good) return wrong(field, "a list of lists of ids", value);
   return (value as number[][]).filter((s) => s.length > 0 && s.every(isId));
 };
 
+/** Pairs of a list of ids and a number. */
 export const biases: Read<readonly (readonly [readonly number[], number])[]> = (value, field) => {
   const pair = (entry: unknown): boolean =>
     Array.isArray(entry) &&
@@ -60,6 +63,7 @@ export const count =
     return undefined;
   };
 
+/** The numbers that a field may have: `least` and `most` are in it, `above` and `below` are not. */
 export interface Range {
   readonly above?: number;
   readonly least?: number;
@@ -90,20 +94,24 @@ export const share =
   (value, field, note) =>
     typeof value === "number" && value >= 1 ? undefined : real(range)(value, field, note);
 
+/** true or false, or 1 or 0. */
 export const flag: Read<boolean> = (value, field) =>
   typeof value === "boolean" || value === 0 || value === 1
     ? Boolean(value)
     : wrong(field, "true or false", value);
 
+/** A flag, or "never". */
 export const early: Read<boolean | "never"> = (value, field, note) =>
   value === "never" ? "never" : flag(value, field, note);
 
+/** A first token and a factor. */
 export const decay: Read<readonly [number, number]> = (value, field) => {
   if (Array.isArray(value) && value.length === 0) return undefined;
   const good = Array.isArray(value) && value.length === 2 && isInteger(value[0]) && Number.isFinite(value[1]);
   return good ? (value as [number, number]) : wrong(field, "[first token, factor]", value);
 };
 
+/** One text or several; empty ones are left out. */
 export const texts: Read<readonly string[]> = (value, field) => {
   const list: unknown[] = Array.isArray(value) ? value : [value];
   if (!list.every((text) => typeof text === "string")) return wrong(field, "a text or a list of them", value);

@@ -39,6 +39,7 @@ const LISTED = 8;
 /** Dtypes that a weight may have in a file; all become float32. */
 const floats = new Set<DType>(["float32", "float16", "bfloat16"]);
 
+/** How a checkpoint becomes a model. */
 export interface LoadPlan {
   readonly arch: Architecture;
   readonly config: ModelConfig;

@@ -3,6 +3,7 @@ import { type Metadata, needed } from "../../util/metadata.ts";
 import { type GgufModelType, ggufPlaces } from "./places.ts";
 import { ropeOf } from "./rope.ts";
 
+/** Fields of a config.json. */
 export type ConfigFields = Readonly<Record<string, unknown>>;
 
 /** What the metadata does not say and the tensors do. */

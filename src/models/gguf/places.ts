@@ -7,6 +7,7 @@
 /** What a weight's numbers go through on their way into the file. */
 export type Layout = "as is" | "turned" | "query" | "key";
 
+/** Where one weight stands and how it is laid out. */
 export interface Place {
   /** Of the tensor, or, the other way, of the weight. */
   readonly name: string;
@@ -15,6 +16,7 @@ export interface Place {
   readonly exact?: boolean;
 }
 
+/** Both directions between weights and tensors. */
 export interface Places {
   /** Where a weight goes; undefined for a name that llama.cpp has no place for. */
   tensorOf(weight: string): Place | undefined;
@@ -109,4 +111,5 @@ export const ggufPlaces = {
   bert: placesOf(bert),
 } as const satisfies Readonly<Record<string, Places>>;
 
+/** A model_type that has places in GGUF files. */
 export type GgufModelType = keyof typeof ggufPlaces;

@@ -1,6 +1,7 @@
 /** Rotary positions as llama.cpp has them: a base, and a scaling or one divisor a frequency (Llama 3). */
 import { type Metadata, needed } from "../../util/metadata.ts";
 
+/** The scaling of Llama 3, as config.json has it. */
 export interface Llama3Scaling {
   readonly factor: number;
   readonly low_freq_factor: number;

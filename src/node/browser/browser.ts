@@ -78,6 +78,7 @@ const silent: readonly string[] = [
   "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1, EXCLUDE [::1]",
 ];
 
+/** Which browser, and what its pages find. */
 export interface BrowserOptions extends StaticOptions {
   /** The browser's program; one that is installed unless told. */
   readonly executablePath?: string;
@@ -86,6 +87,7 @@ export interface BrowserOptions extends StaticOptions {
   readonly imports?: Readonly<Record<string, string>>;
 }
 
+/** A browser that runs pages. */
 export interface PageHost {
   /** "Chromium 140.0.0.0". */
   readonly version: string;

@@ -9,6 +9,7 @@ import type { AddressInfo } from "node:net";
 import { extname, join, sep } from "node:path";
 import { pipeline } from "node:stream";
 
+/** What is served. */
 export interface StaticOptions {
   /** Folders by the first part of the path: "model" is served at /model/. */
   readonly folders: Readonly<Record<string, string>>;
@@ -16,6 +17,7 @@ export interface StaticOptions {
   readonly files?: Readonly<Record<string, string | Uint8Array | { readonly path: string }>>;
 }
 
+/** A server that runs. */
 export interface StaticServer {
   /** "http://127.0.0.1:PORT", without a slash at the end. */
   readonly origin: string;

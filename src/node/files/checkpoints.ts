@@ -25,6 +25,7 @@ export { appendLine } from "./appendLine.ts";
 export { writeFileDurable, writeFolder } from "./files.ts";
 export { lockRun } from "./lock.ts";
 
+/** How many checkpoints stay, and what is done about a damaged one. */
 export interface StoreOptions {
   /** How many checkpoints stay; at least 2. */
   readonly keep?: number;

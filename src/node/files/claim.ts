@@ -7,6 +7,7 @@ import { foreignFiles, namesIn, writeFileDurable } from "./files.ts";
 import { temporaryId } from "./leftovers.ts";
 import { type FolderKind, MARKER, markerOf } from "./marker.ts";
 
+/** Which folders may be taken for a result. */
 export interface Claim {
   readonly kind: FolderKind;
   /** Names that results of this kind have: a file of such a name is the user's unless the marker has it. */

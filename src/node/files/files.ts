@@ -12,6 +12,7 @@ import { MARKER, type Marker, markerOf } from "./marker.ts";
 export { discard } from "./leftovers.ts";
 export { MARKER } from "./marker.ts";
 
+/** A file's bytes, piece by piece. */
 export type Chunks = Iterable<Uint8Array>;
 
 const hints: Readonly<Record<string, string>> = {
@@ -83,6 +84,7 @@ export const syncFolder = async (dir: string): Promise<void> => {
   }
 };
 
+/** Size and hash of a file that was written, the hash in hexadecimal. */
 export interface Written {
   readonly sizeBytes: number;
   readonly sha256: string;

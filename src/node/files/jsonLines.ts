@@ -7,6 +7,7 @@ import { guarded, makeFolder } from "./files.ts";
 
 const BUFFER = 2 ** 20;
 
+/** Writes rows to a file through a buffer. */
 export interface RowWriter {
   /** A promise where the row made the buffer full. */
   add(row: unknown): void | Promise<void>;

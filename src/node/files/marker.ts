@@ -10,6 +10,7 @@ const kinds = ["model", "run", "data"] as const;
 /** What a folder of anneal's holds: a model, a run's checkpoints and metrics, prepared data. */
 export type FolderKind = (typeof kinds)[number];
 
+/** The contents of the marker file. */
 export interface Marker {
   readonly kind: FolderKind;
   /** Paths below the folder of what anneal wrote there; undefined where it is not told. */

@@ -7,12 +7,14 @@ import { readdir, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError } from "../../util/errors.ts";
 
+/** A file, and where it really is. */
 export interface WalkedFile {
   readonly path: string;
   /** Where it is, links followed. */
   readonly real: string;
 }
 
+/** What is below a folder. */
 export interface Walked {
   readonly files: readonly WalkedFile[];
   /** Links that lead nowhere, or round in a circle. */

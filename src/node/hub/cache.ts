@@ -25,6 +25,7 @@ const REVISION = /^\w(?:[\w./+-]{0,254}\w)?$/;
 const GGUF = /^\w(?:[\w.-]{0,200}\w)?$/;
 const COMMIT = /^[0-9a-f]{40}$/;
 
+/** Whether `text` is the full hash of a commit. */
 export const isCommit = (text: string): boolean => COMMIT.test(text);
 
 const odd = (text: string): boolean => /\.\.|--|\/\/|\/\.|\.\/|\.lock$|\.git$/.test(text);
@@ -55,6 +56,7 @@ export const parseHubRef = (ref: string, revision = "main"): HubRef => {
 export const repoFolder = (cacheDir: string, { id }: HubRef): string =>
   join(cacheDir, `models--${id.replace("/", "--")}`);
 
+/** The folder of a commit's files, below that of the repository. */
 export const snapshotFolder = (repo: string, commit: string): string => join(repo, "snapshots", commit);
 
 /** The commit that the cache has for a revision; undefined where it has none. */

@@ -11,7 +11,7 @@ import { encodeIndex, planShards, shardName } from "../../formats/safetensorsInd
 import type { Tensor } from "../../ir/tensor.ts";
 import { sentenceFiles } from "../../models/checkpoint/sentenceModules.ts";
 import { gpt2, gpt2Config } from "../../models/gpt2.ts";
-import { initialize, type ParamSpec } from "../../nn/param.ts";
+import { initialize } from "../../nn/param.ts";
 import { charTokenizer } from "../../tokenizer/index.ts";
 import {
   type AnnealError,
@@ -37,7 +37,7 @@ const config = gpt2Config({
   n_layer: 2,
   n_head: 2,
 });
-const weights = new Map(entries<Tensor>(initialize(gpt2.params(config) as unknown as Tree<ParamSpec>, 3)));
+const weights = new Map(entries<Tensor>(initialize(gpt2.params(config), 3)));
 const safetensors = (tensors: ReadonlyMap<string, Tensor>) => Buffer.concat(encodeSafetensors(tensors));
 
 const smallFiles = (): Map<string, Buffer> => {

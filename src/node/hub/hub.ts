@@ -37,6 +37,7 @@ import {
 } from "./download.ts";
 import { moduleFiles, remoteFolder } from "./listing.ts";
 
+/** How far a download is. */
 export interface HubProgress {
   readonly file: string;
   /** Of all files, with those that the cache already had. */
@@ -45,6 +46,7 @@ export interface HubProgress {
   readonly bytesPerSec: number;
 }
 
+/** Which files of the Hub, and how they are reached. */
 export interface HubOptions {
   /** Folder of the cache; that of all Hugging Face libraries unless told. */
   readonly cacheDir?: string;

@@ -19,6 +19,7 @@ export interface SpelledFields {
   readonly spellings: Spellings;
 }
 
+/** What a folder has besides weights and graphs. */
 export interface Carried {
   readonly config: SpelledFields;
   /** generation_config.json, where it is there. */

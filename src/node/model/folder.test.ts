@@ -7,7 +7,7 @@ import { encodeSafetensors } from "../../formats/safetensors.ts";
 import { encodeIndex, planShards, shardName } from "../../formats/safetensorsIndex.ts";
 import { type Tensor, tensor, zeros } from "../../ir/tensor.ts";
 import { gpt2, gpt2Config } from "../../models/gpt2.ts";
-import { initialize, type ParamSpec } from "../../nn/param.ts";
+import { initialize } from "../../nn/param.ts";
 import { charTokenizer } from "../../tokenizer/index.ts";
 import { type AnnealError, ConfigError, DataError, FormatError, MissingError } from "../../util/errors.ts";
 import { narrowBfloat16, narrowFloat16, widenBfloat16, widenFloat16 } from "../../util/float16.ts";
@@ -22,7 +22,7 @@ const config = gpt2Config({
   n_layer: 2,
   n_head: 2,
 });
-const weights = new Map(entries<Tensor>(initialize(gpt2.params(config) as unknown as Tree<ParamSpec>, 3)));
+const weights = new Map(entries<Tensor>(initialize(gpt2.params(config), 3)));
 
 let dir = "";
 const put = (name: string, data: string | Uint8Array) => writeFile(join(dir, name), data);
@@ -78,7 +78,7 @@ test.each([
   ["bfloat16", narrowBfloat16, widenBfloat16],
 ] as const)("%s is widened chunk by chunk, over the end of a chunk too", async (dtype, narrow, widen) => {
   const large = gpt2Config({ vocab_size: 70_001, n_positions: 8, n_embd: 8, n_layer: 1, n_head: 2 });
-  const wide = new Map(entries<Tensor>(initialize(gpt2.params(large) as unknown as Tree<ParamSpec>, 3)));
+  const wide = new Map(entries<Tensor>(initialize(gpt2.params(large), 3)));
   const halves = new Map<string, Tensor>();
   const exact = new Map<string, Tensor>();
   for (const [name, { shape, data }] of wide) {

@@ -18,6 +18,7 @@ import { type FolderPooling, pooledBy, readPooling } from "./pooling.ts";
 import { readTokenizer } from "./tokenizerFiles.ts";
 import { checkMemory, findWeights, halvesIn, readWeights } from "./weights.ts";
 
+/** What a folder is loaded for, and in how much memory. */
 export interface LoadFolderOptions extends LoadOptions {
   /** Bytes that the weights may take; what is free unless told. */
   readonly memoryBytes?: number;
@@ -37,6 +38,7 @@ export interface LoadedModel {
   readonly pooling: FolderPooling;
 }
 
+/** A model with its tokenizer. */
 export interface ModelFolder extends LoadedModel {
   readonly tokenizer: Tokenizer;
 }

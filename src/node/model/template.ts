@@ -11,6 +11,7 @@ import { DataError, FormatError } from "../../util/errors.ts";
 import { findFile, readJsonIfThere, readText } from "./modelFile.ts";
 import { READY, type TemplateAnswer, type TemplateWork } from "./templateWorker.ts";
 
+/** What a template is told besides the messages. */
 export interface RenderChatOptions {
   /** End with what begins the assistant's answer. */
   readonly addGenerationPrompt?: boolean;

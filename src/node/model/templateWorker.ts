@@ -1,6 +1,7 @@
 /** Renders one chat template and ends: the process that `template.ts` starts, and stops in the end. */
 import { Refusal, render } from "../../template/index.ts";
 
+/** What is rendered. */
 export interface TemplateWork {
   readonly template: string;
   readonly context: Readonly<Record<string, unknown>>;
@@ -10,6 +11,7 @@ export interface TemplateWork {
   readonly maxLength: number;
 }
 
+/** The text, or why there is none. */
 export type TemplateAnswer =
   | { readonly text: string }
   /** The template itself refused the messages (`raise_exception`). */

@@ -18,6 +18,7 @@ export interface TensorPlace {
   readonly arrange?: (data: Float32Array<ArrayBuffer>) => Float32Array<ArrayBuffer>;
 }
 
+/** Where each tensor of a folder lies. */
 export interface WeightFiles {
   /** The file to name where the weights as a whole are wrong. */
   readonly file: string;

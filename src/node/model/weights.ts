@@ -18,7 +18,9 @@ import { ggufWeights, isGguf } from "./ggufFile.ts";
 import { findFile, needFile, readText } from "./modelFile.ts";
 import type { TensorPlace, WeightFiles } from "./tensorPlace.ts";
 
+/** The file of weights that are in one. */
 export const SINGLE = "model.safetensors";
+/** The file that tells where weights of several files are. */
 export const INDEX = "model.safetensors.index.json";
 
 /** Bytes that are read and widened at once. */

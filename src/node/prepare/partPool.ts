@@ -9,11 +9,12 @@ import type { PartAnswer, PartStart, PlainError } from "./partWorker.ts";
 const program = fileURLToPath(new URL("../../../dist/node/prepare/partWorker.js", import.meta.url));
 
 const revived = ({ name, message, details }: PlainError): Error => {
-  const classes = errors as unknown as Record<string, new (message: string) => Error>;
+  const classes = errors as Record<string, new (message: string) => Error>;
   const error = Object.hasOwn(classes, name) ? new classes[name]!("") : new errors.RunError("");
   return Object.assign(error, { message, details: details ?? {} });
 };
 
+/** Where parts go, how they are made, and by how many threads. */
 export interface PartPoolOptions {
   readonly dir: string;
   readonly settings: PartSettings;

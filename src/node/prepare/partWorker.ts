@@ -10,8 +10,10 @@ export interface PlainError {
   readonly details?: ErrorDetails;
 }
 
+/** The part, or what went wrong. */
 export type PartAnswer = { readonly made: MadePart } | { readonly error: PlainError };
 
+/** An error as plain data, to be sent between threads. */
 export const plainError = (error: unknown): PlainError => {
   const { name, message } = error as Error;
   if (!(error instanceof AnnealError)) return { name, message };

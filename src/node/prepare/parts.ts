@@ -55,6 +55,7 @@ export interface PartStats extends Skips {
   readonly evaluation?: EvaluationCounts;
 }
 
+/** A part that is there, made now or before. */
 export interface MadePart {
   /** Name of the folder. */
   readonly folder: string;
@@ -64,6 +65,7 @@ export interface MadePart {
   readonly seconds: Readonly<Record<string, number>>;
 }
 
+/** SHA-256 of a file's bytes, in hexadecimal. Throws DataError where it cannot be read. */
 export const sha256Of = async (path: string): Promise<string> => {
   const hash = createHash("sha256");
   try {
@@ -206,6 +208,7 @@ export const partMaker = ({ dir, settings }: PartRun): ((path: string) => Promis
   };
 };
 
+/** A part that can be read. */
 export interface OpenPart extends Part {
   readonly stats: PartStats;
 }

@@ -40,4 +40,5 @@ export const stageClock = () => {
   };
 };
 
+/** Times the stages of one run. */
 export type StageClock = ReturnType<typeof stageClock>;

@@ -5,11 +5,13 @@ import { type EncodeOptions, loadTokenizer, type TokenizerFiles } from "../../to
 import { ConfigError, RunError } from "../../util/errors.ts";
 import { encodeAll, type TokenizeAnswer, type TokenizeStart, type TokenizeTask } from "./tokenizeWorker.ts";
 
+/** How many threads encode. */
 export interface TokenizePoolOptions {
   /** Threads that encode; with 1 the calling thread does. */
   readonly threads: number;
 }
 
+/** The ids of many texts. */
 export interface EncodedTexts {
   /** The ids of all texts end to end. */
   readonly ids: Uint32Array;
@@ -17,6 +19,7 @@ export interface EncodedTexts {
   readonly offsets: Uint32Array;
 }
 
+/** Threads that encode. */
 export interface TokenizePool {
   /**
    * The ids of texts, as `encode` with these options gives them. Throws what `encode` throws, and RunError

@@ -2,18 +2,20 @@
 import { parentPort, workerData } from "node:worker_threads";
 import {
   type EncodeOptions,
-  idBuffer,
   loadTokenizer,
   type Tokenizer,
   type TokenizerFiles,
 } from "../../tokenizer/index.ts";
+import { idBuffer } from "../../tokenizer/tokenizer.ts";
 
+/** Texts to be encoded. */
 export interface TokenizeTask {
   readonly task: number;
   readonly texts: readonly string[];
   readonly options: EncodeOptions;
 }
 
+/** Their ids end to end. */
 export interface TokenizeAnswer {
   readonly task: number;
   readonly ids: Uint32Array;

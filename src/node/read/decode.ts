@@ -29,6 +29,7 @@ export const firstMalformed = (bytes: Uint8Array): number => {
   return -1;
 };
 
+/** Where a record is from, for errors. */
 export interface Place {
   readonly file: string;
   readonly line?: number;

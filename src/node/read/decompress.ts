@@ -9,6 +9,7 @@ import { AnnealError, DataError } from "../../util/errors.ts";
 import { duckdbLines } from "./duckdb.ts";
 import { checkZstd } from "./zstdFrames.ts";
 
+/** How much a packed file may unpack to. */
 export interface UnpackLimits {
   /** Most bytes that a packed file may unpack to; 64 GiB unless told. */
   readonly maxUnpackedBytes?: number;

@@ -11,6 +11,7 @@ import type { Line } from "./lines.ts";
 
 const [LF, CR, QUOTE, SPACE, TAB] = [10, 13, 34, 32, 9];
 
+/** One row of a table. */
 export interface Row {
   readonly cells: readonly Buffer[];
   /** Line and byte offset where it begins. */
@@ -24,6 +25,7 @@ export interface BadRow {
   readonly lines: number;
 }
 
+/** What parts cells, and how long a row may be. */
 export interface CutterOptions {
   /** The byte between cells. */
   readonly delimiter: number;

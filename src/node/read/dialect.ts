@@ -44,12 +44,14 @@ const sampleRows = (lines: readonly Line[], options: CutterOptions): Row[] => {
   return rows;
 };
 
+/** What cuts a table's columns, and whether its first line says so. */
 export interface Dialect {
   readonly delimiter: number;
   /** Whether the first line names it and is no row. */
   readonly named: boolean;
 }
 
+/** What is expected of a table. */
 export interface DialectOptions {
   /** What cuts the columns of such a file as a rule. */
   readonly usual: number;

@@ -7,6 +7,7 @@ import { pathToFileURL } from "node:url";
 import { AnnealError, DataError, MissingError } from "../../util/errors.ts";
 import { optionalPath } from "../files/optional.ts";
 
+/** A row's values by column. */
 export type Fields = Readonly<Record<string, unknown>>;
 
 /**
@@ -50,6 +51,7 @@ export const named = (name: string): string => `"${name.replaceAll('"', '""')}"`
 /** DuckDB holds buffers of this size; longer lines are refused. */
 const LONGEST_LINE = 16 * 2 ** 20;
 
+/** Whether `path` is an address that DuckDB would fetch. */
 export const isRemote = (path: string): boolean => /^(?:https?|s3|hf):\/\//i.test(path);
 
 const load = async (file: string): Promise<Duckdb> => {

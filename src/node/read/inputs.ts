@@ -10,6 +10,7 @@ import { filesOutside, pathsOutside, usersFiles } from "../files/results.ts";
 import { type Walked, walk } from "../files/walk.ts";
 import { isRemote, remoteFiles } from "./remote.ts";
 
+/** A file to be read, with what identifies it. */
 export interface InputFile {
   readonly path: string;
   /** Where it stands below the path that named it: the same wherever the data lies. */
@@ -67,6 +68,7 @@ const missing = async (path: string): Promise<DataError> => {
   return new DataError("there is no such file or folder", { file: path, hint });
 };
 
+/** Which files of folders and globs are taken. */
 export interface ListOptions {
   /** Which files of a folder or glob are taken. */
   readonly accept: (path: string) => boolean;

@@ -4,6 +4,7 @@ import { recoded } from "./charset.ts";
 import { refuseBinary, type UnpackLimits, unpacked } from "./decompress.ts";
 import { isRemote, remoteBytes } from "./remote.ts";
 
+/** One line of a file. */
 export interface Line {
   /** With its line end, where it has one. */
   readonly bytes: Buffer;
@@ -13,6 +14,7 @@ export interface Line {
   readonly offset: number;
 }
 
+/** How a file's bytes become UTF-8. */
 export interface ByteOptions extends UnpackLimits {
   /** What the file is in, by the standard's name, where that is not UTF-8 and no mark at its start tells. */
   readonly charset?: string;
@@ -20,6 +22,7 @@ export interface ByteOptions extends UnpackLimits {
   readonly keepMark?: boolean;
 }
 
+/** How a file is cut into lines. */
 export interface LineOptions extends ByteOptions {
   /** Told of a line that is too long, which is then passed over; such a line throws unless given. */
   readonly onLong?: (error: DataError) => void;

@@ -5,6 +5,7 @@ import { DataError } from "../../util/errors.ts";
 import type { Encoding } from "./decode.ts";
 import type { UnpackLimits } from "./decompress.ts";
 
+/** What readers of files are told. */
 export interface ReadOptions extends RowOptions, UnpackLimits {
   /**
    * Field of records that holds the text, or their messages; "text", else "content", "messages",
@@ -33,6 +34,7 @@ export interface ReadOptions extends RowOptions, UnpackLimits {
   readonly delimiter?: string;
 }
 
+/** Largest record, bytes. */
 export const MAX_RECORD = 64 * 2 ** 20;
 
 /** Reads one file. */

@@ -6,6 +6,7 @@ import type { DataError } from "../../util/errors.ts";
 const KEPT = 20;
 const SHOWN = 5;
 
+/** Records that were left out. */
 export interface Skips {
   /** Why records could not be read, of the first of them. */
   readonly skipped: readonly string[];

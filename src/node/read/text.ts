@@ -12,6 +12,7 @@ const WHOLE = 2 ** 18;
 const PIECE = 2 ** 13;
 const LONGEST = 4 * PIECE;
 
+/** Whether a line has white space only. */
 export const isBlank = ({ bytes }: Line): boolean =>
   bytes.every((byte) => byte === 32 || (byte >= 9 && byte <= 13));
 

@@ -82,6 +82,7 @@ const sessionOf = (session: InferenceSession, wrap: (t: Tensor) => OrtTensor): S
   dispose: () => session.release(),
 });
 
+/** Threads and device. */
 export interface NodeEngineOptions {
   /** Threads inside one op; all cores unless told. Results are bit-equal for equal thread counts. */
   readonly threads?: number;

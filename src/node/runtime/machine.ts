@@ -9,6 +9,7 @@ import { tensorOf } from "../../ir/tensor.ts";
 import { matmul } from "../../ops/linalg.ts";
 import { nodeEngine } from "./engine.ts";
 
+/** What one check found. */
 export interface Check {
   readonly name: string;
   /** "fail": anneal does not work; "warn": it works, with limits. */

@@ -27,12 +27,14 @@ export interface Probed {
   readonly pad?: number;
 }
 
+/** Which graph is measured, and how. */
 export interface ProbeRequest extends Probed {
   /** Path of each graph by its name. */
   readonly graphs: Readonly<Partial<Record<GraphName, string>>>;
   readonly threads: number;
 }
 
+/** A shipped decoder's speed, load time and memory. */
 export interface Probe extends Speed {
   readonly loadMs: number;
   /** Growth of the resident set from before loading to after the measurement. */

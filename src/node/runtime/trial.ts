@@ -10,6 +10,7 @@ import { runTrial, type Trial } from "../../evaluate/parity/trial.ts";
 import { RunError } from "../../util/errors.ts";
 import { nodeEngine } from "./engine.ts";
 
+/** What is tried, and where. */
 export interface NodeTrialRequest {
   readonly device: "cpu" | "webgpu";
   readonly threads: number;
@@ -19,6 +20,7 @@ export interface NodeTrialRequest {
   readonly reference: string;
 }
 
+/** The figures of a trial in a process of its own. */
 export interface NodeTrial extends Trial {
   /** Name and version of the runtime. */
   readonly engine: string;
@@ -49,6 +51,7 @@ const PLACE = /^\S*onnxruntime_src\S* .*? was false\. /;
 const plain = (text: string): string =>
   text.replace(COLOR, "").trim().split("\n").at(-1)!.trim().replace(PLACE, "");
 
+/** How long a trial may take. */
 export interface NodeTrialOptions {
   /** Longest that it may take, milliseconds; 600,000 unless told. */
   readonly timeoutMs?: number;

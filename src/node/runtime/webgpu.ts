@@ -7,13 +7,14 @@ import { join } from "node:path";
 import { onnxBytes } from "../../engine/compile.ts";
 import { encodeReference } from "../../evaluate/parity/reference.ts";
 import type { Value } from "../../ir/op.ts";
-import { type Program, trace } from "../../ir/program.ts";
+import { trace } from "../../ir/program.ts";
 import { tensorOf } from "../../ir/tensor.ts";
 import { add, cast } from "../../ops/elementwise.ts";
 import { matmul } from "../../ops/linalg.ts";
 import { inScratch } from "../files/scratch.ts";
 import { nodeTrial } from "./trial.ts";
 
+/** What WebGPU can do here. */
 export interface Webgpu {
   /** Why it cannot be used; undefined where a product of matrices comes out right. */
   readonly fault?: string;
@@ -28,7 +29,7 @@ const type = { dtype: "float32", shape: [2, 2] } as const;
 
 /** A program of x to y, and what y is to be for x = [[1, 2], [3, 4]]. */
 const check = (of: (x: Value) => Value, values: readonly number[]) => ({
-  program: trace({ x: type }, ({ x }) => ({ y: of(x) })) as unknown as Program,
+  program: trace({ x: type }, ({ x }) => ({ y: of(x) })),
   values,
 });
 

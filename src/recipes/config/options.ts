@@ -7,6 +7,7 @@ import type { OptimizerName } from "../../optim/index.ts";
 import type { ScheduleOptions } from "../../optim/schedule.ts";
 import type { Budget } from "../../search/budget.ts";
 
+/** What is read, and what is done to it. */
 export interface DataOptions {
   /** Files, folders, globs; empty: the Markdown and text files under node_modules. */
   readonly paths: readonly string[];
@@ -70,6 +71,7 @@ export interface DataOptions {
   readonly documentMask: boolean;
 }
 
+/** Which tokenizer is learnt, and how large. */
 export interface TokenizerOptions {
   readonly kind: "bpe" | "char";
   readonly vocab: number;
@@ -87,6 +89,7 @@ export type Family =
   | "t5"
   | "marian";
 
+/** The shape of a fresh model, or the one to go on from. */
 export interface ModelOptions {
   /** A folder or a model of the Hub to go on from: its shape and tokenizer hold; "": a fresh model. */
   readonly from: string;
@@ -102,6 +105,7 @@ export interface ModelOptions {
   readonly activation_function: Gpt2Config["activation_function"];
 }
 
+/** How a model is trained. */
 export interface TrainingOptions {
   readonly steps: number;
   readonly batch: number;
@@ -128,6 +132,7 @@ export interface TrainingOptions {
   readonly onNan: "stop" | "skip";
 }
 
+/** How the smaller model learns from the larger. */
 export interface DistillationOptions {
   readonly steps: number;
   readonly lrPeak: number;
@@ -137,6 +142,7 @@ export interface DistillationOptions {
   readonly layers: number;
 }
 
+/** All options of a run. */
 export interface RunOptions {
   readonly seed: number;
   /** Folder of the result: OUT/model is shipped, OUT/run holds metrics and checkpoints. */

@@ -6,6 +6,7 @@ import { findConfig, readConfig } from "./file.ts";
 import { defaults, type RunConfig, type RunOptions } from "./options.ts";
 import { isKnown, parseConfig, unknownField } from "./schema.ts";
 
+/** Where options are given. */
 export interface OptionSources {
   /** Path of the config file; else anneal.config.* of `cwd`, if there is one. */
   readonly config?: string;

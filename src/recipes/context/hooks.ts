@@ -2,6 +2,7 @@
 import type { HubOptions } from "../../node/hub/hub.ts";
 import type { Ui } from "./ui.ts";
 
+/** What a recipe gets besides its options. */
 export interface RecipeHooks {
   readonly ui: Ui;
   /** Aborted: leave after a checkpoint. */

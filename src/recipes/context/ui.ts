@@ -7,6 +7,7 @@ export interface Progress {
   done(summary?: string): void;
 }
 
+/** Where a recipe's words go. */
 export interface Ui {
   /** A new stage begins. */
   stage(title: string): void;

@@ -38,6 +38,7 @@ export interface TrainStream extends Omit<TokenStream, "tokens"> {
   readonly tokens: TokenSource;
 }
 
+/** Text as a run trains and measures on it. */
 export interface Corpus {
   readonly tokenizer: Tokenizer;
   readonly train: TrainStream;

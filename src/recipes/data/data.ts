@@ -29,6 +29,7 @@ import { dropExamples, type OutputWatch, outputWatch, pipelineReport } from "./r
 import { makeShard, readShards, type Shard, threadsOf } from "./shards.ts";
 import { describeStages } from "./stages.ts";
 
+/** Where the prepared data is, and what was left out of it. */
 export interface DataOutcome {
   readonly path: string;
   readonly report: DataReport;
@@ -43,6 +44,7 @@ export interface DataOutcome {
   readonly seconds: Readonly<Record<string, number>>;
 }
 
+/** Which share of the files, and whose tokenizer. */
 export interface DataRun {
   readonly shard?: Shard;
   /** For a model that has one already; else one is learned. */

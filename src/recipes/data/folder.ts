@@ -12,6 +12,7 @@ const RESULTS =
   /^((train|validation|test)[-.]|(index|report|tokenizer|duplicates|README)\.|tokenizer_config)/;
 const WORK = /^(parts|shards|lock|lock-\d+|next-\d+)$/;
 
+/** A folder that was taken for prepared data. */
 export interface DataFolder {
   readonly dir: string;
   /** Names of the files that an earlier run wrote. */

@@ -33,6 +33,7 @@ const nodeModules = (): string => {
 
 const PROSE = /\.(md|markdown|txt)$|^(licen[cs]e|notice|copying)/i;
 
+/** What listing the inputs tells, and what it leaves out. */
 export interface InputHooks {
   readonly ui: Ui;
   /** The folder that is written, none of which is read. */

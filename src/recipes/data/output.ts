@@ -62,6 +62,7 @@ export const learnTokenizer = async (merged: Merged, options: RunOptions, ui: Ui
   return tokenizerOf(texts, options, ui);
 };
 
+/** Where the result goes, and in what form. */
 export interface OutputOptions {
   readonly dir: string;
   readonly options: RunOptions;

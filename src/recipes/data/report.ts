@@ -57,6 +57,7 @@ export const outputWatch = (drops: readonly (Dropped & { readonly text: string }
   };
 };
 
+/** Sees the documents that come out, for the report. */
 export type OutputWatch = ReturnType<typeof outputWatch>;
 
 /** Keeps the first near-duplicates that are told of, to show them. */
@@ -141,6 +142,7 @@ const commandOf = (options: RunOptions): string => {
   return ["npx anneal data", ...options.data.paths.map(quoted), `--seed ${options.seed}`, ...sets].join(" ");
 };
 
+/** What the report is made of. */
 export interface ReportInputs {
   readonly options: RunOptions;
   readonly settings: PipelineSettings;
@@ -276,7 +278,7 @@ export const pipelineReport = async (from: ReportInputs): Promise<DataPipelineRe
       command: commandOf(options),
       createdBy: `anneal ${version}`,
       seed: options.seed,
-      config: config as unknown as Record<string, unknown>,
+      config: config as Record<string, unknown>,
       configHash: jsonHash(config),
       inputs: parts.map(({ path, sizeBytes, sha256 }) => ({ file: path, bytes: sizeBytes, sha256 })),
       outputs,

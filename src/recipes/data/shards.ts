@@ -18,6 +18,7 @@ import type { Progress } from "../context/ui.ts";
 import { inputsOf, partSettings, pipelineSettings } from "./inputs.ts";
 import { describeEvaluation } from "./stages.ts";
 
+/** One of several equal shares of the files. */
 export interface Shard {
   /** From 0. */
   readonly index: number;

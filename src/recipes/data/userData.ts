@@ -4,6 +4,7 @@ import type { Material } from "../../tasks/task.ts";
 import type { Tokenizer } from "../../tokenizer/index.ts";
 import type { Corpus } from "./corpus.ts";
 
+/** The user's data with the tokenizer that reads it, and what was left out. */
 export interface UserData {
   readonly tokenizer: Tokenizer;
   readonly material: Material;

@@ -8,6 +8,7 @@ import type { Target } from "../../ship/verify/verify.ts";
 import { MissingError } from "../../util/errors.ts";
 import type { GraphPaths, ShippedGraphs } from "./shippedGraphs.ts";
 
+/** What is tried, and how places are opened. */
 export interface PlaceOptions {
   /** Path of the reference's file. */
   readonly reference: string;
@@ -23,6 +24,7 @@ export interface PlaceOptions {
   readonly software: boolean;
 }
 
+/** A place that is open for trials. */
 export interface Place {
   /** The browser and the adapter, where there are such. */
   readonly device?: string;

@@ -13,6 +13,7 @@ import { openers, type Place, type PlaceOptions } from "./targets.ts";
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).trim();
 
+/** What is tried on one target. */
 export interface Work extends PlaceOptions {
   /** SHA-256 by dtype. */
   readonly hashes: Readonly<Record<string, string>>;

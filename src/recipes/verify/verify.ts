@@ -24,6 +24,7 @@ import { pickDtypes, type ShippedGraphs, sha256Of, shippedGraphs, sizeBytesOf } 
 import { referenceIn, subjectIn } from "./subject.ts";
 import { tryTarget, type Work } from "./tryTarget.ts";
 
+/** Which targets and dtypes are verified, and how. */
 export interface VerifyOptions {
   /** All targets unless told. */
   readonly targets?: readonly string[];

@@ -17,6 +17,7 @@ const fitted = (text: string, width: number): string => {
   return characters.length <= most ? text : `${characters.slice(0, most - 1).join("")}\u2026`;
 };
 
+/** What a stage lets through. */
 export interface FunnelRow {
   readonly name: string;
   readonly documents: number;
@@ -132,6 +133,7 @@ export const histogramChart = (histogram: LengthHistogram): Html => {
   );
 };
 
+/** One bar. */
 export interface BarRow {
   readonly name: string;
   readonly value: number;

@@ -3,11 +3,13 @@
 import type { LengthHistogram } from "../../data/pipeline/histogram.ts";
 import type { StageReport } from "../../data/records/document.ts";
 
+/** A stage, with its tokens where they are counted. */
 export interface PipelineStage extends StageReport {
   readonly tokensIn?: number;
   readonly tokensOut?: number;
 }
 
+/** How much there is of a language. */
 export interface LanguageCount {
   /** ISO 639 code, or what the detector says where it knows none. */
   readonly language: string;
@@ -28,6 +30,7 @@ export interface ClusterExample {
   }[];
 }
 
+/** The clusters of near-duplicates. */
 export interface ClusterSummary {
   /** How they were found, in words. */
   readonly method: string;
@@ -71,6 +74,7 @@ export interface BeforeAfter {
   readonly after: number;
 }
 
+/** How a selection differs from the pool it is of. */
 export interface SelectionFigures {
   /** The text that the selection is to be like. */
   readonly target: string;
@@ -85,6 +89,7 @@ export interface SelectionFigures {
   readonly diversity: readonly BeforeAfter[];
 }
 
+/** One source's part of the mixture. */
 export interface MixturePart {
   readonly source: string;
   readonly documents: number;
@@ -95,6 +100,7 @@ export interface MixturePart {
   readonly epochs: number;
 }
 
+/** One part of the result and its files. */
 export interface SplitPart {
   readonly name: string;
   readonly documents: number;
@@ -104,12 +110,14 @@ export interface SplitPart {
   readonly files: readonly string[];
 }
 
+/** A file by its hash, in hexadecimal. */
 export interface HashedFile {
   readonly file: string;
   readonly bytes: number;
   readonly sha256: string;
 }
 
+/** Of what, by what and how the data was made. */
 export interface DataProvenance {
   /** The exact command. */
   readonly command: string;
@@ -121,6 +129,7 @@ export interface DataProvenance {
   readonly outputs: readonly HashedFile[];
 }
 
+/** The contents of report.json. */
 export interface DataPipelineReport {
   readonly title: string;
   /** In the order of the pipeline; what one lets out goes into the next. */

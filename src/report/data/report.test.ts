@@ -243,7 +243,7 @@ interface Element {
 
 const elements = (page: string): Element[] => {
   const all = (node: Element): Element[] => [node, ...(node.childNodes ?? []).flatMap(all)];
-  return all(parse(page) as unknown as Element);
+  return all(parse(page) as Element);
 };
 
 describe("report.html", () => {

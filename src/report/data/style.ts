@@ -33,4 +33,5 @@ td .bar { display: inline-block; vertical-align: baseline; }
 @media print { .tiles div { border: 1px solid var(--line); } }
 `;
 
+/** The style sheet of a data report. */
 export const dataReportStyle = `${reportStyle}${own}`;

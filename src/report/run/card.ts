@@ -151,6 +151,7 @@ const limits = (report: Report, chosen: ReportCandidate, source?: CardSource): s
 - It may repeat passages of its training text; the license of that text bounds what may be done with it.
 - Times and memory hold for the machine above; smaller dtypes are not faster everywhere.`;
 
+/** What the card says besides the report. */
 export interface CardParts {
   /** The checkpoint that it was made of. */
   readonly source?: CardSource | undefined;

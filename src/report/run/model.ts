@@ -56,6 +56,7 @@ export interface Provenance {
   readonly createdBy: string;
 }
 
+/** What the report of a run says. */
 export interface Report {
   readonly title: string;
   /** Name of the candidate that is shipped. */

@@ -83,6 +83,7 @@ const pipelines = {
 /** What transformers.js calls what a model is for. */
 export const pipelineOf = ({ arch, config }: Model): string => pipelines[headOf(arch, config)];
 
+/** What the card of an export says. */
 export interface ExportCard {
   readonly source: CardSource;
   readonly dtypes: readonly ExportDtype[];
@@ -92,6 +93,7 @@ export interface ExportCard {
   readonly weights: boolean;
 }
 
+/** What the card of a trained model says. */
 export interface TrainedCard {
   /** The checkpoint that training began with; none of a model that began with random weights. */
   readonly source?: CardSource | undefined;

@@ -121,6 +121,7 @@ const paper = `
 }
 `;
 
+/** The style sheet of a run's report. */
 export const reportStyle = `:root { ${light} }
 @media (prefers-color-scheme: dark) { :root { ${dark} } }
 ${page}${tables}${charts}${paper}`;

@@ -21,6 +21,7 @@ export const forcedBos: LogitsProcessor = {
         },
 };
 
+/** Only these ids may stand at the last place. */
 export const forcedEos: LogitsProcessor = {
   change: ({ forcedEos: ends }, { maxLength }) =>
     ends === undefined || ends.length === 0

@@ -48,10 +48,15 @@ const nucleus =
     for (const [id, score] of kept) scores[id] = score;
   };
 
+/**
+ * Keeps the smallest set of likeliest tokens that has this much probability (Holtzman et al. 2020,
+ * https://arxiv.org/abs/1904.09751).
+ */
 export const topP: LogitsProcessor = {
   change: ({ topP: share = 1 }, { leastKept }) => (share < 1 ? nucleus(share, leastKept) : undefined),
 };
 
+/** Keeps tokens of at least this share of the likeliest one's probability. */
 export const minP: LogitsProcessor = {
   change: ({ minP: share = 0 }, { leastKept }) =>
     share > 0
@@ -64,6 +69,7 @@ export const minP: LogitsProcessor = {
       : undefined,
 };
 
+/** Keeps tokens of at least this probability (Hewitt et al. 2022, https://arxiv.org/abs/2210.15191). */
 export const epsilonCutoff: LogitsProcessor = {
   change: ({ epsilonCutoff: epsilon = 0 }, { leastKept }) =>
     epsilon > 0 ? (scores) => below(scores, softmax(scores), epsilon, leastKept) : undefined,
@@ -76,6 +82,10 @@ export const entropyOf = (probs: Float64Array): number => {
   return entropy;
 };
 
+/**
+ * Keeps tokens of at least a probability that falls with the entropy (Hewitt et al. 2022,
+ * https://arxiv.org/abs/2210.15191).
+ */
 export const etaCutoff: LogitsProcessor = {
   change: ({ etaCutoff: epsilon = 0 }, { leastKept }) =>
     epsilon > 0

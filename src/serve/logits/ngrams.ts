@@ -14,11 +14,13 @@ const completions = (text: ArrayLike<number>, ids: readonly number[], n: number)
   return found;
 };
 
+/** Never completes n tokens that the text has already. */
 export const noRepeatNgram: LogitsProcessor = {
   change: ({ noRepeatNgram: n = 0 }) =>
     n > 0 ? (scores, ids) => forbid(scores, completions(ids, ids, n)) : undefined,
 };
 
+/** Never completes n tokens that the source has. */
 export const encoderNoRepeatNgram: LogitsProcessor = {
   change: ({ encoderNoRepeatNgram: n = 0 }, { source }) =>
     n > 0 ? (scores, ids) => forbid(scores, completions(source, ids, n)) : undefined,

@@ -25,6 +25,7 @@ export interface TextStart {
 /** Changes scores in place; `ids` is all that the decoder has read of this text. */
 export type Change = (scores: Scores, ids: readonly number[]) => void;
 
+/** One kind of change to the scores of the next token, made of the settings it reads. */
 export interface LogitsProcessor {
   /** The change that the settings ask for; undefined where they ask for none. */
   change(settings: LogitsSettings, start: TextStart): Change | undefined;

@@ -11,11 +11,16 @@ export const penalize = (scores: Scores, ids: Iterable<number>, penalty: number)
   }
 };
 
+/**
+ * Makes tokens that the text has less likely: positive scores are divided, negative ones multiplied (Keskar
+ * et al. 2019, https://arxiv.org/abs/1909.05858).
+ */
 export const repetitionPenalty: LogitsProcessor = {
   change: ({ repetitionPenalty: penalty = 1 }) =>
     penalty === 1 ? undefined : (scores, ids) => penalize(scores, ids, penalty),
 };
 
+/** Makes tokens that the source has likelier, by the inverse of that penalty. */
 export const encoderRepetitionPenalty: LogitsProcessor = {
   change({ encoderRepetitionPenalty: penalty = 1 }, { source }) {
     if (penalty === 1) return undefined;

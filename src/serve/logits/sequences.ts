@@ -15,6 +15,7 @@ const biased = (biases: Biases): Change | undefined => {
   };
 };
 
+/** Adds a number to the score of the token that completes a sequence. */
 export const sequenceBias: LogitsProcessor = {
   change: ({ sequenceBias: biases = [] }) => biased(biases),
 };

@@ -1,6 +1,7 @@
 /** Ids that are never taken, or not at first. */
 import { forbid, type LogitsProcessor } from "./processor.ts";
 
+/** Ids that are never taken. */
 export const suppress: LogitsProcessor = {
   change: ({ suppress: ids = [] }) => (ids.length === 0 ? undefined : (scores) => forbid(scores, ids)),
 };

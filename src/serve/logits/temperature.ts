@@ -1,6 +1,7 @@
 /** Divides scores: below 1 the likely become likelier. */
 import type { LogitsProcessor } from "./processor.ts";
 
+/** Divides all scores by the temperature. */
 export const temperature: LogitsProcessor = {
   change: ({ temperature: t = 1 }) =>
     t === 1

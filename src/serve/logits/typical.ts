@@ -3,6 +3,10 @@
 import { entropyOf } from "./likeliest.ts";
 import { type LogitsProcessor, NONE, softmax } from "./processor.ts";
 
+/**
+ * Keeps the most typical tokens that have this much probability together (Meister et al. 2023,
+ * https://arxiv.org/abs/2202.00666).
+ */
 export const typicalP: LogitsProcessor = {
   change({ typicalP: mass = 1 }, { leastKept }) {
     if (mass >= 1) return undefined;

@@ -4,6 +4,7 @@ import { type LogitsProcessor, logSumExp } from "./processor.ts";
 /** The largest float32. */
 const LARGEST = (2 - 2 ** -23) * 2 ** 127;
 
+/** NaN becomes 0, infinite scores the largest finite ones. */
 export const removeInvalid: LogitsProcessor = {
   change: ({ removeInvalid: wanted = false }) =>
     wanted
@@ -16,6 +17,7 @@ export const removeInvalid: LogitsProcessor = {
       : undefined,
 };
 
+/** Makes scores log-probabilities. */
 export const renormalize: LogitsProcessor = {
   change: ({ renormalize: wanted = false }) =>
     wanted

@@ -22,6 +22,7 @@ const fileTypes: Readonly<Record<GgmlType, number>> = { f32: 0, f16: 1, q4_0: 2,
 /** Of the blocks' layout; 2 since 2023. */
 const QUANTIZATION_VERSION = 2;
 
+/** The type of matrices, the tokenizer, and the file's name. */
 export interface GgufOptions {
   readonly type: GgmlType;
   readonly tokenizer: GgufTokenizer;
@@ -31,6 +32,7 @@ export interface GgufOptions {
   readonly version?: string;
 }
 
+/** A GGUF file and its conventional name. */
 export interface Gguf extends EncodedGguf {
   /** BaseName-SizeLabel-vX.Y-Encoding.gguf */
   readonly fileName: string;

@@ -12,6 +12,7 @@ import { ConfigError } from "../../util/errors.ts";
 import { entries } from "../../util/tree.ts";
 import { type ConfigFields, numberOf, ropeKeys } from "./rope.ts";
 
+/** How llama.cpp knows an architecture. */
 export interface GgufArchitecture {
   /** Metadata, whose keys are written behind the architecture's name; throws ConfigError. */
   keys(config: ConfigFields): Record<string, GgufValue>;
@@ -23,8 +24,11 @@ export interface GgufArchitecture {
   notes?(config: ConfigFields): string[];
 }
 
+/** A value of metadata of this type. */
 export const uint32 = (value: number): GgufValue => ({ type: "uint32", value });
+/** A value of metadata of this type. */
 export const float32 = (value: number): GgufValue => ({ type: "float32", value });
+/** A value of metadata of this type. */
 export const string = (value: string): GgufValue => ({ type: "string", value });
 
 /** Names of the one function that llama.cpp's GPT-2 computes. */

@@ -9,6 +9,7 @@ import { ConfigError } from "../../util/errors.ts";
 /** The fields of a parsed config, by the names of config.json. */
 export type ConfigFields = { readonly [key: string]: unknown };
 
+/** Metadata of rotary positions, and divisors of the frequencies where they are needed. */
 export interface RopeKeys {
   readonly keys: Record<string, GgufValue>;
   /** [D / 2]: what each frequency is divided by. */

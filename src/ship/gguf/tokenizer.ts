@@ -19,6 +19,7 @@ import {
   type VocabModel,
 } from "./vocab.ts";
 
+/** The files that a tokenizer is made of. */
 export interface GgufTokenizer {
   /** Contents of tokenizer.json, tokenizer_config.json and, where there is one, chat_template.jinja. */
   readonly tokenizer: Json;
@@ -30,6 +31,7 @@ export interface GgufTokenizer {
   readonly pieces?: SentencePieceModel;
 }
 
+/** The tokenizer as metadata, and what llama.cpp does otherwise. */
 export interface TokenizerKeys {
   readonly keys: Record<string, GgufValue>;
   readonly notes: readonly string[];

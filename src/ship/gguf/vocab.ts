@@ -3,6 +3,7 @@ import type { GgufScalar, GgufScalarType, GgufValue } from "../../formats/gguf.t
 import type { Json } from "../../models/model.ts";
 import { FormatError } from "../../util/errors.ts";
 
+/** The fields of an object of JSON. */
 export type JsonFields = { readonly [key: string]: Json };
 
 /** llama.cpp's numbers of the kinds of token. */
@@ -21,12 +22,15 @@ export interface VocabModel {
   readonly notes: readonly string[];
 }
 
+/** A list of metadata. */
 export const list = (of: GgufScalarType, value: ArrayLike<GgufScalar>): GgufValue => ({
   type: "array",
   of,
   value,
 });
+/** A value of metadata of this type. */
 export const bool = (value: boolean): GgufValue => ({ type: "bool", value });
+/** A value of metadata of this type. */
 export const string = (value: string): GgufValue => ({ type: "string", value });
 
 /** Throws the FormatError of a tokenizer.json that has no form in GGUF. */

@@ -23,6 +23,7 @@ export interface Tolerance {
   readonly top?: number;
 }
 
+/** What a dtype's files are named, and what is done to a model for it. */
 export interface DtypeForm {
   /** What follows the graph's name in the file's name. */
   readonly suffix: string;

@@ -24,6 +24,7 @@ import { type ExportDtype, exportDtypes, graphFile } from "./dtype.ts";
 import { configOf, generationOf, type SourceJson, spelledBytes } from "./exportConfig.ts";
 import { type Files, graphFiles, jsonBytes } from "./files.ts";
 
+/** Which dtypes are exported, and what travels along. */
 export interface ExportOptions {
   /** Which dtypes; fp32 alone unless told. */
   readonly dtypes?: readonly ExportDtype[];

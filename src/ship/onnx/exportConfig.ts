@@ -32,6 +32,7 @@ export const spelledBytes = ({ fields, spellings }: SourceJson): Uint8Array =>
     `${spelledJson(fields, spellings === undefined ? { reals } : { reals, spellings })}\n`,
   );
 
+/** What an export adds to a checkpoint's config. */
 export interface ConfigParts {
   /** The checkpoint's own config.json. */
   readonly source: SourceJson;

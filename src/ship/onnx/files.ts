@@ -9,7 +9,7 @@ export type Files = Map<string, readonly Uint8Array[]>;
 const INLINE_LIMIT = 1.9e9;
 
 /** JSON as the bytes of a file: two spaces, one line feed at the end. */
-export const jsonBytes = (value: Json): Uint8Array =>
+export const jsonBytes = (value: unknown): Uint8Array =>
   new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`);
 
 /** A graph as files: `path`, and `path_data` where its weights are more than `inlineLimit` bytes. */

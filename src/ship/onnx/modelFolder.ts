@@ -16,6 +16,7 @@ export interface FolderSource {
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
+/** What a shipped folder says besides its weights. */
 export interface FolderOptions {
   /** The dtype that a user gets who asks for none. */
   readonly dtype: ShipDtype;

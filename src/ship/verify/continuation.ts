@@ -2,15 +2,15 @@
 import { compile } from "../../engine/compile.ts";
 import type { Engine, Session } from "../../engine/engine.ts";
 import type { Continuation } from "../../evaluate/parity/reference.ts";
-import type { Value } from "../../ir/op.ts";
-import { type Program, trace } from "../../ir/program.ts";
+import { trace } from "../../ir/program.ts";
 import { type Tensor, tensor } from "../../ir/tensor.ts";
-import type { Inputs, Model } from "../../models/model.ts";
+import type { Model } from "../../models/model.ts";
 import { asConstants } from "../../nn/param.ts";
 import { argmax } from "../../serve/sample.ts";
 
 // B prompts, T tokens of the longest prompt with its continuation, S of the longest source, V vocabulary
 
+/** What is continued. */
 export type Prompt = Pick<Continuation, "prompt" | "source">;
 
 /** Most numbers that the logits of all prompts may be. */
@@ -45,9 +45,9 @@ const trainingGraph = (
 ): Promise<Session> => {
   const types = Object.entries(feeds).map(([name, { dtype, shape }]) => [name, { dtype, shape }] as const);
   const program = trace(Object.fromEntries(types), (v) => {
-    const inputs = v as unknown as Inputs & Record<string, Value>;
+    const inputs = { inputIds: v.inputIds!, ...v };
     return { logits: model.arch.forward(asConstants(model.weights), inputs, model.config).logits };
-  }) as unknown as Program;
+  });
   return compile(engine, program);
 };
 

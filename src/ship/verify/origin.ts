@@ -17,6 +17,7 @@ import { continuations, type Prompt } from "./continuation.ts";
 /** Token ids of texts. */
 type Texts = readonly (readonly number[])[];
 
+/** What a reference computes. */
 export interface Origin {
   /** What a graph that reads whole texts gives for each alone, then for two of them together. */
   runs(graph: GraphName, texts: Texts): Promise<readonly ReferenceRun[]>;

@@ -11,6 +11,7 @@ import { denseOrigin, graphOrigin, type Origin } from "./origin.ts";
 /** Prompts, tokens of a prompt and tokens of a continuation, unless told. */
 const [COUNT, LENGTH, TOKENS] = [6, 16, 32];
 
+/** How many prompts, of what and how long. */
 export interface PromptOptions {
   /** Texts to read, as token ids; ids drawn from the vocabulary stand in for what is missing. */
   readonly texts?: readonly (readonly number[])[];

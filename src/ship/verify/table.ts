@@ -35,6 +35,7 @@ const rowsOf = ([target, found]: [string, TargetParity]): string[][] => {
 /** How many columns are always there: the target, the dtype, the result. */
 const LEADING = 3;
 
+/** Titles and rows of cells. */
 export interface ParityTable {
   readonly titles: readonly string[];
   readonly rows: readonly (readonly string[])[];

@@ -13,8 +13,10 @@ export const targets = {
   "web-webgpu": "onnxruntime-web in Chromium, WebGPU",
 } as const;
 
+/** The name of a place where shipped files run. */
 export type Target = keyof typeof targets;
 
+/** How a dtype fared on a target. */
 export interface DtypeParity extends Partial<Trial> {
   readonly status: "passed" | "failed" | "not checked";
   /** Why it failed, or was not checked. */
@@ -25,6 +27,7 @@ export interface DtypeParity extends Partial<Trial> {
   readonly sha256?: string;
 }
 
+/** How a target's dtypes fared. */
 export interface TargetParity {
   readonly status: "passed" | "failed" | "not checked";
   /** Why it was not checked. */
@@ -91,6 +94,7 @@ export const judged = (dtype: ExportDtype, trial: Trial): DtypeParity => {
   return fault === undefined ? { status: "passed", ...trial } : { status: "failed", reason: fault, ...trial };
 };
 
+/** A dtype that a folder may use by default. */
 export interface Candidate {
   readonly status: DtypeParity["status"];
   /** Size of the graphs' files, bytes. */

@@ -4,4 +4,5 @@ import { numberFilters } from "./number.ts";
 import { sequenceFilters } from "./sequence.ts";
 import { textFilters } from "./text.ts";
 
+/** All filters by name. */
 export const filters: Filters = { ...textFilters, ...sequenceFilters, ...numberFilters };

@@ -88,6 +88,7 @@ const otherwise = filter(
     value instanceof Undefined || (truth(falsy!) && !truth(value)) ? fallback! : value,
 );
 
+/** Filters of numbers, and of what is not there. */
 export const numberFilters: Filters = {
   abs: filter([], abs),
   int: filter(

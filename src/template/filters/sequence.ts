@@ -197,6 +197,7 @@ const rows = (make: typeof inBatches, count: string) =>
     return new Lazy(made());
   });
 
+/** Filters of lists and other values with items. */
 export const sequenceFilters: Filters = {
   list: filter([], listOf),
   length: filter([], length),

@@ -86,6 +86,7 @@ const fileSize = (value: Value, binary: Value): string => {
   return `${(bytes / base ** (unit + 1)).toFixed(1)} ${prefix}`;
 };
 
+/** Filters of texts. */
 export const textFilters: Filters = {
   string: filter([], str),
   safe: filter([], str),

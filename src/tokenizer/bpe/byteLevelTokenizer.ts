@@ -27,6 +27,7 @@ import { CACHE_BYTES, wordCache } from "./cache.ts";
 import { type PairMerge, pairTable } from "./pairs.ts";
 import { windows } from "./window.ts";
 
+/** What a byte-level tokenizer is made of. */
 export interface ByteLevelParts {
   /** Tokens in the byte alphabet, by id; special and added ones as they are written. */
   readonly tokens: readonly string[];

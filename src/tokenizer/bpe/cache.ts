@@ -9,6 +9,7 @@ export const CACHE_BYTES = 64;
 /** A slot: hash, place of the bytes, their number and that of the ids, place of the ids (or the only id). */
 const FIELDS = 4;
 
+/** Ids of words, found by their bytes. */
 export interface WordCache {
   /** Hash of the bytes `from` to `to`. */
   hash(bytes: Uint8Array, from: number, to: number): number;

@@ -6,6 +6,7 @@ import { ConfigError } from "../../util/errors.ts";
 import { loadTokenizer } from "../load.ts";
 import type { Json, SpecialIds, Tokenizer } from "../tokenizer.ts";
 
+/** Tokens with a role, and where they stand around a text. */
 export interface Marks {
   /** The first ids of the vocabulary; what ends a text first. */
   readonly tokens: readonly string[];

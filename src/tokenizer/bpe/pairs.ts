@@ -11,6 +11,7 @@ export interface PairMerge {
   readonly id: number;
 }
 
+/** Ranks and results of the pairs that merge. */
 export interface PairTable {
   /** Place of a pair in `ranks` and `ids`. */
   find(left: number, right: number): number;

@@ -12,6 +12,7 @@ import { byteChars, gpt2Splitter } from "./byteLevel.ts";
 import { byteLevelTokenizer } from "./byteLevelTokenizer.ts";
 import { heap } from "./heap.ts";
 
+/** How large the vocabulary is, and its special tokens. */
 export interface TrainBpeOptions {
   /**
    * Entries in all: special tokens, 256 bytes and merges. Fewer are learnt where no pair occurs twice any

@@ -201,7 +201,7 @@ const pieces =
     const declared = addedOf(v).map(({ id, ...token }) => [String(id), token] as const);
     const config = {
       ...roleTexts(v),
-      added_tokens_decoder: Object.fromEntries(declared) as unknown as Json,
+      added_tokens_decoder: Object.fromEntries(declared) as Json,
       add_bos_token: around.bos && v.roles.has("bos"),
       add_eos_token: around.eos && v.roles.has("eos"),
     };

@@ -6,6 +6,7 @@
  */
 import type { Json } from "../tokenizer.ts";
 
+/** One way to cut words, with its names. */
 export interface GgufSplit {
   /** Names in GGUF files; the first is the one that is written. */
   readonly names: readonly string[];

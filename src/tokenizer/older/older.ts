@@ -5,7 +5,7 @@ import { contentOf } from "../specials.ts";
 import type { Json } from "../tokenizer.ts";
 
 /** A token of `added_tokens`, as a file has it. */
-export interface AddedEntry {
+export type AddedEntry = {
   readonly id: number;
   readonly content: string;
   readonly single_word: boolean;
@@ -13,7 +13,7 @@ export interface AddedEntry {
   readonly rstrip: boolean;
   readonly normalized: boolean;
   readonly special: boolean;
-}
+};
 
 /** How files of a kind that is not known here can be made readable. */
 export const SAVE_HINT =
@@ -107,5 +107,5 @@ export const tokenizerJson = (parts: {
   readonly model: Json;
 }): Json => {
   const { added, ...rest } = parts;
-  return { version: "1.0", truncation: null, padding: null, added_tokens: added as unknown as Json, ...rest };
+  return { version: "1.0", truncation: null, padding: null, added_tokens: added, ...rest };
 };

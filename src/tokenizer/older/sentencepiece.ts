@@ -5,14 +5,17 @@
  */
 import { FormatError } from "../../util/errors.ts";
 
+/** The kind of a piece, as its protobuf numbers them. */
 export type PieceType = "normal" | "unknown" | "control" | "user" | "unused" | "byte";
 
+/** One piece; the score is a log-probability (unigram), or falls with the order of the merges (bpe). */
 export interface SentencePiece {
   readonly piece: string;
   readonly score: number;
   readonly type: PieceType;
 }
 
+/** What a SentencePiece file says. */
 export interface SentencePieceModel {
   readonly kind: "unigram" | "bpe";
   readonly pieces: readonly SentencePiece[];

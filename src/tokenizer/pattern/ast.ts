@@ -4,6 +4,7 @@ import type { CodeTest } from "./codeSet.ts";
 /** Empty matches at places: of lines, of the text, of words. */
 export type Place = "lineStart" | "lineEnd" | "textStart" | "textEnd" | "lastLineEnd" | "word" | "notWord";
 
+/** A part of a pattern. */
 export type Node =
   | { readonly type: "char"; readonly code: number }
   | { readonly type: "set"; readonly test: CodeTest }
@@ -20,12 +21,14 @@ export type Node =
   | { readonly type: "look"; readonly body: Node; readonly behind: boolean; readonly negative: boolean }
   | { readonly type: "place"; readonly place: Place };
 
+/** What matches nothing at all: the empty text. */
 export const EMPTY: Node = { type: "concat", parts: [] };
 
 /** One node for a list of them. */
 export const concat = (parts: readonly Node[]): Node =>
   parts.length === 1 ? parts[0]! : { type: "concat", parts };
 
+/** One of several, tried in their order. */
 export const either = (options: readonly Node[]): Node =>
   options.length === 1 ? options[0]! : { type: "either", options };
 

@@ -25,6 +25,7 @@ const inBlocks = (visit: (code: number) => void): void => {
 
 const single = (text: string): boolean => text.length === (text.codePointAt(0)! > 0xffff ? 2 : 1);
 
+/** Which code points match one another whatever their case. */
 export interface Folds {
   /** Code points of one simple fold, by each of them; those alone are absent. */
   readonly alike: ReadonlyMap<number, readonly number[]>;

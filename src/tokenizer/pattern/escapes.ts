@@ -7,6 +7,7 @@ const controls: Readonly<Record<string, number>> = { n: 10, t: 9, r: 13, f: 12, 
 
 const kinds: Readonly<Record<string, string>> = { d: "digit", w: "word", s: "space", h: "xdigit" };
 
+/** Every code point but those of `test`. */
 export const negated =
   (test: CodeTest): CodeTest =>
   (code) =>

@@ -11,6 +11,7 @@ const PAGE_BITS = 6;
 /** Most numbers that are kept at once. */
 const MAX_KEPT = 1 << 24;
 
+/** Results by slot and place. */
 export interface Memory {
   /** UNKNOWN, FAILED, or one more than where the match ends. */
   get(slot: number, at: number): number;
@@ -20,6 +21,7 @@ export interface Memory {
   forget(at: number): void;
 }
 
+/** A memory of `slots` results for each place. */
 export const memoryOf = (slots: number): Memory => {
   const pages: (Int32Array | undefined)[] = [];
   const size = slots << PAGE_BITS;

@@ -4,6 +4,7 @@ import { codeEscape, kindEscape, negated, posixBracket } from "./escapes.ts";
 import { propertyTest } from "./properties.ts";
 import { refusePattern, type Scanner } from "./scanner.ts";
 
+/** A bracketed class, and whether it stands for all others. */
 export interface ParsedClass {
   /** Without `negative`. */
   readonly test: CodeTest;

@@ -30,6 +30,7 @@ export const Op = {
   atomic: 11,
 } as const;
 
+/** The kinds of places that an instruction can ask for, by number. */
 export const PLACES: readonly Place[] = [
   "lineStart",
   "lineEnd",
@@ -40,6 +41,7 @@ export const PLACES: readonly Place[] = [
   "notWord",
 ];
 
+/** A compiled pattern. */
 export interface Program {
   readonly code: Int32Array;
   readonly tables: readonly CodeTable[];

@@ -1,6 +1,7 @@
 /** Reads a pattern's source character by character. */
 import { FormatError } from "../../util/errors.ts";
 
+/** A source and a place in it. */
 export interface Scanner {
   readonly source: string;
   /** Place of the next character. */
@@ -14,6 +15,7 @@ export interface Scanner {
   match(pattern: RegExp): RegExpExecArray | null;
 }
 
+/** A scanner at the beginning of `source`. */
 export const scanner = (source: string): Scanner => {
   const self: Scanner = {
     source,
