@@ -1,0 +1,184 @@
+// An embedding model made small: a BERT of six layers is trained on English captions (Multi30k), its vectors being
+// the mean over tokens; `anneal optimize` then makes the best model of a third of its bytes and half of its time by
+// the captions alone. Both are judged by pairs of held-out captions, whose true likeness is taken from where neither
+// model looks: the chrF of their German translations. The folder is read by transformers.js too.
+// Arguments: --steps N (700), --distill N (400), --layers N of the student (2).
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
+import { chrf, spearman } from "../../dist/metrics/index.js";
+import { nodeEngine, readTokenizer } from "../../dist/node/index.js";
+import { rng } from "../../dist/util/rng.js";
+
+const anneal = fileURLToPath(new URL("../../bin/anneal.js", import.meta.url));
+const data = fileURLToPath(new URL("../../../shared/data/", import.meta.url));
+
+const lines = (name) =>
+  gunzipSync(readFileSync(join(data, name)))
+    .toString()
+    .split("\n")
+    .filter((line) => line.trim() !== "");
+
+const option = (args, name, fallback) => {
+  const at = args.indexOf(`--${name}`);
+  return at < 0 ? fallback : Number(args[at + 1]);
+};
+
+/** Runs a verb; its result. */
+const run = (log, ...args) => {
+  log(`anneal ${args.join(" ")}`);
+  const out = execFileSync(process.execPath, [anneal, ...args, "--json"], {
+    stdio: ["ignore", "pipe", "pipe"],
+    maxBuffer: 2 ** 28,
+  });
+  return JSON.parse(out.toString().trim().split("\n").at(-1));
+};
+
+/** How sentence-transformers says that vectors are means over tokens, of length 1. */
+const writeModules = (dir, width) => {
+  const module = (idx, path, type) => ({
+    idx,
+    name: String(idx),
+    path,
+    type: `sentence_transformers.models.${type}`,
+  });
+  const modules = [
+    module(0, "", "Transformer"),
+    module(1, "1_Pooling", "Pooling"),
+    module(2, "2_Normalize", "Normalize"),
+  ];
+  writeFileSync(join(dir, "modules.json"), JSON.stringify(modules));
+  mkdirSync(join(dir, "1_Pooling"), { recursive: true });
+  const pooling = { word_embedding_dimension: width, pooling_mode_mean_tokens: true };
+  writeFileSync(join(dir, "1_Pooling/config.json"), JSON.stringify(pooling));
+};
+
+/** Vectors of texts by the folder's graph of a dtype, one text at a time. */
+const vectorsOf = async (dir, file, texts) => {
+  const engine = await nodeEngine({ threads: 2 });
+  const tokenizer = await readTokenizer(dir);
+  const session = await engine.load(join(dir, "onnx", file));
+  const vectors = [];
+  for (const text of texts) {
+    const ids = Array.from(tokenizer.encodeInputs(text, { maxLength: 64 }).ids);
+    const of = (values) => ({
+      dtype: "int64",
+      shape: [1, ids.length],
+      data: BigInt64Array.from(values, BigInt),
+    });
+    const all = {
+      input_ids: of(ids),
+      attention_mask: of(ids.map(() => 1)),
+      token_type_ids: of(ids.map(() => 0)),
+    };
+    const feeds = Object.fromEntries(Object.entries(all).filter(([name]) => name in session.inputTypes));
+    const { sentence_embedding: vector } = await session.run(feeds);
+    vectors.push(Float32Array.from(vector.data));
+  }
+  await session.dispose();
+  return vectors;
+};
+
+const dot = (a, b) => a.reduce((sum, x, i) => sum + x * b[i], 0);
+
+/** Pairs of captions with the likeness of their translations: by chance, most are unlike; half are neighbours. */
+const scoredPairs = (english, german, count) => {
+  const random = rng(7, "pairs");
+  const likeness = (i, j) => chrf().measure([german[i]], [german[j]], { resamples: 1 }).value;
+  const pairs = [];
+  for (let n = 0; n < count; n++) {
+    const i = random.int(english.length);
+    const others = Array.from({ length: n % 2 === 0 ? 1 : 12 }, () => random.int(english.length));
+    const scored = others.filter((j) => j !== i).map((j) => ({ i, j, score: likeness(i, j) }));
+    if (scored.length > 0) pairs.push(scored.reduce((best, p) => (p.score > best.score ? p : best)));
+  }
+  return pairs;
+};
+
+const fileOf = { fp32: "model.onnx", q8: "model_quantized.onnx", q4: "model_q4.onnx" };
+
+/** Cosine of the folder's float32 vectors here and by transformers.js's feature-extraction, the least of some. */
+const cosineInTransformers = async (dir, texts, own) => {
+  const { env, pipeline } = await import("@huggingface/transformers");
+  env.allowRemoteModels = false;
+  env.localModelPath = join(dir, "..");
+  const extract = await pipeline("feature-extraction", dir.split("/").at(-1), { dtype: "fp32" });
+  const found = await extract(texts, { pooling: "mean", normalize: true });
+  const width = found.dims.at(-1);
+  return Math.min(...texts.map((_, i) => dot(own[i], found.data.slice(i * width, (i + 1) * width))));
+};
+
+export default async ({ log, args }) => {
+  if (!existsSync(join(data, "multi30k.train.en.gz")))
+    throw new Error(`${data} has no multi30k.train.en.gz: see its README`);
+  const dir = mkdtempSync(join(tmpdir(), "anneal-embed-"));
+  const [steps, distill, layers] = [
+    option(args, "steps", 700),
+    option(args, "distill", 400),
+    option(args, "layers", 2),
+  ];
+  try {
+    // Running text of captions, a paragraph each.
+    const texts = join(dir, "captions.txt");
+    writeFileSync(texts, lines("multi30k.train.en.gz").join("\n\n"));
+    const common = ["--data", texts, "--rules", "none", "--near", "off", "--lines", "off"];
+    const shape = ["--layers", "6", "--width", "192", "--heads", "6", "--context", "64", "--vocab", "4096"];
+    const learn = ["--steps", String(steps), "--batch", "16", "--eval-every", String(steps)];
+    run(log, "train", "--family", "bert", ...common, ...shape, ...learn, "--out", join(dir, "bert"));
+    const model = join(dir, "bert/model");
+    writeModules(model, 192);
+    const out = join(dir, "small");
+    const teach = ["--distill-steps", String(distill), "--distill-layers", String(layers), "--batch", "16"];
+    const wide = run(log, "optimize", model, ...common, ...teach, "--max-loss", "1", "--out", out);
+    const [full] = wide.candidates;
+    const fits = (c) =>
+      c.fault === undefined && c.sizeBytes <= 0.35 * full.sizeBytes && c.p50Ms <= full.p50Ms / 2;
+    const chosen = wide.candidates.filter(fits).toSorted((a, b) => a.lost - b.lost)[0];
+    for (const c of wide.candidates) {
+      log(
+        `${c.name}: agreement ${c.quality.toFixed(4)}, ${c.p50Ms.toFixed(2)} ms, ${(c.sizeBytes / 1e6).toFixed(2)} MB`,
+      );
+    }
+    if (chosen === undefined) log("no candidate has 0.35 of the bytes and half of the time");
+    const taken = chosen ?? wide.candidates.at(-2);
+    const [english, german] = [lines("multi30k.val.en.gz"), lines("multi30k.val.de.gz")];
+    const pairs = scoredPairs(english, german, 1000);
+    // The full model's own graphs, and the student's, which the search shipped (the smallest file).
+    const exported = join(dir, "full");
+    run(log, "export", model, "--dtype", "fp32", "--out", exported);
+    const rank = async (folder, file) => {
+      const vectors = await vectorsOf(folder, file, english);
+      const found = pairs.map(({ i, j }) => dot(vectors[i], vectors[j]));
+      return {
+        vectors,
+        ...spearman.measure(
+          found,
+          pairs.map(({ score }) => score),
+        ),
+      };
+    };
+    const teacher = await rank(exported, fileOf.fp32);
+    const student = await rank(wide.path, fileOf[taken.dtype]);
+    const base = wide.chosen.replace(/ \w+$/, "");
+    if (!taken.name.startsWith(base)) log(`shipped ${wide.chosen}, and measured ${taken.name}`);
+    const fp32 = await rank(wide.path, fileOf.fp32);
+    const cosine = await cosineInTransformers(wide.path, english.slice(0, 20), fp32.vectors);
+    log(`rank correlation: ${teacher.value.toFixed(4)} full, ${student.value.toFixed(4)} ${taken.name}`);
+    return {
+      bytesShare: taken.sizeBytes / full.sizeBytes,
+      rankCorrelationKept: student.value / teacher.value,
+      speedup: full.p50Ms / taken.p50Ms,
+      rankCorrelationFull: teacher.value,
+      rankCorrelationLow: student.low,
+      rankCorrelationHigh: student.high,
+      agreement: taken.quality,
+      transformersCosine: cosine,
+      candidate: taken.name,
+    };
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+};

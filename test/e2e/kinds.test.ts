@@ -1,0 +1,137 @@
+/** Every kind of model goes the whole way from the command line: trained, resumed, made smaller, shipped. */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  anneal,
+  buildIfStale,
+  type Finished,
+  lineCount,
+  onlyJson,
+  start,
+  until,
+  writeCorpus,
+} from "./command.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "anneal-kinds-"));
+const text = join(dir, "text");
+const pairs = join(dir, "pairs.jsonl");
+const shape = "--layers 2 --heads 2 --width 32 --context 24 --vocab 400".split(" ");
+const work = "--steps 60 --warmup 5 --batch 4 --eval-every 20 --checkpoint-every 10 --seed 3".split(" ");
+
+interface Kind {
+  readonly family: string;
+  readonly data: string;
+  readonly task: string;
+  readonly figure: string;
+}
+
+const kinds: readonly Kind[] = [
+  { family: "bert", data: text, task: "masked-lm", figure: "nats per masked token" },
+  { family: "t5", data: text, task: "seq2seq-lm", figure: "nats per target token" },
+  { family: "marian", data: pairs, task: "seq2seq-lm", figure: "nats per target token" },
+];
+
+const train = ({ family, data }: Kind, out: string, ...more: string[]): string[] => [
+  ...["train", "--family", family, "--data", data, "--out", join(dir, out)],
+  ...[...shape, ...work, ...more],
+];
+
+beforeAll(async () => {
+  await buildIfStale();
+  writeCorpus(text, 80);
+  const line = (i: number) => JSON.stringify({ source: `the number ${i} is here`, target: `hier ist ${i}` });
+  writeFileSync(pairs, `${Array.from({ length: 60 }, (_, i) => line(i)).join("\n")}\n`);
+}, 120_000);
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+const succeeded = (run: Finished): Finished => {
+  expect(run.stderr + run.code).toMatch(/0$/);
+  return run;
+};
+const weights = (out: string): Buffer => readFileSync(join(dir, out, "model/model.safetensors"));
+
+describe.each(kinds)("$family", (kind) => {
+  const { family } = kind;
+  const small = join(dir, `${family}-small`);
+
+  test("is trained, and a run that was stopped ends with the same bytes", async () => {
+    succeeded(await anneal(train(kind, family)));
+    const metrics = join(dir, `${family}-2/run/metrics.jsonl`);
+    const { child, finished } = start(train(kind, `${family}-2`));
+    await until(() => lineCount(metrics) >= 15, finished);
+    child.kill("SIGINT");
+    await finished;
+    expect(existsSync(join(dir, `${family}-2/model`))).toBe(false);
+    succeeded(await anneal(train(kind, `${family}-2`, "--resume")));
+    expect(weights(`${family}-2`).equals(weights(family))).toBe(true);
+  }, 120_000);
+
+  test("on other data is not gone on with", async () => {
+    const other = join(dir, `${family}-other`);
+    if (kind.data === pairs) {
+      writeFileSync(other, readFileSync(pairs, "utf8").replace("the number 7", "the number 77"));
+    } else writeCorpus(other, 81);
+    const named = kind.data === pairs ? `${other}.jsonl` : other;
+    if (kind.data === pairs) writeFileSync(named, readFileSync(other));
+    const run = await anneal(train({ ...kind, data: named }, `${family}-2`, "--resume"));
+    expect(run.code).not.toBe(0);
+    expect(run.stderr).toMatch(/data/);
+  }, 60_000);
+
+  test("is made smaller by its own figure, in every dtype", async () => {
+    const budget = ["--distill-steps", "20", "--max-loss", "5", "--batch", "4"];
+    const model = join(dir, family, "model");
+    const made = succeeded(
+      await anneal(["optimize", model, "--data", kind.data, ...budget, "--out", small, "--json"]),
+    );
+    const result = onlyJson(made) as {
+      readonly task: string;
+      readonly metric: { readonly name: string };
+      readonly candidates: readonly {
+        readonly name: string;
+        readonly quality: number;
+        readonly p50Ms: number;
+      }[];
+      readonly parity: { readonly targets: Readonly<Record<string, { readonly status: string }>> };
+    };
+    expect(result).toMatchObject({ task: kind.task, metric: { name: kind.figure } });
+    expect(result.candidates.map(({ name }) => name)).toEqual([
+      ...["full fp32", "full q8", "full q4", "1-layer pruned fp32"],
+      ...["1-layer distilled fp32", "1-layer distilled q8", "1-layer distilled q4"],
+    ]);
+    for (const { quality, p50Ms } of result.candidates) {
+      expect(quality).toBeGreaterThan(0);
+      expect(p50Ms).toBeGreaterThan(0);
+    }
+    expect(result.parity.targets["node-cpu"]!.status).toBe("passed");
+    const card = readFileSync(join(small, "model/README.md"), "utf8");
+    expect(card).toContain(kind.figure);
+    expect(readFileSync(join(small, "model/report.html"), "utf8")).toContain(kind.figure);
+  }, 120_000);
+});
+
+describe("refused are", () => {
+  test("a record with one side, by its line", async () => {
+    const half = join(dir, "half.jsonl");
+    writeFileSync(half, `${readFileSync(pairs, "utf8")}{"source":"alone"}\n`);
+    const { code, stderr } = await anneal(train({ ...kinds[2]!, data: half }, "half"));
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/half\.jsonl.*61.*one side of a pair, and no field "target"/s);
+  }, 60_000);
+
+  test("an empty side, by its place", async () => {
+    const empty = join(dir, "empty.jsonl");
+    writeFileSync(empty, `${readFileSync(pairs, "utf8")}{"source":"x","target":" "}\n`);
+    const { code, stderr } = await anneal(train({ ...kinds[2]!, data: empty }, "empty"));
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/empty\.jsonl:61.*has an empty "target"/s);
+  }, 60_000);
+
+  test("characters as tokens of an encoder", async () => {
+    const { code, stderr } = await anneal(train(kinds[0]!, "char", "--tokenizer", "char"));
+    expect(code).not.toBe(0);
+    expect(stderr).toMatch(/tokenizer\.kind.*--tokenizer bpe/s);
+  }, 60_000);
+});
