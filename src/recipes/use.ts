@@ -30,7 +30,7 @@ import { knownFault } from "./verify/parityFile.ts";
 
 /** Windows of a folder's model are as long as its positions, up to this many tokens. */
 const LONGEST = 512;
-/** Tokens of a text that candidates are taught and measured on: of what continues text, more than a paragraph. */
+/** Tokens of a text that candidates are taught and measured on: what continues text sees more of it. */
 const LENGTHS: Readonly<Record<TaskName, number>> = {
   "causal-lm": LONGEST,
   "masked-lm": 256,

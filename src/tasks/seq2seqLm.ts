@@ -189,6 +189,9 @@ const pairLesson = (pairs: TokenPairs, options: LessonOptions): Lesson => {
 const heldOutPairs = (pairs: readonly TextPair[], batch: number, made: PairBatchOptions): Feeds[] =>
   chunks(pairs, batch).map((some) => filled(some, batch, made));
 
+/** Tokens of the shortest example. */
+const LEAST = 8;
+
 /** Spans of held-out text are drawn once, by a seed of their own. */
 const HELD_OUT_SEED = 20_191_023;
 
@@ -197,7 +200,10 @@ const spanLesson = (text: TokenText, options: LessonOptions): Lesson => {
   const { batch, context, seed, heldOutTokens, tokenizer } = options;
   const spans = { sentinels: sentinelsOf(tokenizer) };
   const { eos, ...ids } = tokensOf(options);
-  const { text: width, source, target } = spanLengths(context, spans);
+  const held = text.validation.subarray(0, Math.min(text.validation.length, heldOutTokens));
+  // A short text held out makes short examples, not none.
+  const most = Math.max(LEAST, Math.min(context, held.length >> 1));
+  const { text: width, source, target } = spanLengths(most, spans);
   const end = eos[0]!;
   const pairOf = (tokens: ArrayLike<number>, draw: { seed: number; example: number }): TextPair => {
     const pair = corruptSpans(tokens, spans, draw);
@@ -205,7 +211,6 @@ const spanLesson = (text: TokenText, options: LessonOptions): Lesson => {
   };
   const made = { ...ids, lengths: { source, target } };
   const at = batches({ tokens: text.train, batch, context: width, seed });
-  const held = text.validation.subarray(0, Math.min(text.validation.length, heldOutTokens));
   const rows = Array.from({ length: Math.floor(held.length / width) }, (_, i) =>
     pairOf(held.subarray(i * width, (i + 1) * width), { seed: HELD_OUT_SEED, example: i }),
   );

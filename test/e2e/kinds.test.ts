@@ -3,16 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import {
-  anneal,
-  buildIfStale,
-  type Finished,
-  lineCount,
-  onlyJson,
-  start,
-  until,
-  writeCorpus,
-} from "./command.ts";
+import { anneal, type Finished, lineCount, onlyJson, start, until, writeCorpus } from "./command.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "anneal-kinds-"));
 const text = join(dir, "text");
@@ -38,12 +29,11 @@ const train = ({ family, data }: Kind, out: string, ...more: string[]): string[]
   ...[...shape, ...work, ...more],
 ];
 
-beforeAll(async () => {
-  await buildIfStale();
+beforeAll(() => {
   writeCorpus(text, 80);
   const line = (i: number) => JSON.stringify({ source: `the number ${i} is here`, target: `hier ist ${i}` });
   writeFileSync(pairs, `${Array.from({ length: 60 }, (_, i) => line(i)).join("\n")}\n`);
-}, 120_000);
+});
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 const succeeded = (run: Finished): Finished => {
