@@ -30,13 +30,16 @@ export interface FolderOptions {
   readonly source?: FolderSource;
 }
 
-/** The checkpoint's files, else the tokenizer's own. */
-const carriedFiles = ({ source, tokenizer: { tokenizer, config } }: FolderOptions) =>
-  source?.files ??
-  new Map([
+/** The checkpoint's files, else the tokenizer's own, which say how long a text the model takes. */
+const carriedFiles = (model: Model, { source, tokenizer: { tokenizer, config } }: FolderOptions) => {
+  if (source !== undefined) return source.files;
+  const { positions } = model.arch.cache(model.config);
+  const limit = Number.isFinite(positions) ? { model_max_length: positions } : {};
+  return new Map([
     ["tokenizer.json", jsonBytes(tokenizer)],
-    ["tokenizer_config.json", jsonBytes(config)],
+    ["tokenizer_config.json", jsonBytes({ ...(config as Readonly<Record<string, Json>>), ...limit })],
   ]);
+};
 
 /** The checkpoint's config, but for what training and cutting make untrue: its dtype, its list of layers. */
 const sourceConfig = ({ source }: FolderOptions): SourceJson => {
@@ -62,7 +65,7 @@ export const modelFolder = (model: Model, options: FolderOptions): Files => {
       dtypes: Object.keys(forms) as ExportDtype[],
       defaultDtype: dtype,
       forms,
-      files: carriedFiles(options),
+      files: carriedFiles(model, options),
       config: sourceConfig(options),
       ...(generation === undefined ? {} : { generation }),
     }),
