@@ -7,7 +7,7 @@ import type { Model } from "../src/models/model.ts";
 import type { Weight } from "../src/nn/param.ts";
 import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { adamw } from "../src/optim/index.ts";
-import { taskOf, tasks } from "../src/tasks/index.ts";
+import { maskedLanguageModelling, taskOf, tasks } from "../src/tasks/index.ts";
 import type { LessonOptions, TaskName } from "../src/tasks/task.ts";
 import { train } from "../src/train/loop.ts";
 import { heldOutLoss } from "../src/train/validate.ts";
@@ -108,6 +108,28 @@ describe.each(Object.keys(tasks) as TaskName[])("%s", (name) => {
 });
 
 describe("masked language modelling", () => {
+  test("every row asks for the same number of tokens, and its places are theirs", async () => {
+    const { labels, places } = numbers(await lessonOf("masked-lm").source(5));
+    const asked = (b: number): number[] =>
+      labels!.slice(b * 16, (b + 1) * 16).flatMap((label, i) => (label === -100 ? [] : [i]));
+    for (let b = 0; b < 4; b++) expect(asked(b)).toEqual(places!.slice(2 * b, 2 * b + 2));
+    expect(places).toHaveLength(4 * Math.round(0.15 * 14));
+  });
+
+  test("a head that reads the labelled tokens alone says the same loss as one that reads all", async () => {
+    const { model } = taskCases["masked-lm"];
+    const { objective, heldOut } = lessonOf("masked-lm", { wholeWords: true });
+    const some = await heldOutLoss(engine, model, heldOut.windows, objective);
+    const all = await heldOutLoss(
+      engine,
+      model,
+      heldOut.windows,
+      maskedLanguageModelling({ tokenTypes: true }),
+    );
+    expect(some.tokens).toBe(all.tokens);
+    expect(some.loss).toBeCloseTo(all.loss, 5);
+  });
+
   test("stands a text between its marks, and asks for 15 % of it or so", async () => {
     const { tokenizer } = taskCases["masked-lm"];
     const { cls, sep, mask } = tokenizer.specials;

@@ -2,6 +2,7 @@
  * BERT (Devlin et al. 2019, https://arxiv.org/abs/1810.04805), also MiniLM and others of its model_type.
  * Weight names and config fields are those of Hugging Face's BertForMaskedLM and its kin.
  */
+import type { Value } from "../ir/op.ts";
 import { activations } from "../nn/activations.ts";
 import { type Linear, linear, project } from "../nn/linear.ts";
 import { type Norm, norm, normSpec } from "../nn/norm.ts";
@@ -94,20 +95,20 @@ const forward = (tree: Tree<Param>, inputs: Inputs, c: BertConfig): Outputs => {
   const p = tree as BertParams<Param>;
   const drop = classifierDrop(c, inputs.dropoutSeed);
   const hidden = bertBody(p.bert, inputs, c, countedPositions(inputs, c.max_position_embeddings));
-  const logits = () => {
-    if (p.cls !== undefined) {
-      const { transform, bias, decoder } = p.cls.predictions;
-      const inner = activations[c.hidden_act](linear(transform.dense, hidden));
+  if (p.cls !== undefined) {
+    const { transform, bias, decoder } = p.cls.predictions;
+    const readout = (x: Value): Value => {
+      const inner = activations[c.hidden_act](linear(transform.dense, x));
       const ready = norm(transform.LayerNorm, inner, c.layer_norm_eps);
       if (decoder !== undefined) return linear(decoder, ready);
       return project(p.bert.embeddings.word_embeddings.weight, ready, dense(bias!));
-    }
-    if (p.classifier === undefined) return hidden;
-    const { pooler } = p.bert;
-    const pooled = pooler === undefined ? hidden : tanh(linear(pooler.dense, firstToken(hidden)));
-    return linear(p.classifier, drop(pooled, "in"));
-  };
-  return { hidden, logits: logits(), present: [] };
+    };
+    return { hidden, logits: readout(hidden), readout, present: [] };
+  }
+  if (p.classifier === undefined) return { hidden, logits: hidden, present: [] };
+  const { pooler } = p.bert;
+  const pooled = pooler === undefined ? hidden : tanh(linear(pooler.dense, firstToken(hidden)));
+  return { hidden, logits: linear(p.classifier, drop(pooled, "in")), present: [] };
 };
 
 /** BERT: masked language model, classifier of texts or tokens, or features. */

@@ -197,13 +197,16 @@ const forward = (tree: Tree<Param>, inputs: Inputs, c: DistilBertConfig): Output
   const p = tree as DistilBertParams<Param>;
   const hidden = body(p, inputs, c);
   const drop = (x: Value, rate: number) => dropout(x, rate, "classifier", inputs.dropoutSeed);
-  const logits = () => {
-    if (p.vocab_transform !== undefined) {
-      const inner = activations[c.activation](linear(p.vocab_transform, hidden));
-      const ready = norm(p.vocab_layer_norm!, inner, EPSILON);
+  if (p.vocab_transform !== undefined) {
+    const transform = p.vocab_transform;
+    const readout = (x: Value): Value => {
+      const ready = norm(p.vocab_layer_norm!, activations[c.activation](linear(transform, x)), EPSILON);
       const { weight, bias } = p.vocab_projector!;
       return project(weight ?? p.distilbert.embeddings.word_embeddings.weight, ready, dense(bias));
-    }
+    };
+    return { hidden, logits: readout(hidden), readout, present: [] };
+  }
+  const logits = () => {
     if (p.classifier === undefined) return hidden;
     if (p.pre_classifier === undefined) return linear(p.classifier, drop(hidden, c.dropout));
     const pooled = relu(linear(p.pre_classifier, firstToken(hidden)));

@@ -61,6 +61,8 @@ export interface Outputs {
    * classifier, `hidden` itself where features are the result.
    */
   readonly logits: Value;
+  /** Of a masked language model: hidden states [..., C] -> logits [..., V], for some of the tokens alone. */
+  readonly readout?: (hidden: Value) => Value;
   /** The layers' grown caches, where a cache was given. */
   readonly present: readonly { readonly key: Value; readonly value: Value }[];
 }

@@ -26,7 +26,7 @@ import {
   renameRoberta,
   robertaHeadRoles,
   robertaHeadSpec,
-  robertaLogits,
+  robertaOutputs,
   robertaTied,
   robertaTiedHead,
 } from "./robertaHead.ts";
@@ -172,12 +172,11 @@ const body = (
 const forward = (tree: Tree<Param>, inputs: Inputs, c: MpnetConfig): Outputs => {
   const p = tree as MpnetParams<Param>;
   const hidden = body(p.mpnet, inputs, c);
-  const logits = robertaLogits(p, hidden, {
+  return robertaOutputs(p, hidden, {
     embedding: p.mpnet.embeddings.word_embeddings.weight,
     epsilon: c.layer_norm_eps,
     drop: (x, site) => dropout(x, c.hidden_dropout_prob, `classifier.${site}`, inputs.dropoutSeed),
   });
-  return { hidden, logits, present: [] };
 };
 
 const roles: LinearNames["roles"] = {

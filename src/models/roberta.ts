@@ -29,7 +29,7 @@ import {
   renameRoberta,
   robertaHeadRoles,
   robertaHeadSpec,
-  robertaLogits,
+  robertaOutputs,
   robertaTied,
   robertaTiedHead,
 } from "./robertaHead.ts";
@@ -99,12 +99,11 @@ const robertaArchitecture = <C extends BertFields>(
       const p = tree as RobertaParams<Param>;
       checkLength(inputs.inputIds, positionsOf(c));
       const hidden = bertBody(p.roberta, inputs, c, paddedPositions(inputs, c.pad_token_id));
-      const logits = robertaLogits(p, hidden, {
+      return robertaOutputs(p, hidden, {
         embedding: p.roberta.embeddings.word_embeddings.weight,
         epsilon: c.layer_norm_eps,
         drop: classifierDrop(c, inputs.dropoutSeed),
       });
-      return { hidden, logits, present: [] };
     },
     cache: (c) =>
       noCache({

@@ -10,6 +10,7 @@ import { gelu, tanh } from "../ops/elementwise.ts";
 import { renameBert } from "./bertBody.ts";
 import { type EncoderConfig, type EncoderHead, firstToken, labelCount, linearSpec } from "./encoder.ts";
 import type { LinearNames } from "./linears.ts";
+import type { Outputs } from "./model.ts";
 
 // B batch, T time, C channels, V vocabulary
 
@@ -51,7 +52,7 @@ interface Read {
 }
 
 /** hidden [B, T, C] -> [B, T, V], [B, labels] or [B, T, labels]; itself where there is no head. */
-export const robertaLogits = (
+const robertaLogits = (
   { lm_head, classifier }: RobertaHead<Param>,
   hidden: Value,
   { embedding, epsilon, drop }: Read,
@@ -74,6 +75,14 @@ export const renameRoberta = (base: string, task: EncoderHead, name: string): st
   if (name.startsWith("lm_head.") && task !== "masked-lm") return null;
   return renameBert(name);
 };
+
+/** What a model is with a head over `hidden` [B, T, C]. */
+export const robertaOutputs = (head: RobertaHead<Param>, hidden: Value, read: Read): Outputs => ({
+  hidden,
+  logits: robertaLogits(head, hidden, read),
+  ...(head.lm_head === undefined ? {} : { readout: (x: Value) => robertaLogits(head, x, read) }),
+  present: [],
+});
 
 /** The ties of the language model's head over the body `base`. */
 export const robertaTied = (base: string, c: EncoderConfig): Readonly<Record<string, string>> => ({

@@ -1,28 +1,41 @@
 /** Masked language modelling (Devlin et al. 2019, https://arxiv.org/abs/1810.04805): hidden tokens are filled in. */
 import { batches, evalBatches } from "../data/batch/batches.ts";
-import { type MaskingOptions, maskTokens } from "../data/batch/masking.ts";
+import { type MaskingOptions, maskedCount, maskTokens } from "../data/batch/masking.ts";
 import type { Feeds } from "../engine/engine.ts";
 import { tensor } from "../ir/tensor.ts";
 import { readsTokenTypes } from "../models/encoder.ts";
 import type { ModelConfig } from "../models/model.ts";
+import { IGNORE } from "../nn/loss.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
 import { ConfigError } from "../util/errors.ts";
 import { tokenTeaching } from "./distillation.ts";
-import { type EncoderInputs, encoderInputs } from "./encoderInputs.ts";
-import { labelsType, labelTotals, type Objective } from "./objective.ts";
+import { type EncoderInputs, encoderInputs, int32 } from "./encoderInputs.ts";
+import { atPlaces, labelsType, labelTotals, type Objective } from "./objective.ts";
 import { meanOf, tokenScores } from "./scores.ts";
 import { type LessonOptions, type Task, textOf } from "./task.ts";
 
 // B batch, T context
 
+export interface MaskedLmInputs extends EncoderInputs {
+  /** Most labels of a row, where a batch names their places in the rows: `places` int32 [B, asked]. */
+  readonly asked?: number;
+}
+
 /**
  * Cross-entropy of the tokens that were masked: labels int32 [B * T] say them, -100 elsewhere; `maskTokens`
- * makes them.
+ * makes them. Where the batch names their places, the head reads no other token.
  */
-export const maskedLanguageModelling = (options: EncoderInputs = {}): Objective => ({
+export const maskedLanguageModelling = (options: MaskedLmInputs = {}): Objective => ({
   name: "mlm",
-  inputs: (shape) => ({ ...encoderInputs(shape, options), labels: labelsType(shape) }),
-  totals: (outputs, { labels }) => labelTotals(outputs, labels!),
+  inputs: (shape) => ({
+    ...encoderInputs(shape, options),
+    labels: labelsType(shape),
+    ...(options.asked === undefined ? {} : { places: int32(shape.batch, options.asked) }),
+  }),
+  totals: (outputs, { labels, places }) => {
+    if (places === undefined) return labelTotals(outputs, labels!);
+    return labelTotals(...atPlaces(outputs, labels!, places));
+  },
 });
 
 /** Ids that stand around a text and in it; throws ConfigError where the tokenizer lacks one. */
@@ -69,8 +82,17 @@ const framed = (rows: readonly Row[], context: number, { cls, sep, pad }: Return
   return { ids, counts };
 };
 
-/** What each row is made of, and the number that its masks are drawn by. */
-interface Draw extends Pick<MaskingOptions, "seed" | "step" | "continues"> {}
+/** The seed and the number of a batch, by which its masks are drawn. */
+interface Draw extends Pick<MaskingOptions, "seed" | "step"> {}
+
+const joined = (rows: readonly Int32Array[]): Int32Array => Int32Array.from(rows.flatMap((row) => [...row]));
+
+/** Where a row is labelled; in the places that are over, its first token, which never is. */
+const placesOf = (labels: Int32Array, asked: number): Int32Array => {
+  const places = new Int32Array(asked);
+  places.set(Array.from(labels.keys()).filter((i) => labels[i] !== IGNORE));
+  return places;
+};
 
 const collator = ({ model, tokenizer, context, wholeWords }: LessonOptions) => {
   const marks = marksOf(tokenizer);
@@ -79,24 +101,31 @@ const collator = ({ model, tokenizer, context, wholeWords }: LessonOptions) => {
   const { bos, eos, unk } = tokenizer.specials;
   const special = new Set([cls, sep, pad, mask, bos, eos, unk].filter((id) => id !== undefined));
   const vocab = Math.min(config.vocab_size, tokenizer.vocabSize);
+  const asked = maskedCount(context - 2);
   const words = wholeWords === true ? { continues: continuing(tokenizer) } : {};
   return (rows: readonly Row[], draw: Draw): Feeds => {
     const { ids, counts } = framed(rows, context, marks);
-    const masked = maskTokens(ids, { vocab, maskId: mask, special, ...words, ...draw });
+    const masked = rows.map((_, b) => {
+      const row = ids.subarray(b * context, (b + 1) * context);
+      const step = draw.step * rows.length + b;
+      return maskTokens(row, { vocab, maskId: mask, special, ...words, seed: draw.seed, step });
+    });
+    const labels = masked.map((row) => row.labels);
     const shape = [rows.length, context];
     // A row of padding alone reads one token, of which nothing is asked.
     const attention = ids.map((_, i) =>
       i % context < Math.max(1, counts[Math.floor(i / context)]!) ? 1 : 0,
     );
     return {
-      inputIds: tensor("int32", shape, masked.ids),
+      inputIds: tensor("int32", shape, joined(masked.map((row) => row.ids))),
       attentionMask: tensor("int32", shape, attention),
       ...(readsTokenTypes(config)
         ? {
             tokenTypeIds: tensor("int32", shape, new Int32Array(ids.length)),
           }
         : {}),
-      labels: tensor("int32", [ids.length], masked.labels),
+      labels: tensor("int32", [ids.length], joined(labels)),
+      places: tensor("int32", [rows.length, asked], joined(labels.map((row) => placesOf(row, asked)))),
     };
   };
 };
@@ -142,7 +171,10 @@ export const maskedLm: Task = {
     const tokens = validation.subarray(0, Math.min(validation.length, heldOutTokens + 1));
     const held = evalBatches({ tokens, batch, context: width });
     return {
-      objective: maskedLanguageModelling({ tokenTypes: readsTokenTypes(model.config as ModelConfig) }),
+      objective: maskedLanguageModelling({
+        tokenTypes: readsTokenTypes(model.config as ModelConfig),
+        asked: maskedCount(width),
+      }),
       context,
       source: (index) => collate(rowsOf(at(index).inputIds, width), { seed, step: index }),
       heldOut: {

@@ -1,10 +1,12 @@
 /** What a training run minimises: the extra inputs of a batch, and the loss made of a model's outputs. */
-import type { Value } from "../ir/op.ts";
-import type { TensorType } from "../ir/tensor.ts";
+import { constant, type Value } from "../ir/op.ts";
+import { type TensorType, tensorOf } from "../ir/tensor.ts";
 import type { Model, Outputs } from "../models/model.ts";
 import { countedLabels, crossEntropy, headLoss, type Totals, totalsOver } from "../nn/loss.ts";
 import { isPacked, type Param } from "../nn/param.ts";
-import { reshape } from "../ops/structure.ts";
+import { add } from "../ops/elementwise.ts";
+import { gather, reshape } from "../ops/structure.ts";
+import { ConfigError } from "../util/errors.ts";
 import type { Tree } from "../util/tree.ts";
 
 // B batch, T time, N = B * T rows, C channels, V vocabulary
@@ -79,6 +81,25 @@ export const tokenLosses = (outputs: Outputs, labels: Value): { losses: Value; c
       ? crossEntropy(rowsOf(outputs.logits), column)
       : headLoss(rowsOf(outputs.hidden), head, column);
   return { losses, counts: reshape(counts, [n, 1]) };
+};
+
+/**
+ * Outputs and labels [B * T] of some tokens alone: those at `places` [B, P] of their rows, so that the head
+ * need not read the others. -> hidden [B, P, C], logits [B, P, V], labels [B * P].
+ */
+export const atPlaces = (outputs: Outputs, labels: Value, places: Value): [Outputs, Value] => {
+  const { hidden, readout } = outputs;
+  if (readout === undefined)
+    throw new ConfigError("has no head that reads single tokens", { field: "model" });
+  const [rows, asked] = places.shape as readonly number[];
+  const context = hidden.shape[1] as number;
+  const starts = Array.from({ length: rows! }, (_, b) => b * context);
+  const index = add(places, constant(tensorOf("int32", [rows!, 1], starts)));
+  const some = gather(rowsOf(hidden), index);
+  return [
+    { hidden: some, logits: readout(some), present: [] },
+    reshape(gather(labels, index), [rows! * asked!]),
+  ];
 };
 
 /** The cross-entropy of labels int32 [B * T] added up, and how many count. */

@@ -11,7 +11,7 @@ import { nodeEngine } from "../../src/node/runtime/engine.ts";
 import { encoderOf } from "../../src/serve/encoder.ts";
 import { greedySearch, seq2seqDecoder } from "../../src/serve/seq2seqDecoder.ts";
 import type { Tokenizer } from "../../src/tokenizer/index.ts";
-import { anneal, buildIfStale, onlyJson, sentences, writeCorpus } from "./command.ts";
+import { anneal, onlyJson, sentences, writeCorpus } from "./command.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "anneal-pretrained-"));
 const shape = "--layers 2 --heads 2 --width 32 --context 48 --vocab 420 --near off".split(" ");
@@ -27,7 +27,6 @@ const trained = async (family: string, data: string): Promise<string> => {
 
 let engine: Engine;
 beforeAll(async () => {
-  await buildIfStale();
   env.allowRemoteModels = false;
   env.localModelPath = "/";
   engine = await nodeEngine({ threads: 1 });

@@ -1,11 +1,11 @@
 /** Masking tokens for an encoder to fill in (Devlin et al. 2019, https://arxiv.org/abs/1810.04805, 3.1). */
 import { ConfigError } from "../../util/errors.ts";
-import { rng } from "../../util/rng.ts";
+import { type Rng, rng } from "../../util/rng.ts";
 
 /** Label of a token that is not to be filled in. */
 const UNMASKED = -100;
 
-/** Blocks of random numbers that a step has for itself: two draws a token, of 2^25 tokens. */
+/** Blocks of random numbers that a text has for itself: enough for some 2^24 tokens. */
 const BLOCKS = 2 ** 24;
 
 /** How much is masked, and what never is. */
@@ -16,15 +16,16 @@ export interface MaskingOptions {
   readonly maskId: number;
   /** Ids that are never masked nor drawn: those of padding, class, separator, mask. */
   readonly special: ReadonlySet<number>;
-  /** Share of the other tokens that are to be filled in (0.15). */
+  /** Share of the other tokens that are to be filled in (0.15): `maskedCount` says how many. */
   readonly rate?: number;
   /**
    * Whether a token goes on a word that the one before began: whole words are then masked or left, a token's
-   * mark of its own fate each (as in BERT's later checkpoints). Each token is a word of its own unless told.
+   * mark of its own fate each (as in BERT's later checkpoints); words that would be too many tokens are left.
+   * Each token is a word of its own unless told.
    */
   readonly continues?: (id: number) => boolean;
   readonly seed: number;
-  /** Number of the batch: each has draws of its own. */
+  /** Number of the text: each has draws of its own. */
   readonly step: number;
 }
 
@@ -48,13 +49,42 @@ const checkOptions = ({ vocab, maskId, special, rate = 0.15 }: MaskingOptions): 
   if (left === 0) throw new ConfigError("has no tokens but special ones", { field: "vocab" });
 };
 
+/** How many of a text's `free` tokens, those that are not special, are to be filled in: at least one. */
+export const maskedCount = (free: number, rate = 0.15): number =>
+  free === 0 ? 0 : Math.max(1, Math.round(rate * free));
+
+/** The places of the tokens that may be masked, word by word. */
+const wordsOf = (tokens: ArrayLike<number>, options: MaskingOptions): number[][] => {
+  const { special, continues = () => false } = options;
+  const words: number[][] = [];
+  for (let i = 0; i < tokens.length; i++) {
+    if (special.has(tokens[i]!)) continue;
+    const goesOn = i > 0 && !special.has(tokens[i - 1]!) && continues(tokens[i]!);
+    if (goesOn) words.at(-1)!.push(i);
+    else words.push([i]);
+  }
+  return words;
+};
+
+/** The places that are to be filled in: words in a drawn order, as long as they fit. */
+const chosen = (words: number[][], wanted: number, random: Rng): number[] => {
+  const places: number[] = [];
+  for (let i = 0; i < words.length && places.length < wanted; i++) {
+    const j = i + random.int(words.length - i);
+    [words[i], words[j]] = [words[j]!, words[i]!];
+    if (places.length + words[i]!.length <= wanted) places.push(...words[i]!);
+  }
+  return places.sort((a, b) => a - b);
+};
+
 /**
- * A share `rate` of the tokens to be filled in: 80 % of them become the mask, 10 % a random token, 10 % stay.
- * A pure function of (ids, options). Throws ConfigError for a rate or an id out of range.
+ * A share `rate` of a text's tokens is to be filled in, the same number for all texts of a length, as in
+ * BERT's own code: 80 % of them become the mask, 10 % a random token, 10 % stay. A pure function of
+ * (tokens, options). Throws ConfigError for a rate or an id out of range.
  */
 export const maskTokens = (tokens: ArrayLike<number>, options: MaskingOptions): Masked => {
   checkOptions(options);
-  const { vocab, maskId, special, rate = 0.15, seed, step, continues = () => false } = options;
+  const { vocab, maskId, special, rate, seed, step } = options;
   const random = rng(seed, "masking", step * BLOCKS);
   const ids = Int32Array.from(tokens);
   const labels = new Int32Array(ids.length).fill(UNMASKED);
@@ -64,16 +94,10 @@ export const maskTokens = (tokens: ArrayLike<number>, options: MaskingOptions): 
       if (!special.has(id)) return id;
     }
   };
-  let chosen = false;
-  for (const [i, id] of ids.entries()) {
-    if (special.has(id)) {
-      chosen = false;
-      continue;
-    }
-    const goesOn = i > 0 && !special.has(tokens[i - 1]!) && continues(id);
-    if (!goesOn) chosen = random.uniform() < rate;
-    if (!chosen) continue;
-    labels[i] = id;
+  const words = wordsOf(tokens, options);
+  const free = words.reduce((sum, word) => sum + word.length, 0);
+  for (const i of chosen(words, maskedCount(free, rate), random)) {
+    labels[i] = tokens[i]!;
     const fate = random.uniform();
     if (fate < 0.8) ids[i] = maskId;
     else if (fate < 0.9) ids[i] = drawn();
