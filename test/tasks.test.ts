@@ -7,8 +7,11 @@ import type { Model } from "../src/models/model.ts";
 import type { Weight } from "../src/nn/param.ts";
 import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { adamw } from "../src/optim/index.ts";
-import { maskedLanguageModelling, taskOf, tasks } from "../src/tasks/index.ts";
-import type { LessonOptions, TaskName } from "../src/tasks/task.ts";
+import { notesOf } from "../src/recipes/notes.ts";
+import { type BaseParity, optimize } from "../src/recipes/optimize.ts";
+import { maskedLanguageModelling, type TaskName, taskOf, tasks } from "../src/tasks/index.ts";
+import { meanOf, tokenScores } from "../src/tasks/scores.ts";
+import type { LessonOptions, Task } from "../src/tasks/task.ts";
 import { train } from "../src/train/loop.ts";
 import { heldOutLoss } from "../src/train/validate.ts";
 import { ConfigError, DataError } from "../src/util/errors.ts";
@@ -20,10 +23,12 @@ beforeAll(async () => {
   engine = await nodeEngine({ threads: 1 });
 });
 
+const shape = { batch: 4, context: 16, seed: 1, heldOutTokens: 500 };
+const passed = { status: "passed" } as const;
+
 const lessonOf = (name: TaskName, more: Partial<LessonOptions> = {}) => {
   const { model, tokenizer, material } = taskCases[name];
-  const shape = { model, tokenizer, batch: 4, context: 16, seed: 1, heldOutTokens: 500 };
-  return tasks[name].lesson(material, { ...shape, ...more });
+  return tasks[name].lesson(material, { model, tokenizer, ...shape, ...more });
 };
 
 const numbers = (feeds: Feeds) =>
@@ -226,4 +231,39 @@ describe("refused are", () => {
     const material = { kind: "text", train: tokens, validation: tokens.subarray(0, 5) } as const;
     expect(() => tasks["seq2seq-lm"].lesson(material, options)).toThrow(DataError);
   });
+});
+
+test("a task of one's own is a literal: what is compared by it needs nothing else", async () => {
+  const { model, tokenizer, material } = taskCases["causal-lm"];
+  // Of each text the last half counts.
+  const late: Task = {
+    ...tasks["causal-lm"],
+    name: "late-lm",
+    criterion: { ...tasks["causal-lm"].criterion, name: "late nats", of: meanOf },
+    scorer: async (own, heldOut) => async (of) => {
+      const scores = await tokenScores(own, of, heldOut);
+      return scores.filter((_, i) => i % 16 >= 8);
+    },
+  };
+  const lesson = late.lesson(material, { model, tokenizer, ...shape });
+  const optimized = await optimize(
+    model,
+    {
+      ...{ task: late, lesson, budget: { maxLoss: 9 }, step: "token" },
+      distill: { batch: 4, context: lesson.context, steps: 2, optimizer: adamw({}), schedule: () => 1e-3 },
+      probe: async () => ({
+        ...{ p50Ms: 1, p95Ms: 1, tokensPerSec: 1, prefillTokensPerSec: 1 },
+        ...{ loadMs: 1, memoryBytes: 1, sizeBytes: 1 },
+      }),
+      judge: async () => Object.fromEntries(["fp32", "q8", "q4"].map((d) => [d, passed])) as BaseParity,
+    },
+    { engine, seed: 1, log: () => {} },
+  );
+  expect(optimized.task.name).toBe("late-lm");
+  const [whole] = optimized.candidates;
+  expect(whole!.quality).toBeCloseTo(
+    meanOf(await (await late.scorer(engine, lesson.heldOut, model))(model)),
+    6,
+  );
+  expect(notesOf(optimized).join(" ")).toContain("nats per token");
 });

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Candidate } from "../recipes/optimize.ts";
 import type { Outcome } from "../recipes/quickstart.ts";
-import type { Task, TaskName } from "../tasks/task.ts";
+import type { Task } from "../tasks/task.ts";
 import { escaped, print, printJson, table } from "./terminal.ts";
 
 const columnsOf = ({ criterion: metric }: Task) =>
@@ -18,7 +18,7 @@ const columnsOf = ({ criterion: metric }: Task) =>
     { title: "memory MB", of: (c: Candidate) => (c.memoryBytes / 1e6).toFixed(0) },
   ] as const;
 
-const uses: Readonly<Partial<Record<TaskName, string>>> = {
+const uses: Readonly<Record<string, string>> = {
   "causal-lm": '--prompt "..."      write with it',
   "seq2seq-lm": '--prompt "..."      translate with it',
 };

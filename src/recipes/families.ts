@@ -9,7 +9,7 @@ import { qwen2, qwen2Config } from "../models/qwen2.ts";
 import { qwen3, qwen3Config } from "../models/qwen3.ts";
 import { roberta, robertaConfig } from "../models/roberta.ts";
 import { t5 } from "../models/t5.ts";
-import type { TaskName } from "../tasks/task.ts";
+import type { TaskName } from "../tasks/index.ts";
 import { type Marks, marks } from "../tokenizer/bpe/marked.ts";
 import type { SpecialIds } from "../tokenizer/index.ts";
 import type { Family, ModelOptions } from "./config/options.ts";

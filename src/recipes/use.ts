@@ -14,7 +14,6 @@ import { type ExportDtype, exportDtypes } from "../ship/onnx/dtype.ts";
 import { dtypesFrom } from "../ship/onnx/export.ts";
 import { heldOutWindows } from "../tasks/causalLm.ts";
 import { taskOf } from "../tasks/index.ts";
-import type { TaskName } from "../tasks/task.ts";
 import { heldOutLoss } from "../train/validate.ts";
 import { calibrationOf } from "./calibration.ts";
 import { checkStudent } from "./config/check.ts";
@@ -30,13 +29,6 @@ import { knownFault } from "./verify/parityFile.ts";
 
 /** Windows of a folder's model are as long as its positions, up to this many tokens. */
 const LONGEST = 512;
-/** Tokens of a text that candidates are taught and measured on: what continues text sees more of it. */
-const LENGTHS: Readonly<Record<TaskName, number>> = {
-  "causal-lm": LONGEST,
-  "masked-lm": 256,
-  "seq2seq-lm": 128,
-  embedding: 128,
-};
 
 /** Quality and speed of a model that is there. */
 export interface Evaluation extends Probe {
@@ -98,7 +90,7 @@ export const optimizeFolder = async (
   checkStudent(options, folder.model.arch.cache(folder.model.config).layers);
   const source = await sourceIn(folder.dir, ref);
   const { positions } = folder.model.arch.cache(folder.model.config);
-  const context = Math.min(positions, LENGTHS[task.name]);
+  const context = Math.min(positions, task.textTokens);
   const fitted = { ...options, model: { ...options.model, n_positions: context } };
   const unlock = await takeRun(options.out);
   try {

@@ -68,6 +68,7 @@ export const causalLm: Task = {
   name: "causal-lm",
   pipeline: "text-generation",
   heads: ["causal-lm"],
+  textTokens: 512,
   reads: ["text"],
   criterion: {
     name: "bits per byte",

@@ -204,6 +204,7 @@ export const embedding: Task = {
   name: "embedding",
   pipeline: "feature-extraction",
   heads: ["features"],
+  textTokens: 128,
   reads: ["text"],
   taught: true,
   criterion: {

@@ -6,7 +6,7 @@ import { causalLm } from "./causalLm.ts";
 import { embedding } from "./embedding.ts";
 import { maskedLm } from "./maskedLm.ts";
 import { seq2seqLm } from "./seq2seqLm.ts";
-import type { Task, TaskName } from "./task.ts";
+import type { Task } from "./task.ts";
 
 export { type DistillOptions, distillation, type Teaching, tokenTeaching } from "./distillation.ts";
 export type { EncoderInputs } from "./encoderInputs.ts";
@@ -41,7 +41,6 @@ export type {
   Material,
   Scorer,
   Task,
-  TaskName,
   TextPair,
   TokenPairs,
   TokenText,
@@ -50,19 +49,23 @@ export type {
 export { tokenClassification } from "./tokenClassification.ts";
 
 /** All tasks, by name. */
-export const tasks: Readonly<Record<TaskName, Task>> = {
+export const tasks = {
   "causal-lm": causalLm,
   "masked-lm": maskedLm,
   "seq2seq-lm": seq2seqLm,
   embedding,
-};
+} as const satisfies Readonly<Record<string, Task>>;
+
+/** Names of the tasks that there are. */
+export type TaskName = keyof typeof tasks;
 
 /** The task of a model's head. Throws ConfigError where there is none. */
 export const taskOf = ({ arch, config }: Pick<Model, "arch" | "config">): Task => {
   const head = headOf(arch, config);
-  const found = Object.values(tasks).find(({ heads }) => heads.includes(head));
+  const all: readonly Task[] = Object.values(tasks);
+  const found = all.find(({ heads }) => heads.includes(head));
   if (found !== undefined) return found;
-  const known = Object.values(tasks).flatMap(({ heads }) => heads.flatMap((h) => arch.classes[h] ?? []));
+  const known = all.flatMap(({ heads }) => heads.flatMap((h) => arch.classes[h] ?? []));
   throw new ConfigError(`is ${config.architectures[0]}, whose head nothing is learnt for here`, {
     field: "architectures",
     hint: `choose ${known.join(" or ")}`,

@@ -144,6 +144,7 @@ export const maskedLm: Task = {
   name: "masked-lm",
   pipeline: "fill-mask",
   heads: ["masked-lm"],
+  textTokens: 256,
   reads: ["text"],
   criterion: {
     name: "nats per masked token",

@@ -242,6 +242,7 @@ export const seq2seqLm: Task = {
   name: "seq2seq-lm",
   pipeline: "text2text-generation",
   heads: ["seq2seq-lm"],
+  textTokens: 128,
   reads: ["pairs", "text"],
   criterion: {
     name: "nats per target token",

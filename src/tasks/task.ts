@@ -10,9 +10,6 @@ import type { Objective } from "./objective.ts";
 
 // B batch, T context
 
-/** Names of tasks. */
-export type TaskName = "causal-lm" | "masked-lm" | "seq2seq-lm" | "embedding";
-
 /** Micro-batch `index` of a run: a pure function of it, so that a run goes on exactly. */
 export type BatchSource = (index: number) => Feeds | Promise<Feeds>;
 
@@ -96,7 +93,8 @@ export type Scorer = (model: Model) => Promise<Float32Array>;
 
 /** What a model is trained and judged for. */
 export interface Task {
-  readonly name: TaskName;
+  /** "causal-lm" */
+  readonly name: string;
   /** What transformers.js calls it. */
   readonly pipeline: string;
   /** Heads of the models that do it. */
@@ -104,6 +102,8 @@ export interface Task {
   /** What it is trained on, the first being usual. */
   readonly reads: readonly Material["kind"][];
   readonly criterion: Criterion;
+  /** Most tokens of a text that candidates are taught and measured on: a page, a paragraph. */
+  readonly textTokens: number;
   /** Whether a lesson is learnt from a teacher alone: there are no labels to train on. */
   readonly taught?: boolean;
   /**
@@ -118,7 +118,7 @@ export interface Task {
 }
 
 /** The material as running text. Throws ConfigError for another kind. */
-export const textOf = (material: Material, task: TaskName): TokenText => {
+export const textOf = (material: Material, task: string): TokenText => {
   if (material.kind === "text") return material;
   throw new ConfigError(`${task} learns from running text, and the records are ${material.kind}`, {
     field: "data.paths",

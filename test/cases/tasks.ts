@@ -4,7 +4,8 @@ import { gpt2, gpt2Config } from "../../src/models/gpt2.ts";
 import { marian } from "../../src/models/marian.ts";
 import type { Architecture, Model, ModelConfig } from "../../src/models/model.ts";
 import { initialize } from "../../src/nn/param.ts";
-import type { Material, TaskName } from "../../src/tasks/task.ts";
+import type { TaskName } from "../../src/tasks/index.ts";
+import type { Material } from "../../src/tasks/task.ts";
 import { marked, marks } from "../../src/tokenizer/bpe/marked.ts";
 import { type Tokenizer, trainBpe } from "../../src/tokenizer/index.ts";
 

@@ -1,8 +1,12 @@
 /** Every kind of model goes the whole way from the command line: trained, resumed, made smaller, shipped. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { env, pipeline } from "@huggingface/transformers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { tensorOf } from "../../src/ir/tensor.ts";
+import { readTokenizer } from "../../src/node/model/tokenizerFiles.ts";
+import { nodeEngine } from "../../src/node/runtime/engine.ts";
 import { anneal, type Finished, lineCount, onlyJson, start, until, writeCorpus } from "./command.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "anneal-kinds-"));
@@ -123,5 +127,63 @@ describe("refused are", () => {
     const { code, stderr } = await anneal(train(kinds[0]!, "char", "--tokenizer", "char"));
     expect(code).not.toBe(0);
     expect(stderr).toMatch(/tokenizer\.kind.*--tokenizer bpe/s);
+  }, 60_000);
+});
+
+describe("an embedding model", () => {
+  const model = join(dir, "embedder");
+  const small = join(dir, "embedder-small");
+
+  test("is a folder that says how to pool; made smaller, it ranks neighbours nearly as before", async () => {
+    const bert = join(dir, "bert/model");
+    cpSync(bert, model, { recursive: true });
+    const types = ["Transformer", "Pooling", "Normalize"];
+    const modules = types.map((type, idx) => ({
+      ...{ idx, name: String(idx), path: ["", "1_Pooling", "2_Normalize"][idx] },
+      type: `sentence_transformers.models.${type}`,
+    }));
+    writeFileSync(join(model, "modules.json"), JSON.stringify(modules));
+    mkdirSync(join(model, "1_Pooling"));
+    const pooling = { word_embedding_dimension: 32, pooling_mode_mean_tokens: true };
+    writeFileSync(join(model, "1_Pooling/config.json"), JSON.stringify(pooling));
+    const budget = ["--distill-steps", "30", "--max-loss", "0.5", "--batch", "4"];
+    const data = writeCorpus(join(dir, "more"), 300);
+    const made = succeeded(
+      await anneal(["optimize", model, "--data", data, ...budget, "--out", small, "--json"]),
+    );
+    const result = onlyJson(made) as {
+      readonly candidates: readonly { readonly name: string; readonly quality: number }[];
+    };
+    expect(result).toMatchObject({ task: "embedding", metric: { name: "rank agreement", better: "more" } });
+    const of = (name: string) => result.candidates.find((c) => c.name === name)!.quality;
+    expect(of("full fp32")).toBeCloseTo(1, 6);
+    expect(of("1-layer distilled fp32")).toBeGreaterThan(0.5);
+  }, 120_000);
+
+  test("has its pooling and a vector a text, the one that transformers.js makes", async () => {
+    const folder = join(small, "model");
+    expect(JSON.parse(readFileSync(join(folder, "modules.json"), "utf8"))).toHaveLength(3);
+    const texts = ["The quiet river holds the old lamp.", "A window"];
+    env.allowRemoteModels = false;
+    env.localModelPath = small;
+    const extract = await pipeline("feature-extraction", "model", { dtype: "fp32" });
+    const theirs = await extract(texts, { pooling: "mean", normalize: true });
+    const tokenizer = await readTokenizer(folder);
+    const session = await (await nodeEngine({ threads: 1 })).load(join(folder, "onnx/model.onnx"));
+    for (const [i, text] of texts.entries()) {
+      const ids = Array.from(tokenizer.encodeInputs(text).ids);
+      const row = (of: (id: number) => number) => tensorOf("int64", [1, ids.length], ids.map(of));
+      const feeds = {
+        input_ids: row((id) => id),
+        attention_mask: row(() => 1),
+        token_type_ids: row(() => 0),
+      };
+      const { sentence_embedding: own } = await session.run(feeds);
+      const their = Array.from(theirs.data as Float32Array).slice(i * 32, (i + 1) * 32);
+      const cosine = their.reduce((sum, x, c) => sum + x * Number(own!.data[c]), 0);
+      expect(cosine).toBeGreaterThan(0.9999);
+    }
+    await session.dispose();
+    await extract.dispose();
   }, 60_000);
 });
