@@ -19,7 +19,8 @@ const B = 12;
 const T = 64;
 const STEPS = 2000;
 
-const corpus = () => {
+/** The text of tinyshakespeare; ends the process where it is not here. */
+export const corpus = () => {
   const paths = [process.env.ANNEAL_DATA, "../shared/data", "../../shared/data"].filter(Boolean);
   const found = paths.map((p) => `${p}/tinyshakespeare.txt`).find(existsSync);
   if (found === undefined) {
