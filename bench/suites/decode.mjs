@@ -84,7 +84,9 @@ const graphOf = (model) =>
 
 /** The folder that transformers.js loads, with the GGUF file beside. */
 const writeModel = async (dir, json, model, { file, bits, ggml }) => {
-  const form = bits === undefined ? model : await quantize({ bits }).run(model, {});
+  const calibration = [Array.from({ length: 256 }, (_, i) => (i * 37) % 256)];
+  const context = { engine: await nodeEngine({ threads: 1 }), calibration };
+  const form = bits === undefined ? model : await quantize({ bits }).run(model, context);
   mkdirSync(join(dir, "onnx"), { recursive: true });
   writeFileSync(join(dir, "config.json"), JSON.stringify(json));
   writeFileSync(join(dir, "onnx", file), graphOf(form));

@@ -1,83 +1,73 @@
 /**
- * Weights of 8 bits, rounded to nearest: symmetric, a scale for each column of each group of inputs. Smaller
- * groups follow the weights more closely, at a product each. Of SmolLM2-135M's likeliest tokens on wikitext2,
- * 95.3 % stay with one scale a column, 96.7 % with groups of 192, 97.3 % with 64, 97.9 % with 32; a head is
- * worth small groups, for it decides them and has so many outputs that groups cost it little.
+ * Weights of 8 bits, rounded to nearest: symmetric, a scale for each output. The rows of strong inputs stay
+ * float32: what reads most of a row's energy is worth more than its size, and of the others one scale a
+ * column rounds as well as groups of 64 inputs would without that (of SmolLM2-135M).
  */
 import { tensor } from "../ir/tensor.ts";
-import { eachTile, inputsOf, type Matrix, type Parts } from "./matrix.ts";
+import type { Int8Form } from "../ops/int8.ts";
+import { eachTile, type Matrix, type Parts } from "./matrix.ts";
 
-/** Inputs of a group, about. */
-const GROUP = 192;
-/** The same of a matrix of so many outputs that it is a head. */
-const HEAD_GROUP = 32;
-const HEAD_OUTPUTS = 8192;
+/** The largest weight. */
+const MOST = 127;
+/**
+ * The most that two neighbouring inputs' weights of one sign may be together where inputs are one digit of 8
+ * bits: 255 times as much fits 16 bits.
+ */
+const MOST_OF_TWO = 128;
+/** Elements below which a matrix is widened when it is loaded: starting its integer product takes longer. */
+export const SMALL = 2 ** 17;
 
-/** Where the groups of a matrix of `k` inputs and `n` outputs begin and end, in steps of 4. */
-export const groupBounds = (k: number, n: number): number[] => {
-  const count = Math.max(1, Math.round(k / (n < HEAD_OUTPUTS ? GROUP : HEAD_GROUP)));
-  return Array.from({ length: count + 1 }, (_, i) => (i === count ? k : Math.round((i * k) / count / 4) * 4));
-};
+/** The form of a matrix of `k` inputs and `n` outputs that was not measured: two digits, if any. */
+export const plainForm = ({ k, n }: Pick<Matrix, "k" | "n">): Int8Form => ({
+  digits: k * n < SMALL ? 0 : 2,
+  strong: [],
+});
 
-/** A matrix of many inputs and few outputs takes 16 bits in two parts: it is worth more than its size. */
-const isNarrow = ({ k, n }: Matrix): boolean => k >= 64 && 2 * n <= k && n < GROUP + 1;
-
-/** The largest magnitude of each column, [N]. */
-const magnitudes = (matrix: Matrix): Float64Array => {
-  const { n, data, stepK, stepN } = matrix;
-  const top = new Float64Array(n);
-  eachTile(matrix, (fromK, toK, fromN, toN) => {
-    for (let j = fromN; j < toN; j++) {
-      for (let i = fromK; i < toK; i++) {
-        const size = Math.abs(data[i * stepK + j * stepN]!);
-        if (size > top[j]!) top[j] = size;
-      }
-    }
-  });
-  return top;
-};
-
-/** q int8 [K, N], or uint8 with 128 standing for 0, and scale [N]. */
-const group = (matrix: Matrix, unsigned: boolean) => {
+/** The smallest scale of each column under which its weights fit, and neighbours of one sign too, [N]. */
+const scalesOf = (matrix: Matrix, { digits, strong }: Int8Form): Float32Array => {
   const { k, n, data, stepK, stepN } = matrix;
-  const q = unsigned ? new Uint8Array(k * n) : new Int8Array(k * n);
+  const apart = new Set(strong);
+  const scale = new Float32Array(n);
+  for (let j = 0; j < n; j++) {
+    let [top, pair, before] = [0, 0, 0];
+    for (let i = 0; i < k; i++) {
+      const w = apart.has(i) ? 0 : data[i * stepK + j * stepN]!;
+      top = Math.max(top, Math.abs(w));
+      if (i % 2 === 1) pair = Math.max(pair, Math.abs(before + w));
+      before = w;
+    }
+    // One less than they may be: each of the two is rounded by up to a half.
+    const least = Math.max(top / MOST, digits === 1 ? pair / (MOST_OF_TWO - 1) : 0);
+    scale[j] = least === 0 ? 1 : least;
+  }
+  return scale;
+};
+
+/** The rows of strong inputs, float32 [S, N]. */
+const rowsOf = ({ n, data, stepK, stepN }: Matrix, strong: readonly number[]) => {
+  const rows = new Float32Array(strong.length * n);
+  for (const [row, i] of strong.entries()) {
+    for (let j = 0; j < n; j++) rows[row * n + j] = data[i * stepK + j * stepN]!;
+  }
+  return tensor("float32", [strong.length, n], rows);
+};
+
+/** q int8 [K, N], or uint8 with 128 standing for 0, scale [N] and, where inputs are strong, rows [S, N]. */
+export const int8Parts = (matrix: Matrix, form: Int8Form, { unsigned = false } = {}): Parts => {
+  const { k, n, data, stepK, stepN } = matrix;
   const zero = unsigned ? 128 : 0;
-  const scale = Float32Array.from(magnitudes(matrix), (top) => (top === 0 ? 1 : top / 127));
+  const q = unsigned ? new Uint8Array(k * n).fill(zero) : new Int8Array(k * n);
+  const scale = scalesOf(matrix, form);
+  const apart = new Set(form.strong);
   eachTile(matrix, (fromK, toK, fromN, toN) => {
     for (let i = fromK; i < toK; i++) {
+      if (apart.has(i)) continue;
       for (let j = fromN; j < toN; j++) {
         const rounded = Math.round(data[i * stepK + j * stepN]! / scale[j]!);
-        q[i * n + j] = zero + (rounded > 127 ? 127 : Math.max(rounded, -127));
+        q[i * n + j] = zero + (rounded > MOST ? MOST : Math.max(rounded, -MOST));
       }
     }
   });
-  return { q: tensor(unsigned ? "uint8" : "int8", [k, n], q), scale: tensor("float32", [n], scale) };
-};
-
-/** What a group's rounding left of a matrix, by column: [N, K]. */
-const remainder = (matrix: Matrix, { q, scale }: ReturnType<typeof group>, unsigned: boolean): Matrix => {
-  const { k, n, data, stepK, stepN } = matrix;
-  const left = new Float32Array(k * n);
-  for (let j = 0; j < n; j++) {
-    for (let i = 0; i < k; i++) {
-      const kept = (Number(q.data[i * n + j]) - (unsigned ? 128 : 0)) * (scale.data[j] as number);
-      left[j * k + i] = data[i * stepK + j * stepN]! - kept;
-    }
-  }
-  return { k, n, data: left, stepK: 1, stepN: k };
-};
-
-/** Parts q0 [K0, N] and scale0 [N], q1 and scale1, and so on: a group each. */
-export const int8Parts = (matrix: Matrix, { unsigned = false } = {}): Parts => {
-  const bounds = groupBounds(matrix.k, matrix.n);
-  const groups = isNarrow(matrix)
-    ? [group(matrix, unsigned)]
-    : bounds.slice(1).map((to, i) => group(inputsOf(matrix, bounds[i]!, to), unsigned));
-  if (isNarrow(matrix)) groups.push(group(remainder(matrix, groups[0]!, unsigned), unsigned));
-  return Object.fromEntries(
-    groups.flatMap(({ q, scale }, i) => [
-      [`q${i}`, q],
-      [`scale${i}`, scale],
-    ]),
-  );
+  const parts = { q: tensor(unsigned ? "uint8" : "int8", [k, n], q), scale: tensor("float32", [n], scale) };
+  return form.strong.length === 0 ? parts : { ...parts, rows: rowsOf(matrix, form.strong) };
 };

@@ -3,10 +3,12 @@ import { packable } from "../models/linears.ts";
 import type { HistoryStep, Model } from "../models/model.ts";
 import { kinds } from "../nn/kinds/index.ts";
 import { isPacked, type PackedWeight, type Weight } from "../nn/param.ts";
+import type { Int8Form } from "../ops/int8.ts";
 import { ConfigError } from "../util/errors.ts";
 import { mapTree } from "../util/tree.ts";
+import { int8Forms } from "./forms.ts";
 import { int4Parts } from "./int4.ts";
-import { int8Parts } from "./int8.ts";
+import { int8Parts, plainForm } from "./int8.ts";
 import { type Matrix, matrixOf } from "./matrix.ts";
 import { derived, type Pass } from "./pass.ts";
 import { wideMatrices } from "./sensitivity.ts";
@@ -36,14 +38,21 @@ const check = ({ bits, unsigned = false, wide = [] }: QuantizeOptions): void => 
     throw new ConfigError("goes with 4 bits only", { field: "quantize.wide" });
 };
 
-const packed = (matrix: Matrix, path: string, options: QuantizeOptions) => {
+/** The forms of 8-bit matrices by path, as `int8Forms` finds them. */
+export type Int8FormMap = ReadonlyMap<string, Int8Form>;
+
+const packed = (matrix: Matrix, path: string, options: QuantizeOptions, forms: Int8FormMap) => {
   const { bits, unsigned = false, wide = [] } = options;
   if (bits === 4 && !wide.includes(path)) return { kind: kinds.int4, parts: int4Parts(matrix) };
-  return { kind: kinds.int8, parts: int8Parts(matrix, { unsigned }) };
+  const form = forms.get(path) ?? plainForm(matrix);
+  return { kind: kinds.int8, parts: int8Parts(matrix, form, { unsigned }), attrs: { ...form } };
 };
 
-/** `model` with its matrices packed; norms, biases, positions and the projection to labels stay float32. */
-export const quantized = (model: Model, options: QuantizeOptions): Model => {
+/**
+ * `model` with its matrices packed; norms, biases, positions and the projection to labels stay float32.
+ * Matrices of 8 bits without a form in `forms` read two digits.
+ */
+export const quantized = (model: Model, options: QuantizeOptions, forms: Int8FormMap = new Map()): Model => {
   check(options);
   const matrices = packable(model.arch.linears(model.config));
   for (const path of options.wide ?? []) {
@@ -56,7 +65,7 @@ export const quantized = (model: Model, options: QuantizeOptions): Model => {
     if (isPacked(w)) throw new ConfigError(`is ${w.kind.name} already`, { tensor: path });
     const form: PackedWeight = {
       ...{ dtype: "float32", shape: w.shape, layout },
-      ...packed(matrixOf(path, w, layout), path, options),
+      ...packed(matrixOf(path, w, layout), path, options, forms),
     };
     return form;
   });
@@ -69,8 +78,11 @@ export const quantize = (options: QuantizeOptions): Pass => {
   return {
     ...stepOf(options),
     async run(model, { engine, calibration }) {
-      if (options.bits === 8 || options.wide !== undefined || !calibration) return quantized(model, options);
-      return quantized(model, { ...options, wide: await wideMatrices(engine, model, calibration) });
+      if (!calibration) return quantized(model, options);
+      const found = options.bits === 4 && options.wide === undefined;
+      const wide = found ? await wideMatrices(engine, model, calibration) : options.wide;
+      const forms = await int8Forms(engine, model, calibration);
+      return quantized(model, { ...options, ...(wide === undefined ? {} : { wide }) }, forms);
     },
   };
 };

@@ -40,26 +40,33 @@ const bytes = (...shape: number[]): Tensor =>
     ),
   );
 
-const int8 = (widths: readonly number[], n: number, unsigned = false): Weight => {
-  const parts: Record<string, Tensor> = {};
-  for (const [i, k] of widths.entries()) {
-    const q = draw(k * n, -127, 128).map(Math.floor);
-    parts[`q${i}`] = unsigned
+type Form = { digits: 0 | 1 | 2; strong: readonly number[] };
+
+const int8 = (n: number, form: Form, unsigned = false): Weight => {
+  const apart = (i: number): boolean => form.strong.includes(i);
+  const q = draw(K * n, -63, 64).map((v, at) => (apart(Math.floor(at / n)) ? 0 : Math.floor(v)));
+  const parts = {
+    q: unsigned
       ? tensor(
           "uint8",
-          [k, n],
+          [K, n],
           Uint8Array.from(q, (v) => v + 128),
         )
-      : tensor("int8", [k, n], Int8Array.from(q));
-    parts[`scale${i}`] = tensorOf("float32", [n], draw(n, 0.01, 0.02));
-  }
-  return { ...{ dtype: "float32", shape: [n, K], layout: "nk", kind: kinds.int8 }, parts };
+      : tensor("int8", [K, n], Int8Array.from(q)),
+    scale: tensorOf("float32", [n], draw(n, 0.01, 0.02)),
+    ...(form.strong.length === 0 ? {} : { rows: floats(form.strong.length, n) }),
+  };
+  return {
+    ...{ dtype: "float32", shape: [n, K], layout: "nk", kind: kinds.int8 },
+    parts,
+    attrs: { ...form },
+  };
 };
 
 const makers: Readonly<Record<string, (n: number) => Weight>> = {
   dense: (n) => floats(n, K),
-  int8: (n) => int8([K], n),
-  "int8 in groups": (n) => int8([32, 30, 8], n),
+  int8: (n) => int8(n, { digits: 2, strong: [] }),
+  "int8 with strong inputs": (n) => int8(n, { digits: 1, strong: [1, 69] }),
   int4: (n) => {
     const [blocks, zeroBytes] = [Math.ceil(K / INT4_BLOCK), 2];
     return {
@@ -97,7 +104,8 @@ const run = async (program: Program): Promise<Record<string, Tensor>> => {
 };
 
 const products = (program: Program): number =>
-  nodesOf(program).filter(({ op }) => /matmul/i.test(op.name)).length;
+  nodesOf(program).filter(({ op, inputs }) => op.isProduct === true && inputs[0]!.node.op.name !== "pick")
+    .length;
 
 const partsOf = (kinds: readonly string[], bias: boolean): Parts =>
   SIZES.map((n, i) => ({ weight: makers[kinds[i]!]!(n), ...(bias ? { bias: floats(n) } : {}) }));
@@ -105,8 +113,8 @@ const partsOf = (kinds: readonly string[], bias: boolean): Parts =>
 /** The parts of each kind. */
 const partNames: Readonly<Record<string, readonly string[]>> = {
   dense: [""],
-  int8: [".q0", ".scale0"],
-  "int8 in groups": [".q0", ".q1", ".q2", ".scale0", ".scale1", ".scale2"],
+  int8: [".q", ".scale"],
+  "int8 with strong inputs": [".q", ".rows", ".scale"],
   int4: [".q", ".scale", ".zero"],
 };
 
@@ -148,16 +156,15 @@ describe("what cannot be joined", () => {
 
   const kinds: Readonly<Record<string, (n: number) => Weight>> = {
     ...makers,
-    "other groups": (n) => int8([40, 30], n),
-    "groups of other sizes": (n) => int8([30, 40], n),
-    unsigned: (n) => int8([32, 30, 8], n, true),
+    "one digit": (n) => int8(n, { digits: 1, strong: [] }),
+    "other strong inputs": (n) => int8(n, { digits: 1, strong: [2, 69] }),
+    unsigned: (n) => int8(n, { digits: 1, strong: [1, 69] }, true),
   };
   test.each([
-    ["int8", "int8", "other groups"],
-    ["other groups", "other groups", "int8"],
-    ["int8 in groups", "other groups", "int8 in groups"],
-    ["other groups", "groups of other sizes", "groups of other sizes"],
-    ["int8 in groups", "unsigned", "unsigned"],
+    ["int8", "int8", "one digit"],
+    ["one digit", "one digit", "int8 with strong inputs"],
+    ["int8 with strong inputs", "other strong inputs", "int8 with strong inputs"],
+    ["int8 with strong inputs", "unsigned", "unsigned"],
   ])("%s, %s and %s: a product each, with the results of several", async (...each) => {
     const parts = SIZES.map((n, i) => ({ weight: kinds[each[i]!]!(n) }));
     expect(products(joinedProgram(parts))).toBe(3);

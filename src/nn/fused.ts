@@ -53,7 +53,9 @@ const joinedWeights = (weights: readonly Param[], name: string): Param | undefin
   if (!isPacked(first)) {
     return weights.some((w) => isPacked(w)) ? undefined : joinedConstants(weights as Value[], 0, name);
   }
-  if (weights.some((w) => !isPacked(w) || w.kind !== first.kind)) return undefined;
+  const attrs = JSON.stringify(first.attrs);
+  const joins = (w: Param) => isPacked(w) && w.kind === first.kind && JSON.stringify(w.attrs) === attrs;
+  if (!weights.every(joins)) return undefined;
   const axes = first.kind.outputAxes;
   if (axes === undefined) return undefined;
   const keys = [...new Set(weights.flatMap((w) => Object.keys((w as PackedParam).parts)))];

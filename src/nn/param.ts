@@ -30,7 +30,7 @@ export interface Packed<T> extends TensorType {
   readonly kind: WeightKind;
   readonly parts: Readonly<Record<string, T | Packed<T>>>;
   /** Numbers that the kind multiplies by besides its parts. */
-  readonly attrs?: Readonly<Record<string, number>>;
+  readonly attrs?: Readonly<Record<string, number | readonly number[]>>;
 }
 /** A weight of a kind: its parts are tensors. */
 export type PackedWeight = Packed<Tensor>;

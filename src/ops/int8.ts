@@ -1,192 +1,238 @@
 /**
- * Products with 8-bit weights, which are not trained. An activation is two signed digits of 7 bits under one
- * scale a row: 13 bits, so neither a massive activation nor another text of the batch costs a row its
- * precision. A digit of 7 bits and a weight of 8 cannot saturate the 16-bit sums of processors without VNNI
- * (https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html), so the same file gives the
- * same numbers everywhere, at two thirds to half of the time of float32.
+ * Products with 8-bit weights, which no gradient changes: a scale for each output. How finely a row of inputs
+ * is rounded, under one scale of its own, is chosen for each product: to one digit of 8 bits, to two of 7
+ * (13 bits in all), or not at all, where the matrix is so small that its widened form is quicker. Inputs that
+ * are stronger than the rest stand apart in float32 (after Dettmers et al. 2022,
+ * https://arxiv.org/abs/2208.07339, but named beforehand), so that the scale of the others is a fine one.
+ * Sums of two products must fit 16 bits on processors without VNNI
+ * (https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html): two digits of 7 bits stand
+ * any weights, one of 8 bits those of which no two neighbours exceed 128 together (see compress/int8).
  */
-import { apply, type Emit, type Op, type Value, type Values } from "../ir/op.ts";
-import { type Dim, shapeText, tensorOf } from "../ir/tensor.ts";
+import { apply, constant, type Op, type Value } from "../ir/op.ts";
+import { shapeText, type TensorType, tensorOf } from "../ir/tensor.ts";
 import { ShapeError } from "../util/errors.ts";
+import { add } from "./elementwise.ts";
 import { matmul } from "./linalg.ts";
-import { sumTo } from "./structure.ts";
 
 type Plain = Record<never, never>;
 
-/**
- * Some rows of an 8-bit matrix [K, N] in one scale a column: q int8 (or uint8 around 128) [k, N], scale [N].
- * Groups that all have K rows are added up: a second one holds what the first rounded off.
- */
-export interface Int8Group {
-  readonly q: Value;
-  readonly scale: Value;
+/** How many digits a row of inputs is rounded to; 0 leaves it as it is. */
+export type Digits = 0 | 1 | 2;
+
+/** How a product meets its inputs. */
+export interface Int8Form {
+  readonly digits: Digits;
+  /** Inputs that stand apart, ascending; none where there are no digits. */
+  readonly strong: readonly number[];
 }
 
-/** A digit is -63 to 63, stored as uint8 around this. */
-const DIGIT_ZERO = 64;
-const DIGIT_MAX = 63;
+/**
+ * An 8-bit matrix [K, N]: q int8 (or uint8 around 128) [K, N], scale [N]; and where inputs are strong, their
+ * rows float32 [S, N], for which q has zeros.
+ */
+export interface Int8Matrix {
+  readonly q: Value;
+  readonly scale: Value;
+  readonly rows?: Value;
+}
+
+/** A digit by how many there are: its largest size, and what is stored for 0. */
+const digitsOf = { 1: { most: 127, zero: 128 }, 2: { most: 63, zero: 64 } } as const;
 /** How many low digits make a high one. */
-const LOW = 2 * DIGIT_MAX;
+const LOW = 2 * digitsOf[2].most;
 /** What stands for 0 where weights are unsigned. */
 const UINT8_ZERO = 128;
 
 const domain = "com.microsoft";
 
-/** Twice a dimension, whatever it is. */
-const twice = (d: Dim): Dim => (typeof d === "number" ? 2 * d : `2 ${d}`);
+type Rounding = { digits: 1 | 2; strong: readonly number[] };
 
-/** x [B, ..., K] -> high digits of all rows, then the low ones, [2B, ..., K], and the step [B, ..., 1]. */
-const digitsOp: Op<[x: Value], Plain, [digits: Value, step: Value]> = {
+/**
+ * x [..., K] -> its digits uint8 [..., K], or [..., 2, K] with the high ones before the low ones, and what
+ * their products are multiplied by: [..., 1], or [..., 1, 2].
+ */
+const digitsOp: Op<[x: Value], Rounding, [digits: Value, steps: Value]> = {
   name: "digits",
-  infer: ([x]) => {
-    if (x.shape.length < 2) throw new ShapeError(`int8Matmul: ${shapeText(x.shape)} has no rows`);
-    const [first, ...rest] = x.shape as [Dim, ...Dim[]];
+  infer: ([{ shape }], { digits }) => {
+    if (shape.length < 2) throw new ShapeError(`int8Matmul: ${shapeText(shape)} has no rows`);
+    const [lead, k] = [shape.slice(0, -1), shape.at(-1)!];
     return [
-      { dtype: "uint8", shape: [twice(first), ...rest] },
-      { dtype: "float32", shape: [...x.shape.slice(0, -1), 1] },
+      { dtype: "uint8", shape: digits === 1 ? shape : [...lead, 2, k] },
+      { dtype: "float32", shape: digits === 1 ? [...lead, 1] : [...lead, 1, 2] },
     ];
   },
-  onnx: (emit, [x]) => {
+  onnx: (emit, [x], { attrs: { digits, strong }, inputs }) => {
     const scalar = (value: number) => emit.constant(tensorOf("float32", [], [value]));
-    const one = (op: string, ...inputs: string[]) => emit.node(op, inputs)[0]!;
+    const one = (op: string, ...operands: string[]) => emit.node(op, operands)[0]!;
+    const k = inputs[0].shape.at(-1) as number;
+    const given = digits === 1 ? x : one("Unsqueeze", x, emit.constant(tensorOf("int64", [1], [-2])));
+    const weak = () => {
+      const mask = Array.from({ length: k }, (_, i) => (strong.includes(i) ? 0 : 1));
+      return one("Mul", given, emit.constant(tensorOf("float32", [k], mask)));
+    };
+    const rest = strong.length === 0 ? given : weak();
     const last = emit.constant(tensorOf("int64", [1], [-1]));
-    const [most] = emit.node("ReduceMax", [one("Abs", x), last], { keepdims: { int: 1 } });
+    const [largest] = emit.node("ReduceMax", [one("Abs", rest), last], { keepdims: { int: 1 } });
     // ONNX Runtime keeps the width of an x without rows: a decoder's states that are cached already.
     const edge = (at: number) => emit.constant(tensorOf("int64", [1], [at]));
-    const top = one("Slice", most!, edge(0), edge(1), last);
-    const step = one("Mul", one("Max", top, scalar(1e-30)), scalar(1 / DIGIT_MAX));
-    const steps = one("Div", x, step);
-    const high = one("Round", steps);
-    const low = one("Mul", one("Sub", steps, high), scalar(LOW));
-    const [both] = emit.node("Concat", [high, low], { axis: { int: 0 } });
-    const zero = emit.constant(tensorOf("uint8", [], [DIGIT_ZERO]));
-    return [one("QuantizeLinear", both!, scalar(1), zero), step];
+    const most = one("Max", one("Slice", largest!, edge(0), edge(1), last), scalar(1e-30));
+    const share = one("Div", rest, most);
+    const { most: levels, zero } = digitsOf[digits];
+    const middle = emit.constant(tensorOf("uint8", [], [zero]));
+    const high = one("QuantizeLinear", share, scalar(1 / levels), middle);
+    if (digits === 1) return [high, most];
+    const left = one("Sub", share, one("DequantizeLinear", high, scalar(1 / levels), middle));
+    const low = one("QuantizeLinear", left, scalar(1 / (levels * LOW)), middle);
+    const [pairs] = emit.node("Concat", [high, low], { axis: { int: -2 } });
+    const steps = emit.node("Concat", [most, one("Mul", most, scalar(1 / LOW))], { axis: { int: -1 } });
+    return [pairs!, steps[0]!];
   },
 };
 
-type Product = { k: number; widths: readonly number[]; n: number; bias: boolean };
-
-/** The sum of each group's product, [2B, ..., N]. */
-const groupProducts = (
-  emit: Emit,
-  digits: string,
-  groups: readonly string[],
-  { k, widths, unsigned }: Pick<Product, "k" | "widths"> & { unsigned: boolean },
-): string => {
-  const one = emit.constant(tensorOf("float32", [], [1]));
-  const zeros = [emit.constant(tensorOf("uint8", [], [DIGIT_ZERO]))];
-  if (unsigned) zeros.push(emit.constant(tensorOf("uint8", [], [UINT8_ZERO])));
-  const count = widths.length;
-  const split = () => {
-    const sizes = emit.constant(tensorOf("int64", [count], widths));
-    return emit.node("Split", [digits, sizes], { axis: { int: -1 } }, { outputs: count });
-  };
-  const pieces = widths[0] === k ? widths.map(() => digits) : split();
-  // One after the other, so that two of the [2B, ..., N] are alive at a time.
-  return widths.reduce((sum, _, i) => {
-    const operands = [pieces[i]!, groups[2 * i]!, one, groups[2 * i + 1]!, ...zeros];
-    const [product] = emit.node("MatMulIntegerToFloat", operands, {}, { domain });
-    return i === 0 ? product! : emit.node("Add", [sum, product!])[0]!;
-  }, "");
+const pickOp: Op<[x: Value], { at: readonly number[] }, [Value]> = {
+  name: "pick",
+  infer: ([x], { at }) => [{ dtype: x.dtype, shape: [...x.shape.slice(0, -1), at.length] }],
+  vjp: ([g], { inputs: [x], attrs: { at } }) => [matmul(g, oneHot(at, x.shape.at(-1) as number))],
+  onnx: (emit, [x], { attrs: { at } }) =>
+    emit.node("Gather", [x, emit.constant(tensorOf("int64", [at.length], at))], { axis: { int: -1 } }),
 };
 
-const int8MatmulOp: Op<readonly Value[], Product, [Value]> = {
+/** Rows of the identity of K, [S, K]. */
+const oneHot = (at: readonly number[], k: number): Value => {
+  const data = new Float32Array(at.length * k);
+  for (const [row, i] of at.entries()) data[row * k + i] = 1;
+  return constant(tensorOf("float32", [at.length, k], Array.from(data)));
+};
+
+type Product = { digits: 1 | 2 };
+type Operands = [x: Value, digits: Value, steps: Value, q: Value, scale: Value];
+
+/** The type of x [..., K] times q [K, N]. */
+const productType = (x: Value, q: Value): TensorType => {
+  if (x.shape.at(-1) === q.shape[0]) {
+    return { dtype: "float32", shape: [...x.shape.slice(0, -1), q.shape[1]!] };
+  }
+  throw new ShapeError(`int8Matmul: ${shapeText(x.shape)} does not fit ${shapeText(q.shape)}`);
+};
+
+const int8MatmulOp: Op<Operands, Product, [Value]> = {
   name: "int8Matmul",
   isProduct: true,
-  infer: ([, , step], { k, widths, n }) => {
-    const rows = widths.every((width) => width === k) ? k : widths.reduce((a, b) => a + b, 0);
-    if (rows !== k) throw new ShapeError(`int8Matmul: rows of ${k} do not fit a matrix of ${rows} inputs`);
-    return [{ dtype: "float32", shape: [...step!.shape.slice(0, -1), n] }];
-  },
+  infer: ([x, , , q]) => [productType(x, q)],
   // To the product's input the rounding is as nothing; the weights stand still.
-  vjp: ([g], { inputs: [, , , ...rest], attrs: { k, bias } }) => {
-    const parts = bias ? rest.slice(0, -1) : rest;
-    const dx = matmul(g, apply(int8DenseOp, parts, { k })[0], { transB: true });
-    return [dx, null, null, ...parts.map(() => null), ...(bias ? [sumTo(g, rest.at(-1)!.shape)] : [])];
-  },
-  onnx: (emit, [, digits, step, ...rest], { attrs: { k, widths, bias }, inputs }) => {
-    const unsigned = inputs[3]!.dtype === "uint8";
-    const sum = groupProducts(emit, digits!, rest, { k, widths, unsigned });
-    const [high, low] = emit.node("Split", [sum], { num_outputs: { int: 2 } }, { outputs: 2 });
-    const [lesser] = emit.node("Mul", [low!, emit.constant(tensorOf("float32", [], [1 / LOW]))]);
-    const [y] = emit.node("Mul", [emit.node("Add", [high!, lesser!])[0]!, step!]);
-    return bias ? emit.node("Add", [y!, rest.at(-1)!]) : [y!];
+  vjp: ([g], { inputs: [, , , q, scale] }) => [
+    matmul(g, int8Dense({ q, scale }), { transB: true }),
+    ...([null, null, null, null] as const),
+  ],
+  onnx: (emit, [, digits, steps, q, scale], { attrs, inputs }) => {
+    const { most: levels, zero } = digitsOf[attrs.digits];
+    const scalar = (value: number) => emit.constant(tensorOf("float32", [], [value]));
+    const zeros = [emit.constant(tensorOf("uint8", [], [zero]))];
+    if (inputs[3].dtype === "uint8") zeros.push(emit.constant(tensorOf("uint8", [], [UINT8_ZERO])));
+    const operands = [digits, q, scalar(1 / levels), scale, ...zeros];
+    const [sum] = emit.node("MatMulIntegerToFloat", operands, {}, { domain });
+    if (attrs.digits === 1) return emit.node("Mul", [sum!, steps]);
+    // [..., 1, 2] times [..., 2, N]: both digits and the row's scale in one walk over what is large.
+    const [y] = emit.node("MatMul", [steps, sum!]);
+    return emit.node("Squeeze", [y!, emit.constant(tensorOf("int64", [1], [-2]))]);
   },
 };
+
+/** The same with x as it is: what it multiplies by is computed once, when the graph is loaded. */
+const wideMatmulOp: Op<[x: Value, q: Value, scale: Value], Plain, [Value]> = {
+  name: "int8WideMatmul",
+  isProduct: true,
+  infer: ([x, q]) => [productType(x, q)],
+  vjp: ([g], { inputs: [, q, scale] }) => [matmul(g, int8Dense({ q, scale }), { transB: true }), null, null],
+  onnx: (emit, [x, q, scale], { inputs }) => {
+    const [cast] = emit.node("Cast", [q], { to: { int: 1 } });
+    const middle = () => emit.constant(tensorOf("float32", [], [UINT8_ZERO]));
+    const wide = inputs[1].dtype === "uint8" ? emit.node("Sub", [cast!, middle()])[0]! : cast!;
+    return emit.node("MatMul", [x, emit.node("Mul", [wide, scale])[0]!]);
+  },
+};
+
+const roundedOp: Op<[digits: Value, steps: Value], Plain, [Value]> = {
+  name: "digitRounded",
+  infer: ([{ shape }]) => [{ dtype: "float32", shape }],
+  onnx: (emit, [digits, steps]) => {
+    const { most, zero } = digitsOf[1];
+    const scalar = (value: number) => emit.constant(tensorOf("float32", [], [value]));
+    const [wide] = emit.node("Cast", [digits], { to: { int: 1 } });
+    const [centred] = emit.node("Sub", [wide!, scalar(zero)]);
+    return emit.node("Mul", [emit.node("Mul", [centred!, scalar(1 / most)])[0]!, steps]);
+  },
+};
+
+/** x [..., K] as a product of one digit reads it, but for its strong inputs, which are 0. */
+export const digitRounded = (x: Value, strong: readonly number[]): Value =>
+  apply(roundedOp, apply(digitsOp, [x], { digits: 1, strong }), {})[0];
 
 /**
- * x [..., K] times an 8-bit matrix [K, N] given as groups of its rows, from the first on, plus bias [N]
- * -> [..., N]. Products of one x share its digits. The gradient to x is that of the dense product.
+ * x [..., K] times an 8-bit matrix [K, N] plus bias [N] -> [..., N]. Products of one x in one form share its
+ * digits. The gradient to x is that of the dense product.
  */
-export const int8Matmul = (x: Value, groups: readonly Int8Group[], bias?: Value): Value => {
-  const [digits, step] = apply(digitsOp, [x], {});
-  const inputs: Values = [
-    x,
-    digits,
-    step,
-    ...groups.flatMap(({ q, scale }) => [q, scale]),
-    ...(bias === undefined ? [] : [bias]),
-  ];
-  const widths = groups.map(({ q }) => q.shape[0] as number);
-  const k = x.shape.at(-1) as number;
-  const n = groups[0]!.q.shape[1] as number;
-  return apply(int8MatmulOp, inputs, { k, widths, n, bias: bias !== undefined })[0];
+export const int8Matmul = (
+  x: Value,
+  { q, scale, rows }: Int8Matrix,
+  { digits, strong }: Int8Form,
+  bias?: Value,
+): Value => {
+  const product = (): Value => {
+    if (digits === 0) return apply(wideMatmulOp, [x, q, scale], {})[0];
+    const [all, steps] = apply(digitsOp, [x], { digits, strong });
+    const weak = apply(int8MatmulOp, [x, all, steps, q, scale], { digits })[0];
+    return rows === undefined ? weak : add(weak, matmul(apply(pickOp, [x], { at: strong })[0], rows));
+  };
+  return bias === undefined ? product() : add(product(), bias);
 };
 
-const int8DenseOp: Op<readonly Value[], { k: number }, [Value]> = {
+const denseOp: Op<[q: Value, scale: Value], Plain, [Value]> = {
   name: "int8Dense",
-  infer: (parts, { k }) => [{ dtype: "float32", shape: [k, parts[0]!.shape[1]!] }],
-  onnx: (emit, parts, { inputs, attrs: { k } }) => {
-    const [{ dtype, shape }] = inputs as [Value];
-    const n = shape[1] as number;
-    const zero =
-      dtype === "uint8" ? [emit.constant(tensorOf("uint8", [n], new Array(n).fill(UINT8_ZERO)))] : [];
+  infer: ([q]) => [{ dtype: "float32", shape: q.shape }],
+  onnx: (emit, [q, scale], { inputs: [{ dtype, shape }] }) => {
+    const zero = () => emit.constant(tensorOf("uint8", [shape[1] as number], uint8Zeros(shape[1] as number)));
+    const operands = dtype === "uint8" ? [q, scale, zero()] : [q, scale];
     // ONNX Runtime leaves this node to each run, where it would fold others into a dense matrix.
-    const groups = parts.flatMap((q, i) =>
-      i % 2 === 0 ? emit.node("DequantizeLinear", [q, parts[i + 1]!, ...zero], { axis: { int: 1 } }) : [],
-    );
-    if (groups.length === 1) return groups;
-    if (shape[0] !== k) return emit.node("Concat", groups, { axis: { int: 0 } });
-    return [groups.reduce((sum, group) => emit.node("Add", [sum, group])[0]!)];
+    return emit.node("DequantizeLinear", operands, { axis: { int: 1 } });
   },
 };
 
-/** An 8-bit matrix of `k` inputs (see int8Matmul) as float32 [K, N]. */
-export const int8Dense = (groups: readonly Int8Group[], k: number): Value =>
-  apply(
-    int8DenseOp,
-    groups.flatMap(({ q, scale }) => [q, scale]),
-    { k },
-  )[0];
+const uint8Zeros = (n: number): number[] => new Array<number>(n).fill(UINT8_ZERO);
 
-const int8RowsOp: Op<readonly Value[], { k: number }, [Value]> = {
+/** An 8-bit matrix without its strong rows as float32 [K, N]; only its bytes stay in memory. */
+export const int8Dense = ({ q, scale }: Int8Matrix): Value => apply(denseOp, [q, scale], {})[0];
+
+const columnsAt: Op<[ids: Value, q: Value, scale: Value], Plain, [Value]> = {
   name: "int8Rows",
-  infer: ([ids], { k }) => [{ dtype: "float32", shape: [...ids!.shape, k] }],
-  onnx: (emit, [ids, ...groups], { inputs, attrs: { k } }) => {
-    const rank = inputs[0]!.shape.length;
+  infer: ([ids, q]) => [{ dtype: "float32", shape: [...ids.shape, q.shape[0]!] }],
+  onnx: (emit, [ids, q, scale], { inputs }) => {
+    const rank = inputs[0].shape.length;
     const perm = [...Array.from({ length: rank }, (_, i) => i + 1), 0];
+    const [columns] = emit.node("Gather", [q, ids], { axis: { int: 1 } });
+    const [rows] = emit.node("Transpose", [columns!], { perm: { ints: perm } });
+    const [cast] = emit.node("Cast", [rows!], { to: { int: 1 } });
+    const middle = () => emit.constant(tensorOf("float32", [], [UINT8_ZERO]));
+    const wide = inputs[1].dtype === "uint8" ? emit.node("Sub", [cast!, middle()])[0]! : cast!;
+    const [factor] = emit.node("Gather", [scale, ids], { axis: { int: 0 } });
     const last = emit.constant(tensorOf("int64", [1], [-1]));
-    const rowsOf = (q: string, scale: string): string => {
-      const [columns] = emit.node("Gather", [q, ids!], { axis: { int: 1 } });
-      const [rows] = emit.node("Transpose", [columns!], { perm: { ints: perm } });
-      const [cast] = emit.node("Cast", [rows!], { to: { int: 1 } });
-      const unsigned = inputs[1]!.dtype === "uint8";
-      const middle = emit.constant(tensorOf("float32", [], [UINT8_ZERO]));
-      const wide = unsigned ? emit.node("Sub", [cast!, middle])[0]! : cast!;
-      const [factor] = emit.node("Gather", [scale, ids!], { axis: { int: 0 } });
-      return emit.node("Mul", [wide, emit.node("Unsqueeze", [factor!, last])[0]!])[0]!;
-    };
-    const all: string[] = [];
-    for (let i = 0; i < groups.length; i += 2) all.push(rowsOf(groups[i]!, groups[i + 1]!));
-    if (all.length === 1) return all;
-    if (inputs[1]!.shape[0] !== k) return emit.node("Concat", all, { axis: { int: -1 } });
-    return [all.reduce((sum, rows) => emit.node("Add", [sum, rows])[0]!)];
+    return emit.node("Mul", [wide, emit.node("Unsqueeze", [factor!, last])[0]!]);
   },
 };
 
-/**
- * Columns `ids` of an 8-bit matrix [k, N] (see int8Matmul), as rows [...ids, k]: an embedding over a tied
- * head.
- */
-export const int8Rows = (groups: readonly Int8Group[], ids: Value, k: number): Value =>
-  apply(int8RowsOp, [ids, ...groups.flatMap(({ q, scale }) => [q, scale])], { k })[0];
+const strongAt: Op<[ids: Value, rows: Value], Plain, [Value]> = {
+  name: "int8StrongRows",
+  infer: ([ids, rows]) => [{ dtype: "float32", shape: [...ids.shape, rows.shape[0]!] }],
+  onnx: (emit, [ids, rows], { inputs }) => {
+    const perm = [...Array.from({ length: inputs[0].shape.length }, (_, i) => i + 1), 0];
+    const [columns] = emit.node("Gather", [rows, ids], { axis: { int: 1 } });
+    return emit.node("Transpose", [columns!], { perm: { ints: perm } });
+  },
+};
+
+/** Columns `ids` of an 8-bit matrix [K, N], as rows [...ids, K]: an embedding over a tied head. */
+export const int8Rows = ({ q, scale, rows }: Int8Matrix, ids: Value, strong: readonly number[]): Value => {
+  const weak = apply(columnsAt, [ids, q, scale], {})[0];
+  if (rows === undefined) return weak;
+  return add(weak, matmul(apply(strongAt, [ids, rows], {})[0], oneHot(strong, q.shape[0] as number)));
+};

@@ -1,5 +1,6 @@
 /** Export: from a model's folder to one with the graphs of any dtypes. */
 import { resolve } from "node:path";
+import { int8Forms } from "../compress/forms.ts";
 import { wideMatrices } from "../compress/sensitivity.ts";
 import { packable } from "../models/linears.ts";
 import type { Json, Model } from "../models/model.ts";
@@ -93,14 +94,18 @@ function* counted(
   task.done(`exported ${sizes.length} files, ${(bytes / 1e6).toFixed(1)} MB`);
 }
 
-/** What keeps 8 bits in the dtypes of 4, if there are any, by the folder's tokenizer. */
-const wideIn = async (dir: string, model: Model, dtypes: readonly ExportDtype[], ui: Ui = silent) => {
+/** What the packed dtypes have to know of a model, measured on texts by the folder's tokenizer. */
+const measuredIn = async (dir: string, model: Model, dtypes: readonly ExportDtype[], ui: Ui = silent) => {
   const texts = await calibrationIn(dir);
-  if (texts === undefined || !dtypes.some((name) => exportDtypes[name].packed?.bits === 4)) return [];
-  const wide = await wideMatrices(await nodeEngine(), model, texts);
+  const bits = dtypes.map((name) => exportDtypes[name].packed?.bits).filter((b) => b !== undefined);
+  if (texts === undefined || bits.length === 0) return {};
+  const engine = await nodeEngine();
+  const int8 = await int8Forms(engine, model, texts);
+  if (!bits.includes(4)) return { int8 };
+  const wide = await wideMatrices(engine, model, texts);
   const all = packable(model.arch.linears(model.config)).size;
   ui.line(`4 bits for ${all - wide.length} of ${all} matrices, by what they cost; 8 for the rest`);
-  return wide;
+  return { int8, wide };
 };
 
 /** Says how sentence vectors are made where the folder does not, and why there are none where it does. */
@@ -131,9 +136,9 @@ export const exportFolder = async (ref: string, options: ExportFolderOptions): P
   tellPooling(model, pooling, options.ui);
   const own = config.fields["transformers.js_config"] as { dtype?: string } | undefined;
   const choice = chosen(options, own?.dtype);
-  const wide = await wideIn(dir, model, choice.dtypes, options.ui);
+  const measured = await measuredIn(dir, model, choice.dtypes, options.ui);
   const { weights = true } = options;
-  const parts = { config, files, weights, halves, wide };
+  const parts = { config, files, weights, halves, ...measured };
   const given = { dtypes: choice.dtypes, defaultDtype: choice.default, ...parts };
   const made = function* (): Generator<Written> {
     yield* exportFiles(model, generation === undefined ? given : { ...given, generation });

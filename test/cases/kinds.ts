@@ -39,37 +39,35 @@ export const floats = (shape: readonly number[], low = -1, high = 1): Tensor =>
 export const shaped = (k: number, layout: Layout) =>
   ({ dtype: "float32", shape: layout === "kn" ? [k, N] : [N, k], layout }) as const;
 
-/**
- * Groups of `widths` inputs over the whole range, int8 or uint8 around 128; a later one is of another size.
- * Parts of all inputs, each finer than the one before, are added up.
- */
-const int8 = (name: string, widths: readonly number[], { unsigned = false, added = false }): KindCase => {
+/** Weights over the whole range that a form stands, int8 or uint8 around 128, and rows of strong inputs. */
+const int8 = (
+  name: string,
+  digits: 0 | 1 | 2,
+  { k = 40, unsigned = false, strong = [] as readonly number[] },
+): KindCase => {
   const zero = unsigned ? 128 : 0;
-  const parts: Record<string, Tensor> = {};
-  const matrix: number[][] = [];
-  for (const [i, k] of widths.entries()) {
-    const q = ints(k * N, -127, 128);
-    const factor = added ? 200 ** -i : 4 ** i;
-    const scale = floats([N], 0.01 * factor, 0.02 * factor);
-    const bytes = q.map((v) => v + zero);
-    parts[`q${i}`] = unsigned
+  const most = digits === 1 ? 64 : 127;
+  const q = ints(k * N, -most, most + 1).map((v, at) => (strong.includes(Math.floor(at / N)) ? 0 : v));
+  const bytes = q.map((v) => v + zero);
+  const scale = floats([N], 0.01, 0.02);
+  const rows = floats([strong.length, N]);
+  const parts = {
+    q: unsigned
       ? tensor("uint8", [k, N], Uint8Array.from(bytes))
-      : tensor("int8", [k, N], Int8Array.from(bytes));
-    parts[`scale${i}`] = scale;
-    const first = added ? 0 : matrix.length;
-    for (let row = 0; row < k; row++) {
-      const before = matrix[first + row];
-      matrix[first + row] = Array.from(scale.data as Float32Array, (v, n) =>
-        Math.fround((before?.[n] ?? 0) + Math.fround(q[row * N + n]! * v)),
-      );
-    }
-  }
-  const k = matrix.length;
+      : tensor("int8", [k, N], Int8Array.from(bytes)),
+    scale,
+    ...(strong.length === 0 ? {} : { rows }),
+  };
+  const attrs = { digits, strong };
   return {
-    ...{ name, k, weight: (layout) => ({ ...shaped(k, layout), kind: kinds.int8, parts }) },
-    at: (row, n) => matrix[row]![n]!,
-    // Half of a low digit, of which a high one has 126 and the largest input 63 high ones.
-    share: 1 / (2 * 126 * 63),
+    ...{ name, k, weight: (layout) => ({ ...shaped(k, layout), kind: kinds.int8, parts, attrs }) },
+    at: (i, j) => {
+      const row = strong.indexOf(i);
+      if (row >= 0) return rows.data[row * N + j] as number;
+      return Math.fround(q[i * N + j]! * (scale.data[j] as number));
+    },
+    // Half a step: of two digits a low one, of which a high one has 126 and the largest input 63 high ones.
+    share: [0, 1 / (2 * 127), 1 / (2 * 126 * 63)][digits]!,
   };
 };
 
@@ -135,14 +133,14 @@ const adapted = (over: KindCase): KindCase => {
 
 export const kindCases: Record<keyof typeof kinds, readonly KindCase[]> = {
   int8: [
-    int8("one group", [40], {}),
-    int8("two groups", [100, 100], {}),
-    int8("groups of different sizes", [96, 96, 96, 96, 96, 97], {}),
-    int8("one unsigned group", [40], { unsigned: true }),
-    int8("two unsigned groups", [100, 100], { unsigned: true }),
-    int8("unsigned groups of different sizes", [96, 96, 96, 96, 96, 97], { unsigned: true }),
-    int8("two parts", [100, 100], { added: true }),
-    int8("two unsigned parts", [577, 577], { unsigned: true, added: true }),
+    int8("no digits", 0, {}),
+    int8("no digits, unsigned", 0, { unsigned: true }),
+    int8("one digit", 1, {}),
+    int8("one digit and strong inputs", 1, { k: 100, strong: [0, 7, 99] }),
+    int8("one digit and strong inputs, unsigned", 1, { unsigned: true, strong: [3] }),
+    int8("two digits", 2, { k: 577 }),
+    int8("two digits and strong inputs", 2, { k: 100, strong: [5, 50] }),
+    int8("two digits, unsigned", 2, { k: 577, unsigned: true }),
   ],
   int4: [
     int4("a last block that is not full", 40),

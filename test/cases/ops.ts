@@ -305,76 +305,86 @@ const rotaryCase = (name: string, { b, t, heads, d }: RotaryShape, positions: re
   };
 };
 
-/** Largest |x * w| error of a matrix [k, n] when x is two digits: half a low digit's step on every weight. */
-const digitsBound = (x: Flat, w: Flat, n: number): number => {
+/** Largest |x * w| error of a matrix [k, n] when each x is off by half of `step` of the largest. */
+const digitsBound = (x: Flat, w: Flat, n: number, step: number): number => {
   const columns = make([n], ([j]) => w.reduce((sum, v, i) => (i % n === j ? sum + Math.abs(v) : sum), 0));
-  return (Math.max(...x.map(Math.abs)) / (63 * 126 * 2)) * Math.max(...columns);
+  return Math.max(...x.map(Math.abs)) * (step / 2) * Math.max(...columns) + 1e-5;
 };
 
 const ints = (name: string, n: number, low: number, high: number): number[] =>
   draw(name, n, low, high).map(Math.floor);
 const bytes = (name: string, n: number): number[] => ints(name, n, 0, 256);
 
-/** Inputs q and scale of each group of an 8-bit matrix [K, n], over the whole range. */
-const int8Inputs = (widths: readonly number[], n: number, zero: number): Arg[] =>
-  widths.flatMap((k, i) => [
-    given(zero === 0 ? "int8" : "uint8", [k, n], ints(`int8.${i}`, k * n, zero - 127, zero + 128)),
-    f32([n], 0.01 * (i + 1), 0.02 * (i + 1)),
-  ]);
+/** What stands in an 8-bit matrix of `k` inputs: its form, and what stands for 0. */
+interface Int8Kind extends ops.Int8Form {
+  readonly zero: 0 | 128;
+}
 
-/** The matrix [K, n] of its groups' q and scale: one below the other, or added up where each has all K rows. */
-const int8Matrix = (parts: readonly Flat[], k: number, n: number, zero: number): number[] => {
-  const all = parts.flatMap((q, i) =>
-    i % 2 === 0 ? [q.map((v, at) => (v - zero) * parts[i + 1]![at % n]!)] : [],
+/** Inputs q [k, n] (over the range that one digit stands), scale and, of strong inputs, rows. */
+const int8Inputs = (k: number, n: number, { zero, strong }: Int8Kind): Arg[] => {
+  const weak = ints("int8", k * n, -64, 65).map((v, at) => (strong.includes(Math.floor(at / n)) ? 0 : v));
+  const q = given(
+    zero === 0 ? "int8" : "uint8",
+    [k, n],
+    weak.map((v) => v + zero),
   );
-  return all.every((rows) => rows.length === k * n)
-    ? all.reduce((sum, rows) => sum.map((v, at) => v + rows[at]!))
-    : all.flat();
+  return [q, f32([n], 0.01, 0.02), ...(strong.length === 0 ? [] : [f32([strong.length, n])])];
 };
 
-/** How many inputs groups have together. */
-const int8Width = (widths: readonly number[]): number => widths.reduce((a, b) => a + b);
+/** The matrix [K, n] of its parts. */
+const int8Matrix = ([q, scale, rows]: readonly Flat[], n: number, { zero, strong }: Int8Kind): number[] =>
+  q!.map((v, at) => {
+    const row = strong.indexOf(Math.floor(at / n));
+    return row < 0 ? (v - zero) * scale![at % n]! : rows![row * n + (at % n)]!;
+  });
 
-const groupsOf = (parts: readonly Value[]): ops.Int8Group[] =>
-  parts.flatMap((q, i) => (i % 2 === 0 ? [{ q, scale: parts[i + 1]! }] : []));
+const int8Of = ([q, scale, rows]: readonly Value[]): ops.Int8Matrix => ({
+  q: q!,
+  scale: scale!,
+  ...(rows === undefined ? {} : { rows }),
+});
 
-const int8Product = (widths: readonly number[], zero: number, biased: boolean, k: number): Case => {
-  const matrix = (inputs: readonly Flat[]) => int8Matrix(inputs.slice(0, 2 * widths.length), k, 4, zero);
-  const groups = `groups of ${widths.join(" and ")} rows of ${k}`;
+const int8Kinds = ([0, 1, 2] as const).flatMap((digits) =>
+  ([0, 128] as const).flatMap((zero) =>
+    (digits === 0 ? [[]] : [[], [1, 5]]).map((strong): Int8Kind => ({ digits, zero, strong })),
+  ),
+);
+const int8Name = ({ digits, zero, strong }: Int8Kind): string =>
+  `${digits} digits, ${zero === 0 ? "signed" : "unsigned"}, ${strong.length} strong inputs`;
+
+const int8Product = (kind: Int8Kind, biased: boolean): Case => {
+  const k = 70;
+  const step = [0, 1 / 127, 1 / (126 * 63)][kind.digits]!;
+  const count = kind.strong.length === 0 ? 2 : 3;
   return {
-    name: `${zero === 0 ? "" : "unsigned "}${groups}${biased ? " and bias" : ""}`,
-    inputs: [f32([3, k]), ...int8Inputs(widths, 4, zero), ...(biased ? [f32([4])] : [])],
-    build: (x, ...rest) => {
-      const groups = groupsOf(rest.slice(0, 2 * widths.length));
-      return ops.int8Matmul(x!, groups, biased ? rest.at(-1)! : undefined);
-    },
+    name: `${int8Name(kind)}${biased ? " and bias" : ""}`,
+    inputs: [f32([3, k]), ...int8Inputs(k, 4, kind), ...(biased ? [f32([4])] : [])],
+    build: (x, ...rest) =>
+      ops.int8Matmul(x!, int8Of(rest.slice(0, count)), kind, biased ? rest.at(-1)! : undefined),
     reference: (x, ...rest) => [
-      product(x!, matrix(rest), 3, k, 4).map((v, i) => v + (biased ? rest.at(-1)![i % 4]! : 0)),
+      product(x!, int8Matrix(rest, 4, kind), 3, k, 4).map((v, i) => v + (biased ? rest.at(-1)![i % 4]! : 0)),
     ],
-    bound: (x, ...rest) => digitsBound(x!, matrix(rest), 4),
+    bound: (x, ...rest) => digitsBound(x!, int8Matrix(rest, 4, kind), 4, step),
     // To the input alone: test/kinds.test.ts has it.
     gradient: "skipped",
   };
 };
 
-const int8Lookup = (
-  name: string,
-  widths: readonly number[],
-  zero: number,
-  ids: Arg,
-  k = int8Width(widths),
-): Case => ({
-  name,
-  inputs: [ids, ...int8Inputs(widths, 4, zero)],
-  dims: { B: 2, T: 2 },
-  build: (at, ...parts) => ops.int8Rows(groupsOf(parts), at!, k),
-  reference: (at, ...parts) => {
-    const matrix = int8Matrix(parts, k, 4, zero);
-    return [at!.flatMap((id) => make([k], ([i]) => matrix[i! * 4 + id]!))];
-  },
-  gradient: "refused",
-  tolerance: 1e-7,
-});
+const int8Lookup = (kind: Int8Kind, ids: Arg): Case => {
+  const k = 6;
+  return {
+    name: `${int8Name(kind)}, ids ${ids.shape.join(" by ")}`,
+    inputs: [ids, ...int8Inputs(k, 4, kind)],
+    dims: { B: 2, T: 2 },
+    build: (at, ...parts) => ops.int8Rows(int8Of(parts), at!, kind.strong),
+    reference: (at, ...parts) => {
+      const matrix = int8Matrix(parts, 4, kind);
+      return [at!.flatMap((id) => make([k], ([i]) => matrix[i! * 4 + id]!))];
+    },
+    gradient: "refused",
+    tolerance: 1e-7,
+  };
+};
 
 type Int4Flat = readonly [q: Flat, scale: Flat, zero: Flat];
 
@@ -966,12 +976,21 @@ export const opCases: Record<OpName, Case[]> = {
   ],
 
   // quantized
-  int8Matmul: [0, 128].flatMap((zero) =>
-    [[8], [8, 4], [96, 92, 13]]
-      .map((widths) => [widths, int8Width(widths)] as const)
-      .concat([[[70, 70], 70]])
-      .flatMap(([widths, k]) => [false, true].map((biased) => int8Product(widths, zero, biased, k))),
-  ),
+  int8Matmul: int8Kinds.flatMap((kind) => [false, true].map((biased) => int8Product(kind, biased))),
+  digitRounded: [
+    {
+      name: "but for strong inputs",
+      inputs: [f32([3, 8])],
+      build: (x) => ops.digitRounded(x!, [2]),
+      reference: (x) => [
+        rows(x!, 8, (row) => {
+          const most = Math.max(...row.map((v, i) => (i === 2 ? 0 : Math.abs(v))));
+          return row.map((v, i) => (i === 2 ? 0 : (Math.round((v / most) * 127) / 127) * most));
+        }),
+      ],
+      gradient: "refused",
+    },
+  ],
   // Gradients, to the input alone: test/kinds.test.ts has them.
   int4Matmul: [
     {
@@ -1000,22 +1019,17 @@ export const opCases: Record<OpName, Case[]> = {
       }),
     ),
   ],
-  int8Dense: (
-    [
-      ["one group", [8], 8, 0],
-      ["unsigned groups", [8, 5], 13, 128],
-      ["two parts", [6, 6], 6, 0],
-    ] as const
-  ).map(
-    ([name, widths, k, zero]): Case => ({
-      name,
-      inputs: int8Inputs(widths, 4, zero),
-      build: (...parts) => ops.int8Dense(groupsOf(parts), k),
-      reference: (...parts) => [int8Matrix(parts, k, 4, zero)],
+  int8Dense: ([0, 128] as const).map((zero): Case => {
+    const kind: Int8Kind = { digits: 2, zero, strong: [] };
+    return {
+      name: int8Name(kind),
+      inputs: int8Inputs(8, 4, kind),
+      build: (...parts) => ops.int8Dense(int8Of(parts)),
+      reference: (...parts) => [int8Matrix(parts, 4, kind)],
       gradient: "refused",
       tolerance: 1e-7,
-    }),
-  ),
+    };
+  }),
   int4Dense: [64, 40, 70].map(
     (k): Case => ({
       name: `${Math.ceil(k / 32)} blocks of ${k} inputs`,
@@ -1026,15 +1040,9 @@ export const opCases: Record<OpName, Case[]> = {
       tolerance: 1e-7,
     }),
   ),
-  int8Rows: [
-    int8Lookup("unsigned rows", [3], 128, int32([2, 2], 3, 0, 0, 1)),
-    int8Lookup("rows", [3], 0, int32([2, 2], 3, 0, 0, 1)),
-    int8Lookup("rows of two groups", [4, 3], 0, int32([3], 3, 0, 1)),
-    int8Lookup("unsigned rows of two groups", [4, 3], 128, int32([3], 3, 0, 1)),
-    int8Lookup("rows of two parts", [6, 6], 0, int32([2, 2], 3, 0, 0, 1), 6),
-    int8Lookup("unsigned rows of two parts", [6, 6], 128, int64(["B", "T"], 3, 0, 0, 1), 6),
-    int8Lookup("named ids", [3, 5], 0, int64(["B", "T"], 3, 0, 0, 1)),
-  ],
+  int8Rows: int8Kinds.map((kind, i) =>
+    int8Lookup(kind, [int32([2, 2], 3, 0, 0, 1), int32([3], 3, 0, 1), int64(["B", "T"], 3, 0, 0, 1)][i % 3]!),
+  ),
   int4Rows: (
     [
       [64, "rows"],

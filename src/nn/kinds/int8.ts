@@ -1,40 +1,35 @@
-/** 8 bits: groups of inputs with a scale for each output; see ops/int8. It is not trained. */
+/** 8 bits with a scale for each output, strong inputs apart; see ops/int8. It is not trained. */
 import type { Value } from "../../ir/op.ts";
 import type { Tensor } from "../../ir/tensor.ts";
-import { type Int8Group, int8Matmul, int8Rows } from "../../ops/int8.ts";
+import { type Digits, type Int8Form, type Int8Matrix, int8Matmul, int8Rows } from "../../ops/int8.ts";
 import type { Packed, PackedParam, WeightKind } from "../param.ts";
 import { filled, sizesOf } from "./matrix.ts";
 
-/** Of parts q0 [K0, N] and scale0 [N] of the first inputs, q1 and scale1 of those that follow, and so on. */
-const groupsOf = <T>({ parts }: Packed<T>): { readonly q: T; readonly scale: T }[] => {
-  const groups: { q: T; scale: T }[] = [];
-  for (let i = 0; parts[`q${i}`] !== undefined; i++) {
-    groups.push({ q: parts[`q${i}`] as T, scale: parts[`scale${i}`] as T });
-  }
-  return groups;
-};
+const matrixOf = ({ parts }: PackedParam): Int8Matrix => parts as Record<"q" | "scale", Value>;
 
-const groups = (weight: PackedParam): Int8Group[] => groupsOf<Value>(weight);
+/** How a weight's product meets its inputs, which its attributes say. */
+const formOf = ({ attrs = {} }: Packed<unknown>): Int8Form => ({
+  digits: attrs.digits as Digits,
+  strong: attrs.strong as readonly number[],
+});
 
-/** 8-bit weights. */
+/** 8-bit weights: q int8 or uint8 [K, N], scale [N] and, of strong inputs, rows [S, N]. */
 export const int8: WeightKind = {
   name: "int8",
   trained: [],
-  outputAxes: { q: 1, scale: 0 },
-  multiply: (x, weight, bias) => int8Matmul(x, groups(weight), bias),
-  rows: (weight, ids) => int8Rows(groups(weight), ids, sizesOf(weight).k),
+  outputAxes: { q: 1, scale: 0, rows: 1 },
+  multiply: (x, weight, bias) => int8Matmul(x, matrixOf(weight), formOf(weight), bias),
+  rows: (weight, ids) => int8Rows(matrixOf(weight), ids, formOf(weight).strong),
   dense: (weight) => {
-    const { k, n } = sizesOf(weight);
-    const sums = new Float32Array(k * n);
-    let first = 0;
-    for (const { q, scale } of groupsOf<Tensor>(weight)) {
-      const zero = q.dtype === "uint8" ? 128 : 0;
-      for (let at = 0; at < q.data.length; at++) {
-        sums[first * n + at]! += Math.fround((Number(q.data[at]) - zero) * (scale.data[at % n] as number));
-      }
-      // Parts of all inputs are added up; others follow one another.
-      first = (first + q.shape[0]!) % k;
-    }
-    return filled(weight, (i, j) => sums[i * n + j]!);
+    const { q, scale, rows } = weight.parts as Record<keyof Int8Matrix, Tensor | undefined>;
+    const { n } = sizesOf(weight);
+    const zero = q!.dtype === "uint8" ? 128 : 0;
+    const { strong } = formOf(weight);
+    const rowOf = new Map(strong.map((input, row) => [input, row]));
+    return filled(weight, (i, j) => {
+      const row = rowOf.get(i);
+      if (row !== undefined) return rows!.data[row * n + j] as number;
+      return (Number(q!.data[i * n + j]) - zero) * (scale!.data[j] as number);
+    });
   },
 };

@@ -2,7 +2,7 @@
  * A model's folder in any dtypes, as transformers.js and Hugging Face load it: a file for each graph and
  * dtype, the weights as safetensors, the configs and the tokenizer's files.
  */
-import { quantized } from "../../compress/quantize.ts";
+import { type Int8FormMap, quantized } from "../../compress/quantize.ts";
 import { halved } from "../../formats/halfGraph.ts";
 import { toOnnx } from "../../formats/lower.ts";
 import type { OnnxModel } from "../../formats/onnx.ts";
@@ -40,6 +40,8 @@ export interface ExportOptions {
   readonly forms?: Readonly<Partial<Record<ExportDtype, Model>>>;
   /** Names of the matrices that keep 8 bits in the dtypes of 4 (see `wideMatrices`). */
   readonly wide?: readonly string[];
+  /** How 8-bit matrices meet their inputs (see `int8Forms`). */
+  readonly int8?: Int8FormMap;
   /** A graph whose weights take more bytes than this has them in a file beside it (1.9e9 unless told). */
   readonly inlineLimitBytes?: number;
   /** A file of safetensors is no larger than this, unless one tensor is (5e9 unless told, as on the Hub). */
@@ -83,10 +85,10 @@ export const dtypesFrom = (words: readonly string[], field: string): ExportDtype
 };
 
 /** A dense model in one dtype. */
-const formOf = (model: Model, dtype: ExportDtype, wide: readonly string[]): Model => {
+const formOf = (model: Model, dtype: ExportDtype, { wide = [], int8 }: ExportOptions): Model => {
   const { packed } = exportDtypes[dtype];
   const options = packed?.bits === 4 ? { ...packed, wide } : packed;
-  return options === undefined ? model : quantized(model, options);
+  return options === undefined ? model : quantized(model, options, int8);
 };
 
 /** The graphs of a model that is in the dtype's form already, ready to be encoded. */
@@ -105,7 +107,7 @@ export const onnxGraphs = (
   model: Model,
   dtype: ExportDtype,
   wide: readonly string[] = [],
-): ReadonlyMap<GraphName, OnnxModel> => formGraphs(formOf(model, dtype, wide), dtype);
+): ReadonlyMap<GraphName, OnnxModel> => formGraphs(formOf(model, dtype, { wide }), dtype);
 
 /** The graphs of a model in a dtype's form as files of its folder. */
 export const formFiles = (formed: Model, dtype: ExportDtype): Files =>
@@ -148,9 +150,9 @@ export const weightFiles = (
 
 /** The files of all graphs, one dtype at a time. */
 function* graphsIn(model: Model, options: ExportOptions): Generator<File> {
-  const { dtypes = ["fp32"], wide = [], inlineLimitBytes, forms = {} } = options;
+  const { dtypes = ["fp32"], inlineLimitBytes, forms = {} } = options;
   for (const dtype of dtypes) {
-    const formed = forms[dtype] ?? formOf(model, dtype, wide);
+    const formed = forms[dtype] ?? formOf(model, dtype, options);
     for (const [name, onnx] of formGraphs(formed, dtype)) {
       yield* graphFiles(onnx, graphFile(name, dtype), inlineLimitBytes);
     }

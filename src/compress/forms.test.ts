@@ -1,0 +1,82 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import type { Engine } from "../engine/engine.ts";
+import type { Tensor } from "../ir/tensor.ts";
+import { bert, bertConfig } from "../models/bert.ts";
+import { packable } from "../models/linears.ts";
+import { llama, llamaConfig } from "../models/llama.ts";
+import type { Model } from "../models/model.ts";
+import { initialize, type ParamSpec, type Weight } from "../nn/param.ts";
+import { nodeEngine } from "../node/runtime/engine.ts";
+import { mapTree, type Tree } from "../util/tree.ts";
+import { int8Forms } from "./forms.ts";
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await nodeEngine({ threads: 1 });
+});
+
+const WIDTH = 384;
+const STRONG = [5, 380];
+const texts = [Array.from({ length: 60 }, (_, i) => (7 * i + (i % 5)) % 40)];
+
+/** Weights of a seed, in which some channels of every norm are large. */
+const planted = (arch: Model["arch"], config: Model["config"]): Model => {
+  const plain = initialize(arch.params(config) as Tree<ParamSpec>, 1);
+  const weights = mapTree<Weight, Weight>(plain as Tree<Weight>, (w, path) => {
+    if (!/norm/i.test(path) || !path.endsWith("weight")) return w;
+    const data = Float32Array.from((w as Tensor).data as Float32Array, (v, i) =>
+      STRONG.includes(i) ? 30 * v : v,
+    );
+    return { ...(w as Tensor), data };
+  });
+  return { arch, config, weights, history: [] };
+};
+
+const sizes = {
+  ...{ vocab_size: 40, hidden_size: WIDTH, num_hidden_layers: 3, num_attention_heads: 4 },
+  ...{ max_position_embeddings: 64, initializer_range: 0.05 },
+};
+const decoder = () =>
+  planted(llama, llamaConfig({ ...sizes, intermediate_size: 512, num_key_value_heads: 2 }));
+const encoder = () =>
+  planted(bert, bertConfig({ ...sizes, intermediate_size: 512, architectures: ["BertModel"] }));
+
+describe.each([
+  ["a decoder", decoder],
+  ["an encoder of features", encoder],
+])("%s", (_, made) => {
+  const model = made();
+  const known = packable(model.arch.linears(model.config));
+
+  test("has a form for every matrix that is multiplied by; what is strong stands apart, of a number that is few", async () => {
+    const forms = await int8Forms(engine, model, texts);
+    const multiplied = [...known.values()].filter(({ reads }) => reads !== undefined);
+    expect([...forms.keys()].sort()).toEqual(multiplied.map(({ path }) => path).sort());
+    for (const [path, { digits, strong }] of forms) {
+      const { reads } = known.get(path)!;
+      expect(strong).toEqual([...strong].sort((a, b) => a - b));
+      if (digits === 0) expect(strong).toEqual([]);
+      else expect(strong.length, path).toBe(16);
+      if (digits !== 0 && /attention|mlp/.test(reads!))
+        expect(strong, path).toEqual(expect.arrayContaining(STRONG));
+    }
+  });
+
+  test("gives products of one input one form, small ones no digits, and some of the others one digit", async () => {
+    const forms = await int8Forms(engine, model, texts);
+    const byReads = new Map<string, Set<string>>();
+    for (const [path, form] of forms) {
+      const { reads } = known.get(path)!;
+      byReads.set(reads!, (byReads.get(reads!) ?? new Set()).add(JSON.stringify(form)));
+    }
+    for (const [reads, different] of byReads) expect(different.size, reads).toBe(1);
+    const digits = new Set(Array.from(forms.values(), (form) => form.digits));
+    expect(digits).toContain(1);
+    const head = [...forms].find(([path]) => /embed_tokens/.test(path));
+    if (head !== undefined) expect(head[1].digits).toBe(0);
+  });
+
+  test("finds the same again", async () => {
+    expect(await int8Forms(engine, model, texts)).toEqual(await int8Forms(engine, model, texts));
+  });
+});

@@ -1,0 +1,53 @@
+/** The forward pass on a few texts with the matrices as inputs: one program for every question about them. */
+import { type Program, trace } from "../ir/program.ts";
+import { type Tensor, type TensorType, tensorOf } from "../ir/tensor.ts";
+import { type LinearInfo, packable } from "../models/linears.ts";
+import type { Model } from "../models/model.ts";
+import { asConstants, isPacked, type Param, type Weight } from "../nn/param.ts";
+import { entries, mapTree } from "../util/tree.ts";
+
+/** Texts as token ids. */
+export type Ids = readonly (readonly number[])[];
+
+/** Rows of tokens that are read, and their length. */
+const [ROWS, LENGTH] = [4, 64];
+
+export interface Probe {
+  /** Inputs `ids` and, for each matrix, `w.PATH`; output `out`, the model's logits or features. */
+  readonly program: Program;
+  readonly feeds: Readonly<Record<string, Tensor>>;
+}
+
+/** Tokens as rows of one length, [B, T]: the texts one behind the other, again and again. */
+const rowsOf = (texts: Ids, positions: number): Tensor => {
+  const all = texts.flat();
+  const length = Math.max(1, Math.min(LENGTH, positions - 1));
+  const ids = Array.from({ length: ROWS * length }, (_, i) => all[i % all.length] ?? 0);
+  return tensorOf("int32", [ROWS, length], ids);
+};
+
+const programOf = (model: Model, ids: Tensor, matrices: Readonly<Record<string, Tensor>>): Program => {
+  const type = ({ dtype, shape }: Tensor): TensorType => ({ dtype, shape });
+  const types = Object.fromEntries(Object.entries(matrices).map(([path, t]) => [path, type(t)]));
+  return trace({ ids: type(ids), w: types }, ({ ids: inputIds, w }) => {
+    const params = mapTree<Param, Param>(asConstants(model.weights), (c, path) => w[path] ?? c);
+    const target = model.arch.kind === "seq2seq" ? { decoderInputIds: inputIds } : {};
+    return { out: model.arch.forward(params, { inputIds, ...target }, model.config).logits };
+  });
+};
+
+/** The probe of a model of dense matrices. */
+export const probeOf = (model: Model, texts: Ids): Probe => {
+  const known = packable(model.arch.linears(model.config));
+  const matrices: Record<string, Tensor> = {};
+  for (const [path, w] of entries<Weight>(model.weights)) {
+    if (known.has(path) && !isPacked(w)) matrices[path] = w;
+  }
+  const ids = rowsOf(texts, model.arch.cache(model.config).positions);
+  const named = Object.entries(matrices).map(([path, t]) => [`w.${path}`, t]);
+  return { program: programOf(model, ids, matrices), feeds: { ids, ...Object.fromEntries(named) } };
+};
+
+/** One kind of matrix in one third of the layers: "layers.*.mlp.up_proj.weight 2". */
+export const groupName = ({ path, layer }: LinearInfo, layers: number): string =>
+  layer === undefined ? path : `${path.replace(`.${layer}.`, ".*.")} ${Math.floor((3 * layer) / layers)}`;
