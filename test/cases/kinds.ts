@@ -150,7 +150,7 @@ export const kindCases: Record<keyof typeof kinds, readonly KindCase[]> = {
   ],
   adapted: [
     adapted(denseCase(40)),
-    adapted(int8("8 bits", [96, 97], {})),
+    adapted(int8("8 bits", 2, { k: 193 })),
     adapted(int4("4 bits", 70)),
     adapted(adapted(denseCase(40))),
   ],

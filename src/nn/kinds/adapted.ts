@@ -40,7 +40,7 @@ export const adapted: WeightKind = {
     return filled(weight, (i, j) => {
       let sum = 0;
       for (let r = 0; r < rank; r++) sum += (b.data[j * rank + r] as number) * (a.data[r * k + i] as number);
-      return (data[i * stepK + j * stepN] as number) + weight.attrs!.scale! * sum;
+      return (data[i * stepK + j * stepN] as number) + (weight.attrs!.scale as number) * sum;
     });
   },
 };
