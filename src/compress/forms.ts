@@ -17,9 +17,8 @@ import { digitRounded, type Int8Form } from "../ops/int8.ts";
 import { mean, reduceMax } from "../ops/reduce.ts";
 import { reshape, transpose } from "../ops/structure.ts";
 import { optimize } from "../rewrite/index.ts";
-import { cosineSum } from "../util/cosine.ts";
 import { SMALL } from "./int8.ts";
-import { groupName, type Ids, type Probe, probeOf } from "./probe.ts";
+import { cosine, groupName, type Ids, type Probe, probeOf } from "./probe.ts";
 
 /**
  * What all inputs of one digit together may take from the cosine of the outputs: little of logits, where
@@ -144,7 +143,7 @@ const measure = async (engine: Engine, program: Program, feeds: Probe["feeds"], 
   };
   try {
     const whole = await run(-1);
-    for (const [g, group] of groups.entries()) group.cost = 1 - cosineSum(whole, await run(g));
+    for (const [g, group] of groups.entries()) group.cost = 1 - cosine(whole, await run(g));
   } finally {
     await session.dispose();
   }

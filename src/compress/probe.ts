@@ -4,6 +4,7 @@ import { type Tensor, type TensorType, tensorOf } from "../ir/tensor.ts";
 import { type LinearInfo, packable } from "../models/linears.ts";
 import type { Model } from "../models/model.ts";
 import { asConstants, isPacked, type Param, type Weight } from "../nn/param.ts";
+import { cosineSum } from "../util/cosine.ts";
 import { entries, mapTree } from "../util/tree.ts";
 
 /** Texts as token ids. */
@@ -51,3 +52,10 @@ export const probeOf = (model: Model, texts: Ids): Probe => {
 /** One kind of matrix in one third of the layers: "layers.*.mlp.up_proj.weight 2". */
 export const groupName = ({ path, layer }: LinearInfo, layers: number): string =>
   layer === undefined ? path : `${path.replace(`.${layer}.`, ".*.")} ${Math.floor((3 * layer) / layers)}`;
+
+/** The cosine of two outputs of a probe. */
+export const cosine = (a: Float32Array, b: Float32Array): number => {
+  const sum = cosineSum();
+  sum.add(a, b);
+  return sum.cosine();
+};

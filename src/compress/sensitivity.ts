@@ -10,11 +10,10 @@ import { type Tensor, tensor } from "../ir/tensor.ts";
 import { packable } from "../models/linears.ts";
 import type { Model } from "../models/model.ts";
 import type { Weight } from "../nn/param.ts";
-import { cosineSum } from "../util/cosine.ts";
 import { flatten, type Tree } from "../util/tree.ts";
 import { int4Rounded } from "./int4.ts";
 import { matrixOf } from "./matrix.ts";
-import { groupName, type Ids, probeOf } from "./probe.ts";
+import { cosine, groupName, type Ids, probeOf } from "./probe.ts";
 
 /** What all groups of 4 bits together may take from the cosine of the outputs. */
 const BUDGET = 0.007;
@@ -55,7 +54,7 @@ const measure = async (
       const rounded = int4Rounded(matrixOf(path, w, known.get(path)!.layout));
       return [`w.${path}`, tensor("float32", w.shape, rounded)] as const;
     });
-    group.cost = 1 - cosineSum(whole, await run(Object.fromEntries(changed)));
+    group.cost = 1 - cosine(whole, await run(Object.fromEntries(changed)));
   }
 };
 

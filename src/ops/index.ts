@@ -44,7 +44,15 @@ export {
 } from "./elementwise.ts";
 export { put, take } from "./indexing.ts";
 export { type Int4Blocks, type Int4Options, int4Dense, int4Matmul, int4Rows } from "./int4.ts";
-export { type Int8Group, int8Dense, int8Matmul, int8Rows } from "./int8.ts";
+export {
+  type Digits,
+  digitRounded,
+  type Int8Form,
+  type Int8Matrix,
+  int8Dense,
+  int8Matmul,
+  int8Rows,
+} from "./int8.ts";
 export { affine, dot, type MatmulOptions, matmul } from "./linalg.ts";
 export { uniform } from "./random.ts";
 export { cumsum, layerNorm, logSoftmax, mean, reduceMax, softmax, sumOfSquares } from "./reduce.ts";
