@@ -12,6 +12,7 @@ import {
   type BatchSource,
   type HeldOut,
   type LessonOptions,
+  type Material,
   type Task,
   type TokenText,
   textOf,
@@ -63,6 +64,9 @@ export const heldOutWindows = (
   return { windows, bytes };
 };
 
+const heldOut = (material: Material, { tokenizer, heldOutTokens: limit, ...shape }: LessonOptions): HeldOut =>
+  heldOutWindows(textOf(material, "causal-lm").validation, tokenizer, { ...shape, limit });
+
 /** Saying each next token; judged by the bits that a byte of held-out text takes. */
 export const causalLm: Task = {
   name: "causal-lm",
@@ -77,15 +81,13 @@ export const causalLm: Task = {
     better: "less",
     of: (scores, { bytes = Number.NaN }) => (meanOf(scores) * scores.length) / Math.LN2 / bytes,
   },
-  lesson: (material, { tokenizer, batch, context, seed, heldOutTokens: limit }: LessonOptions) => {
-    const text = textOf(material, "causal-lm");
-    return {
-      objective: languageModelling,
-      context,
-      source: windowSource(text, { batch, context, seed }),
-      heldOut: heldOutWindows(text.validation, tokenizer, { batch, context, limit }),
-    };
-  },
+  lesson: (material, options: LessonOptions) => ({
+    objective: languageModelling,
+    context: options.context,
+    source: windowSource(textOf(material, "causal-lm"), options),
+    heldOut: heldOut(material, options),
+  }),
+  heldOut,
   teaching: (lesson, options) => tokenTeaching(lesson.objective, options),
   scorer: async (engine, heldOut) => (model) => tokenScores(engine, model, heldOut),
 };

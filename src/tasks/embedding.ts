@@ -112,17 +112,18 @@ const feedsOf = ({ ids, mask }: Rows, { model, batch, context }: LessonOptions):
 const split = (ids: Int32Array, width: number): Int32Array[] =>
   Array.from({ length: ids.length / width }, (_, i) => ids.subarray(i * width, (i + 1) * width));
 
-const lesson: Task["lesson"] = (material, options): Lesson => {
-  const { train, validation } = textOf(material, "embedding");
-  const { model, batch, context, seed, heldOutTokens } = options;
-  const width = context - 2;
-  if (width < SHORTEST) {
-    throw new ConfigError(`${context} tokens hold no text of ${SHORTEST} between two marks`, {
-      field: "model.n_positions",
-    });
-  }
-  const at = batches({ tokens: train, batch, context: width, seed });
-  const rows = (ids: Int32Array, name: string) => rowsOf(split(ids, width), options, name);
+/** Tokens of running text that a row is cut from. Throws ConfigError where no text fits. */
+const windowOf = ({ context }: LessonOptions): number => {
+  if (context - 2 >= SHORTEST) return context - 2;
+  throw new ConfigError(`${context} tokens hold no text of ${SHORTEST} between two marks`, {
+    field: "model.n_positions",
+  });
+};
+
+const heldOut: Task["heldOut"] = (material, options): HeldOut => {
+  const { validation } = textOf(material, "embedding");
+  const { batch, heldOutTokens } = options;
+  const width = windowOf(options);
   const held = Int32Array.from(validation.subarray(0, Math.min(validation.length, heldOutTokens)));
   const texts = Math.floor(held.length / width);
   if (texts < LEAST) {
@@ -139,12 +140,22 @@ const lesson: Task["lesson"] = (material, options): Lesson => {
     held.subarray(i * size, (i + 1) * size),
   );
   return {
+    windows: groups.map((ids, i) =>
+      feedsOf(rowsOf(split(ids, width), options, `held/${i}`), { ...options, batch: each }),
+    ),
+  };
+};
+
+const lesson: Task["lesson"] = (material, options): Lesson => {
+  const { train } = textOf(material, "embedding");
+  const { model, batch, context, seed } = options;
+  const width = windowOf(options);
+  const at = batches({ tokens: train, batch, context: width, seed });
+  return {
     objective: imitation(model),
     context,
-    source: (index) => feedsOf(rows(at(index).inputIds, `texts/${index}`), options),
-    heldOut: {
-      windows: groups.map((ids, i) => feedsOf(rows(ids, `held/${i}`), { ...options, batch: each })),
-    },
+    source: (index) => feedsOf(rowsOf(split(at(index).inputIds, width), options, `texts/${index}`), options),
+    heldOut: heldOut(material, options),
   };
 };
 
@@ -181,14 +192,21 @@ const similarities = (vectors: readonly Float32Array[], i: number): number[] => 
   return others.map((other) => other.reduce((dot, x, c) => dot + x * own[c]!, 0));
 };
 
-/** For each text, how nearly it ranks all the others as `reference` does. */
-const scorer: Task["scorer"] = async (engine, heldOut, reference) => {
-  const known = await vectorsOf(engine, reference, heldOut);
+/**
+ * Rank agreement with vectors that are `known` of the same texts, all of length 1: for each text, how nearly
+ * its cosines with the others are in their order.
+ */
+export const rankAgreements = (
+  known: readonly Float32Array[],
+): ((vectors: readonly Float32Array[]) => Float32Array) => {
   const ranked = known.map((_, i) => similarities(known, i));
-  return async (model) => {
-    const vectors = await vectorsOf(engine, model, heldOut);
-    return Float32Array.from(vectors, (_, i) => rankCorrelation(similarities(vectors, i), ranked[i]!));
-  };
+  return (vectors) =>
+    Float32Array.from(vectors, (_, i) => rankCorrelation(similarities(vectors, i), ranked[i]!));
+};
+
+const scorer: Task["scorer"] = async (engine, held, reference) => {
+  const agreements = rankAgreements(await vectorsOf(engine, reference, held));
+  return async (model) => agreements(await vectorsOf(engine, model, held));
 };
 
 const teaching = ({ objective }: Lesson, _: unknown, model: Model): Teaching => ({
@@ -215,6 +233,7 @@ export const embedding: Task = {
     of: meanOf,
   },
   lesson,
+  heldOut,
   teaching,
   scorer,
 };

@@ -12,7 +12,7 @@ import { tokenTeaching } from "./distillation.ts";
 import { type EncoderInputs, encoderInputs, int32 } from "./encoderInputs.ts";
 import { atPlaces, labelsType, labelTotals, type Objective } from "./objective.ts";
 import { meanOf, tokenScores } from "./scores.ts";
-import { type LessonOptions, type Task, textOf } from "./task.ts";
+import { type HeldOut, type Lesson, type LessonOptions, type Material, type Task, textOf } from "./task.ts";
 
 // B batch, T context
 
@@ -139,6 +139,50 @@ const rowsOf = (ids: Int32Array, width: number, used = ids.length): Int32Array[]
     ids.subarray(i * width, Math.max(i * width, Math.min((i + 1) * width, used))),
   );
 
+/** Tokens of text in a row, between its two marks. Throws ConfigError where there is no room. */
+const widthOf = ({ context }: LessonOptions): number => {
+  if (context > 2) return context - 2;
+  throw new ConfigError(`${context} tokens hold no text between two marks`, { field: "model.n_positions" });
+};
+
+const heldOut = (material: Material, options: LessonOptions): HeldOut => {
+  const { validation } = textOf(material, "masked-lm");
+  const { batch, heldOutTokens } = options;
+  const width = widthOf(options);
+  const collate = collator(options);
+  const tokens = validation.subarray(0, Math.min(validation.length, heldOutTokens + 1));
+  const held = evalBatches({ tokens, batch, context: width });
+  return {
+    windows: held.map(({ inputIds, labels }, step) => {
+      const used = labels.reduce((n, label) => n + (label === -100 ? 0 : 1), 0);
+      return collate(rowsOf(inputIds, width, used), { seed: HELD_OUT_SEED, step });
+    }),
+  };
+};
+
+const lesson = (material: Material, options: LessonOptions): Lesson => {
+  const { train, packed } = textOf(material, "masked-lm");
+  const { model, batch, context, seed } = options;
+  if (packed !== undefined) {
+    throw new ConfigError("windows of documents are for causal language models", {
+      field: "data.packing",
+      hint: "prepare the data with --packing concat",
+    });
+  }
+  const width = widthOf(options);
+  const collate = collator(options);
+  const at = batches({ tokens: train, batch, context: width, seed });
+  return {
+    objective: maskedLanguageModelling({
+      tokenTypes: readsTokenTypes(model.config as ModelConfig),
+      asked: maskedCount(width),
+    }),
+    context,
+    source: (index) => collate(rowsOf(at(index).inputIds, width), { seed, step: index }),
+    heldOut: heldOut(material, options),
+  };
+};
+
 /** Filling in hidden tokens; judged by the loss on held-out ones. */
 export const maskedLm: Task = {
   name: "masked-lm",
@@ -153,39 +197,8 @@ export const maskedLm: Task = {
     better: "less",
     of: meanOf,
   },
-  lesson: (material, options: LessonOptions) => {
-    const { train, validation, packed } = textOf(material, "masked-lm");
-    const { model, batch, context, seed, heldOutTokens } = options;
-    if (packed !== undefined) {
-      throw new ConfigError("windows of documents are for causal language models", {
-        field: "data.packing",
-        hint: "prepare the data with --packing concat",
-      });
-    }
-    const width = context - 2;
-    if (width < 1)
-      throw new ConfigError(`${context} tokens hold no text between two marks`, {
-        field: "model.n_positions",
-      });
-    const collate = collator(options);
-    const at = batches({ tokens: train, batch, context: width, seed });
-    const tokens = validation.subarray(0, Math.min(validation.length, heldOutTokens + 1));
-    const held = evalBatches({ tokens, batch, context: width });
-    return {
-      objective: maskedLanguageModelling({
-        tokenTypes: readsTokenTypes(model.config as ModelConfig),
-        asked: maskedCount(width),
-      }),
-      context,
-      source: (index) => collate(rowsOf(at(index).inputIds, width), { seed, step: index }),
-      heldOut: {
-        windows: held.map(({ inputIds, labels }, step) => {
-          const used = labels.reduce((n, label) => n + (label === -100 ? 0 : 1), 0);
-          return collate(rowsOf(inputIds, width, used), { seed: HELD_OUT_SEED, step });
-        }),
-      },
-    };
-  },
-  teaching: (lesson, options) => tokenTeaching(lesson.objective, options),
-  scorer: async (engine, heldOut) => (model) => tokenScores(engine, model, heldOut),
+  lesson,
+  heldOut,
+  teaching: (taught, options) => tokenTeaching(taught.objective, options),
+  scorer: async (engine, held) => (model) => tokenScores(engine, model, held),
 };

@@ -160,10 +160,8 @@ const lengthsOf = ({ train, validation }: TokenPairs) => {
 
 /** Batches of pairs, all of them once an epoch, in a seeded order. */
 const pairLesson = (pairs: TokenPairs, options: LessonOptions): Lesson => {
-  const { batch, seed, heldOutTokens } = options;
-  const { start, pad } = tokensOf(options);
-  const lengths = lengthsOf(pairs);
-  const made = { start, pad, lengths };
+  const { batch, seed } = options;
+  const made = pairShape(pairs, options);
   const { train } = pairs;
   let cached: { readonly epoch: number; readonly order: Uint32Array } = {
     epoch: -1,
@@ -175,19 +173,30 @@ const pairLesson = (pairs: TokenPairs, options: LessonOptions): Lesson => {
     return train[cached.order[n % train.length]!]!;
   };
   return {
-    objective: sequenceToSequence({ target: lengths.target }),
-    context: lengths.source,
+    objective: sequenceToSequence({ target: made.lengths.target }),
+    context: made.lengths.source,
     source: (index) =>
       pairBatch(
         Array.from({ length: batch }, (_, b) => at(index * batch + b)),
         made,
       ),
-    heldOut: { windows: heldOutPairs(within(pairs.validation, heldOutTokens), batch, made) },
+    heldOut: heldOutOfPairs(pairs, options),
   };
 };
 
-const heldOutPairs = (pairs: readonly TextPair[], batch: number, made: PairBatchOptions): Feeds[] =>
-  chunks(pairs, batch).map((some) => filled(some, batch, made));
+const pairShape = (pairs: TokenPairs, options: LessonOptions): PairBatchOptions => {
+  const { start, pad } = tokensOf(options);
+  return { start, pad, lengths: lengthsOf(pairs) };
+};
+
+const batchesOf = (pairs: readonly TextPair[], batch: number, made: PairBatchOptions): HeldOut => ({
+  windows: chunks(pairs, batch).map((some) => filled(some, batch, made)),
+});
+
+const heldOutOfPairs = (pairs: TokenPairs, options: LessonOptions): HeldOut => {
+  const held = within(pairs.validation, options.heldOutTokens);
+  return batchesOf(held, options.batch, pairShape(pairs, options));
+};
 
 /** Tokens of the shortest example. */
 const LEAST = 8;
@@ -195,33 +204,41 @@ const LEAST = 8;
 /** Spans of held-out text are drawn once, by a seed of their own. */
 const HELD_OUT_SEED = 20_191_023;
 
-/** Span corruption of running text. */
-const spanLesson = (text: TokenText, options: LessonOptions): Lesson => {
-  const { batch, context, seed, heldOutTokens, tokenizer } = options;
-  const spans = { sentinels: sentinelsOf(tokenizer) };
+/** What makes a pair of the tokens of a text, the shape of its batches, and the tokens held out. */
+const corruption = ({ validation }: TokenText, options: LessonOptions) => {
+  const spans = { sentinels: sentinelsOf(options.tokenizer) };
   const { eos, ...ids } = tokensOf(options);
-  const held = text.validation.subarray(0, Math.min(text.validation.length, heldOutTokens));
+  const held = validation.subarray(0, Math.min(validation.length, options.heldOutTokens));
   // A short text held out makes short examples, not none.
-  const most = Math.max(LEAST, Math.min(context, held.length >> 1));
+  const most = Math.max(LEAST, Math.min(options.context, held.length >> 1));
   const { text: width, source, target } = spanLengths(most, spans);
   const end = eos[0]!;
   const pairOf = (tokens: ArrayLike<number>, draw: { seed: number; example: number }): TextPair => {
     const pair = corruptSpans(tokens, spans, draw);
     return { source: [...pair.source, end], target: [...pair.target, end] };
   };
-  const made = { ...ids, lengths: { source, target } };
-  const at = batches({ tokens: text.train, batch, context: width, seed });
+  return { held, width, pairOf, made: { ...ids, lengths: { source, target } } };
+};
+
+const heldOutOfText = (text: TokenText, options: LessonOptions): HeldOut => {
+  const { held, width, pairOf, made } = corruption(text, options);
   const rows = Array.from({ length: Math.floor(held.length / width) }, (_, i) =>
     pairOf(held.subarray(i * width, (i + 1) * width), { seed: HELD_OUT_SEED, example: i }),
   );
-  if (rows.length === 0) {
-    throw new DataError(`the held-out text has ${held.length} tokens, and one example needs ${width}`, {
-      hint: "give more text, or a shorter context (model.n_positions)",
-    });
-  }
+  if (rows.length > 0) return batchesOf(rows, options.batch, made);
+  throw new DataError(`the held-out text has ${held.length} tokens, and one example needs ${width}`, {
+    hint: "give more text, or a shorter context (model.n_positions)",
+  });
+};
+
+/** Span corruption of running text. */
+const spanLesson = (text: TokenText, options: LessonOptions): Lesson => {
+  const { batch, seed } = options;
+  const { width, pairOf, made } = corruption(text, options);
+  const at = batches({ tokens: text.train, batch, context: width, seed });
   return {
-    objective: sequenceToSequence({ target }),
-    context: source,
+    objective: sequenceToSequence({ target: made.lengths.target }),
+    context: made.lengths.source,
     source: (index) => {
       const { inputIds } = at(index);
       const row = (b: number) => inputIds.subarray(b * width, (b + 1) * width);
@@ -230,7 +247,7 @@ const spanLesson = (text: TokenText, options: LessonOptions): Lesson => {
       );
       return pairBatch(pairs, made);
     },
-    heldOut: { windows: heldOutPairs(rows, batch, made) } satisfies HeldOut,
+    heldOut: heldOutOfText(text, options),
   };
 };
 
@@ -253,6 +270,8 @@ export const seq2seqLm: Task = {
   },
   lesson: (material, options) =>
     material.kind === "pairs" ? pairLesson(material, options) : spanLesson(material, options),
+  heldOut: (material, options) =>
+    material.kind === "pairs" ? heldOutOfPairs(material, options) : heldOutOfText(material, options),
   teaching: (lesson, options) => tokenTeaching(lesson.objective, options),
   scorer: async (engine, heldOut) => (model) => tokenScores(engine, model, heldOut),
 };

@@ -111,6 +111,8 @@ export interface Task {
    * short, or the tokenizer lacks a token.
    */
   lesson(material: Material, options: LessonOptions): Lesson;
+  /** The lesson's held-out batches alone, of which nothing is learnt. Throws as `lesson`. */
+  heldOut(material: Material, options: LessonOptions): HeldOut;
   /** How a smaller model learns from a larger one, beside the lesson's own labels. */
   teaching(lesson: Lesson, options: DistillOptions, teacher: Model): Teaching;
   /** Opens the scoring of models; `reference` is what they are compared with where there are no labels. */
