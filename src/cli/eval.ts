@@ -1,8 +1,10 @@
 /** anneal eval */
 import type { Command } from "commander";
-import { evaluateFolder } from "../recipes/use.ts";
+import { evaluateFolder } from "../recipes/evaluate/evaluate.ts";
+import type { EvalOptions, Evaluation } from "../recipes/evaluate/evaluation.ts";
+import { defined } from "../util/defined.ts";
 import { dtypeFlag, type Group } from "./flags.ts";
-import { withFlags } from "./options.ts";
+import { numberFrom, withFlags } from "./options.ts";
 import { runRecipe } from "./run.ts";
 import { print, printJson, table } from "./terminal.ts";
 
@@ -10,23 +12,65 @@ import { print, printJson, table } from "./terminal.ts";
 export const examples = `
 Examples:
   $ npx anneal eval anneal-out/model                     on the held-out part of the default text
-  $ npx anneal eval anneal-out/model --data other.txt --validation-share 0.9 --dtype q8 --json`;
+  $ npx anneal eval anneal-out/model --data other.txt --validation-share 0.9 --dtype q8 --json
+  $ npx anneal eval my-opus-mt --data pairs.jsonl --limit 500 --predictions out.jsonl
+  $ npx anneal eval my-embedder --data stsb.csv          sentence1, sentence2, score
+  $ npx anneal eval my-embedder --data notes/ --reference sentence-transformers/all-MiniLM-L6-v2`;
 
-const modelGroup: Group = { title: "Model", flags: [dtypeFlag] };
+const groups: readonly Group[] = [
+  { title: "Model", flags: [dtypeFlag] },
+  {
+    title: "Evaluation",
+    flags: [
+      {
+        flag: "--limit <n>",
+        help: "most pairs that are measured (default: 200 to translate, all that are scored)",
+        parse: numberFrom(1, { whole: true }),
+        common: true,
+      },
+      {
+        flag: "--reference <model>",
+        help: "whose vectors to compare with (default: its own in float32)",
+        common: true,
+      },
+      {
+        flag: "--predictions <file>",
+        help: "write what was predicted, a JSON line for each example",
+        common: true,
+      },
+    ],
+  },
+];
+
+const rounded = (x: number): string => (Number.isFinite(x) ? String(Number(x.toPrecision(5))) : "?");
+
+/** Names and values as they are printed. */
+const rowsOf = ({ figures, lengthsMs = {}, model: _, ...rest }: Evaluation): [string, string][] => [
+  ...Object.entries(figures).map(([name, { value, low, high }]): [string, string] => [
+    name,
+    `${rounded(value)} [${rounded(low)}, ${rounded(high)}]`,
+  ]),
+  ...Object.entries(rest).map(([name, value]): [string, string] => [
+    name,
+    typeof value === "number" ? rounded(value) : value,
+  ]),
+  ...Object.entries(lengthsMs).map(([length, ms]): [string, string] => [`ms/${length} tokens`, rounded(ms)]),
+];
 
 /** Adds the verb `eval`. */
 export const register = (command: Command): void => {
   command.argument("<model>", "a model's folder or GGUF file, or a model of the Hub as org/name");
-  withFlags(command, "eval", [modelGroup]).action((ref: string, { dtype }: { dtype?: string }) =>
+  withFlags(command, "eval", groups).action((ref: string, given: EvalOptions) =>
     runRecipe(command, async (options, hooks, json) => {
-      const figures = await evaluateFolder(ref, dtype, options, hooks);
-      const rows = Object.entries(figures);
-      const text = table(rows, [
+      const { dtype, limit, reference, predictions } = given;
+      const asked = defined({ dtype, limit, reference, predictions });
+      const evaluation = await evaluateFolder(ref, asked, options, hooks);
+      if (json) return printJson(evaluation);
+      const text = table(rowsOf(evaluation), [
         { title: "figure", of: ([name]) => name, align: "left" },
-        { title: "value", of: ([, v]) => (typeof v === "number" ? String(Number(v.toPrecision(5))) : v) },
+        { title: "value [95 % interval]", of: ([, value]) => value, align: "left" },
       ]);
-      if (json) printJson(figures);
-      else print(`${text}\n`);
+      print(`${text}\n`);
     }),
   );
 };

@@ -168,7 +168,7 @@ const trainSection: Section = {
   flags: [
     row("--steps <n>", "train.steps", "updates", common),
     row("--batch <n>", "train.batch", "sequences in a micro-batch", {
-      verbs: [...training, "optimize", "eval"],
+      verbs: [...training, "optimize"],
       common: training,
     }),
     row("--lr <x>", "train.lrPeak", "highest learning rate", common),

@@ -10,7 +10,6 @@ export {
   type ReferenceRun,
 } from "./parity/reference.ts";
 export { runTrial, type Trial } from "./parity/trial.ts";
-export { type Quality, qualityOf } from "./quality.ts";
 export {
   measureReading,
   measureSpeed,

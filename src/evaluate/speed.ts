@@ -84,7 +84,7 @@ export interface ReadingOptions {
 }
 
 /** What a graph that reads whole texts is fed: one text of `ids`. */
-const textFeeds = ({ inputTypes }: Session, ids: readonly number[]): Record<string, Tensor> => {
+export const textFeeds = ({ inputTypes }: Session, ids: readonly number[]): Record<string, Tensor> => {
   const of = (values: readonly number[]): Tensor =>
     tensor("int64", [1, values.length], BigInt64Array.from(values, BigInt));
   const all: Record<string, Tensor> = {

@@ -1,12 +1,13 @@
 /** Text from a model: what continues a prompt, what answers a chat, what translates a source. */
 
+import type { Session } from "../engine/engine.ts";
 import { readChatTemplates, renderChat, templateSpecials } from "../node/model/template.ts";
 import { nodeEngine } from "../node/runtime/engine.ts";
 import { beamSearch } from "../serve/beam.ts";
 import { chooseTemplate } from "../serve/chat.ts";
 import { type Decoder, decoderOf } from "../serve/decoding.ts";
 import { generate, generateBeams } from "../serve/generate.ts";
-import { graphNames } from "../serve/graphs.ts";
+import { type GraphName, graphNames } from "../serve/graphs.ts";
 import { decodeTargets, type Seq2SeqDecoder, seq2seqDecoderOf } from "../serve/seq2seqDecoder.ts";
 import { stopFilter } from "../serve/stop.ts";
 import { ConfigError } from "../util/errors.ts";
@@ -39,6 +40,9 @@ const promptIds = async (given: TextOptions, opened: Opened): Promise<Uint32Arra
   const ids = tokenizer.encode(prompt, { template: true, special: given.specialTokens ?? true });
   return ids.length > 0 ? ids : Uint32Array.of(tokenizer.specials.bos ?? tokenizer.eos);
 };
+
+/** The graphs of a sequence-to-sequence model. */
+type SourceGraph = Exclude<GraphName, "model">;
 
 type Run = (given: TextOptions) => AsyncGenerator<string>;
 
@@ -102,13 +106,29 @@ export interface TextModel {
   dispose(): Promise<void>;
 }
 
+/** A sequence-to-sequence model over its loaded graphs. */
+export const translatorOf = (
+  opened: Opened,
+  { encoder_model: encoder, decoder_model_merged: decoder }: Readonly<Record<SourceGraph, Session>>,
+): TextModel => {
+  const { arch, config, generation, tokenizer } = opened;
+  const pad = generation.padId ?? tokenizer.specials.pad ?? tokenizer.eos;
+  const model = seq2seqDecoderOf({ encoder, decoder }, arch.cache(config), pad);
+  const run = seq2seqRun(model, opened, pad);
+  return {
+    translates: true,
+    run: (given) => untilStop(run(given), stopTexts(given, generation)),
+    dispose: () => model.dispose(),
+  };
+};
+
 /**
  * Opens a model for many texts. Throws ConfigError for a model that makes none, and as `openFolder` and
  * `sessionsOf` do.
  */
 export const textModel = async (ref: string, options: OpenTextOptions = {}): Promise<TextModel> => {
   const opened = await openFolder(ref, options);
-  const { arch, config, generation, tokenizer } = opened;
+  const { arch, config, generation } = opened;
   const { warn = (text) => process.emitWarning(text) } = options;
   for (const note of generation.notes ?? []) warn(`how ${opened.dir} generates: ${note}, and is not heeded`);
   if (arch.kind === "encoder") {
@@ -121,24 +141,13 @@ export const textModel = async (ref: string, options: OpenTextOptions = {}): Pro
   if (fault !== undefined) warn(fault);
   const engine = await nodeEngine(options.threads ? { threads: options.threads } : {});
   const sessions = await sessionsOf(engine, opened);
-  const shape = arch.cache(config);
-  if (arch.kind === "decoder") {
-    const decoder = decoderOf(sessions.model, shape);
-    const run = decoderRun(decoder, opened);
-    return {
-      translates: false,
-      run: (given) => untilStop(run(given), stopTexts(given, generation)),
-      dispose: () => decoder.dispose(),
-    };
-  }
-  const pad = generation.padId ?? tokenizer.specials.pad ?? tokenizer.eos;
-  const { encoder_model: encoder, decoder_model_merged: decoder } = sessions;
-  const model = seq2seqDecoderOf({ encoder, decoder }, shape, pad);
-  const run = seq2seqRun(model, opened, pad);
+  if (arch.kind === "seq2seq") return translatorOf(opened, sessions);
+  const decoder = decoderOf(sessions.model, arch.cache(config));
+  const run = decoderRun(decoder, opened);
   return {
-    translates: true,
+    translates: false,
     run: (given) => untilStop(run(given), stopTexts(given, generation)),
-    dispose: () => model.dispose(),
+    dispose: () => decoder.dispose(),
   };
 };
 

@@ -14,6 +14,8 @@ export {
 } from "./config/options.ts";
 export type { RecipeHooks } from "./context/hooks.ts";
 export { type Progress, silent, type Ui } from "./context/ui.ts";
+export { evaluateFolder } from "./evaluate/evaluate.ts";
+export type { EvalOptions, Evaluation, Figures, Prediction } from "./evaluate/evaluation.ts";
 export { type Exported, type ExportedFile, type ExportFolderOptions, exportFolder } from "./export.ts";
 export {
   type GenerateTextOptions,
@@ -33,5 +35,5 @@ export {
 } from "./proxyMix.ts";
 export { type Outcome, quickstart } from "./quickstart.ts";
 export { type Trained, trainModel } from "./train.ts";
-export { type Evaluation, evaluateFolder, optimizeFolder } from "./use.ts";
+export { optimizeFolder } from "./use.ts";
 export { type VerifyOptions, verifyFolder } from "./verify/verify.ts";

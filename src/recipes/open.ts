@@ -8,8 +8,8 @@ import { architectureOf, inFile } from "../models/checkpoint/config.ts";
 import { type Generation, generationOf } from "../models/checkpoint/generationConfig.ts";
 import { headOf } from "../models/head.ts";
 import type { Architecture, ModelConfig } from "../models/model.ts";
-import { type HubOptions, modelDir, openModel } from "../node/hub/hub.ts";
-import { loadModel, type ModelFolder } from "../node/model/folder.ts";
+import { type HubOptions, modelDir } from "../node/hub/hub.ts";
+import { loadModel } from "../node/model/folder.ts";
 import { readJson, readJsonIfThere } from "../node/model/modelFile.ts";
 import { readTokenizer } from "../node/model/tokenizerFiles.ts";
 import { loadGraph } from "../node/runtime/graph.ts";
@@ -87,18 +87,4 @@ export const sessionsOf = async (
     sessions[name as GraphName] = await compile(engine, program, { inPlace });
   }
   return sessions as Record<GraphName, Session>;
-};
-
-/**
- * Loads a causal language model with its weights. Throws as `openModel`, and ConfigError for a model that is
- * something else.
- */
-export const openCausal = async (ref: string, hub: HubOptions = {}): Promise<ModelFolder> => {
-  const folder = await openModel(ref, hub);
-  const { arch, config } = folder.model;
-  if (headOf(arch, config) === "causal-lm") return folder;
-  throw new ConfigError(`is ${config.architectures[0]}, no causal language model`, {
-    file: folder.dir,
-    hint: "name a decoder with its language-modelling head",
-  });
 };

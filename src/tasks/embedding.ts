@@ -27,9 +27,11 @@ import { type HeldOut, type Lesson, type LessonOptions, type Task, textOf } from
 
 // B batch, T context, C channels
 
-const poolingOf = ({ pooling }: Model) => pooling ?? usualPooling;
+type Shape = LessonOptions["model"];
 
-const widthOf = ({ arch, config }: Model): number => {
+const poolingOf = ({ pooling }: Shape) => pooling ?? usualPooling;
+
+const widthOf = ({ arch, config }: Shape): number => {
   const { kvHeads, headWidth } = arch.cache(config);
   return kvHeads * headWidth;
 };
@@ -41,7 +43,7 @@ const apart = (a: Value, b: Value): Value => sub(1, sum(mul(unitRows(a), unitRow
  * 1 - cosine of a text's vector and its teacher's, and the mean of that over the text's tokens:
  * teacherVectors [B, C], teacherHidden [B, T, C]. Each text counts once.
  */
-const imitation = (model: Model): Objective => ({
+const imitation = (model: Shape): Objective => ({
   name: "imitate",
   inputs: (shape) => ({
     ...encoderInputs(shape, { tokenTypes: readsTokenTypes(model.config as ModelConfig) }),

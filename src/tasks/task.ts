@@ -62,7 +62,8 @@ export type Material = TokenText | TokenPairs;
 
 /** The model that learns, its tokenizer, and how much a batch and the held-out part take. */
 export interface LessonOptions {
-  readonly model: Model;
+  /** No weights are looked at. */
+  readonly model: Omit<Model, "weights" | "history">;
   readonly tokenizer: Tokenizer;
   /** Rows of a batch. */
   readonly batch: number;

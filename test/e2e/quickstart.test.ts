@@ -6,6 +6,7 @@ import { AutoModelForCausalLM, AutoTokenizer, env } from "@huggingface/transform
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadFolder } from "../../src/node/model/folder.ts";
 import { nodeEngine } from "../../src/node/runtime/engine.ts";
+import type { Evaluation } from "../../src/recipes/evaluate/evaluation.ts";
 import { decoderOf } from "../../src/serve/decoding.ts";
 import { generate } from "../../src/serve/generate.ts";
 import type { ParityFile } from "../../src/ship/verify/verify.ts";
@@ -288,12 +289,13 @@ describe("with the result", () => {
   it("evaluates it", async () => {
     const args = ["eval", model, "--data", data, "--validation-share", "0.2", "--json"];
     const [fp32, q4] = await Promise.all(["fp32", "q4"].map((dtype) => anneal([...args, "--dtype", dtype])));
-    const a = onlyJson<Record<string, number | string>>(fp32!);
-    const b = onlyJson<Record<string, number | string>>(q4!);
+    const [a, b] = [onlyJson<Evaluation>(fp32!), onlyJson<Evaluation>(q4!)];
     expect([fp32!.code, q4!.code, a.dtype, b.dtype]).toEqual([0, 0, "fp32", "q4"]);
-    expect(a.natsPerToken).toBeGreaterThan(0.5);
-    expect(a.natsPerToken).toBeLessThan(0.75 * Math.log(300));
-    expect(b.natsPerToken).not.toBe(a.natsPerToken);
+    expect([a.graphs, a.task]).toEqual(["shipped", "causal-lm"]);
+    const { value } = a.figures.natsPerToken!;
+    expect(value).toBeGreaterThan(0.5);
+    expect(value).toBeLessThan(0.75 * Math.log(300));
+    expect(b.figures.natsPerToken!.value).not.toBe(value);
     expect(a.p50Ms).toBeGreaterThan(0);
   });
 });

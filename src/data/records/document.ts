@@ -17,6 +17,8 @@ export interface Document {
   readonly group?: string;
   /** The messages, or the prompt and its completion, that `text` was made of. */
   readonly turns?: readonly Turn[];
+  /** How near the two texts of a scored pair are. */
+  readonly score?: number;
   /** What reading changed, such as "number converted to text"; the stage of repair counts these. */
   readonly notes?: readonly string[];
   /** Why a policy of a field drops the record; the stage of repair drops and counts it. Its text is empty. */

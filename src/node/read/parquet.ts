@@ -63,9 +63,9 @@ const columnsOf = async (connection: Connection, from: string, path: string): Pr
 /** The columns to select. Throws DataError where none holds the text. */
 const selected = (columns: readonly Column[], options: ReadOptions, path: string): readonly Column[] => {
   const names = columns.map(({ name }) => name);
-  const { field, fields = {}, every } = options;
-  const shape = rowShape(new Set([...names, ...Object.keys(fields)]), field, every);
-  if (shape === undefined) throw noField(names, field, { file: path });
+  const { fields = {} } = options;
+  const shape = rowShape(new Set([...names, ...Object.keys(fields)]), options);
+  if (shape === undefined) throw noField(names, options, { file: path });
   const used = fieldsRead(shape, options);
   const unread = names.filter((name) => !used.has(name));
   if (unread.length > 0) options.onWarning?.(`these fields are not read: ${shownFields(unread)}`);
@@ -88,7 +88,7 @@ const kindOf = (type: string): string => {
 
 /** The note of a text that was of another type. */
 const conversion = (columns: readonly Column[], { field }: ReadOptions): string | undefined => {
-  const shape = rowShape(new Set(columns.map(({ name }) => name)), field);
+  const shape = rowShape(new Set(columns.map(({ name }) => name)), field === undefined ? {} : { field });
   const text = shape?.kind === "text" ? columns.find(({ name }) => name === shape.field) : undefined;
   return text === undefined || OWN.test(text.type) ? undefined : `${kindOf(text.type)} converted to text`;
 };

@@ -33,25 +33,25 @@ interface Columns {
 const columnNumber = (field = ""): number => Number(/^#([1-9]\d*)$/.exec(field)?.[1] ?? 0);
 
 /** Whether a first row may be that of the table that the options tell of. */
-const fits = (header: readonly string[], { field, fields = {}, every }: ReadOptions): boolean => {
+const fits = (header: readonly string[], options: ReadOptions): boolean => {
+  const { field, fields = {}, every } = options;
   const number = columnNumber(field);
   if (number > 0 && number <= header.length) return true;
   // Of any names a table has two at least, where the delimiter is the right one.
-  return (
-    rowShape(new Set([...header, ...Object.keys(fields)]), field, every && header.length > 1) !== undefined
-  );
+  const names = new Set([...header, ...Object.keys(fields)]);
+  return rowShape(names, { ...options, every: (every ?? false) && header.length > 1 }) !== undefined;
 };
 
 /** The columns to read, and whether the first row is a header. Throws DataError. */
 const columnsOf = (header: readonly string[], options: ReadOptions, place: Place): Columns => {
-  const { field, fields = {}, every } = options;
+  const { field, fields = {} } = options;
   const width = header.length;
   const number = columnNumber(field);
   if (number >= 1 && number <= width) {
     return { read: [[field!, number - 1]], needed: new Set([field!]), headed: false, width, unread: [] };
   }
-  const shape = rowShape(new Set([...header, ...Object.keys(fields)]), field, every);
-  if (shape === undefined) throw noField(header, field, place);
+  const shape = rowShape(new Set([...header, ...Object.keys(fields)]), options);
+  if (shape === undefined) throw noField(header, options, place);
   const used = fieldsRead(shape, options);
   const twice = [...used].find((name) => header.indexOf(name) !== header.lastIndexOf(name));
   if (twice !== undefined) {

@@ -21,18 +21,11 @@ export const loadBytes = (engine: Engine, bytes: Uint8Array, file?: string): Pro
   return engine.load(encodeOnnx(model).model, { inPlace: true });
 };
 
-/**
- * A session over the graph at `file`. One with weights in a file beside it is loaded as it is, and pays a
- * copy of the cache at each token. Throws DataError where it is missing, FormatError where it cannot be
- * loaded, and as `checkGraphFiles` does.
- */
-export const loadGraph = async (engine: Engine, file: string): Promise<Session> => {
-  const bytes = await readFile(file).catch((cause: NodeJS.ErrnoException) => {
-    throw new DataError(`cannot be read (${cause.code})`, { file, cause, hint });
-  });
+/** Loads the graph at `file` by `load`. Throws FormatError where that fails, and as `checkGraphFiles`. */
+const loaded = async (file: string, load: () => Promise<Session>): Promise<Session> => {
   try {
     await checkGraphFiles(file);
-    return (await exists(`${file}_data`)) ? await engine.load(file) : await loadBytes(engine, bytes, file);
+    return await load();
   } catch (cause) {
     if (cause instanceof AnnealError && cause.details.hint !== undefined) throw cause;
     throw new FormatError(`is no graph that can be loaded (${(cause as Error).message})`, {
@@ -42,3 +35,24 @@ export const loadGraph = async (engine: Engine, file: string): Promise<Session> 
     });
   }
 };
+
+/**
+ * A session over the graph at `file`. One with weights in a file beside it is loaded as it is, and pays a
+ * copy of the cache at each token. Throws DataError where it is missing, FormatError where it cannot be
+ * loaded, and as `checkGraphFiles` does.
+ */
+export const loadGraph = async (engine: Engine, file: string): Promise<Session> => {
+  const bytes = await readFile(file).catch((cause: NodeJS.ErrnoException) => {
+    throw new DataError(`cannot be read (${cause.code})`, { file, cause, hint });
+  });
+  return loaded(file, async () =>
+    (await exists(`${file}_data`)) ? engine.load(file) : loadBytes(engine, bytes, file),
+  );
+};
+
+/**
+ * A session over the graph at `file` as it is, which gives all outputs. Throws FormatError where it cannot be
+ * loaded, and as `checkGraphFiles` does.
+ */
+export const loadAsIs = (engine: Engine, file: string): Promise<Session> =>
+  loaded(file, () => engine.load(file));

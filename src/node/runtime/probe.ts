@@ -42,7 +42,7 @@ export interface Probe extends Speed {
 }
 
 /** What there is to measure of a model. */
-export const probeOf = ({ arch, config }: Model, vocab: number): Probed => {
+export const probeOf = ({ arch, config }: Pick<Model, "arch" | "config">, vocab: number): Probed => {
   const shape = arch.cache(config);
   if (arch.kind === "seq2seq") {
     const { start, pad } = (arch as Seq2SeqArchitecture).tokens(config);

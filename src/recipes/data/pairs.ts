@@ -13,7 +13,9 @@ import { tokenizerOf } from "./output.ts";
 import { describeStages } from "./stages.ts";
 import type { UserData } from "./userData.ts";
 
-interface Pair {
+/** A text, and what is to be said for it. */
+export interface Pair {
+  /** "file:line". */
   readonly id: string;
   readonly source: string;
   readonly target: string;
@@ -94,8 +96,17 @@ const splitOf = (pairs: readonly Pair[], { seed, data }: RunOptions) => {
   });
 };
 
-/** Pairs as tokens, cut to `context`; counts what was cut. */
-const encoded = (pairs: readonly Pair[], tokenizer: Tokenizer, maxLength: number) => {
+/**
+ * The pairs that are held out of what the same options train on, as texts. Throws as `pairData`.
+ */
+export const heldOutPairs = async (options: RunOptions, hooks: Hooks): Promise<readonly Pair[]> => {
+  const { pairs, report } = await readPairs(options, hooks);
+  describeStages(report, hooks.ui);
+  return splitOf(pairs, options).validation;
+};
+
+/** Pairs as tokens, cut to `maxLength`; counts what was cut. */
+export const encodedPairs = (pairs: readonly Pair[], tokenizer: Tokenizer, maxLength: number) => {
   let cut = 0;
   const side = (text: string, by: Tokenizer, special: boolean): Uint32Array => {
     const { ids } = by.encodeInputs(text, { special });
@@ -122,7 +133,9 @@ export const pairData = async (options: RunOptions, hooks: Hooks, given?: Tokeni
   const { train, validation } = splitOf(pairs, options);
   const texts = train.flatMap(({ source, target }) => [source, target]);
   const tokenizer = given ?? tokenizerOf(texts, options, hooks.ui);
-  const [own, held] = [train, validation].map((some) => encoded(some, tokenizer, options.model.n_positions));
+  const [own, held] = [train, validation].map((some) =>
+    encodedPairs(some, tokenizer, options.model.n_positions),
+  );
   const cut = own!.cut + held!.cut;
   if (cut > 0) hooks.ui.warn(`${cut} texts were cut to ${options.model.n_positions} tokens (--context)`);
   const count = (some: readonly TextPair[]) =>

@@ -10,7 +10,7 @@ import { pairData } from "./pairs.ts";
 import { asUserData, type UserData } from "./userData.ts";
 
 /** Whether the first record of the user's files is a pair of texts. */
-const holdsPairs = async ({ data }: RunOptions): Promise<boolean> => {
+export const holdsPairs = async ({ data }: RunOptions): Promise<boolean> => {
   if (data.paths.length === 0 || data.field !== undefined) return false;
   const { encoding, delimiter } = data;
   const given = { encoding, ...(delimiter === undefined ? {} : { delimiter }), skipBadRows: true };

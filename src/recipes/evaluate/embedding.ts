@@ -1,0 +1,125 @@
+/**
+ * Embedding models: whether texts that people find near have near vectors, on scored pairs; on any other
+ * text, whether vectors and their neighbours are those of a reference model.
+ */
+import { cosineOf, sentenceVector } from "../../evaluate/vectors.ts";
+import { bootstrapMean } from "../../metrics/bootstrap.ts";
+import { pearson } from "../../metrics/numbers/pearson.ts";
+import { spearman } from "../../metrics/numbers/spearman.ts";
+import { loadAsIs } from "../../node/runtime/graph.ts";
+import { rankAgreements } from "../../tasks/embedding.ts";
+import { ConfigError, DataError } from "../../util/errors.ts";
+import { holdsScored, scoredPairs } from "../data/scored.ts";
+import type { Asked, EvalOptions, Evaluator, Prediction, Quality } from "./evaluation.ts";
+import { ints, readTokens, rowsOf, textMaterial } from "./heldOut.ts";
+import { named, type Subject, withGraphs } from "./subject.ts";
+
+/** Texts that are compared are paragraphs rather than pages, tokens. */
+const PARAGRAPH = 128;
+/** Short held-out text is cut into so many texts. */
+const TEXTS = 32;
+
+/** The vector of each text, cut to the model's positions. */
+const vectorsOf = async (
+  { engine, hooks }: Asked,
+  { tokenizer, pooling, graphs, arch, config }: Subject,
+  texts: readonly string[],
+): Promise<Float32Array[]> => {
+  const { positions } = arch.cache(config);
+  const cut = Number.isFinite(positions) ? { maxLength: positions } : {};
+  const session = await loadAsIs(engine, graphs.model!);
+  const progress = hooks.ui.task("embedding", texts.length);
+  const vectors: Float32Array[] = [];
+  try {
+    for (const text of texts) {
+      hooks.signal?.throwIfAborted();
+      const ids = Array.from(tokenizer.encodeInputs(text, cut).ids);
+      vectors.push(await sentenceVector(session, ids, pooling));
+      progress.update(vectors.length);
+    }
+  } finally {
+    await session.dispose();
+  }
+  progress.done(`embedded ${texts.length} texts`);
+  return vectors;
+};
+
+/** Throws ConfigError where one of the options was given. */
+const refuse = (given: EvalOptions, fields: readonly (keyof EvalOptions)[], why: string): void => {
+  const field = fields.find((name) => given[name] !== undefined);
+  if (field !== undefined) throw new ConfigError(`has no effect ${why}`, { field, hint: "leave it out" });
+};
+
+const onPairs = async (asked: Asked): Promise<Quality> => {
+  const { subject, given, options, hooks } = asked;
+  refuse(given, ["reference"], "on scored pairs, which say themselves what is near");
+  const pairs = await scoredPairs(options, hooks, given.limit ?? Number.POSITIVE_INFINITY);
+  if (pairs.length < 2) {
+    throw new DataError(`${pairs.length} scored pairs are too few: nothing can correlate`, {
+      hint: "give more of them",
+    });
+  }
+  const vectors = await vectorsOf(
+    asked,
+    subject,
+    pairs.flatMap(({ texts }) => texts),
+  );
+  const cosines = pairs.map((_, i) => cosineOf(vectors[2 * i]!, vectors[2 * i + 1]!));
+  const scores = pairs.map(({ score }) => score);
+  return {
+    measuredOn: `${pairs.length} scored pairs`,
+    figures: { spearman: spearman.measure(cosines, scores), pearson: pearson.measure(cosines, scores) },
+    predictions: pairs.map(
+      ({ texts, score }, i): Prediction => ({ input: texts, reference: score, prediction: cosines[i]! }),
+    ),
+  };
+};
+
+/** Texts of many lengths out of the held-out text. */
+const heldOutTexts = async (asked: Asked): Promise<string[]> => {
+  const { arch, config, tokenizer } = asked.subject;
+  const material = await textMaterial(asked);
+  const share = Math.floor(material.validation.length / TEXTS);
+  const context = Math.min(arch.cache(config).positions, PARAGRAPH, Math.max(8, share));
+  return rowsOf(asked, material, { context })
+    .map((row) => tokenizer.decode(ints(row, "inputIds").slice(0, readTokens(row))).trim())
+    .filter((text) => text !== "");
+};
+
+/** Vectors of the reference: of another model, or of the folder's own weights in float32. */
+const referenceVectors = async (asked: Asked, texts: readonly string[]): Promise<Float32Array[]> => {
+  const { engine, subject, given, hooks } = asked;
+  const hub = hooks.hub === undefined ? {} : { hub: hooks.hub };
+  const other = await named(given.reference ?? subject.dir, { ...hub, dtype: "fp32" });
+  if (other.task.name !== "embedding") {
+    throw new ConfigError(`is ${other.config.architectures[0]}, no embedding model`, {
+      file: other.dir,
+      hint: "name an embedding model with --reference",
+    });
+  }
+  const made = given.reference === undefined;
+  return withGraphs(engine, other, (reference) => vectorsOf(asked, reference, texts), { made });
+};
+
+const onText = async (asked: Asked): Promise<Quality> => {
+  const { given, subject } = asked;
+  refuse(given, ["limit", "predictions"], "on text without scored pairs");
+  const texts = await heldOutTexts(asked);
+  const known = await referenceVectors(asked, texts);
+  const vectors = await vectorsOf(asked, subject, texts);
+  const reference = given.reference ?? "its own weights in float32";
+  const same = vectors[0]!.length === known[0]!.length;
+  return {
+    measuredOn: `${texts.length} held-out texts, against ${reference}`,
+    figures: {
+      // Vectors of different widths have no cosine; their neighbours can be compared all the same.
+      ...(same ? { cosine: bootstrapMean(vectors.map((v, i) => cosineOf(v, known[i]!))) } : {}),
+      rankAgreement: bootstrapMean(Array.from(rankAgreements(known)(vectors))),
+    },
+  };
+};
+
+export const embedding: Evaluator = {
+  takes: ["limit", "predictions", "reference"],
+  measure: async (asked) => ((await holdsScored(asked.options)) ? onPairs(asked) : onText(asked)),
+};

@@ -1,0 +1,87 @@
+/** Quality and speed of a folder's model, as its task has it. */
+
+import { writeFileDurable } from "../../node/files/files.ts";
+import { nodeEngine } from "../../node/runtime/engine.ts";
+import { probe, probeOf } from "../../node/runtime/probe.ts";
+import { graphNames } from "../../serve/graphs.ts";
+import type { TaskName } from "../../tasks/task.ts";
+import { defined } from "../../util/defined.ts";
+import { ConfigError } from "../../util/errors.ts";
+import type { RunOptions } from "../config/options.ts";
+import type { RecipeHooks } from "../context/hooks.ts";
+import { knownFault } from "../verify/parityFile.ts";
+import { causalLm } from "./causalLm.ts";
+import { embedding } from "./embedding.ts";
+import type { Asked, EvalOptions, Evaluation, Evaluator, Prediction, Quality } from "./evaluation.ts";
+import { maskedLm } from "./maskedLm.ts";
+import { seq2seqLm } from "./seq2seqLm.ts";
+import { named, withGraphs } from "./subject.ts";
+
+/** By the task's name. */
+const evaluators: Readonly<Record<TaskName, Evaluator>> = {
+  "causal-lm": causalLm,
+  "masked-lm": maskedLm,
+  "seq2seq-lm": seq2seqLm,
+  embedding,
+};
+
+/** Throws ConfigError for an option that means nothing to the task. */
+const requireMeaning = (given: EvalOptions, name: TaskName): void => {
+  const { takes } = evaluators[name];
+  const fields = ["limit", "reference", "predictions"] as const;
+  const field = fields.find((each) => given[each] !== undefined && !takes.includes(each));
+  if (field === undefined) return;
+  const others = (Object.keys(evaluators) as TaskName[]).filter((task) =>
+    evaluators[task].takes.includes(field),
+  );
+  throw new ConfigError(`means nothing to a model of ${name}`, {
+    field,
+    hint: `leave it out: it is for ${others.join(", ")}`,
+  });
+};
+
+/** Writes JSON lines. */
+const savePredictions = async (path: string, predictions: readonly Prediction[]): Promise<void> => {
+  const lines = predictions.map((each) => `${JSON.stringify(each)}\n`);
+  await writeFileDurable(path, [new TextEncoder().encode(lines.join(""))]);
+};
+
+const measured = async (asked: Asked): Promise<Quality> => {
+  const { subject, given, hooks } = asked;
+  if (!subject.shipped) {
+    hooks.ui.line(`${subject.dir} has no ${subject.dtype} graph: one is made of its weights`);
+  }
+  const quality = await evaluators[subject.task.name].measure(asked);
+  hooks.ui.line(`measured on ${quality.measuredOn}`);
+  if (given.predictions !== undefined) await savePredictions(given.predictions, quality.predictions ?? []);
+  return quality;
+};
+
+/**
+ * Evaluates a model by the graphs that its folder ships in one dtype, else by those made of its weights.
+ * Throws ConfigError for a model whose task is not known and for an option that means nothing to it,
+ * DataError for data that the task cannot be measured on.
+ */
+export const evaluateFolder = async (
+  ref: string,
+  given: EvalOptions,
+  options: RunOptions,
+  hooks: RecipeHooks,
+): Promise<Evaluation> => {
+  const model = await named(ref, defined({ dtype: given.dtype, hub: hooks.hub }));
+  const { dir, dtype, task, arch, tokenizer } = model;
+  requireMeaning(given, task.name);
+  const fault = await knownFault(dir, dtype, graphNames[arch.kind]);
+  if (fault !== undefined) hooks.ui.warn(fault);
+  const engine = await nodeEngine(options.threads > 0 ? { threads: options.threads } : {});
+  return withGraphs(engine, model, async (subject) => {
+    const { measuredOn, figures } = await measured({ engine, subject, given, options, hooks });
+    const { graphs, sizeBytes, shipped } = subject;
+    const speed = await probe({
+      ...probeOf(subject, tokenizer.vocabSize),
+      ...{ graphs, threads: engine.threads },
+    });
+    const made = shipped ? ("shipped" as const) : ("made" as const);
+    return { model: ref, task: task.name, dtype, graphs: made, sizeBytes, measuredOn, figures, ...speed };
+  });
+};

@@ -1,0 +1,69 @@
+/** What an evaluation is asked, and what it finds. */
+import type { Engine } from "../../engine/engine.ts";
+import type { Measured } from "../../metrics/metric.ts";
+import type { Probe } from "../../node/runtime/probe.ts";
+import type { ExportDtype } from "../../ship/onnx/dtype.ts";
+import type { TaskName } from "../../tasks/task.ts";
+import type { RunOptions } from "../config/options.ts";
+import type { RecipeHooks } from "../context/hooks.ts";
+import type { Subject } from "./subject.ts";
+
+export interface EvalOptions {
+  /** The folder's own default unless told. */
+  readonly dtype?: string;
+  /** Most pairs that are measured: 200 to translate, all that are scored, unless told. */
+  readonly limit?: number;
+  /** The model whose vectors are to be agreed with: the folder's own weights in float32 unless told. */
+  readonly reference?: string;
+  /** JSON lines of what was predicted, one for each example. */
+  readonly predictions?: string;
+}
+
+/** One example: what was read, what was to be said, what was said. */
+export interface Prediction {
+  readonly input: string | readonly string[];
+  readonly reference: string | number | readonly string[];
+  readonly prediction: string | number | readonly string[];
+  /** Of this example alone: the task says in what. */
+  readonly score?: number;
+}
+
+/** Figures by name. */
+export type Figures = Readonly<Record<string, Measured>>;
+
+export interface Quality {
+  /** "4096 tokens of held-out text" */
+  readonly measuredOn: string;
+  readonly figures: Figures;
+  readonly predictions?: readonly Prediction[];
+}
+
+/** What an evaluator works with. */
+export interface Asked {
+  readonly engine: Engine;
+  readonly subject: Subject;
+  readonly given: EvalOptions;
+  readonly options: RunOptions;
+  readonly hooks: RecipeHooks;
+}
+
+/** How models of a task are evaluated: by their graphs' files, the bytes that are shipped. */
+export interface Evaluator {
+  /** Options that mean something to it, besides the dtype. */
+  readonly takes: readonly Exclude<keyof EvalOptions, "dtype">[];
+  /** Throws ConfigError or DataError where the data is not of its kind. */
+  measure(asked: Asked): Promise<Quality>;
+}
+
+/** Quality and speed of a model in one dtype. */
+export interface Evaluation extends Probe {
+  readonly model: string;
+  readonly task: TaskName;
+  readonly dtype: ExportDtype;
+  /** Whether the graphs are the folder's own files, or were made of its weights. */
+  readonly graphs: "shipped" | "made";
+  /** Of the graphs' files. */
+  readonly sizeBytes: number;
+  readonly measuredOn: string;
+  readonly figures: Figures;
+}

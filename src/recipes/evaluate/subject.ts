@@ -1,0 +1,93 @@
+/** The model under evaluation as files of graphs: its folder's, else made of its weights for the while. */
+import { existsSync } from "node:fs";
+import { basename, join } from "node:path";
+import type { Engine } from "../../engine/engine.ts";
+import { headOf } from "../../models/head.ts";
+import type { Pooling } from "../../models/model.ts";
+import { usualPooling } from "../../models/pooling.ts";
+import { writeFileDurable } from "../../node/files/files.ts";
+import { inScratch } from "../../node/files/scratch.ts";
+import { loadModel } from "../../node/model/folder.ts";
+import { readPooling } from "../../node/model/pooling.ts";
+import { graphNames } from "../../serve/graphs.ts";
+import { exportDtypes, graphFile } from "../../ship/onnx/dtype.ts";
+import { formFiles } from "../../ship/onnx/export.ts";
+import { taskOf } from "../../tasks/index.ts";
+import type { Task } from "../../tasks/task.ts";
+import { calibrationOf } from "../calibration.ts";
+import { type Opened, type OpenOptions, openFolder } from "../open.ts";
+import { type GraphPaths, sizeBytesOf } from "../verify/shippedGraphs.ts";
+
+/** A folder's model without weights, and what it is for. */
+export interface Named extends Opened {
+  readonly task: Task;
+  /** How its texts become vectors, where that is its task. */
+  readonly pooling: Pooling;
+}
+
+export interface Subject extends Named {
+  /** Path of each graph by its name. */
+  readonly graphs: GraphPaths;
+  readonly sizeBytes: number;
+  /** Whether they are the folder's own. */
+  readonly shipped: boolean;
+}
+
+/**
+ * Reads what a folder says of its model. Throws ConfigError for a model whose task is not known, and for
+ * sentence vectors that are made in a way that is not supported.
+ */
+export const named = async (ref: string, options: OpenOptions): Promise<Named> => {
+  const opened = await openFolder(ref, options);
+  const { said, fault } = await readPooling(opened.dir);
+  const { features } = opened.arch.classes;
+  // Whatever class the config names, a folder that says how to pool is a model of features.
+  const config =
+    said !== undefined && features !== undefined
+      ? { ...opened.config, architectures: [features] }
+      : opened.config;
+  const task = taskOf({ arch: opened.arch, config });
+  if (task.name === "embedding" && fault !== undefined) throw fault;
+  return { ...opened, config, task, pooling: said ?? usualPooling };
+};
+
+const shippedPaths = ({ dir, arch, dtype }: Opened): GraphPaths | undefined => {
+  const paths = graphNames[arch.kind].map((name) => [name, join(dir, graphFile(name, dtype))] as const);
+  return paths.every(([, path]) => existsSync(path)) ? Object.fromEntries(paths) : undefined;
+};
+
+/** Writes the dtype's graphs into `into`, made of the folder's weights. */
+const makeGraphs = async (engine: Engine, model: Named, into: string): Promise<GraphPaths> => {
+  const { dir, arch, config, dtype, tokenizer } = model;
+  const loaded = await loadModel(dir, { task: headOf(arch, config) });
+  const form = await exportDtypes[dtype].pass.run(loaded.model, {
+    engine,
+    seed: 1,
+    calibration: calibrationOf(tokenizer),
+    log: () => {},
+  });
+  for (const [path, chunks] of formFiles(form, dtype)) {
+    await writeFileDurable(join(into, basename(path)), chunks);
+  }
+  const names = graphNames[arch.kind];
+  return Object.fromEntries(names.map((name) => [name, join(into, basename(graphFile(name, dtype)))]));
+};
+
+export interface GraphOptions {
+  /** Graphs are made of the weights even where the folder has some. */
+  readonly made?: boolean;
+}
+
+/** Works on the graphs of a model in its dtype; made ones are gone afterwards. Throws as `loadModel`. */
+export const withGraphs = async <T>(
+  engine: Engine,
+  model: Named,
+  work: (subject: Subject) => Promise<T>,
+  { made = false }: GraphOptions = {},
+): Promise<T> => {
+  const own = made ? undefined : shippedPaths(model);
+  const on = (graphs: GraphPaths): Promise<T> =>
+    work({ ...model, graphs, sizeBytes: sizeBytesOf(graphs), shipped: own !== undefined });
+  if (own !== undefined) return on(own);
+  return inScratch("eval", async (dir) => on(await makeGraphs(engine, model, dir)));
+};
