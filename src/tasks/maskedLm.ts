@@ -16,6 +16,7 @@ import { type HeldOut, type Lesson, type LessonOptions, type Material, type Task
 
 // B batch, T context
 
+/** Inputs of masked language modelling besides ids and labels. */
 export interface MaskedLmInputs extends EncoderInputs {
   /** Most labels of a row, where a batch names their places in the rows: `places` int32 [B, asked]. */
   readonly asked?: number;

@@ -30,6 +30,7 @@ const figuresOf = (windows: readonly (readonly Said[])[], tokenizer: Tokenizer):
   };
 };
 
+/** Nats per token, perplexity and bits per byte of held-out text. */
 export const causalLm: Evaluator = {
   takes: [],
   async measure(asked) {

@@ -119,6 +119,7 @@ const onText = async (asked: Asked): Promise<Quality> => {
   };
 };
 
+/** Correlation of cosines with scores; else agreement with a reference. */
 export const embedding: Evaluator = {
   takes: ["limit", "predictions", "reference"],
   measure: async (asked) => ((await holdsScored(asked.options)) ? onPairs(asked) : onText(asked)),

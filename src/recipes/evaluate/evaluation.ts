@@ -8,6 +8,7 @@ import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import type { Subject } from "./subject.ts";
 
+/** How a model is evaluated. */
 export interface EvalOptions {
   /** The folder's own default unless told. */
   readonly dtype?: string;
@@ -31,6 +32,7 @@ export interface Prediction {
 /** Figures by name. */
 export type Figures = Readonly<Record<string, Measured>>;
 
+/** What an evaluator found. */
 export interface Quality {
   /** "4096 tokens of held-out text" */
   readonly measuredOn: string;

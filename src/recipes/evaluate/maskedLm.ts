@@ -21,6 +21,7 @@ const predictionOf = (tokenizer: Tokenizer, ids: readonly number[], said: readon
   score: said.reduce((sum, { nats }) => sum + nats, 0) / said.length,
 });
 
+/** Nats per masked token of held-out text, and the share of them that is filled in right. */
 export const maskedLm: Evaluator = {
   takes: ["predictions"],
   async measure(asked) {

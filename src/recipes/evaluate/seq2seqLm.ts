@@ -143,6 +143,7 @@ const onText = async (asked: Asked, sessions: Sessions): Promise<Quality> => {
   };
 };
 
+/** Nats per target token; of pairs BLEU and chrF too. */
 export const seq2seqLm: Evaluator = {
   takes: ["limit", "predictions"],
   async measure(asked) {

@@ -25,6 +25,7 @@ export interface Named extends Opened {
   readonly pooling: Pooling;
 }
 
+/** A model with the files of its graphs. */
 export interface Subject extends Named {
   /** Path of each graph by its name. */
   readonly graphs: GraphPaths;
@@ -73,6 +74,7 @@ const makeGraphs = async (engine: Engine, model: Named, into: string): Promise<G
   return Object.fromEntries(names.map((name) => [name, join(into, basename(graphFile(name, dtype)))]));
 };
 
+/** Which graphs are worked on. */
 export interface GraphOptions {
   /** Graphs are made of the weights even where the folder has some. */
   readonly made?: boolean;
