@@ -4,7 +4,7 @@ import { writeFileDurable } from "../../node/files/files.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
 import { probe, probeOf } from "../../node/runtime/probe.ts";
 import { graphNames } from "../../serve/graphs.ts";
-import type { TaskName } from "../../tasks/task.ts";
+import type { Task } from "../../tasks/task.ts";
 import { defined } from "../../util/defined.ts";
 import { ConfigError } from "../../util/errors.ts";
 import type { RunOptions } from "../config/options.ts";
@@ -18,23 +18,33 @@ import { seq2seqLm } from "./seq2seqLm.ts";
 import { named, withGraphs } from "./subject.ts";
 
 /** By the task's name. */
-const evaluators: Readonly<Record<TaskName, Evaluator>> = {
+const evaluators: Readonly<Record<string, Evaluator>> = {
   "causal-lm": causalLm,
   "masked-lm": maskedLm,
   "seq2seq-lm": seq2seqLm,
   embedding,
 };
 
+/** Throws ConfigError for a task that nothing measures. */
+const evaluatorOf = ({ name }: Task): Evaluator => {
+  const found = evaluators[name];
+  if (found !== undefined) return found;
+  throw new ConfigError(`models of ${name} cannot be evaluated`, {
+    field: "architectures",
+    hint: `choose a model of ${Object.keys(evaluators).join(", ")}`,
+  });
+};
+
 /** Throws ConfigError for an option that means nothing to the task. */
-const requireMeaning = (given: EvalOptions, name: TaskName): void => {
-  const { takes } = evaluators[name];
+const requireMeaning = (given: EvalOptions, task: Task): void => {
+  const { takes } = evaluatorOf(task);
   const fields = ["limit", "reference", "predictions"] as const;
   const field = fields.find((each) => given[each] !== undefined && !takes.includes(each));
   if (field === undefined) return;
-  const others = (Object.keys(evaluators) as TaskName[]).filter((task) =>
-    evaluators[task].takes.includes(field),
+  const others = Object.entries(evaluators).flatMap(([name, { takes: own }]) =>
+    own.includes(field) ? [name] : [],
   );
-  throw new ConfigError(`means nothing to a model of ${name}`, {
+  throw new ConfigError(`means nothing to a model of ${task.name}`, {
     field,
     hint: `leave it out: it is for ${others.join(", ")}`,
   });
@@ -51,7 +61,7 @@ const measured = async (asked: Asked): Promise<Quality> => {
   if (!subject.shipped) {
     hooks.ui.line(`${subject.dir} has no ${subject.dtype} graph: one is made of its weights`);
   }
-  const quality = await evaluators[subject.task.name].measure(asked);
+  const quality = await evaluatorOf(subject.task).measure(asked);
   hooks.ui.line(`measured on ${quality.measuredOn}`);
   if (given.predictions !== undefined) await savePredictions(given.predictions, quality.predictions ?? []);
   return quality;
@@ -70,7 +80,7 @@ export const evaluateFolder = async (
 ): Promise<Evaluation> => {
   const model = await named(ref, defined({ dtype: given.dtype, hub: hooks.hub }));
   const { dir, dtype, task, arch, tokenizer } = model;
-  requireMeaning(given, task.name);
+  requireMeaning(given, task);
   const fault = await knownFault(dir, dtype, graphNames[arch.kind]);
   if (fault !== undefined) hooks.ui.warn(fault);
   const engine = await nodeEngine(options.threads > 0 ? { threads: options.threads } : {});

@@ -3,7 +3,6 @@ import type { Engine } from "../../engine/engine.ts";
 import type { Measured } from "../../metrics/metric.ts";
 import type { Probe } from "../../node/runtime/probe.ts";
 import type { ExportDtype } from "../../ship/onnx/dtype.ts";
-import type { TaskName } from "../../tasks/task.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import type { Subject } from "./subject.ts";
@@ -60,7 +59,8 @@ export interface Evaluator {
 /** Quality and speed of a model in one dtype. */
 export interface Evaluation extends Probe {
   readonly model: string;
-  readonly task: TaskName;
+  /** Name of its task. */
+  readonly task: string;
   readonly dtype: ExportDtype;
   /** Whether the graphs are the folder's own files, or were made of its weights. */
   readonly graphs: "shipped" | "made";
