@@ -17,7 +17,7 @@ ${Object.entries(targets)
   .map(([name, what]) => `  ${name.padEnd(12)} ${what}`)
   .join("\n")}
 Pages need playwright-core, onnxruntime-web and Chromium; a target that is not on this machine is
-reported as not checked, and so is WebGPU of a page that is had in software alone, unless it is asked
+reported as not checked, and so is WebGPU of a page that is had in software alone, unless asked
 for by name. Exit code 1 where a dtype fails, 4 where a target asked for by name is not there.
 
 Examples:

@@ -50,7 +50,7 @@ const table: Rules = [
   ["Floor Ceil Round Mod CumSum Range Softplus", { width: "wide", outputs: same }],
   ["DynamicQuantizeMatMul", { width: "wide", outputs: same }],
   ["QuantizeLinear", { width: "wide", outputs: ["uint8"] }],
-  ["MatMulIntegerToFloat", { width: "wide", outputs: ["float32"] }],
+  ["MatMulIntegerToFloat DequantizeLinear", { width: "wide", outputs: ["float32"] }],
   ["DynamicQuantizeLinear", { width: "wide", outputs: ["uint8", "float32", "uint8"] }],
   ["ArgMax ArgMin NonZero", { width: "wide", outputs: ["int64"] }],
   ["TopK", { width: "wide", outputs: ["same", "int64"] }],

@@ -1,11 +1,11 @@
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { chown, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { CheckpointError, ConfigError, RunError } from "../../util/errors.ts";
 import { checkpointStore, type StoreOptions } from "./checkpoints.ts";
 
@@ -272,20 +272,6 @@ const noStrace = spawnSync("strace", ["-f", "-qq", "-o", "/dev/null", "true"]).s
 const noRoot = (process.platform !== "linux" || process.getuid?.() !== 0) && "needs root on Linux";
 
 describe("in a process of its own", () => {
-  beforeAll(() => {
-    const sources = ["store", "files", "lock"].map((name) =>
-      fileURLToPath(new URL(`./${name}.ts`, import.meta.url)),
-    );
-    const age = existsSync(built) ? statSync(built).mtimeMs : 0;
-    if (sources.every((path) => statSync(path).mtimeMs < age)) return;
-    const tsc = join(root, "node_modules/typescript/bin/tsc");
-    const { stdout } = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], {
-      cwd: root,
-      encoding: "utf8",
-    });
-    expect(stdout).not.toMatch(/src\/node\/(store|files|lock)/);
-  }, 300_000);
-
   test("killed at random moments of a loop of saves, it leaves a sound checkpoint and loses none", async () => {
     await save(1);
     let last = 1;
