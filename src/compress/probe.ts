@@ -13,7 +13,7 @@ export type Ids = readonly (readonly number[])[];
 /** Rows of tokens that are read, and their length. */
 const [ROWS, LENGTH] = [4, 64];
 
-/** A model as a program whose matrices are inputs, with what it is fed: what a change of one does is one run. */
+/** A model as a program whose matrices are inputs, with what it is fed: a change of one is one more run. */
 export interface Probe {
   /** Inputs `ids` and, for each matrix, `w.PATH`; output `out`, the model's logits or features. */
   readonly program: Program;
