@@ -30,7 +30,7 @@ export {
 } from "./compress/index.ts";
 export { compile, compileStep, onnxBytes, type Resident } from "./engine/compile.ts";
 export type { Engine, Feeds, Session, SessionOptions } from "./engine/engine.ts";
-export { toOnnx } from "./formats/lower.ts";
+export { toOnnx } from "./formats/onnx/lower.ts";
 export {
   type Attr,
   type Attrs,
@@ -70,11 +70,11 @@ export {
   tensorOf,
   zeros,
 } from "./ir/tensor.ts";
-export { type Block, type Gpt2Config, type Gpt2Params, gpt2, gpt2Config } from "./models/gpt2.ts";
-export { type LlamaConfig, llama, llamaConfig } from "./models/llama.ts";
+export { type Block, type Gpt2Config, type Gpt2Params, gpt2, gpt2Config } from "./models/decoders/gpt2.ts";
+export { type LlamaConfig, llama, llamaConfig } from "./models/decoders/llama.ts";
+export { type Qwen2Config, qwen2, qwen2Config } from "./models/decoders/qwen2.ts";
+export { type Qwen3Config, qwen3, qwen3Config } from "./models/decoders/qwen3.ts";
 export type { Architecture, Model } from "./models/model.ts";
-export { type Qwen2Config, qwen2, qwen2Config } from "./models/qwen2.ts";
-export { type Qwen3Config, qwen3, qwen3Config } from "./models/qwen3.ts";
 export { initialize } from "./nn/param.ts";
 export {
   abs,
@@ -239,7 +239,7 @@ export {
   type Units,
   withinNoise,
 } from "./search/index.ts";
-export { generate } from "./serve/generate.ts";
+export { generate } from "./serve/decode/generate.ts";
 export {
   type ByteLevelParts,
   byteLevelTokenizer,

@@ -7,9 +7,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { exitCodeOf, Interrupted } from "../src/cli/exit.ts";
-import { failureOf } from "../src/cli/failure.ts";
 import { main } from "../src/cli/index.ts";
+import { exitCodeOf, Interrupted } from "../src/cli/process/exit.ts";
+import { failureOf } from "../src/cli/process/failure.ts";
 import * as errors from "../src/util/errors.ts";
 
 interface Ended {
@@ -303,7 +303,7 @@ describe("as a process", () => {
     expect(err).toBe("");
   });
 
-  const waiting = `load(${source("cli/interrupt.ts")}).then(({ interruptible }) => {
+  const waiting = `load(${source("cli/process/interrupt.ts")}).then(({ interruptible }) => {
     const { signal, exitCode } = interruptible();
     const alive = setInterval(() => {}, 1000);
     signal.addEventListener("abort", () => {
@@ -339,7 +339,7 @@ describe("as a process", () => {
   });
 
   /** Goes on for good, but for one computation, which begins where `begin` says. */
-  const computing = (begin: string, ms: number): string => `load(${source("cli/interrupt.ts")})
+  const computing = (begin: string, ms: number): string => `load(${source("cli/process/interrupt.ts")})
     .then(({ interruptible }) => {
       const { signal } = interruptible();
       setInterval(() => {}, 1000);
@@ -375,7 +375,7 @@ describe("as a process", () => {
   });
 
   test("a second Ctrl-C ends it at once in the midst of a long computation, told of the first", async () => {
-    const busy = `load(${source("cli/interrupt.ts")}).then(({ interruptible }) => {
+    const busy = `load(${source("cli/process/interrupt.ts")}).then(({ interruptible }) => {
       interruptible();
       setTimeout(() => {
         console.log("busy");

@@ -14,7 +14,7 @@ import type { Model } from "../src/models/model.ts";
 import { architectures } from "../src/models/registry.ts";
 import { asConstants, type ParamSpec } from "../src/nn/param.ts";
 import { nodeEngine } from "../src/node/runtime/engine.ts";
-import { decoder } from "../src/serve/decoding.ts";
+import { decoder } from "../src/serve/decode/decoding.ts";
 import { ConfigError } from "../src/util/errors.ts";
 import { flatten, type Tree } from "../src/util/tree.ts";
 

@@ -4,7 +4,7 @@ import { batches, evalBatches } from "../src/data/index.ts";
 import { dataParallel } from "../src/distribute/index.ts";
 import type { Engine } from "../src/engine/engine.ts";
 import { scalar, type Tensor, tensor, tensorOf } from "../src/ir/tensor.ts";
-import { gpt2, gpt2Config } from "../src/models/gpt2.ts";
+import { gpt2, gpt2Config } from "../src/models/decoders/gpt2.ts";
 import type { Model } from "../src/models/model.ts";
 import { initialize, type Weight } from "../src/nn/param.ts";
 import { threadTeam } from "../src/node/ranks/threadTeam.ts";

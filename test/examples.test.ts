@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import ts from "typescript";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { bertConfig } from "../src/models/bert.ts";
+import { bertConfig } from "../src/models/encoders/bert.ts";
 import { bert } from "../src/models/index.ts";
 import { initialize } from "../src/nn/param.ts";
 import { writeFolder } from "../src/node/files/files.ts";

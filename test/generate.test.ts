@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { zeros } from "../src/ir/tensor.ts";
-import { gpt2 } from "../src/models/gpt2.ts";
+import { gpt2 } from "../src/models/decoders/gpt2.ts";
 import type { Model } from "../src/models/model.ts";
 import type { ParamSpec } from "../src/nn/param.ts";
 import { nodeEngine } from "../src/node/runtime/engine.ts";

@@ -1,9 +1,9 @@
 /** Every op's graph in float16 against the same graph in float32, on the real onnxruntime. */
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Engine } from "../src/engine/engine.ts";
-import { halved } from "../src/formats/halfGraph.ts";
-import { toOnnx } from "../src/formats/lower.ts";
-import { encodeOnnx, type OnnxModel } from "../src/formats/onnx.ts";
+import { halved } from "../src/formats/onnx/halfGraph.ts";
+import { toOnnx } from "../src/formats/onnx/lower.ts";
+import { encodeOnnx, type OnnxModel } from "../src/formats/onnx/onnx.ts";
 import { trace } from "../src/ir/program.ts";
 import { sizeOf, type Tensor, tensorOf } from "../src/ir/tensor.ts";
 import { nodeEngine } from "../src/node/runtime/engine.ts";

@@ -6,11 +6,11 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { grad } from "../src/autodiff/grad.ts";
 import { compile } from "../src/engine/compile.ts";
 import type { Engine } from "../src/engine/engine.ts";
-import { decodeSafetensors } from "../src/formats/safetensors.ts";
+import { decodeSafetensors } from "../src/formats/safetensors/safetensors.ts";
 import { constant, input, type Value } from "../src/ir/op.ts";
 import { trace } from "../src/ir/program.ts";
 import { type Tensor, tensor, tensorOf } from "../src/ir/tensor.ts";
-import { gpt2, gpt2Config } from "../src/models/gpt2.ts";
+import { gpt2, gpt2Config } from "../src/models/decoders/gpt2.ts";
 import type { Model } from "../src/models/model.ts";
 import { conv1d, embed, project, times } from "../src/nn/linear.ts";
 import {

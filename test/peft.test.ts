@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { adapt, adapterFiles, isAdapted, merge, withAdapter } from "../src/adapters/index.ts";
 import { compile } from "../src/engine/compile.ts";
 import type { Engine } from "../src/engine/engine.ts";
-import { decodeSafetensors } from "../src/formats/safetensors.ts";
+import { decodeSafetensors } from "../src/formats/safetensors/safetensors.ts";
 import type { Value } from "../src/ir/op.ts";
 import { trace } from "../src/ir/program.ts";
 import { type Tensor, tensorOf } from "../src/ir/tensor.ts";

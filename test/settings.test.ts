@@ -7,11 +7,11 @@ import { architectures } from "../src/models/index.ts";
 import type { Architecture, Model } from "../src/models/model.ts";
 import type { ParamSpec } from "../src/nn/param.ts";
 import { nodeEngine } from "../src/node/runtime/engine.ts";
-import { beamSearch } from "../src/serve/beam.ts";
-import { type Decoder, decoder } from "../src/serve/decoding.ts";
-import { generate, generateBeams } from "../src/serve/generate.ts";
+import { beamSearch } from "../src/serve/decode/beam.ts";
+import { type Decoder, decoder } from "../src/serve/decode/decoding.ts";
+import { generate, generateBeams } from "../src/serve/decode/generate.ts";
+import { greedySearch, type Seq2SeqDecoder, seq2seqDecoder } from "../src/serve/decode/seq2seqDecoder.ts";
 import { logitsChain } from "../src/serve/logits/index.ts";
-import { greedySearch, type Seq2SeqDecoder, seq2seqDecoder } from "../src/serve/seq2seqDecoder.ts";
 import { flatten, mapTree, type Tree } from "../src/util/tree.ts";
 
 type Name = "llama" | "t5" | "marian";

@@ -4,7 +4,7 @@
  */
 import { expect, test } from "vitest";
 import { type Program, print } from "../src/ir/program.ts";
-import { gpt2, gpt2Config } from "../src/models/gpt2.ts";
+import { gpt2, gpt2Config } from "../src/models/decoders/gpt2.ts";
 import type { Model } from "../src/models/model.ts";
 import { initialize } from "../src/nn/param.ts";
 import { sgd } from "../src/optim/index.ts";

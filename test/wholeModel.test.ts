@@ -4,7 +4,7 @@ import { grad } from "../src/autodiff/grad.ts";
 import { compile } from "../src/engine/compile.ts";
 import { trace } from "../src/ir/program.ts";
 import { type Tensor, type TensorType, tensorOf } from "../src/ir/tensor.ts";
-import { gpt2, gpt2Config } from "../src/models/gpt2.ts";
+import { gpt2, gpt2Config } from "../src/models/decoders/gpt2.ts";
 import { meanLoss } from "../src/nn/loss.ts";
 import { initialize, type ParamSpec } from "../src/nn/param.ts";
 import { nodeEngine } from "../src/node/runtime/engine.ts";

@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dataParallel } from "../../dist/distribute/dataParallel.js";
 import { tensor } from "../../dist/ir/tensor.js";
-import { gpt2, gpt2Config } from "../../dist/models/gpt2.js";
+import { gpt2, gpt2Config } from "../../dist/models/decoders/gpt2.js";
 import { initialize } from "../../dist/nn/param.js";
 import { threadTeam } from "../../dist/node/ranks/threadTeam.js";
 import { nodeEngine } from "../../dist/node/runtime/engine.js";

@@ -8,7 +8,7 @@ import { batches, evalBatches, pack } from "../../dist/data/index.js";
 import { memorySpool, mergeParts, partOf } from "../../dist/data/pipeline/pipeline.js";
 import { pipelineDefaults } from "../../dist/data/pipeline/stages.js";
 import { tensor } from "../../dist/ir/tensor.js";
-import { gpt2, gpt2Config } from "../../dist/models/gpt2.js";
+import { gpt2, gpt2Config } from "../../dist/models/decoders/gpt2.js";
 import { initialize } from "../../dist/nn/param.js";
 import { nodeEngine } from "../../dist/node/runtime/engine.js";
 import { muon } from "../../dist/optim/index.js";

@@ -2,7 +2,7 @@
 // ops, in turns: GPT-2s of several sizes, AdamW. A ratio below 1 says that replicas are faster.
 import { dataParallel } from "../../dist/distribute/dataParallel.js";
 import { tensorOf } from "../../dist/ir/tensor.js";
-import { gpt2, gpt2Config } from "../../dist/models/gpt2.js";
+import { gpt2, gpt2Config } from "../../dist/models/decoders/gpt2.js";
 import { countParams, initialize } from "../../dist/nn/param.js";
 import { threadTeam } from "../../dist/node/ranks/threadTeam.js";
 import { nodeEngine } from "../../dist/node/runtime/engine.js";

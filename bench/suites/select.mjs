@@ -8,7 +8,7 @@ import { batches } from "../../dist/data/batch/batches.js";
 import { stageRecorder } from "../../dist/data/records/document.js";
 import { select } from "../../dist/data/select/select.js";
 import { tensor } from "../../dist/ir/tensor.js";
-import { gpt2, gpt2Config } from "../../dist/models/gpt2.js";
+import { gpt2, gpt2Config } from "../../dist/models/decoders/gpt2.js";
 import { initialize } from "../../dist/nn/param.js";
 import { nodeEngine } from "../../dist/node/runtime/engine.js";
 import { adamw } from "../../dist/optim/adamw.js";

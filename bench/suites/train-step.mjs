@@ -4,7 +4,7 @@
 import { compile, compileStep } from "../../dist/engine/compile.js";
 import { trace } from "../../dist/ir/program.js";
 import { scalar, tensorOf, zeros } from "../../dist/ir/tensor.js";
-import { gpt2, gpt2Config } from "../../dist/models/gpt2.js";
+import { gpt2, gpt2Config } from "../../dist/models/decoders/gpt2.js";
 import { initialize } from "../../dist/nn/param.js";
 import { nodeEngine } from "../../dist/node/runtime/engine.js";
 import { matmul } from "../../dist/ops/linalg.js";

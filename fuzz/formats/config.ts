@@ -1,6 +1,6 @@
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { encodeSafetensors } from "../../src/formats/safetensors.ts";
+import { encodeSafetensors } from "../../src/formats/safetensors/safetensors.ts";
 import { architectures } from "../../src/models/registry.ts";
 import { initialize } from "../../src/nn/param.ts";
 import { loadModel } from "../../src/node/model/folder.ts";

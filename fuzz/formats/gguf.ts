@@ -1,8 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ggmlReadTypes } from "../../src/formats/ggml.ts";
-import { type GgufScalarType, type GgufValue, ggufTypes } from "../../src/formats/gguf.ts";
-import { decodeGguf, type GgufHeader, parseGguf } from "../../src/formats/ggufRead.ts";
+import { ggmlReadTypes } from "../../src/formats/gguf/ggml.ts";
+import { type GgufScalarType, type GgufValue, ggufTypes } from "../../src/formats/gguf/gguf.ts";
+import { decodeGguf, type GgufHeader, parseGguf } from "../../src/formats/gguf/read.ts";
 import { architectures } from "../../src/models/registry.ts";
 import { initialize } from "../../src/nn/param.ts";
 import { loadFolder } from "../../src/node/model/folder.ts";

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { follow } from "../../src/recipes/pretrain.ts";
+import { follow } from "../../src/recipes/train/pretrain.ts";
 import type { Format } from "../format.ts";
 import { orBytes } from "../mutate/bytes.ts";
 import { changedJson } from "../mutate/json.ts";

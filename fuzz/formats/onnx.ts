@@ -1,5 +1,5 @@
-import { encodeOnnx, type OnnxModel } from "../../src/formats/onnx.ts";
-import { decodeOnnx } from "../../src/formats/onnxRead.ts";
+import { encodeOnnx, type OnnxModel } from "../../src/formats/onnx/onnx.ts";
+import { decodeOnnx } from "../../src/formats/onnx/read.ts";
 import { tensorOf, zeros } from "../../src/ir/tensor.ts";
 import type { Format } from "../format.ts";
 import { mutateWire } from "../mutate/wire.ts";

@@ -13,7 +13,7 @@ import {
   textOf,
   toBytes,
   varintsOf,
-} from "../../src/formats/protobuf.ts";
+} from "../../src/formats/onnx/protobuf.ts";
 import { FormatError } from "../../src/util/errors.ts";
 import type { Format } from "../format.ts";
 import { mutateWire } from "../mutate/wire.ts";

@@ -1,4 +1,4 @@
-import { decodeSafetensors, encodeSafetensors } from "../../src/formats/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../src/formats/safetensors/safetensors.ts";
 import { tensorOf, zeros } from "../../src/ir/tensor.ts";
 import type { Rng } from "../../src/util/rng.ts";
 import type { Format } from "../format.ts";

@@ -1,4 +1,9 @@
-import { decodeIndex, encodeIndex, joinShards, planShards } from "../../src/formats/safetensorsIndex.ts";
+import {
+  decodeIndex,
+  encodeIndex,
+  joinShards,
+  planShards,
+} from "../../src/formats/safetensors/safetensorsIndex.ts";
 import { zeros } from "../../src/ir/tensor.ts";
 import type { Format } from "../format.ts";
 import { mutateJson } from "../mutate/json.ts";

@@ -9,7 +9,7 @@ import {
   messageField,
   textField,
   toBytes,
-} from "../../src/formats/protobuf.ts";
+} from "../../src/formats/onnx/protobuf.ts";
 import { readTokenizer } from "../../src/node/model/tokenizerFiles.ts";
 import type { Format } from "../format.ts";
 import { mutateWire } from "../mutate/wire.ts";

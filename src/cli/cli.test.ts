@@ -9,7 +9,7 @@ import { defaults, type RunConfig, type RunOptions } from "../recipes/config/opt
 import { configHash, type OptionSources, parseSet, resolveOptions } from "../recipes/config/resolve.ts";
 import { isKnown } from "../recipes/config/schema.ts";
 import { ConfigError } from "../util/errors.ts";
-import { sharedFlags, type VerbName, verbs } from "./flags.ts";
+import { sharedFlags, type VerbName, verbs } from "./flags/flags.ts";
 
 const root = mkdtempSync(join(tmpdir(), "anneal-cli-unit-"));
 let cwd = "";

@@ -4,9 +4,9 @@ import type { Command } from "commander";
 import { type DataOutcome, mergeData, prepareData } from "../recipes/data/data.ts";
 import type { Shard } from "../recipes/data/shards.ts";
 import { ConfigError } from "../util/errors.ts";
-import { flagsToConfig, withFlags } from "./options.ts";
-import { runRecipe } from "./run.ts";
-import { print, printJson } from "./terminal.ts";
+import { flagsToConfig, withFlags } from "./flags/options.ts";
+import { runRecipe } from "./process/run.ts";
+import { print, printJson } from "./terminal/terminal.ts";
 
 /** What its help shows. */
 export const examples = `

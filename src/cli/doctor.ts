@@ -2,8 +2,8 @@
 import type { Command } from "commander";
 import pc from "picocolors";
 import { checkMachine } from "../node/runtime/machine.ts";
-import { withFlags } from "./options.ts";
-import { inLine, printJson, table, wantsColor } from "./terminal.ts";
+import { withFlags } from "./flags/options.ts";
+import { inLine, printJson, table, wantsColor } from "./terminal/terminal.ts";
 
 /** What its help shows. */
 export const examples = `

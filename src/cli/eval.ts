@@ -3,10 +3,10 @@ import type { Command } from "commander";
 import { evaluateFolder } from "../recipes/evaluate/evaluate.ts";
 import type { EvalOptions, Evaluation } from "../recipes/evaluate/evaluation.ts";
 import { defined } from "../util/defined.ts";
-import { dtypeFlag, type Group } from "./flags.ts";
-import { numberFrom, withFlags } from "./options.ts";
-import { runRecipe } from "./run.ts";
-import { print, printJson, table } from "./terminal.ts";
+import { dtypeFlag, type Group } from "./flags/flags.ts";
+import { numberFrom, withFlags } from "./flags/options.ts";
+import { runRecipe } from "./process/run.ts";
+import { print, printJson, table } from "./terminal/terminal.ts";
 
 /** What its help shows. */
 export const examples = `

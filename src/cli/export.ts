@@ -2,15 +2,15 @@
 import { basename } from "node:path";
 import type { Command } from "commander";
 import { modelDir } from "../node/hub/hub.ts";
-import { type ExportedFile, exportFolder } from "../recipes/export.ts";
-import { ggufFolder } from "../recipes/gguf.ts";
+import { type ExportedFile, exportFolder } from "../recipes/export/export.ts";
+import { ggufFolder } from "../recipes/export/gguf.ts";
 import { ggufTypeOf } from "../ship/gguf/gguf.ts";
 import { exportDtypes } from "../ship/onnx/dtype.ts";
 import { ConfigError } from "../util/errors.ts";
-import type { Group } from "./flags.ts";
-import { list, withFlags } from "./options.ts";
-import { runRecipe } from "./run.ts";
-import { inLine, print, printJson, table } from "./terminal.ts";
+import type { Group } from "./flags/flags.ts";
+import { list, withFlags } from "./flags/options.ts";
+import { runRecipe } from "./process/run.ts";
+import { inLine, print, printJson, table } from "./terminal/terminal.ts";
 
 /** What its help shows. */
 export const examples = `

@@ -1,13 +1,13 @@
 /** anneal generate */
 import type { Command } from "commander";
-import { type TextModel, type TextOptions, textModel } from "../recipes/generate.ts";
+import { type TextModel, type TextOptions, textModel } from "../recipes/generate/generate.ts";
 import type { ChatMessage } from "../serve/chat.ts";
 import { defined } from "../util/defined.ts";
-import { linesOf } from "./chat.ts";
-import { dtypeFlag, type Group } from "./flags.ts";
-import { numberFrom, withFlags } from "./options.ts";
-import { runRecipe } from "./run.ts";
-import { print, printJson } from "./terminal.ts";
+import { dtypeFlag, type Group } from "./flags/flags.ts";
+import { numberFrom, withFlags } from "./flags/options.ts";
+import { runRecipe } from "./process/run.ts";
+import { linesOf } from "./terminal/chat.ts";
+import { print, printJson } from "./terminal/terminal.ts";
 
 /** What its help shows. */
 export const examples = `

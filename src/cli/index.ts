@@ -3,11 +3,11 @@ import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import pc from "picocolors";
 import { requireHandles } from "../node/runtime/resources.ts";
-import { exitCodeOf } from "./exit.ts";
-import { errorText, failureOf } from "./failure.ts";
-import { type VerbName, verbs } from "./flags.ts";
-import { withHelp } from "./help.ts";
-import { printJson, wantsColor } from "./terminal.ts";
+import { type VerbName, verbs } from "./flags/flags.ts";
+import { withHelp } from "./flags/help.ts";
+import { exitCodeOf } from "./process/exit.ts";
+import { errorText, failureOf } from "./process/failure.ts";
+import { printJson, wantsColor } from "./terminal/terminal.ts";
 
 /** A verb adds itself to the program; its examples stand below its help. */
 export type Verb = { readonly register: (command: Command) => void; readonly examples: string };

@@ -1,9 +1,9 @@
 /** anneal optimize */
 import type { Command } from "commander";
-import { optimizeFolder } from "../recipes/use.ts";
-import { withFlags } from "./options.ts";
-import { BUDGET_NOT_MET, printOutcome } from "./outcome.ts";
-import { runRecipe } from "./run.ts";
+import { optimizeFolder } from "../recipes/optimize/optimize.ts";
+import { withFlags } from "./flags/options.ts";
+import { runRecipe } from "./process/run.ts";
+import { BUDGET_NOT_MET, printOutcome } from "./terminal/outcome.ts";
 
 /** What its help shows. */
 export const examples = `

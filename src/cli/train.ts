@@ -1,9 +1,9 @@
 /** anneal train */
 import type { Command } from "commander";
-import { trainModel } from "../recipes/train.ts";
-import { withFlags } from "./options.ts";
-import { runRecipe } from "./run.ts";
-import { print, printJson } from "./terminal.ts";
+import { trainModel } from "../recipes/train/train.ts";
+import { withFlags } from "./flags/options.ts";
+import { runRecipe } from "./process/run.ts";
+import { print, printJson } from "./terminal/terminal.ts";
 
 /** What its help shows. */
 export const examples = `

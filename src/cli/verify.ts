@@ -5,10 +5,10 @@ import { type VerifyOptions, verifyFolder } from "../recipes/verify/verify.ts";
 import { parityNotes, parityTable } from "../ship/verify/table.ts";
 import { failsGate, failures, type ParityFile, type Target, targets } from "../ship/verify/verify.ts";
 import { DataError } from "../util/errors.ts";
-import type { Group } from "./flags.ts";
-import { list, numberFrom, withFlags } from "./options.ts";
-import { runRecipe } from "./run.ts";
-import { print, printJson, table } from "./terminal.ts";
+import type { Group } from "./flags/flags.ts";
+import { list, numberFrom, withFlags } from "./flags/options.ts";
+import { runRecipe } from "./process/run.ts";
+import { print, printJson, table } from "./terminal/terminal.ts";
 
 /** What its help shows. */
 export const examples = `

@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Engine } from "../engine/engine.ts";
 import type { Tensor } from "../ir/tensor.ts";
-import { bert, bertConfig } from "../models/bert.ts";
+import { llama, llamaConfig } from "../models/decoders/llama.ts";
+import { bert, bertConfig } from "../models/encoders/bert.ts";
 import { packable } from "../models/linears.ts";
-import { llama, llamaConfig } from "../models/llama.ts";
 import type { Model } from "../models/model.ts";
 import { initialize, type ParamSpec, type Weight } from "../nn/param.ts";
 import { nodeEngine } from "../node/runtime/engine.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Tensor } from "../ir/tensor.ts";
-import { gpt2, gpt2Config } from "../models/gpt2.ts";
+import { gpt2, gpt2Config } from "../models/decoders/gpt2.ts";
 import { packable } from "../models/linears.ts";
 import { kinds } from "../nn/kinds/index.ts";
 import { initialize, isPacked, type PackedWeight, type Weight } from "../nn/param.ts";

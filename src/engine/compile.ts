@@ -1,7 +1,7 @@
 /** From a program to something that runs: rewrite, lower, encode, load. */
 
-import { type LowerOptions, NEXT, outputNames, toOnnx } from "../formats/lower.ts";
-import { encodeOnnx } from "../formats/onnx.ts";
+import { type LowerOptions, NEXT, outputNames, toOnnx } from "../formats/onnx/lower.ts";
+import { encodeOnnx } from "../formats/onnx/onnx.ts";
 import type { Value } from "../ir/op.ts";
 import type { Program } from "../ir/program.ts";
 import { sameShape } from "../ir/shape.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { toOnnx } from "../formats/lower.ts";
+import { toOnnx } from "../formats/onnx/lower.ts";
 import type { Value } from "../ir/op.ts";
 import { trace } from "../ir/program.ts";
 import type { TensorType } from "../ir/tensor.ts";

@@ -2,8 +2,8 @@
  * Which state of a graph may be updated where it lies: a state input and the output of the same path share
  * one buffer only if nothing can read the old value once the new one is written.
  */
-import { NEXT } from "../formats/lower.ts";
-import type { OnnxModel, OnnxNode } from "../formats/onnx.ts";
+import { NEXT } from "../formats/onnx/lower.ts";
+import type { OnnxModel, OnnxNode } from "../formats/onnx/onnx.ts";
 
 /** Ops that read each element before they write the one at its place. */
 const elementwise = new Set(["Add", "Sub", "Mul", "Div", "Identity"]);

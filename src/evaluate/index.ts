@@ -14,6 +14,7 @@ export {
   measureReading,
   measureSpeed,
   measureTranslating,
+  type Probe,
   type ReadingOptions,
   type Speed,
   type SpeedOptions,

@@ -4,8 +4,8 @@
  */
 import type { Session } from "../engine/engine.ts";
 import { type Tensor, tensor } from "../ir/tensor.ts";
-import type { Decoder } from "../serve/decoding.ts";
-import type { Seq2SeqDecoder } from "../serve/seq2seqDecoder.ts";
+import type { Decoder } from "../serve/decode/decoding.ts";
+import type { Seq2SeqDecoder } from "../serve/decode/seq2seqDecoder.ts";
 import { rng } from "../util/rng.ts";
 
 /** How fast a decoder writes and reads. */
@@ -19,6 +19,13 @@ export interface Speed {
   readonly prefillTokensPerSec: number;
   /** What reads: median time of one text by its tokens, milliseconds. */
   readonly lengthsMs?: Readonly<Record<number, number>>;
+}
+
+/** What running a model in a process of its own shows. */
+export interface Probe extends Speed {
+  readonly loadMs: number;
+  /** Growth of the resident set from before loading to after the measurement. */
+  readonly memoryBytes: number;
 }
 
 /** How much is written and read for it. */

@@ -1,6 +1,12 @@
 /** File formats as bytes: ONNX, safetensors and GGUF. */
-export { type GgmlReadType, type GgmlType, type GgmlWrittenForm, ggmlReadTypes, ggmlTypes } from "./ggml.ts";
-export type { GgmlForm } from "./ggmlBlocks.ts";
+export {
+  type GgmlReadType,
+  type GgmlType,
+  type GgmlWrittenForm,
+  ggmlReadTypes,
+  ggmlTypes,
+} from "./gguf/ggml.ts";
+export type { GgmlForm } from "./gguf/ggmlBlocks.ts";
 export {
   type EncodedGguf,
   encodeGguf,
@@ -10,10 +16,10 @@ export {
   type GgufTensor,
   type GgufValue,
   ggmlBytes,
-} from "./gguf.ts";
-export { type DecodedGguf, decodeGguf, type GgufEntry, type GgufHeader, parseGguf } from "./ggufRead.ts";
-export { type HalfOptions, halved } from "./halfGraph.ts";
-export { type LowerOptions, toOnnx } from "./lower.ts";
+} from "./gguf/gguf.ts";
+export { type DecodedGguf, decodeGguf, type GgufEntry, type GgufHeader, parseGguf } from "./gguf/read.ts";
+export { type HalfOptions, halved } from "./onnx/halfGraph.ts";
+export { type LowerOptions, toOnnx } from "./onnx/lower.ts";
 export {
   type EncodedOnnx,
   type EncodeOptions,
@@ -23,12 +29,12 @@ export {
   type OnnxModel,
   type OnnxNode,
   type OnnxValueInfo,
-} from "./onnx.ts";
-export { type DecodeOptions, decodeOnnx } from "./onnxRead.ts";
+} from "./onnx/onnx.ts";
+export { type DecodeOptions, decodeOnnx } from "./onnx/read.ts";
 export {
   decodeSafetensors,
   encodeSafetensors,
   type SafetensorsEntry,
   type SafetensorsHeader,
-} from "./safetensors.ts";
-export { decodeIndex, encodeIndex, planShards, shardName } from "./safetensorsIndex.ts";
+} from "./safetensors/safetensors.ts";
+export { decodeIndex, encodeIndex, planShards, shardName } from "./safetensors/safetensorsIndex.ts";

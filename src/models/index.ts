@@ -1,23 +1,40 @@
 /** Architectures, models, loading. */
-export { type BertConfig, type BertParams, bert, bertConfig } from "./bert.ts";
+
 export { architectureOf, type LoadOptions } from "./checkpoint/config.ts";
 export { type Generation, generationOf, type LogitsSettings } from "./checkpoint/generationConfig.ts";
 export { modelOf } from "./checkpoint/load.ts";
-export type { DecoderParams } from "./decoder.ts";
+export type { DecoderParams } from "./decoders/decoder.ts";
+export { type Block, type Gpt2Config, type Gpt2Params, gpt2, gpt2Config } from "./decoders/gpt2.ts";
+export { type LlamaConfig, llama, llamaConfig } from "./decoders/llama.ts";
+export { type Qwen2Config, qwen2, qwen2Config } from "./decoders/qwen2.ts";
+export { type Qwen3Config, qwen3, qwen3Config } from "./decoders/qwen3.ts";
+export { type BertConfig, type BertParams, bert, bertConfig } from "./encoders/bert.ts";
 export {
   type DistilBertConfig,
   type DistilBertLayer,
   type DistilBertParams,
   distilBertConfig,
   distilbert,
-} from "./distilbert.ts";
-export { type EncoderConfig, type Labels, readsTokenTypes } from "./encoder.ts";
-export { type Block, type Gpt2Config, type Gpt2Params, gpt2, gpt2Config } from "./gpt2.ts";
+} from "./encoders/distilbert.ts";
+export { type EncoderConfig, type Labels, readsTokenTypes } from "./encoders/encoder.ts";
+export {
+  type MpnetConfig,
+  type MpnetLayer,
+  type MpnetParams,
+  mpnet,
+  mpnetConfig,
+} from "./encoders/mpnet.ts";
+export {
+  type RobertaConfig,
+  type RobertaParams,
+  roberta,
+  robertaConfig,
+  type XlmRobertaConfig,
+  xlmRoberta,
+  xlmRobertaConfig,
+} from "./encoders/roberta.ts";
 export { headOf } from "./head.ts";
 export { isInner, type LinearInfo, type LinearRole, packable } from "./linears.ts";
-export { type LlamaConfig, llama, llamaConfig } from "./llama.ts";
-export { type MarianParams, marian } from "./marian.ts";
-export type { MarianConfig } from "./marianConfig.ts";
 export type {
   Architecture,
   CacheShape,
@@ -36,24 +53,8 @@ export type {
   PoolingMode,
   Seq2SeqArchitecture,
 } from "./model.ts";
-export {
-  type MpnetConfig,
-  type MpnetLayer,
-  type MpnetParams,
-  mpnet,
-  mpnetConfig,
-} from "./mpnet.ts";
-export { type Qwen2Config, qwen2, qwen2Config } from "./qwen2.ts";
-export { type Qwen3Config, qwen3, qwen3Config } from "./qwen3.ts";
 export { architectures } from "./registry.ts";
-export {
-  type RobertaConfig,
-  type RobertaParams,
-  roberta,
-  robertaConfig,
-  type XlmRobertaConfig,
-  xlmRoberta,
-  xlmRobertaConfig,
-} from "./roberta.ts";
-export { type T5Params, t5 } from "./t5.ts";
-export type { T5Config } from "./t5Config.ts";
+export { type MarianParams, marian } from "./seq2seq/marian.ts";
+export type { MarianConfig } from "./seq2seq/marianConfig.ts";
+export { type T5Params, t5 } from "./seq2seq/t5.ts";
+export type { T5Config } from "./seq2seq/t5Config.ts";

@@ -7,8 +7,8 @@ import type { Value } from "../ir/op.ts";
 import { cast, div, equal, maximum, mul, sqrt, where } from "../ops/elementwise.ts";
 import { reduceMax } from "../ops/reduce.ts";
 import { reshape, sum, transpose } from "../ops/structure.ts";
-import { lastToken } from "./decoderHead.ts";
-import { firstToken } from "./encoder.ts";
+import { lastToken } from "./decoders/head.ts";
+import { firstToken } from "./encoders/encoder.ts";
 import type { Pooling, PoolingMode } from "./model.ts";
 
 // B batch, T time, C channels

@@ -1,15 +1,16 @@
 /** The architectures by config.json's model_type. */
-import { bert } from "./bert.ts";
-import { distilbert } from "./distilbert.ts";
-import { gpt2 } from "./gpt2.ts";
-import { llama } from "./llama.ts";
-import { marian } from "./marian.ts";
+
+import { gpt2 } from "./decoders/gpt2.ts";
+import { llama } from "./decoders/llama.ts";
+import { qwen2 } from "./decoders/qwen2.ts";
+import { qwen3 } from "./decoders/qwen3.ts";
+import { bert } from "./encoders/bert.ts";
+import { distilbert } from "./encoders/distilbert.ts";
+import { mpnet } from "./encoders/mpnet.ts";
+import { roberta, xlmRoberta } from "./encoders/roberta.ts";
 import type { Architecture } from "./model.ts";
-import { mpnet } from "./mpnet.ts";
-import { qwen2 } from "./qwen2.ts";
-import { qwen3 } from "./qwen3.ts";
-import { roberta, xlmRoberta } from "./roberta.ts";
-import { t5 } from "./t5.ts";
+import { marian } from "./seq2seq/marian.ts";
+import { t5 } from "./seq2seq/t5.ts";
 
 /** The architectures by config.json's model_type. */
 export const architectures: Readonly<Record<string, Architecture>> = {

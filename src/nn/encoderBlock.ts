@@ -6,7 +6,7 @@
 import type { Value } from "../ir/op.ts";
 import { add, equal, where } from "../ops/elementwise.ts";
 import { reshape } from "../ops/structure.ts";
-import { dotProductAttention, joinHeads, splitHeads } from "./dotProductAttention.ts";
+import { dotProductAttention, joinHeads, splitHeads } from "./attention/dotProductAttention.ts";
 import { dropout } from "./dropout.ts";
 import { type Linear, linear } from "./linear.ts";
 import { type Norm, norm } from "./norm.ts";

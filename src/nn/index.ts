@@ -1,12 +1,23 @@
 /** Layers, losses, parameters. */
-export { type Attended, type Attention, type AttentionOptions, attention } from "./attention.ts";
-export { type CachedAttentionOptions, cachedAttention } from "./cachedAttention.ts";
-export { type DotProductOptions, dotProductAttention, joinHeads, splitHeads } from "./dotProductAttention.ts";
+export { type Attended, type Attention, type AttentionOptions, attention } from "./attention/attention.ts";
+export { type CachedAttentionOptions, cachedAttention } from "./attention/cachedAttention.ts";
+export {
+  type DotProductOptions,
+  dotProductAttention,
+  joinHeads,
+  splitHeads,
+} from "./attention/dotProductAttention.ts";
+export {
+  type GroupedAttention,
+  type GroupedOptions,
+  groupedAttention,
+} from "./attention/groupedAttention.ts";
+export { type BucketOptions, relativeBias } from "./attention/relativeBias.ts";
+export { type Rope, type RopeScaling, ropeTables } from "./attention/rope.ts";
 export { dropout } from "./dropout.ts";
 export { type EncoderOptions, type EncoderParts, encoderBlock, paddingMask } from "./encoderBlock.ts";
 export { projections } from "./fused.ts";
 export { type GatedMlp, type GatedOptions, gatedMlp } from "./gatedMlp.ts";
-export { type GroupedAttention, type GroupedOptions, groupedAttention } from "./groupedAttention.ts";
 export { kinds } from "./kinds/index.ts";
 export { conv1d, embed, type Linear, linear, type Projection, project, times } from "./linear.ts";
 export {
@@ -47,6 +58,4 @@ export {
   withTensors,
   zerosInit,
 } from "./param.ts";
-export { type BucketOptions, relativeBias } from "./relativeBias.ts";
 export { type RmsNorm, rmsNorm, rmsNormSpec } from "./rmsNorm.ts";
-export { type Rope, type RopeScaling, ropeTables } from "./rope.ts";

@@ -14,9 +14,17 @@ export {
 } from "./config/options.ts";
 export type { RecipeHooks } from "./context/hooks.ts";
 export { type Progress, silent, type Ui } from "./context/ui.ts";
+export {
+  type ProxyOptions,
+  type ProxySource,
+  type ProxyStep,
+  type ProxyWeight,
+  proxyMix,
+} from "./data/proxyMix.ts";
 export { evaluateFolder } from "./evaluate/evaluate.ts";
 export type { EvalOptions, Evaluation, Figures, Prediction } from "./evaluate/evaluation.ts";
-export { type Exported, type ExportedFile, type ExportFolderOptions, exportFolder } from "./export.ts";
+export { type Exported, type ExportedFile, type ExportFolderOptions, exportFolder } from "./export/export.ts";
+export { type GgufFolderOptions, type GgufWritten, ggufFolder } from "./export/gguf.ts";
 export {
   type GenerateTextOptions,
   generateText,
@@ -24,16 +32,8 @@ export {
   type TextModel,
   type TextOptions,
   textModel,
-} from "./generate.ts";
-export { type GgufFolderOptions, type GgufWritten, ggufFolder } from "./gguf.ts";
-export {
-  type ProxyOptions,
-  type ProxySource,
-  type ProxyStep,
-  type ProxyWeight,
-  proxyMix,
-} from "./proxyMix.ts";
+} from "./generate/generate.ts";
+export { optimizeFolder } from "./optimize/optimize.ts";
 export { type Outcome, quickstart } from "./quickstart.ts";
-export { type Trained, trainModel } from "./train.ts";
-export { optimizeFolder } from "./use.ts";
+export { type Trained, trainModel } from "./train/train.ts";
 export { type VerifyOptions, verifyFolder } from "./verify/verify.ts";

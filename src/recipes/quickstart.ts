@@ -9,28 +9,28 @@ import type { Model } from "../models/model.ts";
 import { probe, probeOf, stepOf } from "../node/runtime/probe.ts";
 import { optimizers } from "../optim/index.ts";
 import { scheduleOf } from "../optim/schedule.ts";
-import { taskOf } from "../tasks/index.ts";
-import type { Lesson } from "../tasks/task.ts";
-import { calibrationOf } from "./calibration.ts";
-import { checkStudent } from "./config/check.ts";
-import type { RunOptions } from "./config/options.ts";
-import type { RecipeHooks } from "./context/hooks.ts";
-import type { UserData } from "./data/userData.ts";
-import { type Delivered, deliver } from "./deliver.ts";
-import { doubtNotes } from "./doubts.ts";
-import { judgeOn, onGraphFiles } from "./judge.ts";
-import { faultNotes } from "./notes.ts";
+import { doubtNotes } from "../search/doubts.ts";
 import {
   type Candidate,
   type Optimized,
   type OptimizeOptions,
   optimize,
   type ProbeModel,
-} from "./optimize.ts";
-import { type Curve, follow, trainFromText } from "./pretrain.ts";
-import { onReplicas } from "./replicas.ts";
-import type { Source } from "./source.ts";
-import { takeRun } from "./takeRun.ts";
+} from "../search/optimize.ts";
+import { taskOf } from "../tasks/index.ts";
+import type { Lesson } from "../tasks/task.ts";
+import { checkStudent } from "./config/check.ts";
+import type { RunOptions } from "./config/options.ts";
+import type { RecipeHooks } from "./context/hooks.ts";
+import type { UserData } from "./data/userData.ts";
+import { calibrationOf } from "./model/calibration.ts";
+import type { Source } from "./model/source.ts";
+import { type Delivered, deliver } from "./optimize/deliver.ts";
+import { judgeOn, onGraphFiles } from "./optimize/judge.ts";
+import { faultNotes } from "./optimize/notes.ts";
+import { type Curve, follow, trainFromText } from "./train/pretrain.ts";
+import { onReplicas } from "./train/replicas.ts";
+import { takeRun } from "./train/takeRun.ts";
 
 /** What the whole way made. */
 export interface Outcome {

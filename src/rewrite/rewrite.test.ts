@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Engine } from "../engine/engine.ts";
-import { toOnnx } from "../formats/lower.ts";
-import { encodeOnnx } from "../formats/onnx.ts";
+import { toOnnx } from "../formats/onnx/lower.ts";
+import { encodeOnnx } from "../formats/onnx/onnx.ts";
 import { constant, input, isConstant, type Value } from "../ir/op.ts";
 import { nodesOf, type Program, print } from "../ir/program.ts";
 import { scalar, type Tensor, type TensorType, tensor, tensorOf } from "../ir/tensor.ts";

@@ -1,5 +1,5 @@
 /** Decoding graphs, sampling, generation. */
-export { type BeamOptions, type BeamText, beamSearch, type Rows } from "./beam.ts";
+
 export {
   type ChatMessage,
   type ChatPart,
@@ -9,21 +9,11 @@ export {
   chatTemplates,
   chooseTemplate,
 } from "./chat.ts";
-export { type DecodeOptions, decodeRows, type Step } from "./decodeRows.ts";
-export { decoderProgram } from "./decoder.ts";
-export { type Cache, type Decoder, decoder, decoderOf } from "./decoding.ts";
-export {
-  type Encoded,
-  type EncodedText,
-  type Encoder,
-  encoderOf,
-  encoderProgram,
-  features,
-} from "./encoder.ts";
-export { type GenerateOptions, generate, generateBatch, generateBeams } from "./generate.ts";
-export { type GraphName, type Graphs, graphNames, graphsOf } from "./graphs.ts";
-export { type SampleOptions, sample } from "./sample.ts";
-export { mergedDecoderProgram, sourceEncoderProgram } from "./seq2seq.ts";
+export { type BeamOptions, type BeamText, beamSearch, type Rows } from "./decode/beam.ts";
+export { type DecodeOptions, decodeRows, type Step } from "./decode/decodeRows.ts";
+export { type Cache, type Decoder, decoder, decoderOf } from "./decode/decoding.ts";
+export { type GenerateOptions, generate, generateBatch, generateBeams } from "./decode/generate.ts";
+export { type SampleOptions, sample } from "./decode/sample.ts";
 export {
   decodeTargets,
   type EncodedRows,
@@ -33,5 +23,16 @@ export {
   seq2seqDecoder,
   seq2seqDecoderOf,
   type TargetOptions,
-} from "./seq2seqDecoder.ts";
-export { type StopFilter, stopFilter } from "./stop.ts";
+} from "./decode/seq2seqDecoder.ts";
+export { type StopFilter, stopFilter } from "./decode/stop.ts";
+export { decoderProgram } from "./graphs/decoder.ts";
+export {
+  type Encoded,
+  type EncodedText,
+  type Encoder,
+  encoderOf,
+  encoderProgram,
+  features,
+} from "./graphs/encoder.ts";
+export { type GraphName, type Graphs, graphNames, graphsOf } from "./graphs/graphs.ts";
+export { mergedDecoderProgram, sourceEncoderProgram } from "./graphs/seq2seq.ts";

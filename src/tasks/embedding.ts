@@ -11,7 +11,7 @@ import type { Value } from "../ir/op.ts";
 import { trace } from "../ir/program.ts";
 import { tensor } from "../ir/tensor.ts";
 import { rankCorrelation } from "../metrics/numbers/rankCorrelation.ts";
-import { readsTokenTypes } from "../models/encoder.ts";
+import { readsTokenTypes } from "../models/encoders/encoder.ts";
 import type { Model, ModelConfig } from "../models/model.ts";
 import { sentenceEmbedding, unitRows, usualPooling } from "../models/pooling.ts";
 import { asConstants } from "../nn/param.ts";

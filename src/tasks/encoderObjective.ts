@@ -1,5 +1,5 @@
 /** What the head of an encoder is trained for. */
-import { type Labels, readsTokenTypes } from "../models/encoder.ts";
+import { type Labels, readsTokenTypes } from "../models/encoders/encoder.ts";
 import { headOf } from "../models/head.ts";
 import type { Head, Model } from "../models/model.ts";
 import { ConfigError } from "../util/errors.ts";

@@ -3,7 +3,7 @@ import { batches, evalBatches } from "../data/batch/batches.ts";
 import { type MaskingOptions, maskedCount, maskTokens } from "../data/batch/masking.ts";
 import type { Feeds } from "../engine/engine.ts";
 import { tensor } from "../ir/tensor.ts";
-import { readsTokenTypes } from "../models/encoder.ts";
+import { readsTokenTypes } from "../models/encoders/encoder.ts";
 import type { ModelConfig } from "../models/model.ts";
 import { IGNORE } from "../nn/loss.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";

@@ -1,9 +1,10 @@
 /** Attributes, items, slices. What is not there is undefined; what would change a list or dict is denied. */
-import { braces } from "./braces.ts";
+
 import { callable } from "./functions.ts";
-import { iterate, parts, toIndex, valueFault } from "./iterate.ts";
-import { equals } from "./operators.ts";
-import { textMethod } from "./textMethods.ts";
+import { braces } from "./values/braces.ts";
+import { iterate, parts, toIndex, valueFault } from "./values/iterate.ts";
+import { equals } from "./values/operators.ts";
+import { textMethod } from "./values/textMethods.ts";
 import {
   Callable,
   Dict,
@@ -17,7 +18,7 @@ import {
   typeName,
   Undefined,
   type Value,
-} from "./values.ts";
+} from "./values/values.ts";
 
 const owner = (value: Value): string => (value === null ? "None" : `${typeName(value)} object`);
 

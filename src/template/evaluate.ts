@@ -2,11 +2,11 @@
 import { attribute, item, slice } from "./access.ts";
 import type { Calls } from "./filters/filter.ts";
 import { filters } from "./filters/index.ts";
-import { iterate } from "./iterate.ts";
-import type { Arguments, Expression, ExpressionOf } from "./nodes.ts";
-import { binary, compare, negative, positive, truth } from "./operators.ts";
-import { str } from "./printed.ts";
+import type { Arguments, Expression, ExpressionOf } from "./syntax/nodes.ts";
 import { tests } from "./tests.ts";
+import { iterate } from "./values/iterate.ts";
+import { binary, compare, negative, positive, truth } from "./values/operators.ts";
+import { str } from "./values/printed.ts";
 import {
   Callable,
   Dict,
@@ -18,7 +18,7 @@ import {
   typeName,
   Undefined,
   type Value,
-} from "./values.ts";
+} from "./values/values.ts";
 
 /** Names, and the scope around them. */
 export class Scope {

@@ -1,5 +1,5 @@
 /** Binding the arguments of a call to parameters. */
-import { Callable, type Given, typeFault, type Value } from "./values.ts";
+import { Callable, type Given, typeFault, type Value } from "./values/values.ts";
 
 /** A parameter's name, and what it is where it is not given. */
 export type Parameter = string | readonly [name: string, fallback: Value];

@@ -1,8 +1,8 @@
 /** Functions that every template has: Jinja's own, and those of transformers. */
 import { callable } from "./functions.ts";
-import { iterate, toIndex, valueFault } from "./iterate.ts";
-import { str } from "./printed.ts";
-import { strftime } from "./strftime.ts";
+import { iterate, toIndex, valueFault } from "./values/iterate.ts";
+import { str } from "./values/printed.ts";
+import { strftime } from "./values/strftime.ts";
 import {
   Callable,
   type Computed,
@@ -14,7 +14,7 @@ import {
   TemplateFault,
   Undefined,
   type Value,
-} from "./values.ts";
+} from "./values/values.ts";
 
 /** The longest range that the sandbox allows. */
 const LONGEST = 100_000;

@@ -1,3 +1,3 @@
 /** Chat templates: Python's Jinja, as transformers sets it up. */
 export { render } from "./render.ts";
-export { Refusal, TemplateFault } from "./values.ts";
+export { Refusal, TemplateFault } from "./values/values.ts";

@@ -1,6 +1,6 @@
 /** What `loop` knows within a for (https://jinja.palletsprojects.com/en/stable/templates/#for). */
 import { callable } from "./functions.ts";
-import { equals } from "./operators.ts";
+import { equals } from "./values/operators.ts";
 import {
   Callable,
   type Computed,
@@ -9,7 +9,7 @@ import {
   Tuple,
   Undefined,
   type Value,
-} from "./values.ts";
+} from "./values/values.ts";
 
 /** The variable `loop` of a for. */
 export interface Loop extends Computed {

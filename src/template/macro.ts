@@ -1,7 +1,7 @@
 /** Macros (https://jinja.palletsprojects.com/en/stable/templates/#macros), and what a call block calls. */
 import { evaluate, Scope } from "./evaluate.ts";
-import type { Body, MacroParts } from "./nodes.ts";
-import { Callable, Dict, type Given, Tuple, typeFault, Undefined, type Value } from "./values.ts";
+import type { Body, MacroParts } from "./syntax/nodes.ts";
+import { Callable, Dict, type Given, Tuple, typeFault, Undefined, type Value } from "./values/values.ts";
 
 /** Sets a macro's parameters in its scope, in order: a default may name those before it. */
 const bindParameters = (

@@ -6,14 +6,14 @@
  */
 import { call, evaluate, given, Scope } from "./evaluate.ts";
 import { globals, setAttribute } from "./globals.ts";
-import { iterate, valueFault } from "./iterate.ts";
 import { loopOver } from "./loop.ts";
 import { macroOf } from "./macro.ts";
-import type { Body, Expression, Statement, StatementOf } from "./nodes.ts";
-import { truth } from "./operators.ts";
-import { str } from "./printed.ts";
-import { CAPTURED, parse } from "./statements.ts";
-import { fromJson, Namespace, TemplateFault, type Value } from "./values.ts";
+import type { Body, Expression, Statement, StatementOf } from "./syntax/nodes.ts";
+import { CAPTURED, parse } from "./syntax/statements.ts";
+import { iterate, valueFault } from "./values/iterate.ts";
+import { truth } from "./values/operators.ts";
+import { str } from "./values/printed.ts";
+import { fromJson, Namespace, TemplateFault, type Value } from "./values/values.ts";
 
 /** How a body was left before its end. */
 type Leave = "break" | "continue" | undefined;

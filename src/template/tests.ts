@@ -1,11 +1,11 @@
 /** Tests (https://jinja.palletsprojects.com/en/stable/templates/#list-of-builtin-tests). */
 import { filters } from "./filters/index.ts";
 import { bind, type Parameter } from "./functions.ts";
-import { isIterable, sizeOf } from "./iterate.ts";
-import type { CompareOperator } from "./nodes.ts";
-import { binary, compare, contains, equals } from "./operators.ts";
-import { str } from "./printed.ts";
-import { Callable, Dict, type Given, isComputed, Undefined, type Value } from "./values.ts";
+import type { CompareOperator } from "./syntax/nodes.ts";
+import { isIterable, sizeOf } from "./values/iterate.ts";
+import { binary, compare, contains, equals } from "./values/operators.ts";
+import { str } from "./values/printed.ts";
+import { Callable, Dict, type Given, isComputed, Undefined, type Value } from "./values/values.ts";
 
 /** Tells whether something is true of a value. */
 export type Test = (value: Value, given: Given) => boolean;

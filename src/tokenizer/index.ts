@@ -1,7 +1,7 @@
 /** Tokenizers: trained, loaded, saved. */
 export { type ByteLevelParts, byteLevelTokenizer } from "./bpe/byteLevelTokenizer.ts";
 export { type TrainBpeOptions, trainBpe } from "./bpe/trainBpe.ts";
-export { charTokenizer, charTokenizerOf } from "./char.ts";
+export { charTokenizer, charTokenizerOf } from "./kinds/char.ts";
 export { type LoadOptions, loadTokenizer } from "./load.ts";
 export { fromGguf, ggufStopIds } from "./older/fromGguf.ts";
 export { fromMarian, fromSentencePiece } from "./older/fromSentencePiece.ts";

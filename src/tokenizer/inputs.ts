@@ -1,6 +1,6 @@
 /** Encoding with the template of a post-processor, from a tokenizer's plain encoding. */
 import { ConfigError } from "../util/errors.ts";
-import type { InputTemplate, TemplatePart } from "./postProcessor.ts";
+import type { InputTemplate, TemplatePart } from "./steps/postProcessor.ts";
 import {
   type EncodeOptions,
   type IdBuffer,

@@ -1,15 +1,15 @@
 /** Reads a tokenizer.json: fast for byte-level BPE and our character kind, by `pipeline.ts` otherwise. */
 import { FormatError } from "../util/errors.ts";
-import { type AddedToken, addedTokensOf, checkId } from "./addedTokens.ts";
 import { mergesOf } from "./bpe/anyBpe.ts";
 import { byteLevelTokenizer } from "./bpe/byteLevelTokenizer.ts";
-import { CHAR_SPECIALS, charTokenizerOf } from "./char.ts";
 import { type Fields, object, refuse } from "./json.ts";
+import { CHAR_SPECIALS, charTokenizerOf } from "./kinds/char.ts";
 import { withConfig } from "./overrides.ts";
 import { pipelineTokenizer } from "./pipeline.ts";
-import { templateOf } from "./postProcessor.ts";
-import { checkDecoder, normalizerOf, preTokenizerOf } from "./preTokenizer.ts";
 import { endOf, specialIds } from "./specials.ts";
+import { type AddedToken, addedTokensOf, checkId } from "./steps/addedTokens.ts";
+import { templateOf } from "./steps/postProcessor.ts";
+import { checkDecoder, normalizerOf, preTokenizerOf } from "./steps/preTokenizer.ts";
 import type { Json, Tokenizer } from "./tokenizer.ts";
 
 /** Tokens by id, without holes. */

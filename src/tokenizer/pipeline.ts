@@ -5,19 +5,20 @@
  * reads characters beyond the first plane by halves, so that ids differ from those that a model was trained
  * on.
  */
-import { type AddedToken, addedTokensOf, checkId, partsOf } from "./addedTokens.ts";
+
 import { bpeEncoder, type ModelIds, type PieceEncoder } from "./bpe/anyBpe.ts";
 import { tokenBytes } from "./bpe/byteLevel.ts";
-import { byteOf, decoderOf, type TokenDecoder } from "./decoder.ts";
 import { encoding, type PlainEncoder } from "./inputs.ts";
 import { asText, type Fields, object, refuse, show } from "./json.ts";
-import { anyNormalizer } from "./normalizer.ts";
-import { piecesOf } from "./pieces.ts";
-import { templateOf } from "./postProcessor.ts";
+import { unigramEncoder, unigramVocab } from "./kinds/unigram.ts";
+import { wordLevelEncoder, wordPieceEncoder } from "./kinds/wordPiece.ts";
 import { endOf, specialIds } from "./specials.ts";
+import { type AddedToken, addedTokensOf, checkId, partsOf } from "./steps/addedTokens.ts";
+import { byteOf, decoderOf, type TokenDecoder } from "./steps/decoder.ts";
+import { anyNormalizer } from "./steps/normalizer.ts";
+import { piecesOf } from "./steps/pieces.ts";
+import { templateOf } from "./steps/postProcessor.ts";
 import { checkedId, type StreamDecoder, type Tokenizer } from "./tokenizer.ts";
-import { unigramEncoder, unigramVocab } from "./unigram.ts";
-import { wordLevelEncoder, wordPieceEncoder } from "./wordPiece.ts";
 
 type Ids = ReadonlyMap<string, number>;
 

@@ -3,7 +3,7 @@
  * and, for what other people's checkpoints bring, `pipeline.ts`.
  */
 import { ConfigError } from "../util/errors.ts";
-import { tokenFinder } from "./tokenFinder.ts";
+import { tokenFinder } from "./steps/tokenFinder.ts";
 
 /** A value of JSON. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };

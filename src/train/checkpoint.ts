@@ -1,5 +1,5 @@
 /** What a checkpoint of a training run holds, and how it becomes files. */
-import { decodeSafetensors, encodeSafetensors } from "../formats/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors } from "../formats/safetensors/safetensors.ts";
 import type { Tensor } from "../ir/tensor.ts";
 import type { Json } from "../models/model.ts";
 import { CheckpointError } from "../util/errors.ts";

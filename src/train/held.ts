@@ -1,6 +1,6 @@
 /** What a rank holds: the params and gradients of every shard, and the optimizer's state of its own. */
 import type { Feeds } from "../engine/engine.ts";
-import { NEXT } from "../formats/lower.ts";
+import { NEXT } from "../formats/onnx/lower.ts";
 import { sameShape } from "../ir/shape.ts";
 import { shapeText, type Tensor, type TensorType, zeros } from "../ir/tensor.ts";
 import { CheckpointError } from "../util/errors.ts";

@@ -1,8 +1,8 @@
 /** What each rank of a run needs, worked out once before any of them starts. */
 import { onnxBytes } from "../engine/compile.ts";
 import { inPlaceStates } from "../engine/inPlace.ts";
-import { toOnnx } from "../formats/lower.ts";
-import { encodeOnnx } from "../formats/onnx.ts";
+import { toOnnx } from "../formats/onnx/lower.ts";
+import { encodeOnnx } from "../formats/onnx/onnx.ts";
 import type { TensorType } from "../ir/tensor.ts";
 import type { Model } from "../models/model.ts";
 import { optimize } from "../rewrite/index.ts";

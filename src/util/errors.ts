@@ -1,6 +1,6 @@
 /**
  * The errors that a user can meet. Each names the thing that is wrong (file, line, tensor, field) and what to
- * do. The command line maps a class to an exit code; see `cli/exit.ts`.
+ * do. The command line maps a class to an exit code; see `cli/process/exit.ts`.
  */
 export interface ErrorDetails {
   /** Path or name of the file concerned. */

@@ -3,8 +3,8 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } 
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { encodeOnnx } from "../../src/formats/onnx.ts";
-import { decodeOnnx } from "../../src/formats/onnxRead.ts";
+import { encodeOnnx } from "../../src/formats/onnx/onnx.ts";
+import { decodeOnnx } from "../../src/formats/onnx/read.ts";
 import type { ParityFile } from "../../src/ship/verify/verify.ts";
 import { anneal, onlyJson } from "../e2e/command.ts";
 import { noBrowser, tinyModel, writeModel } from "./folders.ts";

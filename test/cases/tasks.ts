@@ -1,8 +1,9 @@
 /** A small model and data for each task. */
-import { bert, bertConfig } from "../../src/models/bert.ts";
-import { gpt2, gpt2Config } from "../../src/models/gpt2.ts";
-import { marian } from "../../src/models/marian.ts";
+
+import { gpt2, gpt2Config } from "../../src/models/decoders/gpt2.ts";
+import { bert, bertConfig } from "../../src/models/encoders/bert.ts";
 import type { Architecture, Model, ModelConfig } from "../../src/models/model.ts";
+import { marian } from "../../src/models/seq2seq/marian.ts";
 import { initialize } from "../../src/nn/param.ts";
 import type { TaskName } from "../../src/tasks/index.ts";
 import type { Material } from "../../src/tasks/task.ts";

@@ -6,17 +6,17 @@ import { AutoModel, AutoTokenizer, env, pipeline } from "@huggingface/transforme
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { quantize } from "../../src/compress/quantize.ts";
 import type { Engine } from "../../src/engine/engine.ts";
-import { toOnnx } from "../../src/formats/lower.ts";
-import { encodeOnnx } from "../../src/formats/onnx.ts";
+import { toOnnx } from "../../src/formats/onnx/lower.ts";
+import { encodeOnnx } from "../../src/formats/onnx/onnx.ts";
 import type { Tensor } from "../../src/ir/tensor.ts";
-import { readsTokenTypes } from "../../src/models/encoder.ts";
+import { readsTokenTypes } from "../../src/models/encoders/encoder.ts";
 import { architectures } from "../../src/models/index.ts";
 import type { Head, Model } from "../../src/models/model.ts";
 import { usualPooling } from "../../src/models/pooling.ts";
 import { initialize, type ParamSpec } from "../../src/nn/param.ts";
 import { nodeEngine } from "../../src/node/runtime/engine.ts";
 import { optimize } from "../../src/rewrite/index.ts";
-import { encoderOf, encoderProgram } from "../../src/serve/encoder.ts";
+import { encoderOf, encoderProgram } from "../../src/serve/graphs/encoder.ts";
 import type { Tree } from "../../src/util/tree.ts";
 
 /** Ids are places in this list: special tokens, words, and a word's end. */

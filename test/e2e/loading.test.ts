@@ -9,7 +9,7 @@ import { compile } from "../../src/engine/compile.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { trace } from "../../src/ir/program.ts";
 import { type Tensor, type TensorType, tensorOf } from "../../src/ir/tensor.ts";
-import { gpt2, gpt2Config } from "../../src/models/gpt2.ts";
+import { gpt2, gpt2Config } from "../../src/models/decoders/gpt2.ts";
 import type { Model } from "../../src/models/model.ts";
 import { asConstants, type ParamSpec } from "../../src/nn/param.ts";
 import { loadModel } from "../../src/node/model/folder.ts";

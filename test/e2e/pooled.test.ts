@@ -10,7 +10,7 @@ import type { Json, Model, Pooling } from "../../src/models/model.ts";
 import { usualPooling } from "../../src/models/pooling.ts";
 import { loadModel } from "../../src/node/model/folder.ts";
 import { silent } from "../../src/recipes/context/ui.ts";
-import { exportFolder } from "../../src/recipes/export.ts";
+import { exportFolder } from "../../src/recipes/export/export.ts";
 import { type ExportDtype, exportDtypes } from "../../src/ship/onnx/dtype.ts";
 import { type Family, tinyModel, writeModel } from "../browser/folders.ts";
 

@@ -8,8 +8,8 @@ import type { Engine } from "../../src/engine/engine.ts";
 import type { ModelConfig, Seq2SeqArchitecture } from "../../src/models/model.ts";
 import { loadFolder } from "../../src/node/model/folder.ts";
 import { nodeEngine } from "../../src/node/runtime/engine.ts";
-import { encoderOf } from "../../src/serve/encoder.ts";
-import { greedySearch, seq2seqDecoder } from "../../src/serve/seq2seqDecoder.ts";
+import { greedySearch, seq2seqDecoder } from "../../src/serve/decode/seq2seqDecoder.ts";
+import { encoderOf } from "../../src/serve/graphs/encoder.ts";
 import type { Tokenizer } from "../../src/tokenizer/index.ts";
 import { anneal, onlyJson, sentences, writeCorpus } from "./command.ts";
 

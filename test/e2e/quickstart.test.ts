@@ -7,8 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadFolder } from "../../src/node/model/folder.ts";
 import { nodeEngine } from "../../src/node/runtime/engine.ts";
 import type { Evaluation } from "../../src/recipes/evaluate/evaluation.ts";
-import { decoderOf } from "../../src/serve/decoding.ts";
-import { generate } from "../../src/serve/generate.ts";
+import { decoderOf } from "../../src/serve/decode/decoding.ts";
+import { generate } from "../../src/serve/decode/generate.ts";
 import type { ParityFile } from "../../src/ship/verify/verify.ts";
 import {
   anneal,

@@ -2,7 +2,7 @@
  * Writes adapters in the format of Hugging Face PEFT
  * (https://huggingface.co/docs/peft/developer_guides/checkpoint).
  */
-import { encodeSafetensors } from "../../formats/safetensors.ts";
+import { encodeSafetensors } from "../../formats/safetensors/safetensors.ts";
 import type { Tensor } from "../../ir/tensor.ts";
 import { headOf } from "../../models/head.ts";
 import type { Head, Json, Model } from "../../models/model.ts";

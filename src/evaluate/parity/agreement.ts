@@ -1,7 +1,7 @@
 /** How far the numbers of one place are from those of another. */
 
 import type { TypedArray } from "../../ir/tensor.ts";
-import { argmax } from "../../serve/sample.ts";
+import { argmax } from "../../serve/decode/sample.ts";
 import { cosineSum } from "../../util/cosine.ts";
 import { fromHalves } from "../../util/float16.ts";
 

@@ -2,7 +2,7 @@
  * What a reference computed, to be compared with wherever a shipped graph runs: in another process or in a
  * page. It travels as one safetensors file, so that every place reads the same bytes.
  */
-import { decodeSafetensors, encodeSafetensors } from "../../formats/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../formats/safetensors/safetensors.ts";
 import type { Tensor } from "../../ir/tensor.ts";
 import { FormatError } from "../../util/errors.ts";
 

@@ -1,7 +1,7 @@
 /** A trial: shipped graphs run where they are to run, their numbers compared with a reference's. */
 import type { Session } from "../../engine/engine.ts";
 import type { Tensor } from "../../ir/tensor.ts";
-import { argmax } from "../../serve/sample.ts";
+import { argmax } from "../../serve/decode/sample.ts";
 import { RunError } from "../../util/errors.ts";
 import { percentile } from "../speed.ts";
 import { asFloat32, type Parity, type Tally, tally } from "./agreement.ts";

@@ -2,7 +2,7 @@
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { ConfigError, DataError } from "../../util/errors.ts";
-import { isRemote } from "../read/remote.ts";
+import { isRemote } from "../read/parquet/remote.ts";
 import { MARKER, markerOf } from "./marker.ts";
 
 const realOf = (path: string): Promise<string> => realpath(path).catch(() => resolve(path));

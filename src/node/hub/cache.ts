@@ -5,7 +5,7 @@
  */
 import { copyFile, mkdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
-import { decodeIndex } from "../../formats/safetensorsIndex.ts";
+import { decodeIndex } from "../../formats/safetensors/safetensorsIndex.ts";
 import { ConfigError, DataError } from "../../util/errors.ts";
 import { ggufIn } from "../model/ggufFile.ts";
 import { findFile, readText } from "../model/modelFile.ts";

@@ -6,11 +6,11 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { encodeSafetensors } from "../../formats/safetensors.ts";
-import { encodeIndex, planShards, shardName } from "../../formats/safetensorsIndex.ts";
+import { encodeSafetensors } from "../../formats/safetensors/safetensors.ts";
+import { encodeIndex, planShards, shardName } from "../../formats/safetensors/safetensorsIndex.ts";
 import type { Tensor } from "../../ir/tensor.ts";
 import { sentenceFiles } from "../../models/checkpoint/sentenceModules.ts";
-import { gpt2, gpt2Config } from "../../models/gpt2.ts";
+import { gpt2, gpt2Config } from "../../models/decoders/gpt2.ts";
 import { initialize } from "../../nn/param.ts";
 import { charTokenizer } from "../../tokenizer/index.ts";
 import {

@@ -5,7 +5,7 @@
 import { mkdir, stat, statfs } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, join } from "node:path";
-import { decodeIndex } from "../../formats/safetensorsIndex.ts";
+import { decodeIndex } from "../../formats/safetensors/safetensorsIndex.ts";
 import { architectureOf } from "../../models/checkpoint/config.ts";
 import { MODULES } from "../../models/checkpoint/sentenceModules.ts";
 import { ConfigError, DataError, FormatError, MissingError, RunError } from "../../util/errors.ts";

@@ -3,10 +3,10 @@ import { link, mkdir, mkdtemp, rename, rm, symlink, truncate, writeFile } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { encodeSafetensors } from "../../formats/safetensors.ts";
-import { encodeIndex, planShards, shardName } from "../../formats/safetensorsIndex.ts";
+import { encodeSafetensors } from "../../formats/safetensors/safetensors.ts";
+import { encodeIndex, planShards, shardName } from "../../formats/safetensors/safetensorsIndex.ts";
 import { type Tensor, tensor, zeros } from "../../ir/tensor.ts";
-import { gpt2, gpt2Config } from "../../models/gpt2.ts";
+import { gpt2, gpt2Config } from "../../models/decoders/gpt2.ts";
 import { initialize } from "../../nn/param.ts";
 import { charTokenizer } from "../../tokenizer/index.ts";
 import { type AnnealError, ConfigError, DataError, FormatError, MissingError } from "../../util/errors.ts";

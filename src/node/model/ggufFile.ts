@@ -5,8 +5,8 @@
  */
 import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { ggmlReadTypes } from "../../formats/ggml.ts";
-import { type GgufHeader, parseGguf } from "../../formats/ggufRead.ts";
+import { ggmlReadTypes } from "../../formats/gguf/ggml.ts";
+import { type GgufHeader, parseGguf } from "../../formats/gguf/read.ts";
 import { configOfGguf, type GgufFacts, ggufModelType } from "../../models/gguf/config.ts";
 import { turn, unpairRows } from "../../models/gguf/layout.ts";
 import { ggufPlaces, type Place } from "../../models/gguf/places.ts";

@@ -1,5 +1,5 @@
 /** Where weights lie on disk, and how their bytes become float32 numbers. */
-import type { GgmlForm } from "../../formats/ggmlBlocks.ts";
+import type { GgmlForm } from "../../formats/gguf/ggmlBlocks.ts";
 import type { DType } from "../../ir/tensor.ts";
 
 /** Where the bytes of a tensor lie. */

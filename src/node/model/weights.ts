@@ -5,10 +5,10 @@
  */
 import { type FileHandle, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { ggmlReadTypes } from "../../formats/ggml.ts";
-import type { GgmlForm } from "../../formats/ggmlBlocks.ts";
-import { headerLength, parseHeader } from "../../formats/safetensors.ts";
-import { decodeIndex, joinShards } from "../../formats/safetensorsIndex.ts";
+import { ggmlReadTypes } from "../../formats/gguf/ggml.ts";
+import type { GgmlForm } from "../../formats/gguf/ggmlBlocks.ts";
+import { headerLength, parseHeader } from "../../formats/safetensors/safetensors.ts";
+import { decodeIndex, joinShards } from "../../formats/safetensors/safetensorsIndex.ts";
 import { byteLength, type Tensor, tensor } from "../../ir/tensor.ts";
 import type { LoadPlan } from "../../models/checkpoint/plan.ts";
 import type { ParamSpec } from "../../nn/param.ts";

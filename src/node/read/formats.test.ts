@@ -8,8 +8,8 @@ import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Document } from "../../data/records/document.ts";
 import { DataError, MissingError } from "../../util/errors.ts";
-import { duckdbLines } from "./duckdb.ts";
 import { htmlToText } from "./html.ts";
+import { duckdbLines } from "./parquet/duckdb.ts";
 import { listInputs, type ReadOptions, readDocuments, readFileDocuments } from "./read.ts";
 
 let dir = "";

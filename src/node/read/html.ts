@@ -5,9 +5,9 @@ import { type Token, Tokenizer, TokenizerMode } from "parse5";
 import type { Document } from "../../data/records/document.ts";
 import { htmlText } from "../../data/records/html.ts";
 import { DataError } from "../../util/errors.ts";
-import { charsetName, meansUtf8 } from "./charset.ts";
-import { type Decoding, decodeText, type Encoding, firstMalformed, recordDecoding } from "./decode.ts";
-import { fileBytes } from "./lines.ts";
+import { charsetName, meansUtf8 } from "./bytes/charset.ts";
+import { type Decoding, decodeText, type Encoding, firstMalformed, recordDecoding } from "./bytes/decode.ts";
+import { fileBytes } from "./bytes/lines.ts";
 import { guarded, MAX_RECORD, type ReadOptions, withNote } from "./options.ts";
 
 /** How the content of elements that hold no tags is read (HTML, section 13.2.6.2). */

@@ -8,7 +8,7 @@ import { DataError } from "../../util/errors.ts";
 import { nearest } from "../../util/nearest.ts";
 import { filesOutside, pathsOutside, usersFiles } from "../files/results.ts";
 import { type Walked, walk } from "../files/walk.ts";
-import { isRemote, remoteFiles } from "./remote.ts";
+import { isRemote, remoteFiles } from "./parquet/remote.ts";
 
 /** A file to be read, with what identifies it. */
 export interface InputFile {

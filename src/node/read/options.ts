@@ -2,8 +2,8 @@
 import type { Document } from "../../data/records/document.ts";
 import type { RowOptions } from "../../data/records/rows.ts";
 import { DataError } from "../../util/errors.ts";
-import type { Encoding } from "./decode.ts";
-import type { UnpackLimits } from "./decompress.ts";
+import type { Encoding } from "./bytes/decode.ts";
+import type { UnpackLimits } from "./bytes/decompress.ts";
 
 /** What readers of files are told. */
 export interface ReadOptions extends RowOptions, UnpackLimits {

@@ -9,10 +9,10 @@ import { defined } from "../../util/defined.ts";
 import { DataError } from "../../util/errors.ts";
 import { htmlDocuments } from "./html.ts";
 import { type InputFile, kindOf, type ListOptions, listFiles } from "./inputs.ts";
-import { jsonDocuments, jsonLineDocuments } from "./json.ts";
+import { jsonDocuments, jsonLineDocuments } from "./json/json.ts";
 import type { Reader, ReadOptions } from "./options.ts";
-import { parquetDocuments } from "./parquet.ts";
-import { tableDocuments } from "./table.ts";
+import { parquetDocuments } from "./parquet/parquet.ts";
+import { tableDocuments } from "./tables/table.ts";
 import { textDocuments } from "./text.ts";
 
 export type { ReadOptions } from "./options.ts";

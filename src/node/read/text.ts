@@ -1,7 +1,7 @@
 /** Text and Markdown files as documents: a small file is one, a large one is cut at blank lines. */
 import type { Document } from "../../data/records/document.ts";
-import { decodeText, fileDecoding } from "./decode.ts";
-import { type Line, type LineOptions, lineGroups } from "./lines.ts";
+import { decodeText, fileDecoding } from "./bytes/decode.ts";
+import { type Line, type LineOptions, lineGroups } from "./bytes/lines.ts";
 import { guarded, MAX_RECORD, type ReadOptions, withNote } from "./options.ts";
 
 /**

@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os";
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import type { Engine, Feeds, Session, SessionOptions } from "../../engine/engine.ts";
-import { HALT } from "../../formats/lower.ts";
+import { HALT } from "../../formats/onnx/lower.ts";
 import type { DType, Tensor, TensorType, TypedArray } from "../../ir/tensor.ts";
 import { MissingError, RunError } from "../../util/errors.ts";
 import { checkGraphBytes, checkGraphFiles } from "./graphFiles.ts";

@@ -1,9 +1,9 @@
-/** Loads a shipped decoding graph so that its cache is written in place (see HALT in formats/lower). */
+/** Loads a shipped decoding graph so that its cache is written in place (see HALT in formats/onnx/lower). */
 import { access, readFile } from "node:fs/promises";
 import type { Engine, Session } from "../../engine/engine.ts";
-import { halting } from "../../formats/lower.ts";
-import { encodeOnnx } from "../../formats/onnx.ts";
-import { decodeOnnx } from "../../formats/onnxRead.ts";
+import { halting } from "../../formats/onnx/lower.ts";
+import { encodeOnnx } from "../../formats/onnx/onnx.ts";
+import { decodeOnnx } from "../../formats/onnx/read.ts";
 import { AnnealError, DataError, FormatError } from "../../util/errors.ts";
 import { checkGraphFiles } from "./graphFiles.ts";
 

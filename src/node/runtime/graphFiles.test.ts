@@ -3,7 +3,14 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Engine } from "../../engine/engine.ts";
-import { concat, type Encoded, intField, messageField, textField, toBytes } from "../../formats/protobuf.ts";
+import {
+  concat,
+  type Encoded,
+  intField,
+  messageField,
+  textField,
+  toBytes,
+} from "../../formats/onnx/protobuf.ts";
 import { tensorOf } from "../../ir/tensor.ts";
 import { DataError, FormatError } from "../../util/errors.ts";
 import { nodeEngine } from "./engine.ts";

@@ -5,7 +5,7 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { type ByteSource, externalFiles } from "../../formats/externalFiles.ts";
+import { type ByteSource, externalFiles } from "../../formats/onnx/externalFiles.ts";
 import { DataError, FormatError } from "../../util/errors.ts";
 import { findFile } from "../model/modelFile.ts";
 

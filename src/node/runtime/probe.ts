@@ -5,12 +5,18 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Engine } from "../../engine/engine.ts";
-import { measureReading, measureSpeed, measureTranslating, type Speed } from "../../evaluate/speed.ts";
+import {
+  measureReading,
+  measureSpeed,
+  measureTranslating,
+  type Probe,
+  type Speed,
+} from "../../evaluate/speed.ts";
 import { headOf } from "../../models/head.ts";
 import type { CacheShape, Model, Seq2SeqArchitecture } from "../../models/model.ts";
-import { decoderOf } from "../../serve/decoding.ts";
-import type { GraphName } from "../../serve/graphs.ts";
-import { seq2seqDecoderOf } from "../../serve/seq2seqDecoder.ts";
+import { decoderOf } from "../../serve/decode/decoding.ts";
+import { seq2seqDecoderOf } from "../../serve/decode/seq2seqDecoder.ts";
+import type { GraphName } from "../../serve/graphs/graphs.ts";
 import { RunError } from "../../util/errors.ts";
 import { nodeEngine } from "./engine.ts";
 import { loadGraph } from "./graph.ts";
@@ -32,13 +38,6 @@ export interface ProbeRequest extends Probed {
   /** Path of each graph by its name. */
   readonly graphs: Readonly<Partial<Record<GraphName, string>>>;
   readonly threads: number;
-}
-
-/** A shipped decoder's speed, load time and memory. */
-export interface Probe extends Speed {
-  readonly loadMs: number;
-  /** Growth of the resident set from before loading to after the measurement. */
-  readonly memoryBytes: number;
 }
 
 /** What there is to measure of a model. */

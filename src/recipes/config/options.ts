@@ -2,7 +2,7 @@
 
 import type { Packing } from "../../data/batch/tokenShards.ts";
 import type { PipelineSettings } from "../../data/pipeline/stages.ts";
-import type { Gpt2Config } from "../../models/gpt2.ts";
+import type { Gpt2Config } from "../../models/decoders/gpt2.ts";
 import type { OptimizerName } from "../../optim/index.ts";
 import type { ScheduleOptions } from "../../optim/schedule.ts";
 import type { Budget } from "../../search/budget.ts";

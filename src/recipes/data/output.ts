@@ -9,13 +9,13 @@ import { type SplitName, splitNames } from "../../data/records/splits.ts";
 import { guarded } from "../../node/files/files.ts";
 import { appender } from "../../node/prepare/shards.ts";
 import { tokenizePool } from "../../node/prepare/tokenizePool.ts";
-import { writeParquet } from "../../node/read/writeParquet.ts";
+import { writeParquet } from "../../node/read/parquet/writeParquet.ts";
 import { marked } from "../../tokenizer/bpe/marked.ts";
 import { charTokenizer, type Tokenizer, trainBpe } from "../../tokenizer/index.ts";
 import { ConfigError } from "../../util/errors.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { Ui } from "../context/ui.ts";
-import { families } from "../families.ts";
+import { families } from "../train/families.ts";
 import type { OutputWatch } from "./report.ts";
 
 /** Text that a tokenizer is learned on, UTF-16 units: more changes few merges. */

@@ -3,7 +3,7 @@
 import { writeFileDurable } from "../../node/files/files.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
 import { probe, probeOf } from "../../node/runtime/probe.ts";
-import { graphNames } from "../../serve/graphs.ts";
+import { graphNames } from "../../serve/graphs/graphs.ts";
 import type { Task } from "../../tasks/task.ts";
 import { defined } from "../../util/defined.ts";
 import { ConfigError } from "../../util/errors.ts";

@@ -1,7 +1,7 @@
 /** What an evaluation is asked, and what it finds. */
 import type { Engine } from "../../engine/engine.ts";
+import type { Probe } from "../../evaluate/speed.ts";
 import type { Measured } from "../../metrics/metric.ts";
-import type { Probe } from "../../node/runtime/probe.ts";
 import type { ExportDtype } from "../../ship/onnx/dtype.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";

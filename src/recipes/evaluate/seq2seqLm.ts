@@ -10,13 +10,13 @@ import type { Measured } from "../../metrics/metric.ts";
 import { bleu } from "../../metrics/text/bleu.ts";
 import { chrf } from "../../metrics/text/chrf.ts";
 import { loadAsIs } from "../../node/runtime/graph.ts";
-import type { GraphName } from "../../serve/graphs.ts";
+import type { GraphName } from "../../serve/graphs/graphs.ts";
 import type { HeldOut } from "../../tasks/task.ts";
 import { ConfigError, DataError } from "../../util/errors.ts";
 import { permutation } from "../../util/rng.ts";
 import { encodedPairs, heldOutPairs, type Pair } from "../data/pairs.ts";
 import { holdsPairs } from "../data/read.ts";
-import { translatorOf } from "../generate.ts";
+import { translatorOf } from "../generate/generate.ts";
 import type { Asked, Evaluator, Prediction, Quality } from "./evaluation.ts";
 import { ints, readTokens, rowsOf, saidCount, textMaterial } from "./heldOut.ts";
 

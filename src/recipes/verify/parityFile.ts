@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { writeFileDurable } from "../../node/files/files.ts";
-import type { GraphName } from "../../serve/graphs.ts";
+import type { GraphName } from "../../serve/graphs/graphs.ts";
 import { type ExportDtype, graphFile } from "../../ship/onnx/dtype.ts";
 import { jsonBytes } from "../../ship/onnx/files.ts";
 import { withParity } from "../../ship/verify/table.ts";

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { GraphName } from "../../serve/graphs.ts";
+import type { GraphName } from "../../serve/graphs/graphs.ts";
 import { type ExportDtype, exportDtypes, graphFile } from "../../ship/onnx/dtype.ts";
 import { DataError } from "../../util/errors.ts";
 

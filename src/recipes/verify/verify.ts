@@ -5,7 +5,7 @@ import { encodeReference, type Reference } from "../../evaluate/parity/reference
 import { inScratch } from "../../node/files/scratch.ts";
 import { readTokenizer } from "../../node/model/tokenizerFiles.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
-import { graphNames } from "../../serve/graphs.ts";
+import { graphNames } from "../../serve/graphs/graphs.ts";
 import { dtypesFrom } from "../../ship/onnx/export.ts";
 import type { Described } from "../../ship/verify/reference.ts";
 import {

@@ -1,5 +1,5 @@
 /** What sampling leaves out: all but the k likeliest, all but a nucleus, the unlikely beside the best. */
-import { top } from "../top.ts";
+import { top } from "../decode/top.ts";
 import { type Change, type LogitsProcessor, NONE, type Scores, softmax } from "./processor.ts";
 
 // Plain loops: a vocabulary is walked at every token, and iterators over typed arrays are ten times slower.

@@ -3,8 +3,8 @@
  * embeddings are stored in the type asked for, vectors and learnt positions in float32.
  */
 
-import { type GgmlType, ggmlTypes } from "../../formats/ggml.ts";
-import { type EncodedGguf, encodeGguf, type GgufValue } from "../../formats/gguf.ts";
+import { type GgmlType, ggmlTypes } from "../../formats/gguf/ggml.ts";
+import { type EncodedGguf, encodeGguf, type GgufValue } from "../../formats/gguf/gguf.ts";
 import { headOf } from "../../models/head.ts";
 import type { Model } from "../../models/model.ts";
 import { countParams } from "../../nn/param.ts";

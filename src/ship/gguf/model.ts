@@ -1,7 +1,7 @@
 /** Models as llama.cpp knows them: the metadata that describes an architecture, and its tensors. */
 
-import { type GgmlType, ggmlTypes } from "../../formats/ggml.ts";
-import type { GgufTensor, GgufValue } from "../../formats/gguf.ts";
+import { type GgmlType, ggmlTypes } from "../../formats/gguf/ggml.ts";
+import type { GgufTensor, GgufValue } from "../../formats/gguf/gguf.ts";
 import type { Tensor } from "../../ir/tensor.ts";
 import { pairRows, turn } from "../../models/gguf/layout.ts";
 import { ggufPlaces, type Place, type Places } from "../../models/gguf/places.ts";

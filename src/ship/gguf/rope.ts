@@ -2,7 +2,7 @@
  * Rotary positions as llama.cpp is told of them: a base, a kind of scaling with its numbers, or one divisor a
  * frequency (Llama 3), which travel as a tensor.
  */
-import type { GgufValue } from "../../formats/gguf.ts";
+import type { GgufValue } from "../../formats/gguf/gguf.ts";
 import { type Llama3Scaling, llama3Factors } from "../../models/gguf/rope.ts";
 import { ConfigError } from "../../util/errors.ts";
 

@@ -3,7 +3,7 @@
  * SentencePiece's BPE ("llama") and Unigram ("t5"). llama.cpp has the patterns compiled in, so that one it
  * does not know by name can only be replaced by its default.
  */
-import type { GgufValue } from "../../formats/gguf.ts";
+import type { GgufValue } from "../../formats/gguf/gguf.ts";
 import type { Json } from "../../models/model.ts";
 import type { SentencePieceModel } from "../../tokenizer/older/sentencepiece.ts";
 import { byteLevelModel } from "./bpe.ts";

@@ -1,5 +1,5 @@
 /** What the forms of a vocabulary in GGUF share: the kinds of token, and reading a tokenizer.json's parts. */
-import type { GgufScalar, GgufScalarType, GgufValue } from "../../formats/gguf.ts";
+import type { GgufScalar, GgufScalarType, GgufValue } from "../../formats/gguf/gguf.ts";
 import type { Json } from "../../models/model.ts";
 import { FormatError } from "../../util/errors.ts";
 

@@ -3,7 +3,7 @@
  * (https://huggingface.co/docs/transformers.js/guides/dtypes).
  */
 import { type Pass, pipe, type QuantizeOptions, quantize } from "../../compress/index.ts";
-import type { GraphName } from "../../serve/graphs.ts";
+import type { GraphName } from "../../serve/graphs/graphs.ts";
 
 /** Every dtype that can be exported, from the most exact. */
 export type ExportDtype = "fp32" | "fp16" | "q8" | "int8" | "uint8" | "q4" | "q4f16";

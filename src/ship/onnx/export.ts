@@ -3,11 +3,11 @@
  * dtype, the weights as safetensors, the configs and the tokenizer's files.
  */
 import { type Int8FormMap, quantized } from "../../compress/quantize.ts";
-import { halved } from "../../formats/halfGraph.ts";
-import { toOnnx } from "../../formats/lower.ts";
-import type { OnnxModel } from "../../formats/onnx.ts";
-import { encodeSafetensors } from "../../formats/safetensors.ts";
-import { encodeIndex, planShards, shardName } from "../../formats/safetensorsIndex.ts";
+import { halved } from "../../formats/onnx/halfGraph.ts";
+import { toOnnx } from "../../formats/onnx/lower.ts";
+import type { OnnxModel } from "../../formats/onnx/onnx.ts";
+import { encodeSafetensors } from "../../formats/safetensors/safetensors.ts";
+import { encodeIndex, planShards, shardName } from "../../formats/safetensors/safetensorsIndex.ts";
 import type { Value } from "../../ir/op.ts";
 import type { Program } from "../../ir/program.ts";
 import { type Tensor, tensor } from "../../ir/tensor.ts";
@@ -15,7 +15,7 @@ import { MODULES, sentenceFiles } from "../../models/checkpoint/sentenceModules.
 import type { Model } from "../../models/model.ts";
 import { denseWeights } from "../../nn/param.ts";
 import { optimize } from "../../rewrite/index.ts";
-import { type GraphName, graphsOf } from "../../serve/graphs.ts";
+import { type GraphName, graphsOf } from "../../serve/graphs/graphs.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { narrowBfloat16, narrowFloat16 } from "../../util/float16.ts";
 import { nearest } from "../../util/nearest.ts";

@@ -1,5 +1,5 @@
 /** Files as bytes by their path in a folder; `node/` writes them. */
-import { encodeOnnx, type OnnxModel } from "../../formats/onnx.ts";
+import { encodeOnnx, type OnnxModel } from "../../formats/onnx/onnx.ts";
 import type { Json } from "../../models/model.ts";
 
 /** Paths, with the pieces that each file is made of. */

@@ -6,7 +6,7 @@ import { trace } from "../../ir/program.ts";
 import { type Tensor, tensor } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
 import { asConstants } from "../../nn/param.ts";
-import { argmax } from "../../serve/sample.ts";
+import { argmax } from "../../serve/decode/sample.ts";
 
 // B prompts, T tokens of the longest prompt with its continuation, S of the longest source, V vocabulary
 

@@ -9,8 +9,8 @@ import { readerOf, type Sessions } from "../../evaluate/parity/reader.ts";
 import type { Continuation, NamedTensors, ReferenceRun } from "../../evaluate/parity/reference.ts";
 import { type Tensor, tensor, tensorOf } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
-import { type GraphName, graphsOf } from "../../serve/graphs.ts";
-import { argmax } from "../../serve/sample.ts";
+import { argmax } from "../../serve/decode/sample.ts";
+import { type GraphName, graphsOf } from "../../serve/graphs/graphs.ts";
 import { RunError } from "../../util/errors.ts";
 import { continuations, type Prompt } from "./continuation.ts";
 

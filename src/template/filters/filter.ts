@@ -1,6 +1,6 @@
 /** What a filter is: a value, the arguments behind it, and the filters and tests that it may call by name. */
 import { bind, type Parameter } from "../functions.ts";
-import type { Given, Value } from "../values.ts";
+import type { Given, Value } from "../values/values.ts";
 
 /** Filters and tests by name. */
 export interface Calls {

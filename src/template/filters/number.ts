@@ -1,9 +1,9 @@
 /** Filters of numbers, and of what is not there. */
-import { toIndex } from "../iterate.ts";
-import { rounded } from "../numbers.ts";
-import { truth } from "../operators.ts";
-import { stripped } from "../textMethods.ts";
-import { typeFault, typeName, Undefined, type Value } from "../values.ts";
+import { toIndex } from "../values/iterate.ts";
+import { rounded } from "../values/numbers.ts";
+import { truth } from "../values/operators.ts";
+import { stripped } from "../values/textMethods.ts";
+import { typeFault, typeName, Undefined, type Value } from "../values/values.ts";
 import { type Filters, filter } from "./filter.ts";
 
 const DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz";

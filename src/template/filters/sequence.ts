@@ -1,9 +1,9 @@
 /** Filters of lists and other values with items. */
 import { follow, item, listOf } from "../access.ts";
 import { bind } from "../functions.ts";
-import { iterate, length, parts, toIndex } from "../iterate.ts";
-import { binary, equals, order, truth } from "../operators.ts";
-import { str } from "../printed.ts";
+import { iterate, length, parts, toIndex } from "../values/iterate.ts";
+import { binary, equals, order, truth } from "../values/operators.ts";
+import { str } from "../values/printed.ts";
 import {
   Dict,
   Group,
@@ -14,7 +14,7 @@ import {
   typeName,
   Undefined,
   type Value,
-} from "../values.ts";
+} from "../values/values.ts";
 import { type Calls, type Filter, type Filters, filter } from "./filter.ts";
 
 /** What values are compared by: an attribute where one is named, texts in lower case unless told. */

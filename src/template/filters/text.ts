@@ -7,13 +7,13 @@ import {
   lengthOfText,
   toIndex,
   valueFault,
-} from "../iterate.ts";
-import { tojson } from "../json.ts";
-import { truth } from "../operators.ts";
-import { percent } from "../percent.ts";
-import { repr, str } from "../printed.ts";
-import { replaced, splitLines, stripped } from "../textMethods.ts";
-import { Dict, Tuple, typeFault, typeName, Undefined, type Value } from "../values.ts";
+} from "../values/iterate.ts";
+import { tojson } from "../values/json.ts";
+import { truth } from "../values/operators.ts";
+import { percent } from "../values/percent.ts";
+import { repr, str } from "../values/printed.ts";
+import { replaced, splitLines, stripped } from "../values/textMethods.ts";
+import { Dict, Tuple, typeFault, typeName, Undefined, type Value } from "../values/values.ts";
 import { type Filters, filter } from "./filter.ts";
 import { toFloat } from "./number.ts";
 

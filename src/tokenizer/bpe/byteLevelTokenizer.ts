@@ -1,7 +1,7 @@
 /** The byte-level BPE tokenizer of GPT-2, Llama 3 and Qwen, from its parts. */
 import { FormatError } from "../../util/errors.ts";
 import { encoding, type PlainEncoder } from "../inputs.ts";
-import { type InputTemplate, templateOf } from "../postProcessor.ts";
+import { type InputTemplate, templateOf } from "../steps/postProcessor.ts";
 import {
   commonJson,
   configJson,

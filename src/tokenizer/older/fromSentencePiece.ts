@@ -3,9 +3,9 @@
  * Gemma), and Marian's two models with one vocabulary.
  */
 import { FormatError } from "../../util/errors.ts";
-import { checkId } from "../addedTokens.ts";
 import { asText, escaped, type Fields } from "../json.ts";
 import { contentOf } from "../specials.ts";
+import { checkId } from "../steps/addedTokens.ts";
 import type { Json } from "../tokenizer.ts";
 import {
   type AddedEntry,

@@ -1,9 +1,9 @@
 /** The vocabularies of before tokenizer.json: BERT's vocab.txt, and vocab.json with merges.txt of GPT-2. */
 import { FormatError } from "../../util/errors.ts";
-import { checkId } from "../addedTokens.ts";
 import { mergesOf } from "../bpe/anyBpe.ts";
 import { asText, type Fields } from "../json.ts";
 import { contentOf } from "../specials.ts";
+import { checkId } from "../steps/addedTokens.ts";
 import type { Json } from "../tokenizer.ts";
 import {
   addedEntries,

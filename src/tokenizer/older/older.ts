@@ -1,7 +1,8 @@
 /** What the older kinds of tokenizer files have in common when they are written as a tokenizer.json. */
-import { checkId } from "../addedTokens.ts";
+
 import { type Fields, refuse } from "../json.ts";
 import { contentOf } from "../specials.ts";
+import { checkId } from "../steps/addedTokens.ts";
 import type { Json } from "../tokenizer.ts";
 
 /** A token of `added_tokens`, as a file has it. */

@@ -1,0 +1,80 @@
+/** What the verbs that run a recipe have in common: options, progress, interruption, the exit code. */
+import type { Command } from "commander";
+import type { RunOptions } from "../../recipes/config/options.ts";
+import { configHash, resolveOptions } from "../../recipes/config/resolve.ts";
+import type { RecipeHooks } from "../../recipes/context/hooks.ts";
+import { requireMeaning, withoutEffect } from "../flags/effects.ts";
+import type { VerbName } from "../flags/flags.ts";
+import { flagsToConfig } from "../flags/options.ts";
+import { inLine, print, printJson, terminalUi } from "../terminal/terminal.ts";
+import { Interrupted } from "./exit.ts";
+import { type HubFlags, hubOptions } from "./hub.ts";
+import { interruptible } from "./interrupt.ts";
+
+interface Common extends HubFlags {
+  readonly config?: string;
+  readonly set?: readonly string[];
+  readonly printConfig?: boolean;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly resume?: boolean;
+}
+
+/** A word as a shell takes it. */
+const quoted = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+
+/** The command line as it was given, to be given again. */
+const commandLine = (): string => ["npx anneal", ...process.argv.slice(2).map(quoted)].join(" ");
+
+/** A config file that says the same, or one JSON object. */
+const printConfig = async (options: RunOptions, json: boolean): Promise<void> => {
+  const hash = configHash(options);
+  const { stringify } = await import("yaml");
+  if (json) printJson({ hash, config: options });
+  else print(`# hash ${hash}\n${stringify(options)}`);
+};
+
+const sayInterrupted = (command: Command, exitCode: number, json: boolean): void => {
+  const resumes = command.options.some(({ long }) => long === "--resume");
+  const next = resumes ? `; go on with: ${commandLine().replace(/ --resume\b/, "")} --resume` : "";
+  process.stderr.write(`interrupted${inLine(next)}\n`);
+  if (json) printJson({ interrupted: true, exitCode });
+  process.exitCode = exitCode;
+};
+
+/** Resolves the options and runs `work`; nothing runs under --print-config. */
+export const runRecipe = async (
+  command: Command,
+  work: (options: RunOptions, hooks: RecipeHooks, json: boolean) => Promise<void>,
+): Promise<void> => {
+  const given = command.opts<Common>();
+  const flags = flagsToConfig(command);
+  const file = given.config === undefined ? {} : { config: given.config };
+  const verb = command.name() as VerbName;
+  const sets = given.set ?? [];
+  requireMeaning(sets, verb);
+  const options = await resolveOptions({ ...file, sets, flags });
+  const json = given.json ?? false;
+  if (given.printConfig) return printConfig(options, json);
+  const lost = withoutEffect(options, flags, verb);
+  const ui = terminalUi({ quiet: given.quiet ?? false });
+  for (const text of lost) ui.warn(text);
+  const interrupt = interruptible();
+  const hooks = {
+    ui,
+    signal: interrupt.signal,
+    command: commandLine(),
+    hub: hubOptions(given, ui, interrupt.signal),
+    ...(given.resume ? { resume: true } : {}),
+  };
+  try {
+    await work(options, hooks, json);
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+  } finally {
+    interrupt.dispose();
+  }
+  const exitCode = interrupt.exitCode();
+  if (exitCode !== undefined) sayInterrupted(command, exitCode, json);
+};

@@ -1,0 +1,154 @@
+/** Export: from a model's folder to one with the graphs of any dtypes. */
+import { resolve } from "node:path";
+import { int8Forms } from "../../compress/forms.ts";
+import { wideMatrices } from "../../compress/sensitivity.ts";
+import { packable } from "../../models/linears.ts";
+import type { Json, Model } from "../../models/model.ts";
+import { MARKER, writeFolder } from "../../node/files/files.ts";
+import { type HubOptions, modelDir } from "../../node/hub/hub.ts";
+import { loadModel } from "../../node/model/folder.ts";
+import type { FolderPooling } from "../../node/model/pooling.ts";
+import { nodeEngine } from "../../node/runtime/engine.ts";
+import { exportCard } from "../../report/run/sourceCard.ts";
+import { type ExportDtype, exportDtypes } from "../../ship/onnx/dtype.ts";
+import { dtypesFrom, exportFiles } from "../../ship/onnx/export.ts";
+import { generationOf } from "../../ship/onnx/exportConfig.ts";
+import { jsonBytes } from "../../ship/onnx/files.ts";
+import { ConfigError } from "../../util/errors.ts";
+import { silent, type Ui } from "../context/ui.ts";
+import { version } from "../context/version.ts";
+import { calibrationIn } from "../model/calibration.ts";
+import { sourceIn } from "../model/source.ts";
+
+/** Where an export goes, and in which dtypes. */
+export interface ExportFolderOptions {
+  readonly out: string;
+  /** Names of dtypes; all that there are unless told. */
+  readonly dtypes?: readonly string[];
+  /**
+   * The dtype that a user gets who asks for none; the folder's own where it is exported, else q8, which is
+   * what a page on WebAssembly is served best with, else the first.
+   */
+  readonly default?: string;
+  /** Whether the dense weights are written too, as safetensors; they are unless told. */
+  readonly weights?: boolean;
+  /** How to reach the Hub, for a model of it. */
+  readonly hub?: HubOptions;
+  /** Aborted: leave before the next file, with nothing written. */
+  readonly signal?: AbortSignal;
+  /** The command line, for anneal.json. */
+  readonly command?: string;
+  readonly ui?: Ui;
+}
+
+/** One file of an export. */
+export interface ExportedFile {
+  readonly name: string;
+  readonly sizeBytes: number;
+}
+
+/** What was exported. */
+export interface Exported {
+  readonly path: string;
+  readonly dtypes: readonly ExportDtype[];
+  readonly default: ExportDtype;
+  readonly files: readonly ExportedFile[];
+  /** Files and folders of the source that were not taken along: weights in other forms, graphs. */
+  readonly left: readonly string[];
+}
+
+type Written = readonly [name: string, chunks: readonly Uint8Array[]];
+
+/** What made the folder, for programs. */
+const manifest = (model: Model, made: Pick<Exported, "dtypes" | "default">, command?: string): Json => ({
+  version,
+  ...(command === undefined ? {} : { command }),
+  export: { dtypes: made.dtypes, default: made.default },
+  history: model.history.map(({ name, options }) => ({ name, options })),
+});
+
+const chosen = (options: ExportFolderOptions, own?: string) => {
+  const dtypes = dtypesFrom(options.dtypes ?? Object.keys(exportDtypes), "--dtype");
+  const [asked] = options.default === undefined ? [] : dtypesFrom([options.default], "--default");
+  const fitting = [own, "q8"].find((name) => dtypes.some((dtype) => dtype === name));
+  return { dtypes, default: asked ?? (fitting as ExportDtype | undefined) ?? dtypes[0]! };
+};
+
+/** Passes files on, tells of them and notes their sizes, until aborted. */
+function* counted(
+  files: Iterable<Written>,
+  sizes: ExportedFile[],
+  { signal, ui = silent }: ExportFolderOptions,
+): Generator<Written> {
+  const task = ui.task("exporting", 0);
+  let bytes = 0;
+  for (const file of files) {
+    signal?.throwIfAborted();
+    const [name, chunks] = file;
+    const sizeBytes = chunks.reduce((n, { byteLength }) => n + byteLength, 0);
+    bytes += sizeBytes;
+    sizes.push({ name, sizeBytes });
+    task.update(sizes.length, { file: name, MB: (bytes / 1e6).toFixed(1) });
+    yield file;
+  }
+  task.done(`exported ${sizes.length} files, ${(bytes / 1e6).toFixed(1)} MB`);
+}
+
+/** What the packed dtypes have to know of a model, measured on texts by the folder's tokenizer. */
+const measuredIn = async (dir: string, model: Model, dtypes: readonly ExportDtype[], ui: Ui = silent) => {
+  const texts = await calibrationIn(dir);
+  const bits = dtypes.map((name) => exportDtypes[name].packed?.bits).filter((b) => b !== undefined);
+  if (texts === undefined || bits.length === 0) return {};
+  const engine = await nodeEngine();
+  const int8 = await int8Forms(engine, model, texts);
+  if (!bits.includes(4)) return { int8 };
+  const wide = await wideMatrices(engine, model, texts);
+  const all = packable(model.arch.linears(model.config)).size;
+  ui.line(`4 bits for ${all - wide.length} of ${all} matrices, by what they cost; 8 for the rest`);
+  return { int8, wide };
+};
+
+/** Says how sentence vectors are made where the folder does not, and why there are none where it does. */
+const tellPooling = ({ pooling }: Model, { said, fault }: FolderPooling, ui: Ui = silent): void => {
+  if (fault !== undefined) ui.warn(`${fault.message}: the graphs have no sentence_embedding`);
+  if (pooling === undefined || said !== undefined) return;
+  ui.line(
+    "no modules.json says how sentence vectors are made: as usual, by the mean over the tokens, of length 1",
+  );
+};
+
+/**
+ * Writes the model `ref`, a folder or a name of the Hub, to the folder `out`, whole or not at all. Throws
+ * ConfigError for a dtype that is not known, for weights that a dtype cannot hold and for an `out` that holds
+ * other files, and what `modelDir` and `loadModel` throw.
+ */
+export const exportFolder = async (ref: string, options: ExportFolderOptions): Promise<Exported> => {
+  chosen(options); // Refuses a wrong dtype before anything is fetched or read.
+  const dir = await modelDir(ref, options.hub);
+  if (resolve(dir) === resolve(options.out)) {
+    throw new ConfigError("is the model's own folder, whose other files would be lost", {
+      file: options.out,
+      hint: "choose another folder with --out",
+    });
+  }
+  const { config, generation, left, files, card } = await sourceIn(dir, ref);
+  const { model, pooling, halves } = await loadModel(dir);
+  tellPooling(model, pooling, options.ui);
+  const own = config.fields["transformers.js_config"] as { dtype?: string } | undefined;
+  const choice = chosen(options, own?.dtype);
+  const measured = await measuredIn(dir, model, choice.dtypes, options.ui);
+  const { weights = true } = options;
+  const parts = { config, files, weights, halves, ...measured };
+  const given = { dtypes: choice.dtypes, defaultDtype: choice.default, ...parts };
+  const made = function* (): Generator<Written> {
+    yield* exportFiles(model, generation === undefined ? given : { ...given, generation });
+    const said = generationOf(model, generation, config)?.fields;
+    const about = { source: card, ...given, ...(said === undefined ? {} : { generation: said }) };
+    yield ["README.md", [new TextEncoder().encode(exportCard(model, about))]];
+    yield [MARKER, [jsonBytes(manifest(model, choice, options.command))]];
+  };
+  const written: ExportedFile[] = [];
+  await writeFolder(options.out, counted(made(), written, options));
+  if (left.length > 0) (options.ui ?? silent).line(`left in ${dir}: ${left.join(", ")}`);
+  return { path: options.out, ...choice, files: written, left };
+};

@@ -1,0 +1,90 @@
+/** Opening a model to run it: from the graphs that its folder has, else compiled from its weights. */
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { compile } from "../../engine/compile.ts";
+import type { Engine, Session } from "../../engine/engine.ts";
+import { architectureOf, inFile } from "../../models/checkpoint/config.ts";
+import { type Generation, generationOf } from "../../models/checkpoint/generationConfig.ts";
+import { headOf } from "../../models/head.ts";
+import type { Architecture, ModelConfig } from "../../models/model.ts";
+import { type HubOptions, modelDir } from "../../node/hub/hub.ts";
+import { loadModel } from "../../node/model/folder.ts";
+import { readJson, readJsonIfThere } from "../../node/model/modelFile.ts";
+import { readTokenizer } from "../../node/model/tokenizerFiles.ts";
+import { loadGraph } from "../../node/runtime/graph.ts";
+import { type GraphName, graphNames, graphsOf } from "../../serve/graphs/graphs.ts";
+import { type ExportDtype, exportDtypes, graphFile } from "../../ship/onnx/dtype.ts";
+import { dtypesFrom } from "../../ship/onnx/export.ts";
+import type { Tokenizer } from "../../tokenizer/index.ts";
+import { ConfigError } from "../../util/errors.ts";
+import { calibrationIn } from "./calibration.ts";
+
+/** A model's folder without its weights. */
+export interface Opened {
+  readonly dir: string;
+  readonly arch: Architecture;
+  readonly config: ModelConfig;
+  readonly tokenizer: Tokenizer;
+  readonly generation: Generation;
+  readonly dtype: ExportDtype;
+}
+
+/** Which dtype, and how the Hub is reached. */
+export interface OpenOptions {
+  /** The folder's own default unless told. */
+  readonly dtype?: string;
+  readonly hub?: HubOptions;
+}
+
+/** Reads what a folder or a model of the Hub says of itself. Throws as `modelDir` and `loadModel` do. */
+export const openFolder = async (ref: string, { dtype, hub }: OpenOptions = {}): Promise<Opened> => {
+  const dir = await modelDir(ref, hub);
+  const file = join(dir, "config.json");
+  const json = await readJson(dir, "config.json");
+  const arch = architectureOf(json, file);
+  const config = inFile(file, () => arch.parse(json)) as ModelConfig;
+  const own = (json as { "transformers.js_config"?: { dtype?: string } })["transformers.js_config"]?.dtype;
+  return {
+    dir,
+    arch,
+    config,
+    tokenizer: await readTokenizer(dir),
+    generation: generationOf(await readJsonIfThere(dir, "generation_config.json"), json),
+    dtype: dtypesFrom([dtype ?? (typeof own === "string" ? own : "fp32")], "--dtype")[0]!,
+  };
+};
+
+/** A session over a graph. Only decoders have all outputs fetched into tensors, and so run in place. */
+const fromFile = (engine: Engine, path: string, inPlace: boolean): Promise<Session> =>
+  inPlace ? loadGraph(engine, path) : engine.load(path);
+
+/** The model's graphs as sessions. Throws ConfigError for a dtype that only an export makes. */
+export const sessionsOf = async (
+  engine: Engine,
+  { dir, arch, config, dtype }: Opened,
+): Promise<Readonly<Record<GraphName, Session>>> => {
+  const inPlace = arch.kind === "decoder";
+  const names = graphNames[arch.kind];
+  const paths = names.map((name) => join(dir, graphFile(name, dtype)));
+  const sessions: Partial<Record<GraphName, Session>> = {};
+  if (paths.every((path) => existsSync(path))) {
+    for (const [i, name] of names.entries()) sessions[name] = await fromFile(engine, paths[i]!, inPlace);
+    return sessions as Record<GraphName, Session>;
+  }
+  const { half, pass } = exportDtypes[dtype];
+  if (half) {
+    throw new ConfigError(`there is no ${graphFile(names[0]!, dtype)} in ${dir}`, {
+      field: "dtype",
+      hint: `make it with: npx anneal export ${dir} --dtype ${dtype} --out DIR`,
+    });
+  }
+  const { model } = await loadModel(dir, { task: headOf(arch, config) });
+  const calibration = await calibrationIn(dir);
+  const context = { engine, seed: 1, log: () => {}, ...(calibration ? { calibration } : {}) };
+  const packed = await pass.run(model, context);
+  for (const [name, program] of Object.entries(graphsOf(packed))) {
+    sessions[name as GraphName] = await compile(engine, program, { inPlace });
+  }
+  return sessions as Record<GraphName, Session>;
+};

@@ -1,0 +1,188 @@
+/**
+ * Ships the chosen candidate: the folder with its files, parity figures, card and report, written whole or
+ * not at all.
+ */
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import type { Engine } from "../../engine/engine.ts";
+import type { Json, Model } from "../../models/model.ts";
+import { writeFolder } from "../../node/files/checkpoints.ts";
+import { loadBytes } from "../../node/runtime/graph.ts";
+import { stepOf } from "../../node/runtime/probe.ts";
+import { modelCard } from "../../report/run/card.ts";
+import { type Report, reportHtml } from "../../report/run/report.ts";
+import type { Base, BaseParity, Optimized } from "../../search/optimize.ts";
+import { decoderOf } from "../../serve/decode/decoding.ts";
+import { generate } from "../../serve/decode/generate.ts";
+import { graphNames } from "../../serve/graphs/graphs.ts";
+import { dtypes, graphFile, type ShipDtype } from "../../ship/onnx/dtype.ts";
+import { type Files, generationIn, jsonBytes } from "../../ship/onnx/files.ts";
+import { modelFolder } from "../../ship/onnx/modelFolder.ts";
+import { allTargets, type ParityFile, statusOf, withInstead } from "../../ship/verify/verify.ts";
+import type { RunOptions } from "../config/options.ts";
+import { version } from "../context/version.ts";
+import type { UserData } from "../data/userData.ts";
+import type { Source } from "../model/source.ts";
+import type { Curve } from "../train/pretrain.ts";
+import { machineName } from "../verify/parityFile.ts";
+import { promptsOf } from "./judge.ts";
+import { notesOf } from "./notes.ts";
+
+/** What is shipped, and what its card and report tell. */
+export interface Delivery {
+  readonly optimized: Optimized;
+  readonly data: UserData;
+  readonly curves: readonly Curve[];
+  readonly options: RunOptions;
+  /** The command line that made it, for the card. */
+  readonly command: string;
+  /** What the checkpoint passes on that it began with. */
+  readonly source?: Source;
+}
+
+/** The shipped folder, and what is known of it. */
+export interface Delivered {
+  /** The folder. */
+  readonly path: string;
+  readonly parity: ParityFile;
+  readonly samples: Report["samples"];
+  readonly notes: readonly string[];
+  readonly hashes: Readonly<Record<string, string>>;
+}
+
+const joined = (chunks: readonly Uint8Array[]): Uint8Array => Buffer.concat(chunks);
+
+const hashesOf = (files: Files): Record<string, string> =>
+  Object.fromEntries(
+    Array.from(files, ([path, chunks]) => {
+      const hash = createHash("sha256");
+      for (const chunk of chunks) hash.update(chunk);
+      return [path, hash.digest("hex")];
+    }),
+  );
+
+/** What was found before the choice; other targets wait for anneal verify. */
+const parityOf = (engine: Engine, judged: BaseParity, files: Files, { kind }: Model["arch"]): ParityFile => {
+  const sizes = Object.fromEntries(
+    Object.keys(dtypes).map((dtype) => {
+      const paths = graphNames[kind].map((name) => graphFile(name, dtype as ShipDtype));
+      return [dtype, paths.reduce((sum, path) => sum + joined(files.get(path)!).byteLength, 0)];
+    }),
+  );
+  const name = `${engine.name} ${engine.version}`;
+  const tried = { status: statusOf(judged), engine: name, dtypes: judged };
+  return {
+    format: 1,
+    versions: { anneal: version, "onnxruntime-node": engine.version, node: process.versions.node },
+    machine: machineName(),
+    targets: withInstead(allTargets({ "node-cpu": tried }), sizes),
+  };
+};
+
+/** A sample of the shipped file on the first prompts, at a temperature that shows what the model knows. */
+const samplesOf = async (
+  engine: Engine,
+  delivery: Delivery,
+  base: Base,
+  files: Files,
+): Promise<Report["samples"]> => {
+  const { tokenizer } = delivery.data;
+  const { chosen } = delivery.optimized.choice;
+  if (delivery.optimized.task.name !== "causal-lm") return [];
+  const shape = base.dense.arch.cache(base.dense.config);
+  const decoder = decoderOf(await loadBytes(engine, joined(files.get(dtypes[chosen.dtype].file)!)), shape);
+  const samples: Report["samples"][number][] = [];
+  try {
+    for (const prompt of promptsOf(delivery.data, 2, Math.min(12, shape.positions >> 1))) {
+      const ids: number[] = [];
+      const sampling = {
+        temperature: 0.7,
+        topK: 40,
+        maxTokens: 80,
+        stopIds: [tokenizer.eos],
+        seed: delivery.options.seed,
+      };
+      for await (const id of generate(decoder, prompt, sampling)) ids.push(id);
+      samples.push({ name: chosen.name, prompt: tokenizer.decode(prompt), text: tokenizer.decode(ids) });
+    }
+  } finally {
+    await decoder.dispose();
+  }
+  return samples;
+};
+
+const reportOf = (engine: Engine, delivery: Delivery, parts: Omit<Delivered, "path">): Report => {
+  const { optimized, data, curves, options, command } = delivery;
+  const { choice, task } = optimized;
+  const { criterion: metric, pipeline } = task;
+  const { dense } = optimized.bases.get(choice.chosen.base)!;
+  return {
+    title: "anneal report",
+    chosen: choice.chosen.name,
+    rule: choice.rule,
+    met: choice.met,
+    exceeded: [...choice.exceeded],
+    budget: options.budget,
+    metric: { name: metric.name, better: metric.better, step: stepOf(dense) },
+    pipeline,
+    candidates: [...optimized.candidates],
+    curves: curves.map((c) => ({ ...c })),
+    data: data.report,
+    tokens: { ...data.tokens, vocab: data.tokenizer.vocabSize },
+    samples: parts.samples,
+    parity: parts.parity,
+    notes: parts.notes,
+    provenance: {
+      command,
+      seed: options.seed,
+      versions: { anneal: version, "onnxruntime-node": engine.version, node: process.versions.node },
+      machine: machineName(),
+      hashes: parts.hashes,
+      createdBy: `anneal ${version}`,
+    },
+  };
+};
+
+/** Writes OUT/model. */
+export const deliver = async (engine: Engine, delivery: Delivery): Promise<Delivered> => {
+  const { optimized, data, options } = delivery;
+  const { chosen } = optimized.choice;
+  const base = optimized.bases.get(chosen.base)!;
+  const tokenizer = data.tokenizer.files();
+  const files = modelFolder(base.dense, {
+    dtype: chosen.dtype,
+    tokenizer,
+    eos: data.tokenizer.eos,
+    forms: base.forms,
+    ...(delivery.source === undefined ? {} : { source: delivery.source }),
+  });
+  const figures = parityOf(engine, optimized.parity.get(base.name)!, files, base.dense.arch);
+  const samples = await samplesOf(engine, delivery, base, files);
+  const parts = { parity: figures, samples, notes: notesOf(optimized), hashes: hashesOf(files) };
+  const report = reportOf(engine, delivery, parts);
+  const text = new TextEncoder();
+  files.set("parity.json", [jsonBytes(figures)]);
+  files.set("report.html", [text.encode(reportHtml(report))]);
+  files.set("README.md", [
+    text.encode(modelCard(report, { source: delivery.source?.card, generation: generationIn(files) })),
+  ]);
+  files.set("anneal.json", [jsonBytes(manifest(delivery, base, parts) as Json)]);
+  const path = join(options.out, "model");
+  await writeFolder(path, files);
+  return { path, ...parts };
+};
+
+/** What made the folder: lineage, recipe, figures and hashes, for programs. */
+const manifest = (delivery: Delivery, base: Base, parts: Omit<Delivered, "path">) => {
+  const { optimized, options, command } = delivery;
+  return {
+    version,
+    command,
+    recipe: options,
+    history: base.forms[optimized.choice.chosen.dtype].history,
+    chosen: optimized.choice.chosen,
+    candidates: optimized.candidates,
+    doubts: optimized.doubts,
+    hashes: parts.hashes,
+  } as unknown;
+};

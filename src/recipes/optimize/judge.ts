@@ -1,0 +1,75 @@
+/** Judging candidates before the choice: each graph as it would be shipped, against its dense model. */
+import { basename, join } from "node:path";
+import type { Engine } from "../../engine/engine.ts";
+import { runTrial } from "../../evaluate/parity/trial.ts";
+import type { Model } from "../../models/model.ts";
+import { writeFileDurable } from "../../node/files/checkpoints.ts";
+import { inScratch } from "../../node/files/scratch.ts";
+import type { Base, BaseParity } from "../../search/optimize.ts";
+import { type GraphName, graphNames } from "../../serve/graphs/graphs.ts";
+import { dtypes, graphFile, type ShipDtype } from "../../ship/onnx/dtype.ts";
+import { formFiles } from "../../ship/onnx/export.ts";
+import { requireParity } from "../../ship/verify/parity.ts";
+import { referenceOf } from "../../ship/verify/reference.ts";
+import { type DtypeParity, judged } from "../../ship/verify/verify.ts";
+import type { UserData } from "../data/userData.ts";
+import { sha256Of } from "../verify/shippedGraphs.ts";
+
+/** Starts of held-out texts, one prompt each, of at most `length` tokens. */
+export const promptsOf = (
+  { material, tokenizer }: Pick<UserData, "material" | "tokenizer">,
+  count: number,
+  length: number,
+): number[][] => {
+  if (material.kind === "pairs") {
+    return material.validation.slice(0, count).map(({ source }) => Array.from(source).slice(0, length));
+  }
+  const { validation: tokens } = material;
+  const starts = [
+    0,
+    ...Array.from(tokens, (id, i) => (id === tokenizer.eos ? i + 1 : -1)).filter((i) => i >= 0),
+  ];
+  const fitting = starts.filter((i) => i + length < tokens.length);
+  const usable = fitting.length > 0 ? fitting : [0];
+  return usable.slice(0, count).map((i) => Array.from(tokens.subarray(i, i + length)));
+};
+
+/** The paths of a model's graphs by their names. */
+export type GraphPaths = Readonly<Partial<Record<GraphName, string>>>;
+
+/** Works on the graphs of a form of a model as files that are gone afterwards. */
+export const onGraphFiles = async <T>(
+  form: Model,
+  work: (graphs: GraphPaths, sizeBytes: number) => Promise<T>,
+): Promise<T> =>
+  inScratch("judge", async (dir) => {
+    let sizeBytes = 0;
+    for (const [path, chunks] of formFiles(form, "fp32")) {
+      await writeFileDurable(join(dir, basename(path)), chunks);
+      sizeBytes += chunks.reduce((n, c) => n + c.byteLength, 0);
+    }
+    const names = graphNames[form.arch.kind];
+    const paths = names.map((name) => [name, join(dir, basename(graphFile(name, "fp32")))] as const);
+    return work(Object.fromEntries(paths), sizeBytes);
+  });
+
+/**
+ * Judges all forms of a dense model on this machine's processor, on starts of held-out text. Throws RunError
+ * where the float32 graph does not compute what the training graph does.
+ */
+export const judgeOn =
+  (engine: Engine, data: UserData) =>
+  async ({ dense, forms }: Base): Promise<BaseParity> => {
+    const { positions } = dense.arch.cache(dense.config);
+    const texts = promptsOf(data, 10, Math.min(16, positions >> 1));
+    const reference = await referenceOf(engine, dense, { texts, count: texts.length });
+    const found: Partial<Record<ShipDtype, DtypeParity>> = {};
+    for (const dtype of Object.keys(dtypes) as ShipDtype[]) {
+      found[dtype] = await onGraphFiles(forms[dtype], async (graphs) => {
+        const trial = await runTrial(reference, (name) => engine.load(graphs[name as GraphName]!));
+        if (dtype === "fp32") requireParity(trial);
+        return { ...judged(dtype, trial), sha256: await sha256Of(graphs) };
+      });
+    }
+    return found as BaseParity;
+  };

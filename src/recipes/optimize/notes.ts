@@ -1,0 +1,62 @@
+/** Remarks on a result that its figures call for, for the terminal and the report. */
+
+import { doubtNotes } from "../../search/doubts.ts";
+import type { Candidate, Optimized } from "../../search/optimize.ts";
+import type { Criterion } from "../../tasks/task.ts";
+
+const int8 = (full: Candidate, q8: Candidate, { unit, better }: Criterion, does: string): string[] => {
+  const cost = ((better === "less" ? 1 : -1) * (q8.score - full.score)).toFixed(4);
+  const speed = full.p50Ms / q8.p50Ms;
+  const line = `int8 costs ${cost} ${unit} and ${does} ${speed.toFixed(2)}x as fast as fp32.`;
+  if (speed >= 1) return [line];
+  const why =
+    "int8 is not faster here: matrices this small are widened when the model is loaded, so " +
+    "8 bits save size, not time.";
+  return [line, why];
+};
+
+const distillation = (
+  full: Candidate,
+  pruned: Candidate,
+  distilled: Candidate,
+  { unit }: Criterion,
+): string => {
+  const gap = Math.abs(pruned.score - full.score);
+  const closed = (100 * Math.abs(pruned.score - distilled.score)) / gap;
+  const dropped = `Dropping ${full.layers - pruned.layers} of ${full.layers} layers`;
+  const better = distilled.lost < pruned.lost;
+  const back = closed > 200 ? "more than won it back" : `won back ${closed.toFixed(0)} % of it`;
+  const won = `distillation ${better ? back : "won nothing back"}`;
+  return `${dropped} cost ${gap.toFixed(3)} ${unit}; ${won}.`;
+};
+
+/** Which candidates could not be chosen, and why. */
+export const faultNotes = ({ candidates }: Pick<Optimized, "candidates">): string[] =>
+  candidates.flatMap(({ name, fault }) =>
+    fault === undefined
+      ? []
+      : [`${name} does not compute what its model does, and cannot be chosen: ${fault}.`],
+  );
+
+/**
+ * What int8 cost and gained, what distillation won back, what could not be chosen, whether the held-out text
+ * is enough for the choice, and what the budget lacked.
+ */
+export const notesOf = ({ task, candidates, choice, doubts, bases }: Optimized): string[] => {
+  const { criterion: metric } = task;
+  const reads = [...bases.values()][0]?.dense.arch.kind === "encoder";
+  const find = (base: string, dtype: string) =>
+    candidates.find((c) => c.base.endsWith(base) && c.dtype === dtype);
+  const [full, q8] = [find("full", "fp32"), find("full", "q8")];
+  const [pruned, distilled] = [find("pruned", "fp32"), find("distilled", "fp32")];
+  const notes: string[] = [];
+  if (full && q8) notes.push(...int8(full, q8, metric, reads ? "reads" : "decodes"));
+  if (full && pruned && distilled) notes.push(distillation(full, pruned, distilled, metric));
+  notes.push(...faultNotes({ candidates }), ...doubtNotes(doubts, metric));
+  if (!choice.met) {
+    notes.push(
+      `Nothing meets the budget; the nearest candidate exceeds it in ${choice.exceeded.join(", ")}.`,
+    );
+  }
+  return notes;
+};

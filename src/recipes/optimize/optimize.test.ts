@@ -1,0 +1,130 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { batches, evalBatches } from "../../data/index.ts";
+import type { Engine } from "../../engine/engine.ts";
+import { tensor } from "../../ir/tensor.ts";
+import { gpt2, gpt2Config } from "../../models/decoders/gpt2.ts";
+import type { Model } from "../../models/model.ts";
+import { initialize } from "../../nn/param.ts";
+import { nodeEngine } from "../../node/runtime/engine.ts";
+import { optimizers } from "../../optim/index.ts";
+import { type Base, type Optimized, type OptimizeOptions, optimize } from "../../search/optimize.ts";
+import { dtypes } from "../../ship/onnx/dtype.ts";
+import { causalLm } from "../../tasks/causalLm.ts";
+import { languageModelling } from "../../tasks/languageModelling.ts";
+import { tokenScores } from "../../tasks/scores.ts";
+import { trainBpe } from "../../tokenizer/index.ts";
+import { heldOutLoss } from "../../train/validate.ts";
+import { asUserData } from "../data/userData.ts";
+import { judgeOn, onGraphFiles } from "./judge.ts";
+import { faultNotes, notesOf } from "./notes.ts";
+
+const [batch, context] = [2, 8];
+const text = "the quick brown fox jumps over the lazy dog. ".repeat(6);
+const tokenizer = trainBpe([text], { vocab: 258 });
+const tokens = tokenizer.encode(text);
+const stream = { tokens, bytes: text.length, documents: 1 };
+const report = { stages: [] };
+const corpus = asUserData({ tokenizer, train: stream, validation: stream, report, skipped: [] });
+const feeds = ({ inputIds, labels }: { inputIds: Int32Array; labels: Int32Array }) => ({
+  inputIds: tensor("int32", [batch, context], inputIds),
+  labels: tensor("int32", [batch * context], labels),
+});
+const windows = evalBatches({ tokens: tokens.subarray(0, 60), batch, context }).map(feeds);
+
+const modelOf = (seed: number, layers = 2): Model => {
+  const shape = { vocab_size: 258, n_positions: 32, n_embd: 32, n_head: 2 };
+  const config = gpt2Config({ ...shape, n_layer: layers });
+  return { arch: gpt2, config, weights: initialize(gpt2.params(config) as never, seed), history: [] };
+};
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await nodeEngine({ threads: 1 });
+});
+
+const options = (budget: OptimizeOptions["budget"], judge: OptimizeOptions["judge"]): OptimizeOptions => ({
+  task: causalLm,
+  lesson: {
+    objective: languageModelling,
+    context,
+    heldOut: { windows, bytes: 60 },
+    source: (index) => feeds(batches({ tokens, batch, context, seed: 2 })(index)),
+  },
+  step: "token",
+  budget,
+  distill: {
+    ...{ batch, context, steps: 1, seed: 1, clipNorm: 1 },
+    optimizer: optimizers.adamw({ weightDecay: 0.1 }),
+    schedule: () => 1e-3,
+  },
+  // Times that are the same everywhere; sizes are the files' own.
+  probe: (model) =>
+    onGraphFiles(model, async (_, sizeBytes) => ({
+      ...{
+        p50Ms: 1,
+        p95Ms: 1,
+        tokensPerSec: 1,
+        prefillTokensPerSec: 1,
+        loadMs: 1,
+        memoryBytes: 1,
+        sizeBytes,
+      },
+    })),
+  judge,
+});
+
+/** Judges as always, of graphs among which that of q4 is another model's. */
+const withForeignQ4 = async (base: Base) => {
+  const { layers } = base.dense.arch.cache(base.dense.config);
+  const q4 = await dtypes.q4.pass.run(modelOf(9, layers), { engine, seed: 1, log: () => {} });
+  return judgeOn(engine, corpus)({ ...base, forms: { ...base.forms, q4 } });
+};
+
+const run = (budget: OptimizeOptions["budget"], judge = withForeignQ4): Promise<Optimized> =>
+  optimize(modelOf(1), options(budget, judge), { engine, seed: 1, log: () => {} });
+
+describe("a candidate whose graph computes something else", () => {
+  let found: Optimized;
+  beforeAll(async () => {
+    found = await run({ maxLoss: 100 });
+  }, 60_000);
+
+  test("is in the result with the reason, not on the front, and in the notes", () => {
+    const { fault, onFront } = found.candidates.find(({ name }) => name === "full q4")!;
+    expect(fault).toMatch(/^cosine -?0\.\d+, at least 0\.985 is needed$/);
+    expect(onFront).toBe(false);
+    expect(found.parity.get("full")!.q4).toMatchObject({ status: "failed", reason: fault });
+    expect(faultNotes(found)[0]).toContain(`full q4 does not compute what its model does`);
+    expect(notesOf(found)).toEqual(expect.arrayContaining(faultNotes(found)));
+  });
+
+  test("is not chosen where it would be the smallest that meets the budget", async () => {
+    const bySize = found.candidates.toSorted((a, b) => a.sizeBytes - b.sizeBytes);
+    expect(bySize[0]!.name).toBe("1-layer distilled q4");
+    expect(found.choice).toMatchObject({ met: true, chosen: { name: "1-layer distilled q8" } });
+    // The same where nothing meets the budget: the nearest of those that may be chosen.
+    const nothing = await run({ maxMb: 1e-6 });
+    expect(nothing.choice).toMatchObject({ met: false, chosen: { name: "1-layer distilled q8" } });
+  });
+});
+
+test("nothing is chosen where nothing may be", async () => {
+  const none = async (base: Base) => {
+    const judged = await judgeOn(engine, corpus)(base);
+    const all = Object.entries(judged).map(([dtype, parity]) => [
+      dtype,
+      { ...parity, status: "failed" as const, reason: "it is off" },
+    ]);
+    return Object.fromEntries(all) as typeof judged;
+  };
+  await expect(run({ maxLoss: 100 }, none)).rejects.toThrow(/no candidate may be chosen: it is off/);
+});
+
+test("losses of single tokens add up to the held-out loss, and padding is not among them", async () => {
+  const model = modelOf(1);
+  const losses = await tokenScores(engine, model, { windows });
+  const { loss, tokens: counted } = await heldOutLoss(engine, model, windows);
+  expect(losses).toHaveLength(59);
+  expect(counted).toBe(59);
+  expect(losses.reduce((sum, x) => sum + x, 0) / 59).toBeCloseTo(loss, 5);
+});

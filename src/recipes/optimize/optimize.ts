@@ -1,0 +1,35 @@
+/** Optimizing a model that is there. */
+import { openModel } from "../../node/hub/hub.ts";
+import { nodeEngine } from "../../node/runtime/engine.ts";
+import { taskOf } from "../../tasks/index.ts";
+import { checkStudent } from "../config/check.ts";
+import type { RunOptions } from "../config/options.ts";
+import type { RecipeHooks } from "../context/hooks.ts";
+import { userData } from "../data/read.ts";
+import { sourceIn } from "../model/source.ts";
+import { compressAndShip, type Outcome } from "../quickstart.ts";
+import { takeRun } from "../train/takeRun.ts";
+
+/** From a model's folder to the best candidate under the budget, shipped to OUT/model. */
+export const optimizeFolder = async (
+  ref: string,
+  options: RunOptions,
+  hooks: RecipeHooks,
+): Promise<Outcome> => {
+  const folder = await openModel(ref, hooks.hub ?? {});
+  const task = taskOf(folder.model);
+  checkStudent(options, folder.model.arch.cache(folder.model.config).layers);
+  const source = await sourceIn(folder.dir, ref);
+  const { positions } = folder.model.arch.cache(folder.model.config);
+  const context = Math.min(positions, task.textTokens);
+  const fitted = { ...options, model: { ...options.model, n_positions: context } };
+  const unlock = await takeRun(options.out);
+  try {
+    const engine = await nodeEngine(options.threads > 0 ? { threads: options.threads } : {});
+    hooks.ui.stage("Reading and cleaning text");
+    const data = await userData(fitted, hooks, { task, tokenizer: folder.tokenizer });
+    return await compressAndShip(engine, folder.model, data, fitted, { ...hooks, curves: [], source });
+  } finally {
+    await unlock();
+  }
+};

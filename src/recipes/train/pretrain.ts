@@ -1,0 +1,188 @@
+/** Pre-training as the options say: the run's directory, its metrics, its checkpoints. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Engine } from "../../engine/engine.ts";
+import type { Json, Model } from "../../models/model.ts";
+import { countParams } from "../../nn/param.ts";
+import { appendLine, checkpointStore } from "../../node/files/checkpoints.ts";
+import { nodeEngine } from "../../node/runtime/engine.ts";
+import { optimizers } from "../../optim/index.ts";
+import { scheduleOf } from "../../optim/schedule.ts";
+import { taskOf, tasks } from "../../tasks/index.ts";
+import { checkpointsIn } from "../../train/checkpoint.ts";
+import { type MetricsRow, type TrainOptions, type TrainResult, train } from "../../train/loop.ts";
+import { parseText } from "../../util/jsonText.ts";
+import type { RunOptions, TrainingOptions } from "../config/options.ts";
+import type { RecipeHooks } from "../context/hooks.ts";
+import type { Progress } from "../context/ui.ts";
+import { userData } from "../data/read.ts";
+import type { UserData } from "../data/userData.ts";
+import type { Source } from "../model/source.ts";
+import { families } from "./families.ts";
+import { freezing } from "./freeze.ts";
+import { identity } from "./identity.ts";
+import { requireTraining } from "./needs.ts";
+import { onReplicas, replicasOf } from "./replicas.ts";
+import { freshShape, newModel, startOf } from "./start.ts";
+
+/** The loop's options from those of a run. */
+export const loopOptions = (t: TrainingOptions, context: number, seed: number): TrainOptions => ({
+  steps: t.steps,
+  batch: t.batch,
+  context,
+  accumulate: t.accumulate,
+  optimizer: optimizers[t.optimizer]({ weightDecay: t.weightDecay, adjustLr: "matchRmsAdamw" }),
+  schedule: scheduleOf({
+    kind: t.schedule,
+    lrPeak: t.lrPeak,
+    lrMin: t.lrMin,
+    warmup: t.warmup,
+    steps: t.steps,
+  }),
+  seed,
+  clipNorm: t.clipNorm,
+  clipValue: t.clipValue,
+  evalEvery: t.evalEvery,
+  checkpointEvery: t.checkpointEvery,
+  onNan: t.onNan,
+  ...(t.patience > 0 ? { patience: t.patience } : {}),
+});
+
+/** Losses of a run, nats. */
+export interface Curve {
+  readonly name: string;
+  readonly train: readonly (readonly [step: number, loss: number])[];
+  readonly validation: readonly (readonly [step: number, loss: number])[];
+}
+
+const isNumber = (x: unknown): boolean => x === undefined || typeof x === "number";
+
+/** A row of a metrics file; undefined for what a crash tore, whose step is then done again. */
+const rowIn = (line: string): (MetricsRow & { readonly run?: string }) | undefined => {
+  try {
+    const row = parseText(line) as (MetricsRow & { readonly run?: string }) | null;
+    const figures = [row?.loss, row?.valLoss, row?.tokens];
+    return Number.isSafeInteger(row?.step) && figures.every(isNumber) ? row! : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+/** The rows of run `name` up to a step, as a metrics file has them; of a step seen twice, the later one. */
+const earlierRows = (file: string, name: string, last: number): MetricsRow[] => {
+  if (!existsSync(file)) return [];
+  const rows = new Map<string, MetricsRow>();
+  for (const line of readFileSync(file, "utf8").split("\n")) {
+    const row = rowIn(line);
+    if (row === undefined) continue;
+    const kind = row.valLoss === undefined ? "train" : "held";
+    if (row.run === name && row.event === undefined && row.step <= last) rows.set(`${kind} ${row.step}`, row);
+  }
+  return [...rows.values()].sort((a, b) => a.step - b.step);
+};
+
+/**
+ * Collects a run's curve (with the rows of earlier processes where it was resumed), shows it, appends each
+ * row.
+ */
+export const follow = (name: string, task: Progress, file: string) => {
+  const train: [number, number][] = [];
+  const validation: [number, number][] = [];
+  const start = performance.now();
+  let before = 0;
+  const collect = (row: MetricsRow): void => {
+    if (row.valLoss !== undefined) validation.push([row.step, row.valLoss]);
+    if (row.loss !== undefined) train.push([row.step, row.loss]);
+  };
+  const onRow = (row: MetricsRow): void => {
+    if (row.event === "resumed") {
+      const rows = earlierRows(file, name, row.step);
+      for (const earlier of rows) collect(earlier);
+      before = rows.reduce((most, { tokens = 0 }) => Math.max(most, tokens), 0);
+    }
+    const elapsedSec = (performance.now() - start) / 1000;
+    appendLine(file, JSON.stringify({ run: name, ...row, elapsedSec }));
+    collect(row);
+    if (row.loss === undefined || row.tokens === undefined) return;
+    const held = validation.at(-1)?.[1].toFixed(3);
+    const rate = Math.round((row.tokens - before) / elapsedSec);
+    task.update(row.step, { loss: row.loss.toFixed(3), ...(held ? { held } : {}), "tokens/s": rate });
+  };
+  return { onRow, curve: (): Curve => ({ name, train, validation }) };
+};
+
+/** Held-out tokens that training measures itself on; the candidates are measured on more. */
+const WATCHED = 16_384;
+
+/** A trained model and its curve. */
+export interface Pretrained extends TrainResult {
+  readonly curve: Curve;
+}
+
+/** Trains `model` on the user's data in OUT/run. */
+const pretrain = async (
+  engine: Engine,
+  model: Model,
+  data: UserData,
+  options: RunOptions,
+  { resume = false, signal, ui }: RecipeHooks,
+): Promise<Pretrained> => {
+  const { train: t, model: shape, seed } = options;
+  const run = join(options.out, "run");
+  const millions = (countParams(model.weights) / 1e6).toFixed(2);
+  const { layers } = model.arch.cache(model.config);
+  const frozen = freezing(t.freeze, model.weights);
+  const replicas = replicasOf(t, model, engine, frozen);
+  const shared = replicas > 1 ? `, trained on ${replicas} replicas` : "";
+  ui.line(`model: ${model.arch.name}, ${layers} layers, ${millions} M parameters${shared}`);
+  const store = checkpointStore(join(run, "checkpoints"), { onWarning: (line) => ui.warn(line) });
+  const task = ui.task("training", t.steps);
+  const { onRow, curve } = follow("full", task, join(run, "metrics.jsonl"));
+  const lesson = taskOf(model).lesson(data.material, {
+    ...{ model, tokenizer: data.tokenizer, batch: t.batch, context: shape.n_positions, seed },
+    ...{ heldOutTokens: WATCHED, wholeWords: t.wholeWords },
+  });
+  const result = await train(engine, model, lesson.source, {
+    ...loopOptions(t, lesson.context, seed),
+    objective: lesson.objective,
+    ...onReplicas(t, model, engine, frozen),
+    frozen,
+    record: { name: "train", options: { ...t } as Json },
+    validation: lesson.heldOut.windows,
+    checkpoints: checkpointsIn(store, identity(options, data, model, frozen)),
+    onRow,
+    resume,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  const loss = result.valLoss === undefined ? "" : `, held-out loss ${result.valLoss.toFixed(3)} nats/token`;
+  task.done(`trained ${result.steps} steps (${result.ended})${loss}`);
+  return { ...result, curve: curve() };
+};
+
+/** What training on the user's text made. */
+export interface FromText {
+  readonly engine: Engine;
+  readonly data: UserData;
+  readonly trained: Pretrained;
+  /** Options with the context that the model takes. */
+  readonly options: RunOptions;
+  /** What the checkpoint passes on that training began with. */
+  readonly source?: Source;
+}
+
+/** From the user's text to a trained model: what quickstart and train begin with. */
+export const trainFromText = async (given: RunOptions, hooks: RecipeHooks): Promise<FromText> => {
+  const engine = await nodeEngine(given.threads > 0 ? { threads: given.threads } : {});
+  const { options, from } = await startOf(given, hooks);
+  const { arch, config } = from?.model ?? {};
+  const shape = arch && config ? ([arch, config] as const) : freshShape(options, options.tokenizer.vocab);
+  await requireTraining(...shape, options);
+  hooks.ui.stage("Reading and cleaning text");
+  const task = from === undefined ? tasks[families[options.model.family].task] : taskOf(from.model);
+  const tokenizer = from === undefined ? {} : { tokenizer: from.tokenizer };
+  const data = await userData(options, hooks, { task, ...tokenizer });
+  hooks.ui.stage("Training");
+  const model = from?.model ?? newModel(options, data.tokenizer);
+  const trained = await pretrain(engine, model, data, options, hooks);
+  return { engine, data, trained, options, ...(from === undefined ? {} : { source: from.source }) };
+};

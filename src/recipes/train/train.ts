@@ -1,0 +1,65 @@
+/** Training alone: text in, a model's folder out. */
+import { join } from "node:path";
+import { writeFolder } from "../../node/files/checkpoints.ts";
+import { trainedCard } from "../../report/run/sourceCard.ts";
+import { formsOf } from "../../search/optimize.ts";
+import { generationIn, jsonBytes } from "../../ship/onnx/files.ts";
+import { modelFolder } from "../../ship/onnx/modelFolder.ts";
+import type { RunOptions } from "../config/options.ts";
+import type { RecipeHooks } from "../context/hooks.ts";
+import { version } from "../context/version.ts";
+import { calibrationOf } from "../model/calibration.ts";
+import { trainFromText } from "./pretrain.ts";
+import { takeRun } from "./takeRun.ts";
+
+/** The trained model's folder, and how the run ended. */
+export interface Trained {
+  readonly path: string;
+  readonly steps: number;
+  readonly ended: string;
+  /** Held-out loss, nats per token. */
+  readonly valLoss?: number;
+  /** Whether it writes text. */
+  readonly generates: boolean;
+}
+
+/** Trains a model and writes OUT/model; undefined when interrupted. */
+export const trainModel = async (options: RunOptions, hooks: RecipeHooks): Promise<Trained | undefined> => {
+  const unlock = await takeRun(options.out);
+  try {
+    const { engine, data, trained, source } = await trainFromText(options, hooks);
+    const { model, ended, steps, valLoss } = trained;
+    if (ended === "interrupted") return undefined;
+    const { forms } = await formsOf("full", model, {
+      engine,
+      seed: options.seed,
+      calibration: calibrationOf(data.tokenizer),
+      log: () => {},
+    });
+    const tokenizer = data.tokenizer.files();
+    const carried = source === undefined ? {} : { source };
+    const files = modelFolder(model, {
+      dtype: "fp32",
+      tokenizer,
+      eos: data.tokenizer.eos,
+      forms,
+      ...carried,
+    });
+    const said = { steps, generation: generationIn(files), source: source?.card, valLoss };
+    const card = trainedCard(model, said);
+    files.set("README.md", [new TextEncoder().encode(card)]);
+    const made = {
+      version,
+      command: hooks.command,
+      recipe: options,
+      history: model.history,
+    };
+    files.set("anneal.json", [jsonBytes(made)]);
+    const path = join(options.out, "model");
+    await writeFolder(path, files);
+    const generates = model.arch.kind !== "encoder";
+    return { path, steps, ended, generates, ...(valLoss === undefined ? {} : { valLoss }) };
+  } finally {
+    await unlock();
+  }
+};

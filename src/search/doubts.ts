@@ -1,0 +1,102 @@
+/** What a choice rests on that the held-out text is too small to tell. */
+import type { Budget, Choice, Figures } from "./budget.ts";
+import { type LossDifference, lossDifference, withinNoise } from "./noise.ts";
+
+/** A difference that decides the choice and is smaller than its noise. */
+export interface Doubt extends LossDifference {
+  /** The candidate that loses more by `mean`, or less. */
+  readonly candidate: string;
+  /** What it is compared with: the chosen candidate, or the reference that the loss is counted against. */
+  readonly against: string;
+  /** What the difference may be at most, where the budget's limit on the loss is in doubt. */
+  readonly limit?: number;
+}
+
+interface Named extends Figures {
+  readonly name: string;
+}
+
+/** What was measured, and what was chosen by it. */
+export interface Measurements<T extends Named> {
+  /** All candidates; the first is the reference. */
+  readonly candidates: readonly T[];
+  /** What each held-out example costs, in the unit of scores, by the candidate's name. */
+  readonly losses: ReadonlyMap<string, Float32Array>;
+  /** Units of the loss's figure to one unit of scores (bits per byte to a nat per token). */
+  readonly scale: number;
+  readonly choice: Choice<T>;
+  readonly budget: Budget;
+}
+
+const fits = ({ maxMb = Number.POSITIVE_INFINITY, maxMs = Number.POSITIVE_INFINITY }: Budget, c: Figures) =>
+  c.fault === undefined && c.sizeBytes / 1e6 <= maxMb && c.p50Ms <= maxMs;
+
+/**
+ * The limit on the loss: whether the chosen one keeps it, and whether those that would have won, had they
+ * kept it, do not.
+ */
+const limitDoubts = <T extends Named>(given: Measurements<T>): Doubt[] => {
+  const { candidates, losses, choice, budget } = given;
+  const [whole] = candidates;
+  if (budget.maxLoss === undefined || whole === undefined) return [];
+  const limit = budget.maxLoss / given.scale;
+  const bounded = budget.maxMb !== undefined || budget.maxMs !== undefined;
+  const { chosen, met } = choice;
+  return candidates.flatMap((c) => {
+    const over = c.lost > budget.maxLoss!;
+    const wouldWin = over && (!met || (!bounded && c.sizeBytes < chosen.sizeBytes));
+    if (!fits(budget, c) || !(c === chosen || wouldWin)) return [];
+    const difference = lossDifference(losses.get(c.name)!, losses.get(whole.name)!);
+    if (!withinNoise(difference, limit)) return [];
+    return [{ candidate: c.name, against: whole.name, ...difference, limit }];
+  });
+};
+
+/** Under a limit on size or time the lowest loss wins: those that may be as low as the chosen one. */
+const rivalDoubts = <T extends Named>({ candidates, losses, choice, budget }: Measurements<T>): Doubt[] => {
+  const bounded = budget.maxMb !== undefined || budget.maxMs !== undefined;
+  const { chosen, met } = choice;
+  if (!bounded || !met) return [];
+  return candidates.flatMap((c) => {
+    if (c === chosen || !fits(budget, c)) return [];
+    const difference = lossDifference(losses.get(c.name)!, losses.get(chosen.name)!);
+    return withinNoise(difference) ? [{ candidate: c.name, against: chosen.name, ...difference }] : [];
+  });
+};
+
+/** The differences that decided the choice and are within two standard errors of going the other way. */
+export const doubtsOf = <T extends Named>(given: Measurements<T>): Doubt[] => [
+  ...limitDoubts(given),
+  ...rivalDoubts(given),
+];
+
+const spread = ({ mean, standardError }: Doubt): string => {
+  const noise = Number.isFinite(standardError) ? (2 * standardError).toFixed(4) : "unknown";
+  return `${mean.toFixed(4)} \u00b1 ${noise}`;
+};
+
+/** What scores are counted in, and of what. */
+export interface ScoreUnits {
+  /** "nats per token" */
+  readonly unit: string;
+  /** "token" */
+  readonly example: string;
+}
+
+const sentence = (doubt: Doubt, unit: string): string => {
+  const { candidate, against, limit } = doubt;
+  const difference = `differs from ${against} by ${spread(doubt)} ${unit}`;
+  return limit === undefined
+    ? `${candidate} ${difference}`
+    : `${candidate} ${difference}, where at most ${limit.toFixed(4)} is allowed`;
+};
+
+/** The doubts as one remark with what to do; none where there is no doubt. */
+export const doubtNotes = (doubts: readonly Doubt[], { unit, example }: ScoreUnits): string[] => {
+  const [first] = doubts;
+  if (first === undefined) return [];
+  const what = doubts.map((doubt) => sentence(doubt, unit)).join("; ");
+  const { n } = first;
+  const examples = n === 1 ? `1 held-out ${example} does` : `${n} held-out ${example}s do`;
+  return [`The choice is within the noise: ${examples} not decide it (${what}). More held-out text would.`];
+};

@@ -1,0 +1,205 @@
+/**
+ * The heart: from one trained model to the best that a budget allows. Candidates are the model itself, the
+ * model with layers dropped, and that one distilled from the full one; each in every shipped dtype, each
+ * measured, and each judged: one whose graph computes something else is shown and never chosen.
+ */
+import { distill, dropLayers } from "../compress/index.ts";
+import type { Context } from "../compress/pass.ts";
+import type { Probe } from "../evaluate/speed.ts";
+import type { Model } from "../models/model.ts";
+import { countParams } from "../nn/param.ts";
+import { dtypes, type ShipDtype } from "../ship/onnx/dtype.ts";
+import type { DtypeParity } from "../ship/verify/verify.ts";
+import { meanOf } from "../tasks/scores.ts";
+import type { Lesson, Scorer, Task } from "../tasks/task.ts";
+import type { TrainHooks, TrainOptions } from "../train/loop.ts";
+import { type Budget, type Choice, choose } from "./budget.ts";
+import { type Doubt, doubtsOf } from "./doubts.ts";
+import { paretoFront } from "./pareto.ts";
+
+/** One measured form of a model. */
+export interface Candidate extends Probe {
+  /** "full q8" */
+  readonly name: string;
+  /** Which dense model it is a form of. */
+  readonly base: string;
+  readonly dtype: ShipDtype;
+  readonly layers: number;
+  readonly params: number;
+  /** Mean score of the held-out examples, in the metric's unit. */
+  readonly score: number;
+  /** The task's figure: bits per byte, agreement. */
+  readonly quality: number;
+  /** What it loses of that figure against the full model in float32; below 0 where it gains. */
+  readonly lost: number;
+  /** Of its graphs' files. */
+  readonly sizeBytes: number;
+  readonly onFront: boolean;
+  /** Why its graph does not compute what its model does, on this machine. */
+  readonly fault?: string;
+  readonly note?: string;
+}
+
+/** A dense model and its forms in every dtype. */
+export interface Base {
+  readonly name: string;
+  readonly dense: Model;
+  readonly forms: Readonly<Record<ShipDtype, Model>>;
+}
+
+/** What each form of a dense model computes against it. */
+export type BaseParity = Readonly<Record<ShipDtype, DtypeParity>>;
+
+/** Writes a model's graphs somewhere, measures them there, and says how large they were. */
+export type ProbeModel = (model: Model) => Promise<Probe & { readonly sizeBytes: number }>;
+
+/** A dense model in every shipped dtype. */
+export const formsOf = async (name: string, dense: Model, context: Context): Promise<Base> => {
+  const forms: Partial<Record<ShipDtype, Model>> = {};
+  for (const [dtype, { pass }] of Object.entries(dtypes)) {
+    forms[dtype as ShipDtype] = await pass.run(dense, context);
+  }
+  return { name, dense, forms: forms as Base["forms"] };
+};
+
+/** What candidates are made, measured and chosen by. */
+export interface OptimizeOptions {
+  readonly task: Task;
+  readonly lesson: Lesson;
+  readonly budget: Budget;
+  /** What a step of the model is called: a token that is generated, a text that is read. */
+  readonly step: string;
+  /** Layers that the smaller model keeps; half unless told. */
+  readonly keep?: number;
+  /** How the smaller model is distilled. */
+  readonly distill: Omit<TrainOptions, "objective" | "record"> &
+    TrainHooks & { readonly alpha?: number; readonly temperature?: number };
+  readonly probe: ProbeModel;
+  readonly judge: (base: Base) => Promise<BaseParity>;
+  readonly onCandidate?: (candidate: Candidate) => void;
+}
+
+/** The candidates, and which was chosen. */
+export interface Optimized {
+  readonly task: Task;
+  readonly candidates: readonly Candidate[];
+  readonly bases: ReadonlyMap<string, Base>;
+  /** By the base's name. */
+  readonly parity: ReadonlyMap<string, BaseParity>;
+  readonly choice: Choice<Candidate>;
+  /** What decided the choice and is smaller than the noise of the held-out text. */
+  readonly doubts: readonly Doubt[];
+}
+
+type MeasuredCandidate = Omit<Candidate, "onFront">;
+
+/** Quality, time and size: what a front is made of. */
+const objectives = [
+  (c: MeasuredCandidate) => c.lost,
+  (c: MeasuredCandidate) => c.p50Ms,
+  (c: MeasuredCandidate) => c.sizeBytes,
+] as const;
+
+/** Measures the untrained cut in float32 only: it is there to show what teaching gains. */
+const plans = (full: Base, pruned: Base, distilled: Base): [Base, ShipDtype][] => {
+  const all = Object.keys(dtypes) as ShipDtype[];
+  return [
+    ...all.map((dtype) => [full, dtype] as [Base, ShipDtype]),
+    [pruned, "fp32"],
+    ...all.map((dtype) => [distilled, dtype] as [Base, ShipDtype]),
+  ];
+};
+
+/** Makes the smaller model: layers dropped, then distilled from the full one. */
+const shrink = async (model: Model, { task, lesson, ...options }: OptimizeOptions, context: Context) => {
+  const { layers } = model.arch.cache(model.config);
+  const keep = options.keep ?? Math.max(1, layers >> 1);
+  const { alpha = 0.9, temperature = 1, ...train } = options.distill;
+  const pruned = await dropLayers({ keep }).run(model, context);
+  context.log(`student: ${keep} of ${layers} layers`);
+  const how = { alpha, temperature };
+  const teaching = task.teaching(lesson, how, model);
+  const teach = distill({ teacher: model, teaching, source: lesson.source, train, said: how });
+  return { keep, pruned, distilled: await teach.run(pruned, context) };
+};
+
+/** Every base's forms, judged. */
+const judgeAll = async (
+  bases: readonly Base[],
+  { judge }: OptimizeOptions,
+  { signal }: Context,
+): Promise<ReadonlyMap<string, BaseParity>> => {
+  const parity = new Map<string, BaseParity>();
+  for (const base of bases) {
+    signal?.throwIfAborted();
+    parity.set(base.name, await judge(base));
+  }
+  return parity;
+};
+
+/** Measures each plan in turn; the first is what the others lose against. */
+const measureAll = async (
+  planned: readonly [Base, ShipDtype][],
+  parity: ReadonlyMap<string, BaseParity>,
+  { score, ...options }: OptimizeOptions & { readonly score: Scorer },
+  { signal }: Context,
+) => {
+  const { criterion: metric } = options.task;
+  const sign = metric.better === "less" ? 1 : -1;
+  const measured: MeasuredCandidate[] = [];
+  const losses = new Map<string, Float32Array>();
+  for (const [base, dtype] of planned) {
+    signal?.throwIfAborted();
+    const model = base.forms[dtype];
+    const judged = parity.get(base.name)![dtype];
+    const scores = await score(model);
+    const quality = metric.of(scores, options.lesson.heldOut);
+    const candidate: MeasuredCandidate = {
+      name: `${base.name} ${dtype}`,
+      ...{ base: base.name, dtype },
+      layers: model.arch.cache(model.config).layers,
+      params: countParams(model.weights),
+      ...{ score: meanOf(scores), quality, lost: sign * (quality - (measured[0]?.quality ?? quality)) },
+      ...(await options.probe(model)),
+      ...(judged.status === "failed" ? { fault: judged.reason ?? "it computes something else" } : {}),
+    };
+    losses.set(
+      candidate.name,
+      scores.map((x) => sign * x),
+    );
+    measured.push(candidate);
+    options.onCandidate?.({ ...candidate, onFront: false });
+  }
+  return { measured, losses };
+};
+
+/** Makes, judges and measures the candidates of `model` and chooses among them. */
+export const optimize = async (
+  model: Model,
+  options: OptimizeOptions,
+  context: Context,
+): Promise<Optimized> => {
+  const { task, lesson, budget, step } = options;
+  const { keep, pruned, distilled } = await shrink(model, options, context);
+  const full = await formsOf("full", model, context);
+  const small = await formsOf(`${keep}-layer pruned`, pruned, context);
+  const student = await formsOf(`${keep}-layer distilled`, distilled, context);
+  const all = [full, small, student];
+  const parity = await judgeAll(all, options, context);
+  const score = await task.scorer(context.engine, lesson.heldOut, model);
+  const { measured, losses } = await measureAll(
+    plans(full, small, student),
+    parity,
+    { ...options, score },
+    context,
+  );
+  const sound = measured.filter(({ fault }) => fault === undefined);
+  const front = new Set(paretoFront(sound, objectives));
+  const candidates = measured.map((c) => ({ ...c, onFront: front.has(c) }));
+  const choice = choose(candidates, budget, { quality: task.criterion.name, step });
+  const [whole] = candidates;
+  const scale = whole!.quality / whole!.score;
+  const doubts = doubtsOf({ candidates, losses, choice, budget, scale });
+  const bases = new Map(all.map((base) => [base.name, base]));
+  return { task, candidates, bases, parity, choice, doubts };
+};
