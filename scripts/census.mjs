@@ -15,7 +15,7 @@ const tracked = execFileSync("git", ["ls-files", "--cached", "--others", "--excl
   .filter((path) => /\.(ts|mjs|js)$/.test(path) && existsSync(join(root, path)));
 
 const linesOf = (path) => readFileSync(join(root, path), "utf8").split("\n").slice(0, -1);
-const isSource = (path) => path.startsWith("src/") && !path.endsWith(".test.ts");
+const isSource = (path) => path.startsWith("src/") && !/\.(test|fixture)\.ts$/.test(path);
 
 const casts = tracked
   .filter(isSource)

@@ -9,7 +9,7 @@ const changedAt = (path: string): number => statSync(path, { throwIfNoEntry: fal
 
 const isStale = (): boolean => {
   const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
-    .filter((name) => !name.endsWith(".test.ts"))
+    .filter((name) => !/\.(test|fixture)\.ts$/.test(name))
     .map((name) => join(root, "src", name));
   // A folder changes when a file of it comes or goes.
   const inputs = [...sources, join(root, "package.json"), join(root, "tsconfig.build.json")];

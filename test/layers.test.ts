@@ -74,7 +74,7 @@ const SPECIFIER = /(?:^(?:import|export)\s[^"';]*?\bfrom\s*|^import\s*|\bimport\
 const importsOf = (text: string): string[] => Array.from(code(text).matchAll(SPECIFIER), (m) => m[1]!);
 
 const files: readonly File[] = readdirSync(root, { recursive: true, encoding: "utf8" })
-  .filter((path) => path.endsWith(".ts") && !path.endsWith(".test.ts") && !path.endsWith(".d.ts"))
+  .filter((path) => path.endsWith(".ts") && !/\.(test|fixture|d)\.ts$/.test(path))
   .sort()
   .map((path) => {
     const text = readFileSync(join(root, path), "utf8");

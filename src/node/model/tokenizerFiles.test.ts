@@ -1,42 +1,22 @@
 /** Older tokenizer files give the ids of the tokenizer.json that the reference made of the same vocabulary. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+
 import { Tokenizer as HfTokenizer } from "@huggingface/tokenizers";
-import { afterAll, describe, expect, test } from "vitest";
-import type { Tokenizer } from "../../tokenizer/index.ts";
-import { loadTokenizer } from "../../tokenizer/index.ts";
-import { DataError, FormatError } from "../../util/errors.ts";
+import { describe, expect, test } from "vitest";
+import { loadTokenizer, type Tokenizer } from "../../tokenizer/index.ts";
+import {
+  charsmap,
+  folder,
+  golden,
+  jsonOf,
+  kind,
+  type Root,
+  spm,
+  t5Pieces,
+  typeOf,
+  unigram,
+} from "./tokenizerFiles.fixture.ts";
 import { readTokenizer } from "./tokenizerFiles.ts";
 
-type Row = { ids: number[]; template: number[] | null; plain: number[] | null; text: string };
-interface Added {
-  readonly id: number;
-  readonly content: string;
-}
-interface Root {
-  readonly added_tokens: readonly Added[];
-  readonly model: { vocab: unknown; merges: [string, string][] };
-  readonly normalizer: { normalizers: { precompiled_charsmap: string }[] };
-}
-const golden = JSON.parse(
-  readFileSync(new URL("../../../test/golden/tokenization.json", import.meta.url), "utf8"),
-) as { hostile: string[]; kinds: Record<string, { json: Root; config: object; rows: Row[] }> };
-
-const root = mkdtempSync(join(tmpdir(), "anneal-tokenizers-"));
-afterAll(() => rmSync(root, { recursive: true, force: true }));
-
-const folder = (files: Record<string, unknown>): string => {
-  const dir = mkdtempSync(join(root, "model-"));
-  for (const [name, content] of Object.entries(files)) {
-    const raw = typeof content === "string" || content instanceof Uint8Array;
-    writeFileSync(join(dir, name), raw ? content : JSON.stringify(content));
-  }
-  return dir;
-};
-
-const kind = (name: string) => golden.kinds[name]!;
-const jsonOf = (name: string): Root => kind(name).json;
 const addedOf = (name: string) =>
   Object.fromEntries(jsonOf(name).added_tokens.map(({ id, ...token }) => [id, token]));
 
@@ -47,12 +27,14 @@ const checkRows = (tokenizer: Tokenizer, name: string, map = (id: number) => id)
     expect(tokenizer.decode(row.ids.map(map)), text).toBe(row.text);
   });
 };
+
 const checkTemplates = (tokenizer: Tokenizer, name: string): void => {
   kind(name).rows.forEach((row, i) => {
     const ids = tokenizer.encode(golden.hostile[i]!, { special: true, template: true });
     expect([...ids]).toEqual(row.template ?? row.ids);
   });
 };
+
 /** What is shipped can be loaded again, also by transformers.js. */
 const checkFiles = (tokenizer: Tokenizer): void => {
   const files = JSON.parse(JSON.stringify(tokenizer.files()));
@@ -71,51 +53,6 @@ const checkFiles = (tokenizer: Tokenizer): void => {
   }
 };
 
-/** Writes a SentencePiece model: the protobuf that `readSentencePiece` reads. */
-const varint = (value: number): number[] => {
-  const out: number[] = [];
-  let rest = value;
-  for (; rest > 127; rest = Math.floor(rest / 128)) out.push((rest % 128) + 128);
-  return [...out, rest];
-};
-const block = (number: number, bytes: ArrayLike<number>): number[] => [
-  ...varint(number * 8 + 2),
-  ...varint(bytes.length),
-  ...Array.from(bytes),
-];
-const flag = (number: number, value: number): number[] => [...varint(number * 8), ...varint(value)];
-interface Spm {
-  readonly pieces: readonly (readonly [piece: string, score: number])[];
-  readonly type: (piece: string) => number;
-  readonly model: number;
-  readonly charsmap?: string;
-  readonly collapse?: boolean;
-}
-const spm = ({ pieces, type, model, charsmap = "", collapse = true }: Spm): Uint8Array => {
-  const utf8 = new TextEncoder();
-  const listed = pieces.flatMap(([piece, score]) => {
-    const bits = new Uint8Array(new Float32Array([score]).buffer);
-    return block(1, [...block(1, utf8.encode(piece)), 2 * 8 + 5, ...bits, ...flag(3, type(piece))]);
-  });
-  const trainer = [...flag(3, model), ...flag(35, pieces.some(([p]) => p === "<0x00>") ? 1 : 0)];
-  const normalizer = [
-    ...block(2, Buffer.from(charsmap, "base64")),
-    ...flag(3, 1),
-    ...flag(4, collapse ? 1 : 0),
-  ];
-  return Uint8Array.from([...listed, ...block(2, trainer), ...block(3, normalizer)]);
-};
-const typeOf = (piece: string): number => {
-  if (piece.startsWith("<0x")) return 6;
-  return ({ "<unk>": 2, "<s>": 3, "</s>": 3, "<pad>": 3 } as Record<string, number>)[piece] ?? 1;
-};
-
-const bertVocab = Object.entries(jsonOf("bertUncased").model.vocab as Record<string, number>)
-  .sort((a, b) => a[1] - b[1])
-  .map(([token]) => token);
-const t5Pieces = jsonOf("t5").model.vocab as [string, number][];
-const charsmap = jsonOf("t5").normalizer.normalizers[0]!.precompiled_charsmap;
-const unigram = spm({ pieces: t5Pieces, type: typeOf, model: 1, charsmap });
 const bpePieces = Object.entries(jsonOf("llama").model.vocab as Record<string, number>)
   .sort((a, b) => a[1] - b[1])
   .map(([piece, id]) => [piece, -id] as const);
@@ -276,88 +213,5 @@ describe("older files", () => {
     expect(tokenizer.encode("foxes")).not.toContain(1);
     expect(tokenizer.decode([1, to(1)])).toBe("foxes");
     expect(tokenizer.specials).toMatchObject({ pad: to(0), eos: to(1), unk: to(2) });
-  });
-});
-
-describe("what cannot be read is named", () => {
-  const bad = async (files: Record<string, unknown>): Promise<Error> =>
-    readTokenizer(folder(files)).then(
-      () => expect.fail("it was read"),
-      (error: Error) => error,
-    );
-  const vocabTxt = (lines: readonly string[]) => bad({ "vocab.txt": lines.join("\n") });
-
-  test("a folder without a tokenizer, and what was looked for", async () => {
-    const error = (await bad({ "config.json": {} })) as DataError;
-    expect(error).toBeInstanceOf(DataError);
-    expect(error.message).toContain("holds no tokenizer");
-    for (const name of ["tokenizer.json", "vocab.txt", "spiece.model", "merges.txt", "source.spm"])
-      expect(error.details.hint).toContain(name);
-  });
-
-  test.each([
-    ["a token twice", [...bertVocab, bertVocab[7]!], `vocab.txt:${bertVocab.length + 1}`],
-    ["no unknown token", bertVocab.filter((t) => t !== "[UNK]"), '[UNK]"'],
-    ["no separator", bertVocab.filter((t) => t !== "[SEP]"), '[SEP]"'],
-    ["no lines", [], "vocab.txt: is empty"],
-  ])("vocab.txt with %s", async (_, lines, message) => {
-    const error = await vocabTxt(lines);
-    expect(error).toBeInstanceOf(FormatError);
-    expect(error.message).toContain(message);
-    expect(error.message.startsWith(root)).toBe(true);
-  });
-
-  test.each<[string, Record<string, unknown>, string]>([
-    [
-      "a merge of strangers",
-      { "vocab.json": { a: 0, b: 1 }, "merges.txt": "#version: 0.2\na b\n" },
-      "merges.txt:2",
-    ],
-    ["an id that is none", { "vocab.json": { a: "x" }, "merges.txt": "" }, '"x"'],
-    ["another kind of BPE", { "vocab.json": { "the</w>": 0 }, "merges.txt": "" }, "</w>"],
-    ["a vocabulary that is a list", { "vocab.json": [], "merges.txt": "" }, "vocab.json: is no object"],
-    ["a broken tokenizer.json", { "tokenizer.json": "{" }, "tokenizer.json: is not JSON"],
-    ["a tokenizer.json without a model", { "tokenizer.json": {} }, '"model"'],
-    [
-      "an added token without an id",
-      { "vocab.txt": bertVocab.join("\n"), "added_tokens.json": { x: -1 } },
-      "-1",
-    ],
-    ["half of Marian", { "source.spm": unigram, "vocab.json": { "<unk>": 0, "</s>": 5 } }, "vocab.json"],
-    ["Camembert", { "spiece.model": unigram, "config.json": { model_type: "camembert" } }, "camembert"],
-    ["a model of words", { "spiece.model": spm({ pieces: t5Pieces, type: typeOf, model: 3 }) }, "type 3"],
-    [
-      "a piece twice",
-      { "spiece.model": spm({ pieces: [...t5Pieces, ["a", 0], ["a", 0]], type: typeOf, model: 1 }) },
-      "twice",
-    ],
-    ["no unknown piece", { "spiece.model": spm({ pieces: [["a", 0]], type: typeOf, model: 1 }) }, "unknown"],
-    ["an empty model", { "tokenizer.model": new Uint8Array(0) }, "no pieces"],
-    [
-      "a length beyond the end",
-      { "tokenizer.model": Uint8Array.of(10, 255, 255, 255, 255, 15, 1) },
-      "beyond",
-    ],
-  ])("%s", async (_, files, message) => {
-    const error = await bad(files);
-    expect(error).toBeInstanceOf(FormatError);
-    expect(error.message).toContain(message);
-  });
-
-  test("a torn SentencePiece model never passes for another", async () => {
-    for (let end = 1; end < unigram.length; end += 97) {
-      const error = await readTokenizer(folder({ "spiece.model": unigram.subarray(0, end) })).catch((e) => e);
-      if (error instanceof Error) expect(error).toBeInstanceOf(FormatError);
-      else expect(error.vocabSize).toBeLessThan(t5Pieces.length + 1);
-    }
-  });
-
-  test("a damaged character map is refused or harmless", async () => {
-    for (const map of ["AAAA", "////", "CAAAAAAAAAA="]) {
-      const bytes = spm({ pieces: t5Pieces, type: typeOf, model: 1, charsmap: map });
-      const read = await readTokenizer(folder({ "spiece.model": bytes })).catch((e: Error) => e);
-      if (read instanceof Error) expect(read).toBeInstanceOf(FormatError);
-      else expect(read.encode("the ﬁ").length).toBeGreaterThan(0);
-    }
   });
 });
