@@ -24,7 +24,7 @@ import { cosine, groupName, type Ids, type Probe, probeOf } from "./probe.ts";
  * What all inputs of one digit together may take from the cosine of the outputs: little of logits, where
  * small differences decide which token is the likeliest; more of features, which are compared by direction.
  */
-const BUDGET = { logits: 2e-5, features: 5e-4 } as const;
+const BUDGET = { logits: 1e-5, features: 5e-4 } as const;
 
 /** How many of `k` inputs stand apart: so few that their product costs little. */
 const strongCount = (k: number): number => Math.floor(Math.min(Math.max(16, k / 32), k / 8));
