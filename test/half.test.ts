@@ -8,7 +8,7 @@ import { trace } from "../src/ir/program.ts";
 import { sizeOf, type Tensor, tensorOf } from "../src/ir/tensor.ts";
 import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { FormatError } from "../src/util/errors.ts";
-import { type Case, opCases } from "./cases/ops.ts";
+import { type Case, opCases } from "./cases/ops/index.ts";
 import { draw } from "./reference.ts";
 
 let engine: Engine;

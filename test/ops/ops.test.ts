@@ -15,7 +15,7 @@ import { nodeEngine } from "../../src/node/runtime/engine.ts";
 import * as ops from "../../src/ops/index.ts";
 import { ShapeError } from "../../src/util/errors.ts";
 import { permutation } from "../../src/util/rng.ts";
-import { type Arg, type Case, lossCases, opCases } from "../cases/ops.ts";
+import { type Arg, type Case, lossCases, opCases } from "../cases/ops/index.ts";
 import { draw } from "../reference.ts";
 
 let engine: Engine;

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { input, type Value } from "../../src/ir/op.ts";
 import * as ops from "../../src/ops/index.ts";
 import { AnnealError } from "../../src/util/errors.ts";
-import { opCases } from "../cases/ops.ts";
+import { opCases } from "../cases/ops/index.ts";
 
 test("every op whose gradient is refused is known to be inference only", () => {
   const refused = Object.entries(opCases).flatMap(([name, cases]) =>
