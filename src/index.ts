@@ -229,14 +229,19 @@ export { defaults, defineConfig, type RunConfig, type RunOptions } from "./recip
 export {
   type Budget,
   type Choice,
+  type Choosable,
+  type ChooseOptions,
   choose,
   dominates,
-  type Figures,
+  type Figure,
+  figuresOf,
+  type Limit,
   type LossDifference,
   lossDifference,
+  type Measuring,
   type Objectives,
   paretoFront,
-  type Units,
+  parseLimit,
   withinNoise,
 } from "./search/index.ts";
 export { generate } from "./serve/decode/generate.ts";

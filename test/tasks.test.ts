@@ -3,11 +3,13 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { distill } from "../src/compress/distill.ts";
 import type { Engine, Feeds } from "../src/engine/engine.ts";
 import type { Tensor } from "../src/ir/tensor.ts";
+import { exactly } from "../src/metrics/metric.ts";
 import type { Model } from "../src/models/model.ts";
 import type { Weight } from "../src/nn/param.ts";
 import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { adamw } from "../src/optim/index.ts";
 import { notesOf } from "../src/recipes/optimize/notes.ts";
+import { figuresOf, measuredValue } from "../src/search/figures.ts";
 import { type BaseParity, optimize } from "../src/search/optimize.ts";
 import { maskedLanguageModelling, type TaskName, taskOf, tasks } from "../src/tasks/index.ts";
 import { meanOf, tokenScores } from "../src/tasks/scores.ts";
@@ -246,22 +248,20 @@ test("a task of one's own is a literal: what is compared by it needs nothing els
     },
   };
   const lesson = late.lesson(material, { model, tokenizer, ...shape });
+  const figures = figuresOf({ task: late, does: "generates", targets: ["node-cpu"] });
   const optimized = await optimize(
     model,
     {
-      ...{ task: late, lesson, budget: { maxLoss: 9 }, step: "token" },
+      ...{ task: late, lesson, budget: [{ figure: "lateNats", most: 9 }], figures },
       distill: { batch: 4, context: lesson.context, steps: 2, optimizer: adamw({}), schedule: () => 1e-3 },
-      probe: async () => ({
-        ...{ p50Ms: 1, p95Ms: 1, tokensPerSec: 1, prefillTokensPerSec: 1 },
-        ...{ loadMs: 1, memoryBytes: 1, sizeBytes: 1 },
-      }),
+      probe: async () => ({ sizeBytes: exactly(1), "node-cpu/p50Ms": exactly(1) }),
       judge: async () => Object.fromEntries(["fp32", "q8", "q4"].map((d) => [d, passed])) as BaseParity,
     },
     { engine, seed: 1, log: () => {} },
   );
   expect(optimized.task.name).toBe("late-lm");
   const [whole] = optimized.candidates;
-  expect(whole!.quality).toBeCloseTo(
+  expect(measuredValue(whole!, "lateNats")).toBeCloseTo(
     meanOf(await (await late.scorer(engine, lesson.heldOut, model))(model)),
     6,
   );

@@ -134,12 +134,14 @@ export default async ({ log, args }) => {
     const teach = ["--distill-steps", String(distill), "--distill-layers", String(layers), "--batch", "16"];
     const wide = run(log, "optimize", model, ...common, ...teach, "--max-loss", "1", "--out", out);
     const [full] = wide.candidates;
+    const of = ({ figures }, name) => figures[name].value;
+    const [size, time, quality] = ["sizeBytes", "node-cpu/p50Ms", "rankAgreement"];
     const fits = (c) =>
-      c.fault === undefined && c.sizeBytes <= 0.35 * full.sizeBytes && c.p50Ms <= full.p50Ms / 2;
-    const chosen = wide.candidates.filter(fits).toSorted((a, b) => a.lost - b.lost)[0];
+      c.fault === undefined && of(c, size) <= 0.35 * of(full, size) && of(c, time) <= of(full, time) / 2;
+    const chosen = wide.candidates.filter(fits).toSorted((a, b) => of(a, "lost") - of(b, "lost"))[0];
     for (const c of wide.candidates) {
       log(
-        `${c.name}: agreement ${c.quality.toFixed(4)}, ${c.p50Ms.toFixed(2)} ms, ${(c.sizeBytes / 1e6).toFixed(2)} MB`,
+        `${c.name}: agreement ${of(c, quality).toFixed(4)}, ${of(c, time).toFixed(2)} ms, ${(of(c, size) / 1e6).toFixed(2)} MB`,
       );
     }
     if (chosen === undefined) log("no candidate has 0.35 of the bytes and half of the time");
@@ -168,13 +170,13 @@ export default async ({ log, args }) => {
     const cosine = await cosineInTransformers(wide.path, english.slice(0, 20), fp32.vectors);
     log(`rank correlation: ${teacher.value.toFixed(4)} full, ${student.value.toFixed(4)} ${taken.name}`);
     return {
-      bytesShare: taken.sizeBytes / full.sizeBytes,
+      bytesShare: of(taken, size) / of(full, size),
       rankCorrelationKept: student.value / teacher.value,
-      speedup: full.p50Ms / taken.p50Ms,
+      speedup: of(full, time) / of(taken, time),
       rankCorrelationFull: teacher.value,
       rankCorrelationLow: student.low,
       rankCorrelationHigh: student.high,
-      agreement: taken.quality,
+      agreement: of(taken, quality),
       transformersCosine: cosine,
       candidate: taken.name,
     };

@@ -48,12 +48,11 @@ const rounded = (x: number): string => (Number.isFinite(x) ? String(Number(x.toP
 const rowsOf = ({ figures, lengthsMs = {}, model: _, ...rest }: Evaluation): [string, string][] => [
   ...Object.entries(figures).map(([name, { value, low, high }]): [string, string] => [
     name,
-    `${rounded(value)} [${rounded(low)}, ${rounded(high)}]`,
+    low < high && Number.isFinite(high - low)
+      ? `${rounded(value)} [${rounded(low)}, ${rounded(high)}]`
+      : rounded(value),
   ]),
-  ...Object.entries(rest).map(([name, value]): [string, string] => [
-    name,
-    typeof value === "number" ? rounded(value) : value,
-  ]),
+  ...Object.entries(rest),
   ...Object.entries(lengthsMs).map(([length, ms]): [string, string] => [`ms/${length} tokens`, rounded(ms)]),
 ];
 

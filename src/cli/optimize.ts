@@ -10,7 +10,8 @@ export const examples = `
 Examples:
   $ npx anneal optimize novel/model --data book.txt --max-mb 1 --out novel-small
   $ npx anneal optimize novel/model --data book.txt --max-loss 0.02 --distill-layers 3
-Without a limit on size or time, the smallest model within --max-loss is chosen.`;
+  $ npx anneal optimize my-embedder --data notes/ --min-quality 0.98 --limit "p95Ms<=8"
+Without a limit on what it costs, the smallest model that keeps enough quality is chosen.`;
 
 /** Adds the verb `optimize`. */
 export const register = (command: Command): void => {

@@ -166,7 +166,7 @@ describe("options that cannot be run", () => {
       (f): [string, string] => [`train.${f}=-1`, `train.${f}`],
     ),
     ...["seed", "threads", "distill.steps", "distill.layers"].map((f): [string, string] => [`${f}=-1`, f]),
-    ...["maxMb", "maxMs", "maxLoss"].map((f): [string, string] => [`budget.${f}=-0.1`, `budget.${f}`]),
+    ...["maxMb", "maxMs", "maxLoss", "minQuality"].map((f): [string, string] => [`budget.${f}=-0.1`, `budget.${f}`]),
     ...["train.lrPeak", "distill.lrPeak", "distill.temperature"].map((f): [string, string] => [`${f}=0`, f]),
     ["distill.steps=0", "distill.steps"],
     ["model.n_positions=1", "model.n_positions"],
@@ -195,7 +195,7 @@ describe("options that cannot be run", () => {
       distill: { ...distill, steps: 1, layers: 1, alpha: 1 },
       tokenizer: { ...tokenizer, vocab: 257 },
       data: { ...data, validationShare: 0.999 },
-      budget: { maxMb: 0, maxMs: 0, maxLoss: 0 },
+      budget: { maxMb: 0, maxMs: 0, maxLoss: 0, minQuality: 0, limits: [] },
     };
     expect(checkOptions(edge)).toBe(edge);
     const chars: RunOptions = { ...edge, tokenizer: { kind: "char", vocab: 1 } };

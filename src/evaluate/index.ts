@@ -11,10 +11,17 @@ export {
 } from "./parity/reference.ts";
 export { runTrial, type Trial } from "./parity/trial.ts";
 export {
+  type Does,
+  type LoadGraph,
+  measureGraphs,
+  type Probe,
+  type Probed,
+  probeOf,
+} from "./probe.ts";
+export {
   measureReading,
   measureSpeed,
   measureTranslating,
-  type Probe,
   type ReadingOptions,
   type Speed,
   type SpeedOptions,

@@ -4,28 +4,21 @@
  */
 import type { Session } from "../engine/engine.ts";
 import { type Tensor, tensor } from "../ir/tensor.ts";
+import { bootstrap } from "../metrics/bootstrap.ts";
+import { type Figures, type Measured, mapped } from "../metrics/metric.ts";
 import type { Decoder } from "../serve/decode/decoding.ts";
 import type { Seq2SeqDecoder } from "../serve/decode/seq2seqDecoder.ts";
 import { rng } from "../util/rng.ts";
 
-/** How fast a decoder writes and reads. */
+/**
+ * How fast a model writes and reads. Of what generates: `p50Ms` and `p95Ms` of a token, `firstTokenMs` from a
+ * prompt (or source) to its first token, `tokensPerSec` generated, `prefillTokensPerSec` read; of what reads:
+ * `p50Ms` and `p95Ms` of a text of 128 tokens, tokens a second of that and of the longest text.
+ */
 export interface Speed {
-  /** Time of a step, milliseconds: of a token generated, of a text of 128 tokens; median, 95th percentile. */
-  readonly p50Ms: number;
-  readonly p95Ms: number;
-  /** Tokens generated, or read, per second. */
-  readonly tokensPerSec: number;
-  /** Tokens of a prompt, a source or the longest text read per second, median over runs. */
-  readonly prefillTokensPerSec: number;
+  readonly figures: Figures;
   /** What reads: median time of one text by its tokens, milliseconds. */
   readonly lengthsMs?: Readonly<Record<number, number>>;
-}
-
-/** What running a model in a process of its own shows. */
-export interface Probe extends Speed {
-  readonly loadMs: number;
-  /** Growth of the resident set from before loading to after the measurement. */
-  readonly memoryBytes: number;
 }
 
 /** How much is written and read for it. */
@@ -42,6 +35,40 @@ export interface SpeedOptions {
 export const percentile = (times: readonly number[], q: number): number => {
   const sorted = times.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(q * sorted.length) - 1))]!;
+};
+
+/** A percentile of times, with the interval that other runs like these give. */
+const measuredPercentile = (times: readonly number[], q: number): Measured => {
+  const sorted = times.toSorted((a, b) => a - b);
+  return bootstrap(times.length, (weights) => {
+    let left = Math.max(1, Math.ceil(q * weights.reduce((sum, weight) => sum + weight, 0)));
+    return sorted.find((_, i) => {
+      left -= weights[i]!;
+      return left <= 0;
+    })!;
+  });
+};
+
+/** Tokens a second where `tokens` of them take these milliseconds. */
+const rateOf = (ms: Measured, tokens = 1): Measured => mapped(ms, (x) => (1000 * tokens) / x);
+
+/** What is told of times of steps and of what went before them, milliseconds. */
+const generationFigures = (
+  steps: readonly number[],
+  {
+    reading,
+    first,
+    tokens,
+  }: { readonly reading: number[]; readonly first: number[]; readonly tokens: number },
+): Figures => {
+  const p50Ms = measuredPercentile(steps, 0.5);
+  return {
+    p50Ms,
+    p95Ms: measuredPercentile(steps, 0.95),
+    firstTokenMs: measuredPercentile(first, 0.5),
+    tokensPerSec: rateOf(p50Ms),
+    prefillTokensPerSec: rateOf(measuredPercentile(reading, 0.5), tokens),
+  };
 };
 
 /** Measures a decoder; the first run is not counted. */
@@ -68,13 +95,7 @@ export const measureSpeed = async (decoder: Decoder, options: SpeedOptions): Pro
     prefill.push(prefillMs);
     decode.push(...times);
   }
-  const p50Ms = percentile(decode, 0.5);
-  return {
-    p50Ms,
-    p95Ms: percentile(decode, 0.95),
-    tokensPerSec: 1000 / p50Ms,
-    prefillTokensPerSec: (1000 * promptTokens) / percentile(prefill, 0.5),
-  };
+  return { figures: generationFigures(decode, { reading: prefill, first: prefill, tokens: promptTokens }) };
 };
 
 /** Lengths that a reader is timed at, tokens; a step is a text of the middle one. */
@@ -130,12 +151,14 @@ export const measureReading = async (session: Session, options: ReadingOptions):
   for (const length of lengths) times.set(length, await readingTimes(session, length, options));
   const step = Math.min(STEP, options.positions);
   const [steps, longest] = [times.get(step)!, lengths.at(-1)!];
-  const p50Ms = percentile(steps, 0.5);
+  const p50Ms = measuredPercentile(steps, 0.5);
   return {
-    p50Ms,
-    p95Ms: percentile(steps, 0.95),
-    tokensPerSec: (1000 * step) / p50Ms,
-    prefillTokensPerSec: (1000 * longest) / percentile(times.get(longest)!, 0.5),
+    figures: {
+      p50Ms,
+      p95Ms: measuredPercentile(steps, 0.95),
+      tokensPerSec: rateOf(p50Ms, step),
+      prefillTokensPerSec: rateOf(measuredPercentile(times.get(longest)!, 0.5), longest),
+    },
     lengthsMs: Object.fromEntries(Array.from(times, ([length, all]) => [length, percentile(all, 0.5)])),
   };
 };
@@ -157,10 +180,10 @@ export const measureTranslating = async (
   options: TranslatingOptions,
 ): Promise<Speed> => {
   const { positions } = decoder.shape;
-  const { vocab, start: first, source = 64, tokens = 32, runs = 5 } = options;
+  const { vocab, start: begins, source = 64, tokens = 32, runs = 5 } = options;
   const random = rng(1, "speed");
   const ids = Array.from({ length: Math.min(source, positions) }, () => random.int(vocab));
-  const [reading, steps]: [number[], number[]] = [[], []];
+  const [reading, first, steps]: [number[], number[], number[]] = [[], [], []];
   for (let run = 0; run <= runs; run++) {
     let begin = performance.now();
     const rows = await decoder.encode([ids]);
@@ -168,18 +191,13 @@ export const measureTranslating = async (
     const times: number[] = [];
     for (let i = 0; i < Math.min(tokens, positions); i++) {
       begin = performance.now();
-      await rows.step([i === 0 ? first : ids[i % ids.length]!]);
+      await rows.step([i === 0 ? begins : ids[i % ids.length]!]);
       times.push(performance.now() - begin);
     }
     if (run === 0) continue;
     reading.push(readMs);
+    first.push(readMs + times[0]!);
     steps.push(...times);
   }
-  const p50Ms = percentile(steps, 0.5);
-  return {
-    p50Ms,
-    p95Ms: percentile(steps, 0.95),
-    tokensPerSec: 1000 / p50Ms,
-    prefillTokensPerSec: (1000 * ids.length) / percentile(reading, 0.5),
-  };
+  return { figures: generationFigures(steps, { reading, first, tokens: ids.length }) };
 };

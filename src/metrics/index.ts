@@ -29,7 +29,17 @@ export {
   recall,
 } from "./labels/precisionRecall.ts";
 export { bitsOf, bitsPerByte, loss, perplexity, type TextSize } from "./likelihood.ts";
-export { type IntervalOptions, type Measured, type Metric, paired, requireCount } from "./metric.ts";
+export {
+  exactly,
+  type Figures,
+  type IntervalOptions,
+  type Measured,
+  type Metric,
+  mapped,
+  once,
+  paired,
+  requireCount,
+} from "./metric.ts";
 export { pearson } from "./numbers/pearson.ts";
 export { ranker, spearman } from "./numbers/spearman.ts";
 export { proportion } from "./proportion.ts";

@@ -12,6 +12,24 @@ export interface Measured {
   readonly n: number;
 }
 
+/** Figures by name: "sizeBytes", "accuracy", "web-wasm/p50Ms". */
+export type Figures = Readonly<Record<string, Measured>>;
+
+/** A figure that is known for certain. */
+export const exactly = (value: number): Measured => ({ value, low: value, high: value, n: 1 });
+
+/** A figure of one observation, which says nothing of its spread. */
+export const once = (value: number): Measured => ({
+  ...{ value, low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY },
+  n: 1,
+});
+
+/** A figure by a monotone function of another one: 1000 / ms, for tokens a second. */
+export const mapped = ({ value, low, high, n }: Measured, f: (x: number) => number): Measured => {
+  const [a, b] = [f(low), f(high)];
+  return { value: f(value), low: Math.min(a, b), high: Math.max(a, b), n };
+};
+
 /** How an interval is found. */
 export interface IntervalOptions {
   /** Samples drawn. Default 1,000. */

@@ -25,6 +25,6 @@ export { htmlToText } from "./read/html.ts";
 export { type InputFile, kindOf } from "./read/inputs.ts";
 export { listInputs, type ReadOptions, readDocuments, readFileDocuments } from "./read/read.ts";
 export { type NodeEngineOptions, nodeEngine } from "./runtime/engine.ts";
-export { type Probed, type ProbeRequest, probe, probeOf, stepOf } from "./runtime/probe.ts";
+export { type ProbeRequest, probe } from "./runtime/probe.ts";
 export { type NodeTrial, type NodeTrialOptions, type NodeTrialRequest, nodeTrial } from "./runtime/trial.ts";
 export { checkWebgpu, type Webgpu } from "./runtime/webgpu.ts";

@@ -22,7 +22,7 @@ export {
   proxyMix,
 } from "./data/proxyMix.ts";
 export { evaluateFolder } from "./evaluate/evaluate.ts";
-export type { EvalOptions, Evaluation, Figures, Prediction } from "./evaluate/evaluation.ts";
+export type { EvalOptions, Evaluation, Prediction } from "./evaluate/evaluation.ts";
 export { type Exported, type ExportedFile, type ExportFolderOptions, exportFolder } from "./export/export.ts";
 export { type GgufFolderOptions, type GgufWritten, ggufFolder } from "./export/gguf.ts";
 export {

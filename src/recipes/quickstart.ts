@@ -5,11 +5,13 @@
 import { join } from "node:path";
 import type { Context } from "../compress/pass.ts";
 import type { Engine } from "../engine/engine.ts";
+import { probeOf, sizeFigure } from "../evaluate/probe.ts";
 import type { Model } from "../models/model.ts";
-import { probe, probeOf, stepOf } from "../node/runtime/probe.ts";
+import { probe } from "../node/runtime/probe.ts";
 import { optimizers } from "../optim/index.ts";
 import { scheduleOf } from "../optim/schedule.ts";
 import { doubtNotes } from "../search/doubts.ts";
+import { figureNamed, measuredValue, writtenValue } from "../search/figures.ts";
 import {
   type Candidate,
   type Optimized,
@@ -19,6 +21,7 @@ import {
 } from "../search/optimize.ts";
 import { taskOf } from "../tasks/index.ts";
 import type { Lesson } from "../tasks/task.ts";
+import { budgetOf } from "./config/budget.ts";
 import { checkStudent } from "./config/check.ts";
 import type { RunOptions } from "./config/options.ts";
 import type { RecipeHooks } from "./context/hooks.ts";
@@ -44,17 +47,20 @@ export const probeIn =
   (engine: Engine, vocab: number): ProbeModel =>
   (model: Model) =>
     onGraphFiles(model, async (graphs, sizeBytes) => {
-      const figures = await probe({ ...probeOf(model, vocab), graphs, threads: engine.threads });
-      return { ...figures, sizeBytes };
+      const { figures } = await probe({ ...probeOf(model, vocab), graphs, threads: engine.threads });
+      const there = Object.entries(figures).map(([name, figure]) => [`node-cpu/${name}`, figure]);
+      return { ...sizeFigure(sizeBytes), ...Object.fromEntries(there) };
     });
 
 /** Tells of a candidate as it is measured. */
-const candidateLine = (
-  { name, quality, p50Ms, sizeBytes }: Candidate,
-  { task, step }: Pick<OptimizeOptions, "task" | "step">,
-): string => {
-  const figures = [`${quality.toFixed(3)} ${task.criterion.name}`, `${p50Ms.toFixed(2)} ms/${step}`];
-  return `${name}: ${figures.join(", ")}, ${(sizeBytes / 1e6).toFixed(2)} MB`;
+const candidateLine = (candidate: Candidate, { figures }: Pick<OptimizeOptions, "figures">): string => {
+  const [criterion] = figures;
+  const told = [criterion!.name, "p50Ms", "sizeBytes"].map((name) => {
+    const figure = figureNamed(figures, name)!;
+    const words = figure === criterion ? figure.label : figure.unit;
+    return `${writtenValue(figure, measuredValue(candidate, figure.name))} ${words}`;
+  });
+  return `${candidate.name}: ${told.join(", ")}`;
 };
 
 /** How the student is distilled, as the options say. */
@@ -108,7 +114,8 @@ export const compressAndShip = async (
   ui.stage("Making and measuring candidates");
   const progress = ui.task("distilling", d.steps);
   const student = follow("distilled", progress, join(options.out, "run", "metrics.jsonl"));
-  const asked = { task, lesson, budget: options.budget, step: stepOf(model) };
+  const { budget, figures } = budgetOf(options.budget, { ...model, task });
+  const asked = { task, lesson, budget, figures };
   let announced = false;
   const context: Context = {
     engine,
@@ -153,7 +160,9 @@ export const quickstart = async (given: RunOptions, hooks: RecipeHooks): Promise
   if (from === "") checkStudent(given, n_layer);
   const unlock = await takeRun(given.out);
   try {
-    const { engine, data, trained, options, source } = await trainFromText(given, hooks);
+    const { engine, data, trained, options, source } = await trainFromText(given, hooks, (model) => {
+      budgetOf(given.budget, model);
+    });
     if (trained.ended === "interrupted") return undefined;
     return await compressAndShip(engine, trained.model, data, options, {
       ...hooks,

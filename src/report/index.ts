@@ -23,7 +23,6 @@ export {
   type Report,
   type ReportCandidate,
   type ReportCurve,
-  type ReportMetric,
   reportHtml,
   type Sample,
 } from "./run/report.ts";

@@ -1,25 +1,24 @@
 /** Choosing the best candidate that a budget allows. */
+import type { Figures } from "../metrics/metric.ts";
+import { plain } from "../render/figures.ts";
 import { ConfigError, RunError } from "../util/errors.ts";
+import {
+  type Budget,
+  type Figure,
+  figureNamed,
+  KEPT,
+  type Limit,
+  LOST,
+  measuredValue,
+  SIZE,
+} from "./figures.ts";
+import { checkBudget } from "./limit.ts";
 
-/** What a candidate was measured to cost. */
-export interface Figures {
-  /** What it loses of the task's figure against the reference; below 0 where it gains. */
-  readonly lost: number;
-  /** Median time of a step: of a generated token, of a text that is read. */
-  readonly p50Ms: number;
-  readonly sizeBytes: number;
+/** What is chosen among. */
+export interface Choosable {
+  readonly figures: Figures;
   /** Why it may not be chosen whatever it costs: what it computes is not what its model does. */
   readonly fault?: string;
-}
-
-/** What the chosen candidate may cost at most. */
-export interface Budget {
-  /** Largest size of the model file, megabytes (10^6 bytes). */
-  readonly maxMb?: number;
-  /** Longest median time of a step (a token, a text), milliseconds. */
-  readonly maxMs?: number;
-  /** Most that may be lost of the task's figure against the reference model, in its own units. */
-  readonly maxLoss?: number;
 }
 
 /** The chosen candidate and why. */
@@ -33,68 +32,115 @@ export interface Choice<T> {
   readonly exceeded: readonly string[];
 }
 
-interface Limit {
-  readonly name: string;
-  readonly value: number;
-  readonly limit: number | undefined;
-  readonly unit: string;
+/** One end of a limit as a bound on a figure's value. */
+export interface Bound {
+  readonly figure: Figure;
+  readonly most: boolean;
+  readonly bound: number;
 }
 
-/** How the figures of a task are called. */
-export interface Units {
-  /** "bits per byte" */
-  readonly quality: string;
-  /** What a step is: "token", "text". */
-  readonly step: string;
+/**
+ * The bounds of a budget, of which the relative ones are shares of what `start` has. Throws ConfigError where
+ * the start has nothing above 0 to have a share of.
+ */
+export const boundsOf = (budget: Budget, figures: readonly Figure[], start: Choosable): Bound[] =>
+  budget.flatMap(({ figure: name, most, least, relative = false }: Limit) => {
+    const figure = figureNamed(figures, name)!;
+    const whole = relative ? measuredValue(start, figure.name) : 1;
+    if (!(whole > 0)) {
+      throw new ConfigError(`the start has ${whole} of ${name}, and a share of that says nothing`, {
+        field: "budget.limits",
+        hint: "limit it by a value, without the x",
+      });
+    }
+    return [
+      ...(most === undefined ? [] : [{ figure, most: true, bound: most * whole }]),
+      ...(least === undefined ? [] : [{ figure, most: false, bound: least * whole }]),
+    ];
+  });
+
+/** By what share of it a candidate exceeds a bound: 0 where it keeps it, infinite where nothing was measured. */
+export const excess = (candidate: Choosable, { figure, most, bound }: Bound): number => {
+  const over = (measuredValue(candidate, figure.name) - bound) * (most ? 1 : -1);
+  if (over <= 0) return 0;
+  return Number.isNaN(over) ? Number.POSITIVE_INFINITY : over / Math.max(Math.abs(bound), 1e-3);
+};
+
+/** "size 2.00 MB (limit 1)" */
+const exceeding = (candidate: Choosable, { figure, bound }: Bound): string => {
+  const { name, label, unit, scale } = figure;
+  const amount = (measuredValue(candidate, name) / scale).toPrecision(3);
+  return `${[label, amount, unit].filter((word) => word !== "").join(" ")} (limit ${plain(bound / scale)})`;
+};
+
+/** The candidate that is least by the first of `keys` that tells two apart; of equals the first. */
+const least = <T>(list: readonly T[], keys: readonly ((c: T) => number)[]): T =>
+  list.reduce((best, c) => {
+    const key = keys.find((of) => of(c) !== of(best));
+    return key !== undefined && key(c) < key(best) ? c : best;
+  });
+
+/** What is asked of `choose`. */
+export interface ChooseOptions {
+  readonly budget: Budget;
+  /** What the candidates' figures are; the first target's median time is the usual one. */
+  readonly figures: readonly Figure[];
 }
 
-const limits = (f: Figures, budget: Budget, { quality, step }: Units): Limit[] => [
-  { name: "size", value: f.sizeBytes / 1e6, limit: budget.maxMb, unit: "MB" },
-  { name: "time", value: f.p50Ms, limit: budget.maxMs, unit: `ms/${step}` },
-  { name: "loss", value: f.lost, limit: budget.maxLoss, unit: quality },
-];
+/** Whether a budget limits what candidates cost, not only how good they are. */
+export const limitsCost = (budget: Budget, figures: readonly Figure[]): boolean =>
+  budget.some(({ figure }) => figureNamed(figures, figure)?.quality === false);
 
-const excess = ({ value, limit }: Limit): number =>
-  limit === undefined || value <= limit ? 0 : (value - limit) / Math.max(Math.abs(limit), 1e-3);
-
-const check = (budget: Budget): void => {
-  for (const [field, value] of Object.entries(budget)) {
-    const bad = value !== undefined && !(value >= 0 && Number.isFinite(value));
-    if (bad)
-      throw new ConfigError(`must be a number of at least 0, not ${value}`, { field: `budget.${field}` });
+/**
+ * The best of `candidates`, of which the first is the start, within `budget`: under a limit on what it costs
+ * the one that loses least of the task's figure, else (limits on quality alone, or none) the smallest file;
+ * among equals the smallest, then the fastest, then the first. Where none fits, the one with the least total
+ * relative excess. One with a fault is never chosen. Throws ConfigError for a budget that cannot be and
+ * RunError where each candidate has a fault.
+ */
+export const choose = <T extends Choosable>(
+  candidates: readonly T[],
+  { budget: given, figures }: ChooseOptions,
+): Choice<T> => {
+  const budget = checkBudget(given, figures);
+  const [start] = candidates;
+  if (start === undefined) throw new ConfigError("there are no candidates to choose from");
+  const sound = candidates.filter(({ fault }) => fault === undefined);
+  if (sound.length === 0) throw new RunError(`no candidate may be chosen: ${start.fault}`);
+  const bounds = boundsOf(budget, figures, start);
+  const over = (c: T): number => bounds.reduce((sum, bound) => sum + excess(c, bound), 0);
+  const [lost, size] = [(c: T) => measuredValue(c, LOST), (c: T) => measuredValue(c, SIZE)];
+  const time = figureNamed(figures, "p50Ms");
+  const last = time === undefined ? [] : [(c: T) => measuredValue(c, time.name)];
+  const fitting = sound.filter((c) => over(c) === 0);
+  const bounded = limitsCost(budget, figures);
+  if (fitting.length > 0) {
+    const chosen = least(fitting, bounded ? [lost, size, ...last] : [size, lost, ...last]);
+    const rule = bounded ? "lowest loss within what is allowed" : "smallest file within the loss allowed";
+    return { chosen, met: true, rule, exceeded: [] };
   }
+  const chosen = least(sound, [over, lost, size, ...last]);
+  const exceeded = bounds.filter((bound) => excess(chosen, bound) > 0).map((b) => exceeding(chosen, b));
+  return { chosen, met: false, rule: "nearest to the budget, which nothing meets", exceeded };
 };
 
 /**
- * The best of `candidates` within `budget`: under a limit on size or time the one that loses least, else (a
- * limit on the loss alone) the smallest file. Where none fits, the one with the least total relative excess.
- * One with a fault is never chosen. Throws ConfigError for a budget that cannot be and RunError where each
- * candidate has a fault.
+ * The most that may be lost of the task's figure, by all limits on its quality: on what is lost, on what is
+ * kept, on the figure itself. Undefined where there are none.
  */
-export const choose = <T extends Figures>(
-  candidates: readonly T[],
+export const mostLost = (
   budget: Budget,
-  units: Units,
-): Choice<T> => {
-  check(budget);
-  if (candidates.length === 0) throw new ConfigError("there are no candidates to choose from");
-  const sound = candidates.filter(({ fault }) => fault === undefined);
-  if (sound.length === 0) throw new RunError(`no candidate may be chosen: ${candidates[0]!.fault}`);
-  const over = (c: T) => limits(c, budget, units).reduce((sum, limit) => sum + excess(limit), 0);
-  const least = (list: readonly T[], by: (c: T) => number): T =>
-    list.reduce((best, c) => (by(c) < by(best) ? c : best));
-  const fitting = sound.filter((c) => over(c) === 0);
-  const bounded = budget.maxMb !== undefined || budget.maxMs !== undefined;
-  if (fitting.length > 0) {
-    const chosen = least(fitting, bounded ? (c) => c.lost : (c) => c.sizeBytes);
-    const rule = bounded
-      ? "lowest loss within the size and time allowed"
-      : "smallest file within the loss allowed";
-    return { chosen, met: true, rule, exceeded: [] };
-  }
-  const chosen = least(sound, over);
-  const exceeded = limits(chosen, budget, units)
-    .filter((l) => excess(l) > 0)
-    .map((l) => `${l.name} ${l.value.toPrecision(3)} ${l.unit} (limit ${l.limit})`);
-  return { chosen, met: false, rule: "nearest to the budget, which nothing meets", exceeded };
+  figures: readonly Figure[],
+  start: Choosable,
+): number | undefined => {
+  const [criterion] = figures;
+  const { name, better } = criterion!;
+  const whole = measuredValue(start, name);
+  const sign = better === "less" ? 1 : -1;
+  const allowed = boundsOf(budget, figures, start).flatMap(({ figure, most, bound }) => {
+    if (figure.name === LOST && most) return [bound];
+    if (figure.name === KEPT && !most) return [sign > 0 ? whole / bound - whole : whole - whole * bound];
+    return figure.name === name && most === sign > 0 ? [sign * (bound - whole)] : [];
+  });
+  return allowed.length === 0 ? undefined : Math.min(...allowed);
 };

@@ -1,6 +1,11 @@
 import { describe, expect, test } from "vitest";
+import { exactly } from "../metrics/metric.ts";
+import { causalLm } from "../tasks/causalLm.ts";
 import { doubtNotes, doubtsOf } from "./doubts.ts";
-import { type Budget, choose } from "./index.ts";
+import { type Budget, choose, figuresOf } from "./index.ts";
+
+const figures = figuresOf({ task: causalLm, does: "generates", targets: ["node-cpu"] });
+const under4: Budget = [{ figure: "sizeBytes", most: 4e6 }];
 
 const N = 400;
 /** Losses of mean `nats` whose difference from those of another phase has a spread of about `noise`. */
@@ -17,12 +22,18 @@ interface Form {
 const decide = (forms: Readonly<Record<string, Form>>, budget: Budget) => {
   const all = Object.entries(forms);
   const candidates = all.map(([name, { nats, mb, fault }]) => ({
-    ...{ name, lost: (nats - all[0]![1].nats) / 2, p50Ms: 1, sizeBytes: mb * 1e6 },
+    name,
+    figures: {
+      bitsPerByte: exactly(nats / 2),
+      lost: exactly((nats - all[0]![1].nats) / 2),
+      sizeBytes: exactly(mb * 1e6),
+      "node-cpu/p50Ms": exactly(1),
+    },
     ...(fault === undefined ? {} : { fault }),
   }));
   const measured = new Map(all.map(([name, { nats, noise = 0 }], i) => [name, losses(nats, noise, i)]));
-  const choice = choose(candidates, budget, { quality: "bits per byte", step: "token" });
-  const doubts = doubtsOf({ candidates, losses: measured, choice, budget, scale: 0.5 });
+  const choice = choose(candidates, { budget, figures });
+  const doubts = doubtsOf({ candidates, losses: measured, choice, budget, figures, scale: 0.5 });
   return { chosen: choice.chosen.name, doubtful: doubts.map(({ candidate }) => candidate), doubts };
 };
 
@@ -31,15 +42,15 @@ describe("under a limit on size", () => {
 
   test("a rival within two standard errors is in doubt", () => {
     const noisy = { ...forms, q4: { ...forms.q4, noise: 0.5 } };
-    expect(decide(noisy, { maxMb: 4 })).toMatchObject({ chosen: "q8", doubtful: ["q4"] });
+    expect(decide(noisy, under4)).toMatchObject({ chosen: "q8", doubtful: ["q4"] });
   });
 
   test("one that is certainly worse, too large or faulty is not", () => {
-    expect(decide(forms, { maxMb: 4 })).toMatchObject({ chosen: "q8", doubtful: [] });
+    expect(decide(forms, under4)).toMatchObject({ chosen: "q8", doubtful: [] });
     const noisy = { ...forms, fp32: { ...forms.fp32, noise: 0.5 } };
-    expect(decide(noisy, { maxMb: 4 }).doubtful).toEqual([]);
+    expect(decide(noisy, under4).doubtful).toEqual([]);
     const faulty = { ...forms, q4: { ...forms.q4, noise: 0.5, fault: "off" } };
-    expect(decide(faulty, { maxMb: 4 }).doubtful).toEqual([]);
+    expect(decide(faulty, under4).doubtful).toEqual([]);
   });
 });
 
@@ -51,7 +62,7 @@ describe("under a limit on the loss alone", () => {
       q8: { nats: 3.19, mb: 3, noise: 0.5 },
       q4: { nats: 3.21, mb: 2, noise: 0.5 },
     };
-    const { chosen, doubtful, doubts } = decide(forms, { maxLoss: 0.1 });
+    const { chosen, doubtful, doubts } = decide(forms, [{ figure: "lost", most: 0.1 }]);
     expect({ chosen, doubtful }).toEqual({ chosen: "q8", doubtful: ["q8", "q4"] });
     expect(doubts[0]).toMatchObject({ against: "fp32", limit: expect.closeTo(0.2, 12), n: N });
   });
@@ -62,12 +73,15 @@ describe("under a limit on the loss alone", () => {
       other: { nats: 3.21, mb: 8, noise: 0.5 },
       q8: { nats: 3.05, mb: 3, noise: 0.5 },
     };
-    expect(decide(forms, { maxLoss: 0.1 })).toMatchObject({ chosen: "q8", doubtful: [] });
+    expect(decide(forms, [{ figure: "lost", most: 0.1 }])).toMatchObject({ chosen: "q8", doubtful: [] });
   });
 
   test("where nothing meets it, one that may is in doubt", () => {
     const forms = { fp32: { nats: 3, mb: 9 }, q8: { nats: 3.004, mb: 3, noise: 0.5 } };
-    expect(decide(forms, { maxMb: 4, maxLoss: 0.001 })).toMatchObject({ chosen: "q8", doubtful: ["q8"] });
+    expect(decide(forms, [...under4, { figure: "lost", most: 0.001 }])).toMatchObject({
+      chosen: "q8",
+      doubtful: ["q8"],
+    });
   });
 });
 

@@ -1,5 +1,6 @@
 /** What a choice rests on that the held-out text is too small to tell. */
-import type { Budget, Choice, Figures } from "./budget.ts";
+import { boundsOf, type Choice, type Choosable, excess, limitsCost, mostLost } from "./budget.ts";
+import { type Budget, type Figure, LOST, measuredValue, SIZE } from "./figures.ts";
 import { type LossDifference, lossDifference, withinNoise } from "./noise.ts";
 
 /** A difference that decides the choice and is smaller than its noise. */
@@ -12,7 +13,7 @@ export interface Doubt extends LossDifference {
   readonly limit?: number;
 }
 
-interface Named extends Figures {
+interface Named extends Choosable {
   readonly name: string;
 }
 
@@ -26,39 +27,46 @@ export interface Measurements<T extends Named> {
   readonly scale: number;
   readonly choice: Choice<T>;
   readonly budget: Budget;
+  readonly figures: readonly Figure[];
 }
 
-const fits = ({ maxMb = Number.POSITIVE_INFINITY, maxMs = Number.POSITIVE_INFINITY }: Budget, c: Figures) =>
-  c.fault === undefined && c.sizeBytes / 1e6 <= maxMb && c.p50Ms <= maxMs;
+/** Whether a candidate keeps the limits on what it costs. */
+const fitsOf = <T extends Named>({ candidates, budget, figures }: Measurements<T>): ((c: T) => boolean) => {
+  const bounds = boundsOf(budget, figures, candidates[0]!).filter(({ figure }) => !figure.quality);
+  return (c) => c.fault === undefined && bounds.every((bound) => excess(c, bound) === 0);
+};
 
 /**
  * The limit on the loss: whether the chosen one keeps it, and whether those that would have won, had they
  * kept it, do not.
  */
 const limitDoubts = <T extends Named>(given: Measurements<T>): Doubt[] => {
-  const { candidates, losses, choice, budget } = given;
-  const [whole] = candidates;
-  if (budget.maxLoss === undefined || whole === undefined) return [];
-  const limit = budget.maxLoss / given.scale;
-  const bounded = budget.maxMb !== undefined || budget.maxMs !== undefined;
+  const { candidates, losses, choice, budget, figures } = given;
+  const whole = candidates[0]!;
+  const most = mostLost(budget, figures, whole);
+  if (most === undefined) return [];
+  const limit = most / Math.abs(given.scale);
+  const bounded = limitsCost(budget, figures);
   const { chosen, met } = choice;
+  const fits = fitsOf(given);
   return candidates.flatMap((c) => {
-    const over = c.lost > budget.maxLoss!;
-    const wouldWin = over && (!met || (!bounded && c.sizeBytes < chosen.sizeBytes));
-    if (!fits(budget, c) || !(c === chosen || wouldWin)) return [];
+    const over = measuredValue(c, LOST) > most;
+    const wouldWin = over && (!met || (!bounded && measuredValue(c, SIZE) < measuredValue(chosen, SIZE)));
+    if (!fits(c) || !(c === chosen || wouldWin)) return [];
     const difference = lossDifference(losses.get(c.name)!, losses.get(whole.name)!);
     if (!withinNoise(difference, limit)) return [];
     return [{ candidate: c.name, against: whole.name, ...difference, limit }];
   });
 };
 
-/** Under a limit on size or time the lowest loss wins: those that may be as low as the chosen one. */
-const rivalDoubts = <T extends Named>({ candidates, losses, choice, budget }: Measurements<T>): Doubt[] => {
-  const bounded = budget.maxMb !== undefined || budget.maxMs !== undefined;
+/** Under a limit on what it costs the lowest loss wins: those that may be as low as the chosen one. */
+const rivalDoubts = <T extends Named>(given: Measurements<T>): Doubt[] => {
+  const { candidates, losses, choice, budget, figures } = given;
   const { chosen, met } = choice;
-  if (!bounded || !met) return [];
+  if (!limitsCost(budget, figures) || !met) return [];
+  const fits = fitsOf(given);
   return candidates.flatMap((c) => {
-    if (c === chosen || !fits(budget, c)) return [];
+    if (c === chosen || !fits(c)) return [];
     const difference = lossDifference(losses.get(c.name)!, losses.get(chosen.name)!);
     return withinNoise(difference) ? [{ candidate: c.name, against: chosen.name, ...difference }] : [];
   });

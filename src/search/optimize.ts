@@ -5,7 +5,7 @@
  */
 import { distill, dropLayers } from "../compress/index.ts";
 import type { Context } from "../compress/pass.ts";
-import type { Probe } from "../evaluate/speed.ts";
+import type { Figures } from "../metrics/metric.ts";
 import type { Model } from "../models/model.ts";
 import { countParams } from "../nn/param.ts";
 import { dtypes, type ShipDtype } from "../ship/onnx/dtype.ts";
@@ -13,12 +13,15 @@ import type { DtypeParity } from "../ship/verify/verify.ts";
 import { meanOf } from "../tasks/scores.ts";
 import type { Lesson, Scorer, Task } from "../tasks/task.ts";
 import type { TrainHooks, TrainOptions } from "../train/loop.ts";
-import { type Budget, type Choice, choose } from "./budget.ts";
+import { type Choice, type Choosable, choose } from "./budget.ts";
 import { type Doubt, doubtsOf } from "./doubts.ts";
+import { type Budget, type Figure, figureNamed, LOST, measuredValue, SIZE } from "./figures.ts";
+import { checkBudget } from "./limit.ts";
 import { paretoFront } from "./pareto.ts";
+import { qualityFigures, type Start } from "./quality.ts";
 
 /** One measured form of a model. */
-export interface Candidate extends Probe {
+export interface Candidate extends Choosable {
   /** "full q8" */
   readonly name: string;
   /** Which dense model it is a form of. */
@@ -26,17 +29,12 @@ export interface Candidate extends Probe {
   readonly dtype: ShipDtype;
   readonly layers: number;
   readonly params: number;
-  /** Mean score of the held-out examples, in the metric's unit. */
+  /** Mean score of the held-out examples, in the criterion's unit. */
   readonly score: number;
-  /** The task's figure: bits per byte, agreement. */
-  readonly quality: number;
-  /** What it loses of that figure against the full model in float32; below 0 where it gains. */
-  readonly lost: number;
-  /** Of its graphs' files. */
-  readonly sizeBytes: number;
+  /** All that was measured, by the names of `figuresOf`. */
+  readonly figures: Figures;
+  /** Not dominated in what is lost, size, median time and what else the budget limits. */
   readonly onFront: boolean;
-  /** Why its graph does not compute what its model does, on this machine. */
-  readonly fault?: string;
   readonly note?: string;
 }
 
@@ -50,8 +48,8 @@ export interface Base {
 /** What each form of a dense model computes against it. */
 export type BaseParity = Readonly<Record<ShipDtype, DtypeParity>>;
 
-/** Writes a model's graphs somewhere, measures them there, and says how large they were. */
-export type ProbeModel = (model: Model) => Promise<Probe & { readonly sizeBytes: number }>;
+/** Writes a model's graphs somewhere and measures what it costs there: its size, and figures of each target. */
+export type ProbeModel = (model: Model) => Promise<Figures>;
 
 /** A dense model in every shipped dtype. */
 export const formsOf = async (name: string, dense: Model, context: Context): Promise<Base> => {
@@ -67,8 +65,8 @@ export interface OptimizeOptions {
   readonly task: Task;
   readonly lesson: Lesson;
   readonly budget: Budget;
-  /** What a step of the model is called: a token that is generated, a text that is read. */
-  readonly step: string;
+  /** The candidates' figures: those of the task's quality, and those that `probe` gives. */
+  readonly figures: readonly Figure[];
   /** Layers that the smaller model keeps; half unless told. */
   readonly keep?: number;
   /** How the smaller model is distilled. */
@@ -82,6 +80,10 @@ export interface OptimizeOptions {
 /** The candidates, and which was chosen. */
 export interface Optimized {
   readonly task: Task;
+  /** What the candidates' figures are. */
+  readonly figures: readonly Figure[];
+  /** The limits by the figures' whole names. */
+  readonly budget: Budget;
   readonly candidates: readonly Candidate[];
   readonly bases: ReadonlyMap<string, Base>;
   /** By the base's name. */
@@ -93,12 +95,16 @@ export interface Optimized {
 
 type MeasuredCandidate = Omit<Candidate, "onFront">;
 
-/** Quality, time and size: what a front is made of. */
-const objectives = [
-  (c: MeasuredCandidate) => c.lost,
-  (c: MeasuredCandidate) => c.p50Ms,
-  (c: MeasuredCandidate) => c.sizeBytes,
-] as const;
+/** What a front is made of: what is lost, size, the median time, and what else the budget limits. */
+const objectivesOf = (figures: readonly Figure[], budget: Budget) => {
+  const usual = [LOST, SIZE, figureNamed(figures, "p50Ms")?.name ?? SIZE];
+  // Quality is one objective, whatever it is counted in.
+  const limited = budget.map(({ figure }) => figureNamed(figures, figure)!).filter((f) => !f.quality);
+  return [...new Set([...usual, ...limited.map(({ name }) => name)])].map((name) => {
+    const sign = figureNamed(figures, name)!.better === "less" ? 1 : -1;
+    return (c: Choosable): number => sign * measuredValue(c, name);
+  });
+};
 
 /** Measures the untrained cut in float32 only: it is there to show what teaching gains. */
 const plans = (full: Base, pruned: Base, distilled: Base): [Base, ShipDtype][] => {
@@ -137,30 +143,32 @@ const judgeAll = async (
   return parity;
 };
 
-/** Measures each plan in turn; the first is what the others lose against. */
+/** Measures each plan in turn; the first is the start, which the others lose against. */
 const measureAll = async (
   planned: readonly [Base, ShipDtype][],
   parity: ReadonlyMap<string, BaseParity>,
   { score, ...options }: OptimizeOptions & { readonly score: Scorer },
   { signal }: Context,
 ) => {
-  const { criterion: metric } = options.task;
-  const sign = metric.better === "less" ? 1 : -1;
+  const { task, lesson } = options;
+  const sign = task.criterion.better === "less" ? 1 : -1;
   const measured: MeasuredCandidate[] = [];
   const losses = new Map<string, Float32Array>();
+  let start: Start | undefined;
   for (const [base, dtype] of planned) {
     signal?.throwIfAborted();
     const model = base.forms[dtype];
     const judged = parity.get(base.name)![dtype];
     const scores = await score(model);
-    const quality = metric.of(scores, options.lesson.heldOut);
+    const quality = qualityFigures(task, scores, { heldOut: lesson.heldOut, start });
+    start ??= { scores, quality: task.criterion.of(scores, lesson.heldOut) };
     const candidate: MeasuredCandidate = {
       name: `${base.name} ${dtype}`,
       ...{ base: base.name, dtype },
       layers: model.arch.cache(model.config).layers,
       params: countParams(model.weights),
-      ...{ score: meanOf(scores), quality, lost: sign * (quality - (measured[0]?.quality ?? quality)) },
-      ...(await options.probe(model)),
+      score: meanOf(scores),
+      figures: { ...quality, ...(await options.probe(model)) },
       ...(judged.status === "failed" ? { fault: judged.reason ?? "it computes something else" } : {}),
     };
     losses.set(
@@ -173,13 +181,17 @@ const measureAll = async (
   return { measured, losses };
 };
 
-/** Makes, judges and measures the candidates of `model` and chooses among them. */
+/**
+ * Makes, judges and measures the candidates of `model` and chooses among them. Throws ConfigError for a budget
+ * that cannot be before anything is made.
+ */
 export const optimize = async (
   model: Model,
   options: OptimizeOptions,
   context: Context,
 ): Promise<Optimized> => {
-  const { task, lesson, budget, step } = options;
+  const { task, lesson, figures } = options;
+  const budget = checkBudget(options.budget, figures);
   const { keep, pruned, distilled } = await shrink(model, options, context);
   const full = await formsOf("full", model, context);
   const small = await formsOf(`${keep}-layer pruned`, pruned, context);
@@ -194,12 +206,12 @@ export const optimize = async (
     context,
   );
   const sound = measured.filter(({ fault }) => fault === undefined);
-  const front = new Set(paretoFront(sound, objectives));
+  const front = new Set(paretoFront(sound, objectivesOf(figures, budget)));
   const candidates = measured.map((c) => ({ ...c, onFront: front.has(c) }));
-  const choice = choose(candidates, budget, { quality: task.criterion.name, step });
+  const choice = choose(candidates, { budget, figures });
   const [whole] = candidates;
-  const scale = whole!.quality / whole!.score;
-  const doubts = doubtsOf({ candidates, losses, choice, budget, scale });
+  const scale = measuredValue(whole!, figures[0]!.name) / whole!.score;
+  const doubts = doubtsOf({ candidates, losses, choice, budget, figures, scale });
   const bases = new Map(all.map((base) => [base.name, base]));
-  return { task, candidates, bases, parity, choice, doubts };
+  return { task, figures, budget, candidates, bases, parity, choice, doubts };
 };

@@ -7,7 +7,7 @@ import type { Tokenizer } from "../tokenizer/index.ts";
 import { ConfigError } from "../util/errors.ts";
 import { tokenTeaching } from "./distillation.ts";
 import { languageModelling } from "./languageModelling.ts";
-import { meanOf, tokenScores } from "./scores.ts";
+import { meanOf, perplexity, tokenScores } from "./scores.ts";
 import {
   type BatchSource,
   type HeldOut,
@@ -79,8 +79,10 @@ export const causalLm: Task = {
     unit: "nats per token",
     example: "token",
     better: "less",
+    block: 64, // a text that is hard at one token is so at the next
     of: (scores, { bytes = Number.NaN }) => (meanOf(scores) * scores.length) / Math.LN2 / bytes,
   },
+  metrics: [perplexity("token", 64)],
   lesson: (material, options: LessonOptions) => ({
     objective: languageModelling,
     context: options.context,

@@ -11,7 +11,7 @@ import { ConfigError } from "../util/errors.ts";
 import { tokenTeaching } from "./distillation.ts";
 import { type EncoderInputs, encoderInputs, int32 } from "./encoderInputs.ts";
 import { atPlaces, labelsType, labelTotals, type Objective } from "./objective.ts";
-import { meanOf, tokenScores } from "./scores.ts";
+import { meanOf, perplexity, tokenScores } from "./scores.ts";
 import { type HeldOut, type Lesson, type LessonOptions, type Material, type Task, textOf } from "./task.ts";
 
 // B batch, T context
@@ -198,6 +198,7 @@ export const maskedLm: Task = {
     better: "less",
     of: meanOf,
   },
+  metrics: [perplexity("masked token")],
   lesson,
   heldOut,
   teaching: (taught, options) => tokenTeaching(taught.objective, options),

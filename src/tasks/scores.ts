@@ -7,7 +7,7 @@ import type { Model } from "../models/model.ts";
 import { asConstants } from "../nn/param.ts";
 import { DataError } from "../util/errors.ts";
 import { batchOutputs, tokenLosses } from "./objective.ts";
-import type { HeldOut } from "./task.ts";
+import type { Criterion, HeldOut } from "./task.ts";
 
 /** The inputs that batches have, by name. */
 export const typesOf = ([first]: HeldOut["windows"]): Record<string, TensorType> =>
@@ -47,3 +47,9 @@ export const tokenScores = async (
 
 /** The mean of scores. */
 export const meanOf = (scores: Float32Array): number => scores.reduce((sum, x) => sum + x, 0) / scores.length;
+
+/** exp of the mean loss, of scores in nats per `example`. */
+export const perplexity = (example: string, block = 1): Criterion => ({
+  ...{ name: "perplexity", unit: `nats per ${example}`, example, better: "less", block },
+  of: (scores) => Math.exp(meanOf(scores)),
+});

@@ -14,7 +14,7 @@ import { ConfigError, DataError } from "../util/errors.ts";
 import { permutation } from "../util/rng.ts";
 import { tokenTeaching } from "./distillation.ts";
 import { labelTotals, type Objective } from "./objective.ts";
-import { meanOf, tokenScores } from "./scores.ts";
+import { meanOf, perplexity, tokenScores } from "./scores.ts";
 import type { HeldOut, Lesson, LessonOptions, Task, TextPair, TokenPairs, TokenText } from "./task.ts";
 
 // B batch, S source, U target
@@ -268,6 +268,7 @@ export const seq2seqLm: Task = {
     better: "less",
     of: meanOf,
   },
+  metrics: [perplexity("target token")],
   lesson: (material, options) =>
     material.kind === "pairs" ? pairLesson(material, options) : spanLesson(material, options),
   heldOut: (material, options) =>

@@ -85,7 +85,9 @@ export interface Criterion {
   /** What a score is of: "token". */
   readonly example: string;
   readonly better: "less" | "more";
-  /** The figure that scores of the held-out examples amount to. */
+  /** Neighbouring examples that are drawn together for its interval; 1, all independent, unless told. */
+  readonly block?: number;
+  /** The figure that scores of the held-out examples amount to: a monotone function of their mean. */
   of(scores: Float32Array, heldOut: HeldOut): number;
 }
 
@@ -103,6 +105,8 @@ export interface Task {
   /** What it is trained on, the first being usual. */
   readonly reads: readonly Material["kind"][];
   readonly criterion: Criterion;
+  /** Other figures of the same scores. */
+  readonly metrics?: readonly Criterion[];
   /** Most tokens of a text that candidates are taught and measured on: a page, a paragraph. */
   readonly textTokens: number;
   /** Whether a lesson is learnt from a teacher alone: there are no labels to train on. */

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Engine } from "../../src/engine/engine.ts";
+import type { Figures } from "../../src/metrics/metric.ts";
 import { pearson } from "../../src/metrics/numbers/pearson.ts";
 import { spearman } from "../../src/metrics/numbers/spearman.ts";
 import { bleu } from "../../src/metrics/text/bleu.ts";
@@ -86,6 +87,14 @@ const holds = ({ figures }: Evaluation, name: string): number => {
   return value;
 };
 
+const sizeOf = ({ figures }: Evaluation): number => figures.sizeBytes!.value;
+
+/** What is the task's of the figures: what running the model costs stands behind it. */
+const qualityOf = ({ figures }: Evaluation): Figures => {
+  const names = Object.keys(figures);
+  return Object.fromEntries(names.slice(0, names.indexOf("sizeBytes")).map((name) => [name, figures[name]!]));
+};
+
 const readPredictions = (path: string): Prediction[] =>
   readFileSync(path, "utf8")
     .trimEnd()
@@ -102,9 +111,9 @@ test("causal-lm: the shipped graph's loss is the training graph's", async () => 
   const tokens = Number(/^(\d+) tokens/.exec(found.measuredOn)![1]);
   const bytes = (loss * tokens) / Math.LN2 / holds(found, "bitsPerByte");
   expect(bytes).toBeCloseTo(Math.round(bytes), 6);
-  expect(found.p50Ms).toBeGreaterThan(0);
+  expect(holds(found, "p50Ms")).toBeGreaterThan(0);
   const packed = await evaluated(model, data, { dtype: "q8" });
-  expect(packed.sizeBytes).toBeLessThan(found.sizeBytes);
+  expect(sizeOf(packed)).toBeLessThan(sizeOf(found));
   expect(told.join()).not.toContain("made of its weights");
 });
 
@@ -113,7 +122,7 @@ test("a dtype that the folder has not is made of the weights, and said", async (
   const [exact, half] = [await evaluated(model, data), await evaluated(model, data, { dtype: "fp16" })];
   expect(told.join()).toMatch(/has no fp16 graph: one is made of its weights/);
   expect(half.graphs).toBe("made");
-  expect(half.sizeBytes).toBeLessThan(0.8 * exact.sizeBytes);
+  expect(sizeOf(half)).toBeLessThan(0.8 * sizeOf(exact));
   const [a, b] = [exact, half].map(({ figures }) => figures.natsPerToken!.value);
   expect(b).not.toBe(a);
   expect(b).toBeCloseTo(a!, 2);
@@ -206,7 +215,7 @@ describe("seq2seq-lm", () => {
     await writeFolder(model, new Map([...exportModel(fresh, { files }), ["anneal.json", [json({})]]]));
     const data = corpusOf(1200);
     const found = await evaluated(model, data);
-    expect(Object.keys(found.figures)).toEqual(["natsPerTargetToken"]);
+    expect(Object.keys(qualityOf(found))).toEqual(["natsPerTargetToken"]);
     expect(holds(found, "natsPerTargetToken")).toBeCloseTo(await lossByTraining(model, data, 512), 4);
     await expect(evaluated(model, data, { limit: 5 })).rejects.toThrow(/field "limit": has no effect/);
     await expect(evaluated(await folder("marian"), data)).rejects.toThrow(/no pairs .* no <extra_id_0>/);
@@ -241,7 +250,7 @@ describe("embedding", () => {
     const table = join(dir, "scored.csv");
     const lines = scored.map(({ sentence1, sentence2, score }) => `${score},"${sentence1}","${sentence2}"\n`);
     writeFileSync(table, `label,text1,text2\n${lines.join("")}`);
-    expect((await evaluated(model, table)).figures).toEqual(found.figures);
+    expect(qualityOf(await evaluated(model, table))).toEqual(qualityOf(found));
     expect((await evaluated(model, table, { limit: 4 })).measuredOn).toBe("4 scored pairs");
   });
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { env, pipeline } from "@huggingface/transformers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { tensorOf } from "../../src/ir/tensor.ts";
+import type { Figures } from "../../src/metrics/metric.ts";
 import { readTokenizer } from "../../src/node/model/tokenizerFiles.ts";
 import { nodeEngine } from "../../src/node/runtime/engine.ts";
 import { anneal, type Finished, lineCount, onlyJson, start, until, writeCorpus } from "./command.ts";
@@ -82,12 +83,8 @@ describe.each(kinds)("$family", (kind) => {
     );
     const result = onlyJson(made) as {
       readonly task: string;
-      readonly metric: { readonly name: string };
-      readonly candidates: readonly {
-        readonly name: string;
-        readonly quality: number;
-        readonly p50Ms: number;
-      }[];
+      readonly metric: { readonly name: string; readonly figure: string };
+      readonly candidates: readonly { readonly name: string; readonly figures: Figures }[];
       readonly parity: { readonly targets: Readonly<Record<string, { readonly status: string }>> };
     };
     expect(result).toMatchObject({ task: kind.task, metric: { name: kind.figure } });
@@ -95,9 +92,11 @@ describe.each(kinds)("$family", (kind) => {
       ...["full fp32", "full q8", "full q4", "1-layer pruned fp32"],
       ...["1-layer distilled fp32", "1-layer distilled q8", "1-layer distilled q4"],
     ]);
-    for (const { quality, p50Ms } of result.candidates) {
-      expect(quality).toBeGreaterThan(0);
-      expect(p50Ms).toBeGreaterThan(0);
+    for (const { figures } of result.candidates) {
+      const { value, low, high, n } = figures[result.metric.figure]!;
+      expect(value).toBeGreaterThan(0);
+      expect([low < value, value < high, n > 1]).toEqual([true, true, true]);
+      expect(figures["node-cpu/p50Ms"]!.value).toBeGreaterThan(0);
     }
     expect(result.parity.targets["node-cpu"]!.status).toBe("passed");
     const card = readFileSync(join(small, "model/README.md"), "utf8");
@@ -152,10 +151,10 @@ describe("an embedding model", () => {
       await anneal(["optimize", model, "--data", data, ...budget, "--out", small, "--json"]),
     );
     const result = onlyJson(made) as {
-      readonly candidates: readonly { readonly name: string; readonly quality: number }[];
+      readonly candidates: readonly { readonly name: string; readonly figures: Figures }[];
     };
     expect(result).toMatchObject({ task: "embedding", metric: { name: "rank agreement", better: "more" } });
-    const of = (name: string) => result.candidates.find((c) => c.name === name)!.quality;
+    const of = (name: string) => result.candidates.find((c) => c.name === name)!.figures.rankAgreement!.value;
     expect(of("full fp32")).toBeCloseTo(1, 6);
     expect(of("1-layer distilled fp32")).toBeGreaterThan(0.5);
   }, 120_000);

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AutoModelForCausalLM, AutoTokenizer, env } from "@huggingface/transformers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Figures } from "../../src/metrics/metric.ts";
 import { loadFolder } from "../../src/node/model/folder.ts";
 import { nodeEngine } from "../../src/node/runtime/engine.ts";
 import type { Evaluation } from "../../src/recipes/evaluate/evaluation.ts";
@@ -26,8 +27,7 @@ interface Candidate {
   readonly name: string;
   /** Why it may not be chosen. */
   readonly fault?: string;
-  readonly sizeBytes: number;
-  readonly quality: number;
+  readonly figures: Figures;
 }
 interface Result {
   readonly path: string;
@@ -49,7 +49,9 @@ const quickstart = (out: string, ...more: string[]): Promise<Finished> =>
 
 /** The smallest of those that may be chosen. */
 const smallestOf = (candidates: readonly Candidate[]): Candidate =>
-  candidates.filter(({ fault }) => fault === undefined).reduce((a, b) => (b.sizeBytes < a.sizeBytes ? b : a));
+  candidates
+    .filter(({ fault }) => fault === undefined)
+    .reduce((a, b) => (b.figures.sizeBytes!.value < a.figures.sizeBytes!.value ? b : a));
 
 const model = join(dir, "first/model");
 let first: Finished;
@@ -158,6 +160,42 @@ describe("quickstart", () => {
     const { met, chosen, candidates } = onlyJson<Result>(finished);
     const smallest = smallestOf(candidates);
     expect({ met, chosen }).toEqual({ met: true, chosen: smallest.name });
+  });
+
+  it("takes limits on any figures, relative ones too, and shows them in card and report", async () => {
+    const limits = ["--limit", "firstTokenMs<=60s", "--limit", "sizeBytes<=0.9x", "--min-quality", "0.2"];
+    const args = ["optimize", model, "--data", data, "--out", join(dir, "limited"), ...limits];
+    const finished = await anneal([...args, "--batch", "4", "--distill-steps", "4", "--json"]);
+    expect(finished).toMatchObject({ code: 0 });
+    const { met, chosen, candidates, path } = onlyJson<Result>(finished);
+    const [whole, taken] = [candidates[0]!, candidates.find(({ name }) => name === chosen)!];
+    expect(met).toBe(true);
+    expect(taken.figures.sizeBytes!.value).toBeLessThanOrEqual(0.9 * whole.figures.sizeBytes!.value);
+    const allowed = candidates.filter(
+      ({ fault, figures }) =>
+        fault === undefined && figures.sizeBytes!.value <= 0.9 * whole.figures.sizeBytes!.value,
+    );
+    const least = Math.min(...allowed.map(({ figures }) => figures.lost!.value));
+    expect(taken.figures.lost!.value).toBe(least);
+    const words = "at most 60000 ms to the first token, at most 0.9x the start's size";
+    for (const file of ["README.md", "report.html"]) {
+      const text = readFileSync(join(path, file), "utf8").replaceAll("&#39;", "'");
+      expect(text.replace(/\\/g, "")).toContain(words);
+    }
+  });
+
+  it.each([
+    [
+      ["--limit", "accuracy>=0.9"],
+      /"budget.limits".*no figure "accuracy".*there are: bitsPerByte, lost, kept, /s,
+    ],
+    [["--limit", "sizeBytes"], /"sizeBytes" is no limit.*FIGURE<=VALUE/s],
+    [["--limit", "p50Ms>=3", "--max-ms", "2"], /cannot be at least 3 and at most 2/],
+  ])("refuses %j before anything is read", async (limits, message) => {
+    const missing = ["optimize", model, "--data", join(dir, "not there"), "--out", join(dir, "refused")];
+    const { code, stderr } = await anneal([...missing, ...limits]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(message);
   });
 });
 
@@ -296,6 +334,6 @@ describe("with the result", () => {
     expect(value).toBeGreaterThan(0.5);
     expect(value).toBeLessThan(0.75 * Math.log(300));
     expect(b.figures.natsPerToken!.value).not.toBe(value);
-    expect(a.p50Ms).toBeGreaterThan(0);
+    expect(a.figures.p50Ms!.value).toBeGreaterThan(0);
   });
 });

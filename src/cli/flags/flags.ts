@@ -211,13 +211,18 @@ const budget: Section = {
   verbs: ["quickstart", "optimize"],
   flags: [
     row("--max-mb <x>", "budget.maxMb", "largest model file, MB", common),
-    row("--max-ms <x>", "budget.maxMs", "longest median time of a token, ms", common),
+    row("--max-ms <x>", "budget.maxMs", "longest median time of a token (a text), ms", common),
+    row("--max-loss <x>", "budget.maxLoss", "most of the task's figure lost (default: 0.1)", common),
     row(
-      "--max-loss <x>",
-      "budget.maxLoss",
-      "most of the task's figure lost (bits per byte, agreement)",
+      "--min-quality <x>",
+      "budget.minQuality",
+      "least share kept of the task's figure, such as 0.98",
       common,
     ),
+    row("--limit <figure>", "budget.limits", "any figure, as 'p95Ms<=5', 'accuracy>=0.98x'; repeatable", {
+      ...common,
+      repeats: true,
+    }),
   ],
 };
 

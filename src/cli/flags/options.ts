@@ -53,14 +53,15 @@ const described = (help: string, field: string): string => {
   return fallback === "" ? named : `${named} (default: ${fallback})`;
 };
 
-const fieldOption = (flag: string, help: string, field: string): Option => {
+const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
+
+const fieldOption = ({ flag, help, repeats }: Flag, field: string): Option => {
   const { kind, choices } = fieldType(field);
   const option = new Option(flag, described(help, field));
+  if (repeats) return option.argParser(collect);
   if (choices !== undefined) return option.argParser(oneOf(choices));
   return kind === "number" ? option.argParser(number) : option;
 };
-
-const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
 
 const ownOption = ({ flag, help, parse, repeats, fallback, conflicts = [] }: Flag): Option => {
   const option = new Option(flag, help).conflicts(conflicts);
@@ -70,7 +71,7 @@ const ownOption = ({ flag, help, parse, repeats, fallback, conflicts = [] }: Fla
 };
 
 const optionOf = (flag: Flag): Option =>
-  flag.field === undefined ? ownOption(flag) : fieldOption(flag.flag, flag.help, flag.field);
+  flag.field === undefined ? ownOption(flag) : fieldOption(flag, flag.field);
 
 /** The groups of flags that mean something to a verb. */
 const groupsOf = (verb: VerbName): readonly Group[] =>

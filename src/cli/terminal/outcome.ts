@@ -1,21 +1,20 @@
 /** Prints what an optimization found: the table with its front, the choice, a sample, what to do next. */
 import { join } from "node:path";
 import type { Outcome } from "../../recipes/quickstart.ts";
-import type { Candidate } from "../../search/optimize.ts";
+import { type Figure, LOST, measuredValue, shownFigures, writtenValue } from "../../search/figures.ts";
+import type { Candidate, Optimized } from "../../search/optimize.ts";
 import type { Task } from "../../tasks/task.ts";
 import { escaped, print, printJson, table } from "./terminal.ts";
 
-const columnsOf = ({ criterion: metric }: Task) =>
+const columnsOf = ({ figures, budget }: Optimized) =>
   [
     { title: "candidate", of: (c: Candidate) => c.name, align: "left" },
     { title: "front", of: (c: Candidate) => (c.onFront ? "*" : ""), align: "left" },
     { title: "parity", of: (c: Candidate) => (c.fault === undefined ? "" : "failed"), align: "left" },
-    { title: metric.name, of: (c: Candidate) => c.quality.toFixed(3) },
-    { title: "p50 ms", of: (c: Candidate) => c.p50Ms.toFixed(2) },
-    { title: "p95 ms", of: (c: Candidate) => c.p95Ms.toFixed(2) },
-    { title: "prefill tok/s", of: (c: Candidate) => c.prefillTokensPerSec.toFixed(0) },
-    { title: "size MB", of: (c: Candidate) => (c.sizeBytes / 1e6).toFixed(2) },
-    { title: "memory MB", of: (c: Candidate) => (c.memoryBytes / 1e6).toFixed(0) },
+    ...shownFigures(figures, budget).map((figure) => ({
+      title: [figure.label, figure.name === LOST ? "" : figure.unit].join(" ").trim(),
+      of: (c: Candidate) => writtenValue(figure, measuredValue(c, figure.name)),
+    })),
   ] as const;
 
 const uses: Readonly<Record<string, string>> = {
@@ -32,11 +31,11 @@ const next = (path: string, { name, pipeline }: Task): string => `Next:${
 
 /** The result for people, or one JSON object. */
 export const printOutcome = ({ optimized, delivered }: Outcome, json: boolean): void => {
-  const { task, candidates, choice, doubts } = optimized;
+  const { task, candidates, choice, doubts, budget } = optimized;
   if (json) {
     const { chosen, met, rule, exceeded } = choice;
-    const { name: metric, better } = task.criterion;
-    const about = { task: task.name, metric: { name: metric, better } };
+    const [{ name: figure, better }] = optimized.figures as [Figure];
+    const about = { task: task.name, metric: { name: task.criterion.name, figure, better }, budget };
     const result = {
       path: delivered.path,
       ...about,
@@ -53,7 +52,7 @@ export const printOutcome = ({ optimized, delivered }: Outcome, json: boolean): 
   const sample = delivered.samples.at(-1);
   const lines = [
     "",
-    table(candidates, [...columnsOf(task)]),
+    table(candidates, [...columnsOf(optimized)]),
     "",
     `Chosen: ${choice.chosen.name} (${choice.rule}), in ${delivered.path}`,
     ...(choice.met ? [] : [`The budget is not met: ${choice.exceeded.join(", ")}.`]),

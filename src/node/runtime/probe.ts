@@ -4,34 +4,11 @@
  */
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { Engine } from "../../engine/engine.ts";
-import {
-  measureReading,
-  measureSpeed,
-  measureTranslating,
-  type Probe,
-  type Speed,
-} from "../../evaluate/speed.ts";
-import { headOf } from "../../models/head.ts";
-import type { CacheShape, Model, Seq2SeqArchitecture } from "../../models/model.ts";
-import { decoderOf } from "../../serve/decode/decoding.ts";
-import { seq2seqDecoderOf } from "../../serve/decode/seq2seqDecoder.ts";
+import { measureGraphs, type Probe, type Probed } from "../../evaluate/probe.ts";
 import type { GraphName } from "../../serve/graphs/graphs.ts";
 import { RunError } from "../../util/errors.ts";
 import { nodeEngine } from "./engine.ts";
 import { loadGraph } from "./graph.ts";
-
-/** What is measured, but for where its files are. */
-export interface Probed {
-  /** Whether it generates token by token, reads whole texts, or does one after the other. */
-  readonly does: "generates" | "reads" | "translates";
-  readonly shape: CacheShape;
-  /** Ids that texts are drawn from. */
-  readonly vocab: number;
-  /** What translates: the decoder's first id, and the one that pads. */
-  readonly start?: number;
-  readonly pad?: number;
-}
 
 /** Which graph is measured, and how. */
 export interface ProbeRequest extends Probed {
@@ -40,47 +17,11 @@ export interface ProbeRequest extends Probed {
   readonly threads: number;
 }
 
-/** What there is to measure of a model. */
-export const probeOf = ({ arch, config }: Pick<Model, "arch" | "config">, vocab: number): Probed => {
-  const shape = arch.cache(config);
-  if (arch.kind === "seq2seq") {
-    const { start, pad } = (arch as Seq2SeqArchitecture).tokens(config);
-    return { does: "translates", shape, vocab, start, pad };
-  }
-  return { does: headOf(arch, config) === "causal-lm" ? "generates" : "reads", shape, vocab };
-};
-
-/** What a user of a model waits for: a token of what generates, a text of what reads. */
-export const stepOf = (model: Model): string => (probeOf(model, 1).does === "reads" ? "text" : "token");
-
-/** Loads the graphs, and gives what measures them. */
-const loaded: Readonly<
-  Record<Probed["does"], (engine: Engine, request: ProbeRequest) => Promise<() => Promise<Speed>>>
-> = {
-  async generates(engine, { graphs, shape, vocab }) {
-    const decoder = decoderOf(await loadGraph(engine, graphs.model!), shape);
-    return () => measureSpeed(decoder, { vocab });
-  },
-  async reads(engine, { graphs, shape, vocab }) {
-    const session = await engine.load(graphs.model!);
-    return () => measureReading(session, { vocab, positions: shape.positions });
-  },
-  async translates(engine, { graphs, shape, vocab, start = 0, pad = 0 }) {
-    const encoder = await engine.load(graphs.encoder_model!);
-    const decoder = await engine.load(graphs.decoder_model_merged!);
-    const both = seq2seqDecoderOf({ encoder, decoder }, shape, pad);
-    return () => measureTranslating(both, { vocab, start });
-  },
-};
-
-const measure = async (request: ProbeRequest): Promise<Probe> => {
-  const engine = await nodeEngine({ threads: request.threads });
-  const before = process.memoryUsage.rss();
-  const start = performance.now();
-  const run = await loaded[request.does](engine, request);
-  const loadMs = performance.now() - start;
-  const figures = await run();
-  return { ...figures, loadMs, memoryBytes: process.memoryUsage.rss() - before };
+const measure = async ({ graphs, threads, ...probed }: ProbeRequest): Promise<Probe> => {
+  const engine = await nodeEngine({ threads });
+  const load = (name: GraphName, { inPlace }: { readonly inPlace: boolean }) =>
+    inPlace ? loadGraph(engine, graphs[name]!) : engine.load(graphs[name]!);
+  return measureGraphs(probed, load, () => process.memoryUsage.rss());
 };
 
 /** The compiled form of this file, from the sources as from the package. */

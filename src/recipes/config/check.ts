@@ -1,6 +1,7 @@
 /** What the options of a run must satisfy beyond their types. */
 
 import { ConfigError } from "../../util/errors.ts";
+import { limitsOf } from "./budget.ts";
 import type { RunOptions } from "./options.ts";
 import { fieldPaths } from "./schema.ts";
 
@@ -84,7 +85,7 @@ const rules: readonly Rule[] = [
   ...above0("data.maxEpochs"),
   within("data.likeShare", "above 0 and at most 1", (v) => v > 0 && v <= 1),
   ...atLeast(0, "train.clipValue", "train.patience", "train.replicas", "distill.layers"),
-  ...atLeast(0, "budget.maxMb", "budget.maxMs", "budget.maxLoss"),
+  ...atLeast(0, "budget.maxMb", "budget.maxMs", "budget.maxLoss", "budget.minQuality"),
   ...above0("train.lrPeak", "distill.lrPeak", "distill.temperature"),
   within("data.validationShare", "above 0 and below 1", (v) => v > 0 && v < 1),
   within("data.testShare", "from 0 to below 1", (v) => v >= 0 && v < 1),
@@ -99,7 +100,10 @@ if (unknownRule !== undefined) throw new Error(`a rule names no field: ${unknown
 /** Returns `options` if they can be run. Throws ConfigError naming the field and what to do. */
 export const checkOptions = (options: RunOptions): RunOptions => {
   const broken = rules.find((rule) => !rule.holds(options));
-  if (broken === undefined) return options;
+  if (broken === undefined) {
+    limitsOf(options.budget);
+    return options;
+  }
   throw new ConfigError(broken.says(options), { field: broken.field, hint: broken.hint(options) });
 };
 

@@ -5,7 +5,7 @@ import type { PipelineSettings } from "../../data/pipeline/stages.ts";
 import type { Gpt2Config } from "../../models/decoders/gpt2.ts";
 import type { OptimizerName } from "../../optim/index.ts";
 import type { ScheduleOptions } from "../../optim/schedule.ts";
-import type { Budget } from "../../search/budget.ts";
+import type { Limit } from "../../search/figures.ts";
 
 /** What is read, and what is done to it. */
 export interface DataOptions {
@@ -142,6 +142,20 @@ export interface DistillationOptions {
   readonly layers: number;
 }
 
+/** What the chosen candidate may cost, and has to keep: all of it. */
+export interface BudgetOptions {
+  /** Largest size of the model's graphs, megabytes (10^6 bytes): sizeBytes<=... */
+  readonly maxMb?: number;
+  /** Longest median time of a step (a token, a text), milliseconds: p50Ms<=... */
+  readonly maxMs?: number;
+  /** Most that may be lost of the task's figure against the start, in its own units: lost<=... */
+  readonly maxLoss?: number;
+  /** Least share that has to be kept of the start's figure: kept>=... */
+  readonly minQuality?: number;
+  /** Limits on any figures, as objects or as texts: "p95Ms<=5", "memoryBytes<=200MB", "accuracy>=0.98x". */
+  readonly limits: readonly (string | Limit)[];
+}
+
 /** All options of a run. */
 export interface RunOptions {
   readonly seed: number;
@@ -154,7 +168,7 @@ export interface RunOptions {
   readonly model: ModelOptions;
   readonly train: TrainingOptions;
   readonly distill: DistillationOptions;
-  readonly budget: Budget;
+  readonly budget: BudgetOptions;
 }
 
 /** What a run uses where neither a config file nor a flag says otherwise: minutes on two cores. */
@@ -224,7 +238,7 @@ export const defaults: RunOptions = {
     onNan: "stop",
   },
   distill: { steps: 300, lrPeak: 2e-3, alpha: 0.9, temperature: 1, layers: 0 },
-  budget: { maxLoss: 0.1 },
+  budget: { limits: [] },
 };
 
 type DeepPartial<T> = T extends readonly unknown[] | string | number | boolean

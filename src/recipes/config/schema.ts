@@ -2,10 +2,11 @@
 import { z } from "zod";
 import { nearNames } from "../../data/pipeline/stages.ts";
 import { optimizers } from "../../optim/index.ts";
-import type { Budget } from "../../search/budget.ts";
+import type { Limit } from "../../search/figures.ts";
 import { ConfigError, type ErrorDetails } from "../../util/errors.ts";
 import { nearest } from "../../util/nearest.ts";
 import type {
+  BudgetOptions,
   DataOptions,
   DistillationOptions,
   ModelOptions,
@@ -88,7 +89,16 @@ const train = {
   onNan: choice("stop", "skip"),
 } satisfies Shape<TrainingOptions>;
 const distill = { steps: int, lrPeak: number, alpha: number, temperature: number, layers: int };
-const budget = { maxMb: number, maxMs: number, maxLoss: number } satisfies Shape<Budget>;
+const limit = {
+  figure: z.string(),
+  most: number,
+  least: number,
+  relative: z.boolean().optional(),
+} satisfies Shape<Limit>;
+const budget = {
+  ...{ maxMb: number, maxMs: number, maxLoss: number, minQuality: number },
+  limits: z.array(z.union([z.string(), z.strictObject(limit)])).optional(),
+} satisfies Shape<BudgetOptions>;
 
 const shape = {
   seed: int,

@@ -3,9 +3,10 @@ import { readerOf } from "../../evaluate/parity/reader.ts";
 import { type Said, saidTokens } from "../../evaluate/said.ts";
 import { bootstrapSums } from "../../metrics/bootstrap.ts";
 import { bitsOf } from "../../metrics/likelihood.ts";
+import type { Figures } from "../../metrics/metric.ts";
 import { loadAsIs } from "../../node/runtime/graph.ts";
 import type { Tokenizer } from "../../tokenizer/index.ts";
-import type { Evaluator, Figures } from "./evaluation.ts";
+import type { Evaluator } from "./evaluation.ts";
 import { ints, rowsOf, saidCount, textMaterial } from "./heldOut.ts";
 
 /** Longest window, tokens. */

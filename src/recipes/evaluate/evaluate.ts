@@ -1,8 +1,9 @@
 /** Quality and speed of a folder's model, as its task has it. */
 
+import { probeOf, sizeFigure } from "../../evaluate/probe.ts";
 import { writeFileDurable } from "../../node/files/files.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
-import { probe, probeOf } from "../../node/runtime/probe.ts";
+import { probe } from "../../node/runtime/probe.ts";
 import { graphNames } from "../../serve/graphs/graphs.ts";
 import type { Task } from "../../tasks/task.ts";
 import { defined } from "../../util/defined.ts";
@@ -87,11 +88,14 @@ export const evaluateFolder = async (
   return withGraphs(engine, model, async (subject) => {
     const { measuredOn, figures } = await measured({ engine, subject, given, options, hooks });
     const { graphs, sizeBytes, shipped } = subject;
-    const speed = await probe({
+    const { figures: speed, ...lengths } = await probe({
       ...probeOf(subject, tokenizer.vocabSize),
       ...{ graphs, threads: engine.threads },
     });
-    const made = shipped ? ("shipped" as const) : ("made" as const);
-    return { model: ref, task: task.name, dtype, graphs: made, sizeBytes, measuredOn, figures, ...speed };
+    return {
+      ...{ model: ref, task: task.name, dtype, graphs: shipped ? "shipped" : "made", measuredOn },
+      figures: { ...figures, ...sizeFigure(sizeBytes), ...speed },
+      ...lengths,
+    };
   });
 };

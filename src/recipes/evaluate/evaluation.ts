@@ -1,7 +1,7 @@
 /** What an evaluation is asked, and what it finds. */
 import type { Engine } from "../../engine/engine.ts";
-import type { Probe } from "../../evaluate/speed.ts";
-import type { Measured } from "../../metrics/metric.ts";
+import type { Probe } from "../../evaluate/probe.ts";
+import type { Figures } from "../../metrics/metric.ts";
 import type { ExportDtype } from "../../ship/onnx/dtype.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
@@ -27,9 +27,6 @@ export interface Prediction {
   /** Of this example alone: the task says in what. */
   readonly score?: number;
 }
-
-/** Figures by name. */
-export type Figures = Readonly<Record<string, Measured>>;
 
 /** What an evaluator found. */
 export interface Quality {
@@ -64,8 +61,7 @@ export interface Evaluation extends Probe {
   readonly dtype: ExportDtype;
   /** Whether the graphs are the folder's own files, or were made of its weights. */
   readonly graphs: "shipped" | "made";
-  /** Of the graphs' files. */
-  readonly sizeBytes: number;
   readonly measuredOn: string;
+  /** The task's, then size, speed and memory. */
   readonly figures: Figures;
 }

@@ -8,7 +8,6 @@ import type { Engine } from "../../engine/engine.ts";
 import type { Json, Model } from "../../models/model.ts";
 import { writeFolder } from "../../node/files/checkpoints.ts";
 import { loadBytes } from "../../node/runtime/graph.ts";
-import { stepOf } from "../../node/runtime/probe.ts";
 import { modelCard } from "../../report/run/card.ts";
 import { type Report, reportHtml } from "../../report/run/report.ts";
 import type { Base, BaseParity, Optimized } from "../../search/optimize.ts";
@@ -114,17 +113,15 @@ const samplesOf = async (
 const reportOf = (engine: Engine, delivery: Delivery, parts: Omit<Delivered, "path">): Report => {
   const { optimized, data, curves, options, command } = delivery;
   const { choice, task } = optimized;
-  const { criterion: metric, pipeline } = task;
-  const { dense } = optimized.bases.get(choice.chosen.base)!;
   return {
     title: "anneal report",
     chosen: choice.chosen.name,
     rule: choice.rule,
     met: choice.met,
     exceeded: [...choice.exceeded],
-    budget: options.budget,
-    metric: { name: metric.name, better: metric.better, step: stepOf(dense) },
-    pipeline,
+    budget: optimized.budget,
+    figures: optimized.figures,
+    pipeline: task.pipeline,
     candidates: [...optimized.candidates],
     curves: curves.map((c) => ({ ...c })),
     data: data.report,

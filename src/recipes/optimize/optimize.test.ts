@@ -1,13 +1,22 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { batches, evalBatches } from "../../data/index.ts";
 import type { Engine } from "../../engine/engine.ts";
+import { sizeFigure } from "../../evaluate/probe.ts";
 import { tensor } from "../../ir/tensor.ts";
+import { exactly } from "../../metrics/metric.ts";
 import { gpt2, gpt2Config } from "../../models/decoders/gpt2.ts";
 import type { Model } from "../../models/model.ts";
 import { initialize } from "../../nn/param.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
 import { optimizers } from "../../optim/index.ts";
-import { type Base, type Optimized, type OptimizeOptions, optimize } from "../../search/optimize.ts";
+import { figuresOf, measuredValue } from "../../search/figures.ts";
+import {
+  type Base,
+  type Candidate,
+  type Optimized,
+  type OptimizeOptions,
+  optimize,
+} from "../../search/optimize.ts";
 import { dtypes } from "../../ship/onnx/dtype.ts";
 import { causalLm } from "../../tasks/causalLm.ts";
 import { languageModelling } from "../../tasks/languageModelling.ts";
@@ -50,7 +59,7 @@ const options = (budget: OptimizeOptions["budget"], judge: OptimizeOptions["judg
     heldOut: { windows, bytes: 60 },
     source: (index) => feeds(batches({ tokens, batch, context, seed: 2 })(index)),
   },
-  step: "token",
+  figures: figuresOf({ task: causalLm, does: "generates", targets: ["node-cpu"] }),
   budget,
   distill: {
     ...{ batch, context, steps: 1, seed: 1, clipNorm: 1 },
@@ -60,15 +69,8 @@ const options = (budget: OptimizeOptions["budget"], judge: OptimizeOptions["judg
   // Times that are the same everywhere; sizes are the files' own.
   probe: (model) =>
     onGraphFiles(model, async (_, sizeBytes) => ({
-      ...{
-        p50Ms: 1,
-        p95Ms: 1,
-        tokensPerSec: 1,
-        prefillTokensPerSec: 1,
-        loadMs: 1,
-        memoryBytes: 1,
-        sizeBytes,
-      },
+      ...sizeFigure(sizeBytes),
+      "node-cpu/p50Ms": exactly(1),
     })),
   judge,
 });
@@ -86,7 +88,7 @@ const run = (budget: OptimizeOptions["budget"], judge = withForeignQ4): Promise<
 describe("a candidate whose graph computes something else", () => {
   let found: Optimized;
   beforeAll(async () => {
-    found = await run({ maxLoss: 100 });
+    found = await run([{ figure: "lost", most: 100 }]);
   }, 60_000);
 
   test("is in the result with the reason, not on the front, and in the notes", () => {
@@ -99,11 +101,12 @@ describe("a candidate whose graph computes something else", () => {
   });
 
   test("is not chosen where it would be the smallest that meets the budget", async () => {
-    const bySize = found.candidates.toSorted((a, b) => a.sizeBytes - b.sizeBytes);
+    const size = (c: Candidate): number => measuredValue(c, "sizeBytes");
+    const bySize = found.candidates.toSorted((a, b) => size(a) - size(b));
     expect(bySize[0]!.name).toBe("1-layer distilled q4");
     expect(found.choice).toMatchObject({ met: true, chosen: { name: "1-layer distilled q8" } });
     // The same where nothing meets the budget: the nearest of those that may be chosen.
-    const nothing = await run({ maxMb: 1e-6 });
+    const nothing = await run([{ figure: "sizeBytes", most: 1 }]);
     expect(nothing.choice).toMatchObject({ met: false, chosen: { name: "1-layer distilled q8" } });
   });
 });
@@ -117,7 +120,9 @@ test("nothing is chosen where nothing may be", async () => {
     ]);
     return Object.fromEntries(all) as typeof judged;
   };
-  await expect(run({ maxLoss: 100 }, none)).rejects.toThrow(/no candidate may be chosen: it is off/);
+  await expect(run([{ figure: "lost", most: 100 }], none)).rejects.toThrow(
+    /no candidate may be chosen: it is off/,
+  );
 });
 
 test("losses of single tokens add up to the held-out loss, and padding is not among them", async () => {

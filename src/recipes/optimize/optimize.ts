@@ -2,6 +2,7 @@
 import { openModel } from "../../node/hub/hub.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
 import { taskOf } from "../../tasks/index.ts";
+import { budgetOf } from "../config/budget.ts";
 import { checkStudent } from "../config/check.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
@@ -18,6 +19,7 @@ export const optimizeFolder = async (
 ): Promise<Outcome> => {
   const folder = await openModel(ref, hooks.hub ?? {});
   const task = taskOf(folder.model);
+  budgetOf(options.budget, { ...folder.model, task }); // refused before anything is read
   checkStudent(options, folder.model.arch.cache(folder.model.config).layers);
   const source = await sourceIn(folder.dir, ref);
   const { positions } = folder.model.arch.cache(folder.model.config);

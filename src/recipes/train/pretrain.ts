@@ -9,6 +9,7 @@ import { nodeEngine } from "../../node/runtime/engine.ts";
 import { optimizers } from "../../optim/index.ts";
 import { scheduleOf } from "../../optim/schedule.ts";
 import { taskOf, tasks } from "../../tasks/index.ts";
+import type { Task } from "../../tasks/task.ts";
 import { checkpointsIn } from "../../train/checkpoint.ts";
 import { type MetricsRow, type TrainOptions, type TrainResult, train } from "../../train/loop.ts";
 import { parseText } from "../../util/jsonText.ts";
@@ -170,15 +171,23 @@ export interface FromText {
   readonly source?: Source;
 }
 
+/** What is to be trained: it may be refused before anything is read. */
+export type Refuse = (model: Pick<Model, "arch" | "config"> & { readonly task: Task }) => void;
+
 /** From the user's text to a trained model: what quickstart and train begin with. */
-export const trainFromText = async (given: RunOptions, hooks: RecipeHooks): Promise<FromText> => {
+export const trainFromText = async (
+  given: RunOptions,
+  hooks: RecipeHooks,
+  refuse: Refuse = () => {},
+): Promise<FromText> => {
   const engine = await nodeEngine(given.threads > 0 ? { threads: given.threads } : {});
   const { options, from } = await startOf(given, hooks);
   const { arch, config } = from?.model ?? {};
   const shape = arch && config ? ([arch, config] as const) : freshShape(options, options.tokenizer.vocab);
+  const task = from === undefined ? tasks[families[options.model.family].task] : taskOf(from.model);
+  refuse({ arch: shape[0], config: shape[1], task });
   await requireTraining(...shape, options);
   hooks.ui.stage("Reading and cleaning text");
-  const task = from === undefined ? tasks[families[options.model.family].task] : taskOf(from.model);
   const tokenizer = from === undefined ? {} : { tokenizer: from.tokenizer };
   const data = await userData(options, hooks, { task, ...tokenizer });
   hooks.ui.stage("Training");

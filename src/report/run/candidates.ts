@@ -3,18 +3,37 @@
 import { scatterChart } from "../../render/chart.ts";
 import { count, fixed, megabytes, short, signed } from "../../render/figures.ts";
 import { type Html, html } from "../../render/html.ts";
+import { boundsOf, mostLost } from "../../search/budget.ts";
+import {
+  type Figure,
+  figureNamed,
+  LOST,
+  limitWords,
+  measuredValue,
+  SIZE,
+  shownFigures,
+  writtenValue,
+} from "../../search/figures.ts";
 import { paretoFront } from "../../search/pareto.ts";
 import type { Report, ReportCandidate } from "./model.ts";
 
 /** Limits of the budget in words: empty where there are none. */
-export const limitsOf = ({
-  budget: { maxMb, maxMs, maxLoss },
-  metric,
-}: Pick<Report, "budget" | "metric">): string[] => [
-  ...(maxMb === undefined ? [] : [`at most ${maxMb} MB`]),
-  ...(maxMs === undefined ? [] : [`at most ${maxMs} ms per ${metric.step}`]),
-  ...(maxLoss === undefined ? [] : [`at most ${maxLoss} ${metric.name} lost`]),
-];
+export const limitsOf = ({ budget, figures }: Pick<Report, "budget" | "figures">): string[] =>
+  budget.map((limit) => limitWords(limit, figures));
+
+/** The figure that decides, and those of a candidate that a sentence names: megabytes, milliseconds. */
+export const toldOf = ({ figures }: Pick<Report, "figures">) => {
+  const [criterion] = figures as [Figure];
+  const time = figureNamed(figures, "p50Ms")!;
+  return {
+    criterion,
+    time,
+    step: time.unit.replace("ms/", ""),
+    quality: (c: ReportCandidate): number => measuredValue(c, criterion.name),
+    sizeBytes: (c: ReportCandidate): number => measuredValue(c, SIZE),
+    ms: (c: ReportCandidate): number => measuredValue(c, time.name),
+  };
+};
 
 const verdict = (report: Report): Html => {
   const { met, exceeded, rule } = report;
@@ -27,43 +46,54 @@ Chosen as the ${rule}.</p>`;
 };
 
 /** How the chosen candidate compares with the reference, in words. */
-const lossAgainst = (chosen: ReportCandidate, whole: ReportCandidate): Html => {
+const lossAgainst = (report: Report, chosen: ReportCandidate): Html => {
+  const whole = report.candidates[0]!;
+  const { quality, sizeBytes, ms } = toldOf(report);
   if (chosen === whole) return html`. It is the whole model itself`;
-  const more = chosen.quality - whole.quality;
+  const more = quality(chosen) - quality(whole);
   if (Math.abs(more) < 5e-5) return html`, the same as the whole model (${whole.name})`;
   return html`, <b>${fixed(Math.abs(more), 4)}</b> ${more > 0 ? "more" : "less"} than the whole model
-(${whole.name}: ${megabytes(whole.sizeBytes)} MB, ${short(whole.p50Ms)} ms, ${fixed(whole.quality, 3)})`;
+(${whole.name}: ${megabytes(sizeBytes(whole))} MB, ${short(ms(whole))} ms, ${fixed(quality(whole), 3)})`;
 };
 
 /** One sentence of what is shipped, and whether the budget is met. */
-export const headline = (report: Report, chosen: ReportCandidate): Html => html`<p class="lead-sentence">
-Shipped <b>${chosen.name}</b>: <b>${megabytes(chosen.sizeBytes)} MB</b>,
-<b>${short(chosen.p50Ms)} ms</b> per ${report.metric.step},
-<b>${fixed(chosen.quality, 3)}</b> ${report.metric.name} on held-out
-text${lossAgainst(chosen, report.candidates[0]!)}.</p>
+export const headline = (report: Report, chosen: ReportCandidate): Html => {
+  const { criterion, time, quality, sizeBytes, ms } = toldOf(report);
+  return html`<p class="lead-sentence">
+Shipped <b>${chosen.name}</b>: <b>${megabytes(sizeBytes(chosen))} MB</b>,
+<b>${short(ms(chosen))}</b> ${time.phrase},
+<b>${fixed(quality(chosen), 3)}</b> ${criterion.phrase} on held-out
+text${lossAgainst(report, chosen)}.</p>
 ${verdict(report)}`;
+};
 
-const picture = (
-  report: Report,
-  xLabel: string,
-  x: (c: ReportCandidate) => number,
-  limitX: number | undefined,
-): Html => {
-  const points = report.candidates.map((c) => ({
+/** The tightest bound from above on a figure, in its unit; undefined where there is none. */
+const mostOf = ({ budget, figures, candidates }: Report, { name, scale }: Figure): number | undefined => {
+  const bounds = boundsOf(budget, figures, candidates[0]!)
+    .filter(({ figure, most }) => most && figure.name === name)
+    .map(({ bound }) => bound / scale);
+  return bounds.length === 0 ? undefined : Math.min(...bounds);
+};
+
+const picture = (report: Report, figure: Figure, xLabel: string): Html => {
+  const { criterion, quality } = toldOf(report);
+  const { budget, figures, candidates } = report;
+  const points = candidates.map((c) => ({
     name: c.name,
-    x: x(c),
-    y: c.quality,
-    lost: c.lost,
+    x: measuredValue(c, figure.name) / figure.scale,
+    y: quality(c),
+    lost: measuredValue(c, LOST),
     onFront: c.onFront,
     sound: c.fault === undefined,
     chosen: c.name === report.chosen,
   }));
-  const { maxLoss } = report.budget;
-  const sign = report.metric.better === "less" ? 1 : -1;
-  const limitY = maxLoss === undefined ? undefined : report.candidates[0]!.quality + sign * maxLoss;
+  const most = mostLost(budget, figures, candidates[0]!);
+  const sign = criterion.better === "less" ? 1 : -1;
+  const limitX = mostOf(report, figure);
+  const limitY = most === undefined ? undefined : quality(candidates[0]!) + sign * most;
   return scatterChart({
     xLabel,
-    yLabel: report.metric.name,
+    yLabel: criterion.label,
     points,
     front: paretoFront(
       points.filter(({ sound }) => sound),
@@ -75,23 +105,20 @@ const picture = (
 };
 
 /** Two pictures: quality against size, quality against time. */
-export const paretoSection = (
-  report: Report,
-): Html => html`<section id="pareto"><h2>What each candidate costs</h2>
-<p>${report.metric.better === "less" ? "Lower" : "Upper"} left is better.
+export const paretoSection = (report: Report): Html => {
+  const { criterion, time, step } = toldOf(report);
+  const size = figureNamed(report.figures, SIZE)!;
+  return html`<section id="pareto"><h2>What each candidate costs</h2>
+<p>${criterion.better === "less" ? "Lower" : "Upper"} left is better.
 The line joins those that no other beats in both figures of the picture.
 Hollow points are beaten in size, time and quality together; the ringed one is shipped.
 Red marks what the budget rules out; a limit with an arrow lies beyond the picture.
 A triangle at the upper edge lies far above.</p>
 <div class="panels">
-<figure>${picture(report, "size, MB", (c) => c.sizeBytes / 1e6, report.budget.maxMb)}</figure>
-<figure>${picture(
-  report,
-  `median time of a ${report.metric.step}, ms`,
-  (c) => c.p50Ms,
-  report.budget.maxMs,
-)}</figure>
+<figure>${picture(report, size, "size, MB")}</figure>
+<figure>${picture(report, time, `median time of a ${step}, ms`)}</figure>
 </div></section>`;
+};
 
 const head = (
   names: readonly (readonly [name: string, unit?: string, text?: boolean])[],
@@ -110,35 +137,37 @@ const remarks = ({ fault, note }: ReportCandidate, chosen: boolean): string =>
     .filter((text) => text !== undefined)
     .join("; ");
 
-const row = (c: ReportCandidate, whole: ReportCandidate, chosen: boolean): Html => html`
+/** What is lost of the task's figure has a sign, and is nothing of the reference. */
+const cell = (c: ReportCandidate, figure: Figure, whole: boolean): string => {
+  const value = measuredValue(c, figure.name);
+  if (figure.name !== LOST) return writtenValue(figure, value);
+  return whole ? "\u2013" : signed(value, 4);
+};
+
+const row = (c: ReportCandidate, shown: readonly Figure[], report: Report): Html => {
+  const chosen = c.name === report.chosen;
+  const whole = c === report.candidates[0];
+  return html`
 <tr class="${chosen ? "chosen" : c.onFront ? "" : "dim"}"><th scope="row">${c.name}</th>
-<td>${count(c.layers)}</td><td>${count(c.params)}</td><td>${megabytes(c.sizeBytes)}</td>
-<td>${fixed(c.quality, 4)}</td>
-<td>${c === whole ? "\u2013" : signed(c.lost, 4)}</td>
-<td>${short(c.p50Ms)}</td><td>${short(c.p95Ms)}</td><td>${count(c.prefillTokensPerSec)}</td>
-<td>${megabytes(c.memoryBytes)}</td>${parityCell(c)}<td>${c.onFront ? "\u25cf" : ""}</td>
+<td>${count(c.layers)}</td><td>${count(c.params)}</td>
+${shown.map((figure) => html`<td>${cell(c, figure, whole)}</td>`)}${parityCell(c)}<td>${c.onFront ? "\u25cf" : ""}</td>
 <td class="text">${remarks(c, chosen)}</td></tr>`;
+};
 
 /** Every figure of every candidate. */
 export const candidatesSection = (report: Report): Html => {
-  const whole = report.candidates[0]!;
+  const shown = shownFigures(report.figures, report.budget);
   return html`<section id="candidates"><h2>Candidates</h2><div class="scroll"><table>
 ${head([
   ["candidate"],
   ["layers"],
   ["params"],
-  ["size", "MB"],
-  [report.metric.name],
-  ["lost"],
-  ["median", `ms/${report.metric.step}`],
-  ["95 %", `ms/${report.metric.step}`],
-  ["prompt", "tokens/s"],
-  ["memory", "MB"],
+  ...shown.map(({ name, label, unit }): [string, string] => [label, name === LOST ? "" : unit]),
   ["parity", "", true],
   ["front"],
   ["note", "", true],
 ])}
-<tbody>${report.candidates.map((c) => row(c, whole, c.name === report.chosen))}</tbody></table></div>
+<tbody>${report.candidates.map((c) => row(c, shown, report))}</tbody></table></div>
 <p class="soft">Each was measured in a process of its own; memory is what that process grew by. A dot
 marks those that no other beats in size, time and quality together. Parity is of the graph with the
 dense model that it is a form of. One that fails computes

@@ -3,11 +3,12 @@
  * Front matter as https://huggingface.co/docs/hub/model-cards describes it.
  */
 import type { Json } from "../../models/model.ts";
-import { bytes, count, fixed, megabytes, short, signed } from "../../render/figures.ts";
+import { bytes, count, fixed, megabytes, NONE, short, signed } from "../../render/figures.ts";
 import { fenced, inline, table } from "../../render/markdown.ts";
+import { LOST, measuredValue, SIZE, shownFigures, writtenValue } from "../../search/figures.ts";
 import { dtypes } from "../../ship/onnx/dtype.ts";
 import { parityMarkdown } from "../../ship/verify/table.ts";
-import { limitsOf } from "./candidates.ts";
+import { limitsOf, toldOf } from "./candidates.ts";
 import { chosenOf, type Report, type ReportCandidate } from "./report.ts";
 import { type CardSource, frontMatter, generationSection } from "./sourceCard.ts";
 
@@ -22,14 +23,14 @@ const verdict = (report: Report): string[] => {
 
 const summary = (report: Report, chosen: ReportCandidate): string => {
   const whole = report.candidates[0]!;
-  const { name, step } = report.metric;
-  const loss = signed(chosen.quality - whole.quality, 4);
+  const { criterion, time: median, quality: of, sizeBytes, ms } = toldOf(report);
+  const loss = signed(of(chosen) - of(whole), 4);
   const lost = chosen === whole ? "" : ` (${loss} against ${inline(whole.name)})`;
-  const time = `takes ${short(chosen.p50Ms)} ms per ${step} on the machine below`;
-  const quality = `measures ${fixed(chosen.quality, 3)} ${name} on held-out text${lost}`;
+  const time = `takes ${short(ms(chosen))} ${median.phrase} on the machine below`;
+  const quality = `measures ${fixed(of(chosen), 3)} ${criterion.phrase} on held-out text${lost}`;
   return [
     `A model of ${count(chosen.params)} parameters in ${count(chosen.layers)} layers.`,
-    `The default dtype, ${chosen.dtype}, is ${megabytes(chosen.sizeBytes)} MB, ${time} and ${quality}.`,
+    `The default dtype, ${chosen.dtype}, is ${megabytes(sizeBytes(chosen))} MB, ${time} and ${quality}.`,
     ...verdict(report),
     "[report.html](report.html) compares it with the other candidates.",
   ].join("\n");
@@ -37,30 +38,21 @@ const summary = (report: Report, chosen: ReportCandidate): string => {
 
 /** A row for each shipped dtype; those that were no candidates were not measured. */
 const figures = (report: Report, chosen: ReportCandidate): string => {
+  const all = shownFigures(report.figures, report.budget).filter(({ name }) => name !== LOST);
+  // The size first: it is known of the files.
+  const shown = [...all.filter(({ name }) => name === SIZE), ...all.filter(({ name }) => name !== SIZE)];
   const rows = Object.entries(dtypes).map(([dtype, { file }]) => {
     const c = report.candidates.find((other) => other.base === chosen.base && other.dtype === dtype);
     return [
       dtype === chosen.dtype ? `**${dtype}** (default)` : dtype,
       `\`${file}\``,
-      megabytes(c?.sizeBytes),
-      fixed(c?.quality, 4),
-      short(c?.p50Ms),
-      short(c?.p95Ms),
-      count(c?.prefillTokensPerSec),
-      megabytes(c?.memoryBytes),
+      ...shown.map((figure) =>
+        c === undefined ? NONE : writtenValue(figure, measuredValue(c, figure.name)),
+      ),
     ];
   });
-  const names = [
-    "dtype",
-    "file",
-    "MB",
-    report.metric.name,
-    `ms/${report.metric.step}, median`,
-    "95 %",
-    "prompt tokens/s",
-    "memory, MB",
-  ];
-  return table(names, rows);
+  const heads = shown.map(({ label, unit }) => inline(unit === "" ? label : `${label}, ${unit}`));
+  return table(["dtype", "file", ...heads], rows);
 };
 
 /** How a text is put in, and what comes out, by the pipeline. */

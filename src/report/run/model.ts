@@ -1,32 +1,19 @@
 /** What the report and the model card are made of. */
 import type { DataReport } from "../../data/records/document.ts";
-import type { Budget, Figures } from "../../search/budget.ts";
+import type { Choosable } from "../../search/budget.ts";
+import type { Budget, Figure } from "../../search/figures.ts";
 import type { ShipDtype } from "../../ship/onnx/dtype.ts";
 import type { ParityFile } from "../../ship/verify/verify.ts";
 
-/** What the figures of a report are. */
-export interface ReportMetric {
-  /** "bits per byte" */
-  readonly name: string;
-  readonly better: "less" | "more";
-  /** What a step is: "token", "text". */
-  readonly step: string;
-}
-
 /** A measured candidate. */
-export interface ReportCandidate extends Figures {
-  /** The task's figure on held-out data. */
-  readonly quality: number;
+export interface ReportCandidate extends Choosable {
   readonly name: string;
   /** Which dense model it is a form of. */
   readonly base: string;
   readonly dtype: ShipDtype;
   readonly layers: number;
   readonly params: number;
-  readonly p95Ms: number;
-  readonly prefillTokensPerSec: number;
-  readonly memoryBytes: number;
-  /** Not dominated in size, time and quality together. */
+  /** Not dominated in what is lost, size, median time and what else the budget limits. */
   readonly onFront: boolean;
   readonly note?: string;
 }
@@ -67,7 +54,8 @@ export interface Report {
   /** What the chosen one exceeds: empty where the budget is met. */
   readonly exceeded: readonly string[];
   readonly budget: Budget;
-  readonly metric: ReportMetric;
+  /** What the candidates' figures are, the task's own first. */
+  readonly figures: readonly Figure[];
   /** What transformers.js calls what the model does. */
   readonly pipeline: string;
   /** The first is the reference: the whole model in its most exact dtype. */

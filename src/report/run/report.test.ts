@@ -52,7 +52,7 @@ describe("reportHtml", () => {
     );
     const missed = reportHtml({ ...fixture, met: false, exceeded: ["size 2.00 MB (limit 1)"] });
     expect(missed).toMatch(/The budget is not met<\/span>[\s\S]*size 2\.00 MB \(limit 1\)/);
-    expect(reportHtml({ ...fixture, budget: {} })).toContain("No budget was set");
+    expect(reportHtml({ ...fixture, budget: [] })).toContain("No budget was set");
   });
 
   test("shows what fails parity with the reason, and off the line of the best", () => {
@@ -159,7 +159,11 @@ describe("reportHtml", () => {
     expect(size).toContain(">limit 1<");
     expect(size).toMatch(/2-layer cut fp32 \(3\.4\d*\)/);
     expect(size.match(/<path class="point/g)).toHaveLength(1);
-    const far = reportHtml({ ...fixture, budget: { maxMb: 500, maxLoss: 60 } });
+    const wide = [
+      { figure: "sizeBytes", most: 500e6 },
+      { figure: "lost", most: 60 },
+    ];
+    const far = reportHtml({ ...fixture, budget: wide });
     expect(far).not.toContain('class="limit"');
     expect(far).toMatch(/class="limit-name"[^>]*>limit 500 \u2192</);
     expect(far.match(/class="limit-name"[^>]*>limit 62\.\d* \u2191</g)).toHaveLength(2);

@@ -1,0 +1,52 @@
+/** The budget that the options state, over the figures that a model's candidates have. */
+import { type Does, probeOf } from "../../evaluate/probe.ts";
+import type { Model } from "../../models/model.ts";
+import { type Budget, type Figure, figuresOf, KEPT, type Limit, LOST, SIZE } from "../../search/figures.ts";
+import { checkBudget, parseLimit } from "../../search/limit.ts";
+import type { Task } from "../../tasks/task.ts";
+import type { BudgetOptions } from "./options.ts";
+
+/** What may be lost where the options say nothing of quality. */
+const USUAL_LOSS = 0.1;
+
+/** Limits of the short names. */
+const shortNames = ({ maxMb, maxMs, maxLoss, minQuality }: BudgetOptions): Limit[] => [
+  ...(maxMb === undefined ? [] : [{ figure: SIZE, most: maxMb * 1e6 }]),
+  ...(maxMs === undefined ? [] : [{ figure: "p50Ms", most: maxMs }]),
+  ...(maxLoss === undefined ? [] : [{ figure: LOST, most: maxLoss }]),
+  ...(minQuality === undefined ? [] : [{ figure: KEPT, least: minQuality }]),
+];
+
+/** The limits of the options, as they are named there. Throws ConfigError for a text that is no limit. */
+export const limitsOf = (options: BudgetOptions): Limit[] => [
+  ...shortNames(options),
+  ...options.limits.map((limit, i) =>
+    typeof limit === "string" ? parseLimit(limit, `budget.limits.${i}`) : limit,
+  ),
+];
+
+/** A model without its weights, and what it is for. */
+export interface Budgeted extends Pick<Model, "arch" | "config"> {
+  readonly task: Pick<Task, "criterion" | "metrics" | "name">;
+}
+
+/** What candidates are chosen by. */
+export interface Stated {
+  readonly budget: Budget;
+  /** The figures that the candidates have. */
+  readonly figures: readonly Figure[];
+  readonly does: Does;
+}
+
+/**
+ * The budget by the figures of a model's candidates. Where nothing is said of quality, 0.1 of the task's
+ * figure may be lost. Throws ConfigError for a figure that the task or the target has not, with the list of
+ * those that there are, and for limits that contradict one another.
+ */
+export const budgetOf = (options: BudgetOptions, { arch, config, task }: Budgeted): Stated => {
+  const { does } = probeOf({ arch, config }, 1);
+  const figures = figuresOf({ task, does, targets: ["node-cpu"] });
+  const budget = checkBudget(limitsOf(options), figures);
+  const judged = budget.some((limit) => figures.find(({ name }) => name === limit.figure)!.quality);
+  return { budget: judged ? budget : [...budget, { figure: LOST, most: USUAL_LOSS }], figures, does };
+};
