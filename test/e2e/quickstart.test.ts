@@ -47,11 +47,13 @@ const work = "--steps 40 --batch 4 --distill-steps 20 --eval-every 10 --checkpoi
 const quickstart = (out: string, ...more: string[]): Promise<Finished> =>
   anneal(["quickstart", "--data", data, "--out", join(dir, out), ...shape, ...work, "--json", ...more]);
 
-/** The smallest of those that may be chosen. */
-const smallestOf = (candidates: readonly Candidate[]): Candidate =>
-  candidates
+/** The smallest of those that may be chosen; of equals the one that loses least. */
+const smallestOf = (candidates: readonly Candidate[]): Candidate => {
+  const of = ({ figures }: Candidate) => [figures.sizeBytes!.value, figures.lost!.value] as const;
+  return candidates
     .filter(({ fault }) => fault === undefined)
-    .reduce((a, b) => (b.figures.sizeBytes!.value < a.figures.sizeBytes!.value ? b : a));
+    .toSorted((a, b) => of(a)[0] - of(b)[0] || of(a)[1] - of(b)[1])[0]!;
+};
 
 const model = join(dir, "first/model");
 let first: Finished;
