@@ -59,7 +59,10 @@ export const boundsOf = (budget: Budget, figures: readonly Figure[], start: Choo
     ];
   });
 
-/** By what share of it a candidate exceeds a bound: 0 where it keeps it, infinite where nothing was measured. */
+/**
+ * By what share of it a candidate exceeds a bound: 0 where it keeps it, infinite where nothing was
+ * measured.
+ */
 export const excess = (candidate: Choosable, { figure, most, bound }: Bound): number => {
   const over = (measuredValue(candidate, figure.name) - bound) * (most ? 1 : -1);
   if (over <= 0) return 0;

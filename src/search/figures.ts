@@ -1,4 +1,6 @@
-/** What the figures of candidates are: their names, units and directions. Budgets, tables and pictures ask. */
+/**
+ * What the figures of candidates are: their names, units and directions. Budgets, tables and pictures ask.
+ */
 import type { Does } from "../evaluate/probe.ts";
 import type { Figures } from "../metrics/metric.ts";
 import { count, fixed, plain, short } from "../render/figures.ts";
@@ -34,7 +36,9 @@ export interface Limit {
 /** What the chosen candidate may cost and has to keep: all of these. */
 export type Budget = readonly Limit[];
 
-/** What is lost of the task's figure against the start, in its own units: below 0 where something is gained. */
+/**
+ * What is lost of the task's figure against the start, in its own units: below 0 where something is gained.
+ */
 export const LOST = "lost";
 /** What is kept of the task's figure, as a share of the start's. */
 export const KEPT = "kept";

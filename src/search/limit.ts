@@ -18,7 +18,8 @@ const units: Readonly<Record<string, { readonly of: RegExp; readonly factor: num
 };
 
 /**
- * Reads FIGURE<=VALUE or FIGURE>=VALUE. A value may have a unit that the figure's name ends in (MB, ms, s), %,
+ * Reads FIGURE<=VALUE or FIGURE>=VALUE. A value may have a unit that the figure's name ends in (MB, ms, s),
+ * %,
  * or x for a share of what the start has. Throws ConfigError, naming `field`.
  */
 export const parseLimit = (text: string, field = "budget.limits"): Limit => {
@@ -70,7 +71,8 @@ const checked = (limit: Limit, figures: readonly Figure[], field: string): Limit
 };
 
 /**
- * The budget with the figures' whole names. Throws ConfigError for a figure that is none of `figures`, and for
+ * The budget with the figures' whole names. Throws ConfigError for a figure that is none of `figures`, and
+ * for
  * limits that contradict one another.
  */
 export const checkBudget = (budget: Budget, figures: readonly Figure[], field = "budget.limits"): Budget => {

@@ -48,7 +48,9 @@ export interface Base {
 /** What each form of a dense model computes against it. */
 export type BaseParity = Readonly<Record<ShipDtype, DtypeParity>>;
 
-/** Writes a model's graphs somewhere and measures what it costs there: its size, and figures of each target. */
+/**
+ * Writes a model's graphs somewhere and measures what it costs there: its size, and figures of each target.
+ */
 export type ProbeModel = (model: Model) => Promise<Figures>;
 
 /** A dense model in every shipped dtype. */
@@ -182,7 +184,8 @@ const measureAll = async (
 };
 
 /**
- * Makes, judges and measures the candidates of `model` and chooses among them. Throws ConfigError for a budget
+ * Makes, judges and measures the candidates of `model` and chooses among them. Throws ConfigError for a
+ * budget
  * that cannot be before anything is made.
  */
 export const optimize = async (

@@ -1,4 +1,7 @@
-/** A candidate's quality by the scores of held-out examples: the task's figures, what is lost and kept of it. */
+/**
+ * A candidate's quality by the scores of held-out examples: the task's figures, what is lost and kept of
+ * it.
+ */
 import { bootstrapMean } from "../metrics/bootstrap.ts";
 import { exactly, type Figures, type Measured, mapped } from "../metrics/metric.ts";
 import { meanOf } from "../tasks/scores.ts";

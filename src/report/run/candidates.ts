@@ -150,7 +150,8 @@ const row = (c: ReportCandidate, shown: readonly Figure[], report: Report): Html
   return html`
 <tr class="${chosen ? "chosen" : c.onFront ? "" : "dim"}"><th scope="row">${c.name}</th>
 <td>${count(c.layers)}</td><td>${count(c.params)}</td>
-${shown.map((figure) => html`<td>${cell(c, figure, whole)}</td>`)}${parityCell(c)}<td>${c.onFront ? "\u25cf" : ""}</td>
+${shown.map((figure) => html`<td>${cell(c, figure, whole)}</td>`)}
+${parityCell(c)}<td>${c.onFront ? "\u25cf" : ""}</td>
 <td class="text">${remarks(c, chosen)}</td></tr>`;
 };
 
