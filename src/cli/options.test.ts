@@ -166,7 +166,10 @@ describe("options that cannot be run", () => {
       (f): [string, string] => [`train.${f}=-1`, `train.${f}`],
     ),
     ...["seed", "threads", "distill.steps", "distill.layers"].map((f): [string, string] => [`${f}=-1`, f]),
-    ...["maxMb", "maxMs", "maxLoss", "minQuality"].map((f): [string, string] => [`budget.${f}=-0.1`, `budget.${f}`]),
+    ...["maxMb", "maxMs", "maxLoss", "minQuality"].map((f): [string, string] => [
+      `budget.${f}=-0.1`,
+      `budget.${f}`,
+    ]),
     ...["train.lrPeak", "distill.lrPeak", "distill.temperature"].map((f): [string, string] => [`${f}=0`, f]),
     ["distill.steps=0", "distill.steps"],
     ["model.n_positions=1", "model.n_positions"],
