@@ -26,6 +26,7 @@ interface Given {
   readonly gguf?: readonly string[];
   readonly out: string;
   readonly weights: boolean;
+  readonly widen?: boolean;
 }
 
 const sizes = (files: readonly ExportedFile[]): string =>
@@ -57,6 +58,10 @@ const written: Group = {
       help: "dtype for who asks for none (default: the folder's, else q8)",
       ...common,
     },
+    {
+      flag: "--widen",
+      help: "packed weights become float32 when a graph is loaded: for decoders on WebAssembly",
+    },
     { flag: "--no-weights", help: "leave the dense weights out: the graphs have them already", ...common },
     {
       flag: "--gguf <types>",
@@ -68,9 +73,11 @@ const written: Group = {
 };
 
 /** Throws ConfigError for what only graphs have, where GGUF alone is asked for. */
-const checkGguf = ({ gguf, dtype, default: chosen, weights }: Given): void => {
-  if (gguf === undefined || dtype !== undefined || (chosen === undefined && weights)) return;
-  const lost = chosen === undefined ? "--no-weights" : "--default";
+const checkGguf = ({ gguf, dtype, default: chosen, weights, widen = false }: Given): void => {
+  if (gguf === undefined || dtype !== undefined) return;
+  const said = { "--default": chosen !== undefined, "--no-weights": !weights, "--widen": widen };
+  const [lost] = Object.entries(said).find(([, given]) => given) ?? [];
+  if (lost === undefined) return;
   throw new ConfigError(`${lost} has no effect on GGUF, which has one dtype a file and all of its weights`, {
     hint: `add --dtype, to write graphs besides, or leave ${lost} out`,
   });
@@ -90,6 +97,7 @@ export const register = (command: Command): void => {
       const options = {
         out,
         weights: given.weights,
+        widen: given.widen ?? false,
         command: hooks.command,
         ui: hooks.ui,
         ...(hooks.signal === undefined ? {} : { signal: hooks.signal }),

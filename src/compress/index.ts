@@ -4,3 +4,4 @@ export { type DropLayersOptions, dropLayers, spread } from "./dropLayers.ts";
 export { type Context, derived, type Pass, pipe } from "./pass.ts";
 export { type QuantizeOptions, quantize, quantized } from "./quantize.ts";
 export { wideMatrices } from "./sensitivity.ts";
+export { widen, widened } from "./widen.ts";

@@ -23,14 +23,16 @@ export interface ParamSpec extends TensorType {
 /** How a dense matrix lies: [K, N] (GPT-2's Conv1D) or [N, K] (torch's Linear, and embeddings). */
 export type Layout = "kn" | "nk";
 
+/** Numbers that a kind multiplies by besides a weight's parts. */
+export type Attrs = Readonly<Record<string, number | readonly number[]>>;
+
 /** A weight made of parts, whose leaves are `T`; `dtype`, `shape` and `layout` are those of the dense one. */
 export interface Packed<T> extends TensorType {
   readonly shape: readonly number[];
   readonly layout: Layout;
   readonly kind: WeightKind;
   readonly parts: Readonly<Record<string, T | Packed<T>>>;
-  /** Numbers that the kind multiplies by besides its parts. */
-  readonly attrs?: Readonly<Record<string, number | readonly number[]>>;
+  readonly attrs?: Attrs;
 }
 /** A weight of a kind: its parts are tensors. */
 export type PackedWeight = Packed<Tensor>;
@@ -59,6 +61,11 @@ export interface WeightKind {
    * join into one by their parts; absent where they do not.
    */
   readonly outputAxes?: Readonly<Record<string, number>>;
+  /**
+   * Attributes of the same weight whose product is that of a float32 matrix which is made when the graph is
+   * loaded; absent where the kind has no such form.
+   */
+  widened?(attrs: Attrs): Attrs;
   /** x [..., K] times the weight's [K, N], plus bias [N] -> [..., N]; differentiable by x. */
   multiply(x: Value, weight: PackedParam, bias?: Value): Value;
   /** Rows `ids` of the weight's [N, K] -> [...ids, K]: an embedding. */

@@ -17,6 +17,9 @@ export interface Int4Blocks {
   readonly zero: Value;
 }
 
+/** Whether its product multiplies by a float32 matrix that is made when the graph is loaded. */
+type Dense = { k: number; folded: boolean };
+
 type Blocks = { k: number; n: number; block: number; accuracy: number };
 
 const int4MatmulOp: Op<readonly Value[], Blocks, [Value]> = {
@@ -31,7 +34,7 @@ const int4MatmulOp: Op<readonly Value[], Blocks, [Value]> = {
   },
   // To the product's input any rounding of it is as nothing; the weights stand still.
   vjp: ([g], { inputs: [, q, scale, zero, bias], attrs: { k } }) => {
-    const dx = matmul(g, apply(int4DenseOp, [q!, scale!, zero!], { k })[0]);
+    const dx = matmul(g, apply(int4DenseOp, [q!, scale!, zero!], { k, folded: false })[0]);
     return [dx, null, null, null, ...(bias === undefined ? [] : [sumTo(g, bias.shape)])];
   },
   onnx: (emit, [x, q, scale, zero, bias], { attrs: { k, n, block, accuracy } }) => {
@@ -71,10 +74,10 @@ const nibbles = (emit: Emit, bytes: string): string => {
   return emit.node("Concat", halves, { axis: { int: -1 } })[0]!;
 };
 
-const int4DenseOp: Op<[q: Value, scale: Value, zero: Value], { k: number }, [Value]> = {
+const int4DenseOp: Op<[q: Value, scale: Value, zero: Value], Dense, [Value]> = {
   name: "int4Dense",
   infer: ([q], { k }) => [{ dtype: "float32", shape: [q.shape[0]!, k] }],
-  onnx: (emit, [q, scale, zero], { inputs, attrs: { k } }) => {
+  onnx: (emit, [q, scale, zero], { inputs, attrs: { k, folded } }) => {
     const [n, blocks, bytes] = inputs[0].shape as [number, number, number];
     const zeroBytes = Math.ceil(blocks / 2);
     const shape = (...dims: number[]) => emit.constant(tensorOf("int64", [dims.length], dims));
@@ -82,16 +85,24 @@ const int4DenseOp: Op<[q: Value, scale: Value, zero: Value], { k: number }, [Val
     const first = (x: string, size: number) => emit.node("Slice", [x, shape(0), shape(size), shape(1)])[0]!;
     const values = reshaped(nibbles(emit, q), n * blocks, bytes * 2);
     const zeros = reshaped(nibbles(emit, reshaped(zero, n, zeroBytes)), n, zeroBytes * 2);
-    const centres = reshaped(first(zeros, blocks), n * blocks);
-    // ONNX Runtime leaves this node to each run, where it would fold others into a dense matrix.
-    const [wide] = emit.node("DequantizeLinear", [values, scale, centres], { axis: { int: 0 } });
-    return [first(reshaped(wide!, n, blocks * bytes * 2), k)];
+    const middle = first(zeros, blocks);
+    // ONNX Runtime leaves DequantizeLinear to each run, and folds the others into a dense matrix.
+    const each = (): string => {
+      const operands = [values, scale, reshaped(middle, n * blocks)];
+      return emit.node("DequantizeLinear", operands, { axis: { int: 0 } })[0]!;
+    };
+    const once = (): string => {
+      const float = (x: string) => emit.node("Cast", [x], { to: { int: 1 } })[0]!;
+      const [centred] = emit.node("Sub", [float(values), float(reshaped(middle, n * blocks, 1))]);
+      return emit.node("Mul", [centred!, reshaped(scale, n * blocks, 1)])[0]!;
+    };
+    return [first(reshaped(folded ? once() : each(), n, blocks * bytes * 2), k)];
   },
 };
 
-/** A 4-bit matrix of `k` inputs as float32 [N, K]. */
-export const int4Dense = ({ q, scale, zero }: Int4Blocks, k: number): Value =>
-  apply(int4DenseOp, [q, scale, zero], { k })[0];
+/** A 4-bit matrix of `k` inputs as float32 [N, K]; only its bytes stay in memory, unless it is `folded`. */
+export const int4Dense = ({ q, scale, zero }: Int4Blocks, k: number, { folded = false } = {}): Value =>
+  apply(int4DenseOp, [q, scale, zero], { k, folded })[0];
 
 const int4RowsOp: Op<[q: Value, scale: Value, zero: Value, ids: Value], { k: number }, [Value]> = {
   name: "int4Rows",

@@ -22,7 +22,7 @@ export type Digits = 0 | 1 | 2;
 /** How a product meets its inputs. */
 export interface Int8Form {
   readonly digits: Digits;
-  /** Inputs that stand apart, ascending; none where there are no digits. */
+  /** Inputs that stand apart, ascending. */
   readonly strong: readonly number[];
 }
 
@@ -179,9 +179,11 @@ export const int8Matmul = (
   bias?: Value,
 ): Value => {
   const product = (): Value => {
-    if (digits === 0) return apply(wideMatmulOp, [x, q, scale], {})[0];
-    const [all, steps] = apply(digitsOp, [x], { digits, strong });
-    const weak = apply(int8MatmulOp, [x, all, steps, q, scale], { digits })[0];
+    const rounded = (digits: 1 | 2): Value => {
+      const [all, steps] = apply(digitsOp, [x], { digits, strong });
+      return apply(int8MatmulOp, [x, all, steps, q, scale], { digits })[0];
+    };
+    const weak = digits === 0 ? apply(wideMatmulOp, [x, q, scale], {})[0] : rounded(digits);
     return rows === undefined ? weak : add(weak, matmul(apply(pickOp, [x], { at: strong })[0], rows));
   };
   return bias === undefined ? product() : add(product(), bias);

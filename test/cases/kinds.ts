@@ -1,7 +1,7 @@
 /** Rows for each kind of weight: one of random parts, and the same numbers worked out from them here. */
 import { type Tensor, tensor, tensorOf } from "../../src/ir/tensor.ts";
 import { kinds } from "../../src/nn/kinds/index.ts";
-import type { Layout, Weight } from "../../src/nn/param.ts";
+import { isPacked, type Layout, type Weight } from "../../src/nn/param.ts";
 import { rng } from "../../src/util/rng.ts";
 
 /** Outputs of every case. */
@@ -131,6 +131,16 @@ const adapted = (over: KindCase): KindCase => {
   };
 };
 
+/** Another case's weight, of which a float32 matrix is made when the graph is loaded: nothing is rounded. */
+const widened = (over: KindCase): KindCase => ({
+  ...{ name: `${over.name}, widened`, k: over.k, at: over.at, share: 0, slack: 1e-6 },
+  weight: (layout) => {
+    const packed = over.weight(layout);
+    if (!isPacked(packed) || packed.kind.widened === undefined) throw new Error(`${over.name} is not packed`);
+    return { ...packed, attrs: packed.kind.widened(packed.attrs ?? {}) };
+  },
+});
+
 export const kindCases: Record<keyof typeof kinds, readonly KindCase[]> = {
   int8: [
     int8("no digits", 0, {}),
@@ -141,12 +151,16 @@ export const kindCases: Record<keyof typeof kinds, readonly KindCase[]> = {
     int8("two digits", 2, { k: 577 }),
     int8("two digits and strong inputs", 2, { k: 100, strong: [5, 50] }),
     int8("two digits, unsigned", 2, { k: 577, unsigned: true }),
+    widened(int8("two digits and strong inputs", 2, { k: 100, strong: [5, 50] })),
+    widened(int8("one digit, unsigned", 1, { unsigned: true, strong: [3] })),
   ],
   int4: [
     int4("a last block that is not full", 40),
     int4("seven blocks", 200),
     int4("nineteen blocks", 577),
     int4("blocks of 16", 100, 16),
+    widened(int4("a last block that is not full", 40)),
+    widened(int4("nineteen blocks", 577)),
   ],
   adapted: [
     adapted(denseCase(40)),

@@ -19,6 +19,7 @@ export const int8: WeightKind = {
   trained: [],
   outputAxes: { q: 1, scale: 0, rows: 1 },
   multiply: (x, weight, bias) => int8Matmul(x, matrixOf(weight), formOf(weight), bias),
+  widened: (attrs) => ({ ...attrs, digits: 0 }),
   rows: (weight, ids) => int8Rows(matrixOf(weight), ids, formOf(weight).strong),
   dense: (weight) => {
     const { q, scale, rows } = weight.parts as Record<keyof Int8Matrix, Tensor | undefined>;

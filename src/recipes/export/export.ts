@@ -32,6 +32,8 @@ export interface ExportFolderOptions {
   readonly default?: string;
   /** Whether the dense weights are written too, as safetensors; they are unless told. */
   readonly weights?: boolean;
+  /** Whether packed weights become float32 when a graph is loaded, for WebAssembly; they do not unless told. */
+  readonly widen?: boolean;
   /** How to reach the Hub, for a model of it. */
   readonly hub?: HubOptions;
   /** Aborted: leave before the next file, with nothing written. */
@@ -60,10 +62,14 @@ export interface Exported {
 type Written = readonly [name: string, chunks: readonly Uint8Array[]];
 
 /** What made the folder, for programs. */
-const manifest = (model: Model, made: Pick<Exported, "dtypes" | "default">, command?: string): Json => ({
+const manifest = (
+  model: Model,
+  made: Pick<Exported, "dtypes" | "default">,
+  { widen = false, command }: ExportFolderOptions,
+): Json => ({
   version,
   ...(command === undefined ? {} : { command }),
-  export: { dtypes: made.dtypes, default: made.default },
+  export: { dtypes: made.dtypes, default: made.default, ...(widen ? { widen } : {}) },
   history: model.history.map(({ name, options }) => ({ name, options })),
 });
 
@@ -137,15 +143,15 @@ export const exportFolder = async (ref: string, options: ExportFolderOptions): P
   const own = config.fields["transformers.js_config"] as { dtype?: string } | undefined;
   const choice = chosen(options, own?.dtype);
   const measured = await measuredIn(dir, model, choice.dtypes, options.ui);
-  const { weights = true } = options;
-  const parts = { config, files, weights, halves, ...measured };
+  const { weights = true, widen = false } = options;
+  const parts = { config, files, weights, halves, widen, ...measured };
   const given = { dtypes: choice.dtypes, defaultDtype: choice.default, ...parts };
   const made = function* (): Generator<Written> {
     yield* exportFiles(model, generation === undefined ? given : { ...given, generation });
     const said = generationOf(model, generation, config)?.fields;
     const about = { source: card, ...given, ...(said === undefined ? {} : { generation: said }) };
     yield ["README.md", [new TextEncoder().encode(exportCard(model, about))]];
-    yield [MARKER, [jsonBytes(manifest(model, choice, options.command))]];
+    yield [MARKER, [jsonBytes(manifest(model, choice, options))]];
   };
   const written: ExportedFile[] = [];
   await writeFolder(options.out, counted(made(), written, options));

@@ -3,6 +3,7 @@
  * dtype, the weights as safetensors, the configs and the tokenizer's files.
  */
 import { type Int8FormMap, quantized } from "../../compress/quantize.ts";
+import { widened } from "../../compress/widen.ts";
 import { halved } from "../../formats/onnx/halfGraph.ts";
 import { toOnnx } from "../../formats/onnx/lower.ts";
 import type { OnnxModel } from "../../formats/onnx/onnx.ts";
@@ -42,6 +43,8 @@ export interface ExportOptions {
   readonly wide?: readonly string[];
   /** How 8-bit matrices meet their inputs (see `int8Forms`). */
   readonly int8?: Int8FormMap;
+  /** Whether packed weights become float32 when a graph is loaded (see `widened`); they stay packed unless told. */
+  readonly widen?: boolean;
   /** A graph whose weights take more bytes than this has them in a file beside it (1.9e9 unless told). */
   readonly inlineLimitBytes?: number;
   /** A file of safetensors is no larger than this, unless one tensor is (5e9 unless told, as on the Hub). */
@@ -85,10 +88,12 @@ export const dtypesFrom = (words: readonly string[], field: string): ExportDtype
 };
 
 /** A dense model in one dtype. */
-const formOf = (model: Model, dtype: ExportDtype, { wide = [], int8 }: ExportOptions): Model => {
+const formOf = (model: Model, dtype: ExportDtype, options: ExportOptions): Model => {
+  const { wide = [], int8, widen = false } = options;
   const { packed } = exportDtypes[dtype];
-  const options = packed?.bits === 4 ? { ...packed, wide } : packed;
-  return options === undefined ? model : quantized(model, options, int8);
+  if (packed === undefined) return model;
+  const formed = quantized(model, packed.bits === 4 ? { ...packed, wide } : packed, int8);
+  return widen ? widened(formed) : formed;
 };
 
 /** The graphs of a model that is in the dtype's form already, ready to be encoded. */
