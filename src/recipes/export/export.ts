@@ -32,7 +32,7 @@ export interface ExportFolderOptions {
   readonly default?: string;
   /** Whether the dense weights are written too, as safetensors; they are unless told. */
   readonly weights?: boolean;
-  /** Whether packed weights become float32 when a graph is loaded, for WebAssembly; they do not unless told. */
+  /** Whether packed weights become float32 when a graph is loaded, for WebAssembly; not unless told. */
   readonly widen?: boolean;
   /** How to reach the Hub, for a model of it. */
   readonly hub?: HubOptions;

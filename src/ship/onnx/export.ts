@@ -43,7 +43,7 @@ export interface ExportOptions {
   readonly wide?: readonly string[];
   /** How 8-bit matrices meet their inputs (see `int8Forms`). */
   readonly int8?: Int8FormMap;
-  /** Whether packed weights become float32 when a graph is loaded (see `widened`); they stay packed unless told. */
+  /** Whether packed weights become float32 when a graph is loaded (see `widened`); not unless told. */
   readonly widen?: boolean;
   /** A graph whose weights take more bytes than this has them in a file beside it (1.9e9 unless told). */
   readonly inlineLimitBytes?: number;
