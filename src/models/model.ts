@@ -37,9 +37,9 @@ export interface Inputs {
   readonly positionIds?: Value;
   /** [B, T] int32 or int64: 1 where a token counts, 0 where there is padding. */
   readonly attentionMask?: Value;
-  /** [B, T]: which of two texts a token is of (BERT). */
+  /** `[B, T]`: which of two texts a token is of (BERT). */
   readonly tokenTypeIds?: Value;
-  /** [B, U]: the target's tokens, shifted to the right (sequence-to-sequence training). */
+  /** `[B, U]`: the target's tokens, shifted to the right (sequence-to-sequence training). */
   readonly decoderInputIds?: Value;
   /** Decoding against a cache: the layers' own parts and what they share. */
   readonly cache?: { readonly layers: readonly LayerCache[]; readonly total: Dim } & Omit<
@@ -54,7 +54,7 @@ export interface Inputs {
 export interface Outputs {
   /** [B, T, C] after the last norm. */
   readonly hidden: Value;
-  /** [V, C]: where logits are `hidden` times its transpose and nothing else, that matrix. */
+  /** `[V, C]`: where logits are `hidden` times its transpose and nothing else, that matrix. */
   readonly head?: Param;
   /**
    * [B, T, V] of a language model, [B, labels] of a sequence classifier, [B, T, labels] of a token
@@ -127,9 +127,9 @@ export type CrossCache = {
 export interface DecodeInputs {
   /** [B, U] int32 or int64: the target's tokens; behind the cache's where there is one. */
   readonly decoderInputIds: Value;
-  /** [B, S, C]: what `encode` gives. */
+  /** `[B, S, C]`: what `encode` gives. */
   readonly encoded: Value;
-  /** [B, S]: 1 where a token of the source counts, 0 where there is padding. */
+  /** `[B, S]`: 1 where a token of the source counts, 0 where there is padding. */
   readonly attentionMask?: Value;
   /** Serving: each layer's cache; `use` int64 [1] is 0 where all of it is to be ignored, else 1. */
   readonly past?: { readonly layers: readonly CrossCache[]; readonly use: Value };

@@ -85,7 +85,7 @@ export const attend = (
 
 /** A key-value cache, and how much of it counts. */
 export interface CacheInputs {
-  /** [B, Hkv, S, D]: earlier keys; the shared buffer itself when decoding in place. */
+  /** `[B, Hkv, S, D]`: earlier keys; the shared buffer itself when decoding in place. */
   readonly pastKey: Value;
   readonly pastValue: Value;
   /** [B] int32: keys in total after this call, minus one. */
@@ -179,7 +179,7 @@ const emptyCacheOp: Op<[rows: Value], { kvHeads: number; width: number }, [Value
   },
 };
 
-/** A cache of nothing for the rows of `rows` [B, ...]: [B, kvHeads, 0, width]. */
+/** A cache of nothing for the rows of `rows` `[B, ...]`: `[B, kvHeads, 0, width]`. */
 export const emptyCache = (rows: Value, kvHeads: number, width: number): Value =>
   apply(emptyCacheOp, [rows], { kvHeads, width })[0];
 

@@ -1,10 +1,7 @@
 /** Evaluation of a small model of each task, against figures that are computed another way. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Engine } from "../../src/engine/engine.ts";
-import type { Figures } from "../../src/metrics/metric.ts";
+import { describe, expect, test } from "vitest";
 import { pearson } from "../../src/metrics/numbers/pearson.ts";
 import { spearman } from "../../src/metrics/numbers/spearman.ts";
 import { bleu } from "../../src/metrics/text/bleu.ts";
@@ -14,92 +11,30 @@ import { t5 } from "../../src/models/seq2seq/t5.ts";
 import { initialize } from "../../src/nn/param.ts";
 import { writeFolder } from "../../src/node/files/files.ts";
 import { loadFolder } from "../../src/node/model/folder.ts";
-import { nodeEngine } from "../../src/node/runtime/engine.ts";
-import type { RunConfig } from "../../src/recipes/config/options.ts";
-import { resolveOptions } from "../../src/recipes/config/resolve.ts";
-import { silent } from "../../src/recipes/context/ui.ts";
-import { userData } from "../../src/recipes/data/read.ts";
 import { evaluateFolder } from "../../src/recipes/evaluate/evaluate.ts";
-import type { EvalOptions, Evaluation, Prediction } from "../../src/recipes/evaluate/evaluation.ts";
+import type { EvalOptions, Evaluation } from "../../src/recipes/evaluate/evaluation.ts";
 import { generateText } from "../../src/recipes/generate/generate.ts";
 import { encoderOf } from "../../src/serve/graphs/encoder.ts";
 import { exportModel } from "../../src/ship/onnx/export.ts";
-import { tasks } from "../../src/tasks/index.ts";
-import { meanOf, tokenScores } from "../../src/tasks/scores.ts";
-import { type Family, tinyModel, writeModel } from "../browser/folders.ts";
+import { tinyModel, writeModel } from "../browser/folders.ts";
 import { forSpans } from "../cases/tasks.ts";
-import { anneal, onlyJson, sentences } from "./command.ts";
-
-const dir = mkdtempSync(join(tmpdir(), "anneal-eval-"));
-let engine: Engine;
-beforeAll(async () => {
-  engine = await nodeEngine({ threads: 1 });
-});
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
-
-const written = (name: string, lines: readonly unknown[]): string => {
-  const path = join(dir, name);
-  writeFileSync(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
-  return path;
-};
-
-const corpusOf = (count = 300): string =>
-  written(
-    `corpus-${count}.jsonl`,
-    sentences(count).map((text) => ({ text })),
-  );
-
-const folder = (family: Family, head?: Parameters<typeof tinyModel>[1]): Promise<string> =>
-  writeModel(join(dir, `${family}-${head}`), tinyModel(family, head), ["fp32", "q8"]);
-
-const optionsFor = (path: string, more: RunConfig["data"] = {}) =>
-  resolveOptions({ cwd: dir, flags: { data: { paths: [path], ...more }, threads: 1 } });
-
-const told: string[] = [];
-const tell = (line: string): void => void told.push(line);
-const hooks = { ui: { ...silent, line: tell, warn: tell }, command: "" };
-
-const evaluated = async (model: string, path: string, given: EvalOptions = {}): Promise<Evaluation> => {
-  told.length = 0;
-  return evaluateFolder(model, given, await optionsFor(path), hooks);
-};
-
-/** Nats per token by the training graph, over batches of four rows. */
-const lossByTraining = async (path: string, data: string, context: number): Promise<number> => {
-  const { model, tokenizer } = await loadFolder(path);
-  const task = Object.values(tasks).find(({ heads }) => heads.some((head) => model.arch.classes[head]))!;
-  const own = model.arch.kind === "encoder" ? tasks["masked-lm"] : task;
-  const options = await optionsFor(data);
-  const { material } = await userData(options, { ui: silent }, { task: own, tokenizer });
-  const heldOut = own.heldOut(material, {
-    ...{ model, tokenizer, batch: own.name === "masked-lm" ? 1 : 4, context },
-    ...{ seed: options.seed + 1, heldOutTokens: 32_768 },
-  });
-  return meanOf(await tokenScores(engine, model, heldOut));
-};
-
-const holds = ({ figures }: Evaluation, name: string): number => {
-  const { value, low, high, n } = figures[name]!;
-  expect(low).toBeLessThanOrEqual(value);
-  expect(high).toBeGreaterThanOrEqual(value);
-  expect(high).toBeGreaterThan(low);
-  expect(n).toBeGreaterThan(1);
-  return value;
-};
-
-const sizeOf = ({ figures }: Evaluation): number => figures.sizeBytes!.value;
-
-/** What is the task's of the figures: what running the model costs stands behind it. */
-const qualityOf = ({ figures }: Evaluation): Figures => {
-  const names = Object.keys(figures);
-  return Object.fromEntries(names.slice(0, names.indexOf("sizeBytes")).map((name) => [name, figures[name]!]));
-};
-
-const readPredictions = (path: string): Prediction[] =>
-  readFileSync(path, "utf8")
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line) as Prediction);
+import { anneal, onlyJson } from "./command.ts";
+import {
+  corpusOf,
+  dir,
+  engine,
+  evaluated,
+  folder,
+  holds,
+  hooks,
+  lossByTraining,
+  optionsFor,
+  qualityOf,
+  readPredictions,
+  sizeOf,
+  told,
+  written,
+} from "./evaluated.ts";
 
 test("causal-lm: the shipped graph's loss is the training graph's", async () => {
   const [model, data] = [await folder("gpt2"), corpusOf()];

@@ -1,10 +1,8 @@
 /** quickstart as a user runs it, and its result as @huggingface/transformers loads it. */
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { AutoModelForCausalLM, AutoTokenizer, env } from "@huggingface/transformers";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Figures } from "../../src/metrics/metric.ts";
+import { describe, expect, it } from "vitest";
 import { loadFolder } from "../../src/node/model/folder.ts";
 import { nodeEngine } from "../../src/node/runtime/engine.ts";
 import type { Evaluation } from "../../src/recipes/evaluate/evaluation.ts";
@@ -20,66 +18,20 @@ import {
   sentences,
   start,
   until,
-  writeCorpus,
 } from "./command.ts";
-
-interface Candidate {
-  readonly name: string;
-  /** Why it may not be chosen. */
-  readonly fault?: string;
-  readonly figures: Figures;
-}
-interface Result {
-  readonly path: string;
-  readonly chosen: string;
-  readonly met: boolean;
-  readonly exceeded: readonly string[];
-  readonly candidates: readonly Candidate[];
-  readonly parity: ParityFile;
-}
-
-const dir = mkdtempSync(join(tmpdir(), "anneal-e2e-"));
-const data = join(dir, "data");
-const shape = "--layers 2 --heads 2 --width 32 --context 96 --vocab 300".split(" ");
-const work = "--steps 40 --batch 4 --distill-steps 20 --eval-every 10 --checkpoint-every 5 --seed 1".split(
-  " ",
-);
-const quickstart = (out: string, ...more: string[]): Promise<Finished> =>
-  anneal(["quickstart", "--data", data, "--out", join(dir, out), ...shape, ...work, "--json", ...more]);
-
-/** The smallest of those that may be chosen; of equals the one that loses least. */
-const smallestOf = (candidates: readonly Candidate[]): Candidate => {
-  const of = ({ figures }: Candidate) => [figures.sizeBytes!.value, figures.lost!.value] as const;
-  return candidates
-    .filter(({ fault }) => fault === undefined)
-    .toSorted((a, b) => of(a)[0] - of(b)[0] || of(a)[1] - of(b)[1])[0]!;
-};
-
-const model = join(dir, "first/model");
-let first: Finished;
-
-beforeAll(async () => {
-  writeCorpus(data);
-  first = await quickstart("first");
-}, 120_000);
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
-
-const artefacts = [
-  "model.safetensors",
-  "onnx/model.onnx",
-  "onnx/model_q4.onnx",
-  "onnx/model_quantized.onnx",
-  "tokenizer.json",
-];
-const others = [
-  "README.md",
-  "anneal.json",
-  "config.json",
-  "generation_config.json",
-  "parity.json",
-  "report.html",
-  "tokenizer_config.json",
-];
+import {
+  artefacts,
+  data,
+  dir,
+  first,
+  model,
+  others,
+  quickstart,
+  type Result,
+  shape,
+  smallestOf,
+  work,
+} from "./quickstarted.ts";
 
 describe("quickstart", () => {
   it("ends well, with one JSON object on stdout", () => {

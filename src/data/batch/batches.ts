@@ -8,7 +8,7 @@ import { permutation, rng } from "../../util/rng.ts";
 export interface Batch {
   /** [B * T] */
   readonly inputIds: Int32Array;
-  /** [B * T]: the token after each input, or -100 where nothing is to be predicted. */
+  /** `[B * T]`: the token after each input, or -100 where nothing is to be predicted. */
   readonly labels: Int32Array;
   /** Pass over the data that the batch begins in, from 0. */
   readonly epoch: number;

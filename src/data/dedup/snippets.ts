@@ -34,7 +34,7 @@ const growing = <A extends Uint16Array | Uint32Array>(first: A, make: (length: n
 const words = (length: number): Uint32Array<ArrayBuffer> => new Uint32Array(length);
 const units = (length: number): Uint16Array<ArrayBuffer> => new Uint16Array(length);
 
-/** [next + 1, unit, region]: a chain a hash, of places in the held text. */
+/** `[next + 1, unit, region]`: a chain a hash, of places in the held text. */
 const PLACE = 3;
 /** [first unit, unit after the last, document]. */
 const REGION = 3;

@@ -14,7 +14,7 @@ import { countText, eachNgram, type FeatureCounts, featureCounts } from "./featu
 export interface SelectionFit {
   readonly target: FeatureCounts;
   readonly pool: FeatureCounts;
-  /** [buckets]: log of target share / pool share. */
+  /** `[buckets]`: log of target share / pool share. */
   readonly logRatio: Float64Array;
 }
 

@@ -13,7 +13,7 @@ export interface Llama3Scaling {
 export const ROPE_FREQS = "rope_freqs.weight";
 
 /**
- * [D / 2]: Llama 3.1's divisors (https://arxiv.org/abs/2407.21783): 1 for short waves, the factor for those
+ * `[D / 2]`: Llama 3.1's divisors (https://arxiv.org/abs/2407.21783): 1 for short waves, the factor for those
  * longer than the first context, a blend between.
  */
 export const llama3Factors = (s: Llama3Scaling, base: number, width: number): Float32Array => {

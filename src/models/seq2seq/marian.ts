@@ -84,7 +84,7 @@ const params = (c: MarianConfig): MarianParams<ParamSpec> => {
   };
 };
 
-/** [positions, C]: sines in the first half of the channels, cosines in the second. */
+/** `[positions, C]`: sines in the first half of the channels, cosines in the second. */
 const sinusoids = ({ max_position_embeddings: length, d_model: width }: MarianConfig): Value => {
   const half = Math.ceil(width / 2);
   const values = Array.from({ length: length * width }, (_, i) => {

@@ -15,7 +15,7 @@ export interface TokenizePoolOptions {
 export interface EncodedTexts {
   /** The ids of all texts end to end. */
   readonly ids: Uint32Array;
-  /** [texts + 1]: text `i` has the ids from `offsets[i]` to `offsets[i + 1]`. */
+  /** `[texts + 1]`: text `i` has the ids from `offsets[i]` to `offsets[i + 1]`. */
   readonly offsets: Uint32Array;
 }
 

@@ -54,7 +54,7 @@ export interface EncodedText {
 export interface Encoded {
   /** The graph's first result: see `encoderProgram`. */
   readonly output: Tensor;
-  /** [B, C]: a vector for each text, of a model that pools. */
+  /** `[B, C]`: a vector for each text, of a model that pools. */
   readonly sentences?: Tensor;
   /** [B, T] int64: 1 where a token counts, 0 where there is padding. */
   readonly mask: Tensor;

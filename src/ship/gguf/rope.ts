@@ -12,7 +12,7 @@ export type ConfigFields = { readonly [key: string]: unknown };
 /** Metadata of rotary positions, and divisors of the frequencies where they are needed. */
 export interface RopeKeys {
   readonly keys: Record<string, GgufValue>;
-  /** [D / 2]: what each frequency is divided by. */
+  /** `[D / 2]`: what each frequency is divided by. */
   readonly factors?: Float32Array;
 }
 
