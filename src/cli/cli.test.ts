@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { sharedFlags, type VerbName, verbs } from "./flags/flags.ts";
 import { cwd, write } from "./folder.fixture.ts";
+import { inProcess } from "./inProcess.fixture.ts";
 
 interface Ended {
   readonly code: number | null;
@@ -57,10 +58,8 @@ describe("as a process", () => {
     const files = readdirSync(cwd);
     const writes = sharedFlags.find(({ name }) => name === "--out")!.verbs.includes(args[0] as VerbName);
     const out = (dir: string): string[] => (writes ? ["--out", dir] : []);
-    const [plain, json] = await Promise.all([
-      anneal([...args, ...out("a")]),
-      anneal([...args, ...out("b"), "--json"]),
-    ]);
+    const plain = await anneal([...args, ...out("a")]);
+    const json = await inProcess(cwd, [...args, ...out("b"), "--json"]);
     expect(plain).toMatchObject({ code, out: "" });
     expect(plain.err).toContain(error);
     expect(plain.err).toContain(hint === "" ? "error: " : "hint: ");
@@ -92,7 +91,8 @@ describe("as a process", () => {
   it.each(Object.keys(verbs))(
     "%s --help fits a screen; --help all has every option, and examples",
     async (verb) => {
-      const [common, all] = await Promise.all([anneal([verb, "--help"]), anneal([verb, "--help", "all"])]);
+      const common = await inProcess(cwd, [verb, "--help"]);
+      const all = await inProcess(cwd, [verb, "--help", "all"]);
       for (const { code, out, err } of [common, all]) {
         expect({ code, err }).toEqual({ code: 0, err: "" });
         expect(out).toMatch(new RegExp(`Examples:\\n {2}\\$ npx anneal ${verb}`));

@@ -4,49 +4,14 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { main } from "../../src/cli/index.ts";
+import { type EndedInProcess, inProcess } from "../../src/cli/inProcess.fixture.ts";
 import { exitCodeOf, Interrupted } from "../../src/cli/process/exit.ts";
 import { failureOf } from "../../src/cli/process/failure.ts";
 import * as errors from "../../src/util/errors.ts";
 import { dir } from "./folder.ts";
 
-interface Ended {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-const home = process.cwd();
-
-/** Runs a command line in this process, in the test's folder, and returns what it wrote. */
-const anneal = async (...argv: string[]): Promise<Ended> => {
-  const write = { out: process.stdout.write, err: process.stderr.write };
-  const text = { out: "", err: "" };
-  const { NO_COLOR, FORCE_COLOR } = process.env;
-  const catchInto = (key: "out" | "err") =>
-    ((chunk: string) => {
-      text[key] += chunk;
-      return true;
-    }) as typeof write.out;
-  process.stdout.write = catchInto("out");
-  process.stderr.write = catchInto("err");
-  process.env.NO_COLOR = "1";
-  process.chdir(dir);
-  try {
-    await main(argv);
-    return { code: Number(process.exitCode ?? 0), ...text };
-  } finally {
-    process.chdir(home);
-    Object.assign(process.stdout, { write: write.out });
-    Object.assign(process.stderr, { write: write.err });
-    for (const stream of [process.stdout, process.stderr]) stream.removeAllListeners("error");
-    process.exitCode = undefined;
-    for (const [key, value] of Object.entries({ NO_COLOR, FORCE_COLOR })) {
-      if (value === undefined) delete process.env[key];
-      else process.env[key] = value;
-    }
-  }
-};
+/** In this process, in the test's folder. */
+const anneal = (...argv: string[]): Promise<EndedInProcess> => inProcess(dir, argv);
 
 const file = (name: string, text: string): string => {
   writeFileSync(join(dir, name), text);
