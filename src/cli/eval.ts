@@ -34,6 +34,10 @@ const groups: readonly Group[] = [
         common: true,
       },
       {
+        flag: "--task-file <file>",
+        help: "ask a decoder what a task file of lm-evaluation-harness asks (YAML)",
+      },
+      {
         flag: "--predictions <file>",
         help: "write what was predicted, a JSON line for each example",
         common: true,
@@ -61,8 +65,8 @@ export const register = (command: Command): void => {
   command.argument("<model>", "a model's folder or GGUF file, or a model of the Hub as org/name");
   withFlags(command, "eval", groups).action((ref: string, given: EvalOptions) =>
     runRecipe(command, async (options, hooks, json) => {
-      const { dtype, limit, reference, predictions } = given;
-      const asked = defined({ dtype, limit, reference, predictions });
+      const { dtype, limit, reference, predictions, taskFile } = given;
+      const asked = defined({ dtype, limit, reference, predictions, taskFile });
       const evaluation = await evaluateFolder(ref, asked, options, hooks);
       if (json) return printJson(evaluation);
       const text = table(rowsOf(evaluation), [

@@ -14,6 +14,7 @@ import { knownFault } from "../verify/parityFile.ts";
 import { causalLm } from "./causalLm.ts";
 import { embedding } from "./embedding.ts";
 import type { Asked, EvalOptions, Evaluation, Evaluator, Prediction, Quality } from "./evaluation.ts";
+import { evaluateTask } from "./harness/evaluateTask.ts";
 import { maskedLm } from "./maskedLm.ts";
 import { seq2seqLm } from "./seq2seqLm.ts";
 import { named, withGraphs } from "./subject.ts";
@@ -38,6 +39,7 @@ const evaluatorOf = ({ name }: Task): Evaluator => {
 
 /** Throws ConfigError for an option that means nothing to the task. */
 const requireMeaning = (given: EvalOptions, task: Task): void => {
+  if (given.taskFile !== undefined && given.reference === undefined) return;
   const { takes } = evaluatorOf(task);
   const fields = ["limit", "reference", "predictions"] as const;
   const field = fields.find((each) => given[each] !== undefined && !takes.includes(each));
@@ -62,7 +64,11 @@ const measured = async (asked: Asked): Promise<Quality> => {
   if (!subject.shipped) {
     hooks.ui.line(`${subject.dir} has no ${subject.dtype} graph: one is made of its weights`);
   }
-  const quality = await evaluatorOf(subject.task).measure(asked);
+  const { taskFile } = given;
+  const quality =
+    taskFile === undefined
+      ? await evaluatorOf(subject.task).measure(asked)
+      : await evaluateTask(asked, taskFile);
   hooks.ui.line(`measured on ${quality.measuredOn}`);
   if (given.predictions !== undefined) await savePredictions(given.predictions, quality.predictions ?? []);
   return quality;

@@ -15,6 +15,8 @@ export interface EvalOptions {
   readonly limit?: number;
   /** The model whose vectors are to be agreed with: the folder's own weights in float32 unless told. */
   readonly reference?: string;
+  /** A task file of lm-evaluation-harness, which says what a decoder is asked. */
+  readonly taskFile?: string;
   /** JSON lines of what was predicted, one for each example. */
   readonly predictions?: string;
 }
