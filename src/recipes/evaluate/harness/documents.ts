@@ -1,4 +1,4 @@
-/** What a task file makes of a record: the text before, the choices or the target, and how the record is asked. */
+/** What a task file makes of a record: the text before, the choices or the target. */
 import { render } from "../../../template/render.ts";
 import { Refusal, TemplateFault } from "../../../template/values/values.ts";
 import { ConfigError, DataError } from "../../../util/errors.ts";

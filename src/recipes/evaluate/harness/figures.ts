@@ -1,4 +1,4 @@
-/** The figures of a task file, of what a model said to its questions; computed as lm-evaluation-harness does. */
+/** The figures of a task file, of what a model said to its questions, as lm-evaluation-harness has them. */
 import { bootstrapSums } from "../../../metrics/bootstrap.ts";
 import type { Figures, Measured } from "../../../metrics/metric.ts";
 import { proportion } from "../../../metrics/proportion.ts";

@@ -1,4 +1,4 @@
-/** How probable a decoder finds texts, as lm-evaluation-harness asks: of what follows a context, and of whole texts. */
+/** How probable a decoder finds what follows a context, and whole texts, as lm-evaluation-harness asks. */
 import type { Reader } from "../../../evaluate/parity/reader.ts";
 import { saidTokens } from "../../../evaluate/said.ts";
 import type { Tokenizer } from "../../../tokenizer/index.ts";
@@ -39,7 +39,7 @@ const parted = (tokenizer: Tokenizer, context: string, continuation: string) => 
   return { before: whole.slice(0, count), after: whole.slice(count) };
 };
 
-/** Nats of the tokens `after`, each given all before; the first tokens are left out where they are too many. */
+/** Nats of the tokens `after`, each given all before; the first are left out where they are too many. */
 const saidOf = async ({ reader, positions }: Asked, before: readonly number[], after: readonly number[]) => {
   const ids = [...before, ...after].slice(-(positions + 1));
   const said = Math.min(after.length, ids.length - 1);
@@ -63,7 +63,7 @@ export const likelihood = async (
   };
 };
 
-/** Natural logarithm of the probability of a whole text, read in windows of which each begins where the last ended. */
+/** Log of the probability of a whole text, in windows of which each begins where the last ended. */
 export const rollingLikelihood = async (asked: Asked, text: string): Promise<number> => {
   const { tokenizer, positions } = asked;
   const ids = encode(tokenizer, text);
