@@ -121,10 +121,10 @@ const sCurveErrors = (words) => {
 const modules = new URL("../../dist/", import.meta.url).href;
 const head = `
 import { readFileSync } from "node:fs";
-const { signer } = await import("${modules}data/minhash.js");
-const { clusterer } = await import("${modules}data/nearDuplicates.js");
-const { exactIndex } = await import("${modules}data/keyTable.js");
-const { textHasher } = await import("${modules}data/hash.js");
+const { signer } = await import("${modules}data/dedup/minhash.js");
+const { clusterer } = await import("${modules}data/dedup/nearDuplicates.js");
+const { exactIndex } = await import("${modules}data/dedup/keyTable.js");
+const { textHasher } = await import("${modules}data/dedup/hash.js");
 `;
 
 const speed = `${head}

@@ -40,9 +40,9 @@ export {
   type ClustererOptions,
   clusterer,
   type KeepRule,
-  keepers,
 } from "./dedup/nearDuplicates.ts";
 export { jaccard, shingler, shingleSets } from "./dedup/shingles.ts";
+export { type StarOptions, type StarRows, stars } from "./dedup/stars.ts";
 export {
   dropRepeatedSubstrings,
   type RepeatedSubstrings,

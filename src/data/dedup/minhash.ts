@@ -7,6 +7,7 @@ import { ConfigError } from "../../util/errors.ts";
 import { rng } from "../../util/rng.ts";
 import { type Banding, type BandingOptions, banding, bandKeys } from "./bands.ts";
 import { shingler } from "./shingles.ts";
+import { sketch, sketchWords } from "./sketches.ts";
 
 /** The banding, and the seed of the permutations. */
 export interface SignerOptions extends BandingOptions {
@@ -23,6 +24,8 @@ export interface Signer extends Banding {
    * fewer words than a shingle has: there is too little in it to call it like another.
    */
   keys(text: string, into?: Uint32Array): Uint32Array;
+  /** The keys, and behind them the text's sketch, [2 * bands + sketchWords]; zeros likewise. */
+  keysAndSketch(text: string, into: Uint32Array): void;
 }
 
 const GREATEST = 0x7fffffff;
@@ -96,6 +99,14 @@ export const signer = ({ seed = 1, ...options }: SignerOptions = {}): Signer => 
       if (sign(text)) bandKeys(least, layout, into);
       else into.fill(0);
       return into;
+    },
+    keysAndSketch(text, into) {
+      const words = 2 * layout.bands + sketchWords(layout);
+      if (into.length !== words)
+        throw new ConfigError(`keys and sketch take ${words} words, not ${into.length}`, { field: "into" });
+      if (!sign(text)) return void into.fill(0);
+      bandKeys(least, layout, into.subarray(0, 2 * layout.bands));
+      sketch(least, permutations, into.subarray(2 * layout.bands));
     },
   };
 };

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { ConfigError, DataError } from "../../util/errors.ts";
 import { permutation, rng } from "../../util/rng.ts";
 import { signer } from "./minhash.ts";
-import { clusterer, clusterSizes, disjointSets, dropped, keepers } from "./nearDuplicates.ts";
+import { clusterer, clusterSizes, disjointSets } from "./nearDuplicates.ts";
 import { jaccard, shingleSets } from "./shingles.ts";
 
 const BANDS = 4;
@@ -146,39 +146,11 @@ test("disjoint sets are named by their least member, whatever the order of union
   }
 });
 
-describe("keepers", () => {
-  const clusters = Uint32Array.of(0, 1, 0, 1, 4, 0);
-  const sizes = [5, 1, 9, 1, 3, 9];
-  const of = (document: number): number => sizes[document]!;
-
-  test("the first, the longest or the best of a cluster stays; of equals the first", () => {
-    expect([...keepers(clusters, "first")]).toEqual([0, 1, 0, 1, 4, 0]);
-    expect([...keepers(clusters, "longest", of)]).toEqual([2, 1, 2, 1, 4, 2]);
-    expect([...keepers(clusters, "best", (d) => -of(d))]).toEqual([0, 1, 0, 1, 4, 0]);
-  });
-
-  test("each that goes is told with the one that it matched", () => {
-    expect([...dropped(keepers(clusters, "longest", of))]).toEqual([
-      { document: 0, matched: 2 },
-      { document: 3, matched: 1 },
-      { document: 5, matched: 2 },
-    ]);
-  });
-
-  test("a rule by scores takes scores, and documents alone are not scored", () => {
-    expect(() => keepers(clusters, "longest")).toThrow(ConfigError);
-    keepers(clusters, "best", (document) => {
-      expect(document).not.toBe(4);
-      return 0;
-    });
-  });
-
-  test("sizes of clusters leave out documents that are alone", () => {
-    expect([...clusterSizes(clusters)]).toEqual([
-      [0, 3],
-      [1, 2],
-    ]);
-  });
+test("sizes of clusters leave out documents that are alone", () => {
+  expect([...clusterSizes(Uint32Array.of(0, 1, 0, 1, 4, 0))]).toEqual([
+    [0, 3],
+    [1, 2],
+  ]);
 });
 
 describe("on planted near duplicates", () => {
@@ -218,8 +190,7 @@ describe("on planted near duplicates", () => {
   test("confirmation by the exact similarity leaves only pairs above the threshold", () => {
     const sets = texts.map(shingleSets(5));
     const strict = found((a, b) => jaccard(sets[a]!, sets[b]!) >= 0.95);
-    for (const { document, matched } of dropped(keepers(strict, "first")))
-      expect(origins[document]).toBe(origins[matched]);
+    for (const [document, first] of strict.entries()) expect(origins[document]).toBe(origins[first]);
     expect(clusterSizes(strict).size).toBeLessThan(clusterSizes(found()).size);
     expect(found((a, b) => jaccard(sets[a]!, sets[b]!) >= 0)).toEqual(found());
   });

@@ -185,38 +185,6 @@ export const clusterer = ({ bands, confirm, expected = 0 }: ClustererOptions): C
 /** Which document of a cluster stays. */
 export type KeepRule = "first" | "longest" | "best";
 
-/**
- * For each document the one of its cluster that stays, itself where it does, [documents]. `clusters` names
- * the first of each document's cluster; `scoreOf` is the length for "longest" and the score for "best" (of
- * equal ones the first stays), and is not asked for "first".
- */
-export const keepers = (
-  clusters: Uint32Array,
-  rule: KeepRule,
-  scoreOf?: (document: number) => number,
-): Uint32Array => {
-  if (rule === "first") return clusters.slice();
-  if (scoreOf === undefined)
-    throw new ConfigError(`to keep the ${rule} takes a score for each document`, { field: "scoreOf" });
-  const best = clusters.slice();
-  const scores = new Map<number, number>();
-  for (let document = 0; document < clusters.length; document++) {
-    const first = clusters[document]!;
-    if (first === document) continue;
-    const leading = scores.get(first) ?? scoreOf(first);
-    const score = scoreOf(document);
-    if (score > leading) best[first] = document;
-    scores.set(first, Math.max(score, leading));
-  }
-  return best.map((_, document) => best[clusters[document]!]!);
-};
-
-/** The documents that go, in order, with the one that each matched: which of its cluster stays. */
-export function* dropped(kept: Uint32Array): Generator<{ document: number; matched: number }> {
-  for (let document = 0; document < kept.length; document++)
-    if (kept[document] !== document) yield { document, matched: kept[document]! };
-}
-
 /** Sizes of the clusters of two documents and more, by the number of their first, in the order of numbers. */
 export const clusterSizes = (clusters: Uint32Array): Map<number, number> => {
   const counts = new Uint32Array(clusters.length);

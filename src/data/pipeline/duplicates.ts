@@ -1,8 +1,10 @@
 /** Which documents repeat others, from their keys alone: the texts are not needed. */
 import { DataError } from "../../util/errors.ts";
-import { banding } from "../dedup/bands.ts";
+import { banding, evenOdds } from "../dedup/bands.ts";
 import { type DocumentKeys, exactMatches, HEAD_WORDS } from "../dedup/documentKeys.ts";
-import { clusterer, disjointSets, keepers } from "../dedup/nearDuplicates.ts";
+import { clusterer, clusterSizes, disjointSets, type KeepRule } from "../dedup/nearDuplicates.ts";
+import { sketchSimilarity } from "../dedup/sketches.ts";
+import { type StarRows, stars } from "../dedup/stars.ts";
 import type { PipelineSettings } from "./stages.ts";
 
 /** Sets of documents that grow together. */
@@ -15,8 +17,7 @@ export interface Duplicates {
   /** 1 where the match is not exact. [n] */
   readonly near: Uint8Array;
   /**
-   * Of near-duplicates: the Jaccard similarity at which as many bands agree on the mean, that is
-   * (agreeing / bands) ^ (1 / rows). [n]
+   * Of near-duplicates: the estimated Jaccard similarity with the one that stays. [n]
    */
   readonly similarities: Float32Array;
   /** [n * 4] */
@@ -36,42 +37,54 @@ const gather = async (parts: readonly { keys(): Promise<DocumentKeys> | Document
   const hashes = new Uint32Array(4 * n);
   const bytes = new Uint32Array(n);
   const clean = new Uint16Array(n);
-  const bands = new Uint32Array(words * n);
+  const rows = new Uint32Array(words * n);
   let i = 0;
-  for (const { count, stride, words: rows } of all) {
+  for (const { count, stride, words: given } of all) {
     if (stride !== words + HEAD_WORDS) throw new DataError("parts were made with different bandings");
     for (let row = 0; row < count; row++, i++) {
       const at = row * stride;
-      hashes.set(rows.subarray(at, at + 4), 4 * i);
-      bytes[i] = rows[at + 4]!;
-      clean[i] = rows[at + 5]!;
-      bands.set(rows.subarray(at + HEAD_WORDS, at + stride), words * i);
+      hashes.set(given.subarray(at, at + 4), 4 * i);
+      bytes[i] = given[at + 4]!;
+      clean[i] = given[at + 5]!;
+      rows.set(given.subarray(at + HEAD_WORDS, at + stride), words * i);
     }
   }
-  return { n, words, hashes, bytes, clean, bands };
+  return { n, words, hashes, bytes, clean, rows };
 };
 
 /** Joins what shares a band, band after band, so that one table is in memory at a time. */
-const clustersOf = (bands: Uint32Array, words: number, repeated: Int32Array): Uint32Array => {
+const linked = ({ rows, words, bands }: StarRows, repeated: Int32Array): Uint32Array => {
   const n = repeated.length;
-  const clusters = clusterer({ bands: words / 2, expected: n });
-  for (let band = 0; band < words / 2; band++) {
+  const clusters = clusterer({ bands, expected: n });
+  for (let band = 0; band < bands; band++) {
     for (let i = 0; i < n; i++) {
-      if (repeated[i]! < 0) clusters.addBand(band, i, bands, i * words + 2 * band);
+      if (repeated[i]! < 0) clusters.addBand(band, i, rows, i * words + 2 * band);
     }
     clusters.endBand(band);
   }
   return clusters.clusters(n);
 };
 
-/** Share of the bands in which two documents agree. */
-const agreement = (bands: Uint32Array, words: number, a: number, b: number): number => {
-  let same = 0;
-  for (let at = 0; at < words; at += 2) {
-    const low = bands[a * words + at] === bands[b * words + at];
-    if (low && bands[a * words + at + 1] === bands[b * words + at + 1]) same++;
+/** The documents that are linked with others, cluster after cluster, in each those first that would stay. */
+function* clustersIn(first: Uint32Array, score?: (document: number) => number): Generator<Uint32Array> {
+  const sizes = clusterSizes(first);
+  const members = Uint32Array.from(first.keys()).filter((i) => sizes.has(first[i]!));
+  const better = score === undefined ? () => 0 : (a: number, b: number) => score(b) - score(a);
+  members.sort((a, b) => first[a]! - first[b]! || better(a, b) || a - b);
+  for (let from = 0; from < members.length; ) {
+    const to = from + sizes.get(first[members[from]!]!)!;
+    yield members.subarray(from, to);
+    from = to;
   }
-  return (2 * same) / words;
+}
+
+/** What a document is kept for; where nothing is told, the first stays. */
+const scores: Readonly<
+  Partial<Record<KeepRule, (bytes: Uint32Array, clean: Uint16Array) => (document: number) => number>>
+> = {
+  longest: (bytes) => (i) => bytes[i]!,
+  // The cleanest, and of equally clean ones the longest.
+  best: (bytes, clean) => (i) => clean[i]! * 2 ** 32 + bytes[i]!,
 };
 
 /** Finds exact duplicates (the first stays), then near ones among the rest. */
@@ -79,25 +92,28 @@ export const findDuplicates = async (
   parts: readonly { keys(): Promise<DocumentKeys> | DocumentKeys }[],
   { near: preset, banding: own = {}, keep }: PipelineSettings,
 ): Promise<Duplicates> => {
-  const { n, words, hashes, bytes, clean, bands } = await gather(parts);
+  const { n, words, hashes, bytes, clean, rows } = await gather(parts);
   const matches = exactMatches(hashes);
   const near = new Uint8Array(n);
   const sets = disjointSets();
   const similarities = new Float32Array(n);
   if (preset !== "off" && n > 0) {
-    const { rows } = banding({ preset, ...own });
-    const clusters = clustersOf(bands, words, matches);
-    // The cleanest, and of equally clean ones the longest.
-    const best = (i: number): number => clean[i]! * 2 ** 32 + bytes[i]!;
-    const kept = keepers(clusters, keep, keep === "best" ? best : (i) => bytes[i]!);
-    for (let i = 0; i < n; i++) {
-      if (matches[i]! >= 0) continue;
-      sets.union(clusters[i]!, i);
-      if (kept[i] === i) continue;
-      matches[i] = kept[i]!;
-      near[i] = 1;
-      const agree = agreement(bands, words, i, kept[i]!);
-      similarities[i] = agree ** (1 / rows);
+    const layout = banding({ preset, ...own });
+    const hashCount = layout.bands * layout.rows;
+    const table = { rows, words, bands: layout.bands };
+    const at = (document: number): number => document * words + 2 * layout.bands;
+    const similarity = (a: number, b: number): number =>
+      sketchSimilarity(rows, at(a), at(b), { hashes: hashCount });
+    const how = { similarity, least: evenOdds(layout) };
+    for (const members of clustersIn(linked(table, matches), scores[keep]?.(bytes, clean))) {
+      const kept = stars(members, table, how);
+      for (const [i, document] of members.entries()) {
+        if (kept[i] === document) continue;
+        sets.union(kept[i]!, document);
+        matches[document] = kept[i]!;
+        near[document] = 1;
+        similarities[document] = similarity(document, kept[i]!);
+      }
     }
   }
   const totalBytes = bytes.reduce((sum, size) => sum + size, 0);

@@ -31,6 +31,7 @@ describe("labels", () => {
     [{ id2label: { A: 0, B: 1 } }, /field "id2label": has no label of id 0/],
     [{ id2label: ["A", "B"] }, /field "id2label": must be an object/],
     [{ num_labels: 0 }, /field "num_labels"/],
+    [{ num_labels: 3_000_000 }, /field "num_labels": 3000000 labels are more/],
     [{ problem_type: "ranking" }, /field "problem_type": must be one of single_label/],
   ] as const;
 

@@ -72,15 +72,23 @@ const idleLabels = (fields: Fields): Labels => {
 export const encoderLabels = (fields: Fields, task: Head): Labels =>
   task.endsWith("classification") ? labelsField(fields) : idleLabels(fields);
 
+/** Most labels of a config: each has a name, be it a number's. */
+const MOST_LABELS = 2 ** 17;
+
 /**
  * The labels of a config: id2label, else (and where num_labels is another number) LABEL_0 .. of num_labels, 2
  * unless told. What label2id says is
  * worked out anew, since it is often left over from another model; of two labels alike it has the last.
- * Throws ConfigError where id2label is no list of labels, or problem_type is not known.
+ * Throws ConfigError where id2label is no list of labels, there are too many, or problem_type is not known.
  */
 export const labelsField = (fields: Fields): Labels => {
   const { id2label, num_labels } = fields;
   const count = intField(fields, "num_labels", 2);
+  if (count > MOST_LABELS) {
+    throw new ConfigError(`${count} labels are more than the ${MOST_LABELS} that are supported`, {
+      field: "num_labels",
+    });
+  }
   const given = id2label == null ? [] : namesOf(id2label);
   const isGiven = id2label != null && (num_labels == null || count === given.length);
   const names = isGiven ? given : Array.from({ length: count }, (_, i) => `LABEL_${i}`);

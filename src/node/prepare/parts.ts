@@ -90,7 +90,7 @@ export const jsonHash = (value: unknown): string => {
 const deciding = ({ pipeline, read, evaluation }: PartSettings): unknown => {
   const { seed, near, banding, repair, filter } = pipeline;
   const hashes = evaluation.map(({ sha256 }) => sha256);
-  return { version: 2, read, seed, near, banding, repair, filter, evaluation: hashes };
+  return { version: 3, read, seed, near, banding, repair, filter, evaluation: hashes };
 };
 
 const readStats = async (dir: string): Promise<PartStats | undefined> => {

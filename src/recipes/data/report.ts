@@ -6,7 +6,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ShardIndex } from "../../data/batch/tokenShards.ts";
-import { banding } from "../../data/dedup/bands.ts";
+import { banding, evenOdds } from "../../data/dedup/bands.ts";
 import { signer, similarity } from "../../data/dedup/minhash.ts";
 import { loadLanguageDetector } from "../../data/filter/language.ts";
 import { resolveRules, rules } from "../../data/filter/rules.ts";
@@ -230,7 +230,9 @@ const splitsOf = ({ watch, index, files }: ReportInputs): DataPipelineReport["sp
 const nearMethod = ({ near, banding: own }: PipelineSettings): string => {
   if (near === "off") return "not looked for";
   const { bands, rows, ngram } = banding({ preset: near, ...own });
-  return `MinHash of word ${ngram}-grams, ${bands} bands of ${rows} rows`;
+  const least = evenOdds({ bands, rows }).toFixed(2);
+  const signatures = `MinHash of word ${ngram}-grams, ${bands} bands of ${rows} rows`;
+  return `${signatures}, and a similarity of ${least} to the one kept`;
 };
 
 /** How many records could not be read, and why the first of them. */
