@@ -61,6 +61,7 @@ export {
 export {
   type Cut,
   type FilterOptions,
+  type FilterParts,
   type FilterReason,
   filter,
   type Judgement,
@@ -83,8 +84,11 @@ export {
 } from "./filter/personal.ts";
 export { type Rule, share } from "./filter/rule.ts";
 export { type PresetName, presets, type RuleOptions, resolveRules, rules } from "./filter/rules.ts";
+export type { TextStats } from "./filter/textStats.ts";
+export type { SelectionFigures } from "./pipeline/choose.ts";
+export type { ClusterSizes } from "./pipeline/duplicates.ts";
 export { type LengthHistogram, lengthHistogram } from "./pipeline/histogram.ts";
-export type { Dropped, MergeHooks, Part, Spool } from "./pipeline/part.ts";
+export type { Dropped, MergeHooks, Part, Placed, Spool } from "./pipeline/part.ts";
 export { type Merged, memorySpool, mergeParts } from "./pipeline/pipeline.ts";
 export { type Prepared, type PrepareOptions, prepare, split } from "./pipeline/prepare.ts";
 export { type MixSettings, type PipelineSettings, pipelineDefaults, type Stage } from "./pipeline/stages.ts";
@@ -111,6 +115,7 @@ export { isPair, type RowOptions, type RowShape, rowShape, shownFields } from ".
 export {
   type SplitName,
   type SplitShares,
+  type SplitTable,
   splitNames,
   splitOf,
   TEST,
@@ -164,6 +169,5 @@ export {
   weigh,
 } from "./select/select.ts";
 export { clean, cleanText } from "./text/clean.ts";
-
 export { repairMojibake } from "./text/mojibake.ts";
 export { type Change, type RepairOptions, repair, textRepairer } from "./text/repair.ts";

@@ -17,7 +17,14 @@ export {
   type GgufValue,
   ggmlBytes,
 } from "./gguf/gguf.ts";
-export { type DecodedGguf, decodeGguf, type GgufEntry, type GgufHeader, parseGguf } from "./gguf/read.ts";
+export {
+  type DecodedGguf,
+  decodeGguf,
+  type GgufEntry,
+  type GgufHeader,
+  type GgufPlace,
+  parseGguf,
+} from "./gguf/read.ts";
 export { type HalfOptions, halved } from "./onnx/halfGraph.ts";
 export { type LowerOptions, toOnnx } from "./onnx/lower.ts";
 export {

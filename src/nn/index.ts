@@ -1,4 +1,6 @@
 /** Layers, losses, parameters. */
+
+export type { MapTree, Tree } from "../util/tree.ts";
 export { type Attended, type Attention, type AttentionOptions, attention } from "./attention/attention.ts";
 export { type CachedAttentionOptions, cachedAttention } from "./attention/cachedAttention.ts";
 export {

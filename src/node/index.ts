@@ -2,7 +2,7 @@
 export { type BrowserOptions, type Gpu, openBrowser, type PageHost } from "./browser/browser.ts";
 export { type StaticOptions, type StaticServer, serveStatic } from "./browser/static.ts";
 export { checkpointStore, type StoreOptions } from "./files/checkpoints.ts";
-export { writeFileDurable, writeFolder } from "./files/files.ts";
+export { type Chunks, writeFileDurable, writeFolder } from "./files/files.ts";
 
 export { defaultCacheDir, type HubOptions, type HubProgress, modelDir, openModel } from "./hub/hub.ts";
 export {
@@ -12,6 +12,7 @@ export {
   loadModel,
   type ModelFolder,
 } from "./model/folder.ts";
+export type { FolderPooling } from "./model/pooling.ts";
 export { type RenderChatOptions, readChatTemplates, renderChat } from "./model/template.ts";
 export { readTokenizer } from "./model/tokenizerFiles.ts";
 export {
@@ -22,7 +23,7 @@ export {
 } from "./prepare/tokenizePool.ts";
 export { threadTeam } from "./ranks/threadTeam.ts";
 export { htmlToText } from "./read/html.ts";
-export { type InputFile, kindOf } from "./read/inputs.ts";
+export { type InputFile, kindOf, type ListOptions } from "./read/inputs.ts";
 export { listInputs, type ReadOptions, readDocuments, readFileDocuments } from "./read/read.ts";
 export { type NodeEngineOptions, nodeEngine } from "./runtime/engine.ts";
 export { type ProbeRequest, probe } from "./runtime/probe.ts";

@@ -21,6 +21,7 @@ export {
   type ProxyWeight,
   proxyMix,
 } from "./data/proxyMix.ts";
+export type { UserData } from "./data/userData.ts";
 export { evaluateFolder } from "./evaluate/evaluate.ts";
 export type { EvalOptions, Evaluation, Prediction } from "./evaluate/evaluation.ts";
 export { type Exported, type ExportedFile, type ExportFolderOptions, exportFolder } from "./export/export.ts";
@@ -33,6 +34,7 @@ export {
   type TextOptions,
   textModel,
 } from "./generate/generate.ts";
+export type { Delivered } from "./optimize/deliver.ts";
 export { optimizeFolder } from "./optimize/optimize.ts";
 export { type Outcome, quickstart } from "./quickstart.ts";
 export { type Trained, trainModel } from "./train/train.ts";

@@ -21,4 +21,5 @@ export {
 } from "./figures.ts";
 export { checkBudget, parseLimit } from "./limit.ts";
 export { type LossDifference, lossDifference, withinNoise } from "./noise.ts";
+export type { Optimized } from "./optimize.ts";
 export { dominates, type Objectives, paretoFront } from "./pareto.ts";

@@ -10,7 +10,13 @@ export {
   chooseTemplate,
 } from "./chat.ts";
 export { type BeamOptions, type BeamText, beamSearch, type Rows } from "./decode/beam.ts";
-export { type DecodeOptions, decodeRows, type Step } from "./decode/decodeRows.ts";
+export {
+  type DecodeOptions,
+  decodeRows,
+  type RowStart,
+  type RowToken,
+  type Step,
+} from "./decode/decodeRows.ts";
 export { type Cache, type Decoder, decoder, decoderOf } from "./decode/decoding.ts";
 export { type GenerateOptions, generate, generateBatch, generateBeams } from "./decode/generate.ts";
 export { type SampleOptions, sample } from "./decode/sample.ts";

@@ -14,8 +14,10 @@ export {
   exportModel,
   formFiles,
   formGraphs,
+  type Halves,
   onnxGraphs,
 } from "./onnx/export.ts";
+export type { SourceJson } from "./onnx/exportConfig.ts";
 export type { Files } from "./onnx/files.ts";
 export { type FolderOptions, type FolderSource, modelFolder } from "./onnx/modelFolder.ts";
 export type { Parity } from "./verify/parity.ts";

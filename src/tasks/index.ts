@@ -12,7 +12,7 @@ export { type DistillOptions, distillation, type Teaching, tokenTeaching } from 
 export type { EncoderInputs } from "./encoderInputs.ts";
 export { encoderObjective } from "./encoderObjective.ts";
 export { languageModelling } from "./languageModelling.ts";
-export { maskedLanguageModelling } from "./maskedLm.ts";
+export { type MaskedLmInputs, maskedLanguageModelling } from "./maskedLm.ts";
 export {
   type BatchShape,
   batchOutputs,

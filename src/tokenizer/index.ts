@@ -7,7 +7,7 @@ export { fromGguf, ggufStopIds } from "./older/fromGguf.ts";
 export { fromMarian, fromSentencePiece } from "./older/fromSentencePiece.ts";
 export { fromVocabJson, fromVocabTxt } from "./older/fromVocab.ts";
 export type { OlderOptions } from "./older/older.ts";
-export { readSentencePiece } from "./older/sentencepiece.ts";
+export { readSentencePiece, type SentencePieceModel } from "./older/sentencepiece.ts";
 export type {
   EncodeOptions,
   FilesOptions,

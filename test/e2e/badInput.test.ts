@@ -17,7 +17,9 @@ import { anneal, type Finished, filesBelow, onlyJson, sentences, writeCorpus } f
 
 const dir = mkdtempSync(join(tmpdir(), "anneal-bad-"));
 const data = join(dir, "data");
-const tiny = "--layers 1 --heads 1 --width 8 --context 16 --vocab 260 --steps 2 --batch 2".split(" ");
+const tiny = "--layers 1 --heads 1 --width 8 --context 16 --vocab 260 --steps 2 --batch 2 --threads 1".split(
+  " ",
+);
 const train = (from: string, out: string, ...more: string[]): Promise<Finished> =>
   anneal(["train", "--data", from, "--out", out, ...tiny, "--quiet", ...more]);
 

@@ -15,7 +15,7 @@ const bin = fileURLToPath(new URL("../../bin/anneal.js", import.meta.url));
 
 describe("training", () => {
   const shape = "--layers 1 --heads 1 --width 16 --context 32 --vocab 300".split(" ");
-  const work = "--steps 6 --batch 2 --eval-every 3 --seed 1 --quiet".split(" ");
+  const work = "--steps 6 --batch 2 --eval-every 3 --seed 1 --threads 1 --quiet".split(" ");
 
   it("from shards equals training from memory", async () => {
     const from = (source: string, out: string) =>

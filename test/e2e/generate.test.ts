@@ -16,7 +16,7 @@ const template =
 
 beforeAll(async () => {
   writeCorpus(join(dir, "data"));
-  const steps = ["--steps", "30", "--eval-every", "15", "--batch", "4"];
+  const steps = ["--steps", "30", "--eval-every", "15", "--batch", "4", "--threads", "1"];
   const data = ["--data", join(dir, "data"), "--out", join(dir, "llama")];
   const trained = await anneal(["train", ...data, ...shape, ...steps, "--json"]);
   expect(trained.code, trained.stderr).toBe(0);

@@ -30,7 +30,9 @@ export const data = join(dir, "data");
 export const shape = "--layers 2 --heads 2 --width 32 --context 96 --vocab 300".split(" ");
 
 export const work =
-  "--steps 40 --batch 4 --distill-steps 20 --eval-every 10 --checkpoint-every 5 --seed 1".split(" ");
+  "--steps 40 --batch 4 --distill-steps 20 --eval-every 10 --checkpoint-every 5 --seed 1 --threads 1".split(
+    " ",
+  );
 
 export const quickstart = (out: string, ...more: string[]): Promise<Finished> =>
   anneal(["quickstart", "--data", data, "--out", join(dir, out), ...shape, ...work, "--json", ...more]);

@@ -28,7 +28,7 @@ import {
 const dir = mkdtempSync(join(tmpdir(), "anneal-resume-"));
 const data = join(dir, "data");
 const shape = "--layers 1 --heads 2 --width 16 --context 16 --vocab 280 --dropout 0.1".split(" ");
-const work = "--steps 240 --batch 2 --eval-every 20 --checkpoint-every 5 --seed 3".split(" ");
+const work = "--steps 240 --batch 2 --eval-every 20 --checkpoint-every 5 --seed 3 --threads 1".split(" ");
 
 const placeOf = (out: string): string => join(dir, out);
 const command = (out: string, ...more: string[]): string[] => [
