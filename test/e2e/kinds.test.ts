@@ -14,7 +14,8 @@ const dir = mkdtempSync(join(tmpdir(), "anneal-kinds-"));
 const text = join(dir, "text");
 const pairs = join(dir, "pairs.jsonl");
 const shape = "--layers 2 --heads 2 --width 32 --context 24 --vocab 400".split(" ");
-const work = "--steps 60 --warmup 5 --batch 4 --eval-every 20 --checkpoint-every 10 --seed 3".split(" ");
+const work =
+  "--steps 60 --warmup 5 --batch 4 --eval-every 20 --checkpoint-every 10 --seed 3 --threads 1".split(" ");
 
 interface Kind {
   readonly family: string;
@@ -76,7 +77,7 @@ describe.each(kinds)("$family", (kind) => {
   }, 60_000);
 
   test("is made smaller by its own figure, in every dtype", async () => {
-    const budget = ["--distill-steps", "20", "--max-loss", "5", "--batch", "4"];
+    const budget = ["--distill-steps", "20", "--max-loss", "5", "--batch", "4", "--threads", "1"];
     const model = join(dir, family, "model");
     const made = succeeded(
       await anneal(["optimize", model, "--data", kind.data, ...budget, "--out", small, "--json"]),
@@ -145,7 +146,7 @@ describe("an embedding model", () => {
     mkdirSync(join(model, "1_Pooling"));
     const pooling = { word_embedding_dimension: 32, pooling_mode_mean_tokens: true };
     writeFileSync(join(model, "1_Pooling/config.json"), JSON.stringify(pooling));
-    const budget = ["--distill-steps", "30", "--max-loss", "0.5", "--batch", "4"];
+    const budget = ["--distill-steps", "30", "--max-loss", "0.5", "--batch", "4", "--threads", "1"];
     const data = writeCorpus(join(dir, "more"), 300);
     const made = succeeded(
       await anneal(["optimize", model, "--data", data, ...budget, "--out", small, "--json"]),

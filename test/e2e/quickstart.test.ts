@@ -35,6 +35,7 @@ import {
 
 describe("quickstart", () => {
   const brief = ["--steps", "4", "--distill-steps", "2"];
+  const taught = "--batch 4 --distill-steps 4 --threads 1 --json".split(" ");
 
   it("ends well, with one JSON object on stdout", () => {
     expect(first.code, first.stderr).toBe(0);
@@ -102,16 +103,7 @@ describe("quickstart", () => {
 
   it("chooses the smallest file under a limit on the loss alone", async () => {
     const args = ["optimize", model, "--data", data, "--out", join(dir, "lossy"), "--max-loss", "10"];
-    const finished = await anneal([
-      ...args,
-      "--batch",
-      "4",
-      "--distill-steps",
-      "4",
-      "--threads",
-      "1",
-      "--json",
-    ]);
+    const finished = await anneal([...args, ...taught]);
     expect(finished).toMatchObject({ code: 0 });
     const { met, chosen, candidates } = onlyJson<Result>(finished);
     const smallest = smallestOf(candidates);
@@ -121,16 +113,7 @@ describe("quickstart", () => {
   it("takes limits on any figures, relative ones too, and shows them in card and report", async () => {
     const limits = ["--limit", "firstTokenMs<=60s", "--limit", "sizeBytes<=0.9x", "--min-quality", "0.2"];
     const args = ["optimize", model, "--data", data, "--out", join(dir, "limited"), ...limits];
-    const finished = await anneal([
-      ...args,
-      "--batch",
-      "4",
-      "--distill-steps",
-      "4",
-      "--threads",
-      "1",
-      "--json",
-    ]);
+    const finished = await anneal([...args, ...taught]);
     expect(finished).toMatchObject({ code: 0 });
     const { met, chosen, candidates, path } = onlyJson<Result>(finished);
     const [whole, taken] = [candidates[0]!, candidates.find(({ name }) => name === chosen)!];
