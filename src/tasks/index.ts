@@ -3,7 +3,7 @@ import { headOf } from "../models/head.ts";
 import type { Model } from "../models/model.ts";
 import { ConfigError } from "../util/errors.ts";
 import { causalLm } from "./causalLm.ts";
-import { embedding } from "./embedding.ts";
+import { embedding } from "./embedding/embedding.ts";
 import { maskedLm } from "./maskedLm.ts";
 import { seq2seqLm } from "./seq2seqLm.ts";
 import type { Task } from "./task.ts";

@@ -18,6 +18,14 @@ export interface BatchShape {
   readonly vocab: number;
 }
 
+/** A loss of vectors in two halves, between which gradients can be kept. */
+export interface VectorHalves {
+  /** Each row's vector, by that row alone: [rows, C]. */
+  vectors(outputs: Outputs, inputs: Readonly<Record<string, Value>>): Value;
+  /** As an objective's, of the vectors and of what is no input of the model. */
+  totals(vectors: Value, inputs: Readonly<Record<string, Value>>): Totals;
+}
+
 /** What a training run minimises: the inputs that it reads, and the loss made of a model's outputs. */
 export interface Objective {
   readonly name: string;
@@ -31,10 +39,14 @@ export interface Objective {
   totals(outputs: Outputs, inputs: Readonly<Record<string, Value>>): Totals;
   /** What held-out data is measured by, where that has not all of `inputs`: this objective unless told. */
   readonly heldOut?: Objective;
+  /** Texts of an example, each a row of `inputIds`; 1 unless told. */
+  readonly texts?: number;
+  /** Of a loss that compares the texts of a batch with each other: what it is made of. */
+  readonly byVectors?: VectorHalves;
 }
 
 /** Inputs of a batch that the model reads, besides `inputIds` and the dropout's `seed`. */
-const modelInputs = ["attentionMask", "tokenTypeIds", "positionIds", "decoderInputIds"] as const;
+export const modelInputs = ["attentionMask", "tokenTypeIds", "positionIds", "decoderInputIds"] as const;
 
 /** Runs a model on a batch. */
 export const batchOutputs = (

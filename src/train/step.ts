@@ -78,7 +78,7 @@ export const batchTypes = (
   const batch = options.batch / ranks;
   const vocab = (model.config as { vocab_size: number }).vocab_size;
   return {
-    inputIds: { dtype: "int32", shape: [batch, context] },
+    inputIds: { dtype: "int32", shape: [batch * (objective.texts ?? 1), context] },
     seed: { dtype: "int32", shape: [] },
     ...objective.inputs({ batch, context, vocab }),
   };

@@ -68,19 +68,26 @@ const whole = (update: Resident, { view }: Bucket): Stepper => ({
   dispose: () => update.dispose(),
 });
 
-/** A step in three graphs, on one rank. */
-const single = (rank: Rank, counter: Counter): Stepper => {
+/** What one rank holds, as a stepper shows it. */
+export const heldBy = (rank: Rank): Pick<Stepper, "weights" | "state" | "load"> => {
   const state = () => new Map([...prefixed("params.", rank.params()), ...prefixed("opt.", rank.opt())]);
   return {
-    async run(micro, lr, step) {
-      const batches = micro.map(asBatch);
-      return rank.step(batches, { lr, step, scale: await counter.scale(batches) });
-    },
     weights: () => rank.params(),
     state: async () => state(),
     async load(given) {
       checkSame(state(), given);
       rank.load(under("params.", given), under("opt.", given));
+    },
+  };
+};
+
+/** A step in three graphs, on one rank. */
+const single = (rank: Rank, counter: Counter): Stepper => {
+  return {
+    ...heldBy(rank),
+    async run(micro, lr, step) {
+      const batches = micro.map(asBatch);
+      return rank.step(batches, { lr, step, scale: await counter.scale(batches) });
     },
     async dispose() {
       await rank.dispose();

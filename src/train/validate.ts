@@ -29,7 +29,8 @@ export interface HeldOut {
 /** What held-out data is measured by. Throws ConfigError where that lacks an input. */
 const measuredBy = (objective: Objective, windows: Windows, model: Model): Objective => {
   const measure = objective.heldOut ?? objective;
-  const [batch, context] = windows[0]!.inputIds!.shape as [number, number];
+  const [rows, context] = windows[0]!.inputIds!.shape as [number, number];
+  const batch = rows / (measure.texts ?? 1);
   const { vocab_size: vocab } = model.config as { vocab_size: number };
   const missing = Object.keys(measure.inputs({ batch, context, vocab })).find((name) => !windows[0]![name]);
   if (missing === undefined) return measure;

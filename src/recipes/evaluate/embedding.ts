@@ -7,7 +7,7 @@ import { bootstrapMean } from "../../metrics/bootstrap.ts";
 import { pearson } from "../../metrics/numbers/pearson.ts";
 import { spearman } from "../../metrics/numbers/spearman.ts";
 import { loadAsIs } from "../../node/runtime/graph.ts";
-import { rankAgreements } from "../../tasks/embedding.ts";
+import { rankAgreements } from "../../tasks/embedding/neighbours.ts";
 import { ConfigError, DataError } from "../../util/errors.ts";
 import { holdsScored, scoredPairs } from "../data/scored.ts";
 import type { Asked, EvalOptions, Evaluator, Prediction, Quality } from "./evaluation.ts";

@@ -1,35 +1,27 @@
 /**
- * Sentence embeddings: a text becomes a vector whose neighbours are the texts that mean the like. A smaller
- * model learns from a larger one's vectors on any text, without labels (Reimers and Gurevych 2020,
- * https://arxiv.org/abs/2004.09813), here from the hidden states of each token as well; it is judged by
- * whether it ranks the neighbours of held-out texts as the larger one does.
+ * Sentence embeddings without labels: a smaller model learns from a larger one's vectors on any text (Reimers and
+ * Gurevych 2020, https://arxiv.org/abs/2004.09813), here from the hidden states of each token as well.
  */
-import { batches } from "../data/batch/batches.ts";
-import { compile } from "../engine/compile.ts";
-import type { Engine, Feeds } from "../engine/engine.ts";
-import type { Value } from "../ir/op.ts";
-import { trace } from "../ir/program.ts";
-import { tensor } from "../ir/tensor.ts";
-import { rankCorrelation } from "../metrics/numbers/rankCorrelation.ts";
-import { readsTokenTypes } from "../models/encoders/encoder.ts";
-import type { Model, ModelConfig } from "../models/model.ts";
-import { sentenceEmbedding, unitRows, usualPooling } from "../models/pooling.ts";
-import { asConstants } from "../nn/param.ts";
-import { add, cast, div, maximum, mul, sub } from "../ops/elementwise.ts";
-import { sum } from "../ops/structure.ts";
-import { ConfigError, DataError } from "../util/errors.ts";
-import { rng } from "../util/rng.ts";
-import type { Teaching } from "./distillation.ts";
-import { encoderInputs } from "./encoderInputs.ts";
-import { batchOutputs, type Objective } from "./objective.ts";
-import { batchFeeds, meanOf, typesOf } from "./scores.ts";
-import { type HeldOut, type Lesson, type LessonOptions, type Task, textOf } from "./task.ts";
+import { batches } from "../../data/batch/batches.ts";
+import type { Feeds } from "../../engine/engine.ts";
+import type { Value } from "../../ir/op.ts";
+import { tensor } from "../../ir/tensor.ts";
+import { readsTokenTypes } from "../../models/encoders/encoder.ts";
+import type { Model, ModelConfig } from "../../models/model.ts";
+import { sentenceEmbedding, unitRows } from "../../models/pooling.ts";
+import { add, cast, div, maximum, mul, sub } from "../../ops/elementwise.ts";
+import { sum } from "../../ops/structure.ts";
+import { ConfigError, DataError } from "../../util/errors.ts";
+import { rng } from "../../util/rng.ts";
+import type { Teaching } from "../distillation.ts";
+import { encoderInputs } from "../encoderInputs.ts";
+import type { Objective } from "../objective.ts";
+import { type HeldOut, type Lesson, type LessonOptions, type Task, textOf } from "../task.ts";
+import { poolingOf } from "./neighbours.ts";
 
 // B batch, T context, C channels
 
 type Shape = LessonOptions["model"];
-
-const poolingOf = ({ pooling }: Shape) => pooling ?? usualPooling;
 
 const widthOf = ({ arch, config }: Shape): number => {
   const { kvHeads, headWidth } = arch.cache(config);
@@ -122,7 +114,8 @@ const windowOf = ({ context }: LessonOptions): number => {
   });
 };
 
-const heldOut: Task["heldOut"] = (material, options): HeldOut => {
+/** Held-out texts as batches. */
+export const heldOutTexts: Task["heldOut"] = (material, options): HeldOut => {
   const { validation } = textOf(material, "embedding");
   const { batch, heldOutTokens } = options;
   const width = windowOf(options);
@@ -148,7 +141,8 @@ const heldOut: Task["heldOut"] = (material, options): HeldOut => {
   };
 };
 
-const lesson: Task["lesson"] = (material, options): Lesson => {
+/** Texts to learn a teacher's vectors from. */
+export const textLesson: Task["lesson"] = (material, options): Lesson => {
   const { train } = textOf(material, "embedding");
   const { model, batch, context, seed } = options;
   const width = windowOf(options);
@@ -157,85 +151,15 @@ const lesson: Task["lesson"] = (material, options): Lesson => {
     objective: imitation(model),
     context,
     source: (index) => feedsOf(rowsOf(split(at(index).inputIds, width), options, `texts/${index}`), options),
-    heldOut: heldOut(material, options),
+    heldOut: heldOutTexts(material, options),
   };
 };
 
-/** The vectors of all texts of the windows, scaled to length 1. */
-const vectorsOf = async (
-  engine: Engine,
-  model: Model,
-  { windows }: HeldOut,
-): Promise<readonly Float32Array[]> => {
-  const program = trace({ batch: typesOf(windows) }, ({ batch }) => {
-    const { hidden } = batchOutputs(model, asConstants(model.weights), batch);
-    const pooling = { ...poolingOf(model), normalize: true };
-    return { vectors: sentenceEmbedding(hidden, batch.attentionMask!, pooling) };
-  });
-  const session = await compile(engine, program);
-  try {
-    const all: Float32Array[] = [];
-    for (const window of windows) {
-      const { vectors } = await session.run(batchFeeds(window));
-      const [rows, width] = vectors!.shape as readonly [number, number];
-      const data = vectors!.data as Float32Array;
-      for (let i = 0; i < rows; i++) all.push(data.slice(i * width, (i + 1) * width));
-    }
-    return all;
-  } finally {
-    await session.dispose();
-  }
-};
-
-/** Cosines of a vector with each of the others. */
-const similarities = (vectors: readonly Float32Array[], i: number): number[] => {
-  const own = vectors[i]!;
-  const others = vectors.filter((_, k) => k !== i);
-  return others.map((other) => other.reduce((dot, x, c) => dot + x * own[c]!, 0));
-};
-
-/**
- * Rank agreement with vectors that are `known` of the same texts, all of length 1: for each text, how nearly
- * its cosines with the others are in their order.
- */
-export const rankAgreements = (
-  known: readonly Float32Array[],
-): ((vectors: readonly Float32Array[]) => Float32Array) => {
-  const ranked = known.map((_, i) => similarities(known, i));
-  return (vectors) =>
-    Float32Array.from(vectors, (_, i) => rankCorrelation(similarities(vectors, i), ranked[i]!));
-};
-
-const scorer: Task["scorer"] = async (engine, held, reference) => {
-  const agreements = rankAgreements(await vectorsOf(engine, reference, held));
-  return async (model) => agreements(await vectorsOf(engine, model, held));
-};
-
-const teaching = ({ objective }: Lesson, _: unknown, model: Model): Teaching => ({
+/** What a teacher says of a batch: its vectors and hidden states. */
+export const vectorTeaching = ({ objective }: Lesson, _: unknown, model: Model): Teaching => ({
   objective,
   says: ({ hidden }, { attentionMask }) => ({
     teacherHidden: hidden,
     teacherVectors: sentenceEmbedding(hidden, attentionMask!, poolingOf(model)),
   }),
 });
-
-/** Making vectors of texts as a larger model makes them; judged by how alike the two rank texts. */
-export const embedding: Task = {
-  name: "embedding",
-  pipeline: "feature-extraction",
-  heads: ["features"],
-  textTokens: 128,
-  reads: ["text"],
-  taught: true,
-  criterion: {
-    name: "rank agreement",
-    unit: "of rank agreement",
-    example: "text",
-    better: "more",
-    of: meanOf,
-  },
-  lesson,
-  heldOut,
-  teaching,
-  scorer,
-};
