@@ -1,8 +1,8 @@
 /**
- * Gradient caching (GradCache; Gao et al. 2021, https://arxiv.org/abs/2101.06983): a loss that compares all texts
- * of a batch with each other, with the memory of a few. The vectors of all texts are made chunk by chunk, the
- * loss's gradient by them is kept, and each chunk goes through the model once more to carry its part of it on.
- * The update is that of the whole batch at once.
+ * Gradient caching (GradCache; Gao et al. 2021, https://arxiv.org/abs/2101.06983): a loss that compares all
+ * texts of a batch with each other, with the memory of a few. The vectors of all texts are made chunk by
+ * chunk, the loss's gradient by them is kept, and each chunk goes through the model once more to carry its
+ * part of it on. The update is that of the whole batch at once.
  */
 import { grad } from "../autodiff/grad.ts";
 import { compile } from "../engine/compile.ts";

@@ -1,6 +1,7 @@
 /**
- * Batches in which each class that occurs has at least two texts, as triplets need them (GroupByLabelBatchSampler
- * of sentence-transformers): the texts of a class are drawn and paired, and batches are made of drawn pairs.
+ * Batches in which each class that occurs has at least two texts, as triplets need them
+ * (GroupByLabelBatchSampler of sentence-transformers): the texts of a class are drawn and paired, and batches
+ * are made of drawn pairs.
  */
 import { permutation } from "../../util/rng.ts";
 import type { DistinctBatches } from "./distinctBatches.ts";

@@ -1,7 +1,7 @@
 /**
- * Batches in which no text stands twice: of two examples with a text in common, one would be told that the other's
- * is wrong. An epoch takes each example once; its order is drawn, chunks of it are sorted by length, so that
- * little is computed for padding, and an example that shares a text with the batch waits for the next
+ * Batches in which no text stands twice: of two examples with a text in common, one would be told that the
+ * other's is wrong. An epoch takes each example once; its order is drawn, chunks of it are sorted by length,
+ * so that little is computed for padding, and an example that shares a text with the batch waits for the next
  * (NoDuplicatesBatchSampler of sentence-transformers).
  */
 import { permutation } from "../../util/rng.ts";
@@ -75,8 +75,8 @@ const epochOf = (options: DistinctBatchOptions, epoch: number): number[][] => {
 };
 
 /**
- * Batches of distinct texts. An epoch has as many as the first one: where another order needs more, its last are
- * left out, and where it needs fewer, its first come twice.
+ * Batches of distinct texts. An epoch has as many as the first one: where another order needs more, its last
+ * are left out, and where it needs fewer, its first come twice.
  */
 export const distinctBatches = (options: DistinctBatchOptions): DistinctBatches => {
   const first = epochOf(options, 0);

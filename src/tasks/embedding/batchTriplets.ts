@@ -1,8 +1,8 @@
 /**
- * Texts of classes: all triplets of a batch whose anchor and positive are of one class and whose negative is of
- * another (Hermans et al. 2017, https://arxiv.org/abs/1703.07737), as BatchAllTripletLoss of
- * sentence-transformers. Chosen over the semi-hard and hardest triplets, since all give a smooth loss from the
- * first step on where those may collapse, and over a classifier on top, whose weights are thrown away.
+ * Texts of classes: all triplets of a batch whose anchor and positive are of one class and whose negative is
+ * of another (Hermans et al. 2017, https://arxiv.org/abs/1703.07737), as BatchAllTripletLoss of
+ * sentence-transformers. Chosen over the semi-hard and hardest triplets, since all give a smooth loss from
+ * the first step on where those may collapse, and over a classifier on top, whose weights are thrown away.
  */
 
 import { constant } from "../../ir/op.ts";

@@ -19,7 +19,9 @@ interface RowsShape {
   readonly width: number;
 }
 
-/** Texts as rows [B, T] behind one another, padded with `pad`; a row beyond them reads one token of padding. */
+/**
+ * Texts as rows [B, T] behind one another, padded with `pad`; a row beyond them reads one token of padding.
+ */
 export const textRows = (
   texts: readonly (ArrayLike<number> | undefined)[],
   { batch, width }: RowsShape,

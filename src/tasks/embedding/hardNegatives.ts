@@ -1,7 +1,7 @@
 /**
- * Hard negatives that a model finds itself (Moreira et al. 2024, https://arxiv.org/abs/2407.15831): the texts that
- * it thinks nearest to an anchor and that are not its positives. Those nearer than a share of the positive are
- * left, since they are most likely right; as mine_hard_negatives of sentence-transformers.
+ * Hard negatives that a model finds itself (Moreira et al. 2024, https://arxiv.org/abs/2407.15831): the texts
+ * that it thinks nearest to an anchor and that are not its positives. Those nearer than a share of the
+ * positive are left, since they are most likely right; as mine_hard_negatives of sentence-transformers.
  */
 import { compile } from "../../engine/compile.ts";
 import type { Engine } from "../../engine/engine.ts";

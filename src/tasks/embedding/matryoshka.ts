@@ -1,6 +1,6 @@
 /**
- * Matryoshka widths (Kusupati et al. 2022, https://arxiv.org/abs/2205.13147): the first channels alone have to
- * serve as well, so that vectors can be cut; as MatryoshkaLoss of sentence-transformers.
+ * Matryoshka widths (Kusupati et al. 2022, https://arxiv.org/abs/2205.13147): the first channels alone have
+ * to serve as well, so that vectors can be cut; as MatryoshkaLoss of sentence-transformers.
  */
 import { unitRows } from "../../models/pooling.ts";
 import type { Totals } from "../../nn/loss.ts";

@@ -1,4 +1,7 @@
-/** Training by a loss of texts' vectors: all texts of all examples go through the encoder as rows of one batch. */
+/**
+ * Training by a loss of texts' vectors: all texts of all examples go through the encoder as rows of one
+ * batch.
+ */
 import { readsTokenTypes } from "../../models/encoders/encoder.ts";
 import type { ModelConfig } from "../../models/model.ts";
 import { sentenceEmbedding } from "../../models/pooling.ts";
@@ -12,8 +15,8 @@ import type { VectorLoss } from "./vectorLoss.ts";
 // B examples, G texts of an example, T time, C channels
 
 /**
- * `loss` of the vectors of examples of `texts` texts each, which stand one below another in `inputIds` [B * G, T];
- * `present` float32 [B, G] is 0 where a row stands for no text.
+ * `loss` of the vectors of examples of `texts` texts each, which stand one below another in `inputIds` [B *
+ * G, T]; `present` float32 [B, G] is 0 where a row stands for no text.
  */
 export const sentenceObjective = (
   model: LessonOptions["model"],

@@ -1,6 +1,6 @@
 /**
- * Sentence embeddings without labels: a smaller model learns from a larger one's vectors on any text (Reimers and
- * Gurevych 2020, https://arxiv.org/abs/2004.09813), here from the hidden states of each token as well.
+ * Sentence embeddings without labels: a smaller model learns from a larger one's vectors on any text (Reimers
+ * and Gurevych 2020, https://arxiv.org/abs/2004.09813), here from the hidden states of each token as well.
  */
 import { batches } from "../../data/batch/batches.ts";
 import type { Feeds } from "../../engine/engine.ts";

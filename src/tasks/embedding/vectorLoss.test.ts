@@ -1,4 +1,7 @@
-/** Losses of vectors against sentence-transformers (test/golden/vectorLosses.py), and batches that are not full. */
+/**
+ * Losses of vectors against sentence-transformers (test/golden/vectorLosses.py), and batches that are not
+ * full.
+ */
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { grad } from "../../autodiff/grad.ts";
