@@ -254,7 +254,7 @@ test("a task of one's own is a literal: what is compared by it needs nothing els
     {
       ...{ task: late, lesson, budget: [{ figure: "lateNats", most: 9 }], figures },
       distill: { batch: 4, context: lesson.context, steps: 2, optimizer: adamw({}), schedule: () => 1e-3 },
-      probe: async () => ({ sizeBytes: exactly(1), "node-cpu/p50Ms": exactly(1) }),
+      probe: async () => ({ figures: { sizeBytes: exactly(1), "node-cpu/p50Ms": exactly(1) } }),
       judge: async () => Object.fromEntries(["fp32", "q8", "q4"].map((d) => [d, passed])) as BaseParity,
     },
     { engine, seed: 1, log: () => {} },

@@ -23,6 +23,11 @@ const groups: readonly Group[] = [
     title: "Evaluation",
     flags: [
       {
+        flag: "--target <name>",
+        help: "where speed is measured: node-cpu, node-webgpu, web-wasm, web-webgpu (default: node-cpu)",
+        common: true,
+      },
+      {
         flag: "--limit <n>",
         help: "most pairs that are measured (default: 200 to translate, all that are scored)",
         parse: numberFrom(1, { whole: true }),
@@ -65,8 +70,8 @@ export const register = (command: Command): void => {
   command.argument("<model>", "a model's folder or GGUF file, or a model of the Hub as org/name");
   withFlags(command, "eval", groups).action((ref: string, given: EvalOptions) =>
     runRecipe(command, async (options, hooks, json) => {
-      const { dtype, limit, reference, predictions, taskFile } = given;
-      const asked = defined({ dtype, limit, reference, predictions, taskFile });
+      const { dtype, target, limit, reference, predictions, taskFile } = given;
+      const asked = defined({ dtype, target, limit, reference, predictions, taskFile });
       const evaluation = await evaluateFolder(ref, asked, options, hooks);
       if (json) return printJson(evaluation);
       const text = table(rowsOf(evaluation), [

@@ -198,7 +198,7 @@ describe("options that cannot be run", () => {
       distill: { ...distill, steps: 1, layers: 1, alpha: 1 },
       tokenizer: { ...tokenizer, vocab: 257 },
       data: { ...data, validationShare: 0.999 },
-      budget: { maxMb: 0, maxMs: 0, maxLoss: 0, minQuality: 0, limits: [] },
+      budget: { maxMb: 0, maxMs: 0, maxLoss: 0, minQuality: 0, limits: [], targets: ["node-cpu"] },
     };
     expect(checkOptions(edge)).toBe(edge);
     const chars: RunOptions = { ...edge, tokenizer: { kind: "char", vocab: 1 } };

@@ -1,9 +1,10 @@
 /** anneal verify */
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
+import { targetTitles } from "../node/targets/index.ts";
 import { type VerifyOptions, verifyFolder } from "../recipes/verify/verify.ts";
 import { parityNotes, parityTable } from "../ship/verify/table.ts";
-import { failsGate, failures, type ParityFile, type Target, targets } from "../ship/verify/verify.ts";
+import { failsGate, failures, type ParityFile } from "../ship/verify/verify.ts";
 import { DataError } from "../util/errors.ts";
 import type { Group } from "./flags/flags.ts";
 import { list, numberFrom, withFlags } from "./flags/options.ts";
@@ -13,7 +14,7 @@ import { print, printJson, table } from "./terminal/terminal.ts";
 /** What its help shows. */
 export const examples = `
 Targets:
-${Object.entries(targets)
+${Object.entries(targetTitles)
   .map(([name, what]) => `  ${name.padEnd(12)} ${what}`)
   .join("\n")}
 Pages need playwright-core, onnxruntime-web and Chromium; a target that is not on this machine is
@@ -58,7 +59,7 @@ const printParity = (file: ParityFile): void => {
 /** 1 where something fails, 4 where a target was asked for by name and is not there. */
 const codeOf = (file: ParityFile, asked: Pick<VerifyOptions, "targets" | "dtypes">): number => {
   if (failsGate(file, asked)) return 1;
-  return asked.targets?.some((name) => file.targets[name as Target]?.status === "not checked") ? 4 : 0;
+  return asked.targets?.some((name) => file.targets[name]?.status === "not checked") ? 4 : 0;
 };
 
 const common = { common: true } as const;

@@ -1,6 +1,8 @@
 /** Quality and speed, and whether numbers are the same elsewhere. */
+
+export { measureGraphs, type Running } from "./measure.ts";
 export type { Parity, RowsOptions } from "./parity/agreement.ts";
-export { type Reader, readerOf, type Sessions } from "./parity/reader.ts";
+export { inPlaceReader, type Reader, readerOf, type Sessions } from "./parity/reader.ts";
 export {
   type Continuation,
   decodeReference,
@@ -12,18 +14,14 @@ export {
 export { runTrial, type Trial } from "./parity/trial.ts";
 export {
   type Does,
-  type LoadGraph,
-  measureGraphs,
   type Probe,
   type Probed,
   probeOf,
 } from "./probe.ts";
 export {
+  type GenerationOptions,
+  measureGeneration,
   measureReading,
-  measureSpeed,
-  measureTranslating,
   type ReadingOptions,
   type Speed,
-  type SpeedOptions,
-  type TranslatingOptions,
 } from "./speed.ts";

@@ -6,9 +6,8 @@ import type { Session } from "../engine/engine.ts";
 import { type Tensor, tensor } from "../ir/tensor.ts";
 import { bootstrap } from "../metrics/bootstrap.ts";
 import { type Figures, type Measured, mapped } from "../metrics/metric.ts";
-import type { Decoder } from "../serve/decode/decoding.ts";
-import type { Seq2SeqDecoder } from "../serve/decode/seq2seqDecoder.ts";
 import { rng } from "../util/rng.ts";
+import type { Reader } from "./parity/reader.ts";
 
 /**
  * How fast a model writes and reads. Of what generates: `p50Ms` and `p95Ms` of a token, `firstTokenMs` from a
@@ -21,14 +20,20 @@ export interface Speed {
   readonly lengthsMs?: Readonly<Record<number, number>>;
 }
 
-/** How much is written and read for it. */
-export interface SpeedOptions {
-  /** Tokens of a prompt; half the positions, at most 256, unless told. */
-  readonly promptTokens?: number;
-  /** Tokens generated in each run. */
-  readonly tokens?: number;
-  readonly runs?: number;
+/** What is generated, and how often. */
+export interface GenerationOptions {
+  /** Ids that texts are drawn from. */
   readonly vocab: number;
+  /** Most tokens of a text. */
+  readonly positions: number;
+  /** Where an encoder reads a source first: the decoder's first id. */
+  readonly start?: number;
+  /** Tokens of a prompt: half the positions, at most 256, unless told; of a source: 64. */
+  readonly promptTokens?: number;
+  /** Tokens generated in each run: 48, or 32 for a source. */
+  readonly tokens?: number;
+  /** Runs that count, after one that does not. */
+  readonly runs?: number;
 }
 
 /** The value below which a share `q` of `times` lies (nearest rank). */
@@ -71,31 +76,51 @@ const generationFigures = (
   };
 };
 
-/** Measures a decoder; the first run is not counted. */
-export const measureSpeed = async (decoder: Decoder, options: SpeedOptions): Promise<Speed> => {
-  const { positions } = decoder.shape;
-  const { promptTokens = Math.min(256, positions >> 1), runs = 5, vocab } = options;
-  const tokens = Math.min(options.tokens ?? 48, positions - promptTokens);
-  const random = rng(1, "speed");
-  const ids = Array.from({ length: promptTokens + tokens }, () => random.int(vocab));
-  const prefill: number[] = [];
-  const decode: number[] = [];
-  const cache = decoder.cache();
-  for (let run = 0; run <= runs; run++) {
-    let start = performance.now();
-    await decoder.step(cache, ids.slice(0, promptTokens), 0);
-    const prefillMs = performance.now() - start;
-    const times: number[] = [];
-    for (let i = 0; i < tokens; i++) {
-      start = performance.now();
-      await decoder.step(cache, [ids[promptTokens + i]!], promptTokens + i);
-      times.push(performance.now() - start);
-    }
-    if (run === 0) continue;
-    prefill.push(prefillMs);
-    decode.push(...times);
+const since = (begin: number): number => performance.now() - begin;
+
+/** What a run of generation takes, milliseconds: reading what is given, up to the first token, then a step each. */
+const timedRun = async (
+  reader: Reader,
+  {
+    source,
+    prompt,
+    next,
+  }: { readonly source?: number[]; readonly prompt: number[]; readonly next: number[] },
+) => {
+  const begin = performance.now();
+  await reader.start(source);
+  const sourceMs = since(begin);
+  await reader.read(prompt);
+  const firstMs = since(begin);
+  const steps: number[] = [];
+  for (const id of next) {
+    const step = performance.now();
+    await reader.read([id]);
+    steps.push(since(step));
   }
-  return { figures: generationFigures(decode, { reading: prefill, first: prefill, tokens: promptTokens }) };
+  return { readMs: source === undefined ? firstMs : sourceMs, firstMs, steps };
+};
+
+/** Measures what generates token by token, behind a prompt or behind a source that an encoder reads. */
+export const measureGeneration = async (reader: Reader, options: GenerationOptions): Promise<Speed> => {
+  const { positions, vocab, start, runs = 5 } = options;
+  const given = options.promptTokens ?? (start === undefined ? Math.min(256, positions >> 1) : 64);
+  const read = Math.max(1, Math.min(given, positions));
+  const left = start === undefined ? positions - read : positions - 1;
+  const tokens = Math.max(1, Math.min(options.tokens ?? (start === undefined ? 48 : 32), left));
+  const random = rng(1, "speed");
+  const ids = Array.from({ length: read + tokens }, () => random.int(vocab));
+  const [text, next] = [ids.slice(0, read), ids.slice(read)];
+  const run = start === undefined ? { prompt: text, next } : { source: text, prompt: [start], next };
+  await timedRun(reader, run);
+  const [reading, first, steps]: [number[], number[], number[]] = [[], [], []];
+  for (let i = 0; i < runs; i++) {
+    const times = await timedRun(reader, run);
+    reading.push(times.readMs);
+    first.push(times.firstMs);
+    steps.push(...times.steps);
+  }
+  return { figures: generationFigures(steps, { reading, first, tokens: read }) };
 };
 
 /** Lengths that a reader is timed at, tokens; a step is a text of the middle one. */
@@ -161,43 +186,4 @@ export const measureReading = async (session: Session, options: ReadingOptions):
     },
     lengthsMs: Object.fromEntries(Array.from(times, ([length, all]) => [length, percentile(all, 0.5)])),
   };
-};
-
-/** What is translated, and how often. */
-export interface TranslatingOptions {
-  readonly vocab: number;
-  /** The decoder's first id. */
-  readonly start: number;
-  /** Tokens of a source, 64 unless told; tokens of a target, 32. */
-  readonly source?: number;
-  readonly tokens?: number;
-  readonly runs?: number;
-}
-
-/** Measures an encoder-decoder: sources are read whole, then targets go on token by token. */
-export const measureTranslating = async (
-  decoder: Seq2SeqDecoder,
-  options: TranslatingOptions,
-): Promise<Speed> => {
-  const { positions } = decoder.shape;
-  const { vocab, start: begins, source = 64, tokens = 32, runs = 5 } = options;
-  const random = rng(1, "speed");
-  const ids = Array.from({ length: Math.min(source, positions) }, () => random.int(vocab));
-  const [reading, first, steps]: [number[], number[], number[]] = [[], [], []];
-  for (let run = 0; run <= runs; run++) {
-    let begin = performance.now();
-    const rows = await decoder.encode([ids]);
-    const readMs = performance.now() - begin;
-    const times: number[] = [];
-    for (let i = 0; i < Math.min(tokens, positions); i++) {
-      begin = performance.now();
-      await rows.step([i === 0 ? begins : ids[i % ids.length]!]);
-      times.push(performance.now() - begin);
-    }
-    if (run === 0) continue;
-    reading.push(readMs);
-    first.push(readMs + times[0]!);
-    steps.push(...times);
-  }
-  return { figures: generationFigures(steps, { reading, first, tokens: ids.length }) };
 };

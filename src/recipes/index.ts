@@ -34,8 +34,9 @@ export {
   type TextOptions,
   textModel,
 } from "./generate/generate.ts";
+export type { Outcome } from "./optimize/compressAndShip.ts";
 export type { Delivered } from "./optimize/deliver.ts";
 export { optimizeFolder } from "./optimize/optimize.ts";
-export { type Outcome, quickstart } from "./quickstart.ts";
+export { quickstart } from "./quickstart.ts";
 export { type Trained, trainModel } from "./train/train.ts";
 export { type VerifyOptions, verifyFolder } from "./verify/verify.ts";

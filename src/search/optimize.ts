@@ -51,7 +51,9 @@ export type BaseParity = Readonly<Record<ShipDtype, DtypeParity>>;
 /**
  * Writes a model's graphs somewhere and measures what it costs there: its size, and figures of each target.
  */
-export type ProbeModel = (model: Model) => Promise<Figures>;
+export type ProbeModel = (
+  model: Model,
+) => Promise<{ readonly figures: Figures /** Where it does not run. */; readonly fault?: string }>;
 
 /** A dense model in every shipped dtype. */
 export const formsOf = async (name: string, dense: Model, context: Context): Promise<Base> => {
@@ -164,14 +166,19 @@ const measureAll = async (
     const scores = await score(model);
     const quality = qualityFigures(task, scores, { heldOut: lesson.heldOut, start });
     start ??= { scores, quality: task.criterion.of(scores, lesson.heldOut) };
+    const { figures, fault } = await options.probe(model);
+    const faults = [
+      ...(judged.status === "failed" ? [judged.reason ?? "it computes something else"] : []),
+      ...(fault === undefined ? [] : [fault]),
+    ];
     const candidate: MeasuredCandidate = {
       name: `${base.name} ${dtype}`,
       ...{ base: base.name, dtype },
       layers: model.arch.cache(model.config).layers,
       params: countParams(model.weights),
       score: meanOf(scores),
-      figures: { ...quality, ...(await options.probe(model)) },
-      ...(judged.status === "failed" ? { fault: judged.reason ?? "it computes something else" } : {}),
+      figures: { ...quality, ...figures },
+      ...(faults.length === 0 ? {} : { fault: faults.join("; ") }),
     };
     losses.set(
       candidate.name,

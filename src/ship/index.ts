@@ -23,10 +23,8 @@ export { type FolderOptions, type FolderSource, modelFolder } from "./onnx/model
 export type { Parity } from "./verify/parity.ts";
 export { type Described, type PromptOptions, referenceOf, referenceOfGraphs } from "./verify/reference.ts";
 export { type ParityTable, parityMarkdown, parityTable } from "./verify/table.ts";
-export {
-  type DtypeParity,
-  type ParityFile,
-  type Target,
-  type TargetParity,
-  targets,
+export type {
+  DtypeParity,
+  ParityFile,
+  TargetParity,
 } from "./verify/verify.ts";

@@ -1,4 +1,10 @@
 /** Pages: onnxruntime-web as an engine, and trials in it. No node: module is imported here. */
 export { type Adapter, adapterOf } from "./adapter.ts";
 export { type WebEngine, type WebEngineOptions, type WebSessionOptions, webEngine } from "./engine.ts";
-export { type WebTrial, type WebTrialRequest, webTrial } from "./trial.ts";
+export {
+  type WebProbeRequest,
+  type WebTrial,
+  type WebTrialRequest,
+  webProbe,
+  webTrial,
+} from "./trial.ts";

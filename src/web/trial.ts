@@ -1,19 +1,31 @@
-/** A trial in a page: graphs and reference are fetched, the figures are the answer. */
+/** Trials and measurements in a page: graphs and reference are fetched, the figures are the answer. */
+
+import { measureGraphs } from "../evaluate/measure.ts";
 import { decodeReference } from "../evaluate/parity/reference.ts";
 import { runTrial, type Trial } from "../evaluate/parity/trial.ts";
+import type { Probe, Probed } from "../evaluate/probe.ts";
 import { DataError } from "../util/errors.ts";
 import { webEngine } from "./engine.ts";
 
-/** What is tried, as URLs. */
-export interface WebTrialRequest {
+/** Graphs as URLs, and the runtime that loads them. */
+interface Placed {
   readonly device: "wasm" | "webgpu";
   readonly threads: number;
   /** URL of each graph by its name. */
   readonly graphs: Readonly<Record<string, string>>;
-  /** URL of the reference's file. */
-  readonly reference: string;
   /** URL of the folder with the runtime's .wasm files, ending in "/". */
   readonly wasmPaths: string;
+}
+
+/** What is tried. */
+export interface WebTrialRequest extends Placed {
+  /** URL of the reference's file. */
+  readonly reference: string;
+}
+
+/** What is measured. */
+export interface WebProbeRequest extends Placed {
+  readonly probed: Probed;
 }
 
 /** The figures of a trial in a page. */
@@ -59,4 +71,18 @@ export const webTrial = async (request: WebTrialRequest): Promise<WebTrial> => {
     ...(memoryBytes > 0 ? { memoryBytes } : {}),
     engine: `${engine.name} ${engine.version}`,
   };
+};
+
+/** Measures graphs in this page, which should be a fresh one: its heap only ever grows. */
+export const webProbe = async ({
+  probed,
+  device,
+  threads,
+  graphs,
+  wasmPaths,
+}: WebProbeRequest): Promise<Probe> => {
+  const memory = watchMemories();
+  const engine = await webEngine({ device, threads, wasmPaths });
+  const load = (url: string) => engine.load(url, { resident: isCache });
+  return measureGraphs(probed, graphs, { load, memory });
 };

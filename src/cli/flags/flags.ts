@@ -223,6 +223,12 @@ const budget: Section = {
       ...common,
       repeats: true,
     }),
+    row(
+      "--target <names...>",
+      "budget.targets",
+      "where to measure: node-cpu, web-wasm, web-webgpu ...",
+      common,
+    ),
   ],
 };
 

@@ -1,6 +1,6 @@
 /** Prints what an optimization found: the table with its front, the choice, a sample, what to do next. */
 import { join } from "node:path";
-import type { Outcome } from "../../recipes/quickstart.ts";
+import type { Outcome } from "../../recipes/optimize/compressAndShip.ts";
 import { type Figure, LOST, measuredValue, shownFigures, writtenValue } from "../../search/figures.ts";
 import type { Candidate, Optimized } from "../../search/optimize.ts";
 import type { Task } from "../../tasks/task.ts";

@@ -4,6 +4,7 @@
  */
 import type { Session } from "../../engine/engine.ts";
 import { type Tensor, tensor, tensorOf, zeros } from "../../ir/tensor.ts";
+import type { Decoder } from "../../serve/decode/decoding.ts";
 import { RunError } from "../../util/errors.ts";
 import { asFloat32 } from "./agreement.ts";
 
@@ -96,6 +97,22 @@ export const readerOf = (sessions: Sessions): Reader => {
       const logits = asFloat32(outputs.logits!.data);
       const vocab = outputs.logits!.shape.at(-1)!;
       return keep === 0 ? logits : logits.subarray(Math.max(0, logits.length - keep * vocab));
+    },
+  };
+};
+
+/** A reader of one sequence by a decoder whose cache is written in place. */
+export const inPlaceReader = (decoder: Decoder): Reader => {
+  const cache = decoder.cache();
+  let past = 0;
+  return {
+    async start() {
+      past = 0;
+    },
+    async read(ids, keep = 1) {
+      const logits = await decoder.step(cache, ids, past, keep);
+      past += ids.length;
+      return logits;
     },
   };
 };

@@ -93,6 +93,8 @@ export interface PageHost {
   readonly version: string;
   /** Origin of the server that the pages are of. */
   readonly origin: string;
+  /** Serves the file at `file` as `path` from now on. */
+  serve(path: string, file: string): void;
   /**
    * Runs JavaScript, an expression that may be a promise, in a page of its own and returns its value. Throws
    * RunError where it throws, where the page crashes, and after `timeoutMs`.
@@ -169,7 +171,10 @@ export const openBrowser = async (options: BrowserOptions): Promise<PageHost> =>
   const folders = { ort: optionalFolder("onnxruntime-web"), anneal: dist, ...options.folders };
   const browser = await launch(options);
   const imports = { "onnxruntime-web/webgpu": "/ort/ort.webgpu.bundle.min.mjs", ...options.imports };
-  const files = { "/index.html": pageHtml(imports), ...options.files };
+  const files: Record<string, NonNullable<StaticOptions["files"]>[string]> = {
+    "/index.html": pageHtml(imports),
+    ...options.files,
+  };
   let server: StaticServer;
   try {
     server = await serveStatic({ folders, files });
@@ -181,6 +186,9 @@ export const openBrowser = async (options: BrowserOptions): Promise<PageHost> =>
   return {
     version: `Chromium ${browser.version()}`,
     origin,
+    serve(path, file) {
+      files[path] = { path: file };
+    },
     run: (expression, timeoutMs = 600_000) => runIn(browser, origin, expression, timeoutMs),
     async close() {
       await browser.close();

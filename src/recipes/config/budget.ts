@@ -1,6 +1,7 @@
 /** The budget that the options state, over the figures that a model's candidates have. */
-import { type Does, probeOf } from "../../evaluate/probe.ts";
+import { probeOf } from "../../evaluate/probe.ts";
 import type { Model } from "../../models/model.ts";
+import { type TargetName, targets as table, targetsFrom } from "../../node/targets/index.ts";
 import { type Budget, type Figure, figuresOf, KEPT, type Limit, LOST, SIZE } from "../../search/figures.ts";
 import { checkBudget, parseLimit } from "../../search/limit.ts";
 import type { Task } from "../../tasks/task.ts";
@@ -35,7 +36,8 @@ export interface Stated {
   readonly budget: Budget;
   /** The figures that the candidates have. */
   readonly figures: readonly Figure[];
-  readonly does: Does;
+  /** Where they are measured: those of the options, and those that a limit names. */
+  readonly targets: readonly TargetName[];
 }
 
 /**
@@ -45,8 +47,13 @@ export interface Stated {
  */
 export const budgetOf = (options: BudgetOptions, { arch, config, task }: Budgeted): Stated => {
   const { does } = probeOf({ arch, config }, 1);
-  const figures = figuresOf({ task, does, targets: ["node-cpu"] });
-  const budget = checkBudget(limitsOf(options), figures);
+  const limits = limitsOf(options);
+  const named = limits
+    .map(({ figure }) => figure.split("/")[0]!)
+    .filter((name) => Object.hasOwn(table, name));
+  const targets = targetsFrom([...new Set([...options.targets, ...named])], "budget.targets");
+  const figures = figuresOf({ task, does, targets });
+  const budget = checkBudget(limits, figures);
   const judged = budget.some((limit) => figures.find(({ name }) => name === limit.figure)!.quality);
-  return { budget: judged ? budget : [...budget, { figure: LOST, most: USUAL_LOSS }], figures, does };
+  return { budget: judged ? budget : [...budget, { figure: LOST, most: USUAL_LOSS }], figures, targets };
 };

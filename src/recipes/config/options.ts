@@ -154,6 +154,8 @@ export interface BudgetOptions {
   readonly minQuality?: number;
   /** Limits on any figures, as objects or as texts: "p95Ms<=5", "memoryBytes<=200MB", "accuracy>=0.98x". */
   readonly limits: readonly (string | Limit)[];
+  /** Where candidates are measured: node-cpu, node-webgpu, web-wasm, web-webgpu; the first is the usual one. */
+  readonly targets: readonly string[];
 }
 
 /** All options of a run. */
@@ -238,7 +240,7 @@ export const defaults: RunOptions = {
     onNan: "stop",
   },
   distill: { steps: 300, lrPeak: 2e-3, alpha: 0.9, temperature: 1, layers: 0 },
-  budget: { limits: [] },
+  budget: { limits: [], targets: ["node-cpu"] },
 };
 
 type DeepPartial<T> = T extends readonly unknown[] | string | number | boolean

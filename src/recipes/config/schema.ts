@@ -97,6 +97,7 @@ const limit = {
 } satisfies Shape<Limit>;
 const budget = {
   ...{ maxMb: number, maxMs: number, maxLoss: number, minQuality: number },
+  targets: texts,
   limits: z.array(z.union([z.string(), z.strictObject(limit)])).optional(),
 } satisfies Shape<BudgetOptions>;
 

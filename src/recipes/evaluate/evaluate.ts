@@ -1,9 +1,9 @@
 /** Quality and speed of a folder's model, as its task has it. */
 
-import { probeOf, sizeFigure } from "../../evaluate/probe.ts";
+import { type Probe, probeOf, sizeFigure } from "../../evaluate/probe.ts";
 import { writeFileDurable } from "../../node/files/files.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
-import { probe } from "../../node/runtime/probe.ts";
+import { type TargetName, targets, targetsFrom } from "../../node/targets/index.ts";
 import { graphNames } from "../../serve/graphs/graphs.ts";
 import type { Task } from "../../tasks/task.ts";
 import { defined } from "../../util/defined.ts";
@@ -17,7 +17,10 @@ import type { Asked, EvalOptions, Evaluation, Evaluator, Prediction, Quality } f
 import { evaluateTask } from "./harness/evaluateTask.ts";
 import { maskedLm } from "./maskedLm.ts";
 import { seq2seqLm } from "./seq2seqLm.ts";
-import { named, withGraphs } from "./subject.ts";
+import { named, type Subject, withGraphs } from "./subject.ts";
+
+/** Longest that measuring speed may take, milliseconds. */
+const PATIENCE_MS = 600_000;
 
 /** By the task's name. */
 const evaluators: Readonly<Record<string, Evaluator>> = {
@@ -74,6 +77,20 @@ const measured = async (asked: Asked): Promise<Quality> => {
   return quality;
 };
 
+/** Speed and memory of a model's graphs on a target. Throws MissingError where that is not on this machine. */
+const speedAt = async (
+  { target, threads }: { readonly target: TargetName; readonly threads: number },
+  subject: Subject,
+  vocab: number,
+): Promise<Probe> => {
+  const place = await targets[target].open({ threads, timeoutMs: PATIENCE_MS, software: true });
+  try {
+    return await place.probe(subject, probeOf(subject, vocab));
+  } finally {
+    await place.close();
+  }
+};
+
 /**
  * Evaluates a model by the graphs that its folder ships in one dtype, else by those made of its weights.
  * Throws ConfigError for a model whose task is not known and for an option that means nothing to it,
@@ -87,17 +104,16 @@ export const evaluateFolder = async (
 ): Promise<Evaluation> => {
   const model = await named(ref, defined({ dtype: given.dtype, hub: hooks.hub }));
   const { dir, dtype, task, arch, tokenizer } = model;
+  const [target] = targetsFrom([given.target ?? "node-cpu"], "--target") as [TargetName];
   requireMeaning(given, task);
   const fault = await knownFault(dir, dtype, graphNames[arch.kind]);
   if (fault !== undefined) hooks.ui.warn(fault);
   const engine = await nodeEngine(options.threads > 0 ? { threads: options.threads } : {});
   return withGraphs(engine, model, async (subject) => {
     const { measuredOn, figures } = await measured({ engine, subject, given, options, hooks });
-    const { graphs, sizeBytes, shipped } = subject;
-    const { figures: speed, ...lengths } = await probe({
-      ...probeOf(subject, tokenizer.vocabSize),
-      ...{ graphs, threads: engine.threads },
-    });
+    const { sizeBytes, shipped } = subject;
+    const at = { target, threads: engine.threads };
+    const { figures: speed, ...lengths } = await speedAt(at, subject, tokenizer.vocabSize);
     return {
       ...{ model: ref, task: task.name, dtype, graphs: shipped ? "shipped" : "made", measuredOn },
       figures: { ...figures, ...sizeFigure(sizeBytes), ...speed },

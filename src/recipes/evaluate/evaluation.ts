@@ -11,6 +11,8 @@ import type { Subject } from "./subject.ts";
 export interface EvalOptions {
   /** The folder's own default unless told. */
   readonly dtype?: string;
+  /** Where speed and memory are measured: node-cpu unless told. */
+  readonly target?: string;
   /** Most pairs that are measured: 200 to translate, all that are scored, unless told. */
   readonly limit?: number;
   /** The model whose vectors are to be agreed with: the folder's own weights in float32 unless told. */
@@ -50,7 +52,7 @@ export interface Asked {
 /** How models of a task are evaluated: by their graphs' files, the bytes that are shipped. */
 export interface Evaluator {
   /** Options that mean something to it, besides the dtype. */
-  readonly takes: readonly Exclude<keyof EvalOptions, "dtype">[];
+  readonly takes: readonly Exclude<keyof EvalOptions, "dtype" | "target">[];
   /** Throws ConfigError or DataError where the data is not of its kind. */
   measure(asked: Asked): Promise<Quality>;
 }

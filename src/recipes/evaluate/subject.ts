@@ -9,14 +9,14 @@ import { writeFileDurable } from "../../node/files/files.ts";
 import { inScratch } from "../../node/files/scratch.ts";
 import { loadModel } from "../../node/model/folder.ts";
 import { readPooling } from "../../node/model/pooling.ts";
-import { graphNames } from "../../serve/graphs/graphs.ts";
+import { type GraphPaths, graphNames } from "../../serve/graphs/graphs.ts";
 import { exportDtypes, graphFile } from "../../ship/onnx/dtype.ts";
 import { formFiles } from "../../ship/onnx/export.ts";
 import { taskOf } from "../../tasks/index.ts";
 import type { Task } from "../../tasks/task.ts";
 import { calibrationOf } from "../model/calibration.ts";
 import { type Opened, type OpenOptions, openFolder } from "../model/open.ts";
-import { type GraphPaths, sizeBytesOf } from "../verify/shippedGraphs.ts";
+import { sizeBytesOf } from "../verify/shippedGraphs.ts";
 
 /** A folder's model without weights, and what it is for. */
 export interface Named extends Opened {

@@ -8,6 +8,7 @@ import type { Engine } from "../../engine/engine.ts";
 import type { Json, Model } from "../../models/model.ts";
 import { writeFolder } from "../../node/files/checkpoints.ts";
 import { loadBytes } from "../../node/runtime/graph.ts";
+import { targetTitles } from "../../node/targets/index.ts";
 import { modelCard } from "../../report/run/card.ts";
 import { type Report, reportHtml } from "../../report/run/report.ts";
 import type { Base, BaseParity, Optimized } from "../../search/optimize.ts";
@@ -74,7 +75,7 @@ const parityOf = (engine: Engine, judged: BaseParity, files: Files, { kind }: Mo
     format: 1,
     versions: { anneal: version, "onnxruntime-node": engine.version, node: process.versions.node },
     machine: machineName(),
-    targets: withInstead(allTargets({ "node-cpu": tried }), sizes),
+    targets: withInstead(allTargets({ "node-cpu": tried }, { titles: targetTitles }), sizes),
   };
 };
 

@@ -6,7 +6,7 @@ import type { Model } from "../../models/model.ts";
 import { writeFileDurable } from "../../node/files/checkpoints.ts";
 import { inScratch } from "../../node/files/scratch.ts";
 import type { Base, BaseParity } from "../../search/optimize.ts";
-import { type GraphName, graphNames } from "../../serve/graphs/graphs.ts";
+import { type GraphPaths, graphNames } from "../../serve/graphs/graphs.ts";
 import { dtypes, graphFile, type ShipDtype } from "../../ship/onnx/dtype.ts";
 import { formFiles } from "../../ship/onnx/export.ts";
 import { requireParity } from "../../ship/verify/parity.ts";
@@ -33,9 +33,6 @@ export const promptsOf = (
   const usable = fitting.length > 0 ? fitting : [0];
   return usable.slice(0, count).map((i) => Array.from(tokens.subarray(i, i + length)));
 };
-
-/** The paths of a model's graphs by their names. */
-export type GraphPaths = Readonly<Partial<Record<GraphName, string>>>;
 
 /** Works on the graphs of a form of a model as files that are gone afterwards. */
 export const onGraphFiles = async <T>(
@@ -66,7 +63,7 @@ export const judgeOn =
     const found: Partial<Record<ShipDtype, DtypeParity>> = {};
     for (const dtype of Object.keys(dtypes) as ShipDtype[]) {
       found[dtype] = await onGraphFiles(forms[dtype], async (graphs) => {
-        const trial = await runTrial(reference, (name) => engine.load(graphs[name as GraphName]!));
+        const trial = await runTrial(reference, (name) => engine.load(graphs[name]!));
         if (dtype === "fp32") requireParity(trial);
         return { ...judged(dtype, trial), sha256: await sha256Of(graphs) };
       });

@@ -41,9 +41,7 @@ const distillation = (
 /** Which candidates could not be chosen, and why. */
 export const faultNotes = ({ candidates }: Pick<Optimized, "candidates">): string[] =>
   candidates.flatMap(({ name, fault }) =>
-    fault === undefined
-      ? []
-      : [`${name} does not compute what its model does, and cannot be chosen: ${fault}.`],
+    fault === undefined ? [] : [`${name} cannot be chosen: ${fault}.`],
   );
 
 /**

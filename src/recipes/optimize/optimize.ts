@@ -8,8 +8,8 @@ import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import { userData } from "../data/read.ts";
 import { sourceIn } from "../model/source.ts";
-import { compressAndShip, type Outcome } from "../quickstart.ts";
 import { takeRun } from "../train/takeRun.ts";
+import { compressAndShip, type Outcome } from "./compressAndShip.ts";
 
 /** From a model's folder to the best candidate under the budget, shipped to OUT/model. */
 export const optimizeFolder = async (

@@ -2,12 +2,9 @@
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { GraphName } from "../../serve/graphs/graphs.ts";
+import type { GraphName, GraphPaths } from "../../serve/graphs/graphs.ts";
 import { type ExportDtype, exportDtypes, graphFile } from "../../ship/onnx/dtype.ts";
 import { DataError } from "../../util/errors.ts";
-
-/** A dtype's files: paths of its graphs by name. */
-export type GraphPaths = Readonly<Record<string, string>>;
 
 /** Every dtype's. */
 export type ShippedGraphs = Readonly<Partial<Record<ExportDtype, GraphPaths>>>;

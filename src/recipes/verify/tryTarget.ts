@@ -1,20 +1,19 @@
 /** Trying a folder's dtypes on one target. */
+import type { Place, PlaceOptions, Target } from "../../node/targets/target.ts";
 import { type ExportDtype, exportDtypes } from "../../ship/onnx/dtype.ts";
-import {
-  type DtypeParity,
-  judged,
-  statusOf,
-  type Target,
-  type TargetParity,
-} from "../../ship/verify/verify.ts";
+import { type DtypeParity, judged, statusOf, type TargetParity } from "../../ship/verify/verify.ts";
 import { type AnnealError, MissingError } from "../../util/errors.ts";
 import type { Ui } from "../context/ui.ts";
-import { openers, type Place, type PlaceOptions } from "./targets.ts";
+import type { ShippedGraphs } from "./shippedGraphs.ts";
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).trim();
 
 /** What is tried on one target. */
 export interface Work extends PlaceOptions {
+  /** Path of the reference's file. */
+  readonly reference: string;
+  /** Every dtype's graphs. */
+  readonly graphs: ShippedGraphs;
   /** SHA-256 by dtype. */
   readonly hashes: Readonly<Record<string, string>>;
   readonly ui: Ui;
@@ -28,7 +27,7 @@ const unlessAborted = <T>(work: Promise<T>, signal: AbortSignal | undefined): Pr
     signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
   });
 
-const tryDtypes = async (target: Target, place: Place, work: Work): Promise<TargetParity> => {
+const tryDtypes = async (target: string, place: Place, work: Work): Promise<TargetParity> => {
   const names = Object.keys(work.graphs) as ExportDtype[];
   const task = work.ui.task(target, names.length);
   const found: Record<string, DtypeParity> = {};
@@ -41,7 +40,10 @@ const tryDtypes = async (target: Target, place: Place, work: Work): Promise<Targ
       continue;
     }
     try {
-      const { engine: name, ...trial } = await unlessAborted(place.trial(dtype), work.signal);
+      const { engine: name, ...trial } = await unlessAborted(
+        place.trial({ dtype, graphs: work.graphs[dtype]! }, work.reference),
+        work.signal,
+      );
       engine = name;
       found[dtype] = judged(dtype, trial);
     } catch (error) {
@@ -71,17 +73,20 @@ const notChecked = ({ message, details }: AnnealError): TargetParity => ({
  * What each dtype does on a target; what fails is in the result. One that is not on this machine is not
  * checked. Throws the reason of an abort.
  */
-export const tryTarget = async (target: Target, work: Work): Promise<TargetParity> => {
+export const tryTarget = async (
+  [name, target]: readonly [string, Target],
+  work: Work,
+): Promise<TargetParity> => {
   let place: Place;
   try {
-    place = await openers[target](work);
+    place = await target.open(work);
   } catch (error) {
     if (!(error instanceof MissingError)) throw error;
-    work.ui.line(`${target}: not checked: ${messageOf(error)}`);
+    work.ui.line(`${name}: not checked: ${messageOf(error)}`);
     return notChecked(error);
   }
   try {
-    return await tryDtypes(target, place, work);
+    return await tryDtypes(name, place, work);
   } finally {
     await place.close();
   }

@@ -5,18 +5,12 @@ import { encodeReference, type Reference } from "../../evaluate/parity/reference
 import { inScratch } from "../../node/files/scratch.ts";
 import { readTokenizer } from "../../node/model/tokenizerFiles.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
+import { type TargetName, targets, targetsFrom, targetTitles } from "../../node/targets/index.ts";
 import { graphNames } from "../../serve/graphs/graphs.ts";
 import { dtypesFrom } from "../../ship/onnx/export.ts";
 import type { Described } from "../../ship/verify/reference.ts";
-import {
-  allTargets,
-  type ParityFile,
-  type Target,
-  type TargetParity,
-  targets,
-  withInstead,
-} from "../../ship/verify/verify.ts";
-import { ConfigError, DataError } from "../../util/errors.ts";
+import { allTargets, type ParityFile, type TargetParity, withInstead } from "../../ship/verify/verify.ts";
+import { DataError } from "../../util/errors.ts";
 import { silent, type Ui } from "../context/ui.ts";
 import { version } from "../context/version.ts";
 import { earlierParity, machineName, saveParity } from "./parityFile.ts";
@@ -49,13 +43,6 @@ const defaultPrompts = [
   "def main():\n    return",
 ];
 
-const known = <T extends string>(given: readonly string[], all: readonly T[], field: string): T[] =>
-  given.map((name) => {
-    const found = all.find((other) => other === name);
-    if (found !== undefined) return found;
-    throw new ConfigError(`must be of ${all.join(", ")}, not ${name}`, { field });
-  });
-
 /** Texts as the model reads them: those of encoders stand between their special tokens. */
 const tokensOf = async (dir: string, { arch }: Described, texts: readonly string[]): Promise<number[][]> => {
   const tokenizer = await readTokenizer(dir);
@@ -83,17 +70,17 @@ const promptsOf = async (
 
 /** Tries all targets that are asked for, one after the other. */
 const tryAll = async (
-  asked: readonly Target[],
+  asked: readonly TargetName[],
   reference: Reference,
   work: Omit<Work, "reference">,
 ): Promise<ParityFile["targets"]> => {
   return inScratch("verify", async (dir) => {
-    const found: Partial<Record<Target, TargetParity>> = {};
+    const found: Record<string, TargetParity> = {};
     const file = join(dir, "reference");
     await writeFile(file, encodeReference(reference));
     for (const target of asked) {
-      work.ui.stage(`Trying ${targets[target]}`);
-      found[target] = await tryTarget(target, { ...work, reference: file });
+      work.ui.stage(`Trying ${targets[target].title}`);
+      found[target] = await tryTarget([target, targets[target]], { ...work, reference: file });
     }
     return found;
   });
@@ -121,8 +108,7 @@ export const verifyFolder = async (
   ui: Ui = silent,
 ): Promise<ParityFile> => {
   const { threads = 0, seed = 1, count = 6, timeoutSec = 600, browser, signal } = options;
-  const all = Object.keys(targets) as Target[];
-  const asked = options.targets === undefined ? all : known(options.targets, all, "--target");
+  const asked = targetsFrom(options.targets ?? Object.keys(targets), "--target");
   const dtypes = options.dtypes === undefined ? undefined : dtypesFrom(options.dtypes, "--dtype");
   const subject = await subjectIn(dir);
   const present = shippedGraphs(dir, graphNames[subject.arch.kind]);
@@ -138,12 +124,13 @@ export const verifyFolder = async (
   const place = { graphs, threads, timeoutMs: 1000 * timeoutSec, software };
   const work = { ...place, ...(browser === undefined ? {} : { browser }), hashes, ui, signal };
   const found = await tryAll(asked, reference, work);
+  const before = await earlierParity(dir, hashes, against);
   const result: ParityFile = {
     format: 1,
     versions: { anneal: version, "onnxruntime-node": engine.version, node: process.versions.node },
     machine: machineName(),
     ...against,
-    targets: withInstead(allTargets(found, await earlierParity(dir, hashes, against)), sizes),
+    targets: withInstead(allTargets(found, { titles: targetTitles, before }), sizes),
   };
   await saveParity(dir, result);
   const own = subject.dtype;

@@ -10,6 +10,9 @@ export type GraphName = "model" | "encoder_model" | "decoder_model_merged";
 /** A model's programs by the file names that transformers.js looks for. */
 export type Graphs = Readonly<Partial<Record<GraphName, Program>>>;
 
+/** The path of each graph of a model by its name. */
+export type GraphPaths = Readonly<Record<string, string>>;
+
 /** The graphs that each kind of model has. */
 export const graphNames: Readonly<Record<Architecture["kind"], readonly GraphName[]>> = {
   decoder: ["model"],

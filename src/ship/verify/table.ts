@@ -1,7 +1,7 @@
 /** The parity table of the model card, which stands between markers so that it can be made anew. */
 import { fixed, megabytes, NONE, percent, short } from "../../render/figures.ts";
 import { visible } from "../../render/html.ts";
-import { type DtypeParity, type ParityFile, type TargetParity, targets } from "./verify.ts";
+import type { DtypeParity, ParityFile, TargetParity } from "./verify.ts";
 
 const BEGIN = "<!-- parity: begin, made by anneal verify -->";
 const END = "<!-- parity: end -->";
@@ -54,8 +54,8 @@ export const parityTable = ({ targets: found }: ParityFile): ParityTable => {
 
 /** What each target is, why those that were not checked were not, and what the figures are against. */
 export const parityNotes = ({ targets: found, reference }: ParityFile): string[] => {
-  const places = Object.entries(found).map(([target, { engine, device, reason }]) => {
-    const where = [targets[target as keyof typeof targets] ?? target, engine, device];
+  const places = Object.entries(found).map(([target, { title = target, engine, device, reason }]) => {
+    const where = [title, engine, device];
     const what = where.filter((text) => text !== undefined).join(", ");
     return `${target}: ${what}${reason === undefined ? "" : `; not checked: ${reason}`}`;
   });

@@ -139,9 +139,15 @@ describe("a target", () => {
     expect(statusOf({})).toBe("not checked");
   });
 
+  const names = ["node-cpu", "node-webgpu", "web-wasm", "web-webgpu"];
+  const titles = Object.fromEntries(names.map((name) => [name, `the place ${name}`]));
+
   test("that nobody asked for keeps what is known, else is not checked", () => {
     const before = { "web-wasm": { status: "passed", dtypes: { fp32: passed } } } as const;
-    const targets = allTargets({ "node-cpu": { status: "passed", dtypes: { q8: passed } } }, before);
+    const targets = allTargets(
+      { "node-cpu": { status: "passed", dtypes: { q8: passed } } },
+      { titles, before },
+    );
     expect(Object.entries(targets).map(([name, { status }]) => [name, status])).toEqual([
       ["node-cpu", "passed"],
       ["node-webgpu", "not checked"],
@@ -154,7 +160,7 @@ describe("a target", () => {
     const before = { "node-cpu": { status: "failed", dtypes: { fp32: passed, q8: failed } } } as const;
     const { "node-cpu": found } = allTargets(
       { "node-cpu": { status: "passed", dtypes: { fp16: passed, q8: passed } } },
-      before,
+      { titles, before },
     );
     expect(found).toMatchObject({ status: "passed" });
     expect(Object.keys(found!.dtypes)).toEqual(["fp32", "fp16", "q8"]);
@@ -164,7 +170,7 @@ describe("a target", () => {
     const before = { "web-wasm": { status: "passed", dtypes: { fp32: passed } } } as const;
     const targets = allTargets(
       { "web-wasm": { status: "not checked", reason: "no browser", dtypes: {} } },
-      before,
+      { titles, before },
     );
     expect(targets["web-wasm"]!.status).toBe("not checked");
   });

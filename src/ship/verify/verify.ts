@@ -5,17 +5,6 @@
 import type { Trial } from "../../evaluate/parity/trial.ts";
 import { type ExportDtype, exportDtypes, type Tolerance } from "../onnx/dtype.ts";
 
-/** Where shipped files run. */
-export const targets = {
-  "node-cpu": "onnxruntime-node on the processor",
-  "node-webgpu": "onnxruntime-node on WebGPU",
-  "web-wasm": "onnxruntime-web in Chromium, WebAssembly",
-  "web-webgpu": "onnxruntime-web in Chromium, WebGPU",
-} as const;
-
-/** The name of a place where shipped files run. */
-export type Target = keyof typeof targets;
-
 /** How a dtype fared on a target. */
 export interface DtypeParity extends Partial<Trial> {
   readonly status: "passed" | "failed" | "not checked";
@@ -29,6 +18,8 @@ export interface DtypeParity extends Partial<Trial> {
 
 /** How a target's dtypes fared. */
 export interface TargetParity {
+  /** What it is: "onnxruntime-node on the processor". */
+  readonly title?: string;
   readonly status: "passed" | "failed" | "not checked";
   /** Why it was not checked. */
   readonly reason?: string;
@@ -48,7 +39,8 @@ export interface ParityFile {
   readonly machine: string;
   /** The dtype whose graphs, on node-cpu, the others are compared with; the dense weights where absent. */
   readonly reference?: string;
-  readonly targets: Readonly<Partial<Record<Target, TargetParity>>>;
+  /** By the target's name. */
+  readonly targets: Readonly<Record<string, TargetParity>>;
 }
 
 /** Rounded down, so that what is too small never reads as enough. */
@@ -146,19 +138,27 @@ const unasked: TargetParity = {
   dtypes: {},
 };
 
+/** What is known of targets. */
+export interface Known {
+  /** Each target's title by its name, in order. */
+  readonly titles: Readonly<Record<string, string>>;
+  /** What was found before. */
+  readonly before?: ParityFile["targets"];
+}
+
 /** All targets in order: what was found, beside it what is known from before, else that nobody looked. */
 export const allTargets = (
   found: ParityFile["targets"],
-  before: ParityFile["targets"] = {},
+  { titles, before = {} }: Known,
 ): ParityFile["targets"] => {
-  const all = (Object.keys(targets) as Target[]).map((target) => {
+  const all = Object.entries(titles).map(([target, title]): [string, TargetParity] => {
     const [present, past] = [found[target], before[target]];
-    if (present === undefined) return [target, past ?? unasked] as const;
-    if (present.status === "not checked" || past === undefined) return [target, present] as const;
+    if (present === undefined) return [target, { title, ...(past ?? unasked) }];
+    if (present.status === "not checked" || past === undefined) return [target, { title, ...present }];
     const both = { ...past.dtypes, ...present.dtypes };
     const order = Object.keys(exportDtypes).filter((dtype) => dtype in both);
     const dtypes = Object.fromEntries(order.map((dtype) => [dtype, both[dtype]!]));
-    return [target, { ...present, status: statusOf(dtypes), dtypes }] as const;
+    return [target, { title, ...present, status: statusOf(dtypes), dtypes }];
   });
   return Object.fromEntries(all);
 };

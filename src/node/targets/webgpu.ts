@@ -12,7 +12,7 @@ import { tensorOf } from "../../ir/tensor.ts";
 import { add, cast } from "../../ops/elementwise.ts";
 import { matmul } from "../../ops/linalg.ts";
 import { inScratch } from "../files/scratch.ts";
-import { nodeTrial } from "./trial.ts";
+import { inProcess } from "./process.ts";
 
 /** What WebGPU can do here. */
 export interface Webgpu {
@@ -52,8 +52,8 @@ const faultOf = async ({ program, values }: typeof product, dir: string): Promis
   try {
     await writeFile(graph, onnxBytes(program));
     await writeFile(reference, encodeReference({ runs: [run], continuations: [] }));
-    const request = { device: "webgpu", threads: 1, graphs: { model: graph }, reference } as const;
-    const { maxLogitDiff } = await nodeTrial(request, { timeoutMs: PATIENCE_MS });
+    const job = { kind: "trial", device: "webgpu", threads: 1, graphs: { model: graph }, reference } as const;
+    const { maxLogitDiff } = await inProcess(job, { timeoutMs: PATIENCE_MS });
     return maxLogitDiff < 1e-3 ? undefined : `a small sum is off by ${maxLogitDiff}`;
   } catch (error) {
     return (error as Error).message;

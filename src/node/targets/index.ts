@@ -1,0 +1,28 @@
+/** The table of the places where a model's graphs run. */
+import { ConfigError } from "../../util/errors.ts";
+import { nodeTarget } from "./node.ts";
+import { pageTarget } from "./page.ts";
+import type { Target } from "./target.ts";
+
+/** All targets, by name. */
+export const targets = {
+  "node-cpu": nodeTarget("cpu", "onnxruntime-node on the processor"),
+  "node-webgpu": nodeTarget("webgpu", "onnxruntime-node on WebGPU"),
+  "web-wasm": pageTarget("wasm", "onnxruntime-web in Chromium, WebAssembly"),
+  "web-webgpu": pageTarget("webgpu", "onnxruntime-web in Chromium, WebGPU"),
+} as const satisfies Readonly<Record<string, Target>>;
+
+/** The name of a place where graphs run. */
+export type TargetName = keyof typeof targets;
+
+/** What each target is, by its name. */
+export const targetTitles: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(targets).map(([name, { title }]) => [name, title]),
+);
+
+/** The names that are given, as targets. Throws ConfigError for one that there is not. */
+export const targetsFrom = (names: readonly string[], field: string): TargetName[] =>
+  names.map((name) => {
+    if (Object.hasOwn(targets, name)) return name as TargetName;
+    throw new ConfigError(`must be of ${Object.keys(targets).join(", ")}, not ${name}`, { field });
+  });

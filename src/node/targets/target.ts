@@ -1,0 +1,46 @@
+/** Places where a model's graphs run: one literal a place, found by the table in `index.ts`. */
+import type { Trial } from "../../evaluate/parity/trial.ts";
+import type { Probe, Probed } from "../../evaluate/probe.ts";
+import type { GraphPaths } from "../../serve/graphs/graphs.ts";
+
+/** A model's graphs as files, made once: what is measured is, byte for byte, what is shipped. */
+export interface Artifact {
+  /** "q8" */
+  readonly dtype: string;
+  /** Path of each graph by its name; weights beside one are at PATH_data. */
+  readonly graphs: GraphPaths;
+}
+
+/** How a place is opened. */
+export interface PlaceOptions {
+  /** Threads of the processor; 0 means as many as there are. */
+  readonly threads: number;
+  /** The browser's program; one that is installed unless told. */
+  readonly browser?: string;
+  /** Longest that one artifact may take, milliseconds. */
+  readonly timeoutMs: number;
+  /** Whether a page may have WebGPU in software: slow, and only of use to who asks for it. */
+  readonly software: boolean;
+}
+
+/** A place that is open: each artifact runs in a process or page of its own. */
+export interface Place {
+  /** The browser and the adapter, where there are such. */
+  readonly device?: string;
+  /** Whether it can compute in float16; undefined where that is not in question. */
+  readonly float16?: boolean;
+  /** Compares an artifact with a reference's file. Throws RunError where it cannot be loaded or run. */
+  trial(artifact: Artifact, reference: string): Promise<Trial & { readonly engine: string }>;
+  /** Measures an artifact's speed and memory. Throws RunError where it cannot be loaded or run. */
+  probe(artifact: Artifact, probed: Probed): Promise<Probe>;
+  /** Ends what is under way, and all that was opened. */
+  close(): Promise<void>;
+}
+
+/** A place where artifacts run. */
+export interface Target {
+  /** "onnxruntime-node on the processor" */
+  readonly title: string;
+  /** Throws MissingError where it is not on this machine, with the way to have it. */
+  open(options: PlaceOptions): Promise<Place>;
+}

@@ -1,0 +1,44 @@
+/** How the smaller model learns from the larger one, as the options say. */
+import type { Model } from "../../models/model.ts";
+import { optimizers } from "../../optim/index.ts";
+import { scheduleOf } from "../../optim/schedule.ts";
+import { taskOf } from "../../tasks/index.ts";
+import type { Lesson } from "../../tasks/task.ts";
+import type { RunOptions } from "../config/options.ts";
+import type { UserData } from "../data/userData.ts";
+
+/** How the student is distilled, as the options say. */
+export const teaching = (options: RunOptions, { context, heldOut }: Lesson, signal?: AbortSignal) => {
+  const { distill: d, train: t, seed } = options;
+  return {
+    steps: d.steps,
+    batch: t.batch,
+    context,
+    optimizer: optimizers.adamw({ weightDecay: t.weightDecay }),
+    schedule: scheduleOf({
+      kind: "cosine",
+      lrPeak: d.lrPeak,
+      lrMin: d.lrPeak / 10,
+      warmup: Math.min(20, d.steps),
+      steps: d.steps,
+    }),
+    seed,
+    clipNorm: 1,
+    evalEvery: Math.max(1, Math.floor(d.steps / 3)),
+    alpha: d.alpha,
+    temperature: d.temperature,
+    validation: heldOut.windows,
+    ...(signal === undefined ? {} : { signal }),
+  };
+};
+
+/** What the student learns from, and all are measured on. */
+export const lessonOf = (
+  model: Model,
+  { material, tokenizer }: UserData,
+  { train: t, model: shape, seed }: RunOptions,
+) =>
+  taskOf(model).lesson(material, {
+    ...{ model, tokenizer, batch: t.batch, context: shape.n_positions, seed: seed + 1 },
+    ...{ heldOutTokens: 32_768, wholeWords: t.wholeWords },
+  });

@@ -1,0 +1,17 @@
+/** What each target is to show of a small model. */
+import type { TargetName } from "../../src/node/targets/index.ts";
+
+export interface TargetCase {
+  /** Whether it needs a browser. */
+  readonly browser: boolean;
+  /** Whether every machine of ours has it; else it says why it is not there. */
+  readonly everywhere: boolean;
+  readonly dtypes: readonly ("fp32" | "q8" | "q4")[];
+}
+
+export const targetCases: Readonly<Record<TargetName, TargetCase>> = {
+  "node-cpu": { browser: false, everywhere: true, dtypes: ["fp32", "q8", "q4"] },
+  "node-webgpu": { browser: false, everywhere: false, dtypes: ["fp32"] },
+  "web-wasm": { browser: true, everywhere: true, dtypes: ["fp32", "q8", "q4"] },
+  "web-webgpu": { browser: true, everywhere: false, dtypes: ["fp32"] },
+};
