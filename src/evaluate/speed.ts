@@ -78,7 +78,7 @@ const generationFigures = (
 
 const since = (begin: number): number => performance.now() - begin;
 
-/** What a run of generation takes, milliseconds: reading what is given, up to the first token, then a step each. */
+/** What a run of generation takes, milliseconds: reading, up to the first token, then each step. */
 const timedRun = async (
   reader: Reader,
   {

@@ -115,10 +115,23 @@ const problemOf = (name: string, spec: ParamSpec, source: string, found: TensorH
   return `${shown} is ${shapeText(found.shape)} (expected ${shapeText(spec.shape)})`;
 };
 
-const refuse = (problems: readonly string[], file: string): void => {
+/** What to do where all that a checkpoint lacks is its head. */
+const headHint = ({ arch, json }: Target, lacking: readonly string[]): string | undefined => {
+  const heads = headsOf(arch, json);
+  const { features } = arch.classes;
+  const inBody = (name: string): boolean => heads.every((specs) => specs.has(name));
+  if (features === undefined || lacking.some(inBody)) return undefined;
+  const rename = `name ${features} in "architectures" of config.json`;
+  return `the weights lack the head: ${rename}, or take a checkpoint that has it`;
+};
+
+const refuse = (problems: readonly string[], file: string, hint: string | undefined): void => {
   if (problems.length === 0) return;
   const more = problems.length > LISTED ? `; and ${problems.length - LISTED} more` : "";
-  throw new FormatError(`does not fit its config: ${problems.slice(0, LISTED).join("; ")}${more}`, { file });
+  throw new FormatError(`does not fit its config: ${problems.slice(0, LISTED).join("; ")}${more}`, {
+    file,
+    ...(hint === undefined ? {} : { hint }),
+  });
 };
 
 /** Weights by tensors, with what is left over on both sides. Throws FormatError listing what does not fit. */
@@ -130,6 +143,7 @@ const assign = (target: Target, headers: Headers, leeway: Leeway, file: string) 
   const dropped = unused.filter(leeway.isWeight);
   const initialized: string[] = [];
   const problems: string[] = [];
+  const lacking: string[] = [];
   for (const [alias, source] of twins) {
     const spec = target.wanted.get(target.tied.get(alias)!)!;
     const problem = problemOf(alias, spec, source, headers.get(source)!);
@@ -139,7 +153,10 @@ const assign = (target: Target, headers: Headers, leeway: Leeway, file: string) 
     const source = sources.get(name);
     if (source === undefined) {
       if (leeway.isNew(name) || target.arch.optional?.includes(name) === true) initialized.push(name);
-      else problems.push(`${name} is missing (expected ${shapeText(spec.shape)})`);
+      else {
+        problems.push(`${name} is missing (expected ${shapeText(spec.shape)})`);
+        lacking.push(name);
+      }
       continue;
     }
     const header = headers.get(source)!;
@@ -156,7 +173,7 @@ const assign = (target: Target, headers: Headers, leeway: Leeway, file: string) 
     if (leeway.isHead(source)) dropped.push(source);
     else problems.push(`${source} is not part of the model (found ${shapeText(headers.get(source)!.shape)})`);
   }
-  refuse(problems, file);
+  refuse(problems, file, lacking.length === problems.length ? headHint(target, lacking) : undefined);
   const separate = untied && {
     config: untied.config,
     specs: untied.arch.params(untied.config) as Tree<ParamSpec>,

@@ -154,7 +154,7 @@ export interface BudgetOptions {
   readonly minQuality?: number;
   /** Limits on any figures, as objects or as texts: "p95Ms<=5", "memoryBytes<=200MB", "accuracy>=0.98x". */
   readonly limits: readonly (string | Limit)[];
-  /** Where candidates are measured: node-cpu, node-webgpu, web-wasm, web-webgpu; the first is the usual one. */
+  /** Where candidates are measured, such as node-cpu and web-wasm; the first is the usual one. */
   readonly targets: readonly string[];
 }
 

@@ -77,7 +77,7 @@ const measured = async (asked: Asked): Promise<Quality> => {
   return quality;
 };
 
-/** Speed and memory of a model's graphs on a target. Throws MissingError where that is not on this machine. */
+/** Speed and memory of graphs on a target. Throws MissingError where that is not on this machine. */
 const speedAt = async (
   { target, threads }: { readonly target: TargetName; readonly threads: number },
   subject: Subject,

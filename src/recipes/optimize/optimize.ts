@@ -7,6 +7,7 @@ import { checkStudent } from "../config/check.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import { userData } from "../data/read.ts";
+import { bareBodyNotes } from "../model/bareBody.ts";
 import { sourceIn } from "../model/source.ts";
 import { takeRun } from "../train/takeRun.ts";
 import { compressAndShip, type Outcome } from "./compressAndShip.ts";
@@ -20,6 +21,9 @@ export const optimizeFolder = async (
   const folder = await openModel(ref, hooks.hub ?? {});
   const task = taskOf(folder.model);
   budgetOf(options.budget, { ...folder.model, task }); // refused before anything is read
+  // What is taught and measured are sentence vectors as the folder says they are made.
+  if (task.name === "embedding" && folder.pooling.fault !== undefined) throw folder.pooling.fault;
+  for (const note of bareBodyNotes(folder.model)) hooks.ui.warn(note);
   checkStudent(options, folder.model.arch.cache(folder.model.config).layers);
   const source = await sourceIn(folder.dir, ref);
   const { positions } = folder.model.arch.cache(folder.model.config);

@@ -7,6 +7,7 @@ import type { Tokenizer } from "../../tokenizer/index.ts";
 import { ConfigError } from "../../util/errors.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
+import { classWithoutHead } from "../model/bareBody.ts";
 import { type Source, sourceIn } from "../model/source.ts";
 import { families } from "./families.ts";
 
@@ -41,10 +42,14 @@ export const startOf = async (options: RunOptions, { hub, ui }: RecipeHooks): Pr
   const { model, tokenizer, dir } = await openModel(from, hub);
   // Refused before anything is read.
   if (taskOf(model).taught === true) {
-    throw new ConfigError(`is ${model.config.architectures[0]}, which has no head to train`, {
+    const named = classWithoutHead(model);
+    const said = named === undefined ? "" : ` (config.json names ${named}, whose head the weights lack)`;
+    const whole = Object.entries(model.arch.classes).filter(([head]) => head !== "features");
+    const choose = named ?? whole[0]?.[1] ?? "a class with a head";
+    throw new ConfigError(`is ${model.config.architectures[0]}, which has no head to train${said}`, {
       file: dir,
       field: "architectures",
-      hint: "anneal optimize makes smaller models of it; to train it, name its masked language model",
+      hint: `anneal optimize makes smaller models of it; to train it, choose a checkpoint of ${choose}`,
     });
   }
   const source = await sourceIn(dir, from);
