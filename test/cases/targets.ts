@@ -12,6 +12,6 @@ export interface TargetCase {
 export const targetCases: Readonly<Record<TargetName, TargetCase>> = {
   "node-cpu": { browser: false, everywhere: true, dtypes: ["fp32", "q8", "q4"] },
   "node-webgpu": { browser: false, everywhere: false, dtypes: ["fp32"] },
-  "web-wasm": { browser: true, everywhere: true, dtypes: ["fp32", "q8", "q4"] },
+  "web-wasm": { browser: true, everywhere: true, dtypes: ["fp32"] },
   "web-webgpu": { browser: true, everywhere: false, dtypes: ["fp32"] },
 };
