@@ -1,6 +1,6 @@
 /**
- * Measuring in a process of its own: its memory is untouched by what the caller holds, and a native abort ends
- * that process only.
+ * Measuring in a process of its own: its memory is untouched by what the caller holds, and a native abort
+ * ends that process only.
  */
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
