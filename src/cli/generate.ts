@@ -1,7 +1,7 @@
 /** anneal generate */
 import type { Command } from "commander";
 import { type TextModel, type TextOptions, textModel } from "../recipes/generate/generate.ts";
-import type { ChatMessage } from "../serve/chat.ts";
+import type { ChatMessage } from "../template/chat.ts";
 import { defined } from "../util/defined.ts";
 import { dtypeFlag, type Group } from "./flags/flags.ts";
 import { numberFrom, withFlags } from "./flags/options.ts";

@@ -8,7 +8,7 @@ export {
   chatMessages,
   chatTemplates,
   chooseTemplate,
-} from "./chat.ts";
+} from "../template/chat.ts";
 export { type BeamOptions, type BeamText, beamSearch, type Rows } from "./decode/beam.ts";
 export {
   type DecodeOptions,

@@ -1,3 +1,3 @@
-/** Chat templates: Python's Jinja, as transformers sets it up. */
-export { render } from "./render.ts";
+/** Chats, and the templates that write them: Python's Jinja, as transformers sets it up. */
+export { type Rendered, type Renderer, render, renderer, type Span } from "./render.ts";
 export { Refusal, TemplateFault } from "./values/values.ts";

@@ -15,10 +15,28 @@ import { truth } from "./values/operators.ts";
 import { str } from "./values/printed.ts";
 import { fromJson, Namespace, TemplateFault, type Value } from "./values/values.ts";
 
+/** A part of a text: units of UTF-16 from `start` up to `end`. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
 /** How a body was left before its end. */
 type Leave = "break" | "continue" | undefined;
 
-type Out = string[];
+/** The text as it is written, and the parts of it that the template marks as the assistant's. */
+class Out {
+  readonly #parts: string[] = [];
+  readonly marks: Span[] = [];
+  length = 0;
+  push(text: string): void {
+    this.#parts.push(text);
+    this.length += text.length;
+  }
+  text(): string {
+    return this.#parts.join("");
+  }
+}
 
 const assign = (target: Expression, value: Value, scope: Scope): void => {
   if (target.kind === "name") {
@@ -50,9 +68,9 @@ const runBody = (body: Body, scope: Scope, out: Out): Leave => {
 
 /** The text of a body in a scope of its own. */
 const capture = (body: Body, scope: Scope): string => {
-  const out: Out = [];
+  const out = new Out();
   runBody(body, new Scope(scope), out);
-  return out.join("");
+  return out.text();
 };
 
 /** A captured text through the filters over it. */
@@ -70,9 +88,9 @@ const forLoop = (node: StatementOf<"for">, scope: Scope, out: Out): void => {
     };
     const items = [...iterate(value)].filter(passes);
     const again = (inner: Value, deeper: number): string => {
-      const written: Out = [];
+      const written = new Out();
       over(inner, deeper, written);
-      return written.join("");
+      return written.text();
     };
     const loop = loopOver(items, depth, recursive ? again : undefined);
     for (const one of items) {
@@ -96,6 +114,14 @@ const withBlock = ({ targets, body }: StatementOf<"with">, scope: Scope, out: Ou
   const values = targets.map(([, value]) => evaluate(value, scope));
   for (const [i, [target]] of targets.entries()) assign(target, values[i]!, inner);
   return runBody(body, inner, out);
+};
+
+/** What is captured first (a macro's text, a filter's) has no place in the text yet, and no mark. */
+const marked = ({ body }: StatementOf<"generation">, scope: Scope, out: Out): Leave => {
+  const start = out.length;
+  const leave = runBody(body, new Scope(scope), out);
+  out.marks.push({ start, end: out.length });
+  return leave;
 };
 
 const callBlock = ({ call: node, caller }: StatementOf<"call">, scope: Scope, out: Out): void => {
@@ -122,6 +148,7 @@ const runners: Runners = {
   filter: ({ filter, body }, scope, out) =>
     void out.push(str(throughFilters(capture(body, scope), filter, scope))),
   with: withBlock,
+  generation: marked,
   break: () => "break",
   continue: () => "continue",
 };
@@ -154,6 +181,29 @@ const bounded = <T>(make: () => T): T => {
   }
 };
 
+/** What a template made. */
+export interface Rendered {
+  readonly text: string;
+  /** What stands between `{% generation %}` and its end, in order. */
+  readonly marks: readonly Span[];
+}
+
+/** A template that was read once, for many contexts of plain JSON. Throws as `render` does. */
+export type Renderer = (context: Readonly<Record<string, unknown>>, options: RenderOptions) => Rendered;
+
+/** Reads a template. Throws TemplateFault where it is malformed. */
+export const renderer = (template: string): Renderer => {
+  const body = bounded(() => parse(template));
+  return (context, { now }) =>
+    bounded(() => {
+      const names = Object.entries(context).map(([name, value]) => [name, fromJson(value)] as const);
+      const scope = new Scope(new Scope(undefined, globals(now)), names);
+      const out = new Out();
+      runBody(body, scope, out);
+      return { text: out.text(), marks: out.marks };
+    });
+};
+
 /**
  * The text that a template makes of a context of plain JSON. Throws Refusal where the template refuses it
  * (`raise_exception`), TemplateFault where the template is malformed, does what Python would not, nests too
@@ -162,13 +212,5 @@ const bounded = <T>(make: () => T): T => {
 export const render = (
   template: string,
   context: Readonly<Record<string, unknown>>,
-  { now }: RenderOptions,
-): string =>
-  bounded(() => {
-    const body = parse(template);
-    const names = Object.entries(context).map(([name, value]) => [name, fromJson(value)] as const);
-    const scope = new Scope(new Scope(undefined, globals(now)), names);
-    const out: Out = [];
-    runBody(body, scope, out);
-    return out.join("");
-  });
+  options: RenderOptions,
+): string => renderer(template)(context, options).text;

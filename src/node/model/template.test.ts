@@ -2,10 +2,10 @@ import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { ChatMessage } from "../../serve/chat.ts";
+import type { ChatMessage } from "../../template/chat.ts";
 import { charTokenizer } from "../../tokenizer/index.ts";
 import { DataError, FormatError } from "../../util/errors.ts";
-import { readChatTemplates, renderChat, templateSpecials } from "./template.ts";
+import { chatWriter, readChatTemplates, renderChat, templateSpecials } from "./template.ts";
 
 /** By transformers' apply_chat_template: test/golden/tokenization.py. */
 const golden = JSON.parse(
@@ -174,5 +174,40 @@ describe("the templates of a folder", () => {
   test("name the special tokens of the tokenizer", () => {
     const tokenizer = charTokenizer(["ab"]);
     expect(templateSpecials(tokenizer)).toMatchObject({ eos_token: "<|endoftext|>", unk_token: "<unk>" });
+  });
+});
+
+describe("chats to learn from", () => {
+  const template =
+    "{% for m in messages %}{% if m.content == 'no' %}{{ raise_exception('no') }}{% endif %}" +
+    "<{{ m.role }}>{{ m.content }}</>\n{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}" +
+    "{{ strftime_now('%Y') }}";
+  const chat = (content: string) => ({
+    messages: [...hello, { role: "assistant", content } as const],
+    wanted: [1],
+  });
+
+  test("are written by one process, each with its turns or its error, on the same day always", async () => {
+    const noYear = { name: "mine", template: template.replace("{{ strftime_now('%Y') }}", "") };
+    const write = chatWriter(noYear, { specials, tokens: ["</>"] });
+    const [one, refused, other] = await write([chat("a"), chat("no"), chat("bc")]);
+    expect(one).toEqual({
+      text: "<user>Hi</>\n<assistant>a</>\n",
+      turns: [{ message: 1, start: 23, end: 27 }],
+    });
+    expect(refused).toBeInstanceOf(DataError);
+    expect(other).toMatchObject({ turns: [{ end: 28 }] });
+    const dated = await chatWriter({ name: "dated", template: "{{ strftime_now('%d %b %Y') }}" })([
+      { messages: hello, wanted: [] },
+    ]);
+    expect(dated).toEqual([{ text: "26 Jul 2024", turns: [] }]);
+  });
+
+  test("a malformed template fails at each chat; one without an end is stopped", async () => {
+    const bad = await chatWriter({ name: "bad", template: "{% for %}" })([chat("a"), chat("b")]);
+    expect(bad.map((each) => each instanceof FormatError)).toEqual([true, true]);
+    const loop = "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}";
+    const stuck = chatWriter({ name: "loop", template: loop }, { deadlineMs: 500 })([chat("a")]);
+    await expect(stuck).rejects.toThrow(/deadline/);
   });
 });

@@ -5,7 +5,8 @@
  */
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { type ChatMessage, type ChatTemplate, chatTemplates } from "../../serve/chat.ts";
+import { type ChatMessage, type ChatTemplate, chatTemplates } from "../../template/chat.ts";
+import type { ChatWriter, WrittenChat } from "../../template/supervised.ts";
 import type { Tokenizer } from "../../tokenizer/index.ts";
 import { DataError, FormatError } from "../../util/errors.ts";
 import { findFile, readJsonIfThere, readText } from "./modelFile.ts";
@@ -34,13 +35,15 @@ const MAX_LENGTH = 1 << 24;
 /** The compiled form of the worker, from the sources as from the package. */
 const program = fileURLToPath(new URL("../../../dist/node/model/templateWorker.js", import.meta.url));
 
-const run = (name: string, work: TemplateWork, deadlineMs: number): Promise<TemplateAnswer> =>
+/** The answers to all chats. Throws FormatError where one takes longer than `deadlineMs`. */
+const run = (name: string, work: TemplateWork, deadlineMs: number): Promise<TemplateAnswer[]> =>
   new Promise((resolve, reject) => {
     const child = fork(program, ["template"], {
       env: {},
       execArgv: [`--max-old-space-size=${HEAP_MB}`],
       stdio: ["ignore", "ignore", "ignore", "ipc"],
     });
+    const answers: TemplateAnswer[] = [];
     const stop = (message: string, cause?: unknown): void => {
       clearTimeout(timer);
       child.kill("SIGKILL");
@@ -51,10 +54,11 @@ const run = (name: string, work: TemplateWork, deadlineMs: number): Promise<Temp
     let timer = setTimeout(() => stop("does not start"), START_MS);
     child.on("message", (said) => {
       clearTimeout(timer);
-      if (said !== READY) return resolve(said as TemplateAnswer);
+      if (said !== READY) answers.push(said as TemplateAnswer);
+      if (answers.length === work.chats.length) return resolve(answers);
       timer = setTimeout(late, deadlineMs);
       // A process that ends at once cannot take the work: its exit says why.
-      child.send(work, () => {});
+      if (said === READY) child.send(work, () => {});
     });
     child.on("error", (error) => stop(`cannot be rendered: ${error.message}`, error));
     child.on("exit", (code, signal) => {
@@ -67,12 +71,31 @@ const run = (name: string, work: TemplateWork, deadlineMs: number): Promise<Temp
 const REASONING = ["reasoning_content", "thinking", "reasoning"] as const;
 
 /** A message as templates know it: without fields that are null, its reasoning under the usual names. */
-const plain = (message: ChatMessage): Readonly<Record<string, unknown>> => {
+const plain = (message: ChatMessage): ChatMessage => {
   const fields: Record<string, unknown> = Object.fromEntries(
     Object.entries(message).filter(([, value]) => value !== null && value !== undefined),
   );
   const reasoning = REASONING.map((name) => fields[name]).find((value) => value !== undefined);
-  return reasoning === undefined ? fields : { thinking: reasoning, ...fields, reasoning_content: reasoning };
+  const all = reasoning === undefined ? {} : { thinking: reasoning, reasoning_content: reasoning };
+  return {
+    ...all,
+    ...fields,
+    ...(reasoning === undefined ? {} : { reasoning_content: reasoning }),
+    role: message.role,
+  };
+};
+
+const contextOf = (specials: Readonly<Record<string, string>>, tools: readonly unknown[] | undefined) => ({
+  ...specials,
+  tools: tools ?? null,
+  documents: null,
+});
+
+const failureOf = (name: string, answer: Exclude<TemplateAnswer, { readonly text: string }>): Error => {
+  const file = `chat template "${name}"`;
+  return "refused" in answer
+    ? new DataError(`refuses the messages: ${answer.refused}`, { file })
+    : new FormatError(`cannot be rendered: ${answer.failed}`, { file });
 };
 
 /** The time of the clock on the wall, in the fields of Greenwich. */
@@ -90,19 +113,56 @@ export const renderChat = async (
 ): Promise<string> => {
   const { addGenerationPrompt = false, tools, specials = {}, deadlineMs = DEADLINE_MS } = options;
   const now = localTime(options.now ?? new Date());
-  const context = {
-    ...specials,
+  const chat = {
     messages: messages.map(plain),
-    tools: tools ?? null,
-    documents: null,
-    add_generation_prompt: addGenerationPrompt,
+    context: contextOf(specials, tools),
+    prompt: addGenerationPrompt,
   };
-  const answer = await run(name, { template, context, now, maxLength: MAX_LENGTH }, deadlineMs);
-  if ("text" in answer) return answer.text;
-  const file = `chat template "${name}"`;
-  if ("refused" in answer) throw new DataError(`refuses the messages: ${answer.refused}`, { file });
-  throw new FormatError(`cannot be rendered: ${answer.failed}`, { file });
+  const work = { template, chats: [chat], specials: [], now, maxLength: MAX_LENGTH };
+  const [answer] = await run(name, work, deadlineMs);
+  if ("text" in answer!) return answer.text;
+  throw failureOf(name, answer!);
 };
+
+/** Chats that go to a process at once: one that fails starts another. */
+const CHUNK = 512;
+
+/** The date that a template of chats to learn from is told: a run that is repeated has the same texts. */
+const FIXED = Date.UTC(2024, 6, 26);
+
+/** What a writer of chats is told besides the template. */
+export interface ChatWriterOptions {
+  /** Texts of special tokens that the template names. */
+  readonly specials?: Readonly<Record<string, string>>;
+  /** Texts of all special tokens: one of them ends a turn. */
+  readonly tokens?: readonly string[];
+  /** Milliseconds that a chat may take; 5000 unless told. */
+  readonly deadlineMs?: number;
+  /** What the template takes for now; the same day always unless told. */
+  readonly now?: Date;
+}
+
+/**
+ * Writes chats by a template, with where in the text the wanted messages are. The answers are in the chats'
+ * order; an error stands for a chat that the template refuses (DataError) or cannot write (FormatError).
+ */
+export const chatWriter =
+  ({ name, template }: ChatTemplate, options: ChatWriterOptions = {}): ChatWriter =>
+  async (chats) => {
+    const { specials = {}, tokens = [], deadlineMs = 5000, now } = options;
+    const day = now === undefined ? FIXED : localTime(now);
+    const all: (WrittenChat | Error)[] = [];
+    for (let i = 0; i < chats.length; i += CHUNK) {
+      const some = chats.slice(i, i + CHUNK).map(({ messages, tools, wanted }) => ({
+        ...{ messages: messages.map(plain), context: contextOf(specials, tools), prompt: false, wanted },
+      }));
+      const work = { template, chats: some, specials: tokens, now: day, maxLength: MAX_LENGTH };
+      for (const said of await run(name, work, deadlineMs)) {
+        all.push("text" in said ? said : failureOf(name, said));
+      }
+    }
+    return all;
+  };
 
 /** The special tokens of a tokenizer as a template names them. */
 export const templateSpecials = (tokenizer: Tokenizer): Readonly<Record<string, string>> =>

@@ -3,7 +3,7 @@
 import type { Session } from "../../engine/engine.ts";
 import { readChatTemplates, renderChat, templateSpecials } from "../../node/model/template.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
-import { chooseTemplate } from "../../serve/chat.ts";
+import { chooseTemplate } from "../../template/chat.ts";
 import { beamSearch } from "../../serve/decode/beam.ts";
 import { type Decoder, decoderOf } from "../../serve/decode/decoding.ts";
 import { generate, generateBeams } from "../../serve/decode/generate.ts";

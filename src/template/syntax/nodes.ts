@@ -111,6 +111,8 @@ export type Statement =
       readonly targets: readonly (readonly [target: Expression, value: Expression])[];
       readonly body: Body;
     }
+  /** What the assistant says. */
+  | { readonly kind: "generation"; readonly body: Body }
   | { readonly kind: "break" | "continue" };
 
 /** A statement of one kind. */

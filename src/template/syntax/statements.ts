@@ -167,7 +167,7 @@ const statements: Readonly<Record<string, (tokens: Tokens) => Statement>> = {
   with: withBlock,
   block,
   // Marks what the assistant says, for training; the text is the same.
-  generation: scoped("endgeneration"),
+  generation: (tokens) => ({ kind: "generation", body: until(tokens, "endgeneration").body }),
   autoescape: scoped("endautoescape", (tokens) => void expression(tokens)),
   print,
   break: () => ({ kind: "break" }),

@@ -14,6 +14,10 @@ const ROLES = [
 /** Who says a message. */
 export type ChatRole = (typeof ROLES)[number];
 
+/** Whether the model says a message. */
+export const isAssistant = ({ role }: Pick<ChatMessage, "role">): boolean =>
+  role === "assistant" || role === "model";
+
 /** A part of a message's content. */
 export interface ChatPart {
   readonly type: "text";
