@@ -1,8 +1,8 @@
 /** How a text is decoded: the user's word first, then that of the model's files, then what is usual here. */
 import type { Generation } from "../../models/checkpoint/generationConfig.ts";
-import type { ChatMessage } from "../../template/chat.ts";
 import type { BeamOptions } from "../../serve/decode/beam.ts";
 import type { SampleOptions } from "../../serve/decode/sample.ts";
+import type { ChatMessage } from "../../template/chat.ts";
 import { defined } from "../../util/defined.ts";
 import { ConfigError } from "../../util/errors.ts";
 import type { Opened } from "../model/open.ts";

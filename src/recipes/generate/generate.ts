@@ -3,13 +3,13 @@
 import type { Session } from "../../engine/engine.ts";
 import { readChatTemplates, renderChat, templateSpecials } from "../../node/model/template.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
-import { chooseTemplate } from "../../template/chat.ts";
 import { beamSearch } from "../../serve/decode/beam.ts";
 import { type Decoder, decoderOf } from "../../serve/decode/decoding.ts";
 import { generate, generateBeams } from "../../serve/decode/generate.ts";
 import { decodeTargets, type Seq2SeqDecoder, seq2seqDecoderOf } from "../../serve/decode/seq2seqDecoder.ts";
 import { stopFilter } from "../../serve/decode/stop.ts";
 import { type GraphName, graphNames } from "../../serve/graphs/graphs.ts";
+import { chooseTemplate } from "../../template/chat.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { type Opened, type OpenOptions, openFolder, sessionsOf } from "../model/open.ts";
 import { knownFault } from "../verify/parityFile.ts";

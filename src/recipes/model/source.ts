@@ -7,8 +7,8 @@ import { isGguf } from "../../node/model/ggufFile.ts";
 import { readChatTemplates } from "../../node/model/template.ts";
 import { readTokenizer } from "../../node/model/tokenizerFiles.ts";
 import type { CardSource } from "../../report/run/sourceCard.ts";
-import type { ChatTemplate } from "../../template/chat.ts";
 import { jsonBytes } from "../../ship/onnx/files.ts";
+import type { ChatTemplate } from "../../template/chat.ts";
 import { spelledJson, spellingsIn } from "../../util/spelling.ts";
 
 /** What one folder passes on to another. */
