@@ -161,8 +161,8 @@ const upToToken = (text: string, { start, end }: Span, specials: readonly string
 
 /**
  * A chat as a text, and the parts of it that the assistant says in the wanted messages: with the token that
- * ends the turn, without what begins it. Throws as `write` does, and TemplateFault, naming the message, where a
- * turn cannot be found.
+ * ends the turn, without what begins it. Throws as `write` does, and TemplateFault, naming the message,
+ * where a turn cannot be found.
  */
 export const supervised = (
   write: WriteChat,
