@@ -16,6 +16,7 @@ const loaders: Readonly<Record<VerbName, () => Promise<Verb>>> = {
   quickstart: () => import("./quickstart.ts"),
   data: () => import("./data.ts"),
   train: () => import("./train.ts"),
+  finetune: () => import("./finetune.ts"),
   optimize: () => import("./optimize.ts"),
   eval: () => import("./eval.ts"),
   generate: () => import("./generate.ts"),

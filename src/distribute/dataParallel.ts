@@ -6,6 +6,7 @@
 import type { Feeds } from "../engine/engine.ts";
 import { sameShape } from "../ir/shape.ts";
 import { shapeText, sizeOf, type Tensor, type TensorType } from "../ir/tensor.ts";
+import type { Model } from "../models/model.ts";
 import { type Counter, openCounter } from "../train/counter.ts";
 import { checkSame } from "../train/held.ts";
 import { rankPlans } from "../train/plan.ts";
@@ -115,6 +116,21 @@ const stepperOf = ({ first, crew, counter, size }: Ranks, shareOf: Share): Stepp
   };
 };
 
+/** The types of a micro-batch and of a share of it, by the width of its rows. */
+const typesByWidth = (model: Model, options: StepOptions, size: number) => {
+  const known = new Map<number, BatchTypes>();
+  return (ids: Tensor): BatchTypes => {
+    const width = options.widths === undefined ? options.context : ids.shape[1]!;
+    const found = known.get(width);
+    if (found !== undefined) return found;
+    const step = { ...options, context: width };
+    const [whole, share] = [1, size].map((ranks) => batchTypes(model, step, { ranks }));
+    const types = { whole: whole!, share: share! };
+    known.set(width, types);
+    return types;
+  };
+};
+
 /**
  * Training on all ranks of `team`, the caller being the first. Throws ConfigError where the batch does not
  * divide among them, or clipping by the norm does not come first.
@@ -132,11 +148,10 @@ export const dataParallel =
       first.load(params);
       const others = plans.slice(1).map((_, i) => crew.order(i + 1, { do: "load", params }));
       await Promise.all(others);
-      const [whole, share] = [1, team.size].map((ranks) => batchTypes(model, options, { ranks }));
-      const types: BatchTypes = { whole: whole!, share: share! };
+      const types = typesByWidth(model, options, team.size);
       const counter = await openCounter(engine, model, options);
       const ranks = { first, crew, counter, size: team.size };
-      return stepperOf(ranks, (feeds, rank) => shareOf(feeds, rank, types));
+      return stepperOf(ranks, (feeds, rank) => shareOf(feeds, rank, types(feeds.inputIds!)));
     } catch (error) {
       await crew.end();
       throw error;

@@ -9,6 +9,7 @@ import { shapeText, type Tensor, zeros } from "../ir/tensor.ts";
 import { optimize } from "../rewrite/index.ts";
 import { RunError } from "../util/errors.ts";
 import { entries } from "../util/tree.ts";
+import { byShape, type ShapedSessions } from "./byShape.ts";
 import type { Engine, Feeds, Session, SessionOptions } from "./engine.ts";
 
 /** The encoded ONNX bytes of a program after the default rewrites. */
@@ -42,29 +43,50 @@ const stateInputs = (program: Program): Map<string, Value> => {
   return new Map(inputs);
 };
 
+/** How a step is compiled. */
+export interface StepSessionOptions extends SessionOptions {
+  /**
+   * The step for feeds of other shapes than the first's, with the same state: each is compiled when it is
+   * first met.
+   */
+  readonly programFor?: (feeds: Feeds) => Program;
+}
+
 /** Compiles a step; every input that has an output of the same path is state. All shapes must be fixed. */
 export const compileStep = async (
   engine: Engine,
   program: Program,
-  options?: SessionOptions,
+  { programFor, ...options }: StepSessionOptions = {},
 ): Promise<Resident> => {
-  const session = await compile(engine, program, { ...options, inPlace: true });
+  const open = (step: Program) => compile(engine, step, { ...options, inPlace: true });
+  const first = programFor === undefined ? await open(program) : undefined;
+  const sessions = first ? only(first) : byShape((feeds) => open(programFor!(feeds)));
   const types = stateInputs(program);
   const buffers = (): Map<string, Tensor> =>
     new Map(Array.from(types, ([name, type]) => [name, zeros(type)]));
   const others = [...outputNames(program)].filter(([name]) => !name.endsWith(NEXT));
   const results = Object.fromEntries(others.map(([name, type]) => [name, zeros(type)]));
-  return resident(session, [buffers(), buffers()], results);
+  return resident(sessions, [buffers(), buffers()], results);
 };
+
+const only = (session: Session): ShapedSessions => ({
+  at: async () => session,
+  dispose: () => session.dispose(),
+});
 
 type Buffers = Map<string, Tensor>;
 
-const resident = (session: Session, sets: [Buffers, Buffers], results: Record<string, Tensor>): Resident => {
+const resident = (
+  sessions: ShapedSessions,
+  sets: [Buffers, Buffers],
+  results: Record<string, Tensor>,
+): Resident => {
   let current = 0;
   const now = (): Map<string, Tensor> => sets[current as 0 | 1];
   const other = (): Map<string, Tensor> => sets[(1 - current) as 0 | 1];
   return {
     async run(feeds) {
+      const session = await sessions.at(feeds);
       const fetches = Object.fromEntries(Array.from(other(), ([name, t]) => [name + NEXT, t]));
       const used = new Set(session.inputNames);
       const fed = Object.fromEntries([...now()].filter(([name]) => used.has(name)));
@@ -87,6 +109,6 @@ const resident = (session: Session, sets: [Buffers, Buffers], results: Record<st
     revert() {
       current = 1 - current;
     },
-    dispose: () => session.dispose(),
+    dispose: () => sessions.dispose(),
   };
 };

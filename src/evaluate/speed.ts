@@ -136,14 +136,18 @@ export interface ReadingOptions {
   readonly runs?: number;
 }
 
-/** What a graph that reads whole texts is fed: one text of `ids`. */
-export const textFeeds = ({ inputTypes }: Session, ids: readonly number[]): Record<string, Tensor> => {
+/** What a graph that reads whole texts is fed: one text of `ids`, of type 0 unless told. */
+export const textFeeds = (
+  { inputTypes }: Session,
+  ids: readonly number[],
+  types: readonly number[] = [],
+): Record<string, Tensor> => {
   const of = (values: readonly number[]): Tensor =>
     tensor("int64", [1, values.length], BigInt64Array.from(values, BigInt));
   const all: Record<string, Tensor> = {
     input_ids: of(ids),
     attention_mask: of(ids.map(() => 1)),
-    token_type_ids: of(ids.map(() => 0)),
+    token_type_ids: of(ids.map((_, i) => types[i] ?? 0)),
     position_ids: of(ids.map((_, i) => i)),
   };
   return Object.fromEntries(Object.entries(all).filter(([name]) => name in inputTypes));

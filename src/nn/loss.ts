@@ -98,8 +98,11 @@ export const totalsOver = (losses: Value, counts: Value): Totals => ({
   count: sum(counts),
 });
 
+/** Less than anything that counts, weighted or not. */
+const NOTHING = 1e-9;
+
 /** total / count -> []; 0 where nothing counts. */
-export const meanLoss = ({ total, count }: Totals): Value => div(total, maximum(count, 1));
+export const meanLoss = ({ total, count }: Totals): Value => div(total, maximum(count, NOTHING));
 
 const softLossOp: Op<[logits: Value, targets: Value], Plain, [loss: Value, probs: Value]> = {
   name: "softLoss",

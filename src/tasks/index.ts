@@ -3,6 +3,7 @@ import { headOf } from "../models/head.ts";
 import type { Model } from "../models/model.ts";
 import { ConfigError } from "../util/errors.ts";
 import { causalLm } from "./causalLm.ts";
+import { sequenceClassifier } from "./classification/sequenceClassifier.ts";
 import { embedding } from "./embedding/embedding.ts";
 import { maskedLm } from "./maskedLm.ts";
 import { seq2seqLm } from "./seq2seqLm.ts";
@@ -23,6 +24,16 @@ export {
   rowsOf,
   tokenLosses,
 } from "./objective.ts";
+export type {
+  Column,
+  Encoded,
+  Example,
+  Examples,
+  Reading,
+  RecordOptions,
+  RecordTask,
+  Row,
+} from "./records.ts";
 export {
   type PairBatchOptions,
   pairBatch,
@@ -31,14 +42,21 @@ export {
   shiftTokensRight,
   type TokenIds,
 } from "./seq2seqLm.ts";
-export { sequenceClassification } from "./sequenceClassification.ts";
+export {
+  multiLabel,
+  regression,
+  type SequenceClassificationOptions,
+  sequenceClassification,
+} from "./sequenceClassification.ts";
 export type {
   BatchSource,
   Criterion,
   HeldOut,
+  Judge,
   Lesson,
   LessonOptions,
   Material,
+  Says,
   Scorer,
   Task,
   TextPair,
@@ -53,6 +71,7 @@ export const tasks = {
   "causal-lm": causalLm,
   "masked-lm": maskedLm,
   "seq2seq-lm": seq2seqLm,
+  "sequence-classification": sequenceClassifier,
   embedding,
 } as const satisfies Readonly<Record<string, Task>>;
 
@@ -64,7 +83,7 @@ export const taskOf = ({ arch, config }: Pick<Model, "arch" | "config">): Task =
   const head = headOf(arch, config);
   const all: readonly Task[] = Object.values(tasks);
   const found = all.find(({ heads }) => heads.includes(head));
-  if (found !== undefined) return found;
+  if (found !== undefined) return found.variant?.({ config }) ?? found;
   const known = all.flatMap(({ heads }) => heads.flatMap((h) => arch.classes[h] ?? []));
   throw new ConfigError(`is ${config.architectures[0]}, whose head nothing is learnt for here`, {
     field: "architectures",

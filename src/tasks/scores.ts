@@ -1,17 +1,49 @@
 /** How well a model does on held-out data, token by token. */
+import { byShape } from "../engine/byShape.ts";
 import { compile } from "../engine/compile.ts";
-import type { Engine } from "../engine/engine.ts";
+import type { Engine, Feeds } from "../engine/engine.ts";
 import { trace } from "../ir/program.ts";
-import type { TensorType } from "../ir/tensor.ts";
+import type { Tensor, TensorType } from "../ir/tensor.ts";
 import type { Model } from "../models/model.ts";
 import { asConstants } from "../nn/param.ts";
 import { DataError } from "../util/errors.ts";
 import { batchOutputs, tokenLosses } from "./objective.ts";
-import type { Criterion, HeldOut } from "./task.ts";
+import type { Criterion, HeldOut, Says } from "./task.ts";
 
 /** The inputs that batches have, by name. */
 export const typesOf = ([first]: HeldOut["windows"]): Record<string, TensorType> =>
   Object.fromEntries(Object.entries(first!).map(([name, { dtype, shape }]) => [name, { dtype, shape }]));
+
+/**
+ * What a finished model says of each batch, by a program for each shape that they have: `says` makes its
+ * outputs. Its weights are initializers.
+ */
+export const saidOf = async (
+  engine: Engine,
+  model: Model,
+  windows: HeldOut["windows"],
+  says: Says,
+): Promise<Record<string, Tensor>[]> => {
+  const open = (window: Feeds) =>
+    compile(
+      engine,
+      trace({ batch: typesOf([window]) }, ({ batch }) => {
+        return says(batchOutputs(model, asConstants(model.weights), batch), batch);
+      }),
+    );
+  const sessions = byShape(open);
+  const said: Record<string, Tensor>[] = [];
+  try {
+    for (const window of windows) {
+      const session = await sessions.at(window);
+      const feeds = Object.entries(batchFeeds(window)).filter(([name]) => name in session.inputTypes);
+      said.push(await session.run(Object.fromEntries(feeds)));
+    }
+  } finally {
+    await sessions.dispose();
+  }
+  return said;
+};
 
 /** A batch as the feeds of a program that has it as `batch`. */
 export const batchFeeds = (window: HeldOut["windows"][number]) =>
@@ -26,20 +58,12 @@ export const tokenScores = async (
   model: Model,
   { windows }: Pick<HeldOut, "windows">,
 ): Promise<Float32Array> => {
-  const program = trace({ batch: typesOf(windows) }, ({ batch }) => {
-    return tokenLosses(batchOutputs(model, asConstants(model.weights), batch), batch.labels!);
-  });
-  const session = await compile(engine, program);
+  const said = await saidOf(engine, model, windows, (outputs, { labels }) => tokenLosses(outputs, labels!));
   const found: number[] = [];
-  try {
-    for (const window of windows) {
-      const { losses, counts } = await session.run(batchFeeds(window));
-      losses!.data.forEach((loss, i) => {
-        if (Number(counts!.data[i]) > 0) found.push(Number(loss));
-      });
-    }
-  } finally {
-    await session.dispose();
+  for (const { losses, counts } of said) {
+    losses!.data.forEach((loss, i) => {
+      if (Number(counts!.data[i]) > 0) found.push(Number(loss));
+    });
   }
   if (found.length > 0) return Float32Array.from(found);
   throw new DataError("nothing of the held-out data counts: every label is IGNORE");

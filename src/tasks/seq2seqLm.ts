@@ -15,7 +15,16 @@ import { permutation } from "../util/rng.ts";
 import { tokenTeaching } from "./distillation.ts";
 import { labelTotals, type Objective } from "./objective.ts";
 import { meanOf, perplexity, tokenScores } from "./scores.ts";
-import type { HeldOut, Lesson, LessonOptions, Task, TextPair, TokenPairs, TokenText } from "./task.ts";
+import {
+  type HeldOut,
+  type Lesson,
+  type LessonOptions,
+  type Task,
+  type TextPair,
+  type TokenPairs,
+  type TokenText,
+  textOf,
+} from "./task.ts";
 
 // B batch, S source, U target
 
@@ -270,9 +279,13 @@ export const seq2seqLm: Task = {
   },
   metrics: [perplexity("target token")],
   lesson: (material, options) =>
-    material.kind === "pairs" ? pairLesson(material, options) : spanLesson(material, options),
+    material.kind === "pairs"
+      ? pairLesson(material, options)
+      : spanLesson(textOf(material, "seq2seq-lm"), options),
   heldOut: (material, options) =>
-    material.kind === "pairs" ? heldOutOfPairs(material, options) : heldOutOfText(material, options),
+    material.kind === "pairs"
+      ? heldOutOfPairs(material, options)
+      : heldOutOfText(textOf(material, "seq2seq-lm"), options),
   teaching: (lesson, options) => tokenTeaching(lesson.objective, options),
   scorer: async (engine, heldOut) => (model) => tokenScores(engine, model, heldOut),
 };

@@ -2,31 +2,60 @@
 import type { TokenSource } from "../data/batch/batches.ts";
 import type { PieceSource } from "../data/batch/windows.ts";
 import type { Engine, Feeds } from "../engine/engine.ts";
-import type { Head, Model } from "../models/model.ts";
+import type { Value } from "../ir/op.ts";
+import type { Tensor } from "../ir/tensor.ts";
+import type { Head, Model, Outputs } from "../models/model.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
 import { ConfigError } from "../util/errors.ts";
 import type { DistillOptions, Teaching } from "./distillation.ts";
 import type { Objective } from "./objective.ts";
+import type { Example, Examples, RecordOptions, RecordTask } from "./records.ts";
 
 // B batch, T context
 
 /** Micro-batch `index` of a run: a pure function of it, so that a run goes on exactly. */
 export type BatchSource = (index: number) => Feeds | Promise<Feeds>;
 
-/** Held-out batches, all of one shape. */
+/** Held-out batches: of one shape, or of a few, each compiled for. */
 export interface HeldOut {
   readonly windows: readonly Feeds[];
   /** UTF-8 bytes of the text whose tokens are all counted once; absent where a task counts some of them. */
   readonly bytes?: number;
+  /** The examples in the order of the rows, behind which the last window may have rows of nothing. */
+  readonly examples?: readonly Example[];
+}
+
+/** What of a model's outputs on a batch is looked at, by name. */
+export type Says = (
+  outputs: Outputs,
+  batch: Readonly<Record<string, Value>>,
+) => Readonly<Record<string, Value>>;
+
+/** How held-out batches are judged where that is not by the loss. */
+export interface Judge {
+  /** "accuracy" */
+  readonly name: string;
+  readonly better: "less" | "more";
+  readonly says: Says;
+  /** The figure of what was said of the held-out batches, in their order. */
+  figure(said: readonly Readonly<Record<string, Tensor>>[]): number;
 }
 
 /** What a model learns from, made of a user's data. */
 export interface Lesson {
   readonly objective: Objective;
-  /** Tokens of a row of `inputIds`. */
+  /** Tokens of a row of `inputIds`; of the longest where there are several widths. */
   readonly context: number;
+  /** The widths that rows have, where batches are of texts of like length. */
+  readonly widths?: readonly number[];
+  /** Batches that go once through the data, where it has a last example. */
+  readonly epoch?: number;
   readonly source: BatchSource;
   readonly heldOut: HeldOut;
+  /** What the best weights are told by; the loss unless told. */
+  readonly judge?: Judge;
+  /** What the user is told of the batches. */
+  readonly notes?: readonly string[];
 }
 
 /** Running text as tokens; an end token stands behind each document. */
@@ -58,7 +87,7 @@ export interface TokenPairs {
 }
 
 /** A user's data as tokens. */
-export type Material = TokenText | TokenPairs;
+export type Material = TokenText | TokenPairs | Examples;
 
 /** The model that learns, its tokenizer, and how much a batch and the held-out part take. */
 export interface LessonOptions {
@@ -74,6 +103,8 @@ export interface LessonOptions {
   readonly heldOutTokens: number;
   /** Masked language modelling: whole words are masked together. */
   readonly wholeWords?: boolean;
+  /** How records are taken: weights of classes, smoothing. */
+  readonly records?: RecordOptions;
 }
 
 /** The figure that a task's models are compared by. */
@@ -107,6 +138,10 @@ export interface Task {
   readonly criterion: Criterion;
   /** Other figures of the same scores. */
   readonly metrics?: readonly Criterion[];
+  /** How labelled records are its data, where they are. */
+  readonly records?: RecordTask;
+  /** The task as it is for one model, where its criterion depends on that. */
+  variant?(model: Pick<Model, "config">): Task;
   /** Most tokens of a text that candidates are taught and measured on: a page, a paragraph. */
   readonly textTokens: number;
   /** Whether a lesson is learnt from a teacher alone: there are no labels to train on. */

@@ -1,8 +1,9 @@
 /** What counts in an update's micro-batches, found before their gradients. */
+import { byShape } from "../engine/byShape.ts";
 import { compile } from "../engine/compile.ts";
 import type { Engine, Feeds } from "../engine/engine.ts";
 import type { Model } from "../models/model.ts";
-import { countStep, type StepOptions } from "./step.ts";
+import { atWidth, countStep, type StepOptions } from "./step.ts";
 
 /** Finds what counts in an update before its gradients. */
 export interface Counter {
@@ -13,13 +14,17 @@ export interface Counter {
 
 /** Compiles `countStep`. Throws as it does. */
 export const openCounter = async (engine: Engine, model: Model, options: StepOptions): Promise<Counter> => {
-  const session = await compile(engine, countStep(model, options), { threads: 1 });
+  const open = (step: StepOptions) => compile(engine, countStep(model, step), { threads: 1 });
+  const sessions = byShape((feeds) => open(atWidth(options, feeds["batch.inputIds"]!)));
   return {
     async scale(micro) {
       let count = 0;
-      for (const feeds of micro) count += Number((await session.run(feeds)).count!.data[0]);
-      return 1 / Math.max(1, count);
+      for (const feeds of micro) {
+        const session = await sessions.at(feeds);
+        count += Number((await session.run(feeds)).count!.data[0]);
+      }
+      return count > 0 ? 1 / count : 1;
     },
-    dispose: () => session.dispose(),
+    dispose: () => sessions.dispose(),
   };
 };

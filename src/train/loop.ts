@@ -4,7 +4,7 @@ import type { Tensor } from "../ir/tensor.ts";
 import type { HistoryStep, Json, Model } from "../models/model.ts";
 import { withTensors } from "../nn/param.ts";
 import { languageModelling } from "../tasks/languageModelling.ts";
-import type { BatchSource } from "../tasks/task.ts";
+import type { BatchSource, Judge } from "../tasks/task.ts";
 import { CheckpointError, ConfigError, RunError } from "../util/errors.ts";
 import type { Checkpoints, Snapshot } from "./checkpoint.ts";
 import { checkSame } from "./held.ts";
@@ -38,6 +38,8 @@ export interface MetricsRow {
   readonly step: number;
   readonly loss?: number;
   readonly valLoss?: number;
+  /** The judge's figure of held-out data. */
+  readonly figure?: number;
   readonly lr?: number;
   readonly gradNorm?: number;
   readonly tokens?: number;
@@ -51,6 +53,8 @@ export interface TrainHooks {
    * weights are the result.
    */
   readonly validation?: Windows;
+  /** What the best weights are told by; the held-out loss unless told. */
+  readonly judge?: Judge;
   readonly checkpoints?: Checkpoints;
   /** Go on from the newest checkpoint; fails where there is none. */
   readonly resume?: boolean;
@@ -67,6 +71,8 @@ export interface TrainResult {
   readonly steps: number;
   /** Held-out loss of the returned weights, nats per token. */
   readonly valLoss?: number;
+  /** The judge's figure of the returned weights. */
+  readonly figure?: number;
   readonly bestStep: number;
   readonly ended: "done" | "early" | "interrupted";
 }
@@ -82,8 +88,12 @@ interface Progress {
   step: number;
   bestStep: number;
   bestLoss: number;
+  /** The judge's figure of the best weights. */
+  bestFigure?: number;
   sinceBest: number;
   skips: number;
+  /** Of the batches so far, padding included. */
+  tokens: number;
   best?: ReadonlyMap<string, Tensor>;
 }
 
@@ -106,8 +116,9 @@ const check = (options: TrainOptions & TrainHooks): void => {
 };
 
 const snapshotOf = async ({ stepper, progress }: Run): Promise<Snapshot> => {
-  const { step, bestStep, bestLoss, sinceBest, skips, best } = progress;
-  const meta = { step, bestStep, bestLoss: Number.isFinite(bestLoss) ? bestLoss : null, sinceBest, skips };
+  const { best, bestLoss, bestFigure = null, ...counts } = progress;
+  const meta = { ...counts, bestFigure, bestLoss: Number.isFinite(bestLoss) ? bestLoss : null };
+  const { step } = progress;
   return { step, state: await stepper.state(), meta: meta as Json, ...(best === undefined ? {} : { best }) };
 };
 
@@ -122,16 +133,20 @@ const progressOf = ({ step, meta }: Snapshot): Omit<Progress, "best"> => {
   if (count("step") !== step) {
     throw new CheckpointError(`is ${count("step")} in the checkpoint of step ${step}`, { field: "step" });
   }
-  const { bestLoss } = saved;
-  if (bestLoss !== null && !Number.isFinite(bestLoss)) {
-    throw new CheckpointError(`is ${JSON.stringify(bestLoss)} in the checkpoint`, { field: "bestLoss" });
-  }
+  const number = (field: string): number | undefined => {
+    const value = saved[field] ?? null;
+    if (value === null || Number.isFinite(value)) return (value as number | null) ?? undefined;
+    throw new CheckpointError(`is ${JSON.stringify(value)} in the checkpoint`, { field });
+  };
+  const bestFigure = number("bestFigure");
   return {
     step,
     bestStep: count("bestStep"),
-    bestLoss: (bestLoss as number | null) ?? Number.POSITIVE_INFINITY,
+    bestLoss: number("bestLoss") ?? Number.POSITIVE_INFINITY,
+    ...(bestFigure === undefined ? {} : { bestFigure }),
     sinceBest: count("sinceBest"),
     skips: count("skips"),
+    tokens: count("tokens"),
   };
 };
 
@@ -166,22 +181,32 @@ const update = async (run: Run, source: BatchSource): Promise<void> => {
   if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradNorm)) onNotFinite(run, result);
   else progress.skips = 0;
   progress.step++;
-  const tokens = progress.step * accumulate * options.batch * options.context;
+  progress.tokens += micro.reduce((sum, { inputIds }) => sum + inputIds!.data.length, 0);
+  const { tokens } = progress;
   emit({ step: progress.step, loss: result.loss, lr, gradNorm: result.gradNorm, tokens });
 };
 
 const outOfPatience = ({ options, progress }: Run): boolean =>
   options.patience !== undefined && progress.sinceBest >= options.patience;
 
+/** Whether a measurement is better than the best so far: by the judge's figure, and by the loss where equal. */
+const isBetter = ({ progress, hooks }: Run, loss: number, figure: number | undefined): boolean => {
+  const { bestLoss, bestFigure } = progress;
+  if (figure === undefined || bestFigure === undefined || figure === bestFigure) return loss < bestLoss;
+  return hooks.judge?.better === "more" ? figure > bestFigure : figure < bestFigure;
+};
+
 /** Measures the held-out loss; true when patience has run out. */
 const measure = async (run: Run): Promise<boolean> => {
   const { validate, progress, stepper, emit } = run;
   if (validate === undefined) return false;
-  const { loss } = await validate.run(stepper.weights());
-  emit({ step: progress.step, valLoss: loss });
-  if (loss < progress.bestLoss) {
+  const { loss, figure } = await validate.run(stepper.weights());
+  const said = figure === undefined ? {} : { figure };
+  emit({ step: progress.step, valLoss: loss, ...said });
+  if (isBetter(run, loss, figure)) {
     Object.assign(progress, {
       bestLoss: loss,
+      ...(figure === undefined ? {} : { bestFigure: figure }),
       bestStep: progress.step,
       sinceBest: 0,
       best: copy(stepper.weights()),
@@ -227,6 +252,7 @@ const finished = (model: Model, run: Run, ended: TrainResult["ended"]): TrainRes
     bestStep: progress.best === undefined ? progress.step : progress.bestStep,
     ended,
     ...(Number.isFinite(progress.bestLoss) ? { valLoss: progress.bestLoss } : {}),
+    ...(progress.bestFigure === undefined ? {} : { figure: progress.bestFigure }),
   };
 };
 
@@ -260,9 +286,10 @@ const trainWith = async (
   source: BatchSource,
   options: TrainOptions & TrainHooks,
 ): Promise<TrainResult> => {
-  const { validation, objective } = options;
-  const validate = validation ? await validator(engine, model, validation, objective) : undefined;
-  const progress = { step: 0, bestStep: 0, bestLoss: Number.POSITIVE_INFINITY, sinceBest: 0, skips: 0 };
+  const { validation, objective, judge } = options;
+  const validate = validation ? await validator(engine, model, validation, { objective, judge }) : undefined;
+  const none = { step: 0, bestStep: 0, sinceBest: 0, skips: 0, tokens: 0 };
+  const progress: Progress = { ...none, bestLoss: Number.POSITIVE_INFINITY };
   const emit = options.onRow ?? (() => {});
   const run: Run = {
     options,

@@ -20,7 +20,13 @@ export const rankPlans = (
 ): readonly RankPlan[] => {
   const joined = options.optimizer.elementwise === true;
   const shards = shardsOf(paramTypes(model, options), ranks);
-  const gradient = onnxBytes(gradientStep(model, options, { ranks }), { halt: true });
+  const { context, widths = [context] } = options;
+  const gradients = Object.fromEntries(
+    widths.map((width) => {
+      const step = gradientStep(model, { ...options, context: width }, { ranks });
+      return [width, onnxBytes(step, { halt: true })] as const;
+    }),
+  );
   return shards.map((shard): RankPlan => {
     const { stored } = (joined ? bucket : unbucketed)(shard);
     const update = toOnnx(optimize(updateStep(stored, options, { ranks })), { halt: true });
@@ -31,7 +37,7 @@ export const rankPlans = (
       opt: Object.fromEntries(entries<TensorType>(shardStateTypes(stored, options) as Tree<TensorType>)),
       accumulates: (options.accumulate ?? 1) > 1,
       threads,
-      graphs: { gradient, sum, update: encodeOnnx(update).model },
+      graphs: { gradients, sum, update: encodeOnnx(update).model },
       inPlace: [...inPlaceStates(update)],
     };
   });

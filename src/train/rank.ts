@@ -4,6 +4,7 @@
  * alone has the optimizer's state: it adds up that shard's gradients, updates it and gives it to the others.
  * A run without others is a run of one rank.
  */
+import { byShape, type ShapedSessions } from "../engine/byShape.ts";
 import type { Engine, Feeds, Session } from "../engine/engine.ts";
 import { scalar } from "../ir/tensor.ts";
 import { bucket, unbucketed } from "./bucket.ts";
@@ -38,7 +39,12 @@ export interface RankPlan {
   /** Threads inside ops. */
   readonly threads: number;
   /** ONNX models of `gradientStep`, `sumStep` and `updateStep`. */
-  readonly graphs: { readonly gradient: Uint8Array; readonly sum: Uint8Array; readonly update: Uint8Array };
+  readonly graphs: {
+    /** By the width of a batch's rows. */
+    readonly gradients: Readonly<Record<number, Uint8Array>>;
+    readonly sum: Uint8Array;
+    readonly update: Uint8Array;
+  };
   /** State that `updateStep` can write where it lies. */
   readonly inPlace: readonly string[];
 }
@@ -72,7 +78,7 @@ export interface Rank {
 }
 
 interface Sessions {
-  readonly gradient: Session;
+  readonly gradients: ShapedSessions;
   readonly sum: Session;
   readonly update: Session;
 }
@@ -80,7 +86,9 @@ interface Sessions {
 const sessionsOf = async (engine: Engine, { graphs, threads }: RankPlan): Promise<Sessions> => {
   const options = { inPlace: true, threads, idle: "sleep" } as const;
   return {
-    gradient: await engine.load(graphs.gradient, options),
+    gradients: byShape((feeds) =>
+      engine.load(graphs.gradients[feeds["batch.inputIds"]!.shape[1]!]!, options),
+    ),
     sum: await engine.load(graphs.sum, options),
     update: await engine.load(graphs.update, options),
   };
@@ -108,7 +116,8 @@ const finder = ({ plan, sessions, shards }: Setting) => {
     const fetches = { ...viewsOf("grads", "grads"), loss };
     let total = 0;
     for (const batch of micro) {
-      await sessions.gradient.run({ ...feeds, ...sums, ...batch }, fetches);
+      const gradient = await sessions.gradients.at(batch);
+      await gradient.run({ ...feeds, ...sums, ...batch }, fetches);
       total += loss.data[0] as number;
     }
     return total;
@@ -198,7 +207,7 @@ export const openRank = async (engine: Engine, plan: RankPlan, collective: Colle
       if (opt !== undefined) fillWith(own.bucket.view(state.opt()), opt);
     },
     async dispose() {
-      for (const session of Object.values(sessions)) await session.dispose();
+      for (const held of Object.values(sessions)) await held.dispose();
     },
   };
 };

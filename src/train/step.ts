@@ -21,7 +21,10 @@ import { type Bucket, bucket, unbucketed } from "./bucket.ts";
 /** What a training step is made of. */
 export interface StepOptions {
   readonly batch: number;
+  /** Tokens of a row; of the longest, where batches have rows of several widths. */
   readonly context: number;
+  /** The widths that rows have, where there are several: each has a graph of its own, on the same state. */
+  readonly widths?: readonly number[];
   readonly optimizer: Optimizer;
   readonly objective: Objective;
   /** Micro-batches that make an update: it is that of one batch of them all. */
@@ -83,6 +86,12 @@ export const batchTypes = (
     ...objective.inputs({ batch, context, vocab }),
   };
 };
+
+/** The options of the step on rows as wide as these token ids [B, T]. */
+export const atWidth = <O extends StepOptions>(options: O, { shape }: Pick<TensorType, "shape">): O => ({
+  ...options,
+  context: Number(shape[1]),
+});
 
 /** How the step stores the params: joined where the optimizer allows it. */
 export const storage = (model: Model, options: StepOptions): Bucket =>

@@ -10,7 +10,7 @@ import { type Counter, openCounter } from "./counter.ts";
 import { checkSame, fillWith } from "./held.ts";
 import { rankPlans } from "./plan.ts";
 import { openRank, type Rank, type StepResult } from "./rank.ts";
-import { fusedStep, type StepOptions, storage } from "./step.ts";
+import { atWidth, fusedStep, type StepOptions, storage } from "./step.ts";
 
 /** Something that trains: holds weights and optimizer state, and takes steps on them. */
 export interface Stepper {
@@ -110,7 +110,10 @@ export const stepper: MakeStepper = async (engine, model, options) => {
     rank.load(weightsOf(model));
     return single(rank, await openCounter(engine, model, options));
   }
-  const update = await compileStep(engine, fusedStep(model, options));
+  const several = {
+    programFor: (feeds: Feeds) => fusedStep(model, atWidth(options, feeds["batch.inputIds"]!)),
+  };
+  const update = await compileStep(engine, fusedStep(model, options), options.widths ? several : {});
   const made = whole(update, storage(model, options));
   fillWith(made.weights(), weightsOf(model));
   return made;

@@ -1,20 +1,22 @@
 /** Held-out loss: a compiled forward pass over fixed windows. */
+import { byShape, type ShapedSessions } from "../engine/byShape.ts";
 import { compile } from "../engine/compile.ts";
-import type { Engine, Feeds, Session } from "../engine/engine.ts";
+import type { Engine, Feeds } from "../engine/engine.ts";
 import type { Value } from "../ir/op.ts";
 import { trace } from "../ir/program.ts";
 import type { Tensor } from "../ir/tensor.ts";
 import type { Model } from "../models/model.ts";
-import { asConstants, asParams, trainedTensors } from "../nn/param.ts";
+import { asConstants, asParams, type Param, trainedTensors } from "../nn/param.ts";
 import { languageModelling } from "../tasks/languageModelling.ts";
-import { batchTotals, type Objective } from "../tasks/objective.ts";
+import { batchOutputs, batchTotals, type Objective } from "../tasks/objective.ts";
 import { batchFeeds, typesOf } from "../tasks/scores.ts";
+import type { Judge } from "../tasks/task.ts";
 import { ConfigError, DataError } from "../util/errors.ts";
-import { flatten } from "../util/tree.ts";
+import { flatten, type Tree } from "../util/tree.ts";
 
 /**
- * Batches of held-out data, all of one shape: `inputIds` [B, T] and what the objective reads, as `labels`
- * [B * T] int32 with padding labelled IGNORE.
+ * Batches of held-out data: `inputIds` [B, T] and what the objective reads, as `labels` [B * T] int32 with
+ * padding labelled IGNORE. Each shape that they have is compiled for.
  */
 export type Windows = readonly Feeds[];
 
@@ -24,6 +26,8 @@ export interface HeldOut {
   readonly loss: number;
   /** What counts: tokens, for most objectives. */
   readonly tokens: number;
+  /** The judge's figure, where there is one. */
+  readonly figure?: number;
 }
 
 /** What held-out data is measured by. Throws ConfigError where that lacks an input. */
@@ -37,17 +41,51 @@ const measuredBy = (objective: Objective, windows: Windows, model: Model): Objec
   throw new ConfigError(`has no ${missing}, which "${measure.name}" reads`, { field: "validation" });
 };
 
-const average = async (session: Session, windows: Windows, weights: Feeds): Promise<HeldOut> => {
+const average = async (
+  sessions: ShapedSessions,
+  { windows, judge }: { readonly windows: Windows; readonly judge?: Judge | undefined },
+  weights: Feeds,
+): Promise<HeldOut> => {
   let total = 0;
   let tokens = 0;
+  const said: Readonly<Record<string, Tensor>>[] = [];
   for (const window of windows) {
-    const out = await session.run({ ...weights, ...batchFeeds(window) });
-    total += Number(out.total!.data[0]);
-    tokens += Number(out.count!.data[0]);
+    const out = await (await sessions.at(window)).run({ ...weights, ...batchFeeds(window) });
+    total += Number(out["totals.total"]!.data[0]);
+    tokens += Number(out["totals.count"]!.data[0]);
+    said.push(under("said.", out));
   }
   if (tokens === 0) throw new DataError("nothing of the held-out data counts: every label is IGNORE");
-  return { loss: total / tokens, tokens };
+  return { loss: total / tokens, tokens, ...(judge === undefined ? {} : { figure: judge.figure(said) }) };
 };
+
+/** The outputs whose names begin with `prefix`, without it. */
+const under = (prefix: string, out: Readonly<Record<string, Tensor>>): Record<string, Tensor> =>
+  Object.fromEntries(
+    Object.entries(out).flatMap(([name, t]) =>
+      name.startsWith(prefix) ? [[name.slice(prefix.length), t] as const] : [],
+    ),
+  );
+
+/** The totals of a held-out batch, and what a judge asks of the outputs. */
+const measures = (
+  model: Model,
+  params: Tree<Param>,
+  { measure, judge }: { readonly measure: Objective; readonly judge?: Judge | undefined },
+  batch: Readonly<Record<string, Value>>,
+) => {
+  if (judge === undefined) return { totals: batchTotals(model, params, measure, batch) };
+  const outputs = batchOutputs(model, params, batch);
+  const { inputIds: _, ...rest } = batch;
+  return { totals: measure.totals(outputs, rest), said: judge.says(outputs, batch) };
+};
+
+/** What held-out batches are measured by. */
+export interface ValidatorOptions {
+  /** That of language models unless told. */
+  readonly objective?: Objective | undefined;
+  readonly judge?: Judge | undefined;
+}
 
 /**
  * Held-out loss of weights that keep changing: they are inputs, so nothing is compiled again. Throws
@@ -57,24 +95,26 @@ export const validator = async (
   engine: Engine,
   model: Model,
   windows: Windows,
-  objective: Objective = languageModelling,
+  { objective = languageModelling, judge }: ValidatorOptions = {},
 ) => {
   const measure = measuredBy(objective, windows, model);
   const own = new Map(trainedTensors(model.weights));
   const params = Object.fromEntries(Array.from(own, ([name, { dtype, shape }]) => [name, { dtype, shape }]));
-  const program = trace({ params, batch: typesOf(windows) }, (v) => {
-    return batchTotals(model, asParams(model.weights, flatten<Value>(v.params)), measure, v.batch);
-  });
-  const session = await compile(engine, program, { idle: "sleep" });
+  const programFor = (window: Feeds) =>
+    trace({ params, batch: typesOf([window]) }, (v) => {
+      const all = asParams(model.weights, flatten<Value>(v.params));
+      return measures(model, all, { measure, judge }, v.batch);
+    });
+  const sessions = byShape((window) => compile(engine, programFor(window), { idle: "sleep" }));
   return {
     /** The loss of `weights`, and of the model's own where one is not among them. */
     run: (weights: ReadonlyMap<string, Tensor>): Promise<HeldOut> =>
       average(
-        session,
-        windows,
+        sessions,
+        { windows, judge },
         Object.fromEntries([...own, ...weights].map(([path, t]) => [`params.${path}`, t])),
       ),
-    dispose: () => session.dispose(),
+    dispose: () => sessions.dispose(),
   };
 };
 
@@ -86,13 +126,14 @@ export const heldOutLoss = async (
   objective: Objective = languageModelling,
 ): Promise<HeldOut> => {
   const measure = measuredBy(objective, windows, model);
-  const program = trace({ batch: typesOf(windows) }, ({ batch }) => {
-    return batchTotals(model, asConstants(model.weights), measure, batch);
-  });
-  const session = await compile(engine, program);
+  const programFor = (window: Feeds) =>
+    trace({ batch: typesOf([window]) }, ({ batch }) => {
+      return measures(model, asConstants(model.weights), { measure }, batch);
+    });
+  const sessions = byShape((window) => compile(engine, programFor(window)));
   try {
-    return await average(session, windows, {});
+    return await average(sessions, { windows }, {});
   } finally {
-    await session.dispose();
+    await sessions.dispose();
   }
 };

@@ -6,6 +6,7 @@ import type { Architecture, Model, ModelConfig } from "../../src/models/model.ts
 import { marian } from "../../src/models/seq2seq/marian.ts";
 import { initialize } from "../../src/nn/param.ts";
 import type { TaskName } from "../../src/tasks/index.ts";
+import type { Example } from "../../src/tasks/records.ts";
 import type { Material } from "../../src/tasks/task.ts";
 import { marked, marks } from "../../src/tokenizer/bpe/marked.ts";
 import { type Tokenizer, trainBpe } from "../../src/tokenizer/index.ts";
@@ -45,6 +46,18 @@ const bertSizes = {
   ...{ intermediate_size: 64, max_position_embeddings: 32, pad_token_id: forBert.specials.pad! },
 };
 
+/** Texts whose label is whether a fox is in them. */
+const labelled: Material = (() => {
+  const words = ["quick", "brown", "jumps", "over", "lazy", "dog", "runs"];
+  const examples = Array.from({ length: 48 }, (_, i): Example => {
+    const some = Array.from({ length: 2 + (i % 4) }, (__, k) => words[(i * 3 + k * 5) % words.length]!);
+    const text = (i % 2 === 1 ? [...some, "fox"] : some).join(" ");
+    const { ids, typeIds } = forBert.encodeInputs(text, { maxLength: 16 });
+    return { length: ids.length, parts: { ids, types: typeIds, labels: [i % 2] }, unit: i };
+  });
+  return { kind: "examples", train: examples.slice(12), validation: examples.slice(0, 12) };
+})();
+
 export const taskCases: Readonly<Record<TaskName, TaskCase>> = {
   "causal-lm": { tokenizer: plain, model: modelOf(gpt2, gpt2Config(sizes)), material: textOf(plain) },
   "masked-lm": {
@@ -56,6 +69,11 @@ export const taskCases: Readonly<Record<TaskName, TaskCase>> = {
     tokenizer: forBert,
     model: modelOf(bert, bertConfig({ ...bertSizes, architectures: ["BertModel"], num_hidden_layers: 2 })),
     material: textOf(forBert),
+  },
+  "sequence-classification": {
+    tokenizer: forBert,
+    model: modelOf(bert, bertConfig({ ...bertSizes, architectures: ["BertForSequenceClassification"] })),
+    material: labelled,
   },
   "seq2seq-lm": {
     tokenizer: forSpans,

@@ -1,7 +1,8 @@
 /** Options that others leave without effect: told, or refused where the result would not be what is meant. */
-import { defaults, type RunConfig, type RunOptions } from "../../recipes/config/options.ts";
+import type { RunConfig, RunOptions } from "../../recipes/config/options.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { inWords, sharedFlags, type VerbName } from "./flags.ts";
+import { baseOf } from "./options.ts";
 
 interface Effect {
   readonly fields: readonly string[];
@@ -132,7 +133,7 @@ export const withoutEffect = (options: RunOptions, flags: RunConfig, verb: VerbN
     for (const field of fields.filter((each) => means(each, verb))) {
       const flagged = at(flags, field) !== undefined && at(flags, field) !== false;
       if (flagged && hint !== undefined) throw new ConfigError(`has no effect ${why}`, { field, hint });
-      const given = flagged || String(at(options, field)) !== String(at(defaults, field));
+      const given = flagged || String(at(options, field)) !== String(at(baseOf(verb), field));
       if (given && !told.has(field)) told.set(field, `${named(field)} has no effect ${why}`);
     }
   }

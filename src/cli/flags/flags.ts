@@ -8,6 +8,7 @@ export const verbs = {
   quickstart: "from raw text to a small, fast, verified model",
   data: "clean, deduplicate and pack text",
   train: "train a model on text",
+  finetune: "tune a model on labelled records",
   optimize: "make a trained model fit a budget",
   eval: "measure a model's quality and speed",
   generate: "write text with a model",
@@ -66,12 +67,16 @@ export const dtypeFlag: Flag = {
 };
 
 const training: readonly VerbName[] = ["quickstart", "train"];
+/** What trains for a while, be it on text or on records. */
+const tuning: readonly VerbName[] = [...training, "finetune"];
 /** What reads text to train on. */
 const learning: readonly VerbName[] = [...training, "data", "optimize"];
 const reading: readonly VerbName[] = [...learning, "eval"];
 const every = Object.keys(verbs) as VerbName[];
 /** What has options of a run: a config file, a seed, threads. */
-const running: readonly VerbName[] = [...reading, "generate", "verify"];
+const running: readonly VerbName[] = [...reading, "finetune", "generate", "verify"];
+/** What reads records or text. */
+const given: readonly VerbName[] = [...reading, "finetune"];
 const common = { common: true } as const;
 const onData = { common: ["data"] } as const;
 
@@ -80,19 +85,70 @@ const text: Section = {
   verbs: reading,
   flags: [
     row("--data <paths...>", "data.paths", "files, folders, globs: .txt .md .jsonl .csv ...", {
-      common: reading.filter((verb) => verb !== "data"),
+      verbs: given,
+      common: given.filter((verb) => verb !== "data"),
     }),
-    row("--field <name>", "data.field", "field of JSON and CSV records with the text", common),
+    row("--validation <paths...>", "data.validation", "records held out (else a share of them)", {
+      verbs: ["finetune"],
+      ...common,
+    }),
+    row("--field <name>", "data.field", "field of JSON and CSV records with the text", {
+      verbs: given,
+      ...common,
+    }),
+    row("--columns <names...>", "data.columns", "of a table without a header", {
+      verbs: ["finetune", "eval", "optimize"],
+      common: ["finetune"],
+    }),
     row("--validation-share <x>", "data.validationShare", "share of the text held out", {
-      common: ["data", "eval", "train", "optimize"],
+      verbs: given,
+      common: ["data", "eval", "train", "finetune", "optimize"],
     }),
-    row("--skip-bad-rows", "data.skipBadRows", "count unreadable records instead of stopping"),
-    row("--encoding <name>", "data.encoding", "of what is not UTF-8, as windows-1251; auto finds it out"),
-    row("--delimiter <c>", "data.delimiter", "what stands between columns; found out unless told"),
+    row("--skip-bad-rows", "data.skipBadRows", "count unreadable records instead of stopping", {
+      verbs: given,
+    }),
+    row("--encoding <name>", "data.encoding", "of what is not UTF-8, as windows-1251; auto finds it out", {
+      verbs: given,
+    }),
+    row("--delimiter <c>", "data.delimiter", "what stands between columns; found out unless told", {
+      verbs: given,
+    }),
     row("--unicode <form>", "data.unicode", "Unicode normalization"),
     row("--missing <rules...>", "data.missing", "FIELD=drop, FIELD=default:VALUE or FIELD=fill:OTHER"),
     row("--source-field <name>", "data.sourceField", "field that names a record's source"),
     row("--group-field <name>", "data.groupField", "field whose records stay on one side of a split"),
+  ],
+};
+
+const records: Section = {
+  title: "Labels",
+  verbs: ["finetune", "eval", "optimize"],
+  flags: [
+    row("--task <name>", "task.name", "what the records are for; found out unless told", {
+      verbs: ["finetune"],
+      ...common,
+    }),
+    row("--label-field <names...>", "task.labelFields", "field of the label; several: a column each", {
+      common: ["finetune"],
+    }),
+    row("--pair-field <name>", "task.pairField", "field of the second text of a pair", {
+      common: ["finetune"],
+    }),
+    row("--problem <kind>", "task.problem", "what labels are", { verbs: ["finetune"] }),
+    row("--labels <names...>", "task.labels", "all labels, in the order of their ids", {
+      verbs: ["finetune"],
+    }),
+    row("--class-weights <how>", "task.classWeights", "weights of classes", {
+      verbs: ["finetune"],
+      ...common,
+    }),
+    row("--label-smoothing <x>", "task.labelSmoothing", "share of the target that all classes get", {
+      verbs: ["finetune"],
+    }),
+    row("--too-long <policy>", "task.tooLong", "examples of more tokens than the context"),
+    row("--label-pieces <which>", "task.labelPieces", "pieces of a word that bear its label", {
+      verbs: ["finetune", "optimize"],
+    }),
   ],
 };
 
@@ -154,7 +210,10 @@ const model: Section = {
     row("--layers <n>", "model.n_layer", "layers", common),
     row("--width <n>", "model.n_embd", "channels", common),
     row("--heads <n>", "model.n_head", "attention heads", common),
-    row("--context <n>", "model.n_positions", "context length, tokens", { ...withData, ...common }),
+    row("--context <n>", "model.n_positions", "context length, tokens", {
+      verbs: [...training, "data", "finetune"],
+      ...common,
+    }),
     row("--vocab <n>", "tokenizer.vocab", "tokens in the vocabulary", { ...withData, ...common }),
     row("--tokenizer <kind>", "tokenizer.kind", "kind of tokenizer", withData),
     row("--dropout <x>", "model.dropout", "dropout rate"),
@@ -164,32 +223,36 @@ const model: Section = {
 
 const trainSection: Section = {
   title: "Training",
-  verbs: training,
+  verbs: tuning,
   flags: [
-    row("--steps <n>", "train.steps", "updates", common),
+    row("--epochs <x>", "train.epochs", "times that each record is seen", { verbs: ["finetune"], ...common }),
+    row("--steps <n>", "train.steps", "updates; 0: as the epochs take", common),
     row("--batch <n>", "train.batch", "sequences in a micro-batch", {
-      verbs: [...training, "optimize"],
-      common: training,
+      verbs: [...tuning, "optimize"],
+      common: tuning,
     }),
-    row("--lr <x>", "train.lrPeak", "highest learning rate", common),
+    row("--lr <x>", "train.lrPeak", "highest learning rate; 0: by the width", common),
     row("--optimizer <name>", "train.optimizer", "optimizer", { common: ["train"] }),
     row("--accumulate <n>", "train.accumulate", "micro-batches in an update"),
     row("--lr-min <x>", "train.lrMin", "learning rate at the end"),
     row("--warmup <n>", "train.warmup", "updates of linear warm-up"),
+    row("--warmup-share <x>", "train.warmupShare", "share of the updates that is, without --warmup"),
     row("--schedule <kind>", "train.schedule", "schedule"),
     row("--weight-decay <x>", "train.weightDecay", "decoupled weight decay of matrices", {
-      verbs: [...training, "optimize"],
+      verbs: [...tuning, "optimize"],
     }),
-    row("--whole-words", "train.wholeWords", "mask whole words (encoders)"),
+    row("--whole-words", "train.wholeWords", "mask whole words (encoders)", { verbs: training }),
     row("--freeze <patterns...>", "train.freeze", "weights that stay as they are, such as 'transformer.w*'"),
     row("--clip-norm <x>", "train.clipNorm", "largest global norm of gradients; 0: none"),
     row("--clip-value <x>", "train.clipValue", "largest element of a gradient; 0: none"),
     row("--eval-every <n>", "train.evalEvery", "updates between held-out measurements"),
     row("--checkpoint-every <n>", "train.checkpointEvery", "updates between checkpoints"),
-    row("--patience <n>", "train.patience", "measurements without gain before stopping; 0: never"),
+    row("--patience <n>", "train.patience", "measurements without gain before stopping; 0: never", {
+      common: ["finetune"],
+    }),
     row("--on-nan <policy>", "train.onNan", "at a loss that is not finite"),
     row("--replicas <n>", "train.replicas", "threads that share each batch; 0: as many as pay", {
-      verbs: [...training, "optimize"],
+      verbs: [...tuning, "optimize"],
     }),
   ],
 };
@@ -234,7 +297,7 @@ const budget: Section = {
 
 const hub: Section = {
   title: "Hub",
-  verbs: [...training, "optimize", "eval", "generate", "export"],
+  verbs: [...tuning, "optimize", "eval", "generate", "export"],
   flags: [
     { flag: "--revision <name>", help: "branch, tag or commit of a model of the Hub" },
     { flag: "--offline", help: "ask no network: take models of the Hub from the cache only" },
@@ -246,9 +309,12 @@ const run: Section = {
   title: "Run",
   verbs: every,
   flags: [
-    row("--out <dir>", "out", "folder of the result", { verbs: reading, common: learning }),
-    { flag: "--resume", help: "go on from the newest checkpoint in OUT/run", verbs: training, ...common },
-    row("--seed <n>", "seed", "seed of everything random", { ...ours, common: ["generate", "train"] }),
+    row("--out <dir>", "out", "folder of the result", { verbs: given, common: [...learning, "finetune"] }),
+    { flag: "--resume", help: "go on from the newest checkpoint in OUT/run", verbs: tuning, ...common },
+    row("--seed <n>", "seed", "seed of everything random", {
+      ...ours,
+      common: ["generate", "train", "finetune"],
+    }),
     row("--threads <n>", "threads", "threads of the engine; 0: all cores", { ...ours, ...common }),
     {
       flag: "-c, --config <file>",
@@ -276,7 +342,7 @@ const run: Section = {
 
 /** The flags that verbs share, in the order of the help. */
 export const sections: readonly Section[] = [
-  ...[text, cleaning, selection, shards, model, trainSection, distill, budget, hub, run],
+  ...[text, records, cleaning, selection, shards, model, trainSection, distill, budget, hub, run],
 ];
 
 /** A flag with the verbs that it means something to. */

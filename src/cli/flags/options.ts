@@ -1,6 +1,6 @@
 /** Commander's options of the table of flags, and the config that given ones stand for. */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { defaults, type RunConfig } from "../../recipes/config/options.ts";
+import { defaults, finetuneDefaults, type RunConfig, type RunOptions } from "../../recipes/config/options.ts";
 import { fieldType } from "../../recipes/config/schema.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { nearest } from "../../util/nearest.ts";
@@ -38,26 +38,30 @@ const oneOf =
 const at = (config: unknown, field: string): unknown =>
   field.split(".").reduce<unknown>((v, key) => (v as Record<string, unknown> | undefined)?.[key], config);
 
+/** What holds for a verb where nothing is said. */
+export const baseOf = (verb: VerbName): RunOptions => (verb === "finetune" ? finetuneDefaults : defaults);
+
 /** What a field is where nothing is said, in words; "" for nothing. */
-const fallbackOf = (field: string): string => {
-  const value = at(defaults, field);
+const fallbackOf = (field: string, base: RunOptions): string => {
+  const value = at(base, field);
   return value === false ? "" : Array.isArray(value) ? value.join(" ") : String(value ?? "");
 };
 
 /** Such as "kind of tokenizer: bpe, char (default: bpe)" and "threads (default 0: all cores)". */
-const described = (help: string, field: string): string => {
+const described = (help: string, field: string, base: RunOptions): string => {
   const { choices } = fieldType(field);
-  const fallback = fallbackOf(field);
+  const fallback = fallbackOf(field, base);
   if (fallback === "0" && help.includes("; 0: ")) return `${help.replace("; 0: ", " (default 0: ")})`;
-  const named = choices === undefined ? help : `${help}: ${choices.join(", ")}`;
+  const shown = choices?.filter((choice) => choice !== "");
+  const named = shown === undefined ? help : `${help}: ${shown.join(", ")}`;
   return fallback === "" ? named : `${named} (default: ${fallback})`;
 };
 
 const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
 
-const fieldOption = ({ flag, help, repeats }: Flag, field: string): Option => {
+const fieldOption = ({ flag, help, repeats }: Flag, field: string, base: RunOptions): Option => {
   const { kind, choices } = fieldType(field);
-  const option = new Option(flag, described(help, field));
+  const option = new Option(flag, described(help, field, base));
   if (repeats) return option.argParser(collect);
   if (choices !== undefined) return option.argParser(oneOf(choices));
   return kind === "number" ? option.argParser(number) : option;
@@ -70,8 +74,8 @@ const ownOption = ({ flag, help, parse, repeats, fallback, conflicts = [] }: Fla
   return fallback === undefined ? option : option.default(fallback, String(fallback));
 };
 
-const optionOf = (flag: Flag): Option =>
-  flag.field === undefined ? ownOption(flag) : fieldOption(flag, flag.field);
+const optionOf = (flag: Flag, base: RunOptions): Option =>
+  flag.field === undefined ? ownOption(flag) : fieldOption(flag, flag.field, base);
 
 /** The groups of flags that mean something to a verb. */
 const groupsOf = (verb: VerbName): readonly Group[] =>
@@ -101,7 +105,7 @@ export const withFlags = (command: Command, verb: VerbName, own: readonly Group[
   for (const { title, flags } of groups) {
     for (const flag of flags) {
       const isCommon = flag.common === true || flag.common?.includes(verb);
-      command.addOption(optionOf(flag).helpGroup(`${title}:`).hideHelp(!isCommon));
+      command.addOption(optionOf(flag, baseOf(verb)).helpGroup(`${title}:`).hideHelp(!isCommon));
     }
   }
   const all = groups.flatMap(({ flags }) => flags);

@@ -5,7 +5,7 @@ import { configHash, resolveOptions } from "../../recipes/config/resolve.ts";
 import type { RecipeHooks } from "../../recipes/context/hooks.ts";
 import { requireMeaning, withoutEffect } from "../flags/effects.ts";
 import type { VerbName } from "../flags/flags.ts";
-import { flagsToConfig } from "../flags/options.ts";
+import { baseOf, flagsToConfig } from "../flags/options.ts";
 import { inLine, print, printJson, terminalUi } from "../terminal/terminal.ts";
 import { Interrupted } from "./exit.ts";
 import { type HubFlags, hubOptions } from "./hub.ts";
@@ -54,7 +54,7 @@ export const runRecipe = async (
   const verb = command.name() as VerbName;
   const sets = given.set ?? [];
   requireMeaning(sets, verb);
-  const options = await resolveOptions({ ...file, sets, flags });
+  const options = await resolveOptions({ ...file, sets, flags, base: baseOf(verb) });
   const json = given.json ?? false;
   if (given.printConfig) return printConfig(options, json);
   const lost = withoutEffect(options, flags, verb);

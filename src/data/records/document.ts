@@ -1,5 +1,7 @@
 /** Documents, and the record of what each stage of preparation let through. */
 
+import type { Fields } from "./fields.ts";
+
 /** One message of a conversation. */
 export interface Turn {
   readonly role: string;
@@ -17,6 +19,8 @@ export interface Document {
   readonly group?: string;
   /** The messages, or the prompt and its completion, that `text` was made of. */
   readonly turns?: readonly Turn[];
+  /** The record itself, where records are read as they are. */
+  readonly record?: Fields;
   /** How near the two texts of a scored pair are. */
   readonly score?: number;
   /** What reading changed, such as "number converted to text"; the stage of repair counts these. */

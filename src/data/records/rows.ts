@@ -17,7 +17,9 @@ export type RowShape =
   /** Two texts, and a number that says how near their meanings are. */
   | { readonly kind: "scored"; readonly fields: readonly [one: string, other: string, score: string] }
   /** Every text of a record, each by itself. */
-  | { readonly kind: "every"; readonly fields: readonly string[] };
+  | { readonly kind: "every"; readonly fields: readonly string[] }
+  /** The record itself, with all of its fields. */
+  | { readonly kind: "record"; readonly fields: readonly string[] };
 
 /** Which fields of records hold text, source and group, and what stands for a missing value. */
 export interface RowOptions {
@@ -34,10 +36,12 @@ export interface RowOptions {
   readonly every?: boolean;
   /** Takes scored pairs of texts and nothing else. */
   readonly scored?: boolean;
+  /** Takes records as they are, whatever their fields. */
+  readonly records?: boolean;
 }
 
 /** What decides the shape of a record besides its fields. */
-type ShapeOptions = Pick<RowOptions, "field" | "every" | "scored">;
+type ShapeOptions = Pick<RowOptions, "field" | "every" | "scored" | "records">;
 
 /** The text's field unless told, in the order of preference. */
 const TEXT_FIELDS = ["text", "content"] as const;
@@ -70,7 +74,8 @@ const scoredShape = (names: FieldNames): RowShape | undefined => {
  * where `every` field will do; where pairs are to be `scored`, nothing else is looked for.
  */
 export const rowShape = (names: FieldNames, options: ShapeOptions = {}): RowShape | undefined => {
-  const { field, every = false, scored } = options;
+  const { field, every = false, scored, records } = options;
+  if (records) return { kind: "record", fields: Array.from(names) };
   if (scored) return scoredShape(names);
   if (field !== undefined && (names.has(field) || !every)) {
     if (!names.has(field)) return undefined;
@@ -219,6 +224,7 @@ const contents = (record: Fields, shape: RowShape, place: ErrorDetails, notes: s
     );
     return { text: turns.map(({ content }) => content).join("\n"), turns };
   }
+  if (shape.kind === "record") return { text: "", record };
   if (shape.kind === "text") return { text: textField(record, shape.field, place, notes) };
   if (shape.kind === "scored") return scoredContents(record, shape.fields, place);
   const turns =
@@ -258,7 +264,8 @@ const ownNames = (record: Fields): FieldNames => ({
 /** The shape of `record`: the one of the record before if it fits. Throws DataError. */
 const shapeOf = (before: RowShape | undefined, record: Fields, options: RowOptions, place: ErrorDetails) => {
   const names = ownNames(record);
-  const fits = before !== undefined && before.kind !== "every" && shapeFields(before).every(names.has);
+  const fixed = before !== undefined && before.kind !== "every" && before.kind !== "record";
+  const fits = fixed && shapeFields(before).every(names.has);
   if (fits) return before;
   const shape = rowShape(names, options);
   if (shape === undefined) throw noField(Object.keys(record), options, place);

@@ -13,6 +13,10 @@ export interface LoadOptions {
   readonly task?: Head;
   /** The labels of a classifier, by id; those of the checkpoint unless told. */
   readonly labels?: readonly string[];
+  /** What a classifier's logits mean, as `problem_type`; what the checkpoint says unless told. */
+  readonly problem?: string;
+  /** Whether the head begins anew, even where the checkpoint has one of the same shape. */
+  readonly freshHead?: boolean;
   /** Of the first weights of a head that the checkpoint does not have. */
   readonly seed?: number;
   /** The config's name in errors. */
@@ -70,7 +74,7 @@ export const refuseForeign = (json: ConfigJson, file: string): void => {
 export const retarget = (
   arch: Architecture,
   json: ConfigJson,
-  { task, labels }: LoadOptions,
+  { task, labels, problem }: LoadOptions,
   file: string,
 ): ConfigJson => {
   const className = task === undefined ? undefined : arch.classes[task];
@@ -82,7 +86,8 @@ export const retarget = (
     });
   }
   const names = labels === undefined ? {} : labelFields(json, labels);
-  return { ...json, ...names, ...(className === undefined ? {} : { architectures: [className] }) };
+  const means = problem === undefined ? {} : { problem_type: problem };
+  return { ...json, ...names, ...means, ...(className === undefined ? {} : { architectures: [className] }) };
 };
 
 const labelFields = (json: ConfigJson, labels: readonly string[]): ConfigJson => ({

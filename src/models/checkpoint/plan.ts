@@ -218,7 +218,8 @@ export const planOf = (
   const [json, parsed] = read(given);
   const target = targetOf(arch, json, parsed);
   const own = ownTarget(arch, given);
-  const changed = own === undefined || headOf(arch, own.config) !== headOf(arch, parsed);
+  const fresh = options.freshHead === true;
+  const changed = fresh || own === undefined || headOf(arch, own.config) !== headOf(arch, parsed);
   const leeway = leewayOf(target, own, { changed, relabelled: options.labels !== undefined });
   const fitted = assign(target, headers, leeway, file);
   const specs = arch.params(parsed) as Tree<ParamSpec>;

@@ -30,6 +30,8 @@ export interface ReadOptions extends RowOptions, UnpackLimits {
    * default, refuses it. A page that declares its encoding needs none.
    */
   readonly encoding?: Encoding;
+  /** Names of the columns of a table whose first row is none of names. */
+  readonly columns?: readonly string[];
   /** The character between the columns of a table, or "tab"; found out unless told. */
   readonly delimiter?: string;
 }

@@ -38,17 +38,30 @@ const relations: readonly Rule[] = [
   },
   {
     field: "train.warmup",
-    holds: ({ train }) => train.warmup <= train.steps,
+    holds: ({ train }) => train.steps === 0 || train.warmup <= train.steps,
     says: ({ train }) => `${train.warmup} steps of warm-up are more than the ${train.steps} steps of the run`,
     hint: ({ train }) =>
       `set train.warmup (--warmup) to ${train.steps} or less, or raise train.steps (--steps)`,
   },
   {
     field: "train.lrMin",
-    holds: ({ train }) => train.lrMin <= train.lrPeak,
+    holds: ({ train }) => train.lrPeak === 0 || train.lrMin <= train.lrPeak,
     says: ({ train }) => `${train.lrMin} is above train.lrPeak (${train.lrPeak})`,
     hint: ({ train }) =>
       `set train.lrMin (--lr-min) to ${train.lrPeak} or less, or raise train.lrPeak (--lr)`,
+  },
+  {
+    field: "train.steps",
+    holds: ({ train }) => train.steps >= 1 || (train.steps === 0 && train.epochs > 0),
+    says: ({ train }) => `${train.steps} is not at least 1`,
+    hint: () =>
+      "set train.steps (--steps) to at least 1, or say how many epochs fine-tuning takes (--epochs)",
+  },
+  {
+    field: "train.lrPeak",
+    holds: ({ train }) => train.lrPeak > 0 || (train.lrPeak === 0 && train.epochs > 0),
+    says: ({ train }) => `${train.lrPeak} is not above 0`,
+    hint: () => "set train.lrPeak (--lr) to above 0",
   },
   {
     field: "tokenizer.vocab",
@@ -79,14 +92,17 @@ const relations: readonly Rule[] = [
 const rules: readonly Rule[] = [
   ...atLeast(1, "model.n_layer", "model.n_head", "model.n_embd", "tokenizer.vocab", "distill.steps"),
   ...atLeast(2, "model.n_positions"),
-  ...atLeast(1, "train.steps", "train.batch", "train.accumulate", "train.evalEvery", "train.checkpointEvery"),
+  ...atLeast(1, "train.batch", "train.accumulate"),
+  ...atLeast(0, "train.epochs", "train.evalEvery", "train.checkpointEvery"),
+  within("train.warmupShare", "from 0 to 1", (v) => v >= 0 && v <= 1),
+  within("task.labelSmoothing", "from 0 to below 1", (v) => v >= 0 && v < 1),
   ...atLeast(0, "seed", "threads", "train.warmup", "train.lrMin", "train.weightDecay", "train.clipNorm"),
   ...atLeast(0, "data.bands", "data.rows", "data.shingle", "data.substrings", "data.temperature"),
   ...above0("data.maxEpochs"),
   within("data.likeShare", "above 0 and at most 1", (v) => v > 0 && v <= 1),
   ...atLeast(0, "train.clipValue", "train.patience", "train.replicas", "distill.layers"),
   ...atLeast(0, "budget.maxMb", "budget.maxMs", "budget.maxLoss", "budget.minQuality"),
-  ...above0("train.lrPeak", "distill.lrPeak", "distill.temperature"),
+  ...above0("distill.lrPeak", "distill.temperature"),
   within("data.validationShare", "above 0 and below 1", (v) => v > 0 && v < 1),
   within("data.testShare", "from 0 to below 1", (v) => v >= 0 && v < 1),
   within("model.dropout", "from 0 to below 1", (v) => v >= 0 && v < 1),

@@ -6,6 +6,7 @@ import type { Gpt2Config } from "../../models/decoders/gpt2.ts";
 import type { OptimizerName } from "../../optim/index.ts";
 import type { ScheduleOptions } from "../../optim/schedule.ts";
 import type { Limit } from "../../search/figures.ts";
+import { type RecordOptions, recordDefaults } from "../../tasks/records.ts";
 
 /** What is read, and what is done to it. */
 export interface DataOptions {
@@ -14,6 +15,10 @@ export interface DataOptions {
   /** Field of JSON and CSV records that holds the text. */
   readonly field?: string;
   readonly skipBadRows: boolean;
+  /** Names of the columns of tables whose first row is none of names. */
+  readonly columns: readonly string[];
+  /** Files that are held out whole; none: a share of the data is. */
+  readonly validation: readonly string[];
   /** Share of the bytes held out, by whole documents. */
   readonly validationShare: number;
   /** Share of the bytes for a last test, by whole documents; 0: none. */
@@ -107,15 +112,21 @@ export interface ModelOptions {
 
 /** How a model is trained. */
 export interface TrainingOptions {
+  /** Updates in all; 0: as many as the epochs take. */
   readonly steps: number;
+  /** Times that each example is seen, where `steps` does not say how long. */
+  readonly epochs: number;
   readonly batch: number;
   readonly accumulate: number;
   /** Threads that each take an equal share of a batch; 0: as many as pay. */
   readonly replicas: number;
   readonly optimizer: OptimizerName;
+  /** 0: by the width of the model (fine-tuning). */
   readonly lrPeak: number;
   readonly lrMin: number;
   readonly warmup: number;
+  /** Share of the updates that are warm-up, where `warmup` says none. */
+  readonly warmupShare: number;
   readonly schedule: ScheduleOptions["kind"];
   readonly weightDecay: number;
   /** Masked language modelling: whether whole words are masked. */
@@ -125,11 +136,18 @@ export interface TrainingOptions {
   /** 0: no clipping. */
   readonly clipNorm: number;
   readonly clipValue: number;
+  /** 0: at the end; in fine-tuning at the end of each epoch. */
   readonly evalEvery: number;
   readonly checkpointEvery: number;
   /** 0: no early stopping. */
   readonly patience: number;
   readonly onNan: "stop" | "skip";
+}
+
+/** What a model is fine-tuned for, and how records are taken. */
+export interface TaskOptions extends Omit<RecordOptions, "field"> {
+  /** Name of the task; "": found out from the columns. */
+  readonly name: string;
 }
 
 /** How the smaller model learns from the larger. */
@@ -169,6 +187,7 @@ export interface RunOptions {
   readonly tokenizer: TokenizerOptions;
   readonly model: ModelOptions;
   readonly train: TrainingOptions;
+  readonly task: TaskOptions;
   readonly distill: DistillationOptions;
   readonly budget: BudgetOptions;
 }
@@ -180,6 +199,8 @@ export const defaults: RunOptions = {
   threads: 0,
   data: {
     paths: [],
+    columns: [],
+    validation: [],
     skipBadRows: false,
     validationShare: 0.06,
     testShare: 0,
@@ -221,6 +242,7 @@ export const defaults: RunOptions = {
   },
   train: {
     steps: 640,
+    epochs: 0,
     batch: 8,
     accumulate: 1,
     replicas: 0,
@@ -228,6 +250,7 @@ export const defaults: RunOptions = {
     lrPeak: 4e-3,
     lrMin: 2e-4,
     warmup: 50,
+    warmupShare: 0,
     schedule: "cosine",
     weightDecay: 0.1,
     wholeWords: false,
@@ -239,8 +262,30 @@ export const defaults: RunOptions = {
     patience: 0,
     onNan: "stop",
   },
+  task: { name: "", ...recordDefaults },
   distill: { steps: 300, lrPeak: 2e-3, alpha: 0.9, temperature: 1, layers: 0 },
   budget: { limits: [], targets: ["node-cpu"] },
+};
+
+/** What fine-tuning uses in their place: what BERT's authors and the trainer of transformers do. */
+export const finetuneDefaults: RunOptions = {
+  ...defaults,
+  data: { ...defaults.data, validationShare: 0.1 },
+  model: { ...defaults.model, n_positions: 512 },
+  train: {
+    ...defaults.train,
+    ...{
+      steps: 0,
+      epochs: 3,
+      batch: 16,
+      optimizer: "adamw",
+      lrPeak: 0,
+      lrMin: 0,
+      warmup: 0,
+      warmupShare: 0.1,
+    },
+    ...{ schedule: "linear", weightDecay: 0.01, evalEvery: 0, checkpointEvery: 0 },
+  },
 };
 
 type DeepPartial<T> = T extends readonly unknown[] | string | number | boolean

@@ -3,6 +3,8 @@ import { z } from "zod";
 import { nearNames } from "../../data/pipeline/stages.ts";
 import { optimizers } from "../../optim/index.ts";
 import type { Limit } from "../../search/figures.ts";
+import { type TaskName, tasks } from "../../tasks/index.ts";
+import { problems } from "../../tasks/records.ts";
 import { ConfigError, type ErrorDetails } from "../../util/errors.ts";
 import { nearest } from "../../util/nearest.ts";
 import type {
@@ -12,6 +14,7 @@ import type {
   ModelOptions,
   RunConfig,
   RunOptions,
+  TaskOptions,
   TokenizerOptions,
   TrainingOptions,
 } from "./options.ts";
@@ -25,6 +28,8 @@ const section = <T extends z.ZodRawShape>(shape: T) => z.strictObject(shape).opt
 
 const data = {
   paths: z.array(z.string()).optional(),
+  columns: texts,
+  validation: texts,
   field: z.string().optional(),
   skipBadRows: z.boolean().optional(),
   validationShare: number,
@@ -70,6 +75,7 @@ const model = {
 } satisfies Shape<ModelOptions>;
 const train = {
   steps: int,
+  epochs: number,
   batch: int,
   accumulate: int,
   replicas: int,
@@ -77,6 +83,7 @@ const train = {
   lrPeak: number,
   lrMin: number,
   warmup: int,
+  warmupShare: number,
   schedule: choice("constant", "linear", "cosine", "wsd", "inverseSqrt"),
   weightDecay: number,
   wholeWords: z.boolean().optional(),
@@ -88,6 +95,17 @@ const train = {
   patience: int,
   onNan: choice("stop", "skip"),
 } satisfies Shape<TrainingOptions>;
+const task = {
+  name: choice("", ...(Object.keys(tasks) as TaskName[])),
+  pairField: z.string().optional(),
+  labelFields: texts,
+  labels: texts,
+  problem: choice(...problems),
+  classWeights: choice("none", "balanced"),
+  labelSmoothing: number,
+  tooLong: choice("truncate", "refuse"),
+  labelPieces: choice("first", "all"),
+} satisfies Shape<TaskOptions>;
 const distill = { steps: int, lrPeak: number, alpha: number, temperature: number, layers: int };
 const limit = {
   figure: z.string(),
@@ -109,6 +127,7 @@ const shape = {
   tokenizer: section(tokenizer),
   model: section(model),
   train: section(train),
+  task: section(task),
   distill: section(distill satisfies Shape<DistillationOptions>),
   budget: section(budget),
 } satisfies Shape<RunOptions>;

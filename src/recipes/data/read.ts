@@ -1,12 +1,17 @@
 /** Reads the user's data as a task takes it. */
 import { isPair } from "../../data/records/rows.ts";
+import type { Labels } from "../../models/encoders/encoder.ts";
+import type { Model } from "../../models/model.ts";
 import { readDocuments } from "../../node/read/read.ts";
+import type { RecordTask } from "../../tasks/records.ts";
 import type { Task } from "../../tasks/task.ts";
 import type { Tokenizer } from "../../tokenizer/index.ts";
+import { ConfigError } from "../../util/errors.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import { corpus } from "./corpus.ts";
 import { pairData } from "./pairs.ts";
+import { readRecords, recordData, recordOptions } from "./records.ts";
 import { asUserData, type UserData } from "./userData.ts";
 
 /** Whether the first record of the user's files is a pair of texts. */
@@ -20,6 +25,32 @@ export const holdsPairs = async ({ data }: RunOptions): Promise<boolean> => {
 
 type DataHooks = Pick<RecipeHooks, "ui" | "signal"> & Partial<RecipeHooks>;
 
+/** What data is read for. */
+export interface DataFor {
+  readonly task: Pick<Task, "reads" | "records">;
+  /** Of a model that has one already. */
+  readonly tokenizer?: Tokenizer;
+  /** The model that is taught and measured, whose labels hold. */
+  readonly model?: Pick<Model, "config">;
+}
+
+/** Labelled records for a model that has its labels. */
+const labelledData = async (
+  options: RunOptions,
+  hooks: DataHooks,
+  { records, tokenizer, model }: { records: RecordTask; tokenizer: Tokenizer; model: DataFor["model"] },
+): Promise<UserData> => {
+  if (options.data.paths.length === 0) {
+    throw new ConfigError("names no file", { field: "data.paths", hint: "name records with --data" });
+  }
+  const { paths, validation: held, skipBadRows: lenient } = options.data;
+  const train = await readRecords(paths, options, hooks);
+  const validation = held.length === 0 ? {} : { validation: await readRecords(held, options, hooks) };
+  const own = { own: model?.config as Labels, fixed: true };
+  const reading = records.read(train.rows, { options: recordOptions(options), lenient, ...own });
+  return recordData(options, hooks, { reading, tokenizer, train, ...validation });
+};
+
 /**
  * Reads and prepares what `task` learns from; with `tokenizer`, for a model that has one already. Throws
  * DataError naming file and line.
@@ -27,8 +58,11 @@ type DataHooks = Pick<RecipeHooks, "ui" | "signal"> & Partial<RecipeHooks>;
 export const userData = async (
   options: RunOptions,
   hooks: DataHooks,
-  { task, tokenizer }: { readonly task: Pick<Task, "reads">; readonly tokenizer?: Tokenizer },
+  { task, tokenizer, model }: DataFor,
 ): Promise<UserData> => {
+  if (task.records !== undefined && task.reads[0] === "examples" && tokenizer !== undefined) {
+    return labelledData(options, hooks, { records: task.records, tokenizer, model });
+  }
   if (task.reads.includes("pairs") && (await holdsPairs(options))) {
     return pairData(options, hooks, tokenizer);
   }

@@ -17,6 +17,7 @@ import type { Asked, EvalOptions, Evaluation, Evaluator, Prediction, Quality } f
 import { evaluateTask } from "./harness/evaluateTask.ts";
 import { maskedLm } from "./maskedLm.ts";
 import { seq2seqLm } from "./seq2seqLm.ts";
+import { sequenceClassification } from "./sequenceClassification.ts";
 import { named, type Subject, withGraphs } from "./subject.ts";
 
 /** Longest that measuring speed may take, milliseconds. */
@@ -28,6 +29,7 @@ const evaluators: Readonly<Record<string, Evaluator>> = {
   "masked-lm": maskedLm,
   "seq2seq-lm": seq2seqLm,
   embedding,
+  "sequence-classification": sequenceClassification,
 };
 
 /** Throws ConfigError for a task that nothing measures. */

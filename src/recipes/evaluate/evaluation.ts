@@ -30,6 +30,10 @@ export interface Prediction {
   readonly prediction: string | number | readonly string[];
   /** Of this example alone: the task says in what. */
   readonly score?: number;
+  /** "file:line" of the record. */
+  readonly id?: string;
+  /** By label, where there may be several. */
+  readonly scores?: Readonly<Record<string, number>>;
 }
 
 /** What an evaluator found. */

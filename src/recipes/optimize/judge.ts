@@ -12,8 +12,13 @@ import { formFiles } from "../../ship/onnx/export.ts";
 import { requireParity } from "../../ship/verify/parity.ts";
 import { referenceOf } from "../../ship/verify/reference.ts";
 import { type DtypeParity, judged } from "../../ship/verify/verify.ts";
+import type { Examples } from "../../tasks/records.ts";
 import type { UserData } from "../data/userData.ts";
 import { sha256Of } from "../verify/shippedGraphs.ts";
+
+/** Starts of held-out examples' token ids. */
+const examplePrompts = ({ validation }: Examples, count: number, length: number): number[][] =>
+  validation.slice(0, count).map(({ parts }) => Array.from(parts.ids ?? []).slice(0, length));
 
 /** Starts of held-out texts, one prompt each, of at most `length` tokens. */
 export const promptsOf = (
@@ -24,6 +29,7 @@ export const promptsOf = (
   if (material.kind === "pairs") {
     return material.validation.slice(0, count).map(({ source }) => Array.from(source).slice(0, length));
   }
+  if (material.kind === "examples") return examplePrompts(material, count, length);
   const { validation: tokens } = material;
   const starts = [
     0,

@@ -33,7 +33,7 @@ export const optimizeFolder = async (
   try {
     const engine = await nodeEngine(options.threads > 0 ? { threads: options.threads } : {});
     hooks.ui.stage("Reading and cleaning text");
-    const data = await userData(fitted, hooks, { task, tokenizer: folder.tokenizer });
+    const data = await userData(fitted, hooks, { task, tokenizer: folder.tokenizer, model: folder.model });
     return await compressAndShip(engine, folder.model, data, fitted, { ...hooks, curves: [], source });
   } finally {
     await unlock();

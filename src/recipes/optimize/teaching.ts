@@ -4,11 +4,17 @@ import { optimizers } from "../../optim/index.ts";
 import { scheduleOf } from "../../optim/schedule.ts";
 import { taskOf } from "../../tasks/index.ts";
 import type { Lesson } from "../../tasks/task.ts";
+import { defined } from "../../util/defined.ts";
 import type { RunOptions } from "../config/options.ts";
+import { recordOptions } from "../data/records.ts";
 import type { UserData } from "../data/userData.ts";
 
 /** How the student is distilled, as the options say. */
-export const teaching = (options: RunOptions, { context, heldOut }: Lesson, signal?: AbortSignal) => {
+export const teaching = (
+  options: RunOptions,
+  { context, heldOut, widths, judge }: Lesson,
+  signal?: AbortSignal,
+) => {
   const { distill: d, train: t, seed } = options;
   return {
     steps: d.steps,
@@ -28,6 +34,7 @@ export const teaching = (options: RunOptions, { context, heldOut }: Lesson, sign
     alpha: d.alpha,
     temperature: d.temperature,
     validation: heldOut.windows,
+    ...defined({ widths, judge }),
     ...(signal === undefined ? {} : { signal }),
   };
 };
@@ -36,9 +43,11 @@ export const teaching = (options: RunOptions, { context, heldOut }: Lesson, sign
 export const lessonOf = (
   model: Model,
   { material, tokenizer }: UserData,
-  { train: t, model: shape, seed }: RunOptions,
-) =>
-  taskOf(model).lesson(material, {
+  options: RunOptions,
+) => {
+  const { train: t, model: shape, seed } = options;
+  return taskOf(model).lesson(material, {
     ...{ model, tokenizer, batch: t.batch, context: shape.n_positions, seed: seed + 1 },
-    ...{ heldOutTokens: 32_768, wholeWords: t.wholeWords },
+    ...{ heldOutTokens: 32_768, wholeWords: t.wholeWords, records: recordOptions(options) },
   });
+};

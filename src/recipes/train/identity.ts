@@ -5,6 +5,7 @@ import type { Tensor } from "../../ir/tensor.ts";
 import type { Json, Model } from "../../models/model.ts";
 import { tensorsOf, trainedTensors } from "../../nn/param.ts";
 import { jsonHash } from "../../node/prepare/parts.ts";
+import type { Example } from "../../tasks/records.ts";
 import type { Material, TextPair, TokenText } from "../../tasks/task.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { UserData } from "../data/userData.ts";
@@ -49,8 +50,32 @@ const pairContents = (pairs: readonly TextPair[]): string => {
   return `${pairs.length} pairs of sha256 ${hash.digest("hex").slice(0, 16)}`;
 };
 
+const numberBytes = (values: ArrayLike<number>): Uint8Array => {
+  const { buffer, byteOffset, byteLength } = Float64Array.from(values);
+  return new Uint8Array(buffer, byteOffset, byteLength);
+};
+
+/** Examples in their order: all numbers of each. */
+const exampleContents = (examples: readonly Example[]): string => {
+  const hash = createHash("sha256");
+  for (const { parts } of examples) {
+    for (const [name, values] of Object.entries(parts)) {
+      hash.update(`${name} ${values.length} `);
+      hash.update(numberBytes(values));
+    }
+  }
+  return `${examples.length} examples of sha256 ${hash.digest("hex").slice(0, 16)}`;
+};
+
 /** Hashes of the data as it is trained on. */
 const dataHashes = (material: Material): Json => {
+  if (material.kind === "examples") {
+    return {
+      train: exampleContents(material.train),
+      validation: exampleContents(material.validation),
+      windows: null,
+    };
+  }
   if (material.kind === "pairs") {
     return {
       train: pairContents(material.train),
@@ -90,11 +115,12 @@ export const identity = (
   model: Model,
   frozen: (path: string) => boolean,
 ): Json => {
-  const { data, out, threads, budget, distill, train: t, ...rest } = options;
+  const { data, out, threads, budget, distill, train: t, task, ...rest } = options;
   const { replicas, ...training } = t;
   return {
     data: dataHashes(material),
     ...rest,
+    task: { ...task, labels: [...task.labels], labelFields: [...task.labelFields] },
     train: training,
     tokenizer: { ...options.tokenizer, files: jsonHash(tokenizer.files().tokenizer) },
     model: { ...options.model, config: model.config, frozen: frozenHash(model, frozen) },

@@ -34,7 +34,9 @@ const columnNumber = (field = ""): number => Number(/^#([1-9]\d*)$/.exec(field)?
 
 /** Whether a first row may be that of the table that the options tell of. */
 const fits = (header: readonly string[], options: ReadOptions): boolean => {
-  const { field, fields = {}, every } = options;
+  const { field, fields = {}, every, columns, records } = options;
+  if (columns !== undefined) return header.length === columns.length;
+  if (records) return header.length > 1;
   const number = columnNumber(field);
   if (number > 0 && number <= header.length) return true;
   // Of any names a table has two at least, where the delimiter is the right one.
@@ -42,10 +44,23 @@ const fits = (header: readonly string[], options: ReadOptions): boolean => {
   return rowShape(names, { ...options, every: (every ?? false) && header.length > 1 }) !== undefined;
 };
 
+/** The columns of a table without a header. Throws DataError where there are not as many as names. */
+const namedColumns = (names: readonly string[], width: number, place: Place): Columns => {
+  if (names.length !== width) {
+    throw new DataError(`the row has ${width} columns, and ${names.length} are named`, {
+      ...place,
+      hint: "name each column of the table with --columns, in their order",
+    });
+  }
+  const read = names.map((name, at) => [name, at] as const);
+  return { read, needed: new Set(names), headed: false, width, unread: [] };
+};
+
 /** The columns to read, and whether the first row is a header. Throws DataError. */
 const columnsOf = (header: readonly string[], options: ReadOptions, place: Place): Columns => {
-  const { field, fields = {} } = options;
+  const { field, fields = {}, columns } = options;
   const width = header.length;
+  if (columns !== undefined) return namedColumns(columns, width, place);
   const number = columnNumber(field);
   if (number >= 1 && number <= width) {
     return { read: [[field!, number - 1]], needed: new Set([field!]), headed: false, width, unread: [] };
@@ -85,7 +100,7 @@ const cells = (
     const value = row[at];
     if (value !== undefined) return [[name, value]];
     if (!needed.has(name)) return [];
-    throw new DataError(`the row has ${row.length} columns, and the text is in column ${at + 1}`, place);
+    throw new DataError(`the row has ${row.length} columns, and "${name}" is column ${at + 1}`, place);
   });
 };
 

@@ -1,0 +1,153 @@
+/**
+ * Fine-tuning: a checkpoint and records in, a specialised model's folder out. Nothing here knows a task or a
+ * method by its name.
+ */
+import { join } from "node:path";
+import type { Engine } from "../../engine/engine.ts";
+import type { Json, Model } from "../../models/model.ts";
+import { countParams } from "../../nn/param.ts";
+import { checkpointStore, writeFolder } from "../../node/files/checkpoints.ts";
+import { nodeEngine } from "../../node/runtime/engine.ts";
+import { trainedCard } from "../../report/run/sourceCard.ts";
+import { formsOf } from "../../search/optimize.ts";
+import { generationIn, jsonBytes } from "../../ship/onnx/files.ts";
+import { modelFolder } from "../../ship/onnx/modelFolder.ts";
+import type { Lesson } from "../../tasks/task.ts";
+import { checkpointsIn } from "../../train/checkpoint.ts";
+import { type TrainResult, train } from "../../train/loop.ts";
+import type { RunOptions } from "../config/options.ts";
+import type { RecipeHooks } from "../context/hooks.ts";
+import { version } from "../context/version.ts";
+import { recordOptions } from "../data/records.ts";
+import { calibrationOf } from "../model/calibration.ts";
+import { identity } from "../train/identity.ts";
+import { requireTraining } from "../train/needs.ts";
+import { follow, loopOptions } from "../train/pretrain.ts";
+import { onReplicas, replicasOf } from "../train/replicas.ts";
+import { takeRun } from "../train/takeRun.ts";
+import { type Method, methodOf } from "./method.ts";
+import { scheduled } from "./schedule.ts";
+import { type Subject, subjectOf } from "./subject.ts";
+
+/** The fine-tuned model's folder, and how the run ended. */
+export interface Finetuned {
+  readonly path: string;
+  readonly task: string;
+  readonly steps: number;
+  readonly bestStep: number;
+  readonly ended: string;
+  /** Held-out loss, nats. */
+  readonly valLoss?: number;
+  /** The task's first figure on held-out records. */
+  readonly figure?: { readonly name: string; readonly value: number };
+}
+
+/** Held-out tokens that texts are measured on; of records all are. */
+const WATCHED = 65_536;
+
+const lessonOf = ({ task, data, tokenizer }: Subject, model: Model, options: RunOptions): Lesson =>
+  task.lesson(data.material, {
+    ...{ model, tokenizer, batch: options.train.batch, context: options.model.n_positions },
+    ...{ seed: options.seed, heldOutTokens: WATCHED, records: recordOptions(options) },
+  });
+
+const tell = ({ data, model }: Subject, lesson: Lesson, options: RunOptions, { ui }: RecipeHooks): void => {
+  const { steps, lrPeak, warmup, evalEvery } = options.train;
+  const millions = (countParams(model.weights) / 1e6).toFixed(2);
+  const { layers } = model.arch.cache(model.config);
+  ui.line(`model: ${model.arch.name}, ${layers} layers, ${millions} M parameters`);
+  for (const note of lesson.notes ?? []) ui.line(note);
+  ui.line(`first example: ${data.first}`);
+  ui.line(`${steps} updates (${warmup} of warm-up to ${lrPeak}), measured every ${evalEvery}`);
+};
+
+const tune = async (
+  engine: Engine,
+  subject: Subject,
+  method: Method,
+  hooks: RecipeHooks,
+): Promise<TrainResult & { readonly lesson: Lesson }> => {
+  const lesson = lessonOf(subject, method.model, subject.options);
+  const options = scheduled(subject.options, subject.model, lesson);
+  const { train: t, seed } = options;
+  tell(subject, lesson, options, hooks);
+  const run = join(options.out, "run");
+  const store = checkpointStore(join(run, "checkpoints"), { onWarning: (line) => hooks.ui.warn(line) });
+  const progress = hooks.ui.task("training", t.steps);
+  const { onRow } = follow(method.name, progress, join(run, "metrics.jsonl"));
+  const { model, frozen } = method;
+  const replicas = replicasOf(t, model, engine, frozen);
+  if (replicas > 1) hooks.ui.line(`trained on ${replicas} replicas`);
+  const result = await train(engine, model, lesson.source, {
+    ...loopOptions(t, lesson.context, seed),
+    ...(lesson.widths === undefined ? {} : { widths: lesson.widths }),
+    ...(lesson.judge === undefined ? {} : { judge: lesson.judge }),
+    objective: lesson.objective,
+    ...onReplicas(t, model, engine, frozen),
+    frozen,
+    record: { name: "finetune", options: { task: subject.task.name, method: method.options, ...t } as Json },
+    validation: lesson.heldOut.windows,
+    checkpoints: checkpointsIn(store, identity(options, subject.data, model, frozen)),
+    onRow,
+    resume: hooks.resume ?? false,
+    ...(hooks.signal === undefined ? {} : { signal: hooks.signal }),
+  });
+  const figure = result.figure === undefined ? "" : `, ${lesson.judge!.name} ${result.figure.toFixed(4)}`;
+  const loss =
+    result.valLoss === undefined
+      ? ""
+      : `; best at ${result.bestStep}: held-out loss ${result.valLoss.toFixed(4)}`;
+  progress.done(`trained ${result.steps} steps (${result.ended})${loss}${figure}`);
+  return { ...result, lesson };
+};
+
+/** Writes OUT/model. */
+const write = async (
+  engine: Engine,
+  { data, tokenizer, source, options }: Subject,
+  { model, steps, valLoss }: TrainResult,
+  { command, ui }: RecipeHooks,
+): Promise<string> => {
+  const context = { engine, seed: options.seed, calibration: calibrationOf(tokenizer), log: () => {} };
+  const { forms } = await formsOf("full", model, context);
+  const { eos } = tokenizer;
+  const files = modelFolder(model, { dtype: "fp32", tokenizer: tokenizer.files(), eos, forms, source });
+  const card = trainedCard(model, { steps, generation: generationIn(files), source: source.card, valLoss });
+  files.set("README.md", [new TextEncoder().encode(card)]);
+  const made = { version, command, recipe: options, history: model.history };
+  files.set("anneal.json", [jsonBytes(made)]);
+  const path = join(options.out, "model");
+  await writeFolder(path, files);
+  ui.line(`${data.held.length} records were held out and are not in the model`);
+  return path;
+};
+
+/** Fine-tunes the model that `ref` names on the user's records; undefined when interrupted. */
+export const finetune = async (
+  ref: string,
+  options: RunOptions,
+  hooks: RecipeHooks,
+): Promise<Finetuned | undefined> => {
+  const unlock = await takeRun(options.out);
+  try {
+    const engine = await nodeEngine(options.threads > 0 ? { threads: options.threads } : {});
+    const subject = await subjectOf(ref, options, hooks);
+    const { model, task } = subject;
+    await requireTraining(model.arch, model.config, subject.options);
+    const method = methodOf(model, subject.options);
+    hooks.ui.stage("Training");
+    const tuned = await tune(engine, subject, method, hooks);
+    if (tuned.ended === "interrupted") return undefined;
+    const finished = await method.finish(tuned.model);
+    hooks.ui.stage("Writing the model");
+    const path = await write(engine, subject, { ...tuned, model: finished }, hooks);
+    const { steps, bestStep, ended, valLoss, figure, lesson } = tuned;
+    return {
+      ...{ path, task: task.name, steps, bestStep, ended },
+      ...(valLoss === undefined ? {} : { valLoss }),
+      ...(figure === undefined ? {} : { figure: { name: lesson.judge!.name, value: figure } }),
+    };
+  } finally {
+    await unlock();
+  }
+};

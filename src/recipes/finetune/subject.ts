@@ -1,0 +1,116 @@
+/** What is fine-tuned: the checkpoint, the task that its records are for, and the model that learns it. */
+import type { Labels } from "../../models/encoders/encoder.ts";
+import { headOf } from "../../models/head.ts";
+import type { Model, ModelConfig } from "../../models/model.ts";
+import { loadModel } from "../../node/model/folder.ts";
+import { type TaskName, taskOf, tasks } from "../../tasks/index.ts";
+import { columnsOf, type Reading, type RecordOptions, type RecordTask } from "../../tasks/records.ts";
+import type { Task } from "../../tasks/task.ts";
+import type { Tokenizer } from "../../tokenizer/index.ts";
+import { ConfigError, DataError } from "../../util/errors.ts";
+import type { RunOptions } from "../config/options.ts";
+import type { RecipeHooks } from "../context/hooks.ts";
+import { type RecordData, type Records, readRecords, recordData, recordOptions } from "../data/records.ts";
+import { type Opened, openFolder } from "../model/open.ts";
+import { type Source, sourceIn } from "../model/source.ts";
+
+/** A task that takes records. */
+export type RecordsTask = Task & { readonly records: RecordTask };
+
+const takesRecords = (task: Task): task is RecordsTask => task.records !== undefined;
+
+const recordTasks = (): readonly RecordsTask[] => {
+  const all: readonly Task[] = Object.values(tasks);
+  return all.filter(takesRecords);
+};
+
+/** What a model is for now; undefined where that is no task. */
+const ownTask = ({ arch, config }: Opened): string | undefined => {
+  const head = headOf(arch, config);
+  const all: readonly Task[] = Object.values(tasks);
+  return all.find(({ heads }) => heads.includes(head))?.name;
+};
+
+/** The task that the user names. Throws ConfigError for one that takes no records. */
+const namedTask = (name: TaskName): RecordsTask => {
+  const task: Task = tasks[name];
+  if (takesRecords(task)) return task;
+  const known = recordTasks().map((each) => each.name);
+  throw new ConfigError(`${name} takes no records`, {
+    field: "task.name",
+    hint: `choose ${known.join(" or ")}; running text is for: anneal train --from MODEL`,
+  });
+};
+
+/**
+ * The task that the columns suit best; of equals that of the model. Throws DataError where there is none, and
+ * where several suit as well.
+ */
+const foundTask = ({ rows }: Records, opened: Opened, options: RecordOptions): RecordsTask => {
+  const columns = columnsOf(rows);
+  const all = recordTasks();
+  const rated = all.map((task) => ({ task, fit: task.records.fits(columns, options) }));
+  const best = rated.reduce((most, { fit }) => Math.max(most, fit), 0);
+  const fitting = rated.filter(({ fit }) => fit === best).map(({ task }) => task);
+  if (best === 0) {
+    throw new DataError("the records are for no task that is known", {
+      file: rows[0]!.id,
+      hint: `their fields are ${columns.map(({ name }) => name).join(", ")}; wanted: ${all
+        .map(({ name, records }) => `${name}: ${records.wants}`)
+        .join("; ")}; --columns names those of a table without a header`,
+    });
+  }
+  const own = ownTask(opened);
+  const task = fitting.find(({ name }) => name === own) ?? (fitting.length === 1 ? fitting[0] : undefined);
+  if (task !== undefined) return task;
+  throw new DataError(`the records suit ${fitting.map(({ name }) => name).join(" and ")}`, {
+    file: rows[0]!.id,
+    hint: "name the task with --task",
+  });
+};
+
+/** The labels of a model that has a head of the task. */
+const ownLabels = ({ arch, config }: Opened, task: Task): { readonly own?: Labels } =>
+  task.heads.includes(headOf(arch, config)) && "id2label" in config
+    ? { own: config as ModelConfig & Labels }
+    : {};
+
+/** All that a run of fine-tuning begins with. */
+export interface Subject {
+  readonly task: Task;
+  readonly model: Model;
+  readonly tokenizer: Tokenizer;
+  readonly data: RecordData;
+  readonly reading: Reading;
+  readonly source: Source;
+  /** Options with the context that the model takes. */
+  readonly options: RunOptions;
+}
+
+/** Loads the checkpoint with the head that the records need. Throws as `loadModel`, and as the task reads. */
+export const subjectOf = async (ref: string, given: RunOptions, hooks: RecipeHooks): Promise<Subject> => {
+  hooks.ui.stage("Reading records");
+  const opened = await openFolder(ref, hooks.hub === undefined ? {} : { hub: hooks.hub });
+  const { dir, arch, config, tokenizer } = opened;
+  const { positions } = arch.cache(config);
+  const n_positions = Math.min(positions, given.model.n_positions);
+  const options = { ...given, model: { ...given.model, from: ref, n_positions } };
+  const { data, task: asked, seed } = options;
+  if (data.paths.length === 0)
+    throw new ConfigError("names no file", { field: "data.paths", hint: "name records with --data" });
+  const train = await readRecords(data.paths, options, hooks);
+  const validation =
+    data.validation.length === 0 ? {} : { validation: await readRecords(data.validation, options, hooks) };
+  const how = recordOptions(options);
+  const task = asked.name === "" ? foundTask(train, opened, how) : namedTask(asked.name as TaskName);
+  hooks.ui.line(`task: ${task.name}`);
+  const own = ownLabels(opened, task);
+  const reading = task.records.read(train.rows, { options: how, lenient: data.skipBadRows, ...own });
+  hooks.ui.stage("Loading the checkpoint");
+  const { wanted } = reading;
+  const fresh = wanted.labels === undefined ? {} : { freshHead: true };
+  const { model } = await loadModel(dir, { task: task.heads[0]!, seed, ...wanted, ...fresh });
+  const records = recordData(options, hooks, { reading, tokenizer, train, ...validation });
+  const source = await sourceIn(dir, ref);
+  return { task: taskOf(model), model, tokenizer, data: records, reading, source, options };
+};
