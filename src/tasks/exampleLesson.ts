@@ -9,7 +9,7 @@ import type { Objective } from "./objective.ts";
 import type { Example, Examples } from "./records.ts";
 import type { HeldOut, Judge, Lesson, LessonOptions } from "./task.ts";
 
-/** Rows and columns of a batch; where there are fewer examples, rows of which nothing is asked stand behind. */
+/** Rows and columns of a batch; where examples are fewer, rows of which nothing is asked stand behind. */
 export interface RowShape {
   readonly batch: number;
   readonly width: number;
@@ -78,8 +78,8 @@ export const exampleLesson = (
     heldOut,
     ...(judge === undefined ? {} : { judge: judge(heldOut) }),
     notes: [
-      `batches of like length: ${epoch} an epoch, ${widths.length} widths of ${widths[0]} to ${widths.at(-1)} tokens, ` +
-        `${percent(padding)} padding`,
+      `batches of like length: ${epoch} an epoch, ${widths.length} widths of ${widths[0]} to ` +
+        `${widths.at(-1)} tokens, ${percent(padding)} padding`,
     ],
   };
 };

@@ -137,7 +137,7 @@ export interface RecordTask {
   read(rows: readonly Row[], options: ReadingOptions): Reading;
 }
 
-/** The rows that `make` takes, with what it makes of them. Throws its DataError unless it is told to `onBad`. */
+/** Rows with what `make` makes of them. A DataError is thrown, or told to `onBad` and the row left out. */
 export const taken = <T>(
   rows: readonly Row[],
   make: (row: Row) => T,

@@ -79,8 +79,8 @@ export const countedTotals = (losses: Value, counts: Value): Totals => {
 };
 
 /**
- * Binary cross-entropy of each of several labels: labels float32 [B, K] of 0 and 1, counted float32 [B] 0 where
- * a row is no text.
+ * Binary cross-entropy of each of several labels: labels float32 [B, K] of 0 and 1, counted float32 [B] 0
+ * where a row is no text.
  */
 export const multiLabel = (labels: number, options: SequenceClassificationOptions = {}): Objective => ({
   name: "classify-several",
@@ -93,7 +93,7 @@ export const multiLabel = (labels: number, options: SequenceClassificationOption
     countedTotals(binaryLosses(logits, right!, options.classWeights), counts!),
 });
 
-/** Squared error of one number a text: labels float32 [B, 1], counted float32 [B] 0 where a row is no text. */
+/** Squared error of one number a text: labels float32 [B, 1], counted float32 [B] 0 where there is none. */
 export const regression = (options: EncoderInputs = {}): Objective => ({
   name: "regress",
   inputs: (shape) => ({

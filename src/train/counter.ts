@@ -15,6 +15,7 @@ export interface Counter {
 /** Compiles `countStep`. Throws as it does. */
 export const openCounter = async (engine: Engine, model: Model, options: StepOptions): Promise<Counter> => {
   const open = (step: StepOptions) => compile(engine, countStep(model, step), { threads: 1 });
+  countStep(model, options); // Refuses before anything runs.
   const sessions = byShape((feeds) => open(atWidth(options, feeds["batch.inputIds"]!)));
   return {
     async scale(micro) {

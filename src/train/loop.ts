@@ -1,13 +1,14 @@
 /** The training loop: steps, held-out loss, early stopping, the watchdog, checkpoints, interruption. */
 import type { Engine, Feeds } from "../engine/engine.ts";
 import type { Tensor } from "../ir/tensor.ts";
-import type { HistoryStep, Json, Model } from "../models/model.ts";
+import type { HistoryStep, Model } from "../models/model.ts";
 import { withTensors } from "../nn/param.ts";
 import { languageModelling } from "../tasks/languageModelling.ts";
 import type { BatchSource, Judge } from "../tasks/task.ts";
-import { CheckpointError, ConfigError, RunError } from "../util/errors.ts";
+import { ConfigError, RunError } from "../util/errors.ts";
 import type { Checkpoints, Snapshot } from "./checkpoint.ts";
 import { checkSame } from "./held.ts";
+import { type Progress, progressOf, snapshotOf } from "./progress.ts";
 import type { StepResult } from "./rank.ts";
 import type { StepOptions } from "./step.ts";
 import { type MakeStepper, type Stepper, seedTensor, stepper } from "./stepper.ts";
@@ -83,20 +84,6 @@ const MAX_SKIPS = 10;
 const copy = (weights: ReadonlyMap<string, Tensor>): Map<string, Tensor> =>
   new Map(Array.from(weights, ([name, t]) => [name, { ...t, data: t.data.slice() }]));
 
-/** What changes as a run goes on, besides weights and optimizer state. */
-interface Progress {
-  step: number;
-  bestStep: number;
-  bestLoss: number;
-  /** The judge's figure of the best weights. */
-  bestFigure?: number;
-  sinceBest: number;
-  skips: number;
-  /** Of the batches so far, padding included. */
-  tokens: number;
-  best?: ReadonlyMap<string, Tensor>;
-}
-
 interface Run {
   readonly options: TrainOptions;
   readonly hooks: TrainHooks;
@@ -113,41 +100,6 @@ const check = (options: TrainOptions & TrainHooks): void => {
   for (const field of positive) {
     if (!(options[field] >= 1)) throw new ConfigError("must be at least 1", { field: `train.${field}` });
   }
-};
-
-const snapshotOf = async ({ stepper, progress }: Run): Promise<Snapshot> => {
-  const { best, bestLoss, bestFigure = null, ...counts } = progress;
-  const meta = { ...counts, bestFigure, bestLoss: Number.isFinite(bestLoss) ? bestLoss : null };
-  const { step } = progress;
-  return { step, state: await stepper.state(), meta: meta as Json, ...(best === undefined ? {} : { best }) };
-};
-
-/** How far a snapshot's run was. Throws CheckpointError where its meta does not say so. */
-const progressOf = ({ step, meta }: Snapshot): Omit<Progress, "best"> => {
-  const saved = (meta ?? {}) as { readonly [field: string]: Json };
-  const count = (field: string): number => {
-    const value = saved[field];
-    if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
-    throw new CheckpointError(`is ${JSON.stringify(value)} in the checkpoint, no count`, { field });
-  };
-  if (count("step") !== step) {
-    throw new CheckpointError(`is ${count("step")} in the checkpoint of step ${step}`, { field: "step" });
-  }
-  const number = (field: string): number | undefined => {
-    const value = saved[field] ?? null;
-    if (value === null || Number.isFinite(value)) return (value as number | null) ?? undefined;
-    throw new CheckpointError(`is ${JSON.stringify(value)} in the checkpoint`, { field });
-  };
-  const bestFigure = number("bestFigure");
-  return {
-    step,
-    bestStep: count("bestStep"),
-    bestLoss: number("bestLoss") ?? Number.POSITIVE_INFINITY,
-    ...(bestFigure === undefined ? {} : { bestFigure }),
-    sinceBest: count("sinceBest"),
-    skips: count("skips"),
-    tokens: count("tokens"),
-  };
 };
 
 const restore = async ({ stepper, progress }: Run, snapshot: Snapshot): Promise<void> => {
@@ -189,7 +141,7 @@ const update = async (run: Run, source: BatchSource): Promise<void> => {
 const outOfPatience = ({ options, progress }: Run): boolean =>
   options.patience !== undefined && progress.sinceBest >= options.patience;
 
-/** Whether a measurement is better than the best so far: by the judge's figure, and by the loss where equal. */
+/** Whether a measurement is the best so far: by the judge's figure, and by the loss where that is equal. */
 const isBetter = ({ progress, hooks }: Run, loss: number, figure: number | undefined): boolean => {
   const { bestLoss, bestFigure } = progress;
   if (figure === undefined || bestFigure === undefined || figure === bestFigure) return loss < bestLoss;
@@ -223,7 +175,7 @@ const due = (step: number, every: number | undefined): boolean =>
 const loop = async (run: Run, source: BatchSource): Promise<TrainResult["ended"]> => {
   const { options, hooks, progress } = run;
   if (outOfPatience(run)) return "early";
-  const save = async () => hooks.checkpoints?.save(await snapshotOf(run));
+  const save = async () => hooks.checkpoints?.save(await snapshotOf(run.stepper, run.progress));
   while (progress.step < options.steps) {
     if (hooks.signal?.aborted) {
       await save();

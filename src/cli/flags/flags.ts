@@ -2,199 +2,28 @@
  * The flags: a table, of which the parser, the help, its defaults and the refusals are made. A flag sets a
  * field of the options, whose type and default are the field's own; the verbs read those without a field.
  */
+import { cleaning, records, selection, shards, text } from "./dataFlags.ts";
+import {
+  common,
+  every,
+  type Flag,
+  given,
+  learning,
+  row,
+  running,
+  type Section,
+  training,
+  tuning,
+  type VerbName,
+} from "./flag.ts";
 
-/** The verbs, and what each is for. */
-export const verbs = {
-  quickstart: "from raw text to a small, fast, verified model",
-  data: "clean, deduplicate and pack text",
-  train: "train a model on text",
-  finetune: "tune a model on labelled records",
-  optimize: "make a trained model fit a budget",
-  eval: "measure a model's quality and speed",
-  generate: "write text with a model",
-  export: "write a model in any dtypes, for transformers.js",
-  verify: "check a model's files where they are to run",
-  doctor: "check this machine and installation",
-} as const;
-
-/** The name of a verb that has flags. */
-export type VerbName = keyof typeof verbs;
-
-/** One flag, and what it means to whom. */
-export interface Flag {
-  /** As commander reads it, such as "-n, --max-tokens <n>". */
-  readonly flag: string;
-  /** Says what 0 means as "0: all"; the default is added. */
-  readonly help: string;
-  /** Dotted field of the options that it sets. */
-  readonly field?: string;
-  /** The verbs that it means something to; those of its section unless told. */
-  readonly verbs?: readonly VerbName[];
-  /** The verbs whose --help shows it (true: of each); --help all shows the rest. */
-  readonly common?: true | readonly VerbName[];
-  /** Of what has no field: the value of its word, whether it is repeated, the value where none is given. */
-  readonly parse?: (word: string) => unknown;
-  readonly repeats?: true;
-  readonly fallback?: unknown;
-  /** Flags that it cannot stand beside, by commander's names; the flag without which it does nothing. */
-  readonly conflicts?: string[];
-  readonly needs?: string;
-}
-
-/** Flags that are for one thing, under their heading. */
-export interface Group {
-  readonly title: string;
-  readonly flags: readonly Flag[];
-}
-
-/** A group that verbs share. */
-export interface Section extends Group {
-  readonly verbs: readonly VerbName[];
-}
-
-const row = (flag: string, field: string, help: string, more: Partial<Flag> = {}): Flag => ({
-  flag,
-  field,
-  help,
-  ...more,
-});
+export { type Flag, type Group, type Section, type VerbName, verbs } from "./flag.ts";
 
 /** Of the verbs that open a model in one dtype. */
 export const dtypeFlag: Flag = {
   flag: "--dtype <dtype>",
   help: "fp32, fp16, q8, int8, uint8, q4, q4f16 (default: the folder's)",
   common: true,
-};
-
-const training: readonly VerbName[] = ["quickstart", "train"];
-/** What trains for a while, be it on text or on records. */
-const tuning: readonly VerbName[] = [...training, "finetune"];
-/** What reads text to train on. */
-const learning: readonly VerbName[] = [...training, "data", "optimize"];
-const reading: readonly VerbName[] = [...learning, "eval"];
-const every = Object.keys(verbs) as VerbName[];
-/** What has options of a run: a config file, a seed, threads. */
-const running: readonly VerbName[] = [...reading, "finetune", "generate", "verify"];
-/** What reads records or text. */
-const given: readonly VerbName[] = [...reading, "finetune"];
-const common = { common: true } as const;
-const onData = { common: ["data"] } as const;
-
-const text: Section = {
-  title: "Text",
-  verbs: reading,
-  flags: [
-    row("--data <paths...>", "data.paths", "files, folders, globs: .txt .md .jsonl .csv ...", {
-      verbs: given,
-      common: given.filter((verb) => verb !== "data"),
-    }),
-    row("--validation <paths...>", "data.validation", "records held out (else a share of them)", {
-      verbs: ["finetune"],
-      ...common,
-    }),
-    row("--field <name>", "data.field", "field of JSON and CSV records with the text", {
-      verbs: given,
-      ...common,
-    }),
-    row("--columns <names...>", "data.columns", "of a table without a header", {
-      verbs: ["finetune", "eval", "optimize"],
-      common: ["finetune"],
-    }),
-    row("--validation-share <x>", "data.validationShare", "share of the text held out", {
-      verbs: given,
-      common: ["data", "eval", "train", "finetune", "optimize"],
-    }),
-    row("--skip-bad-rows", "data.skipBadRows", "count unreadable records instead of stopping", {
-      verbs: given,
-    }),
-    row("--encoding <name>", "data.encoding", "of what is not UTF-8, as windows-1251; auto finds it out", {
-      verbs: given,
-    }),
-    row("--delimiter <c>", "data.delimiter", "what stands between columns; found out unless told", {
-      verbs: given,
-    }),
-    row("--unicode <form>", "data.unicode", "Unicode normalization"),
-    row("--missing <rules...>", "data.missing", "FIELD=drop, FIELD=default:VALUE or FIELD=fill:OTHER"),
-    row("--source-field <name>", "data.sourceField", "field that names a record's source"),
-    row("--group-field <name>", "data.groupField", "field whose records stay on one side of a split"),
-  ],
-};
-
-const records: Section = {
-  title: "Labels",
-  verbs: ["finetune", "eval", "optimize"],
-  flags: [
-    row("--task <name>", "task.name", "what the records are for; found out unless told", {
-      verbs: ["finetune"],
-      ...common,
-    }),
-    row("--label-field <names...>", "task.labelFields", "field of the label; several: a column each", {
-      common: ["finetune"],
-    }),
-    row("--pair-field <name>", "task.pairField", "field of the second text of a pair", {
-      common: ["finetune"],
-    }),
-    row("--problem <kind>", "task.problem", "what labels are", { verbs: ["finetune"] }),
-    row("--labels <names...>", "task.labels", "all labels, in the order of their ids", {
-      verbs: ["finetune"],
-    }),
-    row("--class-weights <how>", "task.classWeights", "weights of classes", {
-      verbs: ["finetune"],
-      ...common,
-    }),
-    row("--label-smoothing <x>", "task.labelSmoothing", "share of the target that all classes get", {
-      verbs: ["finetune"],
-    }),
-    row("--too-long <policy>", "task.tooLong", "examples of more tokens than the context"),
-    row("--label-pieces <which>", "task.labelPieces", "pieces of a word that bear its label", {
-      verbs: ["finetune", "optimize"],
-    }),
-  ],
-};
-
-const cleaning: Section = {
-  title: "Cleaning",
-  verbs: reading,
-  flags: [
-    row("--rules <presets...>", "data.rules", "none, default, gopher, c4, fineweb", onData),
-    row("--languages <codes...>", "data.languages", "languages to keep, such as en de", onData),
-    row("--personal", "data.personal", "turn personal data into placeholders", onData),
-    row("--decontaminate <paths...>", "data.decontaminate", "evaluation files to keep out of it", onData),
-    row("--near <preset>", "data.near", "near-duplicates", onData),
-    row("--threshold <rules...>", "data.thresholds", "RULE=VALUE or RULE=off, for single filter rules"),
-    row("--keep <rule>", "data.keep", "which near-duplicate stays; best is the cleanest"),
-    row("--bands <n>", "data.bands", "bands of near-duplicates; 0: the preset's"),
-    row("--rows <n>", "data.rows", "rows of a band; 0: the preset's"),
-    row("--shingle <n>", "data.shingle", "words of a shingle; 0: the preset's"),
-    row("--lines <what>", "data.lines", "repeated text that goes"),
-    row("--substrings <n>", "data.substrings", "cut verbatim repetitions of so many characters; 0: none"),
-  ],
-};
-
-const learned: Partial<Flag> = { verbs: learning };
-const selection: Section = {
-  title: "Selection, mixing, packing",
-  verbs: reading,
-  flags: [
-    row("--like <paths...>", "data.like", "files that the text is to be like", onData),
-    row("--like-share <x>", "data.likeShare", "share of the text that is selected to be like them"),
-    row("--mix <weights...>", "data.mix", "shares of the sources, SOURCE=WEIGHT", { ...learned, ...onData }),
-    row("--mix-temperature <x>", "data.temperature", "mix by size ^ (1 / x); 0: as they come", learned),
-    row("--max-epochs <x>", "data.maxEpochs", "most times that a source is repeated in a mix", learned),
-    row("--packing <kind>", "data.packing", "how documents lie in windows", learned),
-    row("--document-mask", "data.documentMask", "predict nothing across documents", learned),
-  ],
-};
-
-const shards: Section = {
-  title: "What is written",
-  verbs: ["data"],
-  flags: [
-    row("--format <kind>", "data.format", "form", common),
-    row("--gzip", "data.gzip", "gzip JSON lines"),
-    row("--test-share <x>", "data.testShare", "share of the text for a last test", common),
-    { flag: "--shard <i/n>", help: "parts of every n-th file alone, to be merged", ...common },
-  ],
 };
 
 const withData: Partial<Flag> = { verbs: [...training, "data"] };
@@ -226,12 +55,12 @@ const trainSection: Section = {
   verbs: tuning,
   flags: [
     row("--epochs <x>", "train.epochs", "times that each record is seen", { verbs: ["finetune"], ...common }),
-    row("--steps <n>", "train.steps", "updates; 0: as the epochs take", common),
+    row("--steps <n>", "train.steps", "updates", { zero: "as many as the epochs take", ...common }),
     row("--batch <n>", "train.batch", "sequences in a micro-batch", {
       verbs: [...tuning, "optimize"],
       common: tuning,
     }),
-    row("--lr <x>", "train.lrPeak", "highest learning rate; 0: by the width", common),
+    row("--lr <x>", "train.lrPeak", "highest learning rate", { zero: "by the width", ...common }),
     row("--optimizer <name>", "train.optimizer", "optimizer", { common: ["train"] }),
     row("--accumulate <n>", "train.accumulate", "micro-batches in an update"),
     row("--lr-min <x>", "train.lrMin", "learning rate at the end"),

@@ -48,9 +48,10 @@ const fallbackOf = (field: string, base: RunOptions): string => {
 };
 
 /** Such as "kind of tokenizer: bpe, char (default: bpe)" and "threads (default 0: all cores)". */
-const described = (help: string, field: string, base: RunOptions): string => {
+const described = ({ help, zero }: Flag, field: string, base: RunOptions): string => {
   const { choices } = fieldType(field);
   const fallback = fallbackOf(field, base);
+  if (fallback === "0" && zero !== undefined) return `${help} (default 0: ${zero})`;
   if (fallback === "0" && help.includes("; 0: ")) return `${help.replace("; 0: ", " (default 0: ")})`;
   const shown = choices?.filter((choice) => choice !== "");
   const named = shown === undefined ? help : `${help}: ${shown.join(", ")}`;
@@ -59,10 +60,10 @@ const described = (help: string, field: string, base: RunOptions): string => {
 
 const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
 
-const fieldOption = ({ flag, help, repeats }: Flag, field: string, base: RunOptions): Option => {
+const fieldOption = (flag: Flag, field: string, base: RunOptions): Option => {
   const { kind, choices } = fieldType(field);
-  const option = new Option(flag, described(help, field, base));
-  if (repeats) return option.argParser(collect);
+  const option = new Option(flag.flag, described(flag, field, base));
+  if (flag.repeats) return option.argParser(collect);
   if (choices !== undefined) return option.argParser(oneOf(choices));
   return kind === "number" ? option.argParser(number) : option;
 };

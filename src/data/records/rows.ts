@@ -8,6 +8,7 @@ import { maskPersonal } from "../filter/personal.ts";
 import type { Document, Turn } from "./document.ts";
 import { asText, type FieldPolicies, type Fields, fillMissing } from "./fields.ts";
 import { parseJson } from "./json.ts";
+import { turnOf } from "./turn.ts";
 
 /** Which fields of a record hold its text, and how. */
 export type RowShape =
@@ -138,26 +139,6 @@ export const noField = (
     ...place,
     hint: `its fields are: ${shownFields(found)}; name the one with the text with --field`,
   });
-};
-
-/** ShareGPT's names of roles. */
-const ROLES: Readonly<Record<string, string>> = { human: "user", gpt: "assistant", bing: "assistant" };
-
-const partText = (part: unknown): string => {
-  if (typeof part === "string") return part;
-  const text = (part as { text?: unknown } | null)?.text;
-  return typeof text === "string" ? text : "";
-};
-
-const turnOf = (value: unknown, name: string, place: ErrorDetails): Turn => {
-  const message = (typeof value === "object" && value !== null ? value : {}) as Fields;
-  const role = message.role ?? message.from;
-  const content = message.content ?? message.value ?? "";
-  const text = Array.isArray(content) ? content.map(partText).join("") : asText(content)?.text;
-  if (typeof role !== "string" || text === undefined) {
-    throw new DataError(`the field "${name}" holds a message without role and content`, place);
-  }
-  return { role: Object.hasOwn(ROLES, role) ? ROLES[role]! : role, content: text };
 };
 
 /** Whether turns are the two sides of a pair. */

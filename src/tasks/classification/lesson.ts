@@ -86,9 +86,9 @@ export const judgeBy = ({ name, numbers }: LabelFigure, heldOut: HeldOut): Judge
 });
 
 /**
- * Learning from a teacher's logits [B, K] beside the data's labels: alpha of the loss is the teacher's. Of one
- * label that is the teacher's distribution softened by the temperature, of several its probabilities, of a
- * number its number.
+ * Learning from a teacher's logits [B, K] beside the data's labels: alpha of the loss is the teacher's. Of
+ * one label that is the teacher's distribution softened by the temperature, of several its probabilities, of
+ * a number its number.
  */
 export const labelTeaching = (base: Objective, labels: Labels, options: DistillOptions): Teaching => {
   const isNumber = problemIn(labels) === "regression";

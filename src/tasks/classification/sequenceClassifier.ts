@@ -88,8 +88,9 @@ const placesOf = (columns: readonly Pick<Column, "name">[], options: RecordOptio
   };
 };
 
-const wants = `a text (${TEXTS.slice(0, 4).join(", ")} ...; or two: sentence1 and sentence2, query and passage) \
-and a label (${LABELS.slice(0, 4).join(", ")} ...); name them with --field, --pair-field and --label-field`;
+const wants = `a text (${TEXTS.slice(0, 4).join(", ")} ...; or two: sentence1 and sentence2, query and \
+passage) and a label (${LABELS.slice(0, 4).join(", ")} ...); name them with --field, --pair-field and \
+--label-field`;
 
 const problemTypes: Readonly<Record<Problem, NonNullable<Labels["problem_type"]>>> = {
   single_label_classification: "single_label_classification",

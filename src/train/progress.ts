@@ -1,0 +1,56 @@
+/** How far a run is, and that as a checkpoint says it. */
+import type { Tensor } from "../ir/tensor.ts";
+import type { Json } from "../models/model.ts";
+import { CheckpointError } from "../util/errors.ts";
+import type { Snapshot } from "./checkpoint.ts";
+import type { Stepper } from "./stepper.ts";
+
+/** What changes as a run goes on, besides weights and optimizer state. */
+export interface Progress {
+  step: number;
+  bestStep: number;
+  bestLoss: number;
+  /** The judge's figure of the best weights. */
+  bestFigure?: number;
+  sinceBest: number;
+  skips: number;
+  /** Of the batches so far, padding included. */
+  tokens: number;
+  best?: ReadonlyMap<string, Tensor>;
+}
+
+/** A run as a checkpoint holds it. */
+export const snapshotOf = async (stepper: Pick<Stepper, "state">, progress: Progress): Promise<Snapshot> => {
+  const { best, bestLoss, bestFigure = null, ...counts } = progress;
+  const meta = { ...counts, bestFigure, bestLoss: Number.isFinite(bestLoss) ? bestLoss : null };
+  const { step } = progress;
+  return { step, state: await stepper.state(), meta: meta as Json, ...(best === undefined ? {} : { best }) };
+};
+
+/** How far a snapshot's run was. Throws CheckpointError where its meta does not say so. */
+export const progressOf = ({ step, meta }: Snapshot): Omit<Progress, "best"> => {
+  const saved = (meta ?? {}) as { readonly [field: string]: Json };
+  const count = (field: string): number => {
+    const value = saved[field];
+    if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
+    throw new CheckpointError(`is ${JSON.stringify(value)} in the checkpoint, no count`, { field });
+  };
+  if (count("step") !== step) {
+    throw new CheckpointError(`is ${count("step")} in the checkpoint of step ${step}`, { field: "step" });
+  }
+  const number = (field: string): number | undefined => {
+    const value = saved[field] ?? null;
+    if (value === null || Number.isFinite(value)) return (value as number | null) ?? undefined;
+    throw new CheckpointError(`is ${JSON.stringify(value)} in the checkpoint`, { field });
+  };
+  const bestFigure = number("bestFigure");
+  return {
+    step,
+    bestStep: count("bestStep"),
+    bestLoss: number("bestLoss") ?? Number.POSITIVE_INFINITY,
+    ...(bestFigure === undefined ? {} : { bestFigure }),
+    sinceBest: count("sinceBest"),
+    skips: count("skips"),
+    tokens: count("tokens"),
+  };
+};
