@@ -40,11 +40,7 @@ export const teaching = (
 };
 
 /** What the student learns from, and all are measured on. */
-export const lessonOf = (
-  model: Model,
-  { material, tokenizer }: UserData,
-  options: RunOptions,
-) => {
+export const lessonOf = (model: Model, { material, tokenizer }: UserData, options: RunOptions) => {
   const { train: t, model: shape, seed } = options;
   return taskOf(model).lesson(material, {
     ...{ model, tokenizer, batch: t.batch, context: shape.n_positions, seed: seed + 1 },
