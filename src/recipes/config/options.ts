@@ -274,17 +274,8 @@ export const finetuneDefaults: RunOptions = {
   model: { ...defaults.model, n_positions: 512 },
   train: {
     ...defaults.train,
-    ...{
-      steps: 0,
-      epochs: 3,
-      batch: 16,
-      optimizer: "adamw",
-      lrPeak: 0,
-      lrMin: 0,
-      warmup: 0,
-      warmupShare: 0.1,
-    },
-    ...{ schedule: "linear", weightDecay: 0.01, evalEvery: 0, checkpointEvery: 0 },
+    ...{ steps: 0, epochs: 3, batch: 16, optimizer: "adamw", schedule: "linear", weightDecay: 0.01 },
+    ...{ lrPeak: 0, lrMin: 0, warmup: 0, warmupShare: 0.1, evalEvery: 0, checkpointEvery: 0 },
   },
 };
 
