@@ -11,11 +11,11 @@ import type { Problem } from "./labels.ts";
 
 /** What a model says of examples and what is right, example by example. */
 export interface Judged {
-  /** [N][K] logits. */
+  /** Logits of each example, K each. */
   readonly logits: readonly ArrayLike<number>[];
-  /** [N]: one id, K zeros and ones, or one number. */
+  /** Of each example one id, K zeros and ones, or one number. */
   readonly labels: readonly ArrayLike<number>[];
-  /** [N]: which query each is of, where texts are ranked. */
+  /** Which query each example is of, where texts are ranked. */
   readonly groups: readonly number[];
 }
 
