@@ -5,7 +5,10 @@ import { ConfigError } from "../util/errors.ts";
 import { causalLm } from "./causalLm.ts";
 import { sequenceClassifier } from "./classification/sequenceClassifier.ts";
 import { embedding } from "./embedding/embedding.ts";
+import { sft } from "./instruct/sft.ts";
 import { maskedLm } from "./maskedLm.ts";
+import { dpo } from "./preference/dpo.ts";
+import { kto } from "./preference/kto.ts";
 import { seq2seqLm } from "./seq2seqLm.ts";
 import type { Task } from "./task.ts";
 
@@ -73,6 +76,9 @@ export const tasks = {
   "seq2seq-lm": seq2seqLm,
   "sequence-classification": sequenceClassifier,
   embedding,
+  sft,
+  dpo,
+  kto,
 } as const satisfies Readonly<Record<string, Task>>;
 
 /** Names of the tasks that there are. */

@@ -6,7 +6,6 @@ import { countedLabels, crossEntropy, headLoss, type Totals, totalsOver } from "
 import { isPacked, type Param } from "../nn/param.ts";
 import { add } from "../ops/elementwise.ts";
 import { gather, reshape } from "../ops/structure.ts";
-import { ConfigError } from "../util/errors.ts";
 import type { Tree } from "../util/tree.ts";
 
 // B batch, T time, N = B * T rows, C channels, V vocabulary
@@ -100,16 +99,16 @@ export const tokenLosses = (outputs: Outputs, labels: Value): { losses: Value; c
  * need not read the others. -> hidden [B, P, C], logits [B, P, V], labels [B * P].
  */
 export const atPlaces = (outputs: Outputs, labels: Value, places: Value): [Outputs, Value] => {
-  const { hidden, readout } = outputs;
-  if (readout === undefined)
-    throw new ConfigError("has no head that reads single tokens", { field: "model" });
+  const { hidden, readout, head } = outputs;
   const [rows, asked] = places.shape as readonly number[];
   const context = hidden.shape[1] as number;
   const starts = Array.from({ length: rows! }, (_, b) => b * context);
   const index = add(places, constant(tensorOf("int32", [rows!, 1], starts)));
   const some = gather(rowsOf(hidden), index);
+  // Where the head is a matrix, the loss reads `hidden` and nobody these logits.
+  const logits = readout === undefined ? gather(rowsOf(outputs.logits), index) : readout(some);
   return [
-    { hidden: some, logits: readout(some), present: [] },
+    { hidden: some, logits, present: [], ...(head === undefined ? {} : { head }) },
     reshape(gather(labels, index), [rows! * asked!]),
   ];
 };
@@ -117,5 +116,11 @@ export const atPlaces = (outputs: Outputs, labels: Value, places: Value): [Outpu
 /** The cross-entropy of labels int32 [B * T] added up, and how many count. */
 export const labelTotals = (outputs: Outputs, labels: Value): Totals => {
   const { losses, counts } = tokenLosses(outputs, labels);
+  return totalsOver(losses, counts);
+};
+
+/** The same of the labels at `places` [B, P] alone: a label that has no place does not count. */
+export const placedTotals = (outputs: Outputs, labels: Value, places: Value): Totals => {
+  const { losses, counts } = tokenLosses(...atPlaces(outputs, labels, places));
   return totalsOver(losses, counts);
 };

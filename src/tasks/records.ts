@@ -1,6 +1,7 @@
 /** Labelled records: what a task makes of a user's rows, so that any task with records joins by one file. */
 import { asText, type Fields } from "../data/records/fields.ts";
 import type { Labels } from "../models/encoders/encoder.ts";
+import type { ChatWriter } from "../template/supervised.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
 import { DataError } from "../util/errors.ts";
 
@@ -63,6 +64,15 @@ export interface RecordOptions {
   readonly tooLong: "truncate" | "refuse";
   /** Which pieces of a word bear its label: the first, or each. */
   readonly labelPieces: "first" | "all";
+  /** What is learnt of a chat: all that the assistant says, its last turn, or the whole text. */
+  readonly turns: "all" | "last" | "text";
+  /** Whether prompts and completions that are texts are written by the model's chat template. */
+  readonly chatTemplate: "auto" | "none";
+  /** Preferences: how dear leaving the untouched model is. */
+  readonly beta: number;
+  /** Preferences without pairs: weights of good and of other answers. */
+  readonly desirableWeight: number;
+  readonly undesirableWeight: number;
 }
 
 /** What an untold user gets. */
@@ -74,6 +84,11 @@ export const recordDefaults: RecordOptions = {
   labelSmoothing: 0,
   tooLong: "truncate",
   labelPieces: "first",
+  turns: "all",
+  chatTemplate: "auto",
+  beta: 0.1,
+  desirableWeight: 1,
+  undesirableWeight: 1,
 };
 
 /** Records as numbers. */
@@ -91,6 +106,10 @@ export interface EncodeRowsOptions {
   readonly tokenizer: Tokenizer;
   /** Most tokens of an example. */
   readonly context: number;
+  /** Writes chats by a template. */
+  readonly writer?: ChatWriter;
+  /** Whether the template is the model's own. */
+  readonly ownTemplate?: boolean;
   /** Told of a row that is left out as it is not as the others are; without it such a row is refused. */
   readonly onBad?: (error: DataError) => void;
 }
@@ -109,7 +128,7 @@ export interface Reading {
   /** What the user is told of the records. */
   readonly notes: readonly string[];
   /** Throws DataError naming file, line and field of a record that is not as the others are. */
-  encode(rows: readonly Row[], options: EncodeRowsOptions): Encoded;
+  encode(rows: readonly Row[], options: EncodeRowsOptions): Encoded | Promise<Encoded>;
   /** The texts of a row that are read. */
   texts(row: Row): readonly string[];
   /** An example in words, its labels shown. */

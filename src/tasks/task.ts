@@ -140,6 +140,15 @@ export interface Task {
   readonly metrics?: readonly Criterion[];
   /** How labelled records are its data, where they are. */
   readonly records?: RecordTask;
+  /** Rows of a batch that an example takes and that stay together; 1 unless told. */
+  readonly rowsOfExample?: number;
+  /** Share of the usual learning rate that suits it; 1 unless told. */
+  readonly rate?: number;
+  /**
+   * The material with what the untouched model says of it, where the objective asks for that: computed once,
+   * before any lesson.
+   */
+  prepare?(engine: Engine, model: Model, material: Material, options: LessonOptions): Promise<Material>;
   /** The task as it is for one model, where its criterion depends on that. */
   variant?(model: Pick<Model, "config">): Task;
   /** Most tokens of a text that candidates are taught and measured on: a page, a paragraph. */

@@ -1,9 +1,9 @@
 /**
  * Chats: messages, and the Jinja templates that a checkpoint brings to write them as one prompt
- * (https://huggingface.co/docs/transformers/chat_templating). A template is foreign code: it is rendered apart,
- * by `renderChat` of the node layer.
+ * (https://huggingface.co/docs/transformers/chat_templating). A template is foreign code: it is rendered
+ * apart, by `renderChat` of the node layer.
  */
-import { ConfigError, DataError, FormatError } from "../util/errors.ts";
+import { ConfigError, DataError, type ErrorDetails, FormatError } from "../util/errors.ts";
 
 /** Roles that templates in use know; each template takes some of them. */
 const ROLES = [
@@ -50,30 +50,33 @@ const isPart = (part: unknown): part is ChatPart => {
 };
 
 /** Throws DataError where a message has neither a text, nor parts that are texts, nor calls of tools. */
-const checkContent = (message: Readonly<Record<string, unknown>>, field: string): void => {
+const checkContent = (message: Readonly<Record<string, unknown>>, place: ErrorDetails): void => {
   const { content } = message;
   if (typeof content === "string") return;
   if (content === null || content === undefined) {
     if (INSTEAD.some((name) => message[name] !== null && message[name] !== undefined)) return;
-    throw new DataError("is no text", { field, hint: "content is a text, or null beside tool_calls" });
+    throw new DataError("is no text", { ...place, hint: "content is a text, or null beside tool_calls" });
   }
   const hint = 'content is a text, or a list of {"type": "text", "text": "..."}';
-  if (!Array.isArray(content)) throw new DataError("is no text", { field, hint });
+  if (!Array.isArray(content)) throw new DataError("is no text", { ...place, hint });
   const wrong = content.findIndex((part) => !isPart(part));
-  if (wrong >= 0) throw new DataError("is no part that is a text", { field: `${field}[${wrong}]`, hint });
+  if (wrong >= 0)
+    throw new DataError("is no part that is a text", { ...place, field: `${place.field}[${wrong}]`, hint });
 };
 
 /**
- * Messages as they come from a file or a request. Throws DataError, naming the message, where there are none
- * or one has no known role or no text.
+ * Messages as they come from a file or a request, whose place is told. Throws DataError, naming the
+ * message, where there are none or one has no known role or no text.
  */
-export const chatMessages = (value: unknown): readonly ChatMessage[] => {
+export const chatMessages = (value: unknown, place: ErrorDetails = {}): readonly ChatMessage[] => {
+  const { field: list = "messages" } = place;
   if (!Array.isArray(value) || value.length === 0)
-    throw new DataError("a chat is a list of at least one message", { field: "messages" });
+    throw new DataError("a chat is a list of at least one message", { ...place, field: list });
   return value.map((message: unknown, i) => {
-    const field = `messages[${i}]`;
+    const field = `${list}[${i}]`;
     if (typeof message !== "object" || message === null || Array.isArray(message))
       throw new DataError("is no message", {
+        ...place,
         field,
         hint: 'a message is {"role": "user", "content": "..."}',
       });
@@ -81,11 +84,12 @@ export const chatMessages = (value: unknown): readonly ChatMessage[] => {
     const { role } = fields;
     if (!ROLES.some((known) => known === role)) {
       throw new DataError(`${JSON.stringify(role) ?? "nothing"} is no role`, {
+        ...place,
         field: `${field}.role`,
         hint: `roles are ${ROLES.join(", ")}`,
       });
     }
-    checkContent(fields, `${field}.content`);
+    checkContent(fields, { ...place, field: `${field}.content` });
     return { ...fields, role: role as ChatRole } as ChatMessage;
   });
 };
@@ -102,8 +106,8 @@ const checked = (name: unknown, template: unknown, file: string): ChatTemplate =
 };
 
 /**
- * The templates of a `chat_template` field: one text, or a list of names and texts; none where it is absent.
- * Throws FormatError where it is something else, or a name comes twice.
+ * The templates of a `chat_template` field: one text, or a list of names and texts; none where it is
+ * absent. Throws FormatError where it is something else, or a name comes twice.
  */
 export const chatTemplates = (value: unknown, file = "tokenizer_config.json"): readonly ChatTemplate[] => {
   if (value === undefined || value === null) return [];

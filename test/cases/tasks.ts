@@ -6,6 +6,8 @@ import type { Architecture, Model, ModelConfig } from "../../src/models/model.ts
 import { marian } from "../../src/models/seq2seq/marian.ts";
 import { initialize } from "../../src/nn/param.ts";
 import type { TaskName } from "../../src/tasks/index.ts";
+import { labelled as labelledTokens } from "../../src/tasks/instruct/encode.ts";
+import { completionTokens } from "../../src/tasks/instruct/tokens.ts";
 import type { Example } from "../../src/tasks/records.ts";
 import type { Material } from "../../src/tasks/task.ts";
 import { marked, marks } from "../../src/tokenizer/bpe/marked.ts";
@@ -58,7 +60,27 @@ const labelled: Material = (() => {
   return { kind: "examples", train: examples.slice(12), validation: examples.slice(0, 12) };
 })();
 
+const learntRow = (i: number, answer: string) => {
+  const tokens = completionTokens(plain, `quick ${i}`, answer);
+  const { ids, labels } = labelledTokens(tokens, { id: "", fields: {} }, { context: 32, tooLong: "refuse" });
+  return { ids, labels };
+};
+
+/** Answers: what is learnt of a prompt, and what else was said, with how likely the untouched model found both. */
+const answers: Material = (() => {
+  const examples = Array.from({ length: 24 }, (_, i): Example => {
+    const [own, other] = [learntRow(i, "fox jumps"), learntRow(i, "dog runs away")];
+    const parts = { ...own, otherIds: other.ids, otherLabels: other.labels, reference: [-12, -12] };
+    return { length: other.ids.length, parts: { ...parts, desirable: [i % 2] }, unit: i };
+  });
+  return { kind: "examples", train: examples.slice(8), validation: examples.slice(0, 8) };
+})();
+const answering = { tokenizer: plain, model: modelOf(gpt2, gpt2Config(sizes)), material: answers };
+
 export const taskCases: Readonly<Record<TaskName, TaskCase>> = {
+  sft: answering,
+  dpo: answering,
+  kto: answering,
   "causal-lm": { tokenizer: plain, model: modelOf(gpt2, gpt2Config(sizes)), material: textOf(plain) },
   "masked-lm": {
     tokenizer: forBert,

@@ -75,6 +75,19 @@ export const records: Section = {
   ],
 };
 
+/** What is learnt of chats and of preferences. */
+export const chats: Section = {
+  title: "Chats and preferences",
+  verbs: ["finetune"],
+  flags: [
+    row("--turns <which>", "task.turns", "what is learnt of a chat: the assistant's turns, the last, all"),
+    row("--chat-template <how>", "task.chatTemplate", "none: prompts and completions are texts as they are"),
+    row("--beta <x>", "task.beta", "preferences: how dear leaving the untouched model is"),
+    row("--desirable-weight <x>", "task.desirableWeight", "weight of good answers (kto)"),
+    row("--undesirable-weight <x>", "task.undesirableWeight", "weight of other answers (kto)"),
+  ],
+};
+
 /** What is done to text. */
 export const cleaning: Section = {
   title: "Cleaning",

@@ -105,6 +105,11 @@ const task = {
   labelSmoothing: number,
   tooLong: choice("truncate", "refuse"),
   labelPieces: choice("first", "all"),
+  turns: choice("all", "last", "text"),
+  chatTemplate: choice("auto", "none"),
+  beta: number,
+  desirableWeight: number,
+  undesirableWeight: number,
 } satisfies Shape<TaskOptions>;
 const distill = { steps: int, lrPeak: number, alpha: number, temperature: number, layers: int };
 const limit = {

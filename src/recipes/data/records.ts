@@ -2,7 +2,15 @@
 import { type StageReport, stageRecorder } from "../../data/records/document.ts";
 import { saltOf, scrambled } from "../../data/records/splits.ts";
 import { readDocuments } from "../../node/read/read.ts";
-import type { Encoded, Example, Examples, Reading, RecordOptions, Row } from "../../tasks/records.ts";
+import type {
+  Encoded,
+  EncodeRowsOptions,
+  Example,
+  Examples,
+  Reading,
+  RecordOptions,
+  Row,
+} from "../../tasks/records.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { defined } from "../../util/defined.ts";
 import { DataError } from "../../util/errors.ts";
@@ -110,6 +118,8 @@ export interface RecordInputs {
   readonly train: Records;
   /** Records that the user holds out; else a share is. */
   readonly validation?: Records;
+  /** How the model's chats are written. */
+  readonly chats?: Pick<EncodeRowsOptions, "writer" | "ownTemplate">;
 }
 
 /** Records as a run takes them. */
@@ -134,17 +144,17 @@ const bytesIn = (examples: readonly Example[], tokenizer: Tokenizer): number =>
   );
 
 /** Examples of the user's records, split, with what is told of them. Throws DataError naming a place. */
-export const recordData = (
+export const recordData = async (
   options: RunOptions,
   hooks: Hooks,
-  { reading, tokenizer, train, validation }: RecordInputs,
-): RecordData => {
+  { reading, tokenizer, train, validation, chats = {} }: RecordInputs,
+): Promise<RecordData> => {
   const { n_positions: context } = options.model;
   const bad: string[] = [];
   const onBad = options.data.skipBadRows ? { onBad: (e: DataError) => void bad.push(e.message) } : {};
-  const encode = ({ rows }: Records) => reading.encode(rows, { tokenizer, context, ...onBad });
-  const all = encode(train);
-  const given = validation === undefined ? undefined : encode(validation);
+  const encode = ({ rows }: Records) => reading.encode(rows, { tokenizer, context, ...chats, ...onBad });
+  const all = await encode(train);
+  const given = validation === undefined ? undefined : await encode(validation);
   const parts = given === undefined ? split(all.examples, options) : new Uint8Array(all.examples.length);
   const [own, held] = [side(all, parts, 0), given ?? side(all, parts, 1)];
   const cut = all.truncated + (given?.truncated ?? 0);

@@ -44,7 +44,7 @@ export const labelledRecords = async ({
     examples,
     rows: kept,
     truncated,
-  } = reading.encode(rows, {
+  } = await reading.encode(rows, {
     ...{ tokenizer, context: arch.cache(config).positions },
     ...(skipBadRows ? { onBad: (error: DataError) => void bad.push(error.message) } : {}),
   });

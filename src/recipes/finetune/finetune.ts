@@ -45,11 +45,19 @@ export interface Finetuned {
 /** Held-out tokens that texts are measured on; of records all are. */
 const WATCHED = 65_536;
 
-const lessonOf = ({ task, data, tokenizer }: Subject, model: Model, options: RunOptions): Lesson =>
-  task.lesson(data.material, {
+/** What a lesson is made of; the untouched model says of the material what the task asks it. */
+const lessonOf = async (
+  engine: Engine,
+  { task, data, tokenizer, model: untouched, options }: Subject,
+  model: Model,
+): Promise<Lesson> => {
+  const how = {
     ...{ model, tokenizer, batch: options.train.batch, context: options.model.n_positions },
     ...{ seed: options.seed, heldOutTokens: WATCHED, records: recordOptions(options) },
-  });
+  };
+  const { material } = data;
+  return task.lesson((await task.prepare?.(engine, untouched, material, how)) ?? material, how);
+};
 
 const tell = ({ data, model }: Subject, lesson: Lesson, options: RunOptions, { ui }: RecipeHooks): void => {
   const { steps, lrPeak, warmup, evalEvery } = options.train;
@@ -67,8 +75,8 @@ const tune = async (
   method: Method,
   hooks: RecipeHooks,
 ): Promise<TrainResult & { readonly lesson: Lesson }> => {
-  const lesson = lessonOf(subject, method.model, subject.options);
-  const options = scheduled(subject.options, subject.model, lesson);
+  const lesson = await lessonOf(engine, subject, method.model);
+  const options = scheduled(subject.options, subject, lesson);
   const { train: t, seed } = options;
   tell(subject, lesson, options, hooks);
   const run = join(options.out, "run");
@@ -76,14 +84,16 @@ const tune = async (
   const progress = hooks.ui.task("training", t.steps);
   const { onRow } = follow(method.name, progress, join(run, "metrics.jsonl"));
   const { model, frozen } = method;
-  const replicas = replicasOf(t, model, engine, frozen);
+  // A share of a batch has whole examples.
+  const shared = { ...t, batch: t.batch / (subject.task.rowsOfExample ?? 1) };
+  const replicas = replicasOf(shared, model, engine, frozen);
   if (replicas > 1) hooks.ui.line(`trained on ${replicas} replicas`);
   const result = await train(engine, model, lesson.source, {
     ...loopOptions(t, lesson.context, seed),
     ...(lesson.widths === undefined ? {} : { widths: lesson.widths }),
     ...(lesson.judge === undefined ? {} : { judge: lesson.judge }),
     objective: lesson.objective,
-    ...onReplicas(t, model, engine, frozen),
+    ...onReplicas(shared, model, engine, frozen),
     frozen,
     record: { name: "finetune", options: { task: subject.task.name, method: method.options, ...t } as Json },
     validation: lesson.heldOut.windows,

@@ -1,6 +1,6 @@
 /** How long and how fast a model is tuned, where the options leave it to the data and the model. */
 import type { Model } from "../../models/model.ts";
-import type { Lesson } from "../../tasks/task.ts";
+import type { Lesson, Task } from "../../tasks/task.ts";
 import { ConfigError } from "../../util/errors.ts";
 import type { RunOptions } from "../config/options.ts";
 
@@ -26,12 +26,16 @@ const epochOf = ({ epoch }: Lesson): number => {
  * The options with the updates, the warm-up, the rate and the measurements that they leave open: as many
  * updates as the epochs take, measured and saved at the end of each.
  */
-export const scheduled = (options: RunOptions, model: Model, lesson: Lesson): RunOptions => {
+export const scheduled = (
+  options: RunOptions,
+  { model, task }: { readonly model: Model; readonly task: Task },
+  lesson: Lesson,
+): RunOptions => {
   const { train: t } = options;
   const perEpoch = lesson.epoch === undefined ? 0 : Math.ceil(lesson.epoch / t.accumulate);
   const steps = t.steps > 0 ? t.steps : Math.max(1, Math.round((epochOf(lesson) * t.epochs) / t.accumulate));
   const every = perEpoch > 0 ? Math.min(perEpoch, steps) : steps;
-  const lrPeak = t.lrPeak > 0 ? t.lrPeak : usualRate(model);
+  const lrPeak = t.lrPeak > 0 ? t.lrPeak : usualRate(model) * (task.rate ?? 1);
   const evalEvery = t.evalEvery > 0 ? t.evalEvery : every;
   return {
     ...options,

@@ -3,7 +3,7 @@ import type { Labels } from "../../models/encoders/encoder.ts";
 import { headOf } from "../../models/head.ts";
 import type { Model, ModelConfig } from "../../models/model.ts";
 import { loadModel } from "../../node/model/folder.ts";
-import { type TaskName, taskOf, tasks } from "../../tasks/index.ts";
+import { type TaskName, tasks } from "../../tasks/index.ts";
 import { columnsOf, type Reading, type RecordOptions, type RecordTask } from "../../tasks/records.ts";
 import type { Task } from "../../tasks/task.ts";
 import type { Tokenizer } from "../../tokenizer/index.ts";
@@ -13,6 +13,7 @@ import type { RecipeHooks } from "../context/hooks.ts";
 import { type RecordData, type Records, readRecords, recordData, recordOptions } from "../data/records.ts";
 import { type Opened, openFolder } from "../model/open.ts";
 import { type Source, sourceIn } from "../model/source.ts";
+import { chatSource, chatsOf } from "./chats.ts";
 
 /** A task that takes records. */
 export type RecordsTask = Task & { readonly records: RecordTask };
@@ -110,7 +111,12 @@ export const subjectOf = async (ref: string, given: RunOptions, hooks: RecipeHoo
   const { wanted } = reading;
   const fresh = wanted.labels === undefined ? {} : { freshHead: true };
   const { model } = await loadModel(dir, { task: task.heads[0]!, seed, ...wanted, ...fresh });
-  const records = recordData(options, hooks, { reading, tokenizer, train, ...validation });
-  const source = await sourceIn(dir, ref);
-  return { task: taskOf(model), model, tokenizer, data: records, reading, source, options };
+  const chats = await chatsOf(dir, tokenizer);
+  const records = await recordData(options, hooks, { reading, tokenizer, train, chats, ...validation });
+  const source = await chatSource(await sourceIn(dir, ref, chats.added()), {
+    tokenizer,
+    data: records,
+  });
+  if ("template" in chats.added()) hooks.ui.line(`chat template: the model has none, and gets ${chats.name}`);
+  return { task: task.variant?.(model) ?? task, model, tokenizer, data: records, reading, source, options };
 };

@@ -93,11 +93,17 @@ const readCard = (text: string): Pick<CardSource, "fields" | "text"> => {
   }
 };
 
-/** What the folder or GGUF file `dir`, which `ref` named, passes on. Throws as `readCarried` does. */
-export const sourceIn = async (dir: string, ref: string = dir): Promise<Source> => {
+/** What the folder or GGUF file `dir`, which `ref` named, passes on; `template` is its chat template where it
+ * has none. Throws as `readCarried` does. */
+export const sourceIn = async (
+  dir: string,
+  ref: string = dir,
+  { template }: { readonly template?: ChatTemplate } = {},
+): Promise<Source> => {
   const { card = "", ...carried } = await readCarried(dir);
   const files = await withTokenizer(dir, carried);
-  const templates = await readChatTemplates(dir);
+  const own = await readChatTemplates(dir);
+  const templates = own.length === 0 && template !== undefined ? [template] : own;
   addTemplates(files, templates);
   const name = hubName(ref, dir);
   const said = { title: name ?? basename(dir), chats: templates.length > 0, ...readCard(card) };

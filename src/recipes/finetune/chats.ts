@@ -1,0 +1,88 @@
+/** How a checkpoint's chats are written: by its own template, or by the one that it gets. */
+import { chatWriter, readChatTemplates, templateSpecials } from "../../node/model/template.ts";
+import { type ChatTemplate, chooseTemplate } from "../../template/chat.ts";
+import type { ChatWriter } from "../../template/supervised.ts";
+import type { Tokenizer } from "../../tokenizer/index.ts";
+import type { RecordData } from "../data/records.ts";
+import type { Source } from "../model/source.ts";
+
+/** How chats are written. */
+export interface Chats {
+  readonly writer: ChatWriter;
+  readonly ownTemplate: boolean;
+  /** What the template is called. */
+  readonly name: string;
+  /** The template that the model gets; nothing where it has its own, or no chat was written. */
+  added(): { readonly template?: ChatTemplate };
+}
+
+const START = "<|im_start|>";
+const END = "<|im_end|>";
+
+/**
+ * ChatML, as most models that have no template of another kind
+ * (https://huggingface.co/docs/transformers/chat_templating): its token ends a turn where the tokenizer
+ * has it, else the token that ends a text, so that no token is new.
+ */
+const chatml = (tokenizer: Tokenizer): ChatTemplate => {
+  const known = tokenizer.idOf(END) !== undefined;
+  const end = known ? END : tokenizer.decode([tokenizer.eos], { keepSpecial: true });
+  const quoted = (text: string) => JSON.stringify(text);
+  const template =
+    `{% for message in messages %}{{ ${quoted(START)} + message['role'] + '\\n' + message['content'] + ` +
+    `${quoted(end)} + '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ ${quoted(START)} + ` +
+    `'assistant\\n' }}{% endif %}`;
+  return { name: "default", template };
+};
+
+/** The texts of all special tokens of a tokenizer. */
+const specialTexts = (tokenizer: Tokenizer): string[] => {
+  const texts: string[] = [];
+  for (let id = 0; id < tokenizer.vocabSize; id++) {
+    if (tokenizer.bytesOf(id).length > 0) continue;
+    const text = tokenizer.decode([id], { keepSpecial: true });
+    if (text !== "") texts.push(text);
+  }
+  return texts;
+};
+
+/** How the chats of the model in `dir` are written. Throws FormatError for a malformed template. */
+export const chatsOf = async (dir: string, tokenizer: Tokenizer): Promise<Chats> => {
+  const own = await readChatTemplates(dir);
+  const template = own.length > 0 ? chooseTemplate(own) : chatml(tokenizer);
+  const write = chatWriter(template, {
+    specials: templateSpecials(tokenizer),
+    tokens: specialTexts(tokenizer),
+  });
+  let used = false;
+  return {
+    ownTemplate: own.length > 0,
+    name: own.length > 0 ? template.name : "ChatML",
+    writer: (chats) => {
+      used = true;
+      return write(chats);
+    },
+    added: () => (used && own.length === 0 ? { template } : {}),
+  };
+};
+
+/** The special token that ends what is learnt first; undefined where none does. */
+const endOf = ({ material }: RecordData, tokenizer: Tokenizer): number | undefined => {
+  const last = material.train[0]?.parts.labels;
+  const id = last?.[last.length - 1];
+  return id !== undefined && id >= 0 && tokenizer.bytesOf(id).length === 0 ? id : undefined;
+};
+
+/** What the model's folder passes on, with a generation that ends where an answer does. */
+export const chatSource = async (
+  source: Source,
+  { tokenizer, data }: { readonly tokenizer: Tokenizer; readonly data: RecordData },
+): Promise<Source> => {
+  const end = endOf(data, tokenizer);
+  const { fields = {}, spellings = new Map() } = source.generation ?? {};
+  const { eos_token_id: known = tokenizer.eos } = fields as { readonly eos_token_id?: number | number[] };
+  const ends = [known].flat();
+  if (end === undefined || ends.includes(end)) return source;
+  const eos_token_id = [...ends, end];
+  return { ...source, generation: { spellings, fields: { ...fields, eos_token_id } } };
+};
