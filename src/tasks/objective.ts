@@ -31,9 +31,9 @@ export interface Objective {
   /** Inputs besides `inputIds`, by name: the model's (attentionMask, ...) and the loss's (labels, ...). */
   inputs(shape: BatchShape): Readonly<Record<string, TensorType>>;
   /**
-   * The loss added up over what counts, nats, and how much that is. The loss of several batches, of a step's
-   * micro-batches or of ranks, is the sum of their totals over the sum of their counts, never a mean of
-   * means. `count` follows from the batch alone: it is known before the model has run.
+   * The loss added up over what counts, nats, and how much that is. The loss of several batches, of a
+   * step's micro-batches or of ranks, is the sum of their totals over the sum of their counts, never a
+   * mean of means. `count` follows from the batch alone: it is known before the model has run.
    */
   totals(outputs: Outputs, inputs: Readonly<Record<string, Value>>): Totals;
   /** What held-out data is measured by, where that has not all of `inputs`: this objective unless told. */

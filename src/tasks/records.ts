@@ -1,4 +1,6 @@
-/** Labelled records: what a task makes of a user's rows, so that any task with records joins by one file. */
+/**
+ * Labelled records: what a task makes of a user's rows, so that any task with records joins by one file.
+ */
 import { asText, type Fields } from "../data/records/fields.ts";
 import type { Labels } from "../models/encoders/encoder.ts";
 import type { ChatWriter } from "../template/supervised.ts";
@@ -37,7 +39,9 @@ export interface Examples {
   readonly validation: readonly Example[];
 }
 
-/** What labels of texts mean: found out unless told. `ranking` is one score that orders texts for a query. */
+/**
+ * What labels of texts mean: found out unless told. `ranking` is one score that orders texts for a query.
+ */
 export const problems = [
   "auto",
   "single_label_classification",
@@ -148,7 +152,9 @@ export interface ReadingOptions {
 
 /** A task's part for records. */
 export interface RecordTask {
-  /** How well the columns suit the task, from 0 (not at all) to 1; the task that they suit best is taken. */
+  /**
+   * How well the columns suit the task, from 0 (not at all) to 1; the task that they suit best is taken.
+   */
   fits(columns: readonly Column[], options: RecordOptions): number;
   /** Names of the fields that it looks for, in words. */
   readonly wants: string;

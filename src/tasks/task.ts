@@ -145,8 +145,8 @@ export interface Task {
   /** Share of the usual learning rate that suits it; 1 unless told. */
   readonly rate?: number;
   /**
-   * The material with what the untouched model says of it, where the objective asks for that: computed once,
-   * before any lesson.
+   * The material with what the untouched model says of it, where the objective asks for that: computed
+   * once, before any lesson.
    */
   prepare?(engine: Engine, model: Model, material: Material, options: LessonOptions): Promise<Material>;
   /** The task as it is for one model, where its criterion depends on that. */

@@ -66,7 +66,10 @@ const learntRow = (i: number, answer: string) => {
   return { ids, labels };
 };
 
-/** Answers: what is learnt of a prompt, and what else was said, with how likely the untouched model found both. */
+/**
+ * Answers: what is learnt of a prompt, and what else was said, with how likely the untouched model found
+ * both.
+ */
 const answers: Material = (() => {
   const examples = Array.from({ length: 24 }, (_, i): Example => {
     const [own, other] = [learntRow(i, "fox jumps"), learntRow(i, "dog runs away")];

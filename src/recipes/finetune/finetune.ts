@@ -1,6 +1,6 @@
 /**
- * Fine-tuning: a checkpoint and records in, a specialised model's folder out. Nothing here knows a task or a
- * method by its name.
+ * Fine-tuning: a checkpoint and records in, a specialised model's folder out. Nothing here knows a task or
+ * a method by its name.
  */
 import { join } from "node:path";
 import type { Engine } from "../../engine/engine.ts";

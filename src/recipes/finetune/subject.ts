@@ -44,8 +44,8 @@ const namedTask = (name: TaskName): RecordsTask => {
 };
 
 /**
- * The task that the columns suit best; of equals that of the model. Throws DataError where there is none, and
- * where several suit as well.
+ * The task that the columns suit best; of equals that of the model. Throws DataError where there is none,
+ * and where several suit as well.
  */
 const foundTask = ({ rows }: Records, opened: Opened, options: RecordOptions): RecordsTask => {
   const columns = columnsOf(rows);
@@ -88,7 +88,9 @@ export interface Subject {
   readonly options: RunOptions;
 }
 
-/** Loads the checkpoint with the head that the records need. Throws as `loadModel`, and as the task reads. */
+/**
+ * Loads the checkpoint with the head that the records need. Throws as `loadModel`, and as the task reads.
+ */
 export const subjectOf = async (ref: string, given: RunOptions, hooks: RecipeHooks): Promise<Subject> => {
   hooks.ui.stage("Reading records");
   const opened = await openFolder(ref, hooks.hub === undefined ? {} : { hub: hooks.hub });

@@ -1,4 +1,6 @@
-/** What a model's folder passes on to one that is made of it: its files, its settings, what its card says. */
+/**
+ * What a model's folder passes on to one that is made of it: its files, its settings, what its card says.
+ */
 import { basename } from "node:path";
 import { parse } from "yaml";
 import type { Json } from "../../models/model.ts";
@@ -23,8 +25,8 @@ const OLDER = [
 ];
 
 /**
- * The files that are taken along. What transformers.js cannot do without, older checkpoints lack: it is made
- * of what they have.
+ * The files that are taken along. What transformers.js cannot do without, older checkpoints lack: it is
+ * made of what they have.
  */
 const withTokenizer = async (dir: string, { files }: Carried): Promise<Map<string, Uint8Array>> => {
   const all = new Map(files);
@@ -52,8 +54,8 @@ const withInline = (bytes: Uint8Array, templates: readonly ChatTemplate[]): Uint
 };
 
 /**
- * Puts the chat templates wherever readers look for them: inline in tokenizer_config.json (transformers.js),
- * and as files of their own, which transformers prefers.
+ * Puts the chat templates wherever readers look for them: inline in tokenizer_config.json
+ * (transformers.js), and as files of their own, which transformers prefers.
  */
 const addTemplates = (files: Map<string, Uint8Array>, templates: readonly ChatTemplate[]): void => {
   const config = files.get("tokenizer_config.json");

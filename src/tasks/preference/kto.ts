@@ -132,8 +132,10 @@ const read = (rows: readonly Row[], { options }: ReadingOptions): Reading => {
     notes: [`records: ${good} good answers and ${said.length - good} others (beta ${options.beta})`],
     encode: (some, how) => encode(some, options, how),
     texts: ({ fields }) => Object.values(fields).filter((value) => typeof value === "string"),
-    show: (_, example, tokenizer) =>
-      `${shownTokens(rowOf(example), tokenizer)} (${example.parts.desirable![0] === 1 ? "good" : "not good"})`,
+    show: (_, example, tokenizer) => {
+      const worth = example.parts.desirable![0] === 1 ? "good" : "not good";
+      return `${shownTokens(rowOf(example), tokenizer)} (${worth})`;
+    },
   };
 };
 
