@@ -6,11 +6,12 @@ export interface TargetCase {
   readonly browser: boolean;
   /** Whether every machine of ours has it; else it says why it is not there. */
   readonly everywhere: boolean;
-  readonly dtypes: readonly ("fp32" | "q8" | "q4")[];
+  /** Those that fresh weights bear: 4 bits are too few for them. */
+  readonly dtypes: readonly ("fp32" | "q8")[];
 }
 
 export const targetCases: Readonly<Record<TargetName, TargetCase>> = {
-  "node-cpu": { browser: false, everywhere: true, dtypes: ["fp32", "q8", "q4"] },
+  "node-cpu": { browser: false, everywhere: true, dtypes: ["fp32", "q8"] },
   "node-webgpu": { browser: false, everywhere: false, dtypes: ["fp32"] },
   "web-wasm": { browser: true, everywhere: true, dtypes: ["fp32"] },
   "web-webgpu": { browser: true, everywhere: false, dtypes: ["fp32"] },
