@@ -150,6 +150,7 @@ describe("in Node", () => {
     const finished = await verify(folder, "--target", "web-wasm", "--browser", "/no/chromium", "--json");
     expect(finished.code, finished.stderr).toBe(4);
     expect(onlyJson<ParityFile>(finished).targets["web-wasm"]).toEqual({
+      title: "onnxruntime-web in Chromium, WebAssembly",
       status: "not checked",
       reason: "/no/chromium: there is no browser here",
       hint: expect.stringContaining("apt install chromium"),
