@@ -174,7 +174,10 @@ const FEW = 3;
 const isNear = (name: string, other: string): boolean => {
   const most = name.length < 7 ? 1 : 2;
   if (name === other || name.length < 3 || Math.abs(name.length - other.length) > most) return false;
-  return editDistance(name.toLowerCase(), other.toLowerCase()) <= most;
+  const [a, b] = [name.toLowerCase(), other.toLowerCase()];
+  // Two letters that changed places are two edits.
+  const letters = (word: string): string => [...word].sort().join();
+  return editDistance(a, b) <= (letters(a) === letters(b) ? 2 : most);
 };
 
 /** Throws DataError for a label that is most likely another one mistyped. */
