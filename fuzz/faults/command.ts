@@ -4,15 +4,20 @@ import { noFaults } from "./shim.ts";
 import { every, ofEachKind, type Points, sweep } from "./sweep.ts";
 import { verbs } from "./verbs.ts";
 
-const usage = `usage: npm run -s faults -- VERB [--every] [--part I/N]
+const usage = `usage: npm run -s faults -- VERB [--every] [--part I/N] [--verbose]
 VERB is "all" or one of: ${Object.keys(verbs).join(", ")}
-Without --every the first and the last call of each kind; --part takes a share of the faults.`;
+Without --every the first and the last call of each kind; --part takes a share of the faults, --verbose tells of
+those that were met well too.`;
 
-/** Runs the command line `VERB [--every] [--part I/N]`; gives the exit code. */
+/** Runs the command line `VERB [--every] [--part I/N] [--verbose]`; gives the exit code. */
 export const faults = async (args: readonly string[]): Promise<number> => {
   const { values, positionals } = parseArgs({
     args: [...args],
-    options: { every: { type: "boolean", default: false }, part: { type: "string", default: "0/1" } },
+    options: {
+      every: { type: "boolean", default: false },
+      part: { type: "string", default: "0/1" },
+      verbose: { type: "boolean", default: false },
+    },
     allowPositionals: true,
   });
   const [name = ""] = positionals;
@@ -33,9 +38,9 @@ export const faults = async (args: readonly string[]): Promise<number> => {
     let tried = 0;
     for await (const { fault, done, what } of sweep(one, points)) {
       tried++;
-      if (what.length === 0) continue;
-      wrong++;
-      console.log(`${one}, call ${fault.at}, ${done}:\n  ${what.join("\n  ")}`);
+      if (what.length > 0) wrong++;
+      const said = what.length === 0 ? "holds" : what.join("\n  ");
+      if (what.length > 0 || values.verbose) console.log(`${one}, call ${fault.at}, ${done}: ${said}`);
     }
     console.log(`${one}: ${tried} faults`);
   }

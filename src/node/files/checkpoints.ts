@@ -218,8 +218,8 @@ const moveIn = async (dir: string, place: Place, temporary: string): Promise<voi
     }
     throw error;
   }
-  await writeFileDurable(join(dir, "latest"), [text.encode(`${place.name}\n`)]);
   if (existed) await retire(dir, basename(aside));
+  await writeFileDurable(join(dir, "latest"), [text.encode(`${place.name}\n`)]);
 };
 
 const save = async (
