@@ -3,7 +3,8 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { chown, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { type Fault, type Faulted, faultsBelow, noFaults } from "../../../fuzz/faults/shim.ts";
 import { RunError } from "../../util/errors.ts";
 import { deadPid, dir, FILE, load, names, save } from "./checkpoints.fixture.ts";
 
@@ -23,23 +24,12 @@ const script = (code: string): string => `
 
 const nodeArgs = (code: string): string[] => ["--input-type=module", "-e", script(code)];
 
-/** The nth call of the kind, in a process whose file operations use one thread, fails or kills. */
-const withFault = (fault: string, code: string) => {
-  const args = [
-    "-f",
-    "-qq",
-    "-o",
-    "/dev/null",
-    "-e",
-    `trace=${fault.split(":")[0]}`,
-    "-e",
-    `inject=${fault}`,
-  ];
-  const env = { ...process.env, UV_THREADPOOL_SIZE: "1" };
-  return spawnSync("strace", [...args, process.execPath, ...nodeArgs(code)], { env, encoding: "utf8" });
+/** What runs node under faults of the files in `dir`, until the test ends. */
+const faultsHere = () => {
+  const run = faultsBelow(dir);
+  onTestFinished(run.dispose);
+  return (code: string, fault?: Fault): Promise<Faulted> => run(nodeArgs(code), fault);
 };
-
-const noStrace = spawnSync("strace", ["-f", "-qq", "-o", "/dev/null", "true"]).status !== 0 && "needs strace";
 
 const noRoot = (process.platform !== "linux" || process.getuid?.() !== 0) && "needs root on Linux";
 
@@ -67,61 +57,57 @@ describe("in a process of its own", () => {
     expect(await names()).toEqual(["latest", `step-${last + 1}`, `step-${last + 2}`].sort());
   });
 
-  test("killed at each file operation of saving a step anew, it keeps that step", async (context) => {
-    if (noStrace) return context.skip(noStrace);
-    let points = 0;
-    for (const call of ["/^rename", "/^(unlink|rmdir)", "/^(fsync|fdatasync)", "/^mkdir"]) {
-      for (let n = 1; n < 40; n++) {
+  test.skipIf(noFaults !== undefined)(
+    "killed at any call of saving a step anew, it keeps that step",
+    async () => {
+      const withFault = faultsHere();
+      for (let at = 1; ; at++) {
         await rm(dir, { recursive: true, force: true });
         await save(1);
         await save(2);
-        const { stdout } = withFault(`${call}:signal=SIGKILL:when=${n}`, "await save(2); say('done');");
-        if (stdout.includes("done")) break;
-        points++;
-        expect((await load()).step, `${call} ${n}`).toBe(2);
+        const { done } = await withFault("await save(2);", { at, act: "kill" });
+        if (done === undefined) return expect(at).toBeGreaterThan(20);
+        expect((await load()).step, `${done.op} ${at}`).toBe(2);
         await save(3);
-        expect(await names(), `${call} ${n}`).toEqual(["latest", "step-2", "step-3"]);
+        expect(await names(), `${done.op} ${at}`).toEqual(["latest", "step-2", "step-3"]);
       }
-    }
-    expect(points).toBeGreaterThan(10);
-  });
+    },
+  );
 
-  test("an error at each file operation of a save is a RunError, and the old one loads", async (context) => {
-    if (noStrace) return context.skip(noStrace);
-    const code = "try { await save(2); say('done'); } catch (e) { say(e.name + ' ' + e.details?.hint); }";
-    for (const [call, limit] of [
-      ["/^rename", 20],
-      ["/^(fsync|fdatasync)", 20],
-      ["/^mkdir", 20],
-    ] as const) {
-      for (let n = 1; n < limit; n++) {
+  test.skipIf(noFaults !== undefined)(
+    "an error at any call of a save is a RunError, and the old one loads",
+    async () => {
+      const withFault = faultsHere();
+      const code = "try { await save(2); say('well'); } catch (e) { say(e.name + ' ' + e.details?.hint); }";
+      for (let at = 1; ; at++) {
         await rm(dir, { recursive: true, force: true });
         await save(1);
         await save(2);
-        const { stdout } = withFault(`${call}:error=EIO:when=${n}`, code);
-        if (stdout.includes("done")) break;
-        expect(stdout, `${call} ${n}`).toMatch(/^RunError the disk or its connection fails/);
-        expect((await load()).step, `${call} ${n}`).toBe(2);
-        expect((await names()).filter((name) => !name.includes(".old-"))).toEqual([
-          "latest",
-          "step-1",
-          "step-2",
-        ]);
+        const { stdout, done } = await withFault(code, { at, act: "error", seed: at });
+        if (done === undefined) return expect(at).toBeGreaterThan(20);
+        expect(stdout, `${done.what} ${done.op} ${at}`).toMatch(/^(RunError (?!undefined)|well)/);
+        expect((await load()).step, `${done.what} ${done.op} ${at}`).toBe(2);
       }
-    }
-  });
+    },
+  );
 
-  test("writeFolder whose second rename fails brings the earlier folder back", (context) => {
-    if (noStrace) return context.skip(noStrace);
-    const code = (made: string) => `
+  test.skipIf(noFaults !== undefined)(
+    "writeFolder whose second rename fails brings the earlier folder back",
+    async () => {
+      const withFault = faultsHere();
+      const code = (made: string) => `
       const bytes = [new TextEncoder().encode(JSON.stringify({ made: "${made}" }))];
       await writeFolder(dir + "/out", new Map([["anneal.json", bytes]])).catch((e) => say(e.name));`;
-    expect(spawnSync(process.execPath, nodeArgs(code("one"))).status).toBe(0);
-    const { stdout } = withFault("/^rename:error=EIO:when=2", code("two"));
-    expect(stdout).toBe("RunError\n");
-    expect(JSON.parse(readFileSync(join(dir, "out/anneal.json"), "utf8"))).toMatchObject({ made: "one" });
-    return expect(names()).resolves.toEqual(["out"]);
-  });
+      for (let i = 0; i < 2; i++) expect((await withFault(code("one"))).code).toBe(0);
+      const { calls } = await withFault(code("one"));
+      const at = calls.findLastIndex(({ op }) => op === "rename") + 1;
+      const { stdout, done } = await withFault(code("two"), { at, act: "error" });
+      expect(done).toMatchObject({ what: "EIO", op: "rename", path: join(dir, "out") });
+      expect(stdout).toBe("RunError\n");
+      expect(JSON.parse(readFileSync(join(dir, "out/anneal.json"), "utf8"))).toMatchObject({ made: "one" });
+      expect(await names()).toEqual(["out"]);
+    },
+  );
 
   test("of many processes, one takes over a stale lock", async () => {
     for (let round = 0; round < 6; round++) {
