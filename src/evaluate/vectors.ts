@@ -15,7 +15,8 @@ const poolings: Readonly<Record<PoolingMode, (rows: readonly Float32Array[]) => 
   lasttoken: (rows) => rows.at(-1)!,
 };
 
-const unit = (vector: Float32Array): Float32Array => {
+/** A vector of length 1; zeros stay. */
+export const unit = (vector: Float32Array): Float32Array => {
   const length = Math.sqrt(vector.reduce((sum, x) => sum + x * x, 0));
   return vector.map((x) => x / Math.max(length, 1e-12));
 };

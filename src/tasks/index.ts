@@ -13,6 +13,16 @@ import { seq2seqLm } from "./seq2seqLm.ts";
 import type { Task } from "./task.ts";
 
 export { type DistillOptions, distillation, type Teaching, tokenTeaching } from "./distillation.ts";
+export { embedTexts } from "./embedding/embedTexts.ts";
+export { type HardNegativeOptions, hardNegatives, type Mined } from "./embedding/hardNegatives.ts";
+export { batchTriplets } from "./embedding/losses/batchTriplets.ts";
+export { cosent } from "./embedding/losses/cosent.ts";
+export type { Distance } from "./embedding/losses/distance.ts";
+export { inBatchNegatives, type ScaleOptions } from "./embedding/losses/inBatchNegatives.ts";
+export { matryoshka } from "./embedding/losses/matryoshka.ts";
+export { type MarginOptions, tripletMargin } from "./embedding/losses/tripletMargin.ts";
+export type { GroupShape, VectorLoss } from "./embedding/losses/vectorLoss.ts";
+export { sentenceObjective } from "./embedding/sentenceObjective.ts";
 export type { EncoderInputs } from "./encoderInputs.ts";
 export { encoderObjective } from "./encoderObjective.ts";
 export { languageModelling } from "./languageModelling.ts";
@@ -26,6 +36,7 @@ export {
   type Objective,
   rowsOf,
   tokenLosses,
+  type VectorHalves,
 } from "./objective.ts";
 export type {
   Column,

@@ -3,6 +3,7 @@
  */
 import { asText, type Fields } from "../data/records/fields.ts";
 import type { Labels } from "../models/encoders/encoder.ts";
+import { poolingModes } from "../models/pooling.ts";
 import type { ChatWriter } from "../template/supervised.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
 import { DataError } from "../util/errors.ts";
@@ -50,6 +51,18 @@ export const problems = [
   "ranking",
 ] as const;
 
+/** The losses of sentence embeddings: the usual one of the records' shape unless told. */
+export const groupLosses = [
+  "auto",
+  "in-batch-negatives",
+  "cosent",
+  "triplet-margin",
+  "batch-triplets",
+] as const;
+
+/** The ways to pool that can be asked for: the model's own unless told. */
+export const poolingChoices = ["auto", ...poolingModes] as const;
+
 /** How records are taken, as the user says it. */
 export interface RecordOptions {
   /** Field of the text, of the second of two, and of the labels; found out by their names unless told. */
@@ -77,6 +90,21 @@ export interface RecordOptions {
   /** Preferences without pairs: weights of good and of other answers. */
   readonly desirableWeight: number;
   readonly undesirableWeight: number;
+  /** What sentence embeddings are learnt by. */
+  readonly loss: (typeof groupLosses)[number];
+  /** Factor of cosines. */
+  readonly scale: number;
+  /** How much further a wrong text has to be; 0: as is usual. */
+  readonly margin: number;
+  /** Widths that vectors are cut to, beside the whole. */
+  readonly dims: readonly number[];
+  /** Wrong texts for each anchor that the model finds itself; 0: none. */
+  readonly hardNegatives: number;
+  /** By what share of the positive's cosine such a text's is smaller. */
+  readonly negativeMargin: number;
+  /** Nearest texts that are passed over. */
+  readonly negativeRangeMin: number;
+  readonly pooling: (typeof poolingChoices)[number];
 }
 
 /** What an untold user gets. */
@@ -93,6 +121,14 @@ export const recordDefaults: RecordOptions = {
   beta: 0.1,
   desirableWeight: 1,
   undesirableWeight: 1,
+  loss: "auto",
+  scale: 20,
+  margin: 0,
+  dims: [],
+  hardNegatives: 0,
+  negativeMargin: 0.05,
+  negativeRangeMin: 0,
+  pooling: "auto",
 };
 
 /** Records as numbers. */

@@ -5,6 +5,7 @@
  * part of it on. The update is that of the whole batch at once.
  */
 import { grad } from "../autodiff/grad.ts";
+import { byShape, type ShapedSessions } from "../engine/byShape.ts";
 import { compile } from "../engine/compile.ts";
 import type { Engine, Feeds, Session } from "../engine/engine.ts";
 import { constant, type Value } from "../ir/op.ts";
@@ -21,7 +22,7 @@ import { alone } from "./collective.ts";
 import { prefixed } from "./held.ts";
 import { rankPlans } from "./plan.ts";
 import { openRank, type Rank } from "./rank.ts";
-import { batchTypes, paramTypes, type StepOptions } from "./step.ts";
+import { atWidth, batchTypes, paramTypes, type StepOptions } from "./step.ts";
 import { asBatch, heldBy, type MakeStepper, weightsOf } from "./stepper.ts";
 
 // R rows of a batch, K rows of a chunk, C channels
@@ -117,7 +118,7 @@ const chunksOf = ({ seed, ...feeds }: Feeds, chunk: number): Feeds[] => {
 };
 
 interface Sessions {
-  readonly vectors: Session;
+  readonly vectors: ShapedSessions;
   readonly loss: Session;
 }
 
@@ -128,7 +129,9 @@ const cacher = ({ vectors, loss }: Sessions, rank: Rank, { chunk }: Cut) => {
     const params = prefixed("params", rank.params());
     const made: Float32Array[] = [];
     for (const own of chunks) {
-      const said = await vectors.run(fed(vectors, { ...params, ...asBatch(own) }));
+      const given = { ...params, ...asBatch(own) };
+      const session = await vectors.at(asBatch(own));
+      const said = await session.run(fed(session, given));
       made.push(Float32Array.from(said.vectors!.data as Float32Array));
     }
     const size = made[0]!.length;
@@ -168,7 +171,10 @@ export const cachedStepper =
     const [plan] = rankPlans(model, chunkStep(cut, width), { ranks: 1, threads: engine.threads });
     const rank = await openRank(engine, plan!, alone);
     rank.load(weightsOf(model));
-    const vectors = await compile(engine, program, { idle: "sleep" });
+    const vectors = byShape((feeds) => {
+      const step = vectorStep({ ...cut, options: atWidth(options, feeds["batch.inputIds"]!) });
+      return compile(engine, step, { idle: "sleep" });
+    });
     const loss = await compile(engine, lossStep(cut, rows, width), { idle: "sleep" });
     const cache = cacher({ vectors, loss }, rank, cut);
     return {

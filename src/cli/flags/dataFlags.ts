@@ -88,6 +88,27 @@ export const chats: Section = {
   ],
 };
 
+/** How sentence embeddings are learnt and measured. */
+export const sentences: Section = {
+  title: "Sentence embeddings",
+  verbs: ["finetune"],
+  flags: [
+    row("--loss <name>", "task.loss", "what vectors are learnt by; auto: the usual one of the records"),
+    row("--scale <x>", "task.scale", "factor of cosines, 1 over the temperature"),
+    row("--margin <x>", "task.margin", "how much further a wrong text has to be; 0: as is usual"),
+    row("--dims <n...>", "task.dims", "widths that vectors can be cut to", { verbs: ["finetune", "eval"] }),
+    row("--hard-negatives <n>", "task.hardNegatives", "wrong texts that the model finds for each; 0: none"),
+    row(
+      "--negative-margin <x>",
+      "task.negativeMargin",
+      "share by which these are less near than the right one",
+    ),
+    row("--negative-range-min <n>", "task.negativeRangeMin", "nearest texts that are passed over"),
+    row("--pooling <mode>", "task.pooling", "how tokens become a vector; auto: the model's own way"),
+    row("--chunk <n>", "train.chunk", "texts in memory at once; 0: the whole batch"),
+  ],
+};
+
 /** What is done to text. */
 export const cleaning: Section = {
   title: "Cleaning",

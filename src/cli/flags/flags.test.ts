@@ -12,14 +12,14 @@ const setting = sharedFlags.flatMap((flag) =>
 );
 /** Words that the schema takes for a field. */
 const wordsOf = (field: string): string[] => {
-  const { kind, choices } = fieldType(field);
+  const { kind, choices, ofNumbers } = fieldType(field);
   if (kind === "boolean") return [];
-  return [choices?.[0] ?? (kind === "number" ? "1" : "word")];
+  return [choices?.[0] ?? (kind === "number" || ofNumbers ? "1" : "word")];
 };
 const expectedOf = (field: string): unknown => {
-  const { kind } = fieldType(field);
+  const { kind, ofNumbers } = fieldType(field);
   const [word] = wordsOf(field);
-  return { boolean: true, number: 1, array: [word], string: word, enum: word }[kind];
+  return { boolean: true, number: 1, array: [ofNumbers ? 1 : word], string: word, enum: word }[kind];
 };
 
 it.each(setting)(

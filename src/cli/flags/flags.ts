@@ -2,7 +2,7 @@
  * The flags: a table, of which the parser, the help, its defaults and the refusals are made. A flag sets a
  * field of the options, whose type and default are the field's own; the verbs read those without a field.
  */
-import { chats, cleaning, records, selection, shards, text } from "./dataFlags.ts";
+import { chats, cleaning, records, selection, sentences, shards, text } from "./dataFlags.ts";
 import {
   common,
   every,
@@ -171,7 +171,8 @@ const run: Section = {
 
 /** The flags that verbs share, in the order of the help. */
 export const sections: readonly Section[] = [
-  ...[text, records, chats, cleaning, selection, shards, model, trainSection, distill, budget, hub, run],
+  ...[text, records, sentences, chats, cleaning, selection, shards, model, trainSection, distill, budget],
+  ...[hub, run],
 ];
 
 /** A flag with the verbs that it means something to. */

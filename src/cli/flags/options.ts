@@ -61,10 +61,11 @@ const described = ({ help, zero }: Flag, field: string, base: RunOptions): strin
 const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
 
 const fieldOption = (flag: Flag, field: string, base: RunOptions): Option => {
-  const { kind, choices } = fieldType(field);
+  const { kind, choices, ofNumbers } = fieldType(field);
   const option = new Option(flag.flag, described(flag, field, base));
   if (flag.repeats) return option.argParser(collect);
   if (choices !== undefined) return option.argParser(oneOf(choices));
+  if (ofNumbers) return option.argParser((text, before: readonly number[] = []) => [...before, number(text)]);
   return kind === "number" ? option.argParser(number) : option;
 };
 

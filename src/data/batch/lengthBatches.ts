@@ -113,7 +113,7 @@ function* cutsOf(needs: Needs): Generator<Cut> {
 }
 
 /** The fewest widths by which padding is bearable, else the best of as many as there may be. */
-const widthsOf = (
+export const widthsOf = (
   { lengths, batch }: Omit<LengthBatchOptions, "seed">,
   first: readonly (readonly number[])[],
 ): number[] => {

@@ -117,6 +117,10 @@ export const sentenceFiles = (pooling: Pooling, width: number): ReadonlyMap<stri
   const set = Object.entries(flags).map(([flag, mode]) => [flag, mode === pooling.mode] as const);
   return new Map<string, Json>([
     [MODULES, listed],
+    [
+      "config_sentence_transformers.json",
+      { prompts: {}, default_prompt_name: null, similarity_fn_name: "cosine" },
+    ],
     ["1_Pooling/config.json", { word_embedding_dimension: width, ...Object.fromEntries(set) }],
   ]);
 };

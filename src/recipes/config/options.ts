@@ -118,6 +118,8 @@ export interface TrainingOptions {
   readonly epochs: number;
   readonly batch: number;
   readonly accumulate: number;
+  /** Texts that go through the model at once where a batch is of sentence embeddings; 0: all of it. */
+  readonly chunk: number;
   /** Threads that each take an equal share of a batch; 0: as many as pay. */
   readonly replicas: number;
   readonly optimizer: OptimizerName;
@@ -245,6 +247,7 @@ export const defaults: RunOptions = {
     epochs: 0,
     batch: 8,
     accumulate: 1,
+    chunk: 0,
     replicas: 0,
     optimizer: "muon",
     lrPeak: 4e-3,

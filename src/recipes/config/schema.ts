@@ -4,7 +4,7 @@ import { nearNames } from "../../data/pipeline/stages.ts";
 import { optimizers } from "../../optim/index.ts";
 import type { Limit } from "../../search/figures.ts";
 import { type TaskName, tasks } from "../../tasks/index.ts";
-import { problems } from "../../tasks/records.ts";
+import { groupLosses, poolingChoices, problems } from "../../tasks/records.ts";
 import { ConfigError, type ErrorDetails } from "../../util/errors.ts";
 import { nearest } from "../../util/nearest.ts";
 import type {
@@ -78,6 +78,7 @@ const train = {
   epochs: number,
   batch: int,
   accumulate: int,
+  chunk: int,
   replicas: int,
   optimizer: choice(...(Object.keys(optimizers) as [keyof typeof optimizers])),
   lrPeak: number,
@@ -110,6 +111,10 @@ const task = {
   beta: number,
   desirableWeight: number,
   undesirableWeight: number,
+  loss: choice(...groupLosses),
+  ...{ scale: number, margin: number, hardNegatives: int, negativeMargin: number, negativeRangeMin: int },
+  dims: z.array(z.int()).optional(),
+  pooling: choice(...poolingChoices),
 } satisfies Shape<TaskOptions>;
 const distill = { steps: int, lrPeak: number, alpha: number, temperature: number, layers: int };
 const limit = {
@@ -158,6 +163,8 @@ export const fieldPaths: readonly string[] = Object.entries(names).flatMap(([key
 /** What a field holds, and the names that it can be where they are known. */
 export interface FieldType {
   readonly kind: "number" | "string" | "boolean" | "array" | "enum";
+  /** Of an array: whether it holds numbers. */
+  readonly ofNumbers?: true;
   readonly choices?: readonly string[];
 }
 
@@ -168,6 +175,9 @@ export const fieldType = (path: string): FieldType => {
     return inner.unwrap();
   }, configSchema);
   const kind = type.def.type as FieldType["kind"];
+  if (type instanceof z.ZodArray && (type.element as z.ZodType).def.type === "number") {
+    return { kind, ofNumbers: true };
+  }
   return type instanceof z.ZodEnum ? { kind, choices: type.options.map(String) } : { kind };
 };
 

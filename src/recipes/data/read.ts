@@ -3,7 +3,7 @@ import { isPair } from "../../data/records/rows.ts";
 import type { Labels } from "../../models/encoders/encoder.ts";
 import type { Model } from "../../models/model.ts";
 import { readDocuments } from "../../node/read/read.ts";
-import type { RecordTask } from "../../tasks/records.ts";
+import { columnsOf, type RecordTask } from "../../tasks/records.ts";
 import type { Task } from "../../tasks/task.ts";
 import type { Tokenizer } from "../../tokenizer/index.ts";
 import { ConfigError } from "../../util/errors.ts";
@@ -11,7 +11,7 @@ import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import { corpus } from "./corpus.ts";
 import { pairData } from "./pairs.ts";
-import { readRecords, recordData, recordOptions } from "./records.ts";
+import { firstRecord, readRecords, recordData, recordOptions } from "./records.ts";
 import { asUserData, type UserData } from "./userData.ts";
 
 /** Whether the first record of the user's files is a pair of texts. */
@@ -51,6 +51,12 @@ const labelledData = async (
   return recordData(options, hooks, { reading, tokenizer, train, ...validation });
 };
 
+/** Whether the first record of the user's files suits a task that reads text as well. */
+const holdsRecords = async (options: RunOptions, records: RecordTask): Promise<boolean> => {
+  const first = await firstRecord(options);
+  return first !== undefined && records.fits(columnsOf([first]), recordOptions(options)) > 0;
+};
+
 /**
  * Reads and prepares what `task` learns from; with `tokenizer`, for a model that has one already. Throws
  * DataError naming file and line.
@@ -60,8 +66,10 @@ export const userData = async (
   hooks: DataHooks,
   { task, tokenizer, model }: DataFor,
 ): Promise<UserData> => {
-  if (task.records !== undefined && task.reads[0] === "examples" && tokenizer !== undefined) {
-    return labelledData(options, hooks, { records: task.records, tokenizer, model });
+  const { records } = task;
+  if (records !== undefined && tokenizer !== undefined) {
+    const asked = task.reads[0] === "examples" || (await holdsRecords(options, records));
+    if (asked) return labelledData(options, hooks, { records, tokenizer, model });
   }
   if (task.reads.includes("pairs") && (await holdsPairs(options))) {
     return pairData(options, hooks, tokenizer);

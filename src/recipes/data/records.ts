@@ -75,6 +75,22 @@ export const readRecords = async (
   return { rows, skipped };
 };
 
+/** The first record of the user's files; undefined where these hold text. */
+export const firstRecord = async ({ data }: RunOptions): Promise<Row | undefined> => {
+  const { paths, encoding, delimiter, columns } = data;
+  if (paths.length === 0) return undefined;
+  const how = {
+    encoding,
+    records: true,
+    ...defined({ delimiter }),
+    ...(columns.length > 0 ? { columns } : {}),
+  };
+  for await (const { id, record } of readDocuments(paths, how)) {
+    return record === undefined ? undefined : { id, fields: record };
+  }
+  return undefined;
+};
+
 /** The share that is held out: of each stratum alike, and what is of one unit on one side. */
 const split = (examples: readonly Example[], { seed, data }: RunOptions): Uint8Array => {
   const salt = saltOf(seed, "examples");

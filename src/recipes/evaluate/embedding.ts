@@ -2,8 +2,9 @@
  * Embedding models: whether texts that people find near have near vectors, on scored pairs; on any other
  * text, whether vectors and their neighbours are those of a reference model.
  */
-import { cosineOf, sentenceVector } from "../../evaluate/vectors.ts";
+import { cosineOf, sentenceVector, unit } from "../../evaluate/vectors.ts";
 import { bootstrapMean } from "../../metrics/bootstrap.ts";
+import type { Figures } from "../../metrics/metric.ts";
 import { pearson } from "../../metrics/numbers/pearson.ts";
 import { spearman } from "../../metrics/numbers/spearman.ts";
 import { loadAsIs } from "../../node/runtime/graph.ts";
@@ -11,7 +12,9 @@ import { rankAgreements } from "../../tasks/embedding/neighbours.ts";
 import { ConfigError, DataError } from "../../util/errors.ts";
 import { holdsScored, scoredPairs } from "../data/scored.ts";
 import type { Asked, EvalOptions, Evaluator, Prediction, Quality } from "./evaluation.ts";
+import { groupsIn } from "./groups.ts";
 import { ints, readTokens, rowsOf, textMaterial } from "./heldOut.ts";
+import { type Group, search } from "./retrieval.ts";
 import { named, type Subject, withGraphs } from "./subject.ts";
 
 /** Texts that are compared are paragraphs rather than pages, tokens. */
@@ -50,6 +53,33 @@ const refuse = (given: EvalOptions, fields: readonly (keyof EvalOptions)[], why:
   if (field !== undefined) throw new ConfigError(`has no effect ${why}`, { field, hint: "leave it out" });
 };
 
+/** Vectors cut to a width, of length 1. */
+const cutTo = (vectors: readonly Float32Array[], width: number): Float32Array[] =>
+  vectors.map((vector) => unit(vector.slice(0, width)));
+
+/** The figures of the whole vectors, and of these cut to each width that is asked for, as "spearman@64d". */
+const atWidths = (
+  { options }: Asked,
+  vectors: readonly Float32Array[],
+  figuresOf: (vectors: readonly Float32Array[]) => Figures,
+): Figures => {
+  const whole = vectors[0]!.length;
+  const { dims } = options.task;
+  const wider = dims.find((width) => width < 1 || width > whole);
+  if (wider !== undefined) {
+    throw new ConfigError(`${wider} is no width of vectors that are ${whole} wide`, {
+      field: "task.dims",
+      hint: `give widths from 1 to ${whole}`,
+    });
+  }
+  const cut = dims.flatMap((width) =>
+    Object.entries(figuresOf(cutTo(vectors, width))).map(
+      ([name, found]) => [`${name}@${width}d`, found] as const,
+    ),
+  );
+  return { ...figuresOf(vectors), ...Object.fromEntries(cut) };
+};
+
 const onPairs = async (asked: Asked): Promise<Quality> => {
   const { subject, given, options, hooks } = asked;
   refuse(given, ["reference"], "on scored pairs, which say themselves what is near");
@@ -68,10 +98,28 @@ const onPairs = async (asked: Asked): Promise<Quality> => {
   const scores = pairs.map(({ score }) => score);
   return {
     measuredOn: `${pairs.length} scored pairs`,
-    figures: { spearman: spearman.measure(cosines, scores), pearson: pearson.measure(cosines, scores) },
+    figures: atWidths(asked, vectors, (some) => {
+      const near = pairs.map((_, i) => cosineOf(some[2 * i]!, some[2 * i + 1]!));
+      return { spearman: spearman.measure(near, scores), pearson: pearson.measure(near, scores) };
+    }),
     predictions: pairs.map(
       ({ texts, score }, i): Prediction => ({ input: texts, reference: score, prediction: cosines[i]! }),
     ),
+  };
+};
+
+/** Pairs and triplets: each anchor looks for its text among those of all. */
+const onGroups = async (asked: Asked, groups: readonly Group[]): Promise<Quality> => {
+  const { subject, given } = asked;
+  refuse(given, ["reference"], "on pairs, which say themselves what is near");
+  const texts = [...new Set(groups.flatMap((group) => group.texts))];
+  const vectors = await vectorsOf(asked, subject, texts);
+  const place = new Map(texts.map((text, i) => [text, i]));
+  const found = (some: readonly Float32Array[]) => search(groups, (text) => some[place.get(text)!]!);
+  return {
+    measuredOn: `${groups.length} pairs, each looked for among all texts`,
+    figures: atWidths(asked, vectors, (some) => found(some).figures),
+    predictions: found(vectors).predictions,
   };
 };
 
@@ -119,8 +167,12 @@ const onText = async (asked: Asked): Promise<Quality> => {
   };
 };
 
-/** Correlation of cosines with scores; else agreement with a reference. */
+/** Correlation of cosines with scores; of pairs a search; else agreement with a reference. */
 export const embedding: Evaluator = {
   takes: ["limit", "predictions", "reference"],
-  measure: async (asked) => ((await holdsScored(asked.options)) ? onPairs(asked) : onText(asked)),
+  measure: async (asked) => {
+    const groups = await groupsIn(asked);
+    if (groups !== undefined) return onGroups(asked, groups);
+    return (await holdsScored(asked.options)) ? onPairs(asked) : onText(asked);
+  },
 };

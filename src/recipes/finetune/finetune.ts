@@ -15,6 +15,7 @@ import { modelFolder } from "../../ship/onnx/modelFolder.ts";
 import type { Lesson } from "../../tasks/task.ts";
 import { checkpointsIn } from "../../train/checkpoint.ts";
 import { type TrainResult, train } from "../../train/loop.ts";
+import { ConfigError } from "../../util/errors.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import { version } from "../context/version.ts";
@@ -23,7 +24,7 @@ import { calibrationOf } from "../model/calibration.ts";
 import { identity } from "../train/identity.ts";
 import { requireTraining } from "../train/needs.ts";
 import { follow, loopOptions } from "../train/pretrain.ts";
-import { onReplicas, replicasOf } from "../train/replicas.ts";
+import { onReplicas, onWholeBatches, replicasOf } from "../train/replicas.ts";
 import { takeRun } from "../train/takeRun.ts";
 import { type Method, methodOf } from "./method.ts";
 import { scheduled } from "./schedule.ts";
@@ -59,6 +60,26 @@ const lessonOf = async (
   return task.lesson((await task.prepare?.(engine, untouched, material, how)) ?? material, how);
 };
 
+/** How steps are taken, and on how many replicas. */
+const steppersOf = (
+  { train: given }: RunOptions,
+  { objective }: Lesson,
+  { task }: Subject,
+  { model, frozen }: Method,
+  engine: Engine,
+) => {
+  if (objective.byVectors !== undefined) return { replicas: 1, ...onWholeBatches(given) };
+  if (given.chunk > 0) {
+    throw new ConfigError(`"${objective.name}" compares no texts of a batch with each other`, {
+      field: "train.chunk",
+      hint: "leave --chunk out, or make smaller batches and accumulate them (--accumulate)",
+    });
+  }
+  // A share of a batch has whole examples.
+  const t = { ...given, batch: given.batch / (task.rowsOfExample ?? 1) };
+  return { replicas: replicasOf(t, model, engine, frozen), ...onReplicas(t, model, engine, frozen) };
+};
+
 const tell = ({ data, model }: Subject, lesson: Lesson, options: RunOptions, { ui }: RecipeHooks): void => {
   const { steps, lrPeak, warmup, evalEvery } = options.train;
   const millions = (countParams(model.weights) / 1e6).toFixed(2);
@@ -84,16 +105,14 @@ const tune = async (
   const progress = hooks.ui.task("training", t.steps);
   const { onRow } = follow(method.name, progress, join(run, "metrics.jsonl"));
   const { model, frozen } = method;
-  // A share of a batch has whole examples.
-  const shared = { ...t, batch: t.batch / (subject.task.rowsOfExample ?? 1) };
-  const replicas = replicasOf(shared, model, engine, frozen);
+  const { replicas, ...steppers } = steppersOf(options, lesson, subject, method, engine);
   if (replicas > 1) hooks.ui.line(`trained on ${replicas} replicas`);
   const result = await train(engine, model, lesson.source, {
     ...loopOptions(t, lesson.context, seed),
     ...(lesson.widths === undefined ? {} : { widths: lesson.widths }),
     ...(lesson.judge === undefined ? {} : { judge: lesson.judge }),
     objective: lesson.objective,
-    ...onReplicas(shared, model, engine, frozen),
+    ...steppers,
     frozen,
     record: { name: "finetune", options: { task: subject.task.name, method: method.options, ...t } as Json },
     validation: lesson.heldOut.windows,

@@ -1,4 +1,6 @@
 /** What is fine-tuned: the checkpoint, the task that its records are for, and the model that learns it. */
+
+import { MODULES } from "../../models/checkpoint/sentenceModules.ts";
 import type { Labels } from "../../models/encoders/encoder.ts";
 import { headOf } from "../../models/head.ts";
 import type { Model, ModelConfig } from "../../models/model.ts";
@@ -76,6 +78,25 @@ const ownLabels = ({ arch, config }: Opened, task: Task): { readonly own?: Label
     ? { own: config as ModelConfig & Labels }
     : {};
 
+/** The model with the pooling that is asked for. Throws ConfigError for one whose texts have no vectors. */
+const pooledAs = (model: Model, mode: RecordOptions["pooling"]): Model => {
+  if (mode === "auto") return model;
+  if (headOf(model.arch, model.config) !== "features") {
+    throw new ConfigError("is for sentence embeddings alone", {
+      field: "task.pooling",
+      hint: "leave it out",
+    });
+  }
+  return { ...model, pooling: { normalize: true, ...model.pooling, mode } };
+};
+
+/** What the checkpoint passes on, without how it pooled where that is another way now. */
+const poolingLeft = (source: Source, model: Model, before: Model): Source => {
+  if (model.pooling?.mode === before.pooling?.mode) return source;
+  const files = [...source.files].filter(([name]) => !(name === MODULES || /^\d+_\w+\//.test(name)));
+  return { ...source, files: new Map(files) };
+};
+
 /** All that a run of fine-tuning begins with. */
 export interface Subject {
   readonly task: Task;
@@ -112,13 +133,12 @@ export const subjectOf = async (ref: string, given: RunOptions, hooks: RecipeHoo
   hooks.ui.stage("Loading the checkpoint");
   const { wanted } = reading;
   const fresh = wanted.labels === undefined ? {} : { freshHead: true };
-  const { model } = await loadModel(dir, { task: task.heads[0]!, seed, ...wanted, ...fresh });
+  const { model: loaded } = await loadModel(dir, { task: task.heads[0]!, seed, ...wanted, ...fresh });
+  const model = pooledAs(loaded, how.pooling);
   const chats = await chatsOf(dir, tokenizer);
   const records = await recordData(options, hooks, { reading, tokenizer, train, chats, ...validation });
-  const source = await chatSource(await sourceIn(dir, ref, chats.added()), {
-    tokenizer,
-    data: records,
-  });
+  const passed = poolingLeft(await sourceIn(dir, ref, chats.added()), model, loaded);
+  const source = await chatSource(passed, { tokenizer, data: records });
   if ("template" in chats.added()) hooks.ui.line(`chat template: the model has none, and gets ${chats.name}`);
   return { task: task.variant?.(model) ?? task, model, tokenizer, data: records, reading, source, options };
 };

@@ -120,7 +120,7 @@ export const identity = (
   return {
     data: dataHashes(material),
     ...rest,
-    task: { ...task, labels: [...task.labels], labelFields: [...task.labelFields] },
+    task: { ...task, labels: [...task.labels], labelFields: [...task.labelFields], dims: [...task.dims] },
     train: training,
     tokenizer: { ...options.tokenizer, files: jsonHash(tokenizer.files().tokenizer) },
     model: { ...options.model, config: model.config, frozen: frozenHash(model, frozen) },

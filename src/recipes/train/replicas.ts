@@ -4,7 +4,9 @@ import type { Engine } from "../../engine/engine.ts";
 import type { Model } from "../../models/model.ts";
 import { countParams, trainedTensors } from "../../nn/param.ts";
 import { threadTeam } from "../../node/ranks/threadTeam.ts";
+import { cachedStepper } from "../../train/cachedStepper.ts";
 import type { MakeStepper } from "../../train/stepper.ts";
+import { ConfigError } from "../../util/errors.ts";
 import type { TrainingOptions } from "../config/options.ts";
 
 /**
@@ -32,6 +34,21 @@ export const replicasOf = (
   let count = Math.max(1, Math.min(threads, batch, tensors, MOST));
   while (batch % count !== 0) count--;
   return count;
+};
+
+/**
+ * How steps are taken by an objective that compares the texts of a batch with each other: on one replica, in
+ * chunks where asked for. Throws ConfigError where several replicas are asked for: each would see its share
+ * alone.
+ */
+export const onWholeBatches = ({ replicas, chunk }: TrainingOptions): { readonly stepper?: MakeStepper } => {
+  if (replicas > 1) {
+    throw new ConfigError(`is ${replicas}: the texts of a batch are compared with each other`, {
+      field: "train.replicas",
+      hint: "leave it out; --chunk bounds the memory of a batch",
+    });
+  }
+  return chunk > 0 ? { stepper: cachedStepper(chunk) } : {};
 };
 
 /** The training hook that makes `model` train on the options' replicas; nothing for one alone. */

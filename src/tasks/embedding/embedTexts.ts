@@ -1,6 +1,7 @@
 /** Vectors of any texts, in batches of like length. */
+import { byShape } from "../../engine/byShape.ts";
 import { compile } from "../../engine/compile.ts";
-import type { Engine, Feeds, Session } from "../../engine/engine.ts";
+import type { Engine, Feeds } from "../../engine/engine.ts";
 import { trace } from "../../ir/program.ts";
 import { tensor } from "../../ir/tensor.ts";
 import { readsTokenTypes } from "../../models/encoders/encoder.ts";
@@ -56,19 +57,14 @@ export const embedTexts = async (
   { pad, signal }: { readonly pad: number; readonly signal?: AbortSignal },
 ): Promise<readonly Float32Array[]> => {
   const order = Array.from(texts.keys()).sort((a, b) => texts[a]!.length - texts[b]!.length || a - b);
-  const sessions = new Map<number, Session>();
-  const opened = async (width: number, like: Feeds): Promise<Session> => {
-    const known = sessions.get(width);
-    if (known !== undefined) return known;
+  const sessions = byShape((like) => {
     const program = trace({ batch: typesOf([like]) }, ({ batch }) => {
       const { hidden } = batchOutputs(model, asConstants(model.weights), batch);
       const pooling = { ...poolingOf(model), normalize: true };
       return { vectors: sentenceEmbedding(hidden, batch.attentionMask!, pooling) };
     });
-    const session = await compile(engine, program);
-    sessions.set(width, session);
-    return session;
-  };
+    return compile(engine, program);
+  });
   const { positions } = model.arch.cache(model.config);
   const vectors: Float32Array[] = [];
   try {
@@ -83,14 +79,14 @@ export const embedTexts = async (
         batch,
         { config: model.config as ModelConfig, pad },
       );
-      const { vectors: made } = await (await opened(width, feeds)).run(batchFeeds(feeds));
+      const { vectors: made } = await (await sessions.at(feeds)).run(batchFeeds(feeds));
       const size = made!.data.length / BATCH;
       for (const [k, i] of rows.entries()) {
         vectors[i] = Float32Array.from(made!.data.slice(k * size, (k + 1) * size) as Float32Array);
       }
     }
   } finally {
-    for (const session of sessions.values()) await session.dispose();
+    await sessions.dispose();
   }
   return vectors;
 };

@@ -5,6 +5,9 @@
 
 import { meanOf } from "../scores.ts";
 import type { Task } from "../task.ts";
+import { groupHeldOut, groupLesson } from "./groupLesson.ts";
+import { fits, read, wants } from "./groupRecords.ts";
+import { withHardNegatives } from "./mined.ts";
 import { rankAgreements, vectorsOf } from "./neighbours.ts";
 import { heldOutTexts, textLesson, vectorTeaching } from "./texts.ts";
 
@@ -13,13 +16,17 @@ const scorer: Task["scorer"] = async (engine, held, reference) => {
   return async (model) => agreements(await vectorsOf(engine, model, held));
 };
 
-/** Making vectors of texts as a larger model makes them; judged by how alike the two rank texts. */
+/**
+ * Making vectors of texts: by records that say which belong together, or as a larger model makes them of any
+ * text. Models are compared by how alike they and the first of them rank texts.
+ */
 export const embedding: Task = {
   name: "embedding",
   pipeline: "feature-extraction",
   heads: ["features"],
   textTokens: 128,
-  reads: ["text"],
+  reads: ["text", "examples"],
+  records: { fits, wants, read },
   taught: true,
   criterion: {
     name: "rank agreement",
@@ -28,8 +35,11 @@ export const embedding: Task = {
     better: "more",
     of: meanOf,
   },
-  lesson: textLesson,
-  heldOut: heldOutTexts,
+  lesson: (material, options) =>
+    material.kind === "examples" ? groupLesson(material, options) : textLesson(material, options),
+  heldOut: (material, options) =>
+    material.kind === "examples" ? groupHeldOut(material, options) : heldOutTexts(material, options),
+  prepare: withHardNegatives,
   teaching: vectorTeaching,
   scorer,
 };

@@ -1,42 +1,35 @@
 /** Vectors of texts, and whether their neighbours are those that another model finds. */
-import { compile } from "../../engine/compile.ts";
 import type { Engine } from "../../engine/engine.ts";
-import { trace } from "../../ir/program.ts";
 import { rankCorrelation } from "../../metrics/numbers/rankCorrelation.ts";
 import type { Model } from "../../models/model.ts";
 import { sentenceEmbedding, usualPooling } from "../../models/pooling.ts";
-import { asConstants } from "../../nn/param.ts";
-import { batchOutputs } from "../objective.ts";
-import { batchFeeds, typesOf } from "../scores.ts";
+import { saidOf } from "../scores.ts";
 import type { HeldOut, LessonOptions } from "../task.ts";
 
 /** How a model's texts become vectors: as it says, else as is usual. */
 export const poolingOf = ({ pooling }: Pick<LessonOptions["model"], "pooling">) => pooling ?? usualPooling;
 
-/** The vectors of all texts of the windows, scaled to length 1. */
+/** The vectors of all texts of the windows, scaled to length 1; rows that stand for none are left out. */
 export const vectorsOf = async (
   engine: Engine,
   model: Model,
   { windows }: HeldOut,
 ): Promise<readonly Float32Array[]> => {
-  const program = trace({ batch: typesOf(windows) }, ({ batch }) => {
-    const { hidden } = batchOutputs(model, asConstants(model.weights), batch);
-    const pooling = { ...poolingOf(model), normalize: true };
-    return { vectors: sentenceEmbedding(hidden, batch.attentionMask!, pooling) };
-  });
-  const session = await compile(engine, program);
-  try {
-    const all: Float32Array[] = [];
-    for (const window of windows) {
-      const { vectors } = await session.run(batchFeeds(window));
-      const [rows, width] = vectors!.shape as readonly [number, number];
-      const data = vectors!.data as Float32Array;
-      for (let i = 0; i < rows; i++) all.push(data.slice(i * width, (i + 1) * width));
+  const pooling = { ...poolingOf(model), normalize: true };
+  const said = await saidOf(engine, model, windows, ({ hidden }, { attentionMask }) => ({
+    vectors: sentenceEmbedding(hidden, attentionMask!, pooling),
+  }));
+  const all: Float32Array[] = [];
+  for (const [w, { vectors }] of said.entries()) {
+    const { present } = windows[w]!;
+    const [rows, width] = vectors!.shape as readonly [number, number];
+    const data = vectors!.data as Float32Array;
+    for (let i = 0; i < rows; i++) {
+      if (present === undefined || Number(present.data[i]) === 1)
+        all.push(data.slice(i * width, (i + 1) * width));
     }
-    return all;
-  } finally {
-    await session.dispose();
   }
+  return all;
 };
 
 /** Cosines of a vector with each of the others. */

@@ -9,8 +9,8 @@ import { reshape } from "../../ops/structure.ts";
 import { encoderInputs } from "../encoderInputs.ts";
 import type { Objective, VectorHalves } from "../objective.ts";
 import type { LessonOptions } from "../task.ts";
+import type { VectorLoss } from "./losses/vectorLoss.ts";
 import { poolingOf } from "./neighbours.ts";
-import type { VectorLoss } from "./vectorLoss.ts";
 
 // B examples, G texts of an example, T time, C channels
 

@@ -23,7 +23,8 @@ import { poolingOf } from "./neighbours.ts";
 
 type Shape = LessonOptions["model"];
 
-const widthOf = ({ arch, config }: Shape): number => {
+/** Channels of a model's vectors. */
+export const widthOf = ({ arch, config }: Shape): number => {
   const { kvHeads, headWidth } = arch.cache(config);
   return kvHeads * headWidth;
 };
@@ -31,16 +32,26 @@ const widthOf = ({ arch, config }: Shape): number => {
 /** 1 - cosine of each row [..., C] -> [..., 1]. */
 const apart = (a: Value, b: Value): Value => sub(1, sum(mul(unitRows(a), unitRows(b)), [-1], true));
 
+/** What reads texts and nothing else. */
+const reading = (model: Shape): Pick<Objective, "inputs" | "texts"> => ({
+  inputs: (shape) => encoderInputs(shape, { tokenTypes: readsTokenTypes(model.config as ModelConfig) }),
+});
+
 /**
  * 1 - cosine of a text's vector and its teacher's, and the mean of that over the text's tokens:
- * teacherVectors [B, C], teacherHidden [B, T, C]. Each text counts once.
+ * teacherVectors [R, C], teacherHidden [R, T, C] of the R rows of a batch that is read as `base` does. Each
+ * row counts once.
  */
-const imitation = (model: Shape): Objective => ({
+const imitation = (
+  model: Shape,
+  { inputs, texts = 1 }: Pick<Objective, "inputs" | "texts"> = reading(model),
+): Objective => ({
   name: "imitate",
+  texts,
   inputs: (shape) => ({
-    ...encoderInputs(shape, { tokenTypes: readsTokenTypes(model.config as ModelConfig) }),
-    teacherVectors: { dtype: "float32", shape: [shape.batch, widthOf(model)] },
-    teacherHidden: { dtype: "float32", shape: [shape.batch, shape.context, widthOf(model)] },
+    ...inputs(shape),
+    teacherVectors: { dtype: "float32", shape: [shape.batch * texts, widthOf(model)] },
+    teacherHidden: { dtype: "float32", shape: [shape.batch * texts, shape.context, widthOf(model)] },
   }),
   totals: ({ hidden }, { attentionMask, teacherVectors, teacherHidden }) => {
     const vectors = sentenceEmbedding(hidden, attentionMask!, poolingOf(model));
@@ -157,7 +168,8 @@ export const textLesson: Task["lesson"] = (material, options): Lesson => {
 
 /** What a teacher says of a batch: its vectors and hidden states. */
 export const vectorTeaching = ({ objective }: Lesson, _: unknown, model: Model): Teaching => ({
-  objective,
+  // Of records, whatever they say of their texts is left to the teacher.
+  objective: objective.byVectors === undefined ? objective : imitation(model, objective),
   says: ({ hidden }, { attentionMask }) => ({
     teacherHidden: hidden,
     teacherVectors: sentenceEmbedding(hidden, attentionMask!, poolingOf(model)),

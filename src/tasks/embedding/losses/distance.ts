@@ -1,9 +1,9 @@
 /** How far vectors are apart. */
-import type { Value } from "../../ir/op.ts";
-import { unitRows } from "../../models/pooling.ts";
-import { add, maximum, mul, sqrt, sub } from "../../ops/elementwise.ts";
-import { matmul } from "../../ops/linalg.ts";
-import { sum, transpose } from "../../ops/structure.ts";
+import type { Value } from "../../../ir/op.ts";
+import { unitRows } from "../../../models/pooling.ts";
+import { add, maximum, mul, sqrt, sub } from "../../../ops/elementwise.ts";
+import { matmul } from "../../../ops/linalg.ts";
+import { sum, transpose } from "../../../ops/structure.ts";
 
 // N vectors, C channels
 

@@ -4,13 +4,13 @@
  */
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
-import { grad } from "../../autodiff/grad.ts";
-import { compile } from "../../engine/compile.ts";
-import type { Engine } from "../../engine/engine.ts";
-import { trace } from "../../ir/program.ts";
-import { type Tensor, tensor, tensorOf } from "../../ir/tensor.ts";
-import { meanLoss } from "../../nn/loss.ts";
-import { nodeEngine } from "../../node/runtime/engine.ts";
+import { grad } from "../../../autodiff/grad.ts";
+import { compile } from "../../../engine/compile.ts";
+import type { Engine } from "../../../engine/engine.ts";
+import { trace } from "../../../ir/program.ts";
+import { type Tensor, tensor, tensorOf } from "../../../ir/tensor.ts";
+import { meanLoss } from "../../../nn/loss.ts";
+import { nodeEngine } from "../../../node/runtime/engine.ts";
 import { batchTriplets } from "./batchTriplets.ts";
 import { cosent } from "./cosent.ts";
 import type { Distance } from "./distance.ts";
@@ -44,7 +44,7 @@ const made = {
   "batch-triplets": batchTriplets,
 };
 
-const file = new URL("../../../test/golden/vectorLosses.json", import.meta.url);
+const file = new URL("../../../../test/golden/vectorLosses.json", import.meta.url);
 const golden = JSON.parse(readFileSync(file, "utf8")) as Golden;
 const { batch, width } = golden;
 

@@ -1,9 +1,9 @@
 /** Losses of texts' vectors: what an example's texts are to one another, and to those of other examples. */
-import type { Value } from "../../ir/op.ts";
-import type { TensorType } from "../../ir/tensor.ts";
-import type { Totals } from "../../nn/loss.ts";
-import { mul, sub } from "../../ops/elementwise.ts";
-import { reshape, slice } from "../../ops/structure.ts";
+import type { Value } from "../../../ir/op.ts";
+import type { TensorType } from "../../../ir/tensor.ts";
+import type { Totals } from "../../../nn/loss.ts";
+import { mul, sub } from "../../../ops/elementwise.ts";
+import { reshape, slice } from "../../../ops/structure.ts";
 
 // B examples, G texts of an example, C channels
 

@@ -3,12 +3,12 @@
  * examples of the batch (Henderson et al. 2017, https://arxiv.org/abs/1705.00652; van den Oord et al. 2018,
  * https://arxiv.org/abs/1807.03748), as MultipleNegativesRankingLoss of sentence-transformers.
  */
-import { constant } from "../../ir/op.ts";
-import { tensorOf } from "../../ir/tensor.ts";
-import { unitRows } from "../../models/pooling.ts";
-import { crossEntropy, totalsOver } from "../../nn/loss.ts";
-import { matmul } from "../../ops/linalg.ts";
-import { reshape, slice, transpose } from "../../ops/structure.ts";
+import { constant } from "../../../ir/op.ts";
+import { tensorOf } from "../../../ir/tensor.ts";
+import { unitRows } from "../../../models/pooling.ts";
+import { crossEntropy, totalsOver } from "../../../nn/loss.ts";
+import { matmul } from "../../../ops/linalg.ts";
+import { reshape, slice, transpose } from "../../../ops/structure.ts";
 import { scoredIf, textAt, type VectorLoss } from "./vectorLoss.ts";
 
 // B examples, G texts of an example (anchor, positive, hard negatives), C channels

@@ -2,12 +2,12 @@
  * CoSENT (Su 2022, https://kexue.fm/archives/8847): of two pairs, that which is scored higher has to have the
  * larger cosine; as CoSENTLoss of sentence-transformers.
  */
-import { constant } from "../../ir/op.ts";
-import { tensorOf } from "../../ir/tensor.ts";
-import { unitRows } from "../../models/pooling.ts";
-import { crossEntropy } from "../../nn/loss.ts";
-import { cast, greater, minimum, mul, sub } from "../../ops/elementwise.ts";
-import { concat, reshape, sum } from "../../ops/structure.ts";
+import { constant } from "../../../ir/op.ts";
+import { tensorOf } from "../../../ir/tensor.ts";
+import { unitRows } from "../../../models/pooling.ts";
+import { crossEntropy } from "../../../nn/loss.ts";
+import { cast, greater, minimum, mul, sub } from "../../../ops/elementwise.ts";
+import { concat, reshape, sum } from "../../../ops/structure.ts";
 import type { ScaleOptions } from "./inBatchNegatives.ts";
 import { scoredIf, textAt, type VectorLoss } from "./vectorLoss.ts";
 

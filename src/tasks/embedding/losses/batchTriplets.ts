@@ -5,10 +5,21 @@
  * the first step on where those may collapse, and over a classifier on top, whose weights are thrown away.
  */
 
-import { constant } from "../../ir/op.ts";
-import { tensorOf } from "../../ir/tensor.ts";
-import { add, cast, div, equal, greater, maximum, minimum, mul, relu, sub } from "../../ops/elementwise.ts";
-import { reshape, sum } from "../../ops/structure.ts";
+import { constant } from "../../../ir/op.ts";
+import { tensorOf } from "../../../ir/tensor.ts";
+import {
+  add,
+  cast,
+  div,
+  equal,
+  greater,
+  maximum,
+  minimum,
+  mul,
+  relu,
+  sub,
+} from "../../../ops/elementwise.ts";
+import { reshape, sum } from "../../../ops/structure.ts";
 import { distancesIn } from "./distance.ts";
 import type { MarginOptions } from "./tripletMargin.ts";
 import { textAt, type VectorLoss } from "./vectorLoss.ts";

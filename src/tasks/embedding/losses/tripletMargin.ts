@@ -2,8 +2,8 @@
  * Triplets (Schroff et al. 2015, https://arxiv.org/abs/1503.03832): the negative has to be further from the
  * anchor than the positive is, by a margin; as TripletLoss of sentence-transformers.
  */
-import { add, mul, relu, sub } from "../../ops/elementwise.ts";
-import { reshape, slice, sum } from "../../ops/structure.ts";
+import { add, mul, relu, sub } from "../../../ops/elementwise.ts";
+import { reshape, slice, sum } from "../../../ops/structure.ts";
 import { type Distance, distanceOf } from "./distance.ts";
 import { textAt, type VectorLoss } from "./vectorLoss.ts";
 
