@@ -4,6 +4,7 @@ import type { Model } from "../models/model.ts";
 import { ConfigError } from "../util/errors.ts";
 import { causalLm } from "./causalLm.ts";
 import { sequenceClassifier } from "./classification/sequenceClassifier.ts";
+import { tokenClassifier } from "./classification/tokenClassifier.ts";
 import { embedding } from "./embedding/embedding.ts";
 import { sft } from "./instruct/sft.ts";
 import { maskedLm } from "./maskedLm.ts";
@@ -86,6 +87,7 @@ export const tasks = {
   "masked-lm": maskedLm,
   "seq2seq-lm": seq2seqLm,
   "sequence-classification": sequenceClassifier,
+  "token-classification": tokenClassifier,
   embedding,
   sft,
   dpo,

@@ -80,6 +80,30 @@ const answers: Material = (() => {
 })();
 const answering = { tokenizer: plain, model: modelOf(gpt2, gpt2Config(sizes)), material: answers };
 
+/** Words of which "fox" is a thing. */
+const tagged: Material = (() => {
+  const words = ["quick", "fox", "brown", "jumps", "fox", "over", "lazy", "dog"];
+  const examples = Array.from({ length: 40 }, (_, i): Example => {
+    const some = Array.from({ length: 3 + (i % 4) }, (__, k) => words[(i * 5 + k * 3) % words.length]!);
+    const pieces = some.map((word, k) => Array.from(forBert.encode(k === 0 ? word : ` ${word}`)));
+    const flat = pieces.flatMap((ids, word) => ids.map((id, at) => ({ id, word, first: at === 0 })));
+    const kept = flat.slice(0, 14);
+    const tags = some.map((word) => Number(word === "fox"));
+    const { cls, sep } = forBert.specials;
+    return {
+      length: kept.length + 2,
+      unit: i,
+      parts: {
+        ids: [cls!, ...kept.map(({ id }) => id), sep!],
+        words: [-1, ...kept.map(({ word }) => word), -1],
+        labels: [-100, ...kept.map(({ word, first }) => (first ? tags[word]! : -100)), -100],
+        tags,
+      },
+    };
+  });
+  return { kind: "examples", train: examples.slice(10), validation: examples.slice(0, 10) };
+})();
+
 export const taskCases: Readonly<Record<TaskName, TaskCase>> = {
   sft: answering,
   dpo: answering,
@@ -99,6 +123,17 @@ export const taskCases: Readonly<Record<TaskName, TaskCase>> = {
     tokenizer: forBert,
     model: modelOf(bert, bertConfig({ ...bertSizes, architectures: ["BertForSequenceClassification"] })),
     material: labelled,
+  },
+  "token-classification": {
+    tokenizer: forBert,
+    model: modelOf(
+      bert,
+      bertConfig({
+        ...{ ...bertSizes, architectures: ["BertForTokenClassification"] },
+        ...{ id2label: { 0: "O", 1: "B-FOX", 2: "I-FOX" }, label2id: { O: 0, "B-FOX": 1, "I-FOX": 2 } },
+      }),
+    ),
+    material: tagged,
   },
   "seq2seq-lm": {
     tokenizer: forSpans,

@@ -7,6 +7,7 @@ import { basename } from "node:path";
 import type { Document } from "../../data/records/document.ts";
 import { defined } from "../../util/defined.ts";
 import { DataError } from "../../util/errors.ts";
+import { conllDocuments } from "./conll.ts";
 import { htmlDocuments } from "./html.ts";
 import { type InputFile, kindOf, type ListOptions, listFiles } from "./inputs.ts";
 import { jsonDocuments, jsonLineDocuments } from "./json/json.ts";
@@ -30,6 +31,9 @@ const readers: Readonly<Record<string, Reader>> = {
   csv: tableDocuments,
   tsv: tableDocuments,
   parquet: parquetDocuments,
+  conll: conllDocuments,
+  bio: conllDocuments,
+  iob2: conllDocuments,
 };
 
 const isKnown = (path: string): boolean => Object.hasOwn(readers, kindOf(path));

@@ -19,6 +19,7 @@ import { maskedLm } from "./maskedLm.ts";
 import { seq2seqLm } from "./seq2seqLm.ts";
 import { sequenceClassification } from "./sequenceClassification.ts";
 import { named, type Subject, withGraphs } from "./subject.ts";
+import { tokenClassification } from "./tokenClassification.ts";
 
 /** Longest that measuring speed may take, milliseconds. */
 const PATIENCE_MS = 600_000;
@@ -30,6 +31,7 @@ const evaluators: Readonly<Record<string, Evaluator>> = {
   "seq2seq-lm": seq2seqLm,
   embedding,
   "sequence-classification": sequenceClassification,
+  "token-classification": tokenClassification,
 };
 
 /** Throws ConfigError for a task that nothing measures. */

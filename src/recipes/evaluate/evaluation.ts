@@ -32,6 +32,13 @@ export interface Prediction {
   readonly score?: number;
   /** "file:line" of the record. */
   readonly id?: string;
+  /** Entities in the text, in characters. */
+  readonly spans?: readonly {
+    readonly start: number;
+    readonly end: number;
+    readonly label: string;
+    readonly text: string;
+  }[];
   /** By label, where there may be several. */
   readonly scores?: Readonly<Record<string, number>>;
 }

@@ -1,0 +1,88 @@
+/** Models that label words: all records of a file, one text at a time, by the shipped graph. */
+import { asFloat32 } from "../../evaluate/parity/agreement.ts";
+import { textFeeds } from "../../evaluate/speed.ts";
+import { accuracy } from "../../metrics/labels/accuracy.ts";
+import { entitiesOf } from "../../metrics/labels/entities.ts";
+import { entityF1, entityPrecision, entityRecall } from "../../metrics/labels/entityScores.ts";
+import { f1 } from "../../metrics/labels/precisionRecall.ts";
+import type { Figures } from "../../metrics/metric.ts";
+import type { Labels } from "../../models/encoders/encoder.ts";
+import { loadAsIs } from "../../node/runtime/graph.ts";
+import { wordLabels } from "../../tasks/classification/tokenClassifier.ts";
+import { areEntities } from "../../tasks/classification/words.ts";
+import { RunError } from "../../util/errors.ts";
+import type { Asked, Evaluator, Prediction } from "./evaluation.ts";
+import { type LabelledRecord, labelledRecords } from "./records.ts";
+
+interface Tagged {
+  readonly record: LabelledRecord;
+  readonly said: readonly string[];
+  readonly right: readonly string[];
+}
+
+const figuresOf = (all: readonly Tagged[], names: readonly string[]): Figures => {
+  const [said, right] = [all.map((each) => each.said), all.map((each) => each.right)];
+  const words = [said.flat(), right.flat()] as const;
+  if (!areEntities(names)) {
+    return { accuracy: accuracy.measure(...words), macroF1: f1({ average: "macro" }).measure(...words) };
+  }
+  return {
+    entityF1: entityF1().measure(said, right),
+    entityPrecision: entityPrecision().measure(said, right),
+    entityRecall: entityRecall().measure(said, right),
+    macroEntityF1: entityF1({ average: "macro" }).measure(said, right),
+    accuracy: accuracy.measure(...words),
+  };
+};
+
+const predictionOf = ({ record, said, right }: Tagged, entities: boolean): Prediction => {
+  const about = { id: record.id, input: record.texts[0]!, reference: right, prediction: said };
+  if (!entities) return about;
+  const { starts, ends } = record.example.parts as { starts: ArrayLike<number>; ends: ArrayLike<number> };
+  const spans = entitiesOf(said).map(({ type, start, end }) => {
+    const [from, to] = [starts[start]!, ends[end - 1]!];
+    return { start: from, end: to, label: type, text: record.texts[0]!.slice(from, to) };
+  });
+  return { ...about, spans };
+};
+
+/** What the shipped graph says of the words of each record. */
+const taggedBy = async (asked: Asked, names: readonly string[]): Promise<readonly Tagged[]> => {
+  const { engine, subject, hooks, given } = asked;
+  const records = await labelledRecords(asked);
+  const some = records.slice(0, given.limit ?? records.length);
+  const session = await loadAsIs(engine, subject.graphs.model!);
+  const progress = hooks.ui.task("measuring", some.length);
+  const all: Tagged[] = [];
+  try {
+    for (const record of some) {
+      hooks.signal?.throwIfAborted();
+      const { parts } = record.example;
+      const { logits } = await session.run(textFeeds(session, Array.from(parts.ids!)));
+      if (logits === undefined) throw new RunError("the graph has no output logits");
+      const data = asFloat32(logits.data);
+      const row = (t: number) => data.subarray(t * names.length, (t + 1) * names.length);
+      const said = wordLabels(record.example, row).map((id) => names[id]!);
+      all.push({ record, said, right: Array.from(parts.tags!, (id) => names[id]!) });
+      progress.update(all.length);
+    }
+  } finally {
+    await session.dispose();
+  }
+  progress.done(`measured ${all.length} records`);
+  return all;
+};
+
+/** Precision, recall and F1 of entities, as seqeval's; of other labels of words their accuracy. */
+export const tokenClassification: Evaluator = {
+  takes: ["limit", "predictions"],
+  async measure(asked) {
+    const names = Object.values((asked.subject.config as Labels & Asked["subject"]["config"]).id2label);
+    const all = await taggedBy(asked, names);
+    return {
+      measuredOn: `${all.length} records`,
+      figures: figuresOf(all, names),
+      predictions: all.map((each) => predictionOf(each, areEntities(names))),
+    };
+  },
+};
