@@ -1,10 +1,11 @@
-// An embedding model made small: a BERT of six layers is trained on English captions (Multi30k), first to fill in
-// words, then by `anneal finetune` to order pairs of captions by their likeness, which is taken from where no model
-// looks: the chrF of their German translations. `anneal optimize` then makes the best model of a third of its bytes
-// and half of its time by the captions alone. Both are judged by the likeness of pairs of captions that were held
-// out. The folder is read by transformers.js too.
-// Arguments: --steps N of filling in (300), --pairs N (20000), --tune N updates (600), --distill N (400), --layers N of
-// the student (2).
+// An embedding model made small: a BERT of six layers is trained on captions (Multi30k) in three steps: to fill in
+// words of both languages; by `anneal finetune` to find the German caption of an English one among those of a batch;
+// and to order pairs of English captions by their likeness, which is taken from where no model looks: the chrF of
+// their German translations. `anneal optimize` then makes the best model of a third of its bytes and half of its time
+// by the English captions alone. Both are judged by the likeness of pairs of captions that were held out. The folder
+// is read by transformers.js too.
+// Arguments: --steps N of filling in (200), --align N of finding (300), --pairs N that are scored (6000), --tune N of
+// ordering (150), --distill N (300), --layers N of the student (2).
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -98,10 +99,11 @@ export default async ({ log, args }) => {
   if (!existsSync(join(data, "multi30k.train.en.gz")))
     throw new Error(`${data} has no multi30k.train.en.gz: see its README`);
   const dir = mkdtempSync(join(tmpdir(), "anneal-embed-"));
-  const [steps, tune, distill, layers] = [
-    option(args, "steps", 300),
-    option(args, "tune", 600),
-    option(args, "distill", 400),
+  const [steps, align, tune, distill, layers] = [
+    option(args, "steps", 200),
+    option(args, "align", 300),
+    option(args, "tune", 150),
+    option(args, "distill", 300),
     option(args, "layers", 2),
   ];
   try {
@@ -109,24 +111,49 @@ export default async ({ log, args }) => {
     const texts = join(dir, "captions.txt");
     const [captions, translations] = [lines("multi30k.train.en.gz"), lines("multi30k.train.de.gz")];
     writeFileSync(texts, captions.join("\n\n"));
-    const known = scoredPairs(captions, translations, { count: option(args, "pairs", 20_000), seed: 11 });
+    const both = join(dir, "both.txt");
+    writeFileSync(both, captions.flatMap((caption, i) => [caption, translations[i]]).join("\n\n"));
+    const aligned = join(dir, "aligned.jsonl");
+    const pairOf = (anchor, i) => JSON.stringify({ anchor, positive: translations[i] });
+    writeFileSync(aligned, captions.map(pairOf).join("\n"));
+    const known = scoredPairs(captions, translations, { count: option(args, "pairs", 6000), seed: 11 });
     const scored = join(dir, "scored.jsonl");
     const record = ({ i, j, score }) =>
       JSON.stringify({ sentence1: captions[i], sentence2: captions[j], score });
     writeFileSync(scored, known.map(record).join("\n"));
     log(`${known.length} pairs of captions, scored by their translations`);
-    const common = ["--data", texts, "--rules", "none", "--near", "off", "--lines", "off"];
+    const plain = ["--rules", "none", "--near", "off", "--lines", "off"];
+    const common = ["--data", texts, ...plain];
     const shape = ["--layers", "6", "--width", "192", "--heads", "6", "--context", "64", "--vocab", "4096"];
     const learn = ["--steps", String(steps), "--batch", "16", "--eval-every", String(steps)];
-    run(log, "train", "--family", "bert", ...common, ...shape, ...learn, "--out", join(dir, "bert"));
-    const tuning = ["--steps", String(tune), "--batch", "32", "--eval-every", String(Math.ceil(tune / 3))];
-    const tuned = run(
+    run(
       log,
-      ...["finetune", join(dir, "bert/model"), "--task", "embedding", "--data", scored, ...tuning],
-      ...["--lr", "5e-4", "--validation-share", "0.03", "--out", join(dir, "tuned")],
+      "train",
+      "--family",
+      "bert",
+      "--data",
+      both,
+      ...plain,
+      ...shape,
+      ...learn,
+      "--out",
+      join(dir, "bert"),
     );
-    log(`${tuned.figure.name} ${tuned.figure.value.toFixed(4)} on pairs held out of those`);
-    const model = tuned.path;
+    const tuneOn = (from, file, name, more) => {
+      const { path, figure } = run(
+        log,
+        ...["finetune", from, "--task", "embedding", "--data", file, "--out", join(dir, name)],
+        ...["--validation-share", "0.03", ...more],
+      );
+      log(`${figure.name} ${figure.value.toFixed(4)} on pairs held out of those`);
+      return path;
+    };
+    const found = tuneOn(join(dir, "bert/model"), aligned, "found", [
+      ...["--steps", String(align), "--eval-every", String(align), "--batch", "64", "--lr", "1e-3"],
+    ]);
+    const model = tuneOn(found, scored, "tuned", [
+      ...["--steps", String(tune), "--eval-every", String(tune), "--batch", "32", "--lr", "5e-4"],
+    ]);
     const out = join(dir, "small");
     const teach = ["--distill-steps", String(distill), "--distill-layers", String(layers), "--batch", "16"];
     const wide = run(log, "optimize", model, ...common, ...teach, "--max-loss", "1", "--out", out);

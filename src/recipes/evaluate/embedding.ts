@@ -150,8 +150,14 @@ const referenceVectors = async (asked: Asked, texts: readonly string[]): Promise
 };
 
 const onText = async (asked: Asked): Promise<Quality> => {
-  const { given, subject } = asked;
+  const { given, subject, options } = asked;
   refuse(given, ["limit", "predictions"], "on text without scored pairs");
+  if (options.task.dims.length > 0) {
+    throw new ConfigError("has no effect on text, where whole vectors are compared", {
+      field: "task.dims",
+      hint: "leave it out, or give pairs",
+    });
+  }
   const texts = await heldOutTexts(asked);
   const known = await referenceVectors(asked, texts);
   const vectors = await vectorsOf(asked, subject, texts);
