@@ -1,4 +1,7 @@
-/** Reverse-mode differentiation: one walk from the loss to the inputs, each op answering for itself. */
+/**
+ * Reverse-mode differentiation: one walk from the loss to the inputs, each op answering for itself. Where the
+ * program is divided into blocks (ops/block.ts), activations within them are computed again (recompute.ts).
+ */
 import { constant, type Incoming, type Value, type Values } from "../ir/op.ts";
 import { toposort } from "../ir/program.ts";
 import { shapeText, tensorOf } from "../ir/tensor.ts";
@@ -6,6 +9,7 @@ import { add } from "../ops/elementwise.ts";
 import { expandTo } from "../ops/structure.ts";
 import { ShapeError } from "../util/errors.ts";
 import { leaves, type MapTree, mapTree, type Tree } from "../util/tree.ts";
+import { blocksOf } from "./recompute.ts";
 
 /** Nodes on a path from `wrt` to the loss: only they get cotangents. */
 const reached = (order: ReturnType<typeof toposort>, wrt: ReadonlySet<Value>): Set<object> => {
@@ -27,6 +31,7 @@ export function vjp<P extends Tree<Value>>(
 ): MapTree<P, Value, Value> {
   const order = toposort(outputs);
   const on = reached(order, new Set(leaves<Value>(wrt)));
+  const blocks = blocksOf(order);
   const cotangents = new Map<Value, Value>();
   const accumulate = (v: Value, g: Value): void => {
     const before = cotangents.get(v);
@@ -35,14 +40,16 @@ export function vjp<P extends Tree<Value>>(
   outputs.forEach((v, i) => {
     accumulate(v, seeds[i]!);
   });
-  for (const node of order.reverse()) {
+  for (const node of order.toReversed()) {
     const gs = node.outputs.map((v) => cotangents.get(v) ?? null);
     if (node.inputs.length === 0 || !on.has(node) || gs.every((g) => g === null)) continue;
     if (node.op.vjp === undefined) throw new ShapeError(`${node.op.name} has no gradient`);
-    const parts = node.op.vjp(gs as Incoming<Values>, node);
+    const parts = node.op.vjp(gs as Incoming<Values>, blocks.again(node, gs));
     node.inputs.forEach((v, i) => {
       const part = parts[i];
-      if (part !== null && part !== undefined && on.has(v.node)) accumulate(v, part);
+      if (part === null || part === undefined || !on.has(v.node)) return;
+      blocks.leaves(node, v.node, part);
+      accumulate(v, blocks.beyond(node, part));
     });
   }
   return mapTree<Value, Value, P>(wrt, (v) => cotangents.get(v) ?? zerosLike(v));

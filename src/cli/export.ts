@@ -27,6 +27,7 @@ interface Given {
   readonly out: string;
   readonly weights: boolean;
   readonly widen?: boolean;
+  readonly adapter?: readonly string[];
 }
 
 const sizes = (files: readonly ExportedFile[]): string =>
@@ -36,10 +37,14 @@ const sizes = (files: readonly ExportedFile[]): string =>
   ]);
 
 /** A GGUF file of each type in the folder `out`; what llama.cpp does otherwise goes to stderr. */
-const exportGguf = async (model: string, types: readonly string[], out: string): Promise<ExportedFile[]> => {
+const exportGguf = async (
+  model: string,
+  types: readonly string[],
+  { out, adapter: adapters = [] }: Pick<Given, "out" | "adapter">,
+): Promise<ExportedFile[]> => {
   const files: ExportedFile[] = [];
   for (const type of types) {
-    const { path, sizeBytes, notes } = await ggufFolder(model, { type, out });
+    const { path, sizeBytes, notes } = await ggufFolder(model, { type, out, adapters });
     files.push({ name: basename(path), sizeBytes });
     if (type === types[0]) for (const note of notes) process.stderr.write(`note: ${inLine(note)}\n`);
   }
@@ -62,6 +67,7 @@ const written: Group = {
       flag: "--widen",
       help: "packed weights become float32 when a graph is loaded: for decoders on WebAssembly",
     },
+    { flag: "--adapter <folder>", help: "an adapter to merge; may be repeated", repeats: true },
     { flag: "--no-weights", help: "leave the dense weights out: the graphs have them already", ...common },
     {
       flag: "--gguf <types>",
@@ -97,6 +103,7 @@ export const register = (command: Command): void => {
       const options = {
         out,
         weights: given.weights,
+        ...(given.adapter === undefined ? {} : { adapters: given.adapter }),
         widen: given.widen ?? false,
         command: hooks.command,
         ui: hooks.ui,
@@ -106,7 +113,7 @@ export const register = (command: Command): void => {
       };
       const dir = await modelDir(model, hooks.hub);
       const result = alone ? { path: out, files: [], left: [] } : await exportFolder(dir, options);
-      const ggufs = await exportGguf(dir, gguf, out);
+      const ggufs = await exportGguf(dir, gguf, { ...given, out });
       const all = { ...result, files: [...result.files, ...ggufs] };
       if (json) printJson(all);
       else print(`${sizes(all.files)}\n${all.path}\n`);

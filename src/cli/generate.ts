@@ -33,6 +33,7 @@ interface Given {
   readonly greedy?: boolean;
   readonly dtype?: string;
   readonly specialTokens?: boolean;
+  readonly adapter?: readonly string[];
 }
 
 const stdin = async (): Promise<string> => {
@@ -93,6 +94,7 @@ const groups: readonly Group[] = [
       { flag: "--system <text>", help: "the chat's system message", needs: "--chat", ...common },
       { flag: "--no-special-tokens", help: "read what looks like a special token in a prompt as text" },
       dtypeFlag,
+      { flag: "--adapter <folder>", help: "an adapter on the model; may be repeated", repeats: true },
     ],
   },
   {
@@ -155,9 +157,10 @@ export const register = (command: Command): void => {
   withFlags(command, "generate", groups).action((ref: string, given: Given) =>
     runRecipe(command, async ({ seed, threads }, { hub, signal, ui }, json) => {
       const { maxTokens, topK, topP, minP, repetitionPenalty, stop, dtype, specialTokens } = given;
+      const { adapter: adapters } = given;
       const temperature = given.greedy ? 0 : given.temperature;
       const beams = given.beams ?? (given.greedy ? 1 : undefined);
-      const model = await textModel(ref, { threads, warn: ui.warn, ...defined({ dtype, hub }) });
+      const model = await textModel(ref, { threads, warn: ui.warn, ...defined({ dtype, hub, adapters }) });
       const sampling = { temperature, topK, topP, minP, repetitionPenalty };
       const asked = { seed, ...defined({ ...sampling, maxTokens, stop, beams, signal, specialTokens }) };
       try {

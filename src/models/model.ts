@@ -48,6 +48,8 @@ export interface Inputs {
   >;
   /** Training: an int32 seed that differs at each step; absent means no dropout. */
   readonly dropoutSeed?: Value;
+  /** Training: activations within layers are computed again in the backward pass, and not kept for it. */
+  readonly recompute?: boolean;
 }
 
 /** What a model's forward pass gives. */
@@ -61,6 +63,8 @@ export interface Outputs {
    * classifier, `hidden` itself where features are the result.
    */
   readonly logits: Value;
+  /** Training: rows of `hidden` whose loss is found at once; all unless told. */
+  readonly lossRows?: number;
   /** Of a masked language model: hidden states [..., C] -> logits [..., V], for some of the tokens alone. */
   readonly readout?: (hidden: Value) => Value;
   /** The layers' grown caches, where a cache was given. */
@@ -135,6 +139,7 @@ export interface DecodeInputs {
   readonly past?: { readonly layers: readonly CrossCache[]; readonly use: Value };
   /** Training: see Inputs. */
   readonly dropoutSeed?: Value;
+  readonly recompute?: boolean;
 }
 
 /** What the decoder of sequence-to-sequence gives. */

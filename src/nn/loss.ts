@@ -27,6 +27,19 @@ const emitSoftmax = (emit: Emit, logits: string): { probs: string; logSum: strin
 /** What flows to the logits from a cotangent of their softmax. */
 const softmaxSlope = (probs: Value, g: Value): Value => mul(probs, sub(g, sum(mul(g, probs), [-1], true)));
 
+interface HeadRows {
+  readonly x: Value;
+  readonly w: Value;
+  readonly labels: Value;
+  readonly probs: Value;
+}
+
+/** What flows to x [N, C] and w [V, C] from a cotangent [N, 1] of a head's losses. */
+export const headGradients = ({ x, w, labels, probs }: HeadRows, g: Value): { dx: Value; dw: Value } => {
+  const d = put(probs, labels, sub(take(probs, labels), 1));
+  return { dx: mul(matmul(d, w), g), dw: matmul(d, mul(x, g), { transA: true }) };
+};
+
 /**
  * The loss of a linear head, whose gradient never scales anything of V columns: with d = probs - onehot, dx =
  * g * (d w) and dw = d^T (g * x). loss = max - log(probs at max) - logit of the label, exact at any
@@ -47,8 +60,8 @@ const headLossOp: Op<[x: Value, w: Value, labels: Value], Plain, [loss: Value, p
   vjp: ([g, gProbs], { inputs: [x, w, labels], outputs: [, probs] }) => {
     const parts: [dx: Value, dw: Value][] = [];
     if (g !== null) {
-      const d = put(probs, labels, sub(take(probs, labels), 1));
-      parts.push([mul(matmul(d, w), g), matmul(d, mul(x, g), { transA: true })]);
+      const { dx, dw } = headGradients({ x, w, labels, probs }, g);
+      parts.push([dx, dw]);
     }
     if (gProbs !== null) {
       const d = softmaxSlope(probs, gProbs);
@@ -73,6 +86,10 @@ const headLossOp: Op<[x: Value, w: Value, labels: Value], Plain, [loss: Value, p
 /** Cross-entropy of softmax(x w^T), nats per row: x [N, C], w [V, C], labels [N, 1] -> [N, 1]. */
 export const headLoss = (x: Value, w: Value, labels: Value): Value =>
   apply(headLossOp, [x, w, labels], {})[0];
+
+/** As `headLoss`, with the softmax [N, V] that its gradients are made of. */
+export const headLossAndProbs = (x: Value, w: Value, labels: Value): readonly [losses: Value, probs: Value] =>
+  apply(headLossOp, [x, w, labels], {});
 
 /** Label of positions that do not count. */
 export const IGNORE = -100;

@@ -157,6 +157,18 @@ export function* trainedTensors(weights: Weights): Generator<[name: string, tens
   }
 }
 
+function* denseIn(w: Weight, name: string): Generator<[name: string, tensor: Tensor]> {
+  if (!isPacked(w)) yield [name, w];
+  else if (w.kind.trained.length > 0) {
+    for (const [key, part] of Object.entries(w.parts)) yield* denseIn(part, `${name}.${key}`);
+  }
+}
+
+/** The tensors that are numbers as they are, by name: dense weights, and such parts of kinds that train. */
+export function* denseTensors(weights: Weights): Generator<[name: string, tensor: Tensor]> {
+  for (const [path, w] of entries<Weight>(weights)) yield* denseIn(w, path);
+}
+
 /** A tree of weights as dense tensors, whatever their kinds. */
 export const denseWeights = (weights: Weights): Tree<Tensor> => mapTree<Weight, Tensor>(weights, unpacked);
 

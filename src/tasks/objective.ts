@@ -2,10 +2,11 @@
 import { constant, type Value } from "../ir/op.ts";
 import { type TensorType, tensorOf } from "../ir/tensor.ts";
 import type { Model, Outputs } from "../models/model.ts";
+import { headLossInChunks } from "../nn/chunkedLoss.ts";
 import { countedLabels, crossEntropy, headLoss, type Totals, totalsOver } from "../nn/loss.ts";
 import { isPacked, type Param } from "../nn/param.ts";
 import { add } from "../ops/elementwise.ts";
-import { gather, reshape } from "../ops/structure.ts";
+import { gather, reshape, sum } from "../ops/structure.ts";
 import type { Tree } from "../util/tree.ts";
 
 // B batch, T time, N = B * T rows, C channels, V vocabulary
@@ -47,15 +48,32 @@ export interface Objective {
 /** Inputs of a batch that the model reads, besides `inputIds` and the dropout's `seed`. */
 export const modelInputs = ["attentionMask", "tokenTypeIds", "positionIds", "decoderInputIds"] as const;
 
+/** How a step saves memory, at the cost of time or of nothing. */
+export interface MemoryOptions {
+  /** Activations within layers are computed again in the backward pass, and not kept for it. */
+  readonly recompute?: boolean;
+  /**
+   * Rows of the language-model head's logits that are there at once: the loss and its gradients are found for
+   * so many, then for the next. All at once unless told.
+   */
+  readonly lossRows?: number;
+}
+
 /** Runs a model on a batch. */
 export const batchOutputs = (
   model: Model,
   params: Tree<Param>,
   { inputIds, seed, ...rest }: Readonly<Record<string, Value>>,
+  { recompute = false, lossRows }: MemoryOptions = {},
 ): Outputs => {
   const given = Object.fromEntries(modelInputs.flatMap((name) => (rest[name] ? [[name, rest[name]]] : [])));
   const inputs = { inputIds: inputIds!, ...(seed === undefined ? {} : { dropoutSeed: seed }), ...given };
-  return model.arch.forward(params, inputs, model.config);
+  const outputs = model.arch.forward(
+    params,
+    { ...inputs, ...(recompute ? { recompute } : {}) },
+    model.config,
+  );
+  return lossRows === undefined ? outputs : { ...outputs, lossRows };
 };
 
 /** Runs a model on a batch, and adds up its loss. */
@@ -64,9 +82,10 @@ export const batchTotals = (
   params: Tree<Param>,
   objective: Objective,
   batch: Readonly<Record<string, Value>>,
+  memory: MemoryOptions = {},
 ): Totals => {
   const { inputIds: _, seed: __, ...rest } = batch;
-  return objective.totals(batchOutputs(model, params, batch), rest);
+  return objective.totals(batchOutputs(model, params, batch, memory), rest);
 };
 
 /** [B, T, C] -> [B * T, C]. */
@@ -115,6 +134,14 @@ export const atPlaces = (outputs: Outputs, labels: Value, places: Value): [Outpu
 
 /** The cross-entropy of labels int32 [B * T] added up, and how many count. */
 export const labelTotals = (outputs: Outputs, labels: Value): Totals => {
+  const { head, hidden, lossRows = Number.POSITIVE_INFINITY } = outputs;
+  const [n] = labels.shape as readonly number[];
+  if (head !== undefined && !isPacked(head) && n! > lossRows) {
+    const { counts, safe } = countedLabels(labels);
+    const column = (v: Value): Value => reshape(v, [n!, 1]);
+    const given = { x: rowsOf(hidden), w: head, labels: column(safe), counts: column(counts) };
+    return { total: headLossInChunks(given, lossRows), count: sum(counts) };
+  }
   const { losses, counts } = tokenLosses(outputs, labels);
   return totalsOver(losses, counts);
 };

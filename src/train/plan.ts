@@ -1,16 +1,36 @@
 /** What each rank of a run needs, worked out once before any of them starts. */
 import { onnxBytes } from "../engine/compile.ts";
+import type { MemoryLayout } from "../engine/engine.ts";
 import { inPlaceStates } from "../engine/inPlace.ts";
 import { toOnnx } from "../formats/onnx/lower.ts";
 import { encodeOnnx } from "../formats/onnx/onnx.ts";
 import type { TensorType } from "../ir/tensor.ts";
 import type { Model } from "../models/model.ts";
+import { countParams } from "../nn/param.ts";
 import { optimize } from "../rewrite/index.ts";
 import { entries, type Tree } from "../util/tree.ts";
 import { bucket, unbucketed } from "./bucket.ts";
+import { prefixed } from "./held.ts";
 import type { RankPlan } from "./rank.ts";
 import { shardsOf } from "./shards.ts";
-import { gradientStep, paramTypes, type StepOptions, shardStateTypes, sumStep, updateStep } from "./step.ts";
+import {
+  frozenTensors,
+  gradientStep,
+  paramTypes,
+  type StepOptions,
+  shardStateTypes,
+  sumStep,
+  updateStep,
+} from "./step.ts";
+
+/** Params above which a step's tensors are so large that its memory counts more than their number. */
+const LARGE = 4e6;
+
+/** How the engine lays out the memory of a model's steps. */
+export const layoutOf = ({ weights }: Model, { recompute, lossRows }: StepOptions): MemoryLayout => {
+  if (recompute || lossRows !== undefined) return "given back";
+  return countParams(weights) > LARGE ? "as needed" : "ahead";
+};
 
 /** The plans of `ranks` ranks with `threads` threads each. */
 export const rankPlans = (
@@ -27,6 +47,7 @@ export const rankPlans = (
       return [width, onnxBytes(step, { halt: true })] as const;
     }),
   );
+  const frozen = prefixed("frozen", frozenTensors(model, options));
   return shards.map((shard): RankPlan => {
     const { stored } = (joined ? bucket : unbucketed)(shard);
     const update = toOnnx(optimize(updateStep(stored, options, { ranks })), { halt: true });
@@ -37,6 +58,8 @@ export const rankPlans = (
       opt: Object.fromEntries(entries<TensorType>(shardStateTypes(stored, options) as Tree<TensorType>)),
       accumulates: (options.accumulate ?? 1) > 1,
       threads,
+      layout: layoutOf(model, options),
+      frozen,
       graphs: { gradients, sum, update: encodeOnnx(update).model },
       inPlace: [...inPlaceStates(update)],
     };

@@ -5,7 +5,7 @@
  * A run without others is a run of one rank.
  */
 import { byShape, type ShapedSessions } from "../engine/byShape.ts";
-import type { Engine, Feeds, Session } from "../engine/engine.ts";
+import type { Engine, Feeds, MemoryLayout, Session } from "../engine/engine.ts";
 import { scalar } from "../ir/tensor.ts";
 import { bucket, unbucketed } from "./bucket.ts";
 import type { Collective, Parcel } from "./collective.ts";
@@ -36,8 +36,12 @@ export interface RankPlan {
   readonly opt: Shard;
   /** Whether gradients of several micro-batches are added up. */
   readonly accumulates: boolean;
+  /** How the engine lays out memory. */
+  readonly layout: MemoryLayout;
   /** Threads inside ops. */
   readonly threads: number;
+  /** Weights that stand still, as feeds of the gradient's graph. */
+  readonly frozen: Feeds;
   /** ONNX models of `gradientStep`, `sumStep` and `updateStep`. */
   readonly graphs: {
     /** By the width of a batch's rows. */
@@ -83,8 +87,9 @@ interface Sessions {
   readonly update: Session;
 }
 
-const sessionsOf = async (engine: Engine, { graphs, threads }: RankPlan): Promise<Sessions> => {
-  const options = { inPlace: true, threads, idle: "sleep" } as const;
+const sessionsOf = async (engine: Engine, plan: RankPlan): Promise<Sessions> => {
+  const { graphs, threads } = plan;
+  const options = { inPlace: true, threads, idle: "sleep", layout: plan.layout } as const;
   return {
     gradients: byShape((feeds) =>
       engine.load(graphs.gradients[feeds["batch.inputIds"]!.shape[1]!]!, options),
@@ -112,7 +117,7 @@ const finder = ({ plan, sessions, shards }: Setting) => {
     if (plan.accumulates) for (const { grads } of shards) for (const data of numbers(grads)) data.fill(0);
     const sums = plan.accumulates ? viewsOf("sums", "grads") : {};
     const loss = scalar(0);
-    const feeds = { ...viewsOf("params", "params"), scale: scalar(scale) };
+    const feeds = { ...plan.frozen, ...viewsOf("params", "params"), scale: scalar(scale) };
     const fetches = { ...viewsOf("grads", "grads"), loss };
     let total = 0;
     for (const batch of micro) {

@@ -5,21 +5,22 @@
 import { grad } from "../autodiff/grad.ts";
 import { isInput, type Value } from "../ir/op.ts";
 import { nodesOf, type Program, trace } from "../ir/program.ts";
-import type { TensorType } from "../ir/tensor.ts";
+import type { Tensor, TensorType } from "../ir/tensor.ts";
 import type { Model } from "../models/model.ts";
 import { meanLoss } from "../nn/loss.ts";
-import { asParams, isPacked, type Param, trainedTensors, type Weight } from "../nn/param.ts";
+import { asParams, denseTensors, isPacked, type Param, trainedTensors, type Weight } from "../nn/param.ts";
+import { detach } from "../ops/detach.ts";
 import { add, mul } from "../ops/elementwise.ts";
 import { sumOfSquares } from "../ops/reduce.ts";
 import { clipByGlobalNorm, clipByValue, globalNorm, limited } from "../optim/clip.ts";
 import { applyUpdates, chain, type Optimizer } from "../optim/transform.ts";
-import { batchTotals, type Objective } from "../tasks/objective.ts";
+import { batchTotals, type MemoryOptions, type Objective } from "../tasks/objective.ts";
 import { ConfigError } from "../util/errors.ts";
 import { entries, flatten, leaves, mapTree, type Tree } from "../util/tree.ts";
 import { type Bucket, bucket, unbucketed } from "./bucket.ts";
 
 /** What a training step is made of. */
-export interface StepOptions {
+export interface StepOptions extends MemoryOptions {
   readonly batch: number;
   /** Tokens of a row; of the longest, where batches have rows of several widths. */
   readonly context: number;
@@ -33,7 +34,7 @@ export interface StepOptions {
   readonly clipNorm?: number;
   /** Largest absolute value of a gradient's element. */
   readonly clipValue?: number;
-  /** Weights that stay as they are, by dotted path; they stand in the graph as constants. */
+  /** Weights that stay as they are, by dotted path: they have neither gradients nor optimizer state. */
   readonly frozen?: (path: string) => boolean;
 }
 
@@ -61,9 +62,36 @@ export const paramTypes = (
   throw new ConfigError("every weight is frozen: there is nothing to train", { field: "train.freeze" });
 };
 
-/** All of the model's params: those that are trained, and what is frozen as constants. */
-const allParams = (model: Model, trained: Tree<Value>, seed: Value | undefined): Tree<Param> =>
-  asParams(model.weights, flatten<Value>(trained), seed);
+/**
+ * The dense tensors that stand still, by name. They are inputs of the step, which the engine reads where they
+ * lie: a constant would be held once more by the engine. Packed weights are small, and constants.
+ */
+export const frozenTensors = (model: Model, options: StepOptions): ReadonlyMap<string, Tensor> => {
+  const trained = paramTypes(model, options);
+  return new Map([...denseTensors(model.weights)].filter(([name]) => !(name in trained)));
+};
+
+/** The types of `frozenTensors`. */
+const frozenTypes = (model: Model, options: StepOptions): Record<string, TensorType> =>
+  Object.fromEntries(
+    Array.from(frozenTensors(model, options), ([name, { dtype, shape }]) => [name, { dtype, shape }]),
+  );
+
+/** What a batch's loss is made of, in a program. */
+interface Given {
+  readonly params: Tree<Value>;
+  /** Present where weights are frozen. */
+  readonly frozen?: Tree<Value>;
+  readonly batch: Readonly<Record<string, Value>>;
+}
+
+/** Weights that stand still: nothing flows back to them. */
+const still = (frozen: Tree<Value>): [string, Value][] =>
+  Array.from(flatten<Value>(frozen), ([name, v]) => [name, detach(v)]);
+
+/** All of the model's params: those that are trained, those that stand still, and packed parts as constants. */
+const allParams = (model: Model, { params, frozen = {}, batch }: Given): Tree<Param> =>
+  asParams(model.weights, new Map([...still(frozen), ...flatten<Value>(params)]), batch.seed);
 
 /** Gradients that an update is made of. */
 export interface Parts {
@@ -98,12 +126,10 @@ export const storage = (model: Model, options: StepOptions): Bucket =>
   (options.optimizer.elementwise ? bucket : unbucketed)(paramTypes(model, options));
 
 /** A batch's loss under weights of which some are trained. */
-const totalsOf = (
-  model: Model,
-  { objective }: StepOptions,
-  trained: Tree<Value>,
-  batch: Readonly<Record<string, Value>>,
-) => batchTotals(model, allParams(model, trained, batch.seed), objective, batch);
+const totalsOf = (model: Model, { objective, recompute, lossRows }: StepOptions, given: Given) => {
+  const memory = { ...(recompute ? { recompute } : {}), ...(lossRows === undefined ? {} : { lossRows }) };
+  return batchTotals(model, allParams(model, given), objective, given.batch, memory);
+};
 
 /** Clipping, by value and then by norm, in front of the optimizer. */
 const clipped = ({ clipValue, clipNorm, optimizer }: StepOptions): Optimizer =>
@@ -132,12 +158,13 @@ export const fusedStep = (model: Model, options: StepOptions): Program => {
   const spec = {
     params,
     opt: clipped(options).state(params),
+    frozen: frozenTypes(model, options),
     batch: batchTypes(model, options, { ranks: 1 }),
     lr: f32,
     step: f32,
   };
-  return trace(spec, ({ batch, ...state }) => {
-    const loss = meanLoss(totalsOf(model, options, unpack(state.params), batch));
+  return trace(spec, ({ batch, frozen, ...state }) => {
+    const loss = meanLoss(totalsOf(model, options, { params: unpack(state.params), frozen, batch }));
     return { ...updated(options, grad(loss, state.params) as Tree<Value>, state), loss };
   });
 };
@@ -147,10 +174,12 @@ export const fusedStep = (model: Model, options: StepOptions): Program => {
  * over all micro-batches and ranks. Throws ConfigError for an objective that would need the model for it.
  */
 export const countStep = (model: Model, options: StepOptions): Program => {
-  const spec = { params: paramTypes(model, options), batch: batchTypes(model, options, { ranks: 1 }) };
-  const program = trace(spec, ({ params, batch }) => {
-    return { count: totalsOf(model, options, params, batch).count };
-  });
+  const spec = {
+    params: paramTypes(model, options),
+    frozen: frozenTypes(model, options),
+    batch: batchTypes(model, options, { ranks: 1 }),
+  };
+  const program = trace(spec, (given) => ({ count: totalsOf(model, options, given).count }));
   const read = nodesOf(program).filter(isInput);
   if (read.every(({ attrs }) => attrs.name.startsWith("batch."))) return program;
   throw new ConfigError(`"${options.objective.name}" counts by what the model says`, {
@@ -167,9 +196,10 @@ export const gradientStep = (model: Model, options: StepOptions, { ranks }: Part
   const params = paramTypes(model, options);
   const { accumulate = 1 } = options;
   const batch = batchTypes(model, options, { ranks });
-  const spec = { params, batch, scale: f32, ...(accumulate > 1 ? { sums: params } : {}) };
+  const frozen = frozenTypes(model, options);
+  const spec = { params, frozen, batch, scale: f32, ...(accumulate > 1 ? { sums: params } : {}) };
   return trace(spec, (v) => {
-    const loss = mul(totalsOf(model, options, v.params, v.batch).total, v.scale);
+    const loss = mul(totalsOf(model, options, v).total, v.scale);
     const grads = grad(loss, v.params) as Tree<Value>;
     if (v.sums === undefined) return { grads, loss };
     const byPath = flatten<Value>(grads);

@@ -1,16 +1,16 @@
 /** What trains: weights and optimizer state that live in memory, and the steps on them. */
 import { compileStep, type Resident } from "../engine/compile.ts";
 import type { Engine, Feeds } from "../engine/engine.ts";
-import { scalar, type Tensor, tensorOf } from "../ir/tensor.ts";
+import { scalar, sizeOf, type Tensor, tensorOf } from "../ir/tensor.ts";
 import type { Model } from "../models/model.ts";
-import { countParams, tensorsOf } from "../nn/param.ts";
+import { tensorsOf } from "../nn/param.ts";
 import type { Bucket } from "./bucket.ts";
 import { alone } from "./collective.ts";
 import { type Counter, openCounter } from "./counter.ts";
-import { checkSame, fillWith } from "./held.ts";
-import { rankPlans } from "./plan.ts";
+import { checkSame, prefixed as feedsOf, fillWith } from "./held.ts";
+import { layoutOf, rankPlans } from "./plan.ts";
 import { openRank, type Rank, type StepResult } from "./rank.ts";
-import { atWidth, fusedStep, type StepOptions, storage } from "./step.ts";
+import { atWidth, frozenTensors, fusedStep, paramTypes, type StepOptions, storage } from "./step.ts";
 
 /** Something that trains: holds weights and optimizer state, and takes steps on them. */
 export interface Stepper {
@@ -52,9 +52,9 @@ export const asBatch = (feeds: Feeds): Feeds =>
   Object.fromEntries(prefixed("batch.", new Map(Object.entries(feeds))));
 
 /** All of a step in one graph. */
-const whole = (update: Resident, { view }: Bucket): Stepper => ({
+const whole = (update: Resident, { view }: Bucket, frozen: Feeds): Stepper => ({
   async run([feeds], lr, step) {
-    const out = await update.run({ ...asBatch(feeds!), lr: scalar(lr), step: scalar(step) });
+    const out = await update.run({ ...frozen, ...asBatch(feeds!), lr: scalar(lr), step: scalar(step) });
     const [loss, gradNorm] = [Number(out.loss!.data[0]), Number(out.gradNorm!.data[0])];
     if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) update.revert();
     return { loss, gradNorm };
@@ -97,14 +97,15 @@ const single = (rank: Rank, counter: Counter): Stepper => {
 };
 
 /**
- * Params above which a step is taken in three graphs: they update state where it lies, while the one graph
+ * Trained params above which a step is taken in three graphs: they update state where it lies, while the one graph
  * has two sets of it. At 91 M params that saves a fifth of the memory, and takes as long.
  */
 const LARGE = 16e6;
 
 /** Compiles the step for `engine` and loads the model's weights into it. */
 export const stepper: MakeStepper = async (engine, model, options) => {
-  if ((options.accumulate ?? 1) > 1 || countParams(model.weights) > LARGE) {
+  const trained = Object.values(paramTypes(model, options)).reduce((n, { shape }) => n + sizeOf(shape), 0);
+  if ((options.accumulate ?? 1) > 1 || trained > LARGE) {
     const [plan] = rankPlans(model, options, { ranks: 1, threads: engine.threads });
     const rank = await openRank(engine, plan!, alone);
     rank.load(weightsOf(model));
@@ -113,8 +114,10 @@ export const stepper: MakeStepper = async (engine, model, options) => {
   const several = {
     programFor: (feeds: Feeds) => fusedStep(model, atWidth(options, feeds["batch.inputIds"]!)),
   };
-  const update = await compileStep(engine, fusedStep(model, options), options.widths ? several : {});
-  const made = whole(update, storage(model, options));
+  const how = { layout: layoutOf(model, options), ...(options.widths ? several : {}) };
+  const update = await compileStep(engine, fusedStep(model, options), how);
+  const frozen = feedsOf("frozen", frozenTensors(model, options));
+  const made = whole(update, storage(model, options), frozen);
   fillWith(made.weights(), weightsOf(model));
   return made;
 };

@@ -1,5 +1,6 @@
 /** Rows for each kind of weight: one of random parts, and the same numbers worked out from them here. */
 import { type Tensor, tensor, tensorOf } from "../../src/ir/tensor.ts";
+import { outputSquares } from "../../src/nn/kinds/dora.ts";
 import { kinds } from "../../src/nn/kinds/index.ts";
 import { isPacked, type Layout, type Weight } from "../../src/nn/param.ts";
 import { rng } from "../../src/util/rng.ts";
@@ -141,6 +142,50 @@ const widened = (over: KindCase): KindCase => ({
   },
 });
 
+/** The length of each output trained apart, over a dense matrix. */
+const dora = (k: number): KindCase => {
+  const over = denseCase(k);
+  const [rank, scale] = [2, 1.5];
+  const [a, b, magnitude] = [floats([rank, k]), floats([N, rank]), floats([N], 0.5, 2)];
+  const sum = (row: number, n: number): number => {
+    const low = [0, 1].map((r) => (b.data[n * rank + r] as number) * (a.data[r * k + row] as number));
+    return Math.fround(over.at(row, n) + scale * (low[0]! + low[1]!));
+  };
+  const lengths = Array.from({ length: N }, (_, n) => {
+    const total = Array.from({ length: k }, (__, i) => sum(i, n) ** 2).reduce((x, y) => x + y);
+    return Math.fround(Math.sqrt(Math.fround(total)));
+  });
+  return {
+    ...{ name: `over ${over.name}`, k, share: 0, slack: 2e-6 },
+    weight: (layout) => {
+      const base = over.weight(layout) as Tensor;
+      const squares = tensor("float32", [N], outputSquares(base, layout));
+      return {
+        ...{ ...shaped(k, layout), kind: kinds.dora, attrs: { scale, dropout: 0 } },
+        parts: { base, a, b, magnitude, squares },
+      };
+    },
+    at: (row, n) => Math.fround(((magnitude.data[n] as number) * sum(row, n)) / lengths[n]!),
+  };
+};
+
+/** Some outputs replaced, over another case's weight. */
+const tokensCase = (over: KindCase): KindCase => {
+  const tokens = [1, 4];
+  const rows = floats([tokens.length, over.k]);
+  return {
+    ...{ name: `over ${over.name}`, k: over.k, share: over.share, slack: over.slack ?? 0 },
+    weight: (layout) => ({
+      ...{ ...shaped(over.k, layout), kind: kinds.tokens, attrs: { tokens } },
+      parts: { base: over.weight(layout), rows },
+    }),
+    at: (row, n) => {
+      const own = tokens.indexOf(n);
+      return own < 0 ? over.at(row, n) : (rows.data[own * over.k + row] as number);
+    },
+  };
+};
+
 export const kindCases: Record<keyof typeof kinds, readonly KindCase[]> = {
   int8: [
     int8("no digits", 0, {}),
@@ -167,5 +212,11 @@ export const kindCases: Record<keyof typeof kinds, readonly KindCase[]> = {
     adapted(int8("8 bits", 2, { k: 193 })),
     adapted(int4("4 bits", 70)),
     adapted(adapted(denseCase(40))),
+  ],
+  dora: [dora(40), dora(193)],
+  tokens: [
+    tokensCase(denseCase(40)),
+    tokensCase(int8("8 bits", 2, { k: 193 })),
+    tokensCase(adapted(denseCase(40))),
   ],
 };

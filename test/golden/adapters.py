@@ -61,6 +61,35 @@ CASES = {
 }
 
 
+def variant(name, model=None, **fields):
+    """A case of the family `name` with other options."""
+    model_class, config, adapter = CASES[name]
+    return (model_class, {**config, **(model or {})}, {**adapter, **fields})
+
+
+CASES |= {
+    "gpt2-dora": variant("gpt2", use_dora=True),
+    "gpt2-bias": variant("gpt2", bias="all"),
+    "gpt2-tokens": variant("gpt2", trainable_token_indices=[3, 8, 22]),
+    "llama-dora": variant("llama", use_dora=True, target_modules=["q_proj", "v_proj", "up_proj"]),
+    "llama-tokens": variant(
+        "llama", target_modules=["q_proj"], rank_pattern={}, alpha_pattern={},
+        trainable_token_indices={"embed_tokens": [1, 5]},
+    ),
+    "llama-tied": variant(
+        "llama", {"tie_word_embeddings": True}, target_modules=["q_proj"], rank_pattern={}, alpha_pattern={},
+        trainable_token_indices=[2, 13],
+    ),
+    "llama-head": variant(
+        "llama", target_modules=["q_proj"], rank_pattern={}, alpha_pattern={}, modules_to_save=["lm_head", "embed_tokens"],
+    ),
+    "bert-dora": variant("bert", use_dora=True, use_rslora=True),
+    "bert-bias": variant("bert", bias="lora_only"),
+    "bert-loraBias": variant("bert", lora_bias=True),
+    "t5-dora": variant("t5", use_dora=True, rank_pattern={"v": 2}),
+}
+
+
 def wave(tensors, size, step, shift):
     with torch.no_grad():
         for i, name in enumerate(sorted(tensors)):
@@ -89,7 +118,7 @@ def logits_of(model):
 def case(name):
     base = base_of(name)
     plain = logits_of(base)
-    config = {**base.config.to_diff_dict(), "model_type": name, "architectures": [CASES[name][0].__name__]}
+    config = {**base.config.to_diff_dict(), "model_type": name.split("-")[0], "architectures": [CASES[name][0].__name__]}
     model = peft.get_peft_model(base, peft.LoraConfig(**CASES[name][2])).eval()
     state = peft.get_peft_model_state_dict(model)
     wave(state, 0.2, 0.53, 0.7)

@@ -5,6 +5,8 @@ import type { Model } from "../../models/model.ts";
 
 /** The file of an adapter's options. */
 export const CONFIG = "adapter_config.json";
+/** The file of an adapter's tensors. */
+export const WEIGHTS = "adapter_model.safetensors";
 /** What every key of a saved tensor begins with. */
 export const PREFIX = "base_model.model.";
 

@@ -2,18 +2,18 @@
  * Reads adapters in the format of Hugging Face PEFT
  * (https://huggingface.co/docs/peft/developer_guides/checkpoint).
  */
-import { shapeText, type Tensor } from "../../ir/tensor.ts";
+import { shapeText, type Tensor, tensor } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
 import { type Layout, type PackedWeight, tensorsOf, type Weight, withTensors } from "../../nn/param.ts";
 import { ConfigError } from "../../util/errors.ts";
-import { mapTree } from "../../util/tree.ts";
-import { adapterOn } from "../adapt.ts";
+import { flatten, mapTree } from "../../util/tree.ts";
+import { adapterOn, tokensOn } from "../adapt.ts";
 import { bareOf, CONFIG, isEnd, PREFIX, transposed } from "./names.ts";
 
 /** Options of a config that change what an adapter does and are not supported. */
-const foreign = ["use_dora", "lora_bias", "trainable_token_indices", "layer_replication"].concat(
-  ["target_parameters", "use_qalora", "use_bdlora", "alora_invocation_tokens", "megatron_config"],
-  ["arrow_config", "kasa_config", "monteclora_config", "velora_config"],
+const foreign = ["layer_replication", "target_parameters", "use_qalora", "use_bdlora"].concat(
+  ["alora_invocation_tokens", "megatron_config", "arrow_config", "kasa_config", "monteclora_config"],
+  ["velora_config"],
 );
 
 interface PeftConfig {
@@ -21,7 +21,24 @@ interface PeftConfig {
   readonly lora_dropout: number;
   readonly use_rslora: boolean;
   readonly alpha_pattern: Readonly<Record<string, number>>;
+  /** Ids of trained rows by the end of their table's name; under "" for whichever table. */
+  readonly tokens: Readonly<Record<string, readonly number[]>>;
 }
+
+const OTHER = "the adapter is for another base model";
+
+/** Ids of trained rows: of the one table, or by tables. */
+const tokensIn = (given: unknown): PeftConfig["tokens"] => {
+  if (given == null) return {};
+  const tables = Array.isArray(given) ? { "": given } : (given as object);
+  return Object.fromEntries(
+    Object.entries(tables).map(([name, ids]: [string, unknown]) => {
+      const right = Array.isArray(ids) && ids.every((id) => Number.isSafeInteger(id) && id >= 0);
+      if (right) return [name, ids as readonly number[]];
+      throw new ConfigError("must be lists of token ids", { file: CONFIG, field: "trainable_token_indices" });
+    }),
+  );
+};
 
 const numberIn = (value: unknown, field: string): number => {
   if (typeof value === "number" && Number.isFinite(value)) return value;
@@ -35,7 +52,9 @@ const parse = (json: unknown): PeftConfig => {
   };
   if (f.peft_type !== "LORA") refuse("peft_type", "adapters of peft_type LORA are read");
   for (const field of foreign) if (f[field]) refuse(field, "merge the adapter with PEFT, and load the model");
-  if (f.bias != null && f.bias !== "none") refuse("bias", "merge the adapter with PEFT, and load the model");
+  if (f.bias != null && !["none", "all", "lora_only"].includes(f.bias as string)) {
+    refuse("bias", "it is none, all or lora_only");
+  }
   const patterns = Object.entries((f.alpha_pattern ?? {}) as object).map(([name, alpha]) => {
     if (!/^[\w.]+$/.test(name)) refuse("alpha_pattern", "ends of module names are read, not patterns");
     return [name, numberIn(alpha, `alpha_pattern.${name}`)] as const;
@@ -45,6 +64,7 @@ const parse = (json: unknown): PeftConfig => {
     lora_dropout: numberIn(f.lora_dropout ?? 0, "lora_dropout"),
     use_rslora: f.use_rslora === true,
     alpha_pattern: Object.fromEntries(patterns),
+    tokens: tokensIn(f.trainable_token_indices),
   };
 };
 
@@ -52,6 +72,10 @@ const parse = (json: unknown): PeftConfig => {
 interface Pair {
   a?: Tensor;
   b?: Tensor;
+  /** Of DoRA, [N]. */
+  magnitude?: Tensor;
+  /** Of `lora_bias`, [N]: what B's product has added, before the scale. */
+  bias?: Tensor;
 }
 
 interface Read {
@@ -59,24 +83,38 @@ interface Read {
   readonly pairs: Map<string, Pair>;
   /** Other tensors, by the name that they have in the Hugging Face class. */
   readonly saved: Map<string, Tensor>;
-  /** Bases that were saved with the adapter, by module. */
+  /** Weights that were saved with the adapter on them, by module. */
   readonly bases: Map<string, Tensor>;
+  /** Trained rows of tables, by module. */
+  readonly rows: Map<string, Tensor>;
 }
 
+/** What a part of a module's adapter is, by the end of its key. */
+const partsByKey: Readonly<Record<string, (pair: Pair, t: Tensor) => void>> = {
+  "lora_A.weight": (pair, t) => Object.assign(pair, { a: t }),
+  "lora_B.weight": (pair, t) => Object.assign(pair, { b: t }),
+  "lora_B.bias": (pair, t) => Object.assign(pair, { bias: t }),
+  lora_embedding_A: (pair, t) => Object.assign(pair, { b: transposed(t) }),
+  lora_embedding_B: (pair, t) => Object.assign(pair, { a: transposed(t) }),
+  lora_magnitude_vector: (pair, t) => Object.assign(pair, { magnitude: t }),
+  "lora_magnitude_vector.weight": (pair, t) => Object.assign(pair, { magnitude: t }),
+};
+
+const KEY = /^(.*)\.(lora_.*|base_layer\.weight|token_adapter\.trainable_tokens_delta)$/;
+
 const sorted = (tensors: ReadonlyMap<string, Tensor>): Read => {
-  const read: Read = { pairs: new Map(), saved: new Map(), bases: new Map() };
+  const read: Read = { pairs: new Map(), saved: new Map(), bases: new Map(), rows: new Map() };
   for (const [key, t] of tensors) {
     const name = key.startsWith(PREFIX) ? key.slice(PREFIX.length) : key;
-    const [, module, part] = /^(.*)\.(base_layer|lora_[A-Za-z_]+)(?:\.weight)?$/.exec(name) ?? [];
-    if (module === undefined) read.saved.set(name, t);
-    else if (part === "base_layer") read.bases.set(module, t);
+    const [, module, part] = KEY.exec(name) ?? [];
+    if (module === undefined) read.saved.set(name.replace(".base_layer.", "."), t);
+    else if (part === "base_layer.weight") read.bases.set(module, t);
+    else if (part!.startsWith("token_adapter")) read.rows.set(module, t);
     else {
+      const put = partsByKey[part!];
+      if (put === undefined) throw new ConfigError("is no part of a low-rank adapter", { tensor: key });
       const pair = read.pairs.get(module) ?? {};
-      if (part === "lora_A") pair.a = t;
-      else if (part === "lora_B") pair.b = t;
-      else if (part === "lora_embedding_A") pair.b = transposed(t);
-      else if (part === "lora_embedding_B") pair.a = transposed(t);
-      else throw new ConfigError("is no part of a low-rank adapter", { tensor: key });
+      put(pair, t);
       read.pairs.set(module, pair);
     }
   }
@@ -88,74 +126,125 @@ interface Place {
   readonly layout: Layout;
 }
 
-/** A weight with the adapter of a pair. Throws ConfigError where that is of another base. */
-const paired = (
-  base: Weight,
-  { module, layout }: Place,
-  { a, b }: Pair,
-  config: PeftConfig,
-): PackedWeight => {
+/** What tells an adapter from one for this base: a tensor, and what is wrong with it. */
+type Fault = readonly [tensor: string, what: string];
+
+/** How many faults are told by name. */
+const TOLD = 5;
+
+/** Throws ConfigError naming the tensors that do not fit. */
+const requireNone = (faults: readonly Fault[]): void => {
+  const [first, ...others] = faults;
+  if (first === undefined) return;
+  const names = others.slice(0, TOLD - 1).map(([name]) => name);
+  const more = others.length > names.length ? ` and ${others.length - names.length} more` : "";
+  const also = others.length === 0 ? "" : `; so do not fit ${names.join(", ")}${more}`;
+  throw new ConfigError(`${first[1]}${also}`, { tensor: first[0], hint: OTHER });
+};
+
+const faultOf = (base: Weight, { module, layout }: Place, { a, b, magnitude }: Pair): Fault[] => {
   const [k, n] = layout === "kn" ? base.shape : base.shape.toReversed();
   if (a === undefined || b === undefined) {
     throw new ConfigError(`lacks its lora_${a === undefined ? "A" : "B"}`, { tensor: module });
   }
-  if (a.shape[1] !== k || b.shape[0] !== n || a.shape[0] !== b.shape[1]) {
-    const shapes = `A ${shapeText(a.shape)} and B ${shapeText(b.shape)}`;
-    throw new ConfigError(`has an adapter of ${shapes}, and ${k} inputs and ${n} outputs`, {
-      tensor: module,
-      hint: "the adapter is for another base model",
-    });
-  }
-  const end = Object.keys(config.alpha_pattern).find((name) => isEnd(module, name));
-  const alpha = end === undefined ? config.lora_alpha : config.alpha_pattern[end]!;
-  const [rank, dropout] = [a.shape[0]!, config.lora_dropout];
-  return adapterOn(base, layout, { a, b, alpha, dropout, rankStabilized: config.use_rslora, rank });
+  const lengths = magnitude === undefined || magnitude.data.length === n;
+  if (a.shape[1] === k && b.shape[0] === n && a.shape[0] === b.shape[1] && lengths) return [];
+  const shapes = `A ${shapeText(a.shape)} and B ${shapeText(b.shape)}`;
+  return [[module, `has an adapter of ${shapes}, and ${k} inputs and ${n} outputs`]];
 };
 
-/** Throws ConfigError unless each tensor has its place in `model`, of its shape. */
-const checkPlaces = (model: Model, given: ReadonlyMap<string, Tensor>): void => {
+/** The scale's alpha of a module. */
+const alphaOf = (module: string, { alpha_pattern, lora_alpha }: PeftConfig): number => {
+  const end = Object.keys(alpha_pattern).find((name) => isEnd(module, name));
+  return end === undefined ? lora_alpha : alpha_pattern[end]!;
+};
+
+/** A weight with the adapter of a pair that fits it. */
+const paired = (base: Weight, { module, layout }: Place, pair: Pair, config: PeftConfig): PackedWeight => {
+  const { a, b, magnitude } = pair as Required<Pair>;
+  const [rank, dropout] = [a.shape[0]!, config.lora_dropout];
+  const how = { alpha: alphaOf(module, config), dropout, rankStabilized: config.use_rslora, rank };
+  const lengths = magnitude && tensor("float32", [magnitude.data.length], magnitude.data as Float32Array);
+  return adapterOn(base, layout, { a, b, ...how, ...(lengths ? { magnitude: lengths } : {}) });
+};
+
+/** Tensors that have no place of their shape in `model`. */
+const misplaced = (model: Model, given: ReadonlyMap<string, Tensor>): Fault[] => {
   const known = new Map(tensorsOf(model.weights));
-  for (const [name, { shape }] of given) {
+  return Array.from(given).flatMap(([name, { shape }]): Fault[] => {
     const own = known.get(name);
-    if (own !== undefined && shapeText(own.shape) === shapeText(shape)) continue;
+    if (own !== undefined && shapeText(own.shape) === shapeText(shape)) return [];
     const what = own === undefined ? "nothing of that name" : shapeText(own.shape);
-    throw new ConfigError(`is ${shapeText(shape)} in the adapter, and the model has ${what}`, {
-      tensor: name,
-      hint: "the adapter is for another base model",
-    });
-  }
+    return [[name, `is ${shapeText(shape)} in the adapter, and the model has ${what}`]];
+  });
+};
+
+/** The biases of modules whose B adds something (lora_bias): the scaled sum. */
+const biasesWith = (model: Model, read: Read, bare: string): Map<string, Tensor> => {
+  const known = new Map(tensorsOf(model.weights));
+  const weights = flatten<Weight>(model.weights);
+  const found = [...read.pairs].flatMap(([module, { bias }]): [string, Tensor][] => {
+    if (bias === undefined) return [];
+    const name = `${bare}${module}.bias`;
+    const own = read.saved.get(`${module}.bias`) ?? known.get(name);
+    if (own === undefined) {
+      const hint = "merge the adapter with PEFT, and load the model";
+      throw new ConfigError("adds a bias (lora_bias) to what has none", { tensor: module, hint });
+    }
+    const { scale } = (weights.get(`${bare}${module}.weight`) as PackedWeight).attrs as { scale: number };
+    const values = Float32Array.from(
+      own.data as Float32Array,
+      (x, i) => x + scale * (bias.data[i] as number),
+    );
+    return [[name, tensor("float32", own.shape, values)]];
+  });
+  return new Map(found);
+};
+
+/** `model` with adapters on the weights that `read` has some for. Throws ConfigError naming those without. */
+const onWeights = (model: Model, read: Read, config: PeftConfig, bare: string): Model["weights"] => {
+  const layouts = new Map(model.arch.linears(model.config).map(({ path, layout }) => [path, layout]));
+  const left = new Set([...read.pairs.keys(), ...read.rows.keys()]);
+  const faults: Fault[] = [];
+  const weights = mapTree<Weight, Weight>(model.weights, (w, path) => {
+    const module = path.slice(bare.length).replace(/\.weight$/, "");
+    const layout = layouts.get(path);
+    if (layout === undefined || !left.delete(module)) return w;
+    const [pair, rows] = [read.pairs.get(module), read.rows.get(module)];
+    const wrong = pair === undefined ? [] : faultOf(w, { module, layout }, pair);
+    faults.push(...wrong);
+    if (wrong.length > 0) return w;
+    const on = pair === undefined ? w : paired(w, { module, layout }, pair, config);
+    const end = Object.keys(config.tokens).find((name) => name === "" || isEnd(module, name));
+    if (rows === undefined) return on;
+    if (end !== undefined) return tokensOn(on, config.tokens[end]!, rows);
+    const field = "trainable_token_indices";
+    throw new ConfigError(`names no rows of ${module}, which has some`, { file: CONFIG, field });
+  });
+  const lost = Array.from(left, (module): Fault => {
+    return [module, "has an adapter, and is no matrix of the model"];
+  });
+  requireNone([...faults, ...lost]);
+  return weights;
 };
 
 /**
  * `model` with an adapter of PEFT: what adapter_config.json says and adapter_model.safetensors holds. Modules
  * that were saved whole take the places of the model's. Throws ConfigError naming the field or the tensor for
- * what is not supported, and for an adapter of another base.
+ * what is not supported, and for an adapter of another base the tensors that differ.
  */
 export const withAdapter = (model: Model, json: unknown, tensors: ReadonlyMap<string, Tensor>): Model => {
   const config = parse(json);
   const bare = bareOf(model);
-  const { pairs, saved, bases } = sorted(tensors);
-  const layouts = new Map(model.arch.linears(model.config).map(({ path, layout }) => [path, layout]));
-  const left = new Set(pairs.keys());
-  const weights = mapTree<Weight, Weight>(model.weights, (w, path) => {
-    const module = path.slice(bare.length).replace(/\.weight$/, "");
-    const pair = pairs.get(module);
-    const layout = layouts.get(path);
-    if (pair === undefined || layout === undefined) return w;
-    left.delete(module);
-    return paired(w, { module, layout }, pair, config);
-  });
-  const [lost] = left;
-  if (lost !== undefined) {
-    const hint = "the adapter is for another base model";
-    throw new ConfigError("has an adapter, and is no matrix of the model", { tensor: lost, hint });
-  }
+  const read = sorted(tensors);
+  const weights = onWeights(model, read, config, bare);
   const step = { name: "adapter", options: { alpha: config.lora_alpha, rankStabilized: config.use_rslora } };
   const made = { ...model, weights, history: [...model.history, step] };
   const whole = new Map([
-    ...Array.from(saved, ([name, t]) => [bare + name, t] as const),
-    ...Array.from(bases, ([module, t]) => [`${bare}${module}.weight.base`, t] as const),
+    ...Array.from(read.saved, ([name, t]) => [bare + name, t] as const),
+    ...Array.from(read.bases, ([module, t]) => [`${bare}${module}.weight.base`, t] as const),
   ]);
-  checkPlaces(made, whole);
-  return { ...made, weights: withTensors(weights, whole) };
+  requireNone(misplaced(made, whole));
+  const biases = biasesWith(made, read, bare);
+  return { ...made, weights: withTensors(weights, new Map([...whole, ...biases])) };
 };

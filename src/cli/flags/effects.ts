@@ -1,4 +1,5 @@
 /** Options that others leave without effect: told, or refused where the result would not be what is meant. */
+import { adapterDefaults } from "../../recipes/config/adapter.ts";
 import type { RunConfig, RunOptions } from "../../recipes/config/options.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { inWords, sharedFlags, type VerbName } from "./flags.ts";
@@ -16,6 +17,7 @@ interface Effect {
 }
 
 const shape = ["family", "n_layer", "n_head", "n_embd", "dropout", "activation_function"];
+const adapterFields = Object.keys(adapterDefaults).filter((name) => name !== "rank");
 const tokenizer = ["tokenizer.kind", "tokenizer.vocab"];
 
 const effects: readonly Effect[] = [
@@ -67,6 +69,19 @@ const effects: readonly Effect[] = [
     lost: (o) => o.model.from !== "",
     why: "on a model that is there: its shape and tokenizer hold",
     hint: "leave it out, or --from",
+  },
+  {
+    fields: ["model.adapters"],
+    verb: "train",
+    lost: (o) => o.model.from === "",
+    why: "on a fresh model",
+    hint: "name the model that they stand on with --from, or leave it out",
+  },
+  {
+    fields: adapterFields.map((name) => `adapter.${name}`),
+    lost: (o) => o.adapter.rank === 0,
+    why: "where no adapters are trained",
+    hint: "add --lora RANK, or leave it out",
   },
   {
     fields: ["train.wholeWords"],

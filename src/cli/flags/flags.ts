@@ -2,6 +2,7 @@
  * The flags: a table, of which the parser, the help, its defaults and the refusals are made. A flag sets a
  * field of the options, whose type and default are the field's own; the verbs read those without a field.
  */
+import { adapterFlag, adapterFlags, freezeFlags } from "./adapterFlags.ts";
 import { chats, cleaning, records, selection, sentences, shards, text } from "./dataFlags.ts";
 import {
   common,
@@ -35,6 +36,7 @@ const model: Section = {
       ...withData,
       common: training,
     }),
+    adapterFlag,
     row("--family <name>", "model.family", "of a fresh model", common),
     row("--layers <n>", "model.n_layer", "layers", common),
     row("--width <n>", "model.n_embd", "channels", common),
@@ -71,7 +73,7 @@ const trainSection: Section = {
       verbs: [...tuning, "optimize"],
     }),
     row("--whole-words", "train.wholeWords", "mask whole words (encoders)", { verbs: training }),
-    row("--freeze <patterns...>", "train.freeze", "weights that stay as they are, such as 'transformer.w*'"),
+    ...freezeFlags,
     row("--clip-norm <x>", "train.clipNorm", "largest global norm of gradients; 0: none"),
     row("--clip-value <x>", "train.clipValue", "largest element of a gradient; 0: none"),
     row("--eval-every <n>", "train.evalEvery", "updates between held-out measurements"),
@@ -85,6 +87,8 @@ const trainSection: Section = {
     }),
   ],
 };
+
+const adapters: Section = { title: "Adapters (LoRA)", verbs: tuning, flags: adapterFlags };
 
 const distill: Section = {
   title: "Distillation",
@@ -171,8 +175,8 @@ const run: Section = {
 
 /** The flags that verbs share, in the order of the help. */
 export const sections: readonly Section[] = [
-  ...[text, records, sentences, chats, cleaning, selection, shards, model, trainSection, distill, budget],
-  ...[hub, run],
+  ...[text, records, sentences, chats, cleaning, selection, shards, model, trainSection, adapters],
+  ...[distill, budget, hub, run],
 ];
 
 /** A flag with the verbs that it means something to. */

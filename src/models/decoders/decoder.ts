@@ -13,6 +13,7 @@ import {
   groupedAttention,
 } from "../../nn/attention/groupedAttention.ts";
 import { ropeTables } from "../../nn/attention/rope.ts";
+import { layerInput } from "../../nn/blocks.ts";
 import { dropout } from "../../nn/dropout.ts";
 import { type GatedMlp, gatedMlp } from "../../nn/gatedMlp.ts";
 import { embed, type Projection, project } from "../../nn/linear.ts";
@@ -145,6 +146,10 @@ const body = (p: DecoderParams<Param>["model"], inputs: Inputs, c: DecoderConfig
   let normed = rmsNorm(p.layers[0]!.input_layernorm, x, c.rms_norm_eps);
   p.layers.forEach((layer, i) => {
     const name = `model.layers.${i}`;
+    if (inputs.recompute) {
+      x = layerInput(inputs, x);
+      normed = rmsNorm(layer.input_layernorm, x, c.rms_norm_eps);
+    }
     const dropProbs = (v: Value): Value => dropout(v, c.attention_dropout, `${name}.attn`, seed);
     const attended = groupedAttention(layer.self_attn, normed, {
       ...shared,

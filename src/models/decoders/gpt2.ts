@@ -9,6 +9,7 @@ import { tensor } from "../../ir/tensor.ts";
 import { type ActivationName, activations } from "../../nn/activations.ts";
 import { type Attention, attention } from "../../nn/attention/attention.ts";
 import { cacheWidth } from "../../nn/attention/cachedAttention.ts";
+import { layerInput } from "../../nn/blocks.ts";
 import { dropout } from "../../nn/dropout.ts";
 import { conv1d, embed, type Linear, type Projection, project } from "../../nn/linear.ts";
 import { type Norm, norm, normSpec } from "../../nn/norm.ts";
@@ -216,6 +217,7 @@ const body = (p: Gpt2Params<Param>["transformer"], inputs: Inputs, c: Gpt2Config
   let x = drop(embedded, c.embd_pdrop, "embd"); // [B, T, C]
   p.h.forEach((block, i) => {
     const site = `h.${i}`;
+    x = layerInput(inputs, x);
     const attended = attention(block.attn, norm(block.ln_1, x, c.layer_norm_epsilon), {
       heads: c.n_head,
       scale: scaleOf(c, i),

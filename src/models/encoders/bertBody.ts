@@ -6,6 +6,7 @@
 import { constant, type Value } from "../../ir/op.ts";
 import { tensorOf } from "../../ir/tensor.ts";
 import { type ActivationName, activations } from "../../nn/activations.ts";
+import { layerInput } from "../../nn/blocks.ts";
 import { dropout } from "../../nn/dropout.ts";
 import { type EncoderParts, encoderBlock, paddingMask } from "../../nn/encoderBlock.ts";
 import { embed, type Linear } from "../../nn/linear.ts";
@@ -158,7 +159,7 @@ export const bertBody = (p: BertBody<Param>, inputs: Inputs, c: BertFields, posi
   );
   let x = dropout(embedded, c.hidden_dropout_prob, "embeddings", seed);
   p.encoder.layer.forEach((layer, i) => {
-    x = encoderBlock(partsOf(layer), x, {
+    x = encoderBlock(partsOf(layer), layerInput(inputs, x), {
       heads: c.num_attention_heads,
       epsilon: c.layer_norm_eps,
       activation: activations[c.hidden_act],

@@ -4,6 +4,7 @@
  */
 import type { Value } from "../../ir/op.ts";
 import { type ActivationName, activations } from "../../nn/activations.ts";
+import { layerInput } from "../../nn/blocks.ts";
 import { dropout } from "../../nn/dropout.ts";
 import { type EncoderParts, encoderBlock, paddingMask } from "../../nn/encoderBlock.ts";
 import { embed, type Linear, linear, project } from "../../nn/linear.ts";
@@ -182,7 +183,7 @@ const body = ({ distilbert }: DistilBertParams<Param>, inputs: Inputs, c: Distil
   let x = dropout(embedded, c.dropout, "embeddings", seed);
   distilbert.transformer.layer.forEach((layer, i) => {
     const rates = { probs: c.attention_dropout, attended: 0, outer: c.dropout };
-    x = encoderBlock(partsOf(layer), x, {
+    x = encoderBlock(partsOf(layer), layerInput(inputs, x), {
       heads: c.n_heads,
       epsilon: EPSILON,
       activation: activations[c.activation],

@@ -6,6 +6,7 @@
 import type { Value } from "../../ir/op.ts";
 import { activations } from "../../nn/activations.ts";
 import { relativeBias } from "../../nn/attention/relativeBias.ts";
+import { layerInput } from "../../nn/blocks.ts";
 import { dropout } from "../../nn/dropout.ts";
 import { type EncoderParts, encoderBlock, paddingMask } from "../../nn/encoderBlock.ts";
 import { embed, type Linear } from "../../nn/linear.ts";
@@ -152,7 +153,7 @@ const body = (
   const mask = scoreBias(encoder, inputs);
   let x = dropout(embedded, c.hidden_dropout_prob, "embeddings", seed);
   encoder.layer.forEach((layer, i) => {
-    x = encoderBlock(partsOf(layer), x, {
+    x = encoderBlock(partsOf(layer), layerInput(inputs, x), {
       heads: c.num_attention_heads,
       epsilon: c.layer_norm_eps,
       activation: activations[c.hidden_act],

@@ -7,6 +7,7 @@ import { constant, type Value } from "../../ir/op.ts";
 import { tensorOf } from "../../ir/tensor.ts";
 import { activations } from "../../nn/activations.ts";
 import { dotProductAttention, joinHeads, splitHeads } from "../../nn/attention/dotProductAttention.ts";
+import { layerInput } from "../../nn/blocks.ts";
 import { dropout } from "../../nn/dropout.ts";
 import { paddingMask } from "../../nn/encoderBlock.ts";
 import { embed, type Linear, linear, project } from "../../nn/linear.ts";
@@ -177,6 +178,7 @@ const encode = (
   let x = embedded(call, table, { ids, positions: positionsOf(ids), site: "encoder.embed" }); // [B, S, C]
   encoder.layers.forEach((layer, i) => {
     const site = `encoder.${i}`;
+    x = layerInput(inputs, x);
     const seen = { ...keyValue(layer.self_attn, x, c.encoder_attention_heads), mask, site: `${site}.own` };
     x = norm(layer.self_attn_layer_norm, attended(call, layer.self_attn, x, seen), EPSILON);
     x = mlp(call, layer, x, { site: `${site}.mlp` });
@@ -210,7 +212,7 @@ const decode = (tree: Tree<Param>, inputs: DecodeInputs, c: MarianConfig): Decod
   const ids = inputs.decoderInputIds;
   let x = embedded(call, table, { ids, positions: state.queries, site: "decoder.embed" }); // [B, U, C]
   model.decoder.layers.forEach((layer, i) => {
-    const out = decoderLayer(call, layer, x, { state, i });
+    const out = decoderLayer(call, layer, layerInput(inputs, x), { state, i });
     x = out.x;
     present.push(out.present);
   });

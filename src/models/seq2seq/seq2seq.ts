@@ -109,6 +109,7 @@ export const forwardOf =
         encoded,
         ...(attentionMask === undefined ? {} : { attentionMask }),
         ...(dropoutSeed === undefined ? {} : { dropoutSeed }),
+        ...(inputs.recompute ? { recompute: true } : {}),
       },
       config,
     );

@@ -8,6 +8,7 @@ import type { Value } from "../../ir/op.ts";
 import { activations } from "../../nn/activations.ts";
 import { dotProductAttention, joinHeads, splitHeads } from "../../nn/attention/dotProductAttention.ts";
 import { relativeBias } from "../../nn/attention/relativeBias.ts";
+import { layerInput } from "../../nn/blocks.ts";
 import { dropout } from "../../nn/dropout.ts";
 import { paddingMask } from "../../nn/encoderBlock.ts";
 import { embed, project } from "../../nn/linear.ts";
@@ -171,6 +172,7 @@ const encode = (tree: Tree<Param>, inputs: Omit<Inputs, "decoderInputIds" | "cac
   let x = call.drop(embed(shared.weight, inputs.inputIds), "encoder.embed"); // [B, S, C]
   encoder.block.forEach(({ layer: [own, wide] }, i) => {
     const site = `encoder.${i}`;
+    x = layerInput(inputs, x);
     const normed = rmsNorm(own.layer_norm, x, c.layer_norm_epsilon);
     const read = () => keyValue(own.SelfAttention, normed, c.num_heads);
     x = add(x, attention(call, own.SelfAttention, normed, { mask, site: `${site}.own`, read }));
@@ -207,7 +209,7 @@ const decode = (tree: Tree<Param>, inputs: DecodeInputs, c: T5Config): Decoded =
   const present: Decoded["present"][number][] = [];
   let x = call.drop(embed(shared.weight, inputs.decoderInputIds), "decoder.embed"); // [B, U, C]
   decoder.block.forEach((block, i) => {
-    const out = decoderBlock(call, block, x, { state, mask, i });
+    const out = decoderBlock(call, block, layerInput(inputs, x), { state, mask, i });
     x = out.x;
     present.push(out.present);
   });

@@ -12,6 +12,7 @@ import { DataError } from "../../util/errors.ts";
 import { MARKER } from "../files/files.ts";
 import { settle } from "../files/leftovers.ts";
 import { freeMemory } from "../runtime/resources.ts";
+import { adapterBase, withAdapters } from "./adapters.ts";
 import { isGguf } from "./ggufFile.ts";
 import { readJson, readJsonIfThere } from "./modelFile.ts";
 import { type FolderPooling, pooledBy, readPooling } from "./pooling.ts";
@@ -22,6 +23,8 @@ import { checkMemory, findWeights, halvesIn, readWeights } from "./weights.ts";
 export interface LoadFolderOptions extends LoadOptions {
   /** Bytes that the weights may take; what is free unless told. */
   readonly memoryBytes?: number;
+  /** Folders of adapters that are merged into the weights, each on those before it. */
+  readonly adapters?: readonly string[];
 }
 
 /** A folder's model, without its tokenizer. */
@@ -80,9 +83,15 @@ export const loadModel = async (dir: string, options: LoadFolderOptions = {}): P
   const pooling = await readPooling(dir);
   // Whatever class the config names, a folder that says how to pool is a model of features.
   const own = pooling.said && arch.classes.features ? ({ task: "features" } as const) : {};
-  const plan = planOf(config, files.places, files.file, { configFile, ...own, ...options });
+  const { adapters = [] } = options;
+  // An adapter brings the head that it was trained with along.
+  const [last] = adapters.slice(-1);
+  const tuned = last === undefined ? undefined : await adapterBase(last);
+  const { task, labels } = tuned ?? {};
+  const headed = tuned === undefined ? {} : { ...(task ? { task } : {}), ...(labels ? { labels } : {}) };
+  const plan = planOf(config, files.places, files.file, { configFile, ...own, ...headed, ...options });
   checkMemory(plan, files.file, options.memoryBytes ?? freeMemory());
-  const model = modelFrom(plan, await readWeights(plan, files));
+  const model = await withAdapters(modelFrom(plan, await readWeights(plan, files)), adapters);
   const history = [...(await historyOf(dir)), ...model.history];
   const wanted = (config as { "transformers.js_config"?: { dtype?: string } })["transformers.js_config"]
     ?.dtype;
@@ -91,7 +100,7 @@ export const loadModel = async (dir: string, options: LoadFolderOptions = {}): P
     model: pooledBy({ ...model, history }, pooling),
     generation,
     dtype: wanted ?? "fp32",
-    halves: halvesIn(plan, files),
+    halves: adapters.length > 0 ? new Map() : halvesIn(plan, files),
     pooling,
   };
 };

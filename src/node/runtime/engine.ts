@@ -113,6 +113,8 @@ export const nodeEngine = async (options: NodeEngineOptions = {}): Promise<Engin
         graphOptimizationLevel: sessionOptions.optimize === "none" ? "disabled" : "all",
         intraOpNumThreads: sessionOptions.threads ?? threads,
         logSeverityLevel: 3,
+        enableMemPattern: (sessionOptions.layout ?? "ahead") === "ahead",
+        enableCpuMemArena: sessionOptions.layout !== "given back",
         ...(sessionOptions.idle === "sleep" ? { extra: { session: { force_spinning_stop: "1" } } } : {}),
         ...(sessionOptions.profile === undefined
           ? {}

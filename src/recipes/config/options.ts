@@ -3,10 +3,13 @@
 import type { Packing } from "../../data/batch/tokenShards.ts";
 import type { PipelineSettings } from "../../data/pipeline/stages.ts";
 import type { Gpt2Config } from "../../models/decoders/gpt2.ts";
-import type { OptimizerName } from "../../optim/index.ts";
-import type { ScheduleOptions } from "../../optim/schedule.ts";
 import type { Limit } from "../../search/figures.ts";
 import { type RecordOptions, recordDefaults } from "../../tasks/records.ts";
+import { type AdapterOptions, adapterDefaults } from "./adapter.ts";
+import type { TrainingOptions } from "./training.ts";
+
+export type { AdapterOptions } from "./adapter.ts";
+export type { TrainingOptions } from "./training.ts";
 
 /** What is read, and what is done to it. */
 export interface DataOptions {
@@ -98,6 +101,8 @@ export type Family =
 export interface ModelOptions {
   /** A folder or a model of the Hub to go on from: its shape and tokenizer hold; "": a fresh model. */
   readonly from: string;
+  /** Folders of adapters that stand on it, each on those before it. */
+  readonly adapters: readonly string[];
   /** Family of a fresh model. */
   readonly family: Family;
   readonly n_layer: number;
@@ -108,42 +113,6 @@ export interface ModelOptions {
   readonly dropout: number;
   /** GPT-2's; the other families have SwiGLU. */
   readonly activation_function: Gpt2Config["activation_function"];
-}
-
-/** How a model is trained. */
-export interface TrainingOptions {
-  /** Updates in all; 0: as many as the epochs take. */
-  readonly steps: number;
-  /** Times that each example is seen, where `steps` does not say how long. */
-  readonly epochs: number;
-  readonly batch: number;
-  readonly accumulate: number;
-  /** Texts that go through the model at once where a batch is of sentence embeddings; 0: all of it. */
-  readonly chunk: number;
-  /** Threads that each take an equal share of a batch; 0: as many as pay. */
-  readonly replicas: number;
-  readonly optimizer: OptimizerName;
-  /** 0: by the width of the model (fine-tuning). */
-  readonly lrPeak: number;
-  readonly lrMin: number;
-  readonly warmup: number;
-  /** Share of the updates that are warm-up, where `warmup` says none. */
-  readonly warmupShare: number;
-  readonly schedule: ScheduleOptions["kind"];
-  readonly weightDecay: number;
-  /** Masked language modelling: whether whole words are masked. */
-  readonly wholeWords: boolean;
-  /** Weights that stay as they are: dotted paths, where * stands for anything. */
-  readonly freeze: readonly string[];
-  /** 0: no clipping. */
-  readonly clipNorm: number;
-  readonly clipValue: number;
-  /** 0: at the end; in fine-tuning at the end of each epoch. */
-  readonly evalEvery: number;
-  readonly checkpointEvery: number;
-  /** 0: no early stopping. */
-  readonly patience: number;
-  readonly onNan: "stop" | "skip";
 }
 
 /** What a model is fine-tuned for, and how records are taken. */
@@ -190,6 +159,7 @@ export interface RunOptions {
   readonly model: ModelOptions;
   readonly train: TrainingOptions;
   readonly task: TaskOptions;
+  readonly adapter: AdapterOptions;
   readonly distill: DistillationOptions;
   readonly budget: BudgetOptions;
 }
@@ -234,6 +204,7 @@ export const defaults: RunOptions = {
   tokenizer: { kind: "bpe", vocab: 2048 },
   model: {
     from: "",
+    adapters: [],
     family: "gpt2",
     n_layer: 4,
     n_head: 4,
@@ -258,6 +229,11 @@ export const defaults: RunOptions = {
     weightDecay: 0.1,
     wholeWords: false,
     freeze: [],
+    freezeLayers: 0,
+    freezeEmbeddings: false,
+    layerDecay: 1,
+    recompute: false,
+    lossRows: 0,
     clipNorm: 1,
     clipValue: 0,
     evalEvery: 160,
@@ -266,6 +242,7 @@ export const defaults: RunOptions = {
     onNan: "stop",
   },
   task: { name: "", ...recordDefaults },
+  adapter: adapterDefaults,
   distill: { steps: 300, lrPeak: 2e-3, alpha: 0.9, temperature: 1, layers: 0 },
   budget: { limits: [], targets: ["node-cpu"] },
 };

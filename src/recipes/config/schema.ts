@@ -8,6 +8,7 @@ import { groupLosses, poolingChoices, problems } from "../../tasks/records.ts";
 import { ConfigError, type ErrorDetails } from "../../util/errors.ts";
 import { nearest } from "../../util/nearest.ts";
 import type {
+  AdapterOptions,
   BudgetOptions,
   DataOptions,
   DistillationOptions,
@@ -65,6 +66,7 @@ const data = {
 const tokenizer = { kind: choice("bpe", "char"), vocab: int } satisfies Shape<TokenizerOptions>;
 const model = {
   from: z.string().optional(),
+  adapters: texts,
   family: choice("gpt2", "llama", "qwen2", "qwen3", "bert", "roberta", "distilbert", "t5", "marian"),
   n_layer: int,
   n_head: int,
@@ -89,6 +91,11 @@ const train = {
   weightDecay: number,
   wholeWords: z.boolean().optional(),
   freeze: texts,
+  freezeLayers: int,
+  freezeEmbeddings: z.boolean().optional(),
+  layerDecay: number,
+  recompute: z.boolean().optional(),
+  lossRows: int,
   clipNorm: number,
   clipValue: number,
   evalEvery: int,
@@ -116,6 +123,18 @@ const task = {
   dims: z.array(z.int()).optional(),
   pooling: choice(...poolingChoices),
 } satisfies Shape<TaskOptions>;
+const adapter = {
+  rank: int,
+  alpha: number,
+  rankStabilized: z.boolean().optional(),
+  dora: z.boolean().optional(),
+  dropout: number,
+  targets: texts,
+  save: texts,
+  tokens: texts,
+  bias: choice("none", "all", "lora_only"),
+  baseBits: int,
+} satisfies Shape<AdapterOptions>;
 const distill = { steps: int, lrPeak: number, alpha: number, temperature: number, layers: int };
 const limit = {
   figure: z.string(),
@@ -138,6 +157,7 @@ const shape = {
   model: section(model),
   train: section(train),
   task: section(task),
+  adapter: section(adapter),
   distill: section(distill satisfies Shape<DistillationOptions>),
   budget: section(budget),
 } satisfies Shape<RunOptions>;

@@ -69,7 +69,9 @@ const savePredictions = async (path: string, predictions: readonly Prediction[])
 const measured = async (asked: Asked): Promise<Quality> => {
   const { subject, given, hooks } = asked;
   if (!subject.shipped) {
-    hooks.ui.line(`${subject.dir} has no ${subject.dtype} graph: one is made of its weights`);
+    const { adapters = [], dir, dtype } = subject;
+    const why = adapters.length > 0 ? `adapters stand on ${dir}` : `${dir} has no ${dtype} graph`;
+    hooks.ui.line(`${why}: one is made of its weights`);
   }
   const { taskFile } = given;
   const quality =
@@ -106,7 +108,10 @@ export const evaluateFolder = async (
   options: RunOptions,
   hooks: RecipeHooks,
 ): Promise<Evaluation> => {
-  const model = await named(ref, defined({ dtype: given.dtype, hub: hooks.hub }));
+  const model = await named(
+    ref,
+    defined({ dtype: given.dtype, hub: hooks.hub, adapters: options.model.adapters }),
+  );
   const { dir, dtype, task, arch, tokenizer } = model;
   const [target] = targetsFrom([given.target ?? "node-cpu"], "--target") as [TargetName];
   requireMeaning(given, task);

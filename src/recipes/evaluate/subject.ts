@@ -52,15 +52,16 @@ export const named = async (ref: string, options: OpenOptions): Promise<Named> =
   return { ...opened, config, task, pooling: said ?? usualPooling };
 };
 
-const shippedPaths = ({ dir, arch, dtype }: Opened): GraphPaths | undefined => {
+const shippedPaths = ({ dir, arch, dtype, adapters = [] }: Opened): GraphPaths | undefined => {
+  if (adapters.length > 0) return undefined;
   const paths = graphNames[arch.kind].map((name) => [name, join(dir, graphFile(name, dtype))] as const);
   return paths.every(([, path]) => existsSync(path)) ? Object.fromEntries(paths) : undefined;
 };
 
 /** Writes the dtype's graphs into `into`, made of the folder's weights. */
 const makeGraphs = async (engine: Engine, model: Named, into: string): Promise<GraphPaths> => {
-  const { dir, arch, config, dtype, tokenizer } = model;
-  const loaded = await loadModel(dir, { task: headOf(arch, config) });
+  const { dir, arch, config, dtype, tokenizer, adapters = [] } = model;
+  const loaded = await loadModel(dir, { task: headOf(arch, config), adapters });
   const form = await exportDtypes[dtype].pass.run(loaded.model, {
     engine,
     seed: 1,

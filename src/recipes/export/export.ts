@@ -34,6 +34,8 @@ export interface ExportFolderOptions {
   readonly weights?: boolean;
   /** Whether packed weights become float32 when a graph is loaded, for WebAssembly; not unless told. */
   readonly widen?: boolean;
+  /** Folders of adapters that are merged into the weights, each on those before it. */
+  readonly adapters?: readonly string[];
   /** How to reach the Hub, for a model of it. */
   readonly hub?: HubOptions;
   /** Aborted: leave before the next file, with nothing written. */
@@ -138,7 +140,7 @@ export const exportFolder = async (ref: string, options: ExportFolderOptions): P
     });
   }
   const { config, generation, left, files, card } = await sourceIn(dir, ref);
-  const { model, pooling, halves } = await loadModel(dir);
+  const { model, pooling, halves } = await loadModel(dir, { adapters: options.adapters ?? [] });
   tellPooling(model, pooling, options.ui);
   const own = config.fields["transformers.js_config"] as { dtype?: string } | undefined;
   const choice = chosen(options, own?.dtype);

@@ -18,6 +18,8 @@ export interface GgufFolderOptions {
   readonly name?: string;
   /** "1.0" unless given. */
   readonly version?: string;
+  /** Folders of adapters that are merged into the weights, each on those before it. */
+  readonly adapters?: readonly string[];
 }
 
 /** The file that was written. */
@@ -58,7 +60,7 @@ export const ggufFolder = async (dir: string, options: GgufFolderOptions): Promi
   const { out = dir, version } = options;
   const type = ggufTypeOf(options.type); // Refuses a wrong type before the weights are read.
   const tokenizer = await tokenizerOf(dir);
-  const { model } = await loadModel(dir);
+  const { model } = await loadModel(dir, { adapters: options.adapters ?? [] });
   const file = gguf(model, {
     type,
     tokenizer,

@@ -9,7 +9,7 @@ import { countParams } from "../../nn/param.ts";
 import { checkpointStore, writeFolder } from "../../node/files/checkpoints.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
 import { trainedCard } from "../../report/run/sourceCard.ts";
-import { formsOf } from "../../search/optimize.ts";
+import { type Base, formsOf } from "../../search/optimize.ts";
 import { generationIn, jsonBytes } from "../../ship/onnx/files.ts";
 import { modelFolder } from "../../ship/onnx/modelFolder.ts";
 import type { Lesson } from "../../tasks/task.ts";
@@ -21,12 +21,14 @@ import type { RecipeHooks } from "../context/hooks.ts";
 import { version } from "../context/version.ts";
 import { recordOptions } from "../data/records.ts";
 import { calibrationOf } from "../model/calibration.ts";
+import { writeAdapter } from "../train/adapterFolder.ts";
+import { type Gain, gainOf, gainText } from "../train/gain.ts";
 import { identity } from "../train/identity.ts";
+import { type Method, methodOf } from "../train/method.ts";
 import { requireTraining } from "../train/needs.ts";
 import { follow, loopOptions } from "../train/pretrain.ts";
 import { onReplicas, onWholeBatches, replicasOf } from "../train/replicas.ts";
 import { takeRun } from "../train/takeRun.ts";
-import { type Method, methodOf } from "./method.ts";
 import { scheduled } from "./schedule.ts";
 import { type Subject, subjectOf } from "./subject.ts";
 
@@ -39,6 +41,9 @@ export interface Finetuned {
   readonly ended: string;
   /** Held-out loss, nats. */
   readonly valLoss?: number;
+  /** The trained adapter's folder, and what is left of its gain in what is shipped. */
+  readonly adapter?: string;
+  readonly gain?: Gain;
   /** The task's first figure on held-out records. */
   readonly figure?: { readonly name: string; readonly value: number };
 }
@@ -107,8 +112,10 @@ const tune = async (
   const { model, frozen } = method;
   const { replicas, ...steppers } = steppersOf(options, lesson, subject, method, engine);
   if (replicas > 1) hooks.ui.line(`trained on ${replicas} replicas`);
+  const loop = loopOptions(t, lesson.context, seed);
   const result = await train(engine, model, lesson.source, {
-    ...loopOptions(t, lesson.context, seed),
+    ...loop,
+    optimizer: method.optimizer(loop.optimizer),
     ...(lesson.widths === undefined ? {} : { widths: lesson.widths }),
     ...(lesson.judge === undefined ? {} : { judge: lesson.judge }),
     objective: lesson.objective,
@@ -136,7 +143,7 @@ const write = async (
   { data, tokenizer, source, options }: Subject,
   { model, steps, valLoss }: TrainResult,
   { command, ui }: RecipeHooks,
-): Promise<string> => {
+): Promise<{ readonly path: string; readonly forms: Base["forms"] }> => {
   const context = { engine, seed: options.seed, calibration: calibrationOf(tokenizer), log: () => {} };
   const { forms } = await formsOf("full", model, context);
   const { eos } = tokenizer;
@@ -148,7 +155,27 @@ const write = async (
   const path = join(options.out, "model");
   await writeFolder(path, files);
   ui.line(`${data.held.length} records were held out and are not in the model`);
-  return path;
+  return { path, forms };
+};
+
+/** Writes OUT/adapter where adapters were trained, and measures what merging and rounding leave of their gain. */
+const shipAdapter = async (
+  engine: Engine,
+  { options, method, ref }: { readonly options: RunOptions; readonly method: Method; readonly ref: string },
+  made: { readonly tuned: Model; readonly lesson: Lesson; readonly forms: Base["forms"] },
+  { command, ui }: RecipeHooks,
+): Promise<Pick<Finetuned, "adapter" | "gain">> => {
+  if (method.adapter === undefined) return {};
+  const adapter = join(options.out, "adapter");
+  const from = { ...options, model: { ...options.model, from: ref } };
+  await writeAdapter(adapter, method, made.tuned, { options: from, command });
+  const { heldOut, objective } = made.lesson;
+  const gain = await gainOf(engine, {
+    ...{ base: method.adapter.base, tuned: made.tuned, forms: made.forms },
+    ...{ windows: heldOut.windows, objective },
+  });
+  ui.line(gainText(gain));
+  return { adapter, gain };
 };
 
 /** Fine-tunes the model that `ref` names on the user's records; undefined when interrupted. */
@@ -163,16 +190,18 @@ export const finetune = async (
     const subject = await subjectOf(ref, options, hooks);
     const { model, task } = subject;
     await requireTraining(model.arch, model.config, subject.options);
-    const method = methodOf(model, subject.options);
+    const method = methodOf(model, subject.options, subject.tokenizer);
     hooks.ui.stage("Training");
     const tuned = await tune(engine, subject, method, hooks);
     if (tuned.ended === "interrupted") return undefined;
     const finished = await method.finish(tuned.model);
     hooks.ui.stage("Writing the model");
-    const path = await write(engine, subject, { ...tuned, model: finished }, hooks);
+    const { path, forms } = await write(engine, subject, { ...tuned, model: finished }, hooks);
     const { steps, bestStep, ended, valLoss, figure, lesson } = tuned;
+    const made = { tuned: tuned.model, lesson, forms };
+    const adapter = await shipAdapter(engine, { options: subject.options, method, ref }, made, hooks);
     return {
-      ...{ path, task: task.name, steps, bestStep, ended },
+      ...{ path, task: task.name, steps, bestStep, ended, ...adapter },
       ...(valLoss === undefined ? {} : { valLoss }),
       ...(figure === undefined ? {} : { figure: { name: lesson.judge!.name, value: figure } }),
     };

@@ -133,7 +133,10 @@ export const subjectOf = async (ref: string, given: RunOptions, hooks: RecipeHoo
   hooks.ui.stage("Loading the checkpoint");
   const { wanted } = reading;
   const fresh = wanted.labels === undefined ? {} : { freshHead: true };
-  const { model: loaded } = await loadModel(dir, { task: task.heads[0]!, seed, ...wanted, ...fresh });
+  const { model: loaded } = await loadModel(dir, {
+    ...{ task: task.heads[0]!, seed, ...wanted, ...fresh },
+    adapters: options.model.adapters,
+  });
   const model = pooledAs(loaded, how.pooling);
   const chats = await chatsOf(dir, tokenizer);
   const records = await recordData(options, hooks, { reading, tokenizer, train, chats, ...validation });

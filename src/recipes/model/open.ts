@@ -28,6 +28,8 @@ export interface Opened {
   readonly tokenizer: Tokenizer;
   readonly generation: Generation;
   readonly dtype: ExportDtype;
+  /** Folders of adapters that stand on it: its own graphs do not have them. */
+  readonly adapters?: readonly string[];
 }
 
 /** Which dtype, and how the Hub is reached. */
@@ -35,10 +37,15 @@ export interface OpenOptions {
   /** The folder's own default unless told. */
   readonly dtype?: string;
   readonly hub?: HubOptions;
+  /** Folders of adapters that stand on the model, each on those before it. */
+  readonly adapters?: readonly string[];
 }
 
 /** Reads what a folder or a model of the Hub says of itself. Throws as `modelDir` and `loadModel` do. */
-export const openFolder = async (ref: string, { dtype, hub }: OpenOptions = {}): Promise<Opened> => {
+export const openFolder = async (
+  ref: string,
+  { dtype, hub, adapters = [] }: OpenOptions = {},
+): Promise<Opened> => {
   const dir = await modelDir(ref, hub);
   const file = join(dir, "config.json");
   const json = await readJson(dir, "config.json");
@@ -52,6 +59,7 @@ export const openFolder = async (ref: string, { dtype, hub }: OpenOptions = {}):
     tokenizer: await readTokenizer(dir),
     generation: generationOf(await readJsonIfThere(dir, "generation_config.json"), json),
     dtype: dtypesFrom([dtype ?? (typeof own === "string" ? own : "fp32")], "--dtype")[0]!,
+    adapters,
   };
 };
 
@@ -62,13 +70,13 @@ const fromFile = (engine: Engine, path: string, inPlace: boolean): Promise<Sessi
 /** The model's graphs as sessions. Throws ConfigError for a dtype that only an export makes. */
 export const sessionsOf = async (
   engine: Engine,
-  { dir, arch, config, dtype }: Opened,
+  { dir, arch, config, dtype, adapters = [] }: Opened,
 ): Promise<Readonly<Record<GraphName, Session>>> => {
   const inPlace = arch.kind === "decoder";
   const names = graphNames[arch.kind];
   const paths = names.map((name) => join(dir, graphFile(name, dtype)));
   const sessions: Partial<Record<GraphName, Session>> = {};
-  if (paths.every((path) => existsSync(path))) {
+  if (adapters.length === 0 && paths.every((path) => existsSync(path))) {
     for (const [i, name] of names.entries()) sessions[name] = await fromFile(engine, paths[i]!, inPlace);
     return sessions as Record<GraphName, Session>;
   }
@@ -79,7 +87,7 @@ export const sessionsOf = async (
       hint: `make it with: npx anneal export ${dir} --dtype ${dtype} --out DIR`,
     });
   }
-  const { model } = await loadModel(dir, { task: headOf(arch, config) });
+  const { model } = await loadModel(dir, { task: headOf(arch, config), adapters });
   const calibration = await calibrationIn(dir);
   const context = { engine, seed: 1, log: () => {}, ...(calibration ? { calibration } : {}) };
   const packed = await pass.run(model, context);

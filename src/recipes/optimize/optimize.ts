@@ -18,7 +18,7 @@ export const optimizeFolder = async (
   options: RunOptions,
   hooks: RecipeHooks,
 ): Promise<Outcome> => {
-  const folder = await openModel(ref, hooks.hub ?? {});
+  const folder = await openModel(ref, { ...hooks.hub, adapters: options.model.adapters });
   const task = taskOf(folder.model);
   budgetOf(options.budget, { ...folder.model, task }); // refused before anything is read
   // What is taught and measured are sentence vectors as the folder says they are made.

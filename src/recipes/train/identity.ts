@@ -122,6 +122,7 @@ export const identity = (
     ...rest,
     task: { ...task, labels: [...task.labels], labelFields: [...task.labelFields], dims: [...task.dims] },
     train: training,
+    adapter: { ...options.adapter },
     tokenizer: { ...options.tokenizer, files: jsonHash(tokenizer.files().tokenizer) },
     model: { ...options.model, config: model.config, frozen: frozenHash(model, frozen) },
   } as Json;

@@ -3,13 +3,13 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Engine } from "../../engine/engine.ts";
 import type { Json, Model } from "../../models/model.ts";
-import { countParams } from "../../nn/param.ts";
+import { countParams, trainedTensors } from "../../nn/param.ts";
 import { appendLine, checkpointStore } from "../../node/files/checkpoints.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
 import { optimizers } from "../../optim/index.ts";
 import { scheduleOf } from "../../optim/schedule.ts";
 import { taskOf, tasks } from "../../tasks/index.ts";
-import type { Task } from "../../tasks/task.ts";
+import type { Lesson, Task } from "../../tasks/task.ts";
 import { checkpointsIn } from "../../train/checkpoint.ts";
 import { type MetricsRow, type TrainOptions, type TrainResult, train } from "../../train/loop.ts";
 import { parseText } from "../../util/jsonText.ts";
@@ -20,8 +20,8 @@ import { userData } from "../data/read.ts";
 import type { UserData } from "../data/userData.ts";
 import type { Source } from "../model/source.ts";
 import { families } from "./families.ts";
-import { freezing } from "./freeze.ts";
 import { identity } from "./identity.ts";
+import { type Method, methodOf } from "./method.ts";
 import { requireTraining } from "./needs.ts";
 import { onReplicas, replicasOf } from "./replicas.ts";
 import { freshShape, newModel, startOf } from "./start.ts";
@@ -46,6 +46,8 @@ export const loopOptions = (t: TrainingOptions, context: number, seed: number): 
   evalEvery: t.evalEvery,
   checkpointEvery: t.checkpointEvery,
   onNan: t.onNan,
+  ...(t.recompute ? { recompute: true } : {}),
+  ...(t.lossRows > 0 ? { lossRows: t.lossRows } : {}),
   ...(t.patience > 0 ? { patience: t.patience } : {}),
 });
 
@@ -118,24 +120,39 @@ const WATCHED = 16_384;
 /** A trained model and its curve. */
 export interface Pretrained extends TrainResult {
   readonly curve: Curve;
+  /** How it was trained, and the model as it came out of training: its adapters apart. */
+  readonly method: Method;
+  readonly trained: Model;
+  readonly lesson: Lesson;
 }
 
-/** Trains `model` on the user's data in OUT/run. */
+/** How many numbers train, where that is not all of them. */
+const trainedText = ({ model, frozen, name }: Method): string => {
+  let count = 0;
+  for (const [path, { data }] of trainedTensors(model.weights)) if (!frozen(path)) count += data.length;
+  const all = countParams(model.weights);
+  return count === all ? "" : `, of which ${count} train (${name}, ${((100 * count) / all).toFixed(2)} %)`;
+};
+
+/** Trains `given` on the user's data in OUT/run. */
 const pretrain = async (
   engine: Engine,
-  model: Model,
+  given: Model,
   data: UserData,
   options: RunOptions,
   { resume = false, signal, ui }: RecipeHooks,
 ): Promise<Pretrained> => {
   const { train: t, model: shape, seed } = options;
   const run = join(options.out, "run");
+  const method = methodOf(given, options, data.tokenizer);
+  const { model, frozen } = method;
   const millions = (countParams(model.weights) / 1e6).toFixed(2);
   const { layers } = model.arch.cache(model.config);
-  const frozen = freezing(t.freeze, model.weights);
   const replicas = replicasOf(t, model, engine, frozen);
   const shared = replicas > 1 ? `, trained on ${replicas} replicas` : "";
-  ui.line(`model: ${model.arch.name}, ${layers} layers, ${millions} M parameters${shared}`);
+  ui.line(
+    `model: ${model.arch.name}, ${layers} layers, ${millions} M parameters${shared}${trainedText(method)}`,
+  );
   const store = checkpointStore(join(run, "checkpoints"), { onWarning: (line) => ui.warn(line) });
   const task = ui.task("training", t.steps);
   const { onRow, curve } = follow("full", task, join(run, "metrics.jsonl"));
@@ -143,8 +160,10 @@ const pretrain = async (
     ...{ model, tokenizer: data.tokenizer, batch: t.batch, context: shape.n_positions, seed },
     ...{ heldOutTokens: WATCHED, wholeWords: t.wholeWords },
   });
+  const loop = loopOptions(t, lesson.context, seed);
   const result = await train(engine, model, lesson.source, {
-    ...loopOptions(t, lesson.context, seed),
+    ...loop,
+    optimizer: method.optimizer(loop.optimizer),
     objective: lesson.objective,
     ...onReplicas(t, model, engine, frozen),
     frozen,
@@ -157,7 +176,8 @@ const pretrain = async (
   });
   const loss = result.valLoss === undefined ? "" : `, held-out loss ${result.valLoss.toFixed(3)} nats/token`;
   task.done(`trained ${result.steps} steps (${result.ended})${loss}`);
-  return { ...result, curve: curve() };
+  const finished = result.ended === "interrupted" ? result.model : method.finish(result.model);
+  return { ...result, model: finished, curve: curve(), method, trained: result.model, lesson };
 };
 
 /** What training on the user's text made. */

@@ -36,10 +36,10 @@ export interface Start {
 
 /** Loads what the options start from. Throws as `openModel` and `taskOf` do. */
 export const startOf = async (options: RunOptions, { hub, ui }: RecipeHooks): Promise<Start> => {
-  const { from } = options.model;
+  const { from, adapters } = options.model;
   if (from === "") return { options };
   ui.stage("Loading the checkpoint");
-  const { model, tokenizer, dir } = await openModel(from, hub);
+  const { model, tokenizer, dir } = await openModel(from, { ...hub, adapters });
   // Refused before anything is read.
   if (taskOf(model).taught === true) {
     const named = classWithoutHead(model);

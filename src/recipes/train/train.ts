@@ -1,15 +1,18 @@
 /** Training alone: text in, a model's folder out. */
 import { join } from "node:path";
+import type { Engine } from "../../engine/engine.ts";
 import { writeFolder } from "../../node/files/checkpoints.ts";
 import { trainedCard } from "../../report/run/sourceCard.ts";
-import { formsOf } from "../../search/optimize.ts";
+import { type Base, formsOf } from "../../search/optimize.ts";
 import { generationIn, jsonBytes } from "../../ship/onnx/files.ts";
 import { modelFolder } from "../../ship/onnx/modelFolder.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import { version } from "../context/version.ts";
 import { calibrationOf } from "../model/calibration.ts";
-import { trainFromText } from "./pretrain.ts";
+import { writeAdapter } from "./adapterFolder.ts";
+import { type Gain, gainOf, gainText } from "./gain.ts";
+import { type Pretrained, trainFromText } from "./pretrain.ts";
 import { takeRun } from "./takeRun.ts";
 
 /** The trained model's folder, and how the run ended. */
@@ -21,7 +24,28 @@ export interface Trained {
   readonly valLoss?: number;
   /** Whether it writes text. */
   readonly generates: boolean;
+  /** The trained adapter's folder, and what is left of its gain in what is shipped. */
+  readonly adapter?: string;
+  readonly gain?: Gain;
 }
+
+/** Writes OUT/adapter where adapters were trained, and measures what merging and rounding leave of their gain. */
+const shipAdapter = async (
+  options: RunOptions,
+  { command, ui }: RecipeHooks,
+  made: { readonly engine: Engine; readonly trained: Pretrained; readonly forms: Base["forms"] },
+): Promise<Pick<Trained, "adapter" | "gain">> => {
+  const { method, trained, lesson } = made.trained;
+  if (method.adapter === undefined) return {};
+  const adapter = join(options.out, "adapter");
+  await writeAdapter(adapter, method, trained, { options, command });
+  const gain = await gainOf(made.engine, {
+    ...{ base: method.adapter.base, tuned: trained, forms: made.forms },
+    ...{ windows: lesson.heldOut.windows, objective: lesson.objective },
+  });
+  ui.line(gainText(gain));
+  return { adapter, gain };
+};
 
 /** Trains a model and writes OUT/model; undefined when interrupted. */
 export const trainModel = async (options: RunOptions, hooks: RecipeHooks): Promise<Trained | undefined> => {
@@ -58,7 +82,8 @@ export const trainModel = async (options: RunOptions, hooks: RecipeHooks): Promi
     const path = join(options.out, "model");
     await writeFolder(path, files);
     const generates = model.arch.kind !== "encoder";
-    return { path, steps, ended, generates, ...(valLoss === undefined ? {} : { valLoss }) };
+    const adapter = await shipAdapter(options, hooks, { engine, trained, forms });
+    return { path, steps, ended, generates, ...adapter, ...(valLoss === undefined ? {} : { valLoss }) };
   } finally {
     await unlock();
   }

@@ -1,0 +1,58 @@
+/**
+ * The loss of a language model's head, a chunk of rows after the other: of all logits and their gradients, which
+ * at large vocabularies are most of a step's memory, one chunk is there at a time. As in Liger Kernel (Hsu et
+ * al. 2024, https://arxiv.org/abs/2410.10989) a chunk's gradients are made with its loss, from the same logits,
+ * so that nothing is computed twice; a cotangent of the whole scales them afterwards.
+ */
+import { apply, type Op, type Value } from "../ir/op.ts";
+import { after } from "../ops/after.ts";
+import { isDetached } from "../ops/detach.ts";
+import { add, mul } from "../ops/elementwise.ts";
+import { concat, slice, sum } from "../ops/structure.ts";
+import { headGradients, headLossAndProbs } from "./loss.ts";
+
+type Gradients = readonly [total: Value, x: Value, w: Value, dx: Value, dw: Value];
+
+/** A total with gradients that are known; where nobody asks for them, the total alone. */
+const totalOp: Op<Gradients, Record<never, never>, [Value]> = {
+  name: "totalWithGradients",
+  infer: ([total]) => [{ dtype: total.dtype, shape: total.shape }],
+  simplify: ([total]) => total,
+  vjp: ([g], { inputs: [, , , dx, dw] }) => [null, mul(dx, g), mul(dw, g), null, null],
+  onnx: (_, [total]) => [total],
+};
+
+/** Rows, head and labels of a loss. */
+export interface HeadLossInputs {
+  /** [N, C] */
+  readonly x: Value;
+  /** [V, C] */
+  readonly w: Value;
+  /** int32 [N, 1] */
+  readonly labels: Value;
+  /** [N, 1]: how much each row counts. Nothing flows back to it. */
+  readonly counts: Value;
+}
+
+/** Cross-entropy of softmax(x w^T) times `counts`, nats, added up over the rows, `rows` at a time -> []. */
+export const headLossInChunks = ({ x, w, labels, counts }: HeadLossInputs, rows: number): Value => {
+  const [n] = x.shape as readonly number[];
+  const [totals, dxs, dws]: [Value[], Value[], Value[]] = [[], [], []];
+  let before: readonly Value[] = [];
+  for (let start = 0; start < n!; start += rows) {
+    const part = (v: Value): Value => slice(v, 0, start, Math.min(n!, start + rows));
+    const own = after(part(x), before);
+    const [ids, weights] = [part(labels), part(counts)];
+    const [losses, probs] = headLossAndProbs(own, w, ids);
+    const total = sum(mul(losses, weights));
+    const { dx, dw } = headGradients({ x: own, w, labels: ids, probs }, weights);
+    totals.push(total);
+    dxs.push(dx);
+    const sumOfAll = dws.length === 0 ? dw : add(dws.at(-1)!, dw);
+    dws.push(sumOfAll);
+    // The gradient of a head that stands still is not made, and nothing waits for it.
+    before = isDetached(w) ? [total, dx] : [total, dx, sumOfAll];
+  }
+  const total = totals.reduce((a, b) => add(a, b));
+  return apply(totalOp, [total, x, w, concat(dxs, 0), dws.at(-1)!], {})[0];
+};

@@ -1,0 +1,48 @@
+/** The options of training. */
+import type { OptimizerName } from "../../optim/index.ts";
+import type { ScheduleOptions } from "../../optim/schedule.ts";
+
+/** How a model is trained. */
+export interface TrainingOptions {
+  /** Updates in all; 0: as many as the epochs take. */
+  readonly steps: number;
+  /** Times that each example is seen, where `steps` does not say how long. */
+  readonly epochs: number;
+  readonly batch: number;
+  readonly accumulate: number;
+  /** Texts that go through the model at once where a batch is of sentence embeddings; 0: all of it. */
+  readonly chunk: number;
+  /** Threads that each take an equal share of a batch; 0: as many as pay. */
+  readonly replicas: number;
+  readonly optimizer: OptimizerName;
+  /** 0: by the width of the model (fine-tuning). */
+  readonly lrPeak: number;
+  readonly lrMin: number;
+  readonly warmup: number;
+  /** Share of the updates that are warm-up, where `warmup` says none. */
+  readonly warmupShare: number;
+  readonly schedule: ScheduleOptions["kind"];
+  readonly weightDecay: number;
+  /** Masked language modelling: whether whole words are masked. */
+  readonly wholeWords: boolean;
+  /** Weights that stay as they are: dotted paths, where * stands for anything. */
+  readonly freeze: readonly string[];
+  /** The first layers that stay as they are, with the embeddings below them; 0: none. */
+  readonly freezeLayers: number;
+  readonly freezeEmbeddings: boolean;
+  /** Factor on the learning rate from each layer to the one below. */
+  readonly layerDecay: number;
+  /** Whether activations within layers are computed again in the backward pass, and not kept for it. */
+  readonly recompute: boolean;
+  /** Rows of a language model's logits that are there at once; 0: all. */
+  readonly lossRows: number;
+  /** 0: no clipping. */
+  readonly clipNorm: number;
+  readonly clipValue: number;
+  /** 0: at the end; in fine-tuning at the end of each epoch. */
+  readonly evalEvery: number;
+  readonly checkpointEvery: number;
+  /** 0: no early stopping. */
+  readonly patience: number;
+  readonly onNan: "stop" | "skip";
+}
