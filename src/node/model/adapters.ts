@@ -5,7 +5,7 @@ import { merge, withAdapter } from "../../adapters/index.ts";
 import { CONFIG, WEIGHTS } from "../../adapters/peft/names.ts";
 import { decodeSafetensors } from "../../formats/safetensors/safetensors.ts";
 import { bytesOf, sizeOf, type Tensor, tensor } from "../../ir/tensor.ts";
-import { inFile } from "../../models/checkpoint/config.ts";
+import { inFile, type LoadOptions } from "../../models/checkpoint/config.ts";
 import type { Head, Json, Model } from "../../models/model.ts";
 import { unpacked, type Weight } from "../../nn/param.ts";
 import { ConfigError, DataError } from "../../util/errors.ts";
@@ -19,6 +19,8 @@ export interface AdapterBase {
   /** The head that it is for, and a classifier's labels by id. */
   readonly task: Head;
   readonly labels?: readonly string[];
+  /** What its logits mean, as `problem_type`. */
+  readonly problem?: string;
   /** Of each weight's float32 numbers, by name: the first 16 digits of their sha256. */
   readonly hashes: Readonly<Record<string, string>>;
 }
@@ -38,6 +40,21 @@ export const weightHashes = (model: Model): Readonly<Record<string, string>> =>
 export const adapterBase = async (dir: string): Promise<AdapterBase | undefined> => {
   const made = (await readJsonIfThere(dir, MARKER)) as { readonly base?: AdapterBase } | undefined;
   return made?.base;
+};
+
+/** The head that a model has with adapters: that of the last one, where it says so. */
+export const adapterHead = async (
+  dirs: readonly string[],
+): Promise<Pick<LoadOptions, "task" | "labels" | "problem">> => {
+  const [last] = dirs.slice(-1);
+  const base = last === undefined ? undefined : await adapterBase(last);
+  if (base === undefined) return {};
+  const { task, labels, problem } = base;
+  return {
+    task,
+    ...(labels === undefined ? {} : { labels }),
+    ...(problem === undefined ? {} : { problem }),
+  };
 };
 
 /** How many tensors are told by name. */

@@ -12,7 +12,7 @@ import { DataError } from "../../util/errors.ts";
 import { MARKER } from "../files/files.ts";
 import { settle } from "../files/leftovers.ts";
 import { freeMemory } from "../runtime/resources.ts";
-import { adapterBase, withAdapters } from "./adapters.ts";
+import { adapterHead, withAdapters } from "./adapters.ts";
 import { isGguf } from "./ggufFile.ts";
 import { readJson, readJsonIfThere } from "./modelFile.ts";
 import { type FolderPooling, pooledBy, readPooling } from "./pooling.ts";
@@ -85,11 +85,8 @@ export const loadModel = async (dir: string, options: LoadFolderOptions = {}): P
   const own = pooling.said && arch.classes.features ? ({ task: "features" } as const) : {};
   const { adapters = [] } = options;
   // An adapter brings the head that it was trained with along.
-  const [last] = adapters.slice(-1);
-  const tuned = last === undefined ? undefined : await adapterBase(last);
-  const { task, labels } = tuned ?? {};
-  const headed = tuned === undefined ? {} : { ...(task ? { task } : {}), ...(labels ? { labels } : {}) };
-  const plan = planOf(config, files.places, files.file, { configFile, ...own, ...headed, ...options });
+  const headed = await adapterHead(adapters);
+  const plan = planOf(config, files.places, files.file, { configFile, ...own, ...options, ...headed });
   checkMemory(plan, files.file, options.memoryBytes ?? freeMemory());
   const model = await withAdapters(modelFrom(plan, await readWeights(plan, files)), adapters);
   const history = [...(await historyOf(dir)), ...model.history];

@@ -4,11 +4,12 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { compile } from "../../engine/compile.ts";
 import type { Engine, Session } from "../../engine/engine.ts";
-import { architectureOf, inFile } from "../../models/checkpoint/config.ts";
+import { architectureOf, inFile, retarget } from "../../models/checkpoint/config.ts";
 import { type Generation, generationOf } from "../../models/checkpoint/generationConfig.ts";
 import { headOf } from "../../models/head.ts";
-import type { Architecture, ModelConfig } from "../../models/model.ts";
+import type { Architecture, Json, ModelConfig } from "../../models/model.ts";
 import { type HubOptions, modelDir } from "../../node/hub/hub.ts";
+import { adapterHead } from "../../node/model/adapters.ts";
 import { loadModel } from "../../node/model/folder.ts";
 import { readJson, readJsonIfThere } from "../../node/model/modelFile.ts";
 import { readTokenizer } from "../../node/model/tokenizerFiles.ts";
@@ -50,7 +51,10 @@ export const openFolder = async (
   const file = join(dir, "config.json");
   const json = await readJson(dir, "config.json");
   const arch = architectureOf(json, file);
-  const config = inFile(file, () => arch.parse(json)) as ModelConfig;
+  const head = await adapterHead(adapters);
+  const config = inFile(file, () =>
+    arch.parse(retarget(arch, json as Record<string, Json>, head, file)),
+  ) as ModelConfig;
   const own = (json as { "transformers.js_config"?: { dtype?: string } })["transformers.js_config"]?.dtype;
   return {
     dir,

@@ -11,9 +11,12 @@ import type { Method } from "./method.ts";
 
 const baseOf = (base: Model): AdapterBase => {
   const task = headOf(base.arch, base.config);
-  const { id2label } = base.config as { readonly id2label?: Readonly<Record<string, string>> };
+  const { id2label, problem_type: problem } = base.config as {
+    readonly id2label?: Readonly<Record<string, string>>;
+    readonly problem_type?: string | null;
+  };
   const labels = task.endsWith("classification") && id2label ? { labels: Object.values(id2label) } : {};
-  return { task, ...labels, hashes: weightHashes(base) };
+  return { task, ...labels, ...(problem ? { problem } : {}), hashes: weightHashes(base) };
 };
 
 const card = (base: string, adapters: readonly string[]): string => `---
