@@ -30,7 +30,7 @@ export interface HeadLossInputs {
   readonly w: Value;
   /** int32 [N, 1] */
   readonly labels: Value;
-  /** [N, 1]: how much each row counts. Nothing flows back to it. */
+  /** How much each row counts, [N, 1]. Nothing flows back to it. */
   readonly counts: Value;
 }
 

@@ -123,17 +123,10 @@ const task = {
   dims: z.array(z.int()).optional(),
   pooling: choice(...poolingChoices),
 } satisfies Shape<TaskOptions>;
+const flag = z.boolean().optional();
 const adapter = {
-  rank: int,
-  alpha: number,
-  rankStabilized: z.boolean().optional(),
-  dora: z.boolean().optional(),
-  dropout: number,
-  targets: texts,
-  save: texts,
-  tokens: texts,
-  bias: choice("none", "all", "lora_only"),
-  baseBits: int,
+  ...{ rank: int, alpha: number, dropout: number, baseBits: int, rankStabilized: flag, dora: flag },
+  ...{ targets: texts, save: texts, tokens: texts, bias: choice("none", "all", "lora_only") },
 } satisfies Shape<AdapterOptions>;
 const distill = { steps: int, lrPeak: number, alpha: number, temperature: number, layers: int };
 const limit = {
