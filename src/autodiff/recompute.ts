@@ -1,8 +1,9 @@
 /**
  * Recompute of activations (Chen et al. 2016, https://arxiv.org/abs/1604.06174): a program is divided into
- * blocks, of which only the beginnings are kept for the backward pass; what lies within is computed again when
- * the gradients come there. The order is part of the method: a block is not computed again before its gradient
- * is there, and its gradient does not leave before those of its params are done (see ops/after.ts).
+ * blocks, of which only the beginnings are kept for the backward pass; what lies within is computed again
+ * when the gradients come there. The order is part of the method: a block is not computed again before its
+ * gradient is there, and its gradient does not leave before those of its params are done (see
+ * ops/after.ts).
  */
 import { apply, type Node, type Value } from "../ir/op.ts";
 import { after } from "../ops/after.ts";

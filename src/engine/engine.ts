@@ -20,9 +20,9 @@ export interface Session {
 }
 
 /**
- * How the memory of a run is laid out: "ahead" of it in one piece, which is fast for many small tensors; "as
- * needed", which for large ones takes about a quarter less at the peak; or "given back" to the system as soon as
- * a tensor is done with, which takes the least and about a tenth of the time more.
+ * How the memory of a run is laid out: "ahead" of it in one piece, which is fast for many small tensors;
+ * "as needed", which for large ones takes about a quarter less at the peak; or "given back" to the system
+ * as soon as a tensor is done with, which takes the least and about a tenth of the time more.
  */
 export type MemoryLayout = "ahead" | "as needed" | "given back";
 

@@ -1,4 +1,7 @@
-/** How deep in a model each weight stands: for layers that are frozen, and rates that fall towards the input. */
+/**
+ * How deep in a model each weight stands: for layers that are frozen, and rates that fall towards the
+ * input.
+ */
 import { tensorsOf } from "../nn/param.ts";
 import type { Model } from "./model.ts";
 
@@ -12,8 +15,9 @@ export interface Depths {
 }
 
 /**
- * 0 for what reads the input (embeddings, positions and what stands between them and the layers), layer + 1 in
- * a layer of any stack, layers + 1 above them. Parts of weights, as path.part, are where their weights are.
+ * 0 for what reads the input (embeddings, positions and what stands between them and the layers), layer + 1
+ * in a layer of any stack, layers + 1 above them. Parts of weights, as path.part, are where their weights
+ * are.
  */
 export const depthsOf = ({ arch, config, weights }: Model): Depths => {
   const linears = arch.linears(config);

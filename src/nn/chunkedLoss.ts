@@ -1,8 +1,8 @@
 /**
- * The loss of a language model's head, a chunk of rows after the other: of all logits and their gradients, which
- * at large vocabularies are most of a step's memory, one chunk is there at a time. As in Liger Kernel (Hsu et
- * al. 2024, https://arxiv.org/abs/2410.10989) a chunk's gradients are made with its loss, from the same logits,
- * so that nothing is computed twice; a cotangent of the whole scales them afterwards.
+ * The loss of a language model's head, a chunk of rows after the other: of all logits and their gradients,
+ * which at large vocabularies are most of a step's memory, one chunk is there at a time. As in Liger Kernel
+ * (Hsu et al. 2024, https://arxiv.org/abs/2410.10989) a chunk's gradients are made with its loss, from the
+ * same logits, so that nothing is computed twice; a cotangent of the whole scales them afterwards.
  */
 import { apply, type Op, type Value } from "../ir/op.ts";
 import { after } from "../ops/after.ts";

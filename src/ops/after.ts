@@ -1,8 +1,8 @@
 /**
- * Order. A runtime runs nodes in any order that their inputs allow; where memory depends on it, one is made to
- * wait for others. ONNX has no edges of control alone, so 0 times an element of each is added, which a runtime
- * has to compute first. Where that element is not finite the sum is none either: a step whose gradients are not
- * finite is left out as a whole.
+ * Order. A runtime runs nodes in any order that their inputs allow; where memory depends on it, one is made
+ * to wait for others. ONNX has no edges of control alone, so 0 times an element of each is added, which a
+ * runtime has to compute first. Where that element is not finite the sum is none either: a step whose
+ * gradients are not finite is left out as a whole.
  */
 import { apply, type Op, type Value } from "../ir/op.ts";
 import { tensorOf } from "../ir/tensor.ts";

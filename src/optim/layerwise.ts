@@ -24,8 +24,8 @@ export interface DepthsOfParams {
 }
 
 /**
- * `optimizer` at rates that fall by `decay` from each layer to the one below: lr * decay^(top - depth). Throws
- * ConfigError unless `decay` is above 0 and at most 1.
+ * `optimizer` at rates that fall by `decay` from each layer to the one below: lr * decay^(top - depth).
+ * Throws ConfigError unless `decay` is above 0 and at most 1.
  */
 export const layerwise = (optimizer: Optimizer, decay: number, { top, of }: DepthsOfParams): Optimizer => {
   if (!(decay > 0 && decay <= 1)) {

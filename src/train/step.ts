@@ -89,7 +89,9 @@ interface Given {
 const still = (frozen: Tree<Value>): [string, Value][] =>
   Array.from(flatten<Value>(frozen), ([name, v]) => [name, detach(v)]);
 
-/** All of the model's params: those that are trained, those that stand still, and packed parts as constants. */
+/**
+ * All of the model's params: those that are trained, those that stand still, and packed parts as constants.
+ */
 const allParams = (model: Model, { params, frozen = {}, batch }: Given): Tree<Param> =>
   asParams(model.weights, new Map([...still(frozen), ...flatten<Value>(params)]), batch.seed);
 

@@ -97,8 +97,8 @@ const single = (rank: Rank, counter: Counter): Stepper => {
 };
 
 /**
- * Trained params above which a step is taken in three graphs: they update state where it lies, while the one graph
- * has two sets of it. At 91 M params that saves a fifth of the memory, and takes as long.
+ * Trained params above which a step is taken in three graphs: they update state where it lies, while the
+ * one graph has two sets of it. At 91 M params that saves a fifth of the memory, and takes as long.
  */
 const LARGE = 16e6;
 

@@ -1,8 +1,9 @@
 /**
- * DoRA (Liu et al. 2024, https://arxiv.org/abs/2402.09353): a low-rank adapter gives each output's direction,
- * and its length is trained apart: W' = m * (W + scale * B A) / ||W + scale * B A||, by outputs. As in PEFT no
- * gradient flows through the length that is divided by. That length is found without the matrix W + B A, so
- * that the base can be of any kind: |w + s b A|^2 = |w|^2 + 2 s b (A w) + s^2 b (A A^T) b^T.
+ * DoRA (Liu et al. 2024, https://arxiv.org/abs/2402.09353): a low-rank adapter gives each output's
+ * direction, and its length is trained apart: W' = m * (W + scale * B A) / ||W + scale * B A||, by outputs.
+ * As in PEFT no gradient flows through the length that is divided by. That length is found without the
+ * matrix W + B A, so that the base can be of any kind: |w + s b A|^2 = |w|^2 + 2 s b (A w) + s^2 b (A A^T)
+ * b^T.
  */
 import type { Value } from "../../ir/op.ts";
 import type { Tensor } from "../../ir/tensor.ts";

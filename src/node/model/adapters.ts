@@ -108,8 +108,8 @@ const applied = async (model: Model, dir: string): Promise<Model> => {
 };
 
 /**
- * `model` with the adapters of folders merged into its weights, each on those before it. Throws ConfigError for
- * an adapter of another base, naming the tensors that differ, and DataError for files that are missing.
+ * `model` with the adapters of folders merged into its weights, each on those before it. Throws ConfigError
+ * for an adapter of another base, naming the tensors that differ, and DataError for files that are missing.
  */
 export const withAdapters = async (model: Model, dirs: readonly string[]): Promise<Model> => {
   let current = model;

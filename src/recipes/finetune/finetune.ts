@@ -158,7 +158,10 @@ const write = async (
   return { path, forms };
 };
 
-/** Writes OUT/adapter where adapters were trained, and measures what merging and rounding leave of their gain. */
+/**
+ * Writes OUT/adapter where adapters were trained, and measures what merging and rounding leave of their
+ * gain.
+ */
 const shipAdapter = async (
   engine: Engine,
   { options, method, ref }: { readonly options: RunOptions; readonly method: Method; readonly ref: string },

@@ -1,6 +1,6 @@
 /**
- * What is left of a tuning's gain once its adapters are merged and the weights quantized: rounding can undo what
- * a light adapter has learnt, so it is measured and said.
+ * What is left of a tuning's gain once its adapters are merged and the weights quantized: rounding can undo
+ * what a light adapter has learnt, so it is measured and said.
  */
 import type { Engine } from "../../engine/engine.ts";
 import type { Model } from "../../models/model.ts";

@@ -29,7 +29,10 @@ export interface Trained {
   readonly gain?: Gain;
 }
 
-/** Writes OUT/adapter where adapters were trained, and measures what merging and rounding leave of their gain. */
+/**
+ * Writes OUT/adapter where adapters were trained, and measures what merging and rounding leave of their
+ * gain.
+ */
 const shipAdapter = async (
   options: RunOptions,
   { command, ui }: RecipeHooks,
