@@ -6,7 +6,8 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { int8Forms } from "../src/compress/forms.ts";
 import { type Int8FormMap, quantized } from "../src/compress/quantize.ts";
 import { compile } from "../src/engine/compile.ts";
-import type { Engine } from "../src/engine/engine.ts";
+import type { Engine, Session } from "../src/engine/engine.ts";
+import { encodeOnnx } from "../src/formats/onnx/onnx.ts";
 import { type Tensor, tensorOf } from "../src/ir/tensor.ts";
 import { gpt2, gpt2Config } from "../src/models/decoders/gpt2.ts";
 import { llama, llamaConfig } from "../src/models/decoders/llama.ts";
@@ -18,6 +19,8 @@ import { nodeEngine } from "../src/node/runtime/engine.ts";
 import type { Int8Form } from "../src/ops/int8.ts";
 import { decoderProgram } from "../src/serve/graphs/decoder.ts";
 import { encoderOf } from "../src/serve/graphs/encoder.ts";
+import { exportDtypes } from "../src/ship/onnx/dtype.ts";
+import { formGraphs } from "../src/ship/onnx/export.ts";
 import { rng } from "../src/util/rng.ts";
 import { mapTree, type Tree } from "../src/util/tree.ts";
 
@@ -94,8 +97,14 @@ const rowsOf = (t: Tensor, b: number, from: number, count: number): Float32Array
   );
 };
 
-const decoderOf = async (model: Model): Promise<Forward> => {
-  const session = await compile(engine, decoderProgram(model));
+const decoderOf = async (model: Model): Promise<Forward> =>
+  decoderOver(await compile(engine, decoderProgram(model)), model);
+
+const decoderOver = (
+  session: Pick<Session, "run">,
+  model: Model,
+  cache: "float32" | "float16" = "float32",
+): Forward => {
   const { layers, kvHeads, headWidth } = model.arch.cache(model.config);
   return async (batch) => {
     const length = Math.max(...batch.map((ids) => ids.length));
@@ -108,7 +117,7 @@ const decoderOf = async (model: Model): Promise<Forward> => {
     const past = Array.from({ length: layers }, (_, i) =>
       ["key", "value"].map((part) => [
         `past_key_values.${i}.${part}`,
-        tensorOf("float32", [batch.length, kvHeads, 0, headWidth], []),
+        tensorOf(cache, [batch.length, kvHeads, 0, headWidth], []),
       ]),
     );
     const { logits } = await session.run({
@@ -121,6 +130,25 @@ const decoderOf = async (model: Model): Promise<Forward> => {
     return batch.map((ids, b) => rowsOf(logits!, b, length - ids.length, ids.length));
   };
 };
+
+/** An encoder's exported graph. */
+const encoderOver =
+  (session: Pick<Session, "run">): Forward =>
+  async (batch) => {
+    const length = Math.max(...batch.map((ids) => ids.length));
+    const grid = (at: (ids: readonly number[], t: number) => number) =>
+      tensorOf(
+        "int64",
+        [batch.length, length],
+        batch.flatMap((ids) => Array.from({ length }, (_, t) => at(ids, t))),
+      );
+    const { logits } = await session.run({
+      input_ids: grid((ids, t) => ids[t] ?? PAD),
+      attention_mask: grid((ids, t) => Number(t < ids.length)),
+      token_type_ids: grid(() => 0),
+    });
+    return batch.map((ids, b) => rowsOf(logits!, b, 0, ids.length));
+  };
 
 const encoderForward = async (model: Model): Promise<Forward> => {
   const encoder = await encoderOf(engine, model);
@@ -207,6 +235,25 @@ describe.each(Object.keys(models))("%s with massive activations", (name) => {
           expect(likeliest(row)).toBe(likeliest(together[b]![t]!));
         }
       }
+    }
+  });
+
+  test("in 4 bits and float16, with every other matrix spared, says what its numbers say in 32", async () => {
+    for (const odd of [0, 1]) {
+      const paths = Array.from(packable(plain.arch.linears(plain.config)).keys()).sort();
+      const wide = paths.filter((_, i) => i % 2 === odd);
+      const packed = quantized(plain, { ...exportDtypes.q4f16.packed!, wide });
+      const onnx = formGraphs(packed, "q4f16").get("model")!;
+      const weights = new Set(onnx.graph.initializers.map(({ tensor }) => tensor.dtype));
+      expect([weights.has("int8"), weights.has("float16")]).toEqual([false, true]);
+      const session = await engine.load(encodeOnnx(onnx).model);
+      const half = name === "bert" ? encoderOver(session) : decoderOver(session, plain, "float16");
+      const exact = await forward({ ...plain, weights: denseWeights(packed.weights) });
+      const [want, got] = [(await exact(texts)).flat(), (await half(texts)).flat()];
+      // The products of 4 bits round their inputs to 8 in blocks of 32.
+      expect(Math.min(...got.map((row, i) => cosine(row, want[i]!)))).toBeGreaterThan(0.99);
+      expect(share(got.map((row, i) => likeliest(row) === likeliest(want[i]!)))).toBeGreaterThan(0.9);
+      await session.dispose();
     }
   });
 });

@@ -19,23 +19,31 @@ export interface QuantizeOptions {
   /** Of 8 bits: stored as uint8 around 128 instead of int8 around 0. */
   readonly unsigned?: boolean;
   /**
-   * Of 4 bits: names of the matrices that take 8 instead. The pass finds them by itself (see `wideMatrices`)
+   * Of 4 bits: names of the matrices that take 8 instead, or stay dense (`spared`). The pass finds them by itself (see `wideMatrices`)
    * where it is told none and has texts to measure on.
    */
   readonly wide?: readonly string[];
+  /** Of 4 bits: what the `wide` matrices are; of 8 bits unless told. */
+  readonly spared?: "int8" | "dense";
 }
 
-const stepOf = ({ bits, unsigned = false, wide = [] }: QuantizeOptions): HistoryStep => ({
+const stepOf = ({ bits, unsigned = false, wide = [], spared = "int8" }: QuantizeOptions): HistoryStep => ({
   name: "quantize",
-  options: { bits, ...(unsigned ? { unsigned } : {}), ...(wide.length > 0 ? { wide: [...wide] } : {}) },
+  options: {
+    ...{ bits, ...(unsigned ? { unsigned } : {}) },
+    ...(wide.length > 0 ? { wide: [...wide] } : {}),
+    ...(spared === "dense" ? { spared } : {}),
+  },
 });
 
-const check = ({ bits, unsigned = false, wide = [] }: QuantizeOptions): void => {
+const check = ({ bits, unsigned = false, wide = [], spared }: QuantizeOptions): void => {
   if (bits !== 8 && bits !== 4)
     throw new ConfigError(`must be 8 or 4, not ${bits}`, { field: "quantize.bits" });
   if (unsigned && bits !== 8) throw new ConfigError("goes with 8 bits only", { field: "quantize.unsigned" });
   if (wide.length > 0 && bits !== 4)
     throw new ConfigError("goes with 4 bits only", { field: "quantize.wide" });
+  if (spared !== undefined && bits !== 4)
+    throw new ConfigError("goes with 4 bits only", { field: "quantize.spared" });
 };
 
 /** The forms of 8-bit matrices by path, as `int8Forms` finds them. */
@@ -59,9 +67,10 @@ export const quantized = (model: Model, options: QuantizeOptions, forms: Int8For
     if (!matrices.has(path))
       throw new ConfigError(`${path} is no matrix of the model`, { field: "quantize.wide" });
   }
+  const dense = new Set(options.spared === "dense" ? options.wide : []);
   const weights = mapTree<Weight, Weight>(model.weights, (w, path) => {
     const layout = matrices.get(path)?.layout;
-    if (layout === undefined) return w;
+    if (layout === undefined || dense.has(path)) return w;
     if (isPacked(w)) throw new ConfigError(`is ${w.kind.name} already`, { tensor: path });
     const form: PackedWeight = {
       ...{ dtype: "float32", shape: w.shape, layout },
