@@ -19,8 +19,8 @@ export interface QuantizeOptions {
   /** Of 8 bits: stored as uint8 around 128 instead of int8 around 0. */
   readonly unsigned?: boolean;
   /**
-   * Of 4 bits: names of the matrices that take 8 instead, or stay dense (`spared`). The pass finds them by itself (see `wideMatrices`)
-   * where it is told none and has texts to measure on.
+   * Of 4 bits: names of the matrices that take 8 instead, or stay dense (`spared`). The pass finds them by
+   * itself (see `wideMatrices`) where it is told none and has texts to measure on.
    */
   readonly wide?: readonly string[];
   /** Of 4 bits: what the `wide` matrices are; of 8 bits unless told. */
