@@ -158,8 +158,9 @@ describe("options that cannot be run", () => {
     ]),
     ["tokenizer.vocab=0", "tokenizer.vocab"],
     ["tokenizer.vocab=256", "tokenizer.vocab"],
-    ...["steps", "batch", "accumulate", "evalEvery", "checkpointEvery"].map((f): [string, string] => [
-      `train.${f}=0`,
+    ...["steps", "batch", "accumulate"].map((f): [string, string] => [`train.${f}=0`, `train.${f}`]),
+    ...["evalEvery", "checkpointEvery", "epochs"].map((f): [string, string] => [
+      `train.${f}=-1`,
       `train.${f}`,
     ]),
     ...["warmup", "lrMin", "weightDecay", "clipNorm", "clipValue", "patience", "replicas"].map(
