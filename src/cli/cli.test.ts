@@ -33,8 +33,18 @@ describe("as a process", () => {
       "deeper than its teacher of 2",
       "to 2 or less",
     ],
-    [["eval", "m", "--steps", "9"], 2, "--steps means nothing to eval", "it is for quickstart, train and finetune"],
-    [["optimize", "m", "--set", "train.steps=9"], 2, "means nothing to optimize", "it is for quickstart, train"],
+    [
+      ["eval", "m", "--steps", "9"],
+      2,
+      "--steps means nothing to eval",
+      "it is for quickstart, train and finetune",
+    ],
+    [
+      ["optimize", "m", "--set", "train.steps=9"],
+      2,
+      "means nothing to optimize",
+      "it is for quickstart, train",
+    ],
     [["generate", "m", "--system", "Be brief."], 2, "--system has no effect without --chat", "add --chat"],
     [["generate", "m", "--greedy", "--top-k", "3"], 2, "cannot be used with option", "leave one of them out"],
     [
