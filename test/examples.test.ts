@@ -46,7 +46,7 @@ const run = (name: string, ...args: readonly string[]): string =>
 
 test("each is short, and each is run here", () => {
   const names = readdirSync(examples).sort();
-  expect(names).toEqual(["checkpoint.ts", "clean.ts", "search.ts", "train.ts"]);
+  expect(names).toEqual(["chat.ts", "checkpoint.ts", "clean.ts", "search.ts", "train.ts"]);
   for (const name of names) {
     expect(readFileSync(join(examples, name), "utf8").split("\n").length, name).toBeLessThanOrEqual(60);
   }
@@ -68,6 +68,27 @@ test("checkpoint: exported in two dtypes, which pass", () => {
   expect(printed).toMatch(/node-cpu fp32: passed, cosine 1\.00000/);
   expect(printed).toMatch(/node-cpu fp16: passed, cosine 1\.00000/);
   expect(existsSync(join(dir, "made/web/model.safetensors"))).toBe(true);
+});
+
+test("chat: a model learns how to answer, and answers", () => {
+  const file = join(dir, "chats.jsonl");
+  const chat = (i: number) => [
+    { role: "user", content: `new ${i}` },
+    { role: "assistant", content: "low" },
+  ];
+  const lines = Array.from({ length: 60 }, (_, i) => JSON.stringify({ messages: chat(i) }));
+  writeFileSync(file, lines.join("\n"));
+  const out = join(dir, "mine");
+  const printed = run("chat", join(dir, "made/checkpoint"), file, out, "new 7", "12");
+  expect(printed).toContain("learnt is all that the assistant says");
+  expect(printed).toContain("gets ChatML");
+  expect(printed).toMatch(
+    /first example: <\|im_start\|>user\\nnew \d+.*assistant\\n\[\[low<\|endoftext\|>\]\]/,
+  );
+  const [, loss, answer] = /held-out loss: ([\d.]+) nats per token\n(.*)/.exec(printed)!;
+  expect(Number(loss)).toBeLessThan(0.5);
+  expect(answer).toBe("low");
+  expect(existsSync(join(out, "model/chat_template.jinja"))).toBe(true);
 });
 
 test("clean: duplicates go, and the rest is written", () => {

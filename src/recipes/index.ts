@@ -6,6 +6,7 @@ export {
   defaults,
   defineConfig,
   type Family,
+  finetuneDefaults,
   type ModelOptions,
   type RunConfig,
   type RunOptions,
@@ -26,6 +27,7 @@ export { evaluateFolder } from "./evaluate/evaluate.ts";
 export type { EvalOptions, Evaluation, Prediction } from "./evaluate/evaluation.ts";
 export { type Exported, type ExportedFile, type ExportFolderOptions, exportFolder } from "./export/export.ts";
 export { type GgufFolderOptions, type GgufWritten, ggufFolder } from "./export/gguf.ts";
+export { type Finetuned, finetune } from "./finetune/finetune.ts";
 export {
   type GenerateTextOptions,
   generateText,

@@ -48,8 +48,8 @@ export const records: Section = {
   verbs: ["finetune", "eval", "optimize"],
   flags: [
     row("--task <name>", "task.name", "what the records are for; found out unless told", {
-      verbs: ["finetune"],
-      ...common,
+      verbs: ["finetune", "eval"],
+      common: ["finetune"],
     }),
     row("--label-field <names...>", "task.labelFields", "field of the label; several: a column each", {
       common: ["finetune"],

@@ -2,20 +2,23 @@
 import { type StageReport, stageRecorder } from "../../data/records/document.ts";
 import { saltOf, scrambled } from "../../data/records/splits.ts";
 import { readDocuments } from "../../node/read/read.ts";
-import type {
-  Encoded,
-  EncodeRowsOptions,
-  Example,
-  Examples,
-  Reading,
-  RecordOptions,
-  Row,
+import {
+  type Column,
+  columnsOf,
+  type Encoded,
+  type EncodeRowsOptions,
+  type Example,
+  type Examples,
+  type Reading,
+  type RecordOptions,
+  type Row,
 } from "../../tasks/records.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { defined } from "../../util/defined.ts";
 import { DataError } from "../../util/errors.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
+import { silent } from "../context/ui.ts";
 import { inputsOf } from "./inputs.ts";
 import type { UserData } from "./userData.ts";
 
@@ -32,6 +35,20 @@ export interface Records {
   readonly rows: readonly Row[];
   readonly skipped: readonly string[];
 }
+
+/** The columns of the user's first record; undefined where the first file holds text. Throws as `inputsOf`. */
+export const firstColumns = async (
+  options: RunOptions,
+  hooks: Hooks,
+): Promise<readonly Column[] | undefined> => {
+  const { encoding, delimiter } = options.data;
+  const [first] = await inputsOf(options, { ...hooks, ui: silent });
+  const read = { encoding, records: true, skipBadRows: true, ...defined({ delimiter }) };
+  for await (const { id, record } of readDocuments(first === undefined ? [] : [first.path], read)) {
+    return record === undefined ? undefined : columnsOf([{ id, fields: record }]);
+  }
+  return undefined;
+};
 
 /** All records of some files. Throws DataError naming file and line, and for files without a record. */
 export const readRecords = async (

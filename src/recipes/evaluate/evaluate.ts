@@ -5,20 +5,24 @@ import { writeFileDurable } from "../../node/files/files.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
 import { type TargetName, targets, targetsFrom } from "../../node/targets/index.ts";
 import { graphNames } from "../../serve/graphs/graphs.ts";
+import { type TaskName, tasks } from "../../tasks/index.ts";
 import type { Task } from "../../tasks/task.ts";
 import { defined } from "../../util/defined.ts";
 import { ConfigError } from "../../util/errors.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
+import { firstColumns, recordOptions } from "../data/records.ts";
 import { knownFault } from "../verify/parityFile.ts";
+import { answers } from "./answers.ts";
 import { causalLm } from "./causalLm.ts";
 import { embedding } from "./embedding.ts";
 import type { Asked, EvalOptions, Evaluation, Evaluator, Prediction, Quality } from "./evaluation.ts";
 import { evaluateTask } from "./harness/evaluateTask.ts";
 import { maskedLm } from "./maskedLm.ts";
+import { preferences } from "./preferences.ts";
 import { seq2seqLm } from "./seq2seqLm.ts";
 import { sequenceClassification } from "./sequenceClassification.ts";
-import { named, type Subject, withGraphs } from "./subject.ts";
+import { type Named, named, type Subject, withGraphs } from "./subject.ts";
 import { tokenClassification } from "./tokenClassification.ts";
 
 /** Longest that measuring speed may take, milliseconds. */
@@ -30,6 +34,8 @@ const evaluators: Readonly<Record<string, Evaluator>> = {
   "masked-lm": maskedLm,
   "seq2seq-lm": seq2seqLm,
   embedding,
+  sft: answers,
+  dpo: preferences,
   "sequence-classification": sequenceClassification,
   "token-classification": tokenClassification,
 };
@@ -83,6 +89,37 @@ const measured = async (asked: Asked): Promise<Quality> => {
   return quality;
 };
 
+/**
+ * What a decoder's data ask of it, where they are chats or preferences: not all of their text is measured
+ * then.
+ */
+const answering = async (
+  { task }: Named,
+  options: RunOptions,
+  hooks: RecipeHooks,
+): Promise<Task | undefined> => {
+  if (task.name !== "causal-lm" || options.data.paths.length === 0) return undefined;
+  const columns = await firstColumns(options, hooks);
+  if (columns === undefined) return undefined;
+  const fits = ({ records }: Task) => (records?.fits(columns, recordOptions(options)) ?? 0) > 0;
+  return [tasks.dpo, tasks.sft].find(fits);
+};
+
+/**
+ * The model with the task that the user names, where it is one of a model with that head. Throws
+ * ConfigError.
+ */
+const asTold = async (model: Named, options: RunOptions, hooks: RecipeHooks): Promise<Named> => {
+  const { name } = options.task;
+  if (name === "") return { ...model, task: (await answering(model, options, hooks)) ?? model.task };
+  const task: Task = tasks[name as TaskName];
+  if (task.heads.some((head) => model.task.heads.includes(head))) return { ...model, task };
+  throw new ConfigError(`${name} is no task of a model of ${model.task.name}`, {
+    field: "task.name",
+    hint: "leave --task out, or name another",
+  });
+};
+
 /** Speed and memory of graphs on a target. Throws MissingError where that is not on this machine. */
 const speedAt = async (
   { target, threads }: { readonly target: TargetName; readonly threads: number },
@@ -108,10 +145,11 @@ export const evaluateFolder = async (
   options: RunOptions,
   hooks: RecipeHooks,
 ): Promise<Evaluation> => {
-  const model = await named(
+  const found = await named(
     ref,
     defined({ dtype: given.dtype, hub: hooks.hub, adapters: options.model.adapters }),
   );
+  const model = given.taskFile === undefined ? await asTold(found, options, hooks) : found;
   const { dir, dtype, task, arch, tokenizer } = model;
   const [target] = targetsFrom([given.target ?? "node-cpu"], "--target") as [TargetName];
   requireMeaning(given, task);

@@ -3,6 +3,7 @@ import type { Labels } from "../../models/encoders/encoder.ts";
 import type { Example, Row } from "../../tasks/records.ts";
 import { ConfigError, DataError } from "../../util/errors.ts";
 import { readRecords, recordOptions } from "../data/records.ts";
+import { chatsOf } from "../finetune/chats.ts";
 import type { Asked } from "./evaluation.ts";
 
 /** A record with its example, and the texts that it was made of. */
@@ -29,7 +30,7 @@ export const labelledRecords = async ({
   options,
   hooks,
 }: Asked): Promise<readonly LabelledRecord[]> => {
-  const { task, tokenizer, arch, config } = subject;
+  const { task, tokenizer, arch, config, dir } = subject;
   const { paths, skipBadRows } = options.data;
   if (paths.length === 0) {
     throw new ConfigError("names no file", { field: "data.paths", hint: "name records with --data" });
@@ -46,6 +47,7 @@ export const labelledRecords = async ({
     truncated,
   } = await reading.encode(rows, {
     ...{ tokenizer, context: arch.cache(config).positions },
+    ...(await chatsOf(dir, tokenizer)),
     ...(skipBadRows ? { onBad: (error: DataError) => void bad.push(error.message) } : {}),
   });
   const left = [...skipped, ...bad];
