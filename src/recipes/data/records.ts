@@ -36,7 +36,9 @@ export interface Records {
   readonly skipped: readonly string[];
 }
 
-/** The columns of the user's first record; undefined where the first file holds text. Throws as `inputsOf`. */
+/**
+ * The columns of the user's first record; undefined where the first file holds text. Throws as `inputsOf`.
+ */
 export const firstColumns = async (
   options: RunOptions,
   hooks: Hooks,
