@@ -194,6 +194,8 @@ export interface RecordTask {
   fits(columns: readonly Column[], options: RecordOptions): number;
   /** Names of the fields that it looks for, in words. */
   readonly wants: string;
+  /** Options that mean something to it, besides fields and what happens to long examples. */
+  readonly takes: readonly (keyof RecordOptions)[];
   /** Sees the records to train on. Throws DataError naming file, line and field. */
   read(rows: readonly Row[], options: ReadingOptions): Reading;
 }

@@ -213,4 +213,18 @@ describe("refused, by file, line and field", () => {
       /long\.csv:\d+, field "text": has \d+ tokens, and the model takes 48/,
     );
   });
+
+  test.each([
+    ["--label-pieces", "all", "labelPieces", "token-classification"],
+    ["--turns", "last", "turns", "sft"],
+    ["--beta", "0.3", "beta", "dpo, kto"],
+    ["--pooling", "cls", "pooling", "embedding"],
+  ])("%s %s, which is for another task", async (flag, value, field, others) => {
+    writeFileSync(at("other.csv"), csv(rows));
+    const args = ["finetune", body, "--data", at("other.csv"), "--out", at("none"), ...one, flag, value];
+    const { code, stderr } = await anneal(args);
+    expect(code).toBe(2);
+    expect(stderr).toContain(`"task.${field}": means nothing to sequence-classification`);
+    expect(stderr).toContain(`it is for ${others}`);
+  });
 });

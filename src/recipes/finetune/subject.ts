@@ -6,7 +6,13 @@ import { headOf } from "../../models/head.ts";
 import type { Model, ModelConfig } from "../../models/model.ts";
 import { loadModel } from "../../node/model/folder.ts";
 import { type TaskName, tasks } from "../../tasks/index.ts";
-import { columnsOf, type Reading, type RecordOptions, type RecordTask } from "../../tasks/records.ts";
+import {
+  columnsOf,
+  type Reading,
+  type RecordOptions,
+  type RecordTask,
+  recordDefaults,
+} from "../../tasks/records.ts";
 import type { Task } from "../../tasks/task.ts";
 import type { Tokenizer } from "../../tokenizer/index.ts";
 import { ConfigError, DataError } from "../../util/errors.ts";
@@ -76,23 +82,33 @@ const foundTask = ({ rows }: Records, opened: Opened, options: RecordOptions): R
   });
 };
 
+/** Options that every task of records takes. */
+const common: readonly string[] = ["field", "pairField", "labelFields", "tooLong"];
+
+/** Throws ConfigError for an option that the task would pass over in silence. */
+const requireTaken = ({ name, records }: RecordsTask, given: RecordOptions): void => {
+  const usual: Readonly<Record<string, unknown>> = { ...recordDefaults };
+  const said = Object.entries(given).filter(
+    ([field, value]) => JSON.stringify(value) !== JSON.stringify(usual[field]),
+  );
+  const lost = said.map(([field]) => field).find((field) => ![...common, ...records.takes].includes(field));
+  if (lost === undefined) return;
+  const others = recordTasks().filter((task) => (task.records.takes as readonly string[]).includes(lost));
+  throw new ConfigError(`means nothing to ${name}`, {
+    field: `task.${lost}`,
+    hint: `leave it out: it is for ${others.map((task) => task.name).join(", ")}`,
+  });
+};
+
 /** The labels of a model that has a head of the task. */
 const ownLabels = ({ arch, config }: Opened, task: Task): { readonly own?: Labels } =>
   task.heads.includes(headOf(arch, config)) && "id2label" in config
     ? { own: config as ModelConfig & Labels }
     : {};
 
-/** The model with the pooling that is asked for. Throws ConfigError for one whose texts have no vectors. */
-const pooledAs = (model: Model, mode: RecordOptions["pooling"]): Model => {
-  if (mode === "auto") return model;
-  if (headOf(model.arch, model.config) !== "features") {
-    throw new ConfigError("is for sentence embeddings alone", {
-      field: "task.pooling",
-      hint: "leave it out",
-    });
-  }
-  return { ...model, pooling: { normalize: true, ...model.pooling, mode } };
-};
+/** The model with the pooling that is asked for. */
+const pooledAs = (model: Model, mode: RecordOptions["pooling"]): Model =>
+  mode === "auto" ? model : { ...model, pooling: { normalize: true, ...model.pooling, mode } };
 
 /** What the checkpoint passes on, without how it pooled where that is another way now. */
 const poolingLeft = (source: Source, model: Model, before: Model): Source => {
@@ -132,6 +148,7 @@ export const subjectOf = async (ref: string, given: RunOptions, hooks: RecipeHoo
   const how = recordOptions(options);
   const task = asked.name === "" ? foundTask(train, opened, how) : namedTask(asked.name as TaskName);
   hooks.ui.line(`task: ${task.name}`);
+  requireTaken(task, how);
   const own = ownLabels(opened, task);
   const reading = task.records.read(train.rows, { options: how, lenient: data.skipBadRows, ...own });
   hooks.ui.stage("Loading the checkpoint");

@@ -26,7 +26,13 @@ export const embedding: Task = {
   heads: ["features"],
   textTokens: 128,
   reads: ["text", "examples"],
-  records: { fits, wants, read },
+  records: {
+    ...{ fits, wants, read },
+    takes: [
+      ...(["loss", "scale", "margin", "dims", "pooling"] as const),
+      ...(["hardNegatives", "negativeMargin", "negativeRangeMin"] as const),
+    ],
+  },
   taught: true,
   criterion: {
     name: "rank agreement",

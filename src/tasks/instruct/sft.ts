@@ -139,6 +139,7 @@ export const sft: Task = {
       return form.kind === "messages" ? 0.9 : 0.6;
     },
     wants,
+    takes: ["turns", "chatTemplate"],
     read,
   },
   criterion: {

@@ -101,7 +101,11 @@ export const dpo: Task = {
   textTokens: 512,
   rowsOfExample: 2,
   rate: 0.1,
-  records: { fits: (columns) => (preferenceForm(columns) === undefined ? 0 : 1), wants, read },
+  records: {
+    fits: (columns) => (preferenceForm(columns) === undefined ? 0 : 1),
+    ...{ wants, read },
+    takes: ["chatTemplate", "beta", "labelSmoothing"],
+  },
   criterion: {
     ...{ name: "reward accuracy", unit: "nats of margin", example: "pair", better: "more" },
     of: shareAbove0,

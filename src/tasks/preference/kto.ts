@@ -160,7 +160,11 @@ export const kto: Task = {
   textTokens: 512,
   rowsOfExample: 2,
   rate: 0.1,
-  records: { fits: (columns, options) => (formOf(columns, options) === undefined ? 0 : 1), wants, read },
+  records: {
+    fits: (columns, options) => (formOf(columns, options) === undefined ? 0 : 1),
+    ...{ wants, read },
+    takes: ["chatTemplate", "beta", "desirableWeight", "undesirableWeight"],
+  },
   criterion: {
     ...{ name: "reward margin", unit: "nats", example: "answer", better: "more" },
     of: meanOf,
