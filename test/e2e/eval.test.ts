@@ -211,9 +211,13 @@ describe("what cannot be measured is refused", () => {
   const rejects = async (model: string, path: string, message: RegExp, given: EvalOptions = {}) =>
     expect(evaluated(model, path, given)).rejects.toThrow(message);
 
-  test("a head of no task, and options of another one", async () => {
+  test("records without labels for a classifier, and options of another task", async () => {
     const data = corpusOf();
-    await rejects(await folder("bert", "sequence-classification"), data, /BertForSequenceClassification/);
+    await rejects(
+      await folder("bert", "sequence-classification"),
+      data,
+      /:1: the records have no text with a label/,
+    );
     await rejects(await folder("gpt2"), data, /"limit": means nothing to a model of causal-lm/, { limit: 3 });
     await rejects(await folder("bert", "masked-lm"), data, /"reference": means nothing/, { reference: "x" });
   });
@@ -231,7 +235,7 @@ describe("what cannot be measured is refused", () => {
     const pair = { sentence1: "a", sentence2: "the", score: 1 };
     const unscored = written("unscored.jsonl", [pair, { ...pair, score: "high" }]);
     await rejects(bert, unscored, /unscored\.jsonl:2: the field "score" holds a string that is no finite/);
-    const neither = written("neither.jsonl", [{ sentence1: "a", sentence2: "the" }]);
+    const neither = written("neither.jsonl", [{ first: "a", second: "the" }]);
     const error = await evaluated(bert, neither).catch((thrown) => thrown);
     expect(error.message).toMatch(/neither\.jsonl:1: is neither a scored pair of texts nor a text/);
     expect(error.details.hint).toMatch(/it needs sentence1 and sentence2, .* score or label/);
