@@ -132,8 +132,8 @@ describe("refused", () => {
       /adapter.alpha.*no adapters are trained/,
     ],
     [
-      "all layers frozen",
-      () => tune("no", "--freeze-layers", "2"),
+      "more layers frozen than there are",
+      () => tune("no", "--freeze-layers", "3"),
       /train.freezeLayers.*the model has 2 layers/,
     ],
     [
