@@ -36,15 +36,14 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-describe("a task that is not known", () => {
-  test.each(["optimize", "eval"])("%s names the classes to choose from", async (verb) => {
-    const model = of(`tags-${verb}`);
-    await writeModel(model, tinyModel("bert", "token-classification"), ["fp32"]);
-    const said = await refused([verb, model]);
-    expect(said).toMatch(/"architectures".*BertForTokenClassification/s);
-    expect(said).toMatch(/BertForMaskedLM/);
-    expect(said).toMatch(/BertModel/);
-  });
+test.each(["optimize", "eval"])("%s of a classifier says that running text has no labels", async (verb) => {
+  const model = of(`tags-${verb}`);
+  await writeModel(model, tinyModel("bert", "token-classification"), ["fp32"]);
+  const text = of(`${verb}.txt`);
+  writeFileSync(text, "running text without any label\n");
+  const { code, stderr } = await anneal([verb, model, "--data", text]);
+  expect(code, stderr).toBe(3);
+  expect(stderr).toMatch(/is text, and records with fields are wanted.*CSV/s);
 });
 
 describe("a model that lacks its head", () => {
