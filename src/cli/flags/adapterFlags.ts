@@ -7,7 +7,6 @@ export const adapterFlag: Flag = {
   field: "model.adapters",
   help: "adapters on the model, each on those before",
   verbs: ["quickstart", "train", "finetune", "optimize", "eval"],
-  common: ["train", "finetune"],
 };
 
 /** What of a model stays as it is, what moves less, and how a step saves memory. */
@@ -45,7 +44,7 @@ export const adapterFlags: readonly Flag[] = [
   {
     flag: "--lora <rank>",
     field: "adapter.rank",
-    help: "train adapters of this rank alone; 0: the weights",
+    help: "train adapters of this rank alone; 0: none",
     common: ["train", "finetune"],
   },
   { flag: "--lora-alpha <x>", field: "adapter.alpha", help: "scale by this over the rank; 0: as the rank" },

@@ -54,16 +54,13 @@ export const records: Section = {
     row("--label-field <names...>", "task.labelFields", "field of the label; several: a column each", {
       common: ["finetune"],
     }),
-    row("--pair-field <name>", "task.pairField", "field of the second text of a pair", {
-      common: ["finetune"],
-    }),
+    row("--pair-field <name>", "task.pairField", "field of the second text of a pair"),
     row("--problem <kind>", "task.problem", "what labels are", { verbs: ["finetune"] }),
     row("--labels <names...>", "task.labels", "all labels, in the order of their ids", {
       verbs: ["finetune"],
     }),
     row("--class-weights <how>", "task.classWeights", "weights of classes", {
       verbs: ["finetune"],
-      ...common,
     }),
     row("--label-smoothing <x>", "task.labelSmoothing", "share of the target that all classes get", {
       verbs: ["finetune"],

@@ -78,7 +78,7 @@ const trainSection: Section = {
     row("--clip-value <x>", "train.clipValue", "largest element of a gradient; 0: none"),
     row("--eval-every <n>", "train.evalEvery", "updates between held-out measurements"),
     row("--checkpoint-every <n>", "train.checkpointEvery", "updates between checkpoints"),
-    row("--patience <n>", "train.patience", "measurements without gain before stopping; 0: never", {
+    row("--patience <n>", "train.patience", "measurements without gain to bear; 0: never", {
       common: ["finetune"],
     }),
     row("--on-nan <policy>", "train.onNan", "at a loss that is not finite"),
