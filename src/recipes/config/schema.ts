@@ -103,8 +103,10 @@ const train = {
   patience: int,
   onNan: choice("stop", "skip"),
 } satisfies Shape<TrainingOptions>;
+/** The tasks that take records. */
+const recordTasks = (Object.keys(tasks) as TaskName[]).filter((name) => "records" in tasks[name]);
 const task = {
-  name: choice("", ...(Object.keys(tasks) as TaskName[])),
+  name: choice("", ...recordTasks),
   pairField: z.string().optional(),
   labelFields: texts,
   labels: texts,
