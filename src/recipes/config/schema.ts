@@ -103,10 +103,8 @@ const train = {
   patience: int,
   onNan: choice("stop", "skip"),
 } satisfies Shape<TrainingOptions>;
-/** The tasks that take records. */
-const recordTasks = (Object.keys(tasks) as TaskName[]).filter((name) => "records" in tasks[name]);
 const task = {
-  name: choice("", ...recordTasks),
+  name: choice("", ...(Object.keys(tasks) as TaskName[]).filter((name) => "records" in tasks[name])),
   pairField: z.string().optional(),
   labelFields: texts,
   labels: texts,
