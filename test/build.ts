@@ -18,6 +18,6 @@ const isStale = (): boolean => {
 
 export default (): void => {
   if (!isStale()) return;
-  const tsc = join(root, "node_modules/typescript/bin/tsc");
+  const tsc = join(root, "node_modules/typescript7/bin/tsc");
   execFileSync(process.execPath, [tsc, "-p", join(root, "tsconfig.build.json")], { stdio: "inherit" });
 };

@@ -18,17 +18,16 @@ const WORD = 1;
 const MARK = 2;
 const ALONE = 3;
 
-const inRanges = (ranges: readonly (readonly [number, number])[]) => (code: number) =>
-  ranges.some(([from, to]) => code >= from && code <= to);
+type Ranges = readonly (readonly [number, number])[];
 
-const isSpace = inRanges([
+const SPACES: Ranges = [
   [0, 0x20],
   [0x7f, 0xa0],
   [0x2000, 0x200b],
   [0x2028, 0x202f],
   [0x3000, 0x3000],
-]);
-const isMark = inRanges([
+];
+const MARKS: Ranges = [
   [0x21, 0x2f],
   [0x3a, 0x40],
   [0x5b, 0x5e],
@@ -43,21 +42,26 @@ const isMark = inRanges([
   [0x2030, 0x206f],
   [0x3001, 0x303f],
   [0xff01, 0xff0f],
-]);
+];
 /** Kana, Han, Thai, Lao, Khmer, Burmese. */
-const isAlone = inRanges([
+const ALONES: Ranges = [
   [0x0e00, 0x0eff],
   [0x1000, 0x109f],
   [0x1780, 0x17ff],
   [0x3040, 0x30ff],
   [0x3400, 0x9fff],
   [0xf900, 0xfaff],
-]);
+];
 
-const kindOf = (code: number): number =>
-  isSpace(code) ? SPACE : isMark(code) ? MARK : isAlone(code) ? ALONE : WORD;
-
-const kinds = Uint8Array.from({ length: 0x10000 }, (_, code) => kindOf(code));
+/** The kind of each UTF-16 code: that of the first list that has it, else a word's. */
+const kinds = new Uint8Array(0x10000).fill(WORD);
+for (const [kind, ranges] of [
+  [ALONE, ALONES],
+  [MARK, MARKS],
+  [SPACE, SPACES],
+] as const) {
+  for (const [from, to] of ranges) kinds.fill(kind, from, to + 1);
+}
 
 const FNV = 0x811c9dc5;
 const PRIME = 0x01000193;

@@ -8,7 +8,6 @@ import type { Document } from "../../data/records/document.ts";
 import { defined } from "../../util/defined.ts";
 import { DataError } from "../../util/errors.ts";
 import { conllDocuments } from "./conll.ts";
-import { htmlDocuments } from "./html.ts";
 import { type InputFile, kindOf, type ListOptions, listFiles } from "./inputs.ts";
 import { jsonDocuments, jsonLineDocuments } from "./json/json.ts";
 import type { Reader, ReadOptions } from "./options.ts";
@@ -17,6 +16,12 @@ import { tableDocuments } from "./tables/table.ts";
 import { textDocuments } from "./text.ts";
 
 export type { ReadOptions } from "./options.ts";
+
+/** The parser of pages is loaded when there is one. */
+const htmlDocuments: Reader = async function* (path, options) {
+  const html = await import("./html.ts");
+  yield* html.htmlDocuments(path, options);
+};
 
 const readers: Readonly<Record<string, Reader>> = {
   txt: textDocuments,

@@ -17,7 +17,6 @@ import { answers } from "./answers.ts";
 import { causalLm } from "./causalLm.ts";
 import { embedding } from "./embedding.ts";
 import type { Asked, EvalOptions, Evaluation, Evaluator, Prediction, Quality } from "./evaluation.ts";
-import { evaluateTask } from "./harness/evaluateTask.ts";
 import { maskedLm } from "./maskedLm.ts";
 import { preferences } from "./preferences.ts";
 import { seq2seqLm } from "./seq2seqLm.ts";
@@ -83,7 +82,7 @@ const measured = async (asked: Asked): Promise<Quality> => {
   const quality =
     taskFile === undefined
       ? await evaluatorOf(subject.task).measure(asked)
-      : await evaluateTask(asked, taskFile);
+      : await (await import("./harness/evaluateTask.ts")).evaluateTask(asked, taskFile);
   hooks.ui.line(`measured on ${quality.measuredOn}`);
   if (given.predictions !== undefined) await savePredictions(given.predictions, quality.predictions ?? []);
   return quality;

@@ -2,7 +2,6 @@
  * What a model's folder passes on to one that is made of it: its files, its settings, what its card says.
  */
 import { basename } from "node:path";
-import { parse } from "yaml";
 import type { Json } from "../../models/model.ts";
 import { type Carried, readCarried } from "../../node/model/carried.ts";
 import { isGguf } from "../../node/model/ggufFile.ts";
@@ -83,8 +82,10 @@ const hubName = (ref: string, dir: string): string | undefined => {
 };
 
 /** The YAML before a card's text, and that text. What is no YAML of fields says nothing. */
-const readCard = (text: string): Pick<CardSource, "fields" | "text"> => {
+const readCard = async (text: string): Promise<Pick<CardSource, "fields" | "text">> => {
   const [whole, yaml] = /^---\r?\n([\s\S]*?)\r?\n---[^\S\n]*(?:\n|$)/.exec(text) ?? ["", ""];
+  if (whole === "") return { fields: {}, text };
+  const { parse } = await import("yaml");
   try {
     const fields = parse(yaml!) as unknown;
     const known = typeof fields === "object" && fields !== null && !Array.isArray(fields);
@@ -108,6 +109,6 @@ export const sourceIn = async (
   const templates = own.length === 0 && template !== undefined ? [template] : own;
   addTemplates(files, templates);
   const name = hubName(ref, dir);
-  const said = { title: name ?? basename(dir), chats: templates.length > 0, ...readCard(card) };
+  const said = { title: name ?? basename(dir), chats: templates.length > 0, ...(await readCard(card)) };
   return { ...carried, files, card: name === undefined ? said : { ...said, name } };
 };
