@@ -26,9 +26,13 @@ import {
 /** Params above which a step's tensors are so large that its memory counts more than their number. */
 const LARGE = 4e6;
 
-/** How the engine lays out the memory of a model's steps. */
-export const layoutOf = ({ weights }: Model, { recompute, lossRows }: StepOptions): MemoryLayout => {
-  if (recompute || lossRows !== undefined) return "given back";
+/**
+ * How the engine lays out the memory of a model's steps. Steps of several widths are sessions that take turns:
+ * each would keep what its own took at the most.
+ */
+export const layoutOf = ({ weights }: Model, options: StepOptions): MemoryLayout => {
+  const { recompute, lossRows, widths = [] } = options;
+  if (recompute || lossRows !== undefined || widths.length > 1) return "given back";
   return countParams(weights) > LARGE ? "as needed" : "ahead";
 };
 
