@@ -27,8 +27,8 @@ import {
 const LARGE = 4e6;
 
 /**
- * How the engine lays out the memory of a model's steps. Steps of several widths are sessions that take turns:
- * each would keep what its own took at the most.
+ * How the engine lays out the memory of a model's steps. Steps of several widths are sessions that take
+ * turns: each would keep what its own took at the most.
  */
 export const layoutOf = ({ weights }: Model, options: StepOptions): MemoryLayout => {
   const { recompute, lossRows, widths = [] } = options;
