@@ -78,7 +78,7 @@ const strongOf = (model: Model, path: string): number[] => {
 /** The model of the numbers that its 8-bit weights stand for: what differs then is what products do. */
 const onGrid = (model: Model, forms: Int8FormMap): Model => ({
   ...model,
-  weights: denseWeights(quantized(model, { bits: 8 }, forms).weights),
+  weights: denseWeights(quantized(model, { bits: 8 }, { forms }).weights),
 });
 
 const random = rng(17, "massive");
@@ -200,7 +200,7 @@ describe.each(Object.keys(models))("%s with massive activations", (name) => {
     const forms = await formsOf(plain, digits);
     const model = onGrid(plain, forms);
     const want = (await (await forward(model))(texts)).flat();
-    const packed = await forward(quantized(model, { bits: 8, unsigned }, forms));
+    const packed = await forward(quantized(model, { bits: 8, unsigned }, { forms }));
     const got = (await packed(texts)).flat();
     expect(Math.min(...got.map((row, i) => cosine(row, want[i]!)))).toBeGreaterThan(
       digits === 1 ? 0.999 : 0.9999,
@@ -218,7 +218,7 @@ describe.each(Object.keys(models))("%s with massive activations", (name) => {
     const worst = async (form: Int8FormMap): Promise<number> => {
       const model = onGrid(plain, form);
       const want = (await (await forward(model))(texts)).flat();
-      const got = (await (await forward(quantized(model, { bits: 8 }, form)))(texts)).flat();
+      const got = (await (await forward(quantized(model, { bits: 8 }, { forms: form })))(texts)).flat();
       return 1 - Math.min(...got.map((row, i) => cosine(row, want[i]!)));
     };
     expect(await worst(together)).toBeGreaterThan(4 * (await worst(forms)));
@@ -226,7 +226,7 @@ describe.each(Object.keys(models))("%s with massive activations", (name) => {
 
   test("in 8 bits says of each text alone what it says in a padded batch", async () => {
     for (const digits of [1, 2] as const) {
-      const packed = await forward(quantized(plain, { bits: 8 }, await formsOf(plain, digits)));
+      const packed = await forward(quantized(plain, { bits: 8 }, { forms: await formsOf(plain, digits) }));
       const together = await packed(texts);
       for (const [b, text] of texts.entries()) {
         const [alone] = await packed([text]);

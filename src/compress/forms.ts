@@ -6,8 +6,8 @@
  */
 import { compile } from "../engine/compile.ts";
 import type { Engine } from "../engine/engine.ts";
-import { constant, input, isInput, type Node, type Value } from "../ir/op.ts";
-import { keep, nodesOf, type Program, rewriteProgram } from "../ir/program.ts";
+import { constant, input, type Value } from "../ir/op.ts";
+import { keep, type Program, rewriteProgram } from "../ir/program.ts";
 import { type Tensor, tensorOf } from "../ir/tensor.ts";
 import { headOf } from "../models/head.ts";
 import { packable } from "../models/linears.ts";
@@ -19,6 +19,7 @@ import { reshape, transpose } from "../ops/structure.ts";
 import { optimize } from "../rewrite/index.ts";
 import { SMALL } from "./int8.ts";
 import { cosine, groupName, type Ids, type Probe, probeOf } from "./probe.ts";
+import { matrixRead, type Site, sitesOf } from "./sites.ts";
 
 /**
  * What all inputs of one digit together may take from the cosine of the outputs: little of logits, where
@@ -28,35 +29,6 @@ const BUDGET = { logits: 1e-5, features: 5e-4 } as const;
 
 /** How many of `k` inputs stand apart: so few that their product costs little. */
 const strongCount = (k: number): number => Math.floor(Math.min(Math.max(16, k / 32), k / 8));
-
-/** What one or several products read. */
-interface Site {
-  readonly x: Value;
-  readonly paths: string[];
-  params: number;
-}
-
-/** The path of the matrix that a product's node multiplies by, if it is one of the probe's. */
-const matrixOf = ({ op, inputs }: Node): string | undefined => {
-  const w = op.isProduct === true ? inputs[1]!.node : undefined;
-  if (w === undefined || !isInput(w)) return undefined;
-  return /^w\.(.*)$/.exec(w.attrs.name)?.[1];
-};
-
-/** The inputs of all products with a matrix, each with the matrices that read it. */
-const sitesOf = (program: Program): Site[] => {
-  const sites = new Map<Value, Site>();
-  for (const node of nodesOf(program)) {
-    const path = matrixOf(node);
-    if (path === undefined) continue;
-    const [x, w] = node.inputs as [Value, Value];
-    const site = sites.get(x) ?? { x, paths: [], params: 0 };
-    site.paths.push(path);
-    site.params += (w.shape as number[]).reduce((a, b) => a * b, 1);
-    sites.set(x, site);
-  }
-  return [...sites.values()];
-};
 
 /** How strong each input is at most: its square as a share of the row's mean square, x [..., K] -> [K, 1]. */
 const strength = (x: Value): Value => {
@@ -123,7 +95,7 @@ const switchable = (
   const groupAt = new Map(groups.flatMap(({ sites: own }, g) => own.map((i) => [i, g] as const)));
   const siteAt = new Map(sites.map(({ x }, i) => [x, i]));
   const rewritten = rewriteProgram(program, (node, inputs) => {
-    const i = matrixOf(node) === undefined ? undefined : siteAt.get(node.inputs[0]!);
+    const i = matrixRead(node) === undefined ? undefined : siteAt.get(node.inputs[0]!);
     if (i === undefined) return undefined;
     const [x, ...rest] = inputs as [Value, ...Value[]];
     return keep(node, [switched(x, strong[i]!, switches[groupAt.get(i)!]!), ...rest]);

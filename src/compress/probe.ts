@@ -28,8 +28,23 @@ const rowsOf = (texts: Ids, positions: number): Tensor => {
   return tensorOf("int32", [ROWS, length], ids);
 };
 
-const programOf = (model: Model, ids: Tensor, matrices: Readonly<Record<string, Tensor>>): Program => {
-  const type = ({ dtype, shape }: Tensor): TensorType => ({ dtype, shape });
+/** The dense matrices of a model that are packed when it is quantized, by path. */
+export const denseMatrices = (model: Model): Record<string, Tensor> => {
+  const known = packable(model.arch.linears(model.config));
+  const matrices: Record<string, Tensor> = {};
+  for (const [path, w] of entries<Weight>(model.weights)) {
+    if (known.has(path) && !isPacked(w)) matrices[path] = w;
+  }
+  return matrices;
+};
+
+/** A model's forward pass on `ids` [B, T] with `matrices` as inputs; see Probe. */
+export const matrixProgram = (
+  model: Model,
+  ids: TensorType,
+  matrices: Readonly<Record<string, Tensor>>,
+): Program => {
+  const type = ({ dtype, shape }: TensorType): TensorType => ({ dtype, shape });
   const types = Object.fromEntries(Object.entries(matrices).map(([path, t]) => [path, type(t)]));
   return trace({ ids: type(ids), w: types }, ({ ids: inputIds, w }) => {
     const params = mapTree<Param, Param>(asConstants(model.weights), (c, path) => w[path] ?? c);
@@ -40,14 +55,10 @@ const programOf = (model: Model, ids: Tensor, matrices: Readonly<Record<string, 
 
 /** The probe of a model of dense matrices. */
 export const probeOf = (model: Model, texts: Ids): Probe => {
-  const known = packable(model.arch.linears(model.config));
-  const matrices: Record<string, Tensor> = {};
-  for (const [path, w] of entries<Weight>(model.weights)) {
-    if (known.has(path) && !isPacked(w)) matrices[path] = w;
-  }
+  const matrices = denseMatrices(model);
   const ids = rowsOf(texts, model.arch.cache(model.config).positions);
   const named = Object.entries(matrices).map(([path, t]) => [`w.${path}`, t]);
-  return { program: programOf(model, ids, matrices), feeds: { ids, ...Object.fromEntries(named) } };
+  return { program: matrixProgram(model, ids, matrices), feeds: { ids, ...Object.fromEntries(named) } };
 };
 
 /** One kind of matrix in one third of the layers: "layers.*.mlp.up_proj.weight 2". */

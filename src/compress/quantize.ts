@@ -1,16 +1,24 @@
-/** Weight quantization by rounding to nearest, 8 or 4 bits; see int8.ts and int4.ts beside it. */
+/** Weight quantization, 8 or 4 bits: see int8.ts beside it, and rounding/ for the methods that 4 bits have. */
+import type { Engine } from "../engine/engine.ts";
 import { packable } from "../models/linears.ts";
 import type { HistoryStep, Model } from "../models/model.ts";
 import { kinds } from "../nn/kinds/index.ts";
 import { isPacked, type PackedWeight, type Weight } from "../nn/param.ts";
 import type { Int8Form } from "../ops/int8.ts";
+import { defined } from "../util/defined.ts";
 import { ConfigError } from "../util/errors.ts";
-import { mapTree } from "../util/tree.ts";
+import { nearest as nearestName } from "../util/nearest.ts";
+import { entries, mapTree } from "../util/tree.ts";
+import { calibrationBatches } from "./calibration/batches.ts";
+import { type CodesOptions, type ModelCodes, modelCodes } from "./calibration/codes.ts";
 import { int8Forms } from "./forms.ts";
-import { int4Parts } from "./int4.ts";
+import { INT4_BLOCK, INT4_BLOCKS, int4Parts } from "./int4.ts";
 import { int8Parts, plainForm } from "./int8.ts";
 import { type Matrix, matrixOf } from "./matrix.ts";
-import { derived, type Pass } from "./pass.ts";
+import { type Context, derived, type Pass } from "./pass.ts";
+import type { Ids } from "./probe.ts";
+import { type Codes, packedParts } from "./rounding/codes.ts";
+import { type RoundingName, roundingMethods } from "./rounding/methods.ts";
 import { wideMatrices } from "./sensitivity.ts";
 
 /** Bits of a weight, and which matrices take how many. */
@@ -25,18 +33,25 @@ export interface QuantizeOptions {
   readonly wide?: readonly string[];
   /** Of 4 bits: what the `wide` matrices are; of 8 bits unless told. */
   readonly spared?: "int8" | "dense";
+  /** Of 4 bits: how numbers become codes; by scale search unless told. Some need texts. */
+  readonly method?: RoundingName;
+  /** Of 4 bits: inputs that share a scale, 32, 64 or 128; 32 unless told. */
+  readonly block?: number;
 }
 
-const stepOf = ({ bits, unsigned = false, wide = [], spared = "int8" }: QuantizeOptions): HistoryStep => ({
-  name: "quantize",
-  options: {
+const stepOf = (given: QuantizeOptions): HistoryStep => ({ name: "quantize", options: saidOf(given) });
+
+const saidOf = (options: QuantizeOptions): HistoryStep["options"] => {
+  const { bits, unsigned = false, wide = [], spared = "int8", method, block } = options;
+  return {
     ...{ bits, ...(unsigned ? { unsigned } : {}) },
+    ...defined({ method, block }),
     ...(wide.length > 0 ? { wide: [...wide] } : {}),
     ...(spared === "dense" ? { spared } : {}),
-  },
-});
+  };
+};
 
-const check = ({ bits, unsigned = false, wide = [], spared }: QuantizeOptions): void => {
+const check = ({ bits, unsigned = false, wide = [], spared, method, block }: QuantizeOptions): void => {
   if (bits !== 8 && bits !== 4)
     throw new ConfigError(`must be 8 or 4, not ${bits}`, { field: "quantize.bits" });
   if (unsigned && bits !== 8) throw new ConfigError("goes with 8 bits only", { field: "quantize.unsigned" });
@@ -44,23 +59,60 @@ const check = ({ bits, unsigned = false, wide = [], spared }: QuantizeOptions): 
     throw new ConfigError("goes with 4 bits only", { field: "quantize.wide" });
   if (spared !== undefined && bits !== 4)
     throw new ConfigError("goes with 4 bits only", { field: "quantize.spared" });
+  checkMethod({ bits, ...defined({ method, block }) });
+};
+
+/** Throws ConfigError for a method that there is not, and for what 8 bits do not have. */
+const checkMethod = ({ bits, method, block }: QuantizeOptions): void => {
+  if (method !== undefined && !Object.hasOwn(roundingMethods, method)) {
+    const known = Object.keys(roundingMethods);
+    const near = nearestName(method, known);
+    throw new ConfigError(`is "${method}", a method that is not known`, {
+      field: "quantize.method",
+      hint: `${near === undefined ? "" : `did you mean "${near}"? `}known: ${known.join(", ")}`,
+    });
+  }
+  if (bits !== 4 && method !== undefined && method !== "nearest") {
+    throw new ConfigError("goes with 4 bits only: 8 round to nearest, which costs next to nothing", {
+      field: "quantize.method",
+    });
+  }
+  if (block === undefined) return;
+  if (bits !== 4) throw new ConfigError("goes with 4 bits only", { field: "quantize.block" });
+  if (!INT4_BLOCKS.some((size) => size === block)) {
+    throw new ConfigError(`must be ${INT4_BLOCKS.join(", ")}, not ${block}`, {
+      field: "quantize.block",
+      hint: "other sizes have no quick kernel",
+    });
+  }
 };
 
 /** The forms of 8-bit matrices by path, as `int8Forms` finds them. */
 export type Int8FormMap = ReadonlyMap<string, Int8Form>;
 
-const packed = (matrix: Matrix, path: string, options: QuantizeOptions, forms: Int8FormMap) => {
-  const { bits, unsigned = false, wide = [] } = options;
-  if (bits === 4 && !wide.includes(path)) return { kind: kinds.int4, parts: int4Parts(matrix) };
-  const form = forms.get(path) ?? plainForm(matrix);
+/** What was measured of a model before its matrices are packed. */
+export interface PackingParts {
+  /** Matrices of 8 bits without a form read two digits. */
+  readonly forms?: Int8FormMap;
+  /** Codes of 4 bits by path; matrices without any are rounded by scale search alone. */
+  readonly codes?: ReadonlyMap<string, Codes>;
+}
+
+const packed = (matrix: Matrix, path: string, options: QuantizeOptions, { forms, codes }: PackingParts) => {
+  const { bits, unsigned = false, wide = [], block = INT4_BLOCK } = options;
+  if (bits === 4 && !wide.includes(path)) {
+    const own = codes?.get(path);
+    return { kind: kinds.int4, parts: own ? packedParts(own, block) : int4Parts(matrix, block) };
+  }
+  const form = forms?.get(path) ?? plainForm(matrix);
   return { kind: kinds.int8, parts: int8Parts(matrix, form, { unsigned }), attrs: { ...form } };
 };
 
 /**
  * `model` with its matrices packed; norms, biases, positions and the projection to labels stay float32.
- * Matrices of 8 bits without a form in `forms` read two digits.
+ * `codes` are of this very model: what a method folds, it has folded.
  */
-export const quantized = (model: Model, options: QuantizeOptions, forms: Int8FormMap = new Map()): Model => {
+export const quantized = (model: Model, options: QuantizeOptions, measured: PackingParts = {}): Model => {
   check(options);
   const matrices = packable(model.arch.linears(model.config));
   for (const path of options.wide ?? []) {
@@ -74,24 +126,79 @@ export const quantized = (model: Model, options: QuantizeOptions, forms: Int8For
     if (isPacked(w)) throw new ConfigError(`is ${w.kind.name} already`, { tensor: path });
     const form: PackedWeight = {
       ...{ dtype: "float32", shape: w.shape, layout },
-      ...packed(matrixOf(path, w, layout), path, options, forms),
+      ...packed(matrixOf(path, w, layout), path, options, measured),
     };
     return form;
   });
   return derived(model, stepOf(options), { weights });
 };
 
-/** The pass that packs the matrices; see `quantized`. */
+/** Tokens of calibration that are read at most unless told. */
+export const CALIBRATION_TOKENS = 16_384;
+
+/** How a model's matrices of 4 bits are rounded. */
+export interface RoundedOptions extends Pick<CodesOptions, "signal" | "onSite"> {
+  readonly rounding: Pick<QuantizeOptions, "method" | "block">;
+  /** Matrices that keep more bits. */
+  readonly wide: readonly string[];
+  /** Texts as token ids. */
+  readonly texts?: Ids;
+  /** Most of their tokens that are read. */
+  readonly tokens?: number;
+}
+
+/** Codes of a dense model's matrices of 4 bits. Throws ConfigError where the method needs texts. */
+export const roundedModel = async (
+  engine: Engine,
+  model: Model,
+  { rounding, wide, texts, tokens = CALIBRATION_TOKENS, ...hooks }: RoundedOptions,
+): Promise<ModelCodes> => {
+  check({ bits: 4, ...rounding });
+  requireDense(model);
+  const { method = "search", block = INT4_BLOCK } = rounding;
+  const batches = texts === undefined ? undefined : calibrationBatches(model, texts, tokens);
+  return modelCodes(engine, model, { method, grid: { bits: 4, block }, except: wide, batches, ...hooks });
+};
+
+/** Throws ConfigError for a model with packed matrices. */
+const requireDense = (model: Model): void => {
+  const known = packable(model.arch.linears(model.config));
+  for (const [path, w] of entries<Weight>(model.weights)) {
+    if (!known.has(path) || !isPacked(w)) continue;
+    throw new ConfigError(`is ${w.kind.name} already`, {
+      tensor: path,
+      hint: "quantize the model as it was before",
+    });
+  }
+};
+
+/** What a pass measures of a model: which matrices keep 8 bits, forms and codes of the others. */
+const measured = async (model: Model, options: QuantizeOptions, context: Context) => {
+  const { engine, calibration: texts, signal, log } = context;
+  requireDense(model);
+  const forms = texts === undefined ? undefined : await int8Forms(engine, model, texts);
+  if (options.bits !== 4) return { options, model, parts: defined({ forms }) };
+  const found = options.wide === undefined && texts !== undefined;
+  const wide = found ? await wideMatrices(engine, model, texts) : (options.wide ?? []);
+  const { method, block } = options;
+  const rounding = defined({ method, block });
+  const made = await roundedModel(engine, model, { rounding, wide, signal, ...defined({ texts }) });
+  for (const note of made.notes) log(note);
+  return {
+    options: { ...options, wide },
+    model: made.model,
+    parts: { codes: made.codes, ...defined({ forms }) },
+  };
+};
+
+/** The pass that packs the matrices; see `quantized`. Throws ConfigError where the method needs texts. */
 export const quantize = (options: QuantizeOptions): Pass => {
   check(options);
   return {
     ...stepOf(options),
-    async run(model, { engine, calibration }) {
-      if (!calibration) return quantized(model, options);
-      const found = options.bits === 4 && options.wide === undefined;
-      const wide = found ? await wideMatrices(engine, model, calibration) : options.wide;
-      const forms = await int8Forms(engine, model, calibration);
-      return quantized(model, { ...options, ...(wide === undefined ? {} : { wide }) }, forms);
+    async run(model, context) {
+      const found = await measured(model, options, context);
+      return quantized(found.model, found.options, found.parts);
     },
   };
 };

@@ -17,16 +17,20 @@ import { cosine, groupName, type Ids, probeOf } from "./probe.ts";
 
 /** What all groups of 4 bits together may take from the cosine of the outputs. */
 const BUDGET = 0.007;
-interface Group {
+
+/** Matrices of one kind in a third of the layers, which are rounded together. */
+export interface MatrixGroup {
   readonly paths: string[];
+  /** Numbers in them. */
   params: number;
+  /** What 4 bits of them take from the cosine of the outputs. */
   cost: number;
 }
 
-const groupsOf = (model: Model): Group[] => {
+const groupsOf = (model: Model): MatrixGroup[] => {
   const weights = flatten<Weight>(model.weights as Tree<Weight>);
   const { layers } = model.arch.cache(model.config);
-  const groups = new Map<string, Group>();
+  const groups = new Map<string, MatrixGroup>();
   for (const [path, info] of packable(model.arch.linears(model.config))) {
     const w = weights.get(path)!;
     const name = groupName(info, layers);
@@ -42,7 +46,7 @@ const measure = async (
   session: Session,
   feeds: Readonly<Record<string, Tensor>>,
   model: Model,
-  groups: Group[],
+  groups: MatrixGroup[],
 ) => {
   const known = packable(model.arch.linears(model.config));
   const run = async (changed: Record<string, Tensor>): Promise<Float32Array> =>
@@ -59,10 +63,10 @@ const measure = async (
 };
 
 /**
- * Names of the matrices of a dense `model` that should keep 8 bits where the others take 4, on texts given as
- * token ids. Groups take 4 bits in the order of their cost for a param, while the sum stays in the budget.
+ * What 4 bits cost each group of a dense model's matrices, on texts given as token ids; the cheapest for a
+ * param first.
  */
-export const wideMatrices = async (engine: Engine, model: Model, texts: Ids): Promise<string[]> => {
+export const groupCosts = async (engine: Engine, model: Model, texts: Ids): Promise<MatrixGroup[]> => {
   const { program, feeds } = probeOf(model, texts);
   const groups = groupsOf(model);
   const session = await compile(engine, program);
@@ -71,11 +75,23 @@ export const wideMatrices = async (engine: Engine, model: Model, texts: Ids): Pr
   } finally {
     await session.dispose();
   }
+  return groups.sort((a, b) => a.cost / a.params - b.cost / b.params);
+};
+
+/** Names of the matrices that groups of 4 bits leave out while their costs add up to no more than the budget. */
+export const wideUnderBudget = (groups: readonly MatrixGroup[]): string[] => {
   let left = BUDGET;
   const wide: string[] = [];
-  for (const group of groups.toSorted((a, b) => a.cost / a.params - b.cost / b.params)) {
+  for (const group of groups) {
     if (group.cost <= left) left -= group.cost;
     else wide.push(...group.paths);
   }
   return wide.sort();
 };
+
+/**
+ * Names of the matrices of a dense `model` that should keep 8 bits where the others take 4, on texts given as
+ * token ids. Groups take 4 bits in the order of their cost for a param, while the sum stays in the budget.
+ */
+export const wideMatrices = async (engine: Engine, model: Model, texts: Ids): Promise<string[]> =>
+  wideUnderBudget(await groupCosts(engine, model, texts));

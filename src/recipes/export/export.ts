@@ -1,24 +1,26 @@
 /** Export: from a model's folder to one with the graphs of any dtypes. */
 import { resolve } from "node:path";
 import { int8Forms } from "../../compress/forms.ts";
+import { type QuantizeOptions, roundedModel } from "../../compress/quantize.ts";
 import { wideMatrices } from "../../compress/sensitivity.ts";
 import { packable } from "../../models/linears.ts";
 import type { Json, Model } from "../../models/model.ts";
 import { MARKER, writeFolder } from "../../node/files/files.ts";
 import { type HubOptions, modelDir } from "../../node/hub/hub.ts";
-import { loadModel } from "../../node/model/folder.ts";
+import { type LoadedModel, loadModel } from "../../node/model/folder.ts";
 import type { FolderPooling } from "../../node/model/pooling.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
-import { exportCard } from "../../report/run/sourceCard.ts";
+import { type ExportCard, exportCard } from "../../report/run/sourceCard.ts";
 import { type ExportDtype, exportDtypes } from "../../ship/onnx/dtype.ts";
-import { dtypesFrom, exportFiles } from "../../ship/onnx/export.ts";
+import { dtypesFrom, type ExportOptions, exportFiles } from "../../ship/onnx/export.ts";
 import { generationOf } from "../../ship/onnx/exportConfig.ts";
 import { jsonBytes } from "../../ship/onnx/files.ts";
+import { defined } from "../../util/defined.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { silent, type Ui } from "../context/ui.ts";
 import { version } from "../context/version.ts";
 import { calibrationIn } from "../model/calibration.ts";
-import { sourceIn } from "../model/source.ts";
+import { type Source, sourceIn } from "../model/source.ts";
 
 /** Where an export goes, and in which dtypes. */
 export interface ExportFolderOptions {
@@ -34,6 +36,8 @@ export interface ExportFolderOptions {
   readonly weights?: boolean;
   /** Whether packed weights become float32 when a graph is loaded, for WebAssembly; not unless told. */
   readonly widen?: boolean;
+  /** How matrices of 4 bits are rounded; by scale search on a few short texts unless told. */
+  readonly rounding?: Pick<QuantizeOptions, "method" | "block">;
   /** Folders of adapters that are merged into the weights, each on those before it. */
   readonly adapters?: readonly string[];
   /** How to reach the Hub, for a model of it. */
@@ -66,12 +70,15 @@ type Written = readonly [name: string, chunks: readonly Uint8Array[]];
 /** What made the folder, for programs. */
 const manifest = (
   model: Model,
-  made: Pick<Exported, "dtypes" | "default">,
+  { dtypes, default: usual, quantize }: Pick<Exported, "dtypes" | "default"> & { readonly quantize?: Json },
   { widen = false, command }: ExportFolderOptions,
 ): Json => ({
   version,
   ...(command === undefined ? {} : { command }),
-  export: { dtypes: made.dtypes, default: made.default, ...(widen ? { widen } : {}) },
+  export: {
+    ...{ dtypes, default: usual, ...(widen ? { widen } : {}) },
+    ...(quantize === undefined ? {} : { quantize }),
+  },
   history: model.history.map(({ name, options }) => ({ name, options })),
 });
 
@@ -102,18 +109,41 @@ function* counted(
   task.done(`exported ${sizes.length} files, ${(bytes / 1e6).toFixed(1)} MB`);
 }
 
-/** What the packed dtypes have to know of a model, measured on texts by the folder's tokenizer. */
-const measuredIn = async (dir: string, model: Model, dtypes: readonly ExportDtype[], ui: Ui = silent) => {
+/** A model to be exported, with what its folder passes on. */
+export interface Exportable {
+  readonly dir: string;
+  readonly source: Source;
+  readonly loaded: LoadedModel;
+}
+
+/** What the packed dtypes have to know of a model: the model may have scales folded in. */
+export interface MeasuredExport extends Pick<ExportOptions, "int8" | "wide" | "codes" | "rounding"> {
+  readonly model: Model;
+  /** Sections that the card gets besides. */
+  readonly sections?: ExportCard["sections"];
+  /** What anneal.json says of how the matrices were rounded. */
+  readonly quantize?: Json;
+}
+
+/** The same, measured on texts by the folder's tokenizer. */
+const measuredIn = async (
+  { dir, loaded: { model } }: Exportable,
+  dtypes: readonly ExportDtype[],
+  { rounding = {}, ui = silent, signal }: ExportFolderOptions,
+): Promise<MeasuredExport> => {
   const texts = await calibrationIn(dir);
   const bits = dtypes.map((name) => exportDtypes[name].packed?.bits).filter((b) => b !== undefined);
-  if (texts === undefined || bits.length === 0) return {};
+  if (bits.length === 0) return { model };
   const engine = await nodeEngine();
-  const int8 = await int8Forms(engine, model, texts);
-  if (!bits.includes(4)) return { int8 };
-  const wide = await wideMatrices(engine, model, texts);
+  const int8 = texts === undefined ? {} : { int8: await int8Forms(engine, model, texts) };
+  if (!bits.includes(4)) return { model, ...int8 };
+  const wide = texts === undefined ? [] : await wideMatrices(engine, model, texts);
   const all = packable(model.arch.linears(model.config)).size;
-  ui.line(`4 bits for ${all - wide.length} of ${all} matrices, by what they cost; 8 for the rest`);
-  return { int8, wide };
+  if (texts !== undefined)
+    ui.line(`4 bits for ${all - wide.length} of ${all} matrices, by what they cost; 8 for the rest`);
+  const found = await roundedModel(engine, model, { rounding, wide, signal, ...defined({ texts }) });
+  for (const note of found.notes) ui.line(note);
+  return { ...found, ...int8, wide, rounding };
 };
 
 /** Says how sentence vectors are made where the folder does not, and why there are none where it does. */
@@ -125,12 +155,9 @@ const tellPooling = ({ pooling }: Model, { said, fault }: FolderPooling, ui: Ui 
   );
 };
 
-/**
- * Writes the model `ref`, a folder or a name of the Hub, to the folder `out`, whole or not at all. Throws
- * ConfigError for a dtype that is not known, for weights that a dtype cannot hold and for an `out` that holds
- * other files, and what `modelDir` and `loadModel` throw.
- */
-export const exportFolder = async (ref: string, options: ExportFolderOptions): Promise<Exported> => {
+/** Opens a model for an export to `out`. Throws ConfigError where that is its own folder, and as `modelDir` and
+ * `loadModel`. */
+export const openExport = async (ref: string, options: ExportFolderOptions): Promise<Exportable> => {
   chosen(options); // Refuses a wrong dtype before anything is fetched or read.
   const dir = await modelDir(ref, options.hub);
   if (resolve(dir) === resolve(options.out)) {
@@ -139,24 +166,47 @@ export const exportFolder = async (ref: string, options: ExportFolderOptions): P
       hint: "choose another folder with --out",
     });
   }
-  const { config, generation, left, files, card } = await sourceIn(dir, ref);
-  const { model, pooling, halves } = await loadModel(dir, { adapters: options.adapters ?? [] });
-  tellPooling(model, pooling, options.ui);
+  const source = await sourceIn(dir, ref);
+  return { dir, source, loaded: await loadModel(dir, { adapters: options.adapters ?? [] }) };
+};
+
+const choiceFor = ({ source: { config } }: Exportable, options: ExportFolderOptions) => {
   const own = config.fields["transformers.js_config"] as { dtype?: string } | undefined;
-  const choice = chosen(options, own?.dtype);
-  const measured = await measuredIn(dir, model, choice.dtypes, options.ui);
+  return chosen(options, own?.dtype);
+};
+
+/** Writes an opened model. Throws ConfigError for an `out` that holds other files. */
+export const writeExport = async (
+  opened: Exportable,
+  { model, sections, quantize, ...measured }: MeasuredExport,
+  options: ExportFolderOptions,
+): Promise<Exported> => {
+  const { config, generation, left, files, card } = opened.source;
+  const choice = choiceFor(opened, options);
   const { weights = true, widen = false } = options;
-  const parts = { config, files, weights, halves, widen, ...measured };
+  const parts = { config, files, weights, halves: opened.loaded.halves, widen, ...measured };
   const given = { dtypes: choice.dtypes, defaultDtype: choice.default, ...parts };
   const made = function* (): Generator<Written> {
     yield* exportFiles(model, generation === undefined ? given : { ...given, generation });
     const said = generationOf(model, generation, config)?.fields;
-    const about = { source: card, ...given, ...(said === undefined ? {} : { generation: said }) };
+    const about = { source: card, ...given, ...defined({ generation: said, sections }) };
     yield ["README.md", [new TextEncoder().encode(exportCard(model, about))]];
-    yield [MARKER, [jsonBytes(manifest(model, choice, options))]];
+    yield [MARKER, [jsonBytes(manifest(model, { ...choice, ...defined({ quantize }) }, options))]];
   };
   const written: ExportedFile[] = [];
   await writeFolder(options.out, counted(made(), written, options));
-  if (left.length > 0) (options.ui ?? silent).line(`left in ${dir}: ${left.join(", ")}`);
+  if (left.length > 0) (options.ui ?? silent).line(`left in ${opened.dir}: ${left.join(", ")}`);
   return { path: options.out, ...choice, files: written, left };
+};
+
+/**
+ * Writes the model `ref`, a folder or a name of the Hub, to the folder `out`, whole or not at all. Throws
+ * ConfigError for a dtype that is not known, for weights that a dtype cannot hold and for an `out` that holds
+ * other files, and what `modelDir` and `loadModel` throw.
+ */
+export const exportFolder = async (ref: string, options: ExportFolderOptions): Promise<Exported> => {
+  const opened = await openExport(ref, options);
+  tellPooling(opened.loaded.model, opened.loaded.pooling, options.ui);
+  const measured = await measuredIn(opened, choiceFor(opened, options).dtypes, options);
+  return writeExport(opened, measured, options);
 };

@@ -91,6 +91,8 @@ export interface ExportCard {
   readonly generation?: Fields;
   /** Whether the dense weights are there too. */
   readonly weights: boolean;
+  /** What else it says, behind the files. */
+  readonly sections?: readonly (readonly [title: string, text: string])[];
 }
 
 /** What the card of a trained model says. */
@@ -141,7 +143,7 @@ const run = await pipeline("${pipeline}", "this-folder", { dtype: "${dtype}" });
 
 /** README.md of an exported folder: what was done and what was not, and what the source says of itself. */
 export const exportCard = (model: Model, card: ExportCard): string => {
-  const { source, dtypes, defaultDtype, generation, weights } = card;
+  const { source, dtypes, defaultDtype, generation, weights, sections: own = [] } = card;
   const pipeline = pipelineOf(model);
   const [what] = model.config.architectures;
   const summary = `${inline(what ?? model.arch.name)} of ${count(countParams(model.weights))} parameters, \
@@ -155,6 +157,7 @@ weights, and writes its table here.`;
   const original = originalOf(source);
   const sections: (readonly [title: string, text: string])[] = [
     ["## Files", table(["dtype", "graphs"], rows)],
+    ...own,
     ["## Use", usage(pipeline, defaultDtype)],
     ...(generation === undefined ? [] : [["## Generation", generationSection(generation)] as const]),
     ...(original === "" ? [] : [[HEADING, original] as const]),

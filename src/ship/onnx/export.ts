@@ -2,7 +2,8 @@
  * A model's folder in any dtypes, as transformers.js and Hugging Face load it: a file for each graph and
  * dtype, the weights as safetensors, the configs and the tokenizer's files.
  */
-import { type Int8FormMap, quantized } from "../../compress/quantize.ts";
+import { type Int8FormMap, type QuantizeOptions, quantized } from "../../compress/quantize.ts";
+import type { Codes } from "../../compress/rounding/codes.ts";
 import { widened } from "../../compress/widen.ts";
 import { halved } from "../../formats/onnx/halfGraph.ts";
 import { toOnnx } from "../../formats/onnx/lower.ts";
@@ -17,6 +18,7 @@ import type { Model } from "../../models/model.ts";
 import { denseWeights } from "../../nn/param.ts";
 import { optimize } from "../../rewrite/index.ts";
 import { type GraphName, graphsOf } from "../../serve/graphs/graphs.ts";
+import { defined } from "../../util/defined.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { narrowBfloat16, narrowFloat16 } from "../../util/float16.ts";
 import { nearest } from "../../util/nearest.ts";
@@ -43,6 +45,9 @@ export interface ExportOptions {
   readonly wide?: readonly string[];
   /** How 8-bit matrices meet their inputs (see `int8Forms`). */
   readonly int8?: Int8FormMap;
+  /** Codes of 4-bit matrices (see `modelCodes`), and how they came to be; by scale search alone unless told. */
+  readonly codes?: ReadonlyMap<string, Codes>;
+  readonly rounding?: Pick<QuantizeOptions, "method" | "block">;
   /** Whether packed weights become float32 when a graph is loaded (see `widened`); not unless told. */
   readonly widen?: boolean;
   /** A graph whose weights take more bytes than this has them in a file beside it (1.9e9 unless told). */
@@ -89,10 +94,11 @@ export const dtypesFrom = (words: readonly string[], field: string): ExportDtype
 
 /** A dense model in one dtype. */
 const formOf = (model: Model, dtype: ExportDtype, options: ExportOptions): Model => {
-  const { wide = [], int8, widen = false } = options;
+  const { wide = [], int8: forms, codes, rounding = {}, widen = false } = options;
   const { packed } = exportDtypes[dtype];
   if (packed === undefined) return model;
-  const formed = quantized(model, packed.bits === 4 ? { ...packed, wide } : packed, int8);
+  const asked = packed.bits === 4 ? { ...packed, ...rounding, wide } : packed;
+  const formed = quantized(model, asked, defined({ forms, codes }));
   return widen ? widened(formed) : formed;
 };
 

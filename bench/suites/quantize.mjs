@@ -1,0 +1,244 @@
+// What each method of rounding weights loses, on models trained here on real text (wikitext2.valid and tinyshakespeare, a
+// vocabulary of 2,048, 4 layers, 192 wide): a GPT-2 and a BERT. "Gap kept" is (method - dense) / (nearest - dense) in nats a
+// token of held-out text, with the rounded weights in float32, so that nothing but rounding is measured; void (null) where
+// nearest's gap is under three times its paired standard error. Methods that read text are run with three samples of it.
+// int8Nats, int4RoundingNats and int4BestNats are of graphs as they are shipped, all matrices in 8 or in 4 bits.
+// Trained models are kept in ~/.cache/anneal/bench (or the folder that ANNEAL_BENCH_CACHE names).
+// Arguments: --steps N (900), --seeds N (3), --model gpt2|bert, --threads N (1), --held N tokens (16384).
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { calibrationBatches } from "../../dist/compress/calibration/batches.js";
+import { modelCodes } from "../../dist/compress/calibration/codes.js";
+import { int8Forms } from "../../dist/compress/forms.js";
+import { matrixOf } from "../../dist/compress/matrix.js";
+import { denseMatrices } from "../../dist/compress/probe.js";
+import { quantized } from "../../dist/compress/quantize.js";
+import { dequantized, laidLike } from "../../dist/compress/rounding/codes.js";
+
+import { decodeSafetensors, encodeSafetensors } from "../../dist/formats/safetensors/safetensors.js";
+import { tensor } from "../../dist/ir/tensor.js";
+import { gpt2, gpt2Config } from "../../dist/models/decoders/gpt2.js";
+import { bert, bertConfig } from "../../dist/models/encoders/bert.js";
+import { initialize, tensorsOf, withTensors } from "../../dist/nn/param.js";
+import { nodeEngine } from "../../dist/node/runtime/engine.js";
+import { muon } from "../../dist/optim/index.js";
+import { cosineSchedule } from "../../dist/optim/schedule.js";
+import { taskOf } from "../../dist/tasks/index.js";
+import { marked, marks } from "../../dist/tokenizer/bpe/marked.js";
+import { trainBpe } from "../../dist/tokenizer/index.js";
+import { train } from "../../dist/train/loop.js";
+import { rng } from "../../dist/util/rng.js";
+
+const [BATCH, CONTEXT, VOCAB] = [8, 128, 2048];
+const mean = (xs) => xs.reduce((a, b) => a + b, 0) / xs.length;
+
+const readText = (name) => {
+  const folders = [process.env.ANNEAL_DATA, "../shared/data", "../../shared/data"].filter(Boolean);
+  const file = folders.map((f) => `${f}/${name}`).find(existsSync);
+  if (file !== undefined) return readFileSync(file, "utf8");
+  console.error(`${name} is not here; set ANNEAL_DATA to the folder that has it`);
+  process.exit(4);
+};
+
+/** Nine tenths of both texts to learn from, and the rest. */
+const texts = () => {
+  const parts = ["wikitext2.valid.txt", "tinyshakespeare.txt"].map((name) => {
+    const text = readText(name);
+    const cut = Math.floor(text.length * 0.9);
+    return [text.slice(0, cut), text.slice(cut)];
+  });
+  return [parts.map(([a]) => a).join("\n"), parts.map(([, b]) => b).join("\n")];
+};
+
+const material = (kind) => {
+  const [learn, held] = texts();
+  const marksOf = kind === "bert" ? { specialTokens: marks.bert.tokens } : {};
+  const learnt = trainBpe([learn.slice(0, 600_000), learn.slice(-600_000)], { vocab: VOCAB, ...marksOf });
+  const tokenizer = kind === "bert" ? marked(learnt, marks.bert) : learnt;
+  const [trained, validation] = [learn, held].map((part) => tokenizer.encode(part));
+  return { tokenizer, material: { kind: "text", train: trained, validation } };
+};
+
+const shapes = {
+  gpt2: ({ vocabSize }) => [
+    gpt2,
+    gpt2Config({ vocab_size: vocabSize, n_positions: CONTEXT, n_embd: 192, n_layer: 4, n_head: 4 }),
+  ],
+  bert: ({ vocabSize, specials }) => [
+    bert,
+    bertConfig({
+      ...{ vocab_size: vocabSize, hidden_size: 192, num_hidden_layers: 4, num_attention_heads: 4 },
+      ...{ intermediate_size: 768, max_position_embeddings: CONTEXT + 8, pad_token_id: specials.pad },
+    }),
+  ],
+};
+
+/** The model of a kind, trained; from the cache where it was before. */
+const trainedModel = async (engine, kind, data, { steps, log }) => {
+  const [arch, config] = shapes[kind](data.tokenizer);
+  const fresh = { arch, config, weights: initialize(arch.params(config), 1), history: [] };
+  const key = createHash("sha256")
+    .update(JSON.stringify({ config, steps, v: 1 }))
+    .digest("hex")
+    .slice(0, 12);
+  const dir = process.env.ANNEAL_BENCH_CACHE ?? join(homedir(), ".cache", "anneal", "bench");
+  const file = join(dir, `quantize-${kind}-${key}.safetensors`);
+  if (existsSync(file)) {
+    const { tensors } = decodeSafetensors(new Uint8Array(readFileSync(file)), file);
+    return { ...fresh, weights: withTensors(fresh.weights, tensors) };
+  }
+  const options = { model: fresh, tokenizer: data.tokenizer, batch: BATCH, context: CONTEXT, seed: 1 };
+  const lesson = taskOf(fresh).lesson(data.material, { ...options, heldOutTokens: 8192 });
+  const { model } = await train(engine, fresh, lesson.source, {
+    ...{ batch: BATCH, context: CONTEXT, steps, clipNorm: 1, seed: 1, objective: lesson.objective },
+    optimizer: muon(),
+    schedule: cosineSchedule({ lrPeak: 4e-3, lrMin: 2e-4, warmup: 50, steps }),
+    validation: lesson.heldOut.windows,
+    evalEvery: 100,
+    onRow: ({ step, loss, valLoss }) => {
+      if (valLoss !== undefined)
+        log(`${kind}: step ${step}/${steps} loss ${loss?.toFixed(3)}, held out ${valLoss.toFixed(3)}`);
+    },
+  });
+  mkdirSync(dir, { recursive: true });
+  writeFileSync(file, Buffer.concat([...encodeSafetensors(new Map(tensorsOf(model.weights)))]));
+  return model;
+};
+
+/** Calibration windows at places that a seed draws. */
+const calibration = (data, seed, tokens) => {
+  const { train: all } = data.material;
+  const random = rng(seed, "calibration");
+  return Array.from({ length: Math.ceil(tokens / CONTEXT) }, () => {
+    const start = random.int(all.length - CONTEXT);
+    return Array.from(all.subarray(start, start + CONTEXT));
+  });
+};
+
+/** The model with its matrices as codes have them, in float32. */
+const asRounded = (model, codes) => {
+  const layouts = new Map(model.arch.linears(model.config).map(({ path, layout }) => [path, layout]));
+  const rounded = Object.entries(denseMatrices(model)).map(([path, w]) => {
+    const numbers = laidLike(matrixOf(path, w, layouts.get(path)), dequantized(codes.get(path)));
+    return [path, tensor("float32", w.shape, numbers)];
+  });
+  return { ...model, weights: withTensors(model.weights, new Map(rounded)) };
+};
+
+/** The mean of differences token by token, with the standard error of means of blocks of 64. */
+const paired = (scores, dense) => {
+  const blocks = [];
+  for (let from = 0; from + 64 <= scores.length; from += 64) {
+    blocks.push(mean(Array.from(scores.subarray(from, from + 64), (v, i) => v - dense[from + i])));
+  }
+  const gap = mean(Array.from(scores, (v, i) => v - dense[i]));
+  const middle = mean(blocks);
+  const variance = blocks.reduce((sum, b) => sum + (b - middle) ** 2, 0) / (blocks.length - 1);
+  return { gap, error: Math.sqrt(variance / blocks.length) };
+};
+
+const GRIDS = [{ bits: 4, block: 32 }, { bits: 3, block: 32 }, { bits: 4 }, { bits: 3 }];
+const nameOf = ({ bits, block }) =>
+  `${bits} bits, ${block === undefined ? "per channel" : `blocks of ${block}`}`;
+const METHODS = ["nearest", "search", "hqq", "awq", "gptq"];
+const reads = { search: true, awq: true, gptq: true };
+
+/** Gaps of all methods on one grid. */
+const onGrid = async (engine, model, grid, { data, score, dense, seeds, log }) => {
+  const found = {};
+  const seconds = {};
+  for (const method of METHODS) {
+    const runs = [];
+    for (let seed = 1; seed <= (reads[method] ? seeds : 1); seed++) {
+      const batches = reads[method]
+        ? calibrationBatches(model, calibration(data, seed, 16_384), 16_384)
+        : undefined;
+      const start = performance.now();
+      const made = await modelCodes(engine, model, { method, grid, batches });
+      seconds[method] = (performance.now() - start) / 1000;
+      runs.push(paired(await score(asRounded(made.model, made.codes)), dense));
+    }
+    found[method] = {
+      gap: mean(runs.map(({ gap }) => gap)),
+      error: runs[0].error,
+      gaps: runs.map(({ gap }) => gap),
+    };
+    log(
+      `${nameOf(grid)}: ${method} +${found[method].gap.toFixed(4)} nats (+-${found[method].error.toFixed(4)}), ${seconds[method].toFixed(1)} s`,
+    );
+  }
+  const { gap, error } = found.nearest;
+  const isVoid = gap < 3 * error;
+  const kept = Object.fromEntries(METHODS.slice(1).map((m) => [m, isVoid ? null : found[m].gap / gap]));
+  return {
+    nearest: gap,
+    error,
+    kept,
+    gaps: Object.fromEntries(METHODS.map((m) => [m, found[m].gaps])),
+    seconds,
+  };
+};
+
+/** Nats that graphs lose as they are shipped. */
+const shipped = async (engine, model, { data, score, dense }) => {
+  const texts = calibration(data, 1, 16_384);
+  const batches = calibrationBatches(model, texts, 16_384);
+  const forms = await int8Forms(engine, model, texts);
+  const nats = async (form) => paired(await score(form), dense).gap;
+  const of = async (method) => {
+    const made = await modelCodes(engine, model, { method, grid: { bits: 4, block: 32 }, batches });
+    return nats(quantized(made.model, { bits: 4 }, { codes: made.codes }));
+  };
+  const four = {};
+  for (const method of METHODS) four[method] = await of(method);
+  return { int8Nats: await nats(quantized(model, { bits: 8 }, { forms })), four };
+};
+
+const one = async (engine, kind, options) => {
+  const { log } = options;
+  const data = material(kind);
+  const model = await trainedModel(engine, kind, data, options);
+  const task = taskOf(model);
+  const shape = { model, tokenizer: data.tokenizer, batch: BATCH, context: CONTEXT, seed: 2 };
+  const heldOut = task.heldOut(data.material, { ...shape, heldOutTokens: options.held });
+  const score = await task.scorer(engine, heldOut, model);
+  const dense = await score(model);
+  log(`${kind}: ${dense.length} held-out tokens, ${mean(dense).toFixed(4)} nats`);
+  const context = { data, score, dense, seeds: options.seeds, log };
+  const grids = {};
+  for (const grid of GRIDS) grids[nameOf(grid)] = await onGrid(engine, model, grid, context);
+  const { int8Nats, four } = await shipped(engine, model, context);
+  return { loss: mean(dense), tokens: dense.length, int8Nats, int4Nats: four, grids };
+};
+
+const argument = (args, name, usual) => {
+  const at = args.indexOf(`--${name}`);
+  return at < 0 ? usual : Number.isNaN(Number(args[at + 1])) ? args[at + 1] : Number(args[at + 1]);
+};
+
+export default async function quantize({ log, args }) {
+  const engine = await nodeEngine({ threads: argument(args, "threads", 1) });
+  const options = {
+    ...{ log, steps: argument(args, "steps", 900), seeds: argument(args, "seeds", 3) },
+    held: argument(args, "held", 16_384),
+  };
+  const asked = argument(args, "model", undefined);
+  const kinds = asked === undefined ? Object.keys(shapes) : [asked];
+  const models = {};
+  for (const kind of kinds) models[kind] = await one(engine, kind, options);
+  const [first] = Object.values(models);
+  const [blocks, channels] = [GRIDS[0], GRIDS[2]].map((grid) => first.grids[nameOf(grid)].kept);
+  const { nearest, ...others } = first.int4Nats;
+  return {
+    ...{
+      int8Nats: first.int8Nats,
+      int4RoundingNats: nearest,
+      int4BestNats: Math.min(...Object.values(others)),
+    },
+    ...{ keptScaleSearch: blocks.search, keptGptq: blocks.gptq, keptAwq: blocks.awq, keptHqq: blocks.hqq },
+    keptGptqChannel: channels.gptq,
+    models,
+  };
+}

@@ -1,0 +1,262 @@
+/** Codes of a model's matrices by any method, on calibration text where the method reads some. */
+import { compile } from "../../engine/compile.ts";
+import type { Engine } from "../../engine/engine.ts";
+import { trace } from "../../ir/program.ts";
+import { type Tensor, tensor } from "../../ir/tensor.ts";
+import { packable } from "../../models/linears.ts";
+import type { Model } from "../../models/model.ts";
+import { mul } from "../../ops/elementwise.ts";
+import { matmul } from "../../ops/linalg.ts";
+import { sum } from "../../ops/structure.ts";
+import { ConfigError } from "../../util/errors.ts";
+import { byColumn, type Matrix, matrixOf } from "../matrix.ts";
+import { denseMatrices } from "../probe.ts";
+import { awqScales, type OutputError, scaledInputs } from "../rounding/awq.ts";
+import { type Codes, dequantized, type GridOptions, laidLike, type Rows } from "../rounding/codes.ts";
+import { type RoundingMethod, type RoundingName, roundingMethods } from "../rounding/methods.ts";
+import type { Moments, SecondMoments } from "../rounding/moments.ts";
+import { type Folded, foldFinder, withFolds } from "./folds.ts";
+import { type Stop, survey, type Walkable, walk, walkable } from "./walk.ts";
+
+/** Which matrices are rounded, and how. */
+export interface CodesOptions {
+  readonly method: RoundingName;
+  readonly grid: GridOptions;
+  /** Matrices that are left as they are. */
+  readonly except?: readonly string[];
+  /** Token ids [B, T] int32 of one shape. */
+  readonly batches?: readonly Tensor[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Told after each site of a walk. */
+  readonly onSite?: (done: number, of: number) => void;
+}
+
+/** A model that computes what it did, and codes of its matrices. */
+export interface ModelCodes {
+  /** The dense model, with scales folded in where the method has some. */
+  readonly model: Model;
+  readonly codes: ReadonlyMap<string, Codes>;
+  /** What the user should know: matrices that were damped, sites that no fold serves. */
+  readonly notes: readonly string[];
+}
+
+const rowsOf = (matrix: Matrix): Rows => ({ n: matrix.n, k: matrix.k, values: byColumn(matrix) });
+
+/** Errors of outputs by the engine, of which a program a shape stays open. */
+const errorsBy = (engine: Engine) => {
+  const sessions = new Map<string, ReturnType<typeof compile>>();
+  const grams = new WeakMap<SecondMoments, Tensor>();
+  const of: OutputError = async ({ n, k, values }, after, moments) => {
+    const types = { d: { dtype: "float32", shape: [n, k] }, h: { dtype: "float32", shape: [k, k] } } as const;
+    const made = () =>
+      compile(
+        engine,
+        trace(types, ({ d, h }) => ({ error: sum(mul(matmul(d, h), d)) })),
+      );
+    const key = `${n} ${k}`;
+    const session = sessions.get(key) ?? made();
+    sessions.set(key, session);
+    const h = grams.get(moments) ?? tensor("float32", [k, k], Float32Array.from(moments.gram));
+    grams.set(moments, h);
+    const d = tensor(
+      "float32",
+      [n, k],
+      after.map((v, i) => v - values[i]!),
+    );
+    const { error } = await (await session).run({ d, h });
+    return Number(error!.data[0]) / (moments.count * n);
+  };
+  const dispose = async (): Promise<void> => {
+    for (const session of sessions.values()) await (await session).dispose();
+  };
+  return { of, dispose };
+};
+
+/** Rounds what one site's products multiply by. */
+type Rounder = (stop: Stop) => Promise<ReadonlyMap<string, Tensor> | undefined>;
+
+interface Made {
+  readonly codes: Map<string, Codes>;
+  readonly folds: Folded[];
+  readonly notes: string[];
+  /** Matrices by path. */
+  readonly matrices: ReadonlyMap<string, Matrix>;
+}
+
+const roundAt = (
+  path: string,
+  rows: Rows,
+  { method, grid, made }: { method: RoundingMethod; grid: GridOptions; made: Made },
+  moments?: Moments | SecondMoments,
+): Codes => {
+  const { damping = 0.01, ...codes } = method.round(rows, grid, moments);
+  if (damping > 0.011) {
+    made.notes.push(
+      `${path}: second moments are singular, damped by ${damping.toPrecision(2)} of their mean`,
+    );
+  }
+  made.codes.set(path, codes);
+  return codes;
+};
+
+/** The rounded matrices as they lie in the model. */
+const tensorsOf = (made: Made, paths: readonly string[]): Map<string, Tensor> =>
+  new Map(
+    paths.flatMap((path) => {
+      const [matrix, codes] = [made.matrices.get(path), made.codes.get(path)];
+      if (matrix === undefined || codes === undefined) return [];
+      const { n, k, stepK } = matrix;
+      const shape = stepK === 1 ? [n, k] : [k, n];
+      return [[path, tensor("float32", shape, laidLike(matrix, dequantized(codes)))] as const];
+    }),
+  );
+
+/** The moments of inputs that are divided by scales, as far as scale search reads them. */
+const divided = (moments: Moments, scales: Float64Array): Moments => ({
+  ...moments,
+  squares: moments.squares.map((s, i) => s / (scales[i]! * scales[i]!)),
+});
+
+const folding = (
+  made: Made,
+  { method, grid }: { method: RoundingMethod; grid: GridOptions },
+  { fold, errorOf }: { fold: ReturnType<typeof foldFinder>; errorOf: OutputError },
+): Rounder => {
+  let without = 0;
+  return async ({ site, moments, index, count }) => {
+    const found = fold(site);
+    const own = site.paths.filter((path) => made.matrices.has(path));
+    const scales =
+      found === undefined || own.length === 0
+        ? undefined
+        : await awqScales(
+            own.map((path) => rowsOf(made.matrices.get(path)!)),
+            moments as SecondMoments,
+            {
+              ...grid,
+              errorOf,
+            },
+          );
+    if (scales === undefined || scales.power === 0) {
+      without += found === undefined ? 1 : 0;
+      for (const path of own)
+        roundAt(path, rowsOf(made.matrices.get(path)!), { method, grid, made }, moments);
+    } else {
+      made.folds.push({ fold: found!, paths: site.paths, scales: scales.scales });
+      for (const path of own) {
+        const rows = scaledInputs(rowsOf(made.matrices.get(path)!), scales.scales);
+        roundAt(path, rows, { method, grid, made }, divided(moments, scales.scales));
+      }
+    }
+    if (index === count - 1 && without > 0)
+      made.notes.push(
+        `${without} of ${count} inputs have nothing in front that takes scales: rounded as by search`,
+      );
+    return undefined;
+  };
+};
+
+/** Codes of matrices whose outputs were divided by a fold: the scales of their blocks are. */
+const outputsDivided = (made: Made): void => {
+  for (const { fold, scales } of made.folds) {
+    const codes = fold.outputs && made.codes.get(fold.outputs.path);
+    if (codes === undefined) continue;
+    const blocks = codes.scale.length / codes.n;
+    const first = codes.n - scales.length;
+    const scale = codes.scale.map((s, at) => {
+      const output = Math.floor(at / blocks);
+      return output < first ? s : s / scales[output - first]!;
+    });
+    made.codes.set(fold.outputs!.path, { ...codes, scale });
+  }
+};
+
+/** Where a method needs text and there is none: throws ConfigError. */
+const checkText = ({ method, batches }: CodesOptions): void => {
+  if (roundingMethods[method].reads !== "second moments" || batches !== undefined) return;
+  throw new ConfigError(`${method} looks at what layers read, and there is no text to show them`, {
+    field: "quantize.method",
+    hint: "name text with --data, or choose --method search, nearest or hqq",
+  });
+};
+
+/** The matrices that are rounded. Throws ConfigError for weights that are NaN or infinite. */
+const matricesIn = (model: Model, except: readonly string[]): Map<string, Matrix> => {
+  const known = packable(model.arch.linears(model.config));
+  return new Map(
+    Object.entries(denseMatrices(model)).flatMap(([path, w]) =>
+      except.includes(path) ? [] : [[path, matrixOf(path, w, known.get(path)!.layout)] as const],
+    ),
+  );
+};
+
+/**
+ * Rounds the matrices of a dense model. Those that no product reads, or several inputs go through, are
+ * rounded without moments. Throws ConfigError where the method needs text, and as `walk`.
+ */
+export const modelCodes = async (
+  engine: Engine,
+  model: Model,
+  options: CodesOptions,
+): Promise<ModelCodes> => {
+  checkText(options);
+  const { method: name, grid, except = [], batches, signal, onSite } = options;
+  const method: RoundingMethod = roundingMethods[name];
+  const matrices = matricesIn(model, except);
+  const made: Made = { codes: new Map(), folds: [], notes: [], matrices };
+  const rest = (): void => {
+    for (const [path, matrix] of matrices) {
+      if (!made.codes.has(path)) roundAt(path, rowsOf(matrix), { method, grid, made });
+    }
+  };
+  if (method.reads === "nothing" || batches === undefined) {
+    rest();
+    return { model, codes: made.codes, notes: made.notes };
+  }
+  const errors = errorsBy(engine);
+  try {
+    const way = walkable(model, batches);
+    const round = rounderOf(model, way, { method, grid, made, errorOf: errors.of });
+    const gram = method.reads === "second moments";
+    await (gram ? walk : survey)(engine, way, {
+      ...{ signal, gram },
+      visit: async (stop) => {
+        const replaced = await round(stop);
+        onSite?.(stop.index + 1, stop.count);
+        return replaced;
+      },
+    });
+  } finally {
+    await errors.dispose();
+  }
+  rest();
+  outputsDivided(made);
+  return { model: withFolds(model, made.folds), codes: made.codes, notes: made.notes };
+};
+
+/** What a method does at each site of a walk. */
+const rounderOf = (
+  model: Model,
+  way: Walkable,
+  {
+    method,
+    grid,
+    made,
+    errorOf,
+  }: {
+    readonly method: RoundingMethod;
+    readonly grid: GridOptions;
+    readonly made: Made;
+    readonly errorOf: OutputError;
+  },
+): Rounder => {
+  const { sites } = way;
+  if (method.folds) return folding(made, { method, grid }, { fold: foldFinder(model, way), errorOf });
+  const uses = new Map<string, number>();
+  for (const { paths } of sites) for (const path of paths) uses.set(path, (uses.get(path) ?? 0) + 1);
+  return async ({ site: { paths }, moments }) => {
+    const own = paths.filter((path) => made.matrices.has(path) && uses.get(path) === 1);
+    for (const path of own) roundAt(path, rowsOf(made.matrices.get(path)!), { method, grid, made }, moments);
+    return method.inTurn ? tensorsOf(made, own) : undefined;
+  };
+};

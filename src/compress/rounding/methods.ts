@@ -1,0 +1,48 @@
+/** The methods that round weights, by name. */
+import type { Codes, GridOptions, Rows } from "./codes.ts";
+import { gptq } from "./gptq.ts";
+import { hqq } from "./hqq.ts";
+import type { Moments, SecondMoments } from "./moments.ts";
+import { nearest } from "./nearest.ts";
+import { scaleSearch } from "./scaleSearch.ts";
+
+/** A method that rounds a matrix. */
+export interface RoundingMethod {
+  /** What it reads of what products read; those that `may` read it do without. */
+  readonly reads: "nothing" | "may" | "second moments";
+  /** Whether a layer is rounded by what it reads of rounded ones. */
+  readonly inTurn: boolean;
+  /** Whether strong inputs are made weaker first, where a fold takes the scales. */
+  readonly folds: boolean;
+  /** Throws Error for moments that are not finite. */
+  round(rows: Rows, options: GridOptions, moments?: Moments | SecondMoments): Codes & { damping?: number };
+}
+
+const hasGram = (moments?: Moments | SecondMoments): moments is SecondMoments =>
+  moments !== undefined && "gram" in moments;
+
+const searched: RoundingMethod = {
+  reads: "may",
+  inTurn: false,
+  folds: false,
+  round: (rows, options, moments) => scaleSearch(rows, options, moments?.squares),
+};
+
+/** All methods; `search` is the default. */
+export const roundingMethods = {
+  nearest: { reads: "nothing", inTurn: false, folds: false, round: nearest },
+  search: searched,
+  hqq: { reads: "nothing", inTurn: false, folds: false, round: hqq },
+  awq: { ...searched, reads: "second moments", folds: true },
+  gptq: {
+    reads: "second moments",
+    inTurn: true,
+    folds: false,
+    // A table that is looked up, not multiplied by, has no moments.
+    round: (rows, options, moments) =>
+      hasGram(moments) ? gptq(rows, moments, options) : scaleSearch(rows, options, moments?.squares),
+  },
+} as const satisfies Readonly<Record<string, RoundingMethod>>;
+
+/** The name of a method. */
+export type RoundingName = keyof typeof roundingMethods;
