@@ -1,4 +1,4 @@
-/** Weight quantization, 8 or 4 bits: see int8.ts beside it, and rounding/ for the methods that 4 bits have. */
+/** Weight quantization, 8 or 4 bits: see int8.ts beside it, and rounding/ for the methods of 4 bits. */
 import type { Engine } from "../engine/engine.ts";
 import { packable } from "../models/linears.ts";
 import type { HistoryStep, Model } from "../models/model.ts";

@@ -78,7 +78,7 @@ export const groupCosts = async (engine: Engine, model: Model, texts: Ids): Prom
   return groups.sort((a, b) => a.cost / a.params - b.cost / b.params);
 };
 
-/** Names of the matrices that groups of 4 bits leave out while their costs add up to no more than the budget. */
+/** Names of the matrices that keep 8 bits where costs of 4 bits add up to no more than the budget. */
 export const wideUnderBudget = (groups: readonly MatrixGroup[]): string[] => {
   let left = BUDGET;
   const wide: string[] = [];

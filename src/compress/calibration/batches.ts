@@ -6,7 +6,10 @@ import type { Ids } from "../probe.ts";
 /** Rows of a batch, and tokens of a row at most. */
 const [ROWS, LENGTH] = [8, 128];
 
-/** Token ids [B, T] int32: the texts one behind the other, at most `tokens` of them; what does not fill a batch is left. */
+/**
+ * Token ids [B, T] int32: the texts one behind the other, at most `tokens` of them. What does not fill a
+ * batch is left.
+ */
 export const calibrationBatches = (
   { arch, config }: Pick<Model, "arch" | "config">,
   texts: Ids,

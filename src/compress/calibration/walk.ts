@@ -1,7 +1,7 @@
 /**
- * Calibration: a model is run on texts from one product to the next, and what each reads is summed. The program
- * is cut where products read: what a later part needs of an earlier one is kept for all batches, so every
- * part runs once, and a matrix that is replaced on the way is read by all that comes behind it.
+ * Calibration: a model is run on texts from one product to the next, and what each reads is summed. The
+ * program is cut where products read: what a later part needs of an earlier one is kept for all batches, so
+ * every part runs once, and a matrix that is replaced on the way is read by all that comes behind it.
  */
 import { compile } from "../../engine/compile.ts";
 import type { Engine } from "../../engine/engine.ts";
@@ -76,7 +76,7 @@ const needed = (nodes: readonly Node[], done: ReadonlySet<Node>): Set<Value> =>
       .filter((v) => done.has(v.node) && isMade(v)),
   );
 
-/** `outputs` as a program of their own, which reads the values of `held` as inputs and matrices as constants. */
+/** `outputs` as a program of their own, which reads `held` values as inputs and matrices as constants. */
 const partOf = (
   whole: Program,
   outputs: Tree<Value>,

@@ -36,7 +36,7 @@ const spansOf = ({ n, k }: Rows, options: GridOptions): Span[] => {
   });
 };
 
-/** Rounds of the splitting while the mean error shrinks: `step` moves one block and gives its sum of |error|. */
+/** Rounds of the splitting while the mean error shrinks: `step` moves one block, gives its sum of |error|. */
 const split = (blocks: number, count: number, step: (at: number, beta: number) => number): void => {
   let best = Number.POSITIVE_INFINITY;
   let beta = BETA;

@@ -155,8 +155,10 @@ const tellPooling = ({ pooling }: Model, { said, fault }: FolderPooling, ui: Ui 
   );
 };
 
-/** Opens a model for an export to `out`. Throws ConfigError where that is its own folder, and as `modelDir` and
- * `loadModel`. */
+/**
+ * Opens a model for an export to `out`. Throws ConfigError where that is its own folder, and as `modelDir`
+ * and `loadModel`.
+ */
 export const openExport = async (ref: string, options: ExportFolderOptions): Promise<Exportable> => {
   chosen(options); // Refuses a wrong dtype before anything is fetched or read.
   const dir = await modelDir(ref, options.hub);

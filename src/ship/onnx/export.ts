@@ -45,7 +45,7 @@ export interface ExportOptions {
   readonly wide?: readonly string[];
   /** How 8-bit matrices meet their inputs (see `int8Forms`). */
   readonly int8?: Int8FormMap;
-  /** Codes of 4-bit matrices (see `modelCodes`), and how they came to be; by scale search alone unless told. */
+  /** Codes of 4-bit matrices (see `modelCodes`), and how they came to be; by scale search unless told. */
   readonly codes?: ReadonlyMap<string, Codes>;
   readonly rounding?: Pick<QuantizeOptions, "method" | "block">;
   /** Whether packed weights become float32 when a graph is loaded (see `widened`); not unless told. */
