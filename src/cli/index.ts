@@ -20,6 +20,7 @@ const loaders: Readonly<Record<VerbName, () => Promise<Verb>>> = {
   optimize: () => import("./optimize.ts"),
   eval: () => import("./eval.ts"),
   generate: () => import("./generate.ts"),
+  quantize: () => import("./quantize.ts"),
   export: () => import("./export.ts"),
   verify: () => import("./verify.ts"),
   doctor: () => import("./doctor.ts"),

@@ -39,6 +39,13 @@ export {
 export type { Outcome } from "./optimize/compressAndShip.ts";
 export type { Delivered } from "./optimize/deliver.ts";
 export { optimizeFolder } from "./optimize/optimize.ts";
+export type { FormFigures, QuantizeFolderOptions, QuantizeReport } from "./quantize/options.ts";
+export {
+  predictQuantized,
+  type QuantizedFolder,
+  type QuantizePrediction,
+  quantizeFolder,
+} from "./quantize/quantize.ts";
 export { quickstart } from "./quickstart.ts";
 export { type Trained, trainModel } from "./train/train.ts";
 export { type VerifyOptions, verifyFolder } from "./verify/verify.ts";

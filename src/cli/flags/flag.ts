@@ -9,6 +9,7 @@ export const verbs = {
   optimize: "make a trained model fit a budget",
   eval: "measure a model's quality and speed",
   generate: "write text with a model",
+  quantize: "store a model's matrices in 4 or 8 bits",
   export: "write a model in any dtypes, for transformers.js",
   verify: "check a model's files where they are to run",
   doctor: "check this machine and installation",
@@ -66,7 +67,7 @@ export const tuning: readonly VerbName[] = [...training, "finetune"];
 /** What reads text to train on. */
 export const learning: readonly VerbName[] = [...training, "data", "optimize"];
 /** What reads text. */
-export const reading: readonly VerbName[] = [...learning, "eval"];
+export const reading: readonly VerbName[] = [...learning, "eval", "quantize"];
 /** All verbs. */
 export const every = Object.keys(verbs) as VerbName[];
 /** What has options of a run: a config file, a seed, threads. */

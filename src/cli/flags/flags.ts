@@ -130,7 +130,7 @@ const budget: Section = {
 
 const hub: Section = {
   title: "Hub",
-  verbs: [...tuning, "optimize", "eval", "generate", "export"],
+  verbs: [...tuning, "optimize", "eval", "generate", "quantize", "export"],
   flags: [
     { flag: "--revision <name>", help: "branch, tag or commit of a model of the Hub" },
     { flag: "--offline", help: "ask no network: take models of the Hub from the cache only" },
@@ -142,7 +142,10 @@ const run: Section = {
   title: "Run",
   verbs: every,
   flags: [
-    row("--out <dir>", "out", "folder of the result", { verbs: given, common: [...learning, "finetune"] }),
+    row("--out <dir>", "out", "folder of the result", {
+      verbs: given.filter((verb) => verb !== "quantize"),
+      common: [...learning, "finetune"],
+    }),
     { flag: "--resume", help: "go on from the newest checkpoint in OUT/run", verbs: tuning, ...common },
     row("--seed <n>", "seed", "seed of everything random", {
       ...ours,

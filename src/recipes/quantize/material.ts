@@ -1,0 +1,103 @@
+/** Texts that a model is calibrated on, and held-out ones that tell what it lost. */
+import type { Engine } from "../../engine/engine.ts";
+import type { Model } from "../../models/model.ts";
+import { taskOf } from "../../tasks/index.ts";
+import { meanOf } from "../../tasks/scores.ts";
+import type { HeldOut, Material, Scorer, Task } from "../../tasks/task.ts";
+import type { Tokenizer } from "../../tokenizer/index.ts";
+import { rng } from "../../util/rng.ts";
+import type { RunOptions } from "../config/options.ts";
+import type { RecipeHooks } from "../context/hooks.ts";
+import { userData } from "../data/read.ts";
+
+/** Longest window, tokens; held-out tokens that are measured; tokens whose loss is looked at beforehand. */
+const [WINDOW, HELD_OUT, LOOKED_AT] = [128, 16_384, 2048];
+/** Share of what guessing costs beyond which a text looks foreign to a model. */
+const FOREIGN = 0.7;
+
+/** What a model is calibrated and measured on. */
+export interface QuantizeMaterial {
+  /** Windows of token ids. */
+  readonly texts: readonly (readonly number[])[];
+  readonly tokens: number;
+  /** How the model is measured; nothing where its task has no figure of such text. */
+  readonly measure?: { readonly task: Task; readonly score: (model: Model) => Promise<Float32Array> };
+  /** What the user is told of the text. */
+  readonly warnings: readonly string[];
+}
+
+/** Windows at places that a seed draws. */
+const windowsOf = (
+  material: Material,
+  { length, tokens, seed }: { readonly length: number; readonly tokens: number; readonly seed: number },
+): number[][] => {
+  if (material.kind === "pairs") return material.train.map(({ source }) => Array.from(source));
+  if (material.kind === "examples") return material.train.map(({ parts }) => Array.from(parts.ids ?? []));
+  const { train } = material;
+  if (train.length <= tokens) return [Array.from(train.subarray(0, train.length))];
+  const random = rng(seed, "calibration");
+  return Array.from({ length: Math.ceil(tokens / length) }, () => {
+    const start = random.int(train.length - length + 1);
+    return Array.from(train.subarray(start, start + length));
+  });
+};
+
+/** The material with something held out, of text that is too short to be split. */
+const withHeldOut = (material: Material, context: number): Material => {
+  if (material.kind !== "text" || material.validation.length > context) return material;
+  const { train } = material;
+  return { ...material, validation: Uint32Array.from(train.subarray(0, Math.min(train.length, HELD_OUT))) };
+};
+
+/** What a text of windows costs a language model, if it looks foreign to it: in words. */
+const foreign = async (
+  score: (heldOut: HeldOut) => Promise<Scorer>,
+  heldOutOf: (material: Material) => HeldOut,
+  { model, texts }: { readonly model: Model; readonly texts: readonly (readonly number[])[] },
+): Promise<string[]> => {
+  const some = Uint32Array.from(texts.flat().slice(0, LOOKED_AT));
+  const heldOut = heldOutOf({ kind: "text", train: some, validation: some });
+  const loss = meanOf(await (await score(heldOut))(model));
+  const guess = Math.log(model.config.vocab_size);
+  if (loss < FOREIGN * guess) return [];
+  const [own, blind] = [loss, guess].map((nats) => nats.toFixed(2));
+  return [
+    `the calibration text costs the model ${own} nats a token, and guessing ${blind}: ` +
+      "is it in a language that the model knows, and is the tokenizer the model's own?",
+  ];
+};
+
+/** The user's own text is taken as it is: nothing is dropped from what they chose to look at. */
+const asGiven = (run: RunOptions): RunOptions =>
+  run.data.paths.length === 0
+    ? run
+    : { ...run, data: { ...run.data, rules: ["none"], near: "off", lines: "off" } };
+
+/** Reads the user's text, else the default corpus, as a model's tokenizer has it. Throws as `userData`. */
+export const quantizeMaterial = async (
+  engine: Engine,
+  { model, tokenizer }: { readonly model: Model; readonly tokenizer: Tokenizer },
+  run: RunOptions,
+  { tokens, hooks }: { readonly tokens: number; readonly hooks: RecipeHooks },
+): Promise<QuantizeMaterial> => {
+  const task = taskOf(model);
+  const own = task.reads.includes("text") || run.data.paths.length > 0;
+  const asked = own ? task : { reads: ["text"] as const };
+  const { material } = await userData(asGiven(run), hooks, { task: asked, tokenizer, model });
+  const length = Math.max(1, Math.min(WINDOW, model.arch.cache(model.config).positions - 1));
+  const texts = windowsOf(material, { length, tokens, seed: run.seed });
+  const count = Math.min(
+    tokens,
+    texts.reduce((n, ids) => n + ids.length, 0),
+  );
+  if (!own) return { texts, tokens: count, warnings: [] };
+  const heldOutOf = (each: Material): HeldOut =>
+    task.heldOut(each, {
+      ...{ model, tokenizer, batch: 4, context: length, seed: run.seed + 1, heldOutTokens: HELD_OUT },
+    });
+  const open = (heldOut: HeldOut): Promise<Scorer> => task.scorer(engine, heldOut, model);
+  const scorer = await open(heldOutOf(withHeldOut(material, length)));
+  const reads = material.kind === "text" && ["causal-lm", "masked-lm"].includes(task.name);
+  const warnings = reads ? await foreign(open, heldOutOf, { model, texts }) : [];
+  return { texts, tokens: count, measure: { task, score: scorer }, warnings };
+};

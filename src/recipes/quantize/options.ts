@@ -1,0 +1,68 @@
+/** What is asked of a quantization, and what it gives. */
+import { type QuantizeOptions, quantize } from "../../compress/quantize.ts";
+import type { RoundingName } from "../../compress/rounding/methods.ts";
+import { defined } from "../../util/defined.ts";
+import { ConfigError } from "../../util/errors.ts";
+
+/** How a folder's model is quantized. */
+export interface QuantizeFolderOptions {
+  /** The folder to write. */
+  readonly out: string;
+  /** Of a weight; 4 unless told. */
+  readonly bits?: 4 | 8;
+  /** Of 4 bits; scale search unless told. */
+  readonly method?: RoundingName;
+  /** Of 4 bits: inputs that share a scale; 32 unless told. */
+  readonly block?: number;
+  /** Of 4 bits: the most bytes that the weights may take. As few matrices as that needs have 4 bits then. */
+  readonly maxBytes?: number;
+  /** Tokens of calibration at most. */
+  readonly tokens?: number;
+  /** Whether the dense weights are written too; they are unless told. */
+  readonly weights?: boolean;
+  /** Folders of adapters that are merged into the weights, each on those before it. */
+  readonly adapters?: readonly string[];
+}
+
+/** Bits, method and block of a form. */
+export type FormChoice = { readonly bits: 4 | 8 } & Pick<QuantizeOptions, "method" | "block">;
+
+/** Throws ConfigError for options that make no sense together. */
+export const formChoice = (options: Omit<QuantizeFolderOptions, "out">): FormChoice => {
+  const { bits = 4, method, block, maxBytes } = options;
+  quantize({ bits, ...defined({ method, block }) });
+  if (maxBytes !== undefined && bits !== 4) {
+    throw new ConfigError("goes with 4 bits only: 8 bits have one size", { field: "quantize.maxBytes" });
+  }
+  return { bits, ...defined({ method, block }) };
+};
+
+/** Size and score of a form. */
+export interface FormFigures {
+  /** Of all weights, each once. */
+  readonly sizeBytes: number;
+  /** Mean of the held-out examples, in `unit`; absent where the text tells nothing of the task. */
+  readonly score?: number;
+}
+
+/** What was done to a model's matrices, and what it cost. */
+export interface QuantizeReport {
+  readonly bits: 4 | 8;
+  readonly method: RoundingName;
+  readonly block?: number;
+  /** Of 4 bits: matrices that keep 8. */
+  readonly wide: readonly string[];
+  /** How many matrices there are. */
+  readonly matrices: number;
+  readonly before: FormFigures;
+  readonly after: FormFigures;
+  /** "nats per token" */
+  readonly unit?: string;
+  /** Held-out examples that were scored. */
+  readonly scored?: number;
+  readonly calibrationTokens: number;
+  readonly notes: readonly string[];
+  /** The most bytes that were asked for, and whether the weights take no more. */
+  readonly maxBytes?: number;
+  readonly met: boolean;
+}

@@ -1,0 +1,165 @@
+/** From a model's folder to one whose matrices take few bits, with what that cost. */
+import { INT4_BLOCK } from "../../compress/int4.ts";
+import { packedBytes } from "../../compress/packedSize.ts";
+import { CALIBRATION_TOKENS, quantized } from "../../compress/quantize.ts";
+import { roundingMethods } from "../../compress/rounding/methods.ts";
+import type { Engine } from "../../engine/engine.ts";
+import { packable } from "../../models/linears.ts";
+import type { Model } from "../../models/model.ts";
+import { denseTensors } from "../../nn/param.ts";
+import { modelDir } from "../../node/hub/hub.ts";
+import { isGguf } from "../../node/model/ggufFile.ts";
+import { readTokenizer } from "../../node/model/tokenizerFiles.ts";
+import { nodeEngine } from "../../node/runtime/engine.ts";
+import { meanOf } from "../../tasks/scores.ts";
+import { defined } from "../../util/defined.ts";
+import { AnnealError, ConfigError } from "../../util/errors.ts";
+import type { RunOptions } from "../config/options.ts";
+import type { RecipeHooks } from "../context/hooks.ts";
+import { type Exportable, type Exported, openExport, writeExport } from "../export/export.ts";
+import { quantizeJson, quantizeSection } from "./card.ts";
+import { type PackedForm, packedForm } from "./form.ts";
+import { type QuantizeMaterial, quantizeMaterial } from "./material.ts";
+import { type FormChoice, formChoice, type QuantizeFolderOptions, type QuantizeReport } from "./options.ts";
+
+/** What was written, and what it cost. */
+export interface QuantizedFolder extends Exported, QuantizeReport {
+  readonly seconds: number;
+}
+
+/** What a quantization would give. */
+export interface QuantizePrediction {
+  /** Bytes of the weights now. */
+  readonly denseBytes: number;
+  /** With all matrices in the bits that are asked for, and of 4 bits with all that could keep 8 in 8. */
+  readonly leastBytes: number;
+  readonly mostBytes: number;
+  readonly matrices: number;
+  readonly met: boolean;
+}
+
+const denseBytes = ({ weights }: Model): number =>
+  Array.from(denseTensors(weights)).reduce((sum, [, { data }]) => sum + data.byteLength, 0);
+
+/** Throws ConfigError for a GGUF file of few bits, as its name says. */
+const refuseRounded = (dir: string): void => {
+  const type = /(?:^|[.-])(i?q\d\w*)\.gguf$/i.exec(dir)?.[1];
+  if (type === undefined) return;
+  throw new ConfigError(`is ${type} already, by its name: what was rounded is not rounded again`, {
+    file: dir,
+    hint: "quantize the model that it was made of",
+  });
+};
+
+const opened = async (ref: string, options: QuantizeFolderOptions, hooks: RecipeHooks) => {
+  const choice = formChoice(options);
+  const { out, weights = true, adapters } = options;
+  const { ui, signal, command, hub } = hooks;
+  const dtypes = [choice.bits === 4 ? "q4" : "q8"];
+  const into = { out, weights, dtypes, ui, command, ...defined({ signal, hub, adapters }) };
+  const dir = await modelDir(ref, hub);
+  if (await isGguf(dir)) refuseRounded(dir);
+  return { choice, into, source: await openExport(ref, into) };
+};
+
+/** What is read of text; nothing where it cannot be read, the method needs none and the user named none. */
+const materialFor = async (
+  engine: Engine,
+  { dir, loaded: { model } }: Exportable,
+  { method = "search" }: FormChoice,
+  { run, ...rest }: { readonly run: RunOptions; readonly tokens: number; readonly hooks: RecipeHooks },
+): Promise<QuantizeMaterial | undefined> => {
+  try {
+    const tokenizer = await readTokenizer(dir);
+    return await quantizeMaterial(engine, { model, tokenizer }, run, rest);
+  } catch (error) {
+    const needed = roundingMethods[method].reads === "second moments" || run.data.paths.length > 0;
+    if (needed || !(error instanceof AnnealError)) throw error;
+    rest.hooks.ui.warn(`nothing is measured: ${error.message}`);
+    return undefined;
+  }
+};
+
+/** What was done, from the forms and their scores. */
+const reportOf = (
+  model: Model,
+  { wide, notes, int8: forms }: PackedForm,
+  {
+    choice,
+    material,
+    scores,
+    maxBytes,
+  }: {
+    readonly choice: FormChoice;
+    readonly material: QuantizeMaterial | undefined;
+    readonly scores: readonly (Float32Array | undefined)[];
+    readonly maxBytes: number | undefined;
+  },
+): QuantizeReport => {
+  const { bits, method = "search", block = INT4_BLOCK } = choice;
+  const sizeBytes = packedBytes(model, { bits, block, wide, forms });
+  const [before, after] = scores.map((found) =>
+    defined({ score: found === undefined ? undefined : meanOf(found) }),
+  );
+  return {
+    ...{ bits, wide, notes, method: bits === 4 ? method : "nearest", ...(bits === 4 ? { block } : {}) },
+    matrices: packable(model.arch.linears(model.config)).size,
+    before: { sizeBytes: denseBytes(model), ...before },
+    after: { sizeBytes, ...after },
+    ...defined({ unit: material?.measure?.task.criterion.unit, scored: scores[0]?.length, maxBytes }),
+    calibrationTokens: material?.tokens ?? 0,
+    met: maxBytes === undefined || sizeBytes <= maxBytes,
+  };
+};
+
+/**
+ * Writes the model `ref` to OUT with its matrices in few bits, and measures what that costs on held-out
+ * text. Where nothing is as small as `maxBytes` the nearest is written. Throws ConfigError for options that
+ * do not go together and for a model that is quantized already, and as `exportFolder` and `userData` do.
+ */
+export const quantizeFolder = async (
+  ref: string,
+  options: QuantizeFolderOptions,
+  run: RunOptions,
+  hooks: RecipeHooks,
+): Promise<QuantizedFolder> => {
+  const started = performance.now();
+  const { choice, into, source } = await opened(ref, options, hooks);
+  const { maxBytes, tokens = CALIBRATION_TOKENS } = options;
+  const { model } = source.loaded;
+  const engine = await nodeEngine(run.threads > 0 ? { threads: run.threads } : {});
+  const material = await materialFor(engine, source, choice, { run, tokens, hooks });
+  for (const warning of material?.warnings ?? []) hooks.ui.warn(warning);
+  const score = async (form: Model) => material?.measure?.score(form);
+  const dense = await score(model);
+  const about = { tokens, hooks, ...defined({ maxBytes, texts: material?.texts }) };
+  const made = await packedForm(engine, model, choice, about);
+  for (const note of made.notes) hooks.ui.line(note);
+  const { wide, int8: forms, codes } = made;
+  const asked = choice.bits === 4 ? { ...choice, wide } : choice;
+  const scores = [dense, await score(quantized(made.model, asked, defined({ forms, codes })))];
+  const report = reportOf(model, made, { choice, material, scores, maxBytes });
+  const { notes: _, ...measured } = made;
+  const said = { sections: [quantizeSection(report)], quantize: quantizeJson(report) };
+  const written = await writeExport(source, { ...measured, ...said }, into);
+  return { ...written, ...report, seconds: (performance.now() - started) / 1000 };
+};
+
+/** What `quantizeFolder` would give, by the shapes of the weights alone. Throws as it does. */
+export const predictQuantized = async (
+  ref: string,
+  options: QuantizeFolderOptions,
+  hooks: RecipeHooks,
+): Promise<QuantizePrediction> => {
+  const { choice, source } = await opened(ref, options, hooks);
+  const { model } = source.loaded;
+  const { bits, block = INT4_BLOCK } = choice;
+  const leastBytes = packedBytes(model, { bits, block });
+  return {
+    denseBytes: denseBytes(model),
+    leastBytes,
+    mostBytes: packedBytes(model, { bits: 8 }),
+    matrices: packable(model.arch.linears(model.config)).size,
+    met: options.maxBytes === undefined || leastBytes <= options.maxBytes,
+  };
+};
