@@ -26,7 +26,7 @@ import { adamw } from "../src/optim/index.ts";
 import { languageModelling } from "../src/tasks/languageModelling.ts";
 import { maskedLanguageModelling } from "../src/tasks/maskedLm.ts";
 import { batchTotals, type Objective } from "../src/tasks/objective.ts";
-import { sequenceToSequence } from "../src/tasks/seq2seqLm.ts";
+import { sequenceToSequence } from "../src/tasks/seq2seq/sequenceToSequence.ts";
 import { train } from "../src/train/loop.ts";
 import { heldOutLoss } from "../src/train/validate.ts";
 import type { ConfigError } from "../src/util/errors.ts";

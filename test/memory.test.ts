@@ -12,7 +12,7 @@ import { adamw, sgd } from "../src/optim/index.ts";
 import { languageModelling } from "../src/tasks/languageModelling.ts";
 import { maskedLanguageModelling } from "../src/tasks/maskedLm.ts";
 import type { Objective } from "../src/tasks/objective.ts";
-import { sequenceToSequence } from "../src/tasks/seq2seqLm.ts";
+import { sequenceToSequence } from "../src/tasks/seq2seq/sequenceToSequence.ts";
 import { train } from "../src/train/loop.ts";
 import { fusedStep, type StepOptions } from "../src/train/step.ts";
 import type { Tree } from "../src/util/tree.ts";

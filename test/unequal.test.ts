@@ -17,7 +17,7 @@ import { distillation, tokenTeaching } from "../src/tasks/distillation.ts";
 import { encoderObjective } from "../src/tasks/encoderObjective.ts";
 import { languageModelling } from "../src/tasks/languageModelling.ts";
 import type { Objective } from "../src/tasks/objective.ts";
-import { sequenceToSequence } from "../src/tasks/seq2seqLm.ts";
+import { sequenceToSequence } from "../src/tasks/seq2seq/sequenceToSequence.ts";
 import { train } from "../src/train/loop.ts";
 import type { StepOptions } from "../src/train/step.ts";
 import { type MakeStepper, stepper } from "../src/train/stepper.ts";

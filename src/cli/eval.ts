@@ -43,6 +43,11 @@ const groups: readonly Group[] = [
         help: "ask a decoder what a task file of lm-evaluation-harness asks (YAML)",
       },
       {
+        flag: "--beams <n>",
+        help: "translate by beam search with so many beams (default: as the model's files say)",
+        parse: numberFrom(1, { whole: true }),
+      },
+      {
         flag: "--predictions <file>",
         help: "write what was predicted, a JSON line for each example",
         common: true,
@@ -70,8 +75,8 @@ export const register = (command: Command): void => {
   command.argument("<model>", "a model's folder or GGUF file, or a model of the Hub as org/name");
   withFlags(command, "eval", groups).action((ref: string, given: EvalOptions) =>
     runRecipe(command, async (options, hooks, json) => {
-      const { dtype, target, limit, reference, predictions, taskFile } = given;
-      const asked = defined({ dtype, target, limit, reference, predictions, taskFile });
+      const { dtype, target, limit, reference, predictions, taskFile, beams } = given;
+      const asked = defined({ dtype, target, limit, reference, predictions, taskFile, beams });
       const evaluation = await evaluateFolder(ref, asked, options, hooks);
       if (json) return printJson(evaluation);
       const text = table(rowsOf(evaluation), [

@@ -56,8 +56,10 @@ export interface Inputs {
 export interface Outputs {
   /** [B, T, C] after the last norm. */
   readonly hidden: Value;
-  /** `[V, C]`: where logits are `hidden` times its transpose and nothing else, that matrix. */
+  /** `[V, C]`: where logits are `hidden` times its transpose, plus `headBias` where there is one, that matrix. */
   readonly head?: Param;
+  /** [V]: what is added to that product. */
+  readonly headBias?: Value;
   /**
    * [B, T, V] of a language model, [B, labels] of a sequence classifier, [B, T, labels] of a token
    * classifier, `hidden` itself where features are the result.

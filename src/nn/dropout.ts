@@ -3,8 +3,8 @@
  * the step.
  */
 import type { Value } from "../ir/op.ts";
-import { cast, greater, mul } from "../ops/elementwise.ts";
-import { uniform } from "../ops/random.ts";
+import { mul } from "../ops/elementwise.ts";
+import { kept } from "../ops/random.ts";
 
 /**
  * `x` with a share `rate` of its elements zeroed and the rest scaled by 1 / (1 - rate); `x` itself without a
@@ -12,6 +12,5 @@ import { uniform } from "../ops/random.ts";
  */
 export const dropout = (x: Value, rate: number, site: string, seed?: Value): Value => {
   if (seed === undefined || rate === 0) return x;
-  const keep = cast(greater(uniform(seed, site, x.shape as readonly number[]), rate), x.dtype);
-  return mul(x, mul(keep, 1 / (1 - rate)));
+  return mul(x, kept(seed, site, x.shape as readonly number[], rate));
 };

@@ -6,7 +6,7 @@ import { add, cast, div, greater, maximum, mul, neg, sub } from "../ops/elementw
 import { put, take } from "../ops/indexing.ts";
 import { matmul } from "../ops/linalg.ts";
 import { logSoftmax, softmax } from "../ops/reduce.ts";
-import { sum } from "../ops/structure.ts";
+import { reshape, sum } from "../ops/structure.ts";
 import { ShapeError } from "../util/errors.ts";
 
 type Plain = Record<never, never>;
@@ -40,6 +40,43 @@ export const headGradients = ({ x, w, labels, probs }: HeadRows, g: Value): { dx
   return { dx: mul(matmul(d, w), g), dw: matmul(d, mul(x, g), { transA: true }) };
 };
 
+/** Checks x [N, C], w [V, C], labels [N, 1]. Throws ShapeError. */
+const headTypes = ([x, w, labels]: readonly [x: Value, w: Value, labels: Value]) => {
+  if (x.shape.length !== 2 || w.shape[1] !== x.shape[1] || labels.shape[0] !== x.shape[0]) {
+    const shapes = [x, w, labels].map((v) => shapeText(v.shape)).join(", ");
+    throw new ShapeError(`headLoss: wants x [N, C], w [V, C], labels [N, 1]; got ${shapes}`);
+  }
+  return [
+    { dtype: x.dtype, shape: [x.shape[0]!, 1] },
+    { dtype: x.dtype, shape: [x.shape[0]!, w.shape[0]!] },
+  ] as const;
+};
+
+type Incoming = readonly [g: Value | null, gProbs: Value | null];
+
+/** What flows back to x, w and a bias [V] from cotangents of the losses and of the softmax. */
+const headCotangents = ([g, gProbs]: Incoming, { x, w, labels, probs }: HeadRows) => {
+  const parts: (readonly [dx: Value, dw: Value, db: Value])[] = [];
+  if (g !== null) {
+    const { dx, dw } = headGradients({ x, w, labels, probs }, g);
+    const d = put(probs, labels, sub(take(probs, labels), 1));
+    parts.push([dx, dw, reshape(matmul(g, d, { transA: true }), [w.shape[0]!])]);
+  }
+  if (gProbs !== null) {
+    const d = softmaxSlope(probs, gProbs);
+    parts.push([matmul(d, w), matmul(d, x, { transA: true }), sum(d, [0])]);
+  }
+  return parts.reduce(([dx, dw, db], [x1, w1, b1]) => [add(dx, x1), add(dw, w1), add(db, b1)] as const);
+};
+
+/** The losses [N, 1] and the softmax of logits [N, V]. */
+const emitLosses = (emit: Emit, logits: string, labels: string): readonly string[] => {
+  const { probs, logSum } = emitSoftmax(emit, logits);
+  const [picked] = emit.node("GatherElements", [logits, labels], { axis: { int: -1 } });
+  const [loss] = emit.node("Sub", [logSum, picked!]);
+  return [loss!, probs];
+};
+
 /**
  * The loss of a linear head, whose gradient never scales anything of V columns: with d = probs - onehot, dx =
  * g * (d w) and dw = d^T (g * x). loss = max - log(probs at max) - logit of the label, exact at any
@@ -47,45 +84,42 @@ export const headGradients = ({ x, w, labels, probs }: HeadRows, g: Value): { dx
  */
 const headLossOp: Op<[x: Value, w: Value, labels: Value], Plain, [loss: Value, probs: Value]> = {
   name: "headLoss",
-  infer: ([x, w, labels]) => {
-    if (x.shape.length !== 2 || w.shape[1] !== x.shape[1] || labels.shape[0] !== x.shape[0]) {
-      const shapes = [x, w, labels].map((v) => shapeText(v.shape)).join(", ");
-      throw new ShapeError(`headLoss: wants x [N, C], w [V, C], labels [N, 1]; got ${shapes}`);
-    }
-    return [
-      { dtype: x.dtype, shape: [x.shape[0]!, 1] },
-      { dtype: x.dtype, shape: [x.shape[0]!, w.shape[0]!] },
-    ];
-  },
-  vjp: ([g, gProbs], { inputs: [x, w, labels], outputs: [, probs] }) => {
-    const parts: [dx: Value, dw: Value][] = [];
-    if (g !== null) {
-      const { dx, dw } = headGradients({ x, w, labels, probs }, g);
-      parts.push([dx, dw]);
-    }
-    if (gProbs !== null) {
-      const d = softmaxSlope(probs, gProbs);
-      parts.push([matmul(d, w), matmul(d, x, { transA: true })]);
-    }
-    return [
-      parts.map(([dx]) => dx).reduce((a, b) => add(a, b)),
-      parts.map(([, dw]) => dw).reduce((a, b) => add(a, b)),
-      null,
-    ];
+  infer: headTypes,
+  vjp: (g, { inputs: [x, w, labels], outputs: [, probs] }) => {
+    const [dx, dw] = headCotangents(g, { x, w, labels, probs });
+    return [dx, dw, null];
   },
   onnx: (emit, [x, w, labels]) => {
     const attrs = { transA: { int: 0 }, transB: { int: 1 }, alpha: { float: 1 } };
     const [logits] = emit.node("FusedMatMul", [x, w], attrs, { domain: "com.microsoft" });
-    const { probs, logSum } = emitSoftmax(emit, logits!);
-    const [picked] = emit.node("GatherElements", [logits!, labels], { axis: { int: -1 } });
-    const [loss] = emit.node("Sub", [logSum, picked!]);
-    return [loss!, probs];
+    return emitLosses(emit, logits!, labels);
   },
 };
 
-/** Cross-entropy of softmax(x w^T), nats per row: x [N, C], w [V, C], labels [N, 1] -> [N, 1]. */
-export const headLoss = (x: Value, w: Value, labels: Value): Value =>
-  apply(headLossOp, [x, w, labels], {})[0];
+type Biased = [x: Value, w: Value, labels: Value, bias: Value];
+
+/** The same with a bias [V], which the product takes in. */
+const biasedHeadLossOp: Op<Biased, Plain, [loss: Value, probs: Value]> = {
+  name: "biasedHeadLoss",
+  infer: ([x, w, labels]) => headTypes([x, w, labels]),
+  vjp: (g, { inputs: [x, w, labels], outputs: [, probs] }) => {
+    const [dx, dw, db] = headCotangents(g, { x, w, labels, probs });
+    return [dx, dw, null, db];
+  },
+  onnx: (emit, [x, w, labels, bias]) => {
+    const [logits] = emit.node("Gemm", [x, w, bias], { transB: { int: 1 } });
+    return emitLosses(emit, logits!, labels);
+  },
+};
+
+/**
+ * Cross-entropy of softmax(x w^T + bias), nats per row: x [N, C], w [V, C], labels [N, 1], bias [V] or none ->
+ * [N, 1].
+ */
+export const headLoss = (x: Value, w: Value, labels: Value, bias?: Value): Value =>
+  bias === undefined
+    ? apply(headLossOp, [x, w, labels], {})[0]
+    : apply(biasedHeadLossOp, [x, w, labels, bias], {})[0];
 
 /** As `headLoss`, with the softmax [N, V] that its gradients are made of. */
 export const headLossAndProbs = (x: Value, w: Value, labels: Value): readonly [losses: Value, probs: Value] =>

@@ -10,7 +10,7 @@ import { sft } from "./instruct/sft.ts";
 import { maskedLm } from "./maskedLm.ts";
 import { dpo } from "./preference/dpo.ts";
 import { kto } from "./preference/kto.ts";
-import { seq2seqLm } from "./seq2seqLm.ts";
+import { seq2seqLm } from "./seq2seq/seq2seqLm.ts";
 import type { Task } from "./task.ts";
 
 export { type DistillOptions, distillation, type Teaching, tokenTeaching } from "./distillation.ts";
@@ -49,14 +49,8 @@ export type {
   RecordTask,
   Row,
 } from "./records.ts";
-export {
-  type PairBatchOptions,
-  pairBatch,
-  type Seq2SeqObjectiveOptions,
-  sequenceToSequence,
-  shiftTokensRight,
-  type TokenIds,
-} from "./seq2seqLm.ts";
+export { type PairBatchOptions, pairBatch, shiftTokensRight, type TokenIds } from "./seq2seq/pairBatch.ts";
+export { type Seq2SeqObjectiveOptions, sequenceToSequence } from "./seq2seq/sequenceToSequence.ts";
 export {
   multiLabel,
   regression,

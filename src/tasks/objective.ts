@@ -5,7 +5,9 @@ import type { Model, Outputs } from "../models/model.ts";
 import { headLossInChunks } from "../nn/chunkedLoss.ts";
 import { countedLabels, crossEntropy, headLoss, type Totals, totalsOver } from "../nn/loss.ts";
 import { isPacked, type Param } from "../nn/param.ts";
-import { add } from "../ops/elementwise.ts";
+import { add, mul, sub } from "../ops/elementwise.ts";
+import { take } from "../ops/indexing.ts";
+import { mean } from "../ops/reduce.ts";
 import { gather, reshape, sum } from "../ops/structure.ts";
 import type { Tree } from "../util/tree.ts";
 
@@ -105,11 +107,11 @@ export const tokenLosses = (outputs: Outputs, labels: Value): { losses: Value; c
   const { counts, safe } = countedLabels(labels);
   const n = labels.shape[0] as number;
   const column = reshape(safe, [n, 1]);
-  const { head } = outputs;
+  const { head, headBias } = outputs;
   const losses =
     head === undefined || isPacked(head)
       ? crossEntropy(rowsOf(outputs.logits), column)
-      : headLoss(rowsOf(outputs.hidden), head, column);
+      : headLoss(rowsOf(outputs.hidden), head, column, headBias);
   return { losses, counts: reshape(counts, [n, 1]) };
 };
 
@@ -118,7 +120,7 @@ export const tokenLosses = (outputs: Outputs, labels: Value): { losses: Value; c
  * need not read the others. -> hidden [B, P, C], logits [B, P, V], labels [B * P].
  */
 export const atPlaces = (outputs: Outputs, labels: Value, places: Value): [Outputs, Value] => {
-  const { hidden, readout, head } = outputs;
+  const { hidden, readout, head, headBias } = outputs;
   const [rows, asked] = places.shape as readonly number[];
   const context = hidden.shape[1] as number;
   const starts = Array.from({ length: rows! }, (_, b) => b * context);
@@ -127,16 +129,20 @@ export const atPlaces = (outputs: Outputs, labels: Value, places: Value): [Outpu
   // Where the head is a matrix, the loss reads `hidden` and nobody these logits.
   const logits = readout === undefined ? gather(rowsOf(outputs.logits), index) : readout(some);
   return [
-    { hidden: some, logits, present: [], ...(head === undefined ? {} : { head }) },
+    {
+      ...{ hidden: some, logits, present: [] },
+      ...(head === undefined ? {} : { head }),
+      ...(headBias === undefined ? {} : { headBias }),
+    },
     reshape(gather(labels, index), [rows! * asked!]),
   ];
 };
 
 /** The cross-entropy of labels int32 [B * T] added up, and how many count. */
 export const labelTotals = (outputs: Outputs, labels: Value): Totals => {
-  const { head, hidden, lossRows = Number.POSITIVE_INFINITY } = outputs;
+  const { head, headBias, hidden, lossRows = Number.POSITIVE_INFINITY } = outputs;
   const [n] = labels.shape as readonly number[];
-  if (head !== undefined && !isPacked(head) && n! > lossRows) {
+  if (head !== undefined && !isPacked(head) && headBias === undefined && n! > lossRows) {
     const { counts, safe } = countedLabels(labels);
     const column = (v: Value): Value => reshape(v, [n!, 1]);
     const given = { x: rowsOf(hidden), w: head, labels: column(safe), counts: column(counts) };
@@ -144,6 +150,27 @@ export const labelTotals = (outputs: Outputs, labels: Value): Totals => {
   }
   const { losses, counts } = tokenLosses(outputs, labels);
   return totalsOver(losses, counts);
+};
+
+/**
+ * What smoothing adds to the cross-entropy of labels int32 [B * T]: the share goes to all V tokens alike
+ * (Szegedy et al. 2015, https://arxiv.org/abs/1512.00567), (1 - s) * nll + s * mean of -log p = nll + s *
+ * (logit of the label - mean logit). By a head that is a matrix both are products with one vector, so that
+ * nothing of V columns is made for it. Added up over the labels that count -> [].
+ */
+export const smoothingTotal = (outputs: Outputs, labels: Value, share: number): Value => {
+  const { counts, safe } = countedLabels(labels);
+  const { head, headBias } = outputs;
+  if (head === undefined || isPacked(head)) {
+    const logits = rowsOf(outputs.logits);
+    const own = take(logits, reshape(safe, [labels.shape[0]!, 1]));
+    const more = sub(reshape(own, labels.shape), mean(logits, [-1]));
+    return mul(sum(mul(more, counts)), share);
+  }
+  const apart = sub(gather(head, safe), mean(head, [0], true)); // [N, C]
+  const more = sum(mul(rowsOf(outputs.hidden), apart), [-1]);
+  const biased = headBias === undefined ? more : add(more, sub(gather(headBias, safe), mean(headBias)));
+  return mul(sum(mul(biased, counts)), share);
 };
 
 /** The same of the labels at `places` [B, P] alone: a label that has no place does not count. */

@@ -68,6 +68,14 @@ export interface RecordOptions {
   /** Field of the text, of the second of two, and of the labels; found out by their names unless told. */
   readonly field?: string;
   readonly pairField?: string;
+  /**
+   * Languages of the text and of what is to be said for it: columns of their names, keys of "translation", ends
+   * of line-aligned files.
+   */
+  readonly sourceLang?: string;
+  readonly targetLang?: string;
+  /** What stands before each text, such as "summarize: ". */
+  readonly prefix: string;
   /** Several are columns of 0 and 1, a label each. */
   readonly labelFields: readonly string[];
   /** All labels in the order of their ids; found out where none are told. */
@@ -109,6 +117,7 @@ export interface RecordOptions {
 
 /** What an untold user gets. */
 export const recordDefaults: RecordOptions = {
+  prefix: "",
   labelFields: [],
   labels: [],
   problem: "auto",

@@ -15,7 +15,8 @@ import { adamw } from "../../src/optim/index.ts";
 import { greedySearch, seq2seqDecoderOf } from "../../src/serve/decode/seq2seqDecoder.ts";
 import { type ExportDtype, exportDtypes, graphFile } from "../../src/ship/onnx/dtype.ts";
 import { onnxGraphs } from "../../src/ship/onnx/export.ts";
-import { pairBatch, sequenceToSequence } from "../../src/tasks/seq2seqLm.ts";
+import { pairBatch } from "../../src/tasks/seq2seq/pairBatch.ts";
+import { sequenceToSequence } from "../../src/tasks/seq2seq/sequenceToSequence.ts";
 import { stepper } from "../../src/train/stepper.ts";
 import { mapTree, type Tree } from "../../src/util/tree.ts";
 

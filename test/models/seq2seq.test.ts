@@ -16,7 +16,8 @@ import { asConstants, initialize, type ParamSpec, type Weight } from "../../src/
 import { adamw } from "../../src/optim/index.ts";
 import { beamSearch } from "../../src/serve/decode/beam.ts";
 import { greedySearch, seq2seqDecoder } from "../../src/serve/decode/seq2seqDecoder.ts";
-import { pairBatch, sequenceToSequence, shiftTokensRight } from "../../src/tasks/seq2seqLm.ts";
+import { pairBatch, shiftTokensRight } from "../../src/tasks/seq2seq/pairBatch.ts";
+import { sequenceToSequence } from "../../src/tasks/seq2seq/sequenceToSequence.ts";
 import { stepper } from "../../src/train/stepper.ts";
 import { ConfigError } from "../../src/util/errors.ts";
 import { entries, flatten, mapTree, type Tree } from "../../src/util/tree.ts";

@@ -1,5 +1,5 @@
 /** Flags of what is read, cleaned and laid out. */
-import { common, type Flag, given, learning, onData, reading, row, type Section } from "./flag.ts";
+import { common, type Flag, given, learning, onData, reading, row, type Section, tuning } from "./flag.ts";
 
 /** What is read. */
 export const text: Section = {
@@ -11,7 +11,7 @@ export const text: Section = {
       common: given.filter((verb) => verb !== "data"),
     }),
     row("--validation <paths...>", "data.validation", "records held out (else a share of them)", {
-      verbs: ["finetune"],
+      verbs: ["train", "finetune", "eval"],
       ...common,
     }),
     row("--field <name>", "data.field", "field of JSON and CSV records with the text", {
@@ -54,7 +54,9 @@ export const records: Section = {
     row("--label-field <names...>", "task.labelFields", "field of the label; several: a column each", {
       common: ["finetune"],
     }),
-    row("--pair-field <name>", "task.pairField", "field of the second text of a pair"),
+    row("--pair-field <name>", "task.pairField", "field of the second text of a pair", {
+      verbs: [...tuning, "eval", "optimize"],
+    }),
     row("--problem <kind>", "task.problem", "what labels are", { verbs: ["finetune"] }),
     row("--labels <names...>", "task.labels", "all labels, in the order of their ids", {
       verbs: ["finetune"],
@@ -63,12 +65,23 @@ export const records: Section = {
       verbs: ["finetune"],
     }),
     row("--label-smoothing <x>", "task.labelSmoothing", "share of the target that all classes get", {
-      verbs: ["finetune"],
+      verbs: ["train", "finetune"],
     }),
     row("--too-long <policy>", "task.tooLong", "examples of more tokens than the context"),
     row("--label-pieces <which>", "task.labelPieces", "pieces of a word that bear its label", {
       verbs: ["finetune", "optimize"],
     }),
+  ],
+};
+
+/** Which side of translations and summaries is which. */
+export const pairs: Section = {
+  title: "Translations and summaries",
+  verbs: ["train", "finetune", "eval", "optimize"],
+  flags: [
+    row("--source-lang <name>", "task.sourceLang", "column, key or file's end of what is read, such as en"),
+    row("--target-lang <name>", "task.targetLang", "the same of what is to be said for it"),
+    row("--prefix <text>", "task.prefix", "what stands before each text, such as 'summarize: '"),
   ],
 };
 

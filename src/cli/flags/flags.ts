@@ -3,7 +3,7 @@
  * field of the options, whose type and default are the field's own; the verbs read those without a field.
  */
 import { adapterFlag, adapterFlags, freezeFlags } from "./adapterFlags.ts";
-import { chats, cleaning, records, selection, sentences, shards, text } from "./dataFlags.ts";
+import { chats, cleaning, pairs, records, selection, sentences, shards, text } from "./dataFlags.ts";
 import {
   common,
   every,
@@ -178,7 +178,7 @@ const run: Section = {
 
 /** The flags that verbs share, in the order of the help. */
 export const sections: readonly Section[] = [
-  ...[text, records, sentences, chats, cleaning, selection, shards, model, trainSection, adapters],
+  ...[text, records, pairs, sentences, chats, cleaning, selection, shards, model, trainSection, adapters],
   ...[distill, budget, hub, run],
 ];
 

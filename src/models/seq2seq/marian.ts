@@ -218,7 +218,8 @@ const decode = (tree: Tree<Param>, inputs: DecodeInputs, c: MarianConfig): Decod
   });
   // The bias is a buffer of the checkpoint: it is never trained.
   const bias = reshape(detach(dense(final_logits_bias)), [c.decoder_vocab_size]);
-  return { hidden: x, logits: project((lm_head?.weight ?? table) as Param, x, bias), present };
+  const head = (lm_head?.weight ?? table) as Param;
+  return { hidden: x, head, headBias: bias, logits: project(head, x, bias), present };
 };
 
 const rename = (name: string): string | null => {

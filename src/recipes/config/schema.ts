@@ -22,6 +22,7 @@ import type {
 
 type Shape<T> = Record<keyof T, z.ZodType>;
 const int = z.int().optional();
+const text = z.string().optional();
 const texts = z.array(z.string()).optional();
 const number = z.number().optional();
 const choice = <const T extends readonly [string, ...string[]]>(...names: T) => z.enum(names).optional();
@@ -105,7 +106,7 @@ const train = {
 } satisfies Shape<TrainingOptions>;
 const task = {
   name: choice("", ...(Object.keys(tasks) as TaskName[]).filter((name) => "records" in tasks[name])),
-  pairField: z.string().optional(),
+  ...{ pairField: text, sourceLang: text, targetLang: text, prefix: text },
   labelFields: texts,
   labels: texts,
   problem: choice(...problems),
@@ -116,8 +117,7 @@ const task = {
   turns: choice("all", "last", "text"),
   chatTemplate: choice("auto", "none"),
   beta: number,
-  desirableWeight: number,
-  undesirableWeight: number,
+  ...{ desirableWeight: number, undesirableWeight: number },
   loss: choice(...groupLosses),
   ...{ scale: number, margin: number, hardNegatives: int, negativeMargin: number, negativeRangeMin: int },
   dims: z.array(z.int()).optional(),

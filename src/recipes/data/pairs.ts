@@ -1,15 +1,19 @@
 /** Pairs of texts from the user's records: read, checked, without repetitions, split and as tokens. */
-import { type Document, stageRecorder } from "../../data/records/document.ts";
-import { saltOf, scrambled } from "../../data/records/splits.ts";
+import { stageRecorder } from "../../data/records/document.ts";
 import { readDocuments } from "../../node/read/read.ts";
+import { columnsOf, type Row } from "../../tasks/records.ts";
+import { type PairForm, pairForm, pairWants, sidesOf } from "../../tasks/seq2seq/pairForm.ts";
+import { pairTokens, pairUnit } from "../../tasks/seq2seq/pairRecords.ts";
 import type { TextPair } from "../../tasks/task.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import { defined } from "../../util/defined.ts";
 import { DataError } from "../../util/errors.ts";
-import { streamOf } from "../../util/rng.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
+import { alignedFiles, alignedRows } from "./aligned.ts";
 import { inputsOf } from "./inputs.ts";
 import { tokenizerOf } from "./output.ts";
+import { recordOptions, split } from "./records.ts";
 import { describeStages } from "./stages.ts";
 import type { UserData } from "./userData.ts";
 
@@ -21,29 +25,44 @@ export interface Pair {
   readonly target: string;
 }
 
-/** Both sides of a document. Throws DataError where it is no pair, or a side is empty. */
-const pairOf = ({ id, turns = [] }: Document): Pair => {
-  const [source, target] = turns;
-  if (source === undefined || target === undefined || turns.length !== 2) {
-    throw new DataError("is no pair of texts, as the first record is", {
-      file: id,
-      hint: 'every record has two sides: {"source": "...", "target": "..."}',
-    });
-  }
-  const empty = [source, target].find(({ content }) => content.trim() === "");
-  if (empty === undefined) return { id, source: source.content, target: target.content };
-  throw new DataError(`has an empty "${empty.role}"`, {
-    file: id,
-    hint: "give both sides, or leave the record out with --skip-bad-rows",
-  });
-};
-
 type Hooks = Pick<RecipeHooks, "ui" | "signal"> & Partial<RecipeHooks>;
+
+/** The user's records one by one: those of line-aligned files, or of others. Throws as these are read. */
+async function* rowsIn(
+  options: RunOptions,
+  hooks: Hooks,
+  left: (error: DataError) => void,
+): AsyncGenerator<Row> {
+  const aligned = await alignedFiles(options.data.paths, options.task);
+  if (aligned !== undefined) {
+    for (const files of aligned) yield* alignedRows(files, options);
+    return;
+  }
+  const { encoding, delimiter, skipBadRows, columns } = options.data;
+  const read = {
+    ...{ encoding, skipBadRows, records: true, onSkip: left },
+    ...defined({ delimiter }),
+    ...(columns.length > 0 ? { columns } : {}),
+  };
+  const files = await inputsOf(options, hooks);
+  for await (const { id, record } of readDocuments(
+    files.map(({ path }) => path),
+    read,
+  )) {
+    if (record !== undefined) yield { id, fields: record };
+    else left(new DataError("is text, and pairs of texts are wanted", { file: id }));
+  }
+}
+
+/** A pair of a record. Throws DataError where it is none, or a side is empty. */
+const pairOf = (row: Row, form: PairForm, { prefix }: RunOptions["task"]): Pair => {
+  const { source, target } = sidesOf(row, form);
+  return { id: row.id, source: prefix + source, target };
+};
 
 /** Reads all pairs, each once; what was left out goes to the stages' report. */
 const readPairs = async (options: RunOptions, hooks: Hooks) => {
-  const { encoding, delimiter, skipBadRows } = options.data;
-  const files = await inputsOf(options, hooks);
+  const { skipBadRows } = options.data;
   const reading = stageRecorder("reading");
   const exact = stageRecorder("exact duplicates");
   const skipped: string[] = [];
@@ -51,15 +70,14 @@ const readPairs = async (options: RunOptions, hooks: Hooks) => {
   const pairs: Pair[] = [];
   const task = hooks.ui.task("reading", 0);
   const left = (error: DataError): void => void skipped.push(error.message);
-  const given = { encoding, skipBadRows, onSkip: left, ...(delimiter === undefined ? {} : { delimiter }) };
-  for await (const doc of readDocuments(
-    files.map(({ path }) => path),
-    given,
-  )) {
+  let form: PairForm | undefined;
+  for await (const row of rowsIn(options, hooks, left)) {
     hooks.signal?.throwIfAborted();
+    form ??= formOf(row, options);
+    const doc = { id: row.id, text: Object.values(row.fields).map(String).join("\n") };
     reading.in(doc);
     try {
-      const pair = pairOf(doc);
+      const pair = pairOf(row, form, options.task);
       reading.out(doc);
       exact.in(doc);
       const key = JSON.stringify([pair.source, pair.target]);
@@ -81,16 +99,34 @@ const readPairs = async (options: RunOptions, hooks: Hooks) => {
   return { pairs, skipped, report: { stages: [reading.report(), exact.report()] } };
 };
 
+/** The form of the first record. Throws DataError where that is no pair. */
+const formOf = (row: Row, options: RunOptions): PairForm => {
+  const columns = columnsOf([row]);
+  const form = pairForm(columns, recordOptions(options));
+  if (form !== undefined) return form;
+  throw new DataError("is no pair of texts", {
+    file: row.id,
+    hint: `its fields are ${columns.map(({ name }) => name).join(", ")}; wanted: ${pairWants}`,
+  });
+};
+
 /** Training and held-out pairs: a source's are on one side, whatever other pairs there are. */
-const splitOf = (pairs: readonly Pair[], { seed, data }: RunOptions) => {
-  const salt = saltOf(seed, "pairs");
-  const keyed = pairs.map((pair) => ({ pair, key: scrambled(streamOf(pair.source), salt) }));
-  const sorted = keyed.toSorted((a, b) => a.key - b.key);
-  const count = Math.max(1, Math.round(sorted.length * data.validationShare));
-  const last = sorted[count - 1]?.key ?? 0;
-  const validation = keyed.filter(({ key }) => key <= last).map(({ pair }) => pair);
-  const train = keyed.filter(({ key }) => key > last).map(({ pair }) => pair);
+const splitOf = async (pairs: readonly Pair[], options: RunOptions, hooks: Hooks) => {
+  const { data } = options;
+  if (data.validation.length > 0) {
+    const held = { ...options, data: { ...data, paths: data.validation, validation: [] } };
+    return { train: pairs, validation: (await readPairs(held, hooks)).pairs };
+  }
+  // The share that fine-tuning on the same files holds out.
+  const parts = split(
+    pairs.map(({ source }) => ({ unit: pairUnit(source) })),
+    options,
+    1,
+  );
+  const side = (part: number) => pairs.filter((_, i) => parts[i] === part);
+  const [train, validation] = [side(0), side(1)];
   if (train.length > 0) return { train, validation };
+  if (data.validationShare >= 1) return { train, validation };
   throw new DataError(`${pairs.length} pairs are too few to train on some and hold others out`, {
     hint: "give at least two pairs with different sources",
   });
@@ -102,25 +138,14 @@ const splitOf = (pairs: readonly Pair[], { seed, data }: RunOptions) => {
 export const heldOutPairs = async (options: RunOptions, hooks: Hooks): Promise<readonly Pair[]> => {
   const { pairs, report } = await readPairs(options, hooks);
   describeStages(report, hooks.ui);
-  return splitOf(pairs, options).validation;
+  return (await splitOf(pairs, options, hooks)).validation;
 };
 
-/** Pairs as tokens, cut to `maxLength`; counts what was cut. */
-export const encodedPairs = (pairs: readonly Pair[], tokenizer: Tokenizer, maxLength: number) => {
-  let cut = 0;
-  const side = (text: string, by: Tokenizer, special: boolean): Uint32Array => {
-    const { ids } = by.encodeInputs(text, { special });
-    if (ids.length <= maxLength) return ids;
-    cut++;
-    return by.encodeInputs(text, { special, maxLength }).ids;
-  };
-  const all = pairs.map(
-    ({ source, target }): TextPair => ({
-      source: side(source, tokenizer, true),
-      target: side(target, tokenizer.target ?? tokenizer, false),
-    }),
-  );
-  return { all, cut };
+/** Pairs as tokens, cut to `context`; counts what was cut. */
+export const encodedPairs = (pairs: readonly Pair[], tokenizer: Tokenizer, context: number) => {
+  const made = pairs.map((pair) => pairTokens(pair, { tokenizer, context }));
+  const all: readonly TextPair[] = made;
+  return { all, cut: made.filter(({ length }) => length > context).length };
 };
 
 /**
@@ -130,14 +155,14 @@ export const encodedPairs = (pairs: readonly Pair[], tokenizer: Tokenizer, maxLe
 export const pairData = async (options: RunOptions, hooks: Hooks, given?: Tokenizer): Promise<UserData> => {
   const { pairs, skipped, report } = await readPairs(options, hooks);
   describeStages(report, hooks.ui);
-  const { train, validation } = splitOf(pairs, options);
+  const { train, validation } = await splitOf(pairs, options, hooks);
   const texts = train.flatMap(({ source, target }) => [source, target]);
   const tokenizer = given ?? tokenizerOf(texts, options, hooks.ui);
   const [own, held] = [train, validation].map((some) =>
     encodedPairs(some, tokenizer, options.model.n_positions),
   );
   const cut = own!.cut + held!.cut;
-  if (cut > 0) hooks.ui.warn(`${cut} texts were cut to ${options.model.n_positions} tokens (--context)`);
+  if (cut > 0) hooks.ui.warn(`${cut} pairs were cut to ${options.model.n_positions} tokens (--context)`);
   const count = (some: readonly TextPair[]) =>
     some.reduce((sum, { source, target }) => sum + source.length + target.length, 0);
   const tokens = { train: count(own!.all), validation: count(held!.all) };

@@ -1,26 +1,27 @@
 /** Reads the user's data as a task takes it. */
-import { isPair } from "../../data/records/rows.ts";
 import type { Labels } from "../../models/encoders/encoder.ts";
 import type { Model } from "../../models/model.ts";
-import { readDocuments } from "../../node/read/read.ts";
 import { columnsOf, type RecordTask } from "../../tasks/records.ts";
+import { pairForm } from "../../tasks/seq2seq/pairForm.ts";
 import type { Task } from "../../tasks/task.ts";
 import type { Tokenizer } from "../../tokenizer/index.ts";
 import { ConfigError } from "../../util/errors.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
+import { alignedFiles } from "./aligned.ts";
 import { corpus } from "./corpus.ts";
 import { pairData } from "./pairs.ts";
 import { firstRecord, readRecords, recordData, recordOptions } from "./records.ts";
 import { asUserData, type UserData } from "./userData.ts";
 
-/** Whether the first record of the user's files is a pair of texts. */
-export const holdsPairs = async ({ data }: RunOptions): Promise<boolean> => {
-  if (data.paths.length === 0 || data.field !== undefined) return false;
-  const { encoding, delimiter } = data;
-  const given = { encoding, ...(delimiter === undefined ? {} : { delimiter }), skipBadRows: true };
-  for await (const { turns } of readDocuments(data.paths, given)) return turns !== undefined && isPair(turns);
-  return false;
+/** Whether the user's files are line-aligned, or their first record is a pair of texts. */
+export const holdsPairs = async (options: RunOptions): Promise<boolean> => {
+  const { data, task } = options;
+  if (data.paths.length === 0) return false;
+  if (data.field !== undefined && task.pairField === undefined) return false;
+  if ((await alignedFiles(data.paths, task)) !== undefined) return true;
+  const first = await firstRecord(options);
+  return first !== undefined && pairForm(columnsOf([first]), recordOptions(options)) !== undefined;
 };
 
 type DataHooks = Pick<RecipeHooks, "ui" | "signal"> & Partial<RecipeHooks>;
@@ -67,12 +68,18 @@ export const userData = async (
   { task, tokenizer, model }: DataFor,
 ): Promise<UserData> => {
   const { records } = task;
+  if (task.reads.includes("pairs") && (await holdsPairs(options))) {
+    return pairData(options, hooks, tokenizer);
+  }
   if (records !== undefined && tokenizer !== undefined) {
     const asked = task.reads[0] === "examples" || (await holdsRecords(options, records));
     if (asked) return labelledData(options, hooks, { records, tokenizer, model });
   }
-  if (task.reads.includes("pairs") && (await holdsPairs(options))) {
-    return pairData(options, hooks, tokenizer);
+  if (options.data.validation.length > 0) {
+    throw new ConfigError("means nothing to running text, of which a share is held out", {
+      field: "data.validation",
+      hint: "leave --validation out, or give records or line-aligned files",
+    });
   }
   return asUserData(await corpus(options, hooks, tokenizer));
 };

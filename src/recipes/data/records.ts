@@ -19,6 +19,7 @@ import { DataError } from "../../util/errors.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import { silent } from "../context/ui.ts";
+import { alignedFiles, alignedRows } from "./aligned.ts";
 import { inputsOf } from "./inputs.ts";
 import type { UserData } from "./userData.ts";
 
@@ -36,22 +37,6 @@ export interface Records {
   readonly skipped: readonly string[];
 }
 
-/**
- * The columns of the user's first record; undefined where the first file holds text. Throws as `inputsOf`.
- */
-export const firstColumns = async (
-  options: RunOptions,
-  hooks: Hooks,
-): Promise<readonly Column[] | undefined> => {
-  const { encoding, delimiter } = options.data;
-  const [first] = await inputsOf(options, { ...hooks, ui: silent });
-  const read = { encoding, records: true, skipBadRows: true, ...defined({ delimiter }) };
-  for await (const { id, record } of readDocuments(first === undefined ? [] : [first.path], read)) {
-    return record === undefined ? undefined : columnsOf([{ id, fields: record }]);
-  }
-  return undefined;
-};
-
 /** All records of some files. Throws DataError naming file and line, and for files without a record. */
 export const readRecords = async (
   paths: readonly string[],
@@ -59,10 +44,17 @@ export const readRecords = async (
   hooks: Hooks,
 ): Promise<Records> => {
   const { encoding, delimiter, skipBadRows, columns } = options.data;
-  const files = await inputsOf({ ...options, data: { ...options.data, paths } }, hooks);
   const rows: Row[] = [];
   const skipped: string[] = [];
   const task = hooks.ui.task("reading", 0);
+  for (const aligned of (await alignedFiles(paths, options.task)) ?? []) {
+    for await (const row of alignedRows(aligned, options)) rows.push(row);
+  }
+  if (rows.length > 0) {
+    task.done(`read ${rows.length} pairs of lines`);
+    return { rows, skipped };
+  }
+  const files = await inputsOf({ ...options, data: { ...options.data, paths } }, hooks);
   const read = {
     ...{
       encoding,
@@ -95,12 +87,14 @@ export const readRecords = async (
 };
 
 /** The first record of the user's files; undefined where these hold text. */
-export const firstRecord = async ({ data }: RunOptions): Promise<Row | undefined> => {
-  const { paths, encoding, delimiter, columns } = data;
+export const firstRecord = async (options: RunOptions): Promise<Row | undefined> => {
+  const { paths, encoding, delimiter, columns } = options.data;
   if (paths.length === 0) return undefined;
+  const [aligned] = (await alignedFiles(paths, options.task)) ?? [];
+  if (aligned !== undefined) for await (const row of alignedRows(aligned, options)) return row;
   const how = {
     encoding,
-    records: true,
+    ...{ records: true, skipBadRows: true },
     ...defined({ delimiter }),
     ...(columns.length > 0 ? { columns } : {}),
   };
@@ -110,8 +104,30 @@ export const firstRecord = async ({ data }: RunOptions): Promise<Row | undefined
   return undefined;
 };
 
-/** The share that is held out: of each stratum alike, and what is of one unit on one side. */
-const split = (examples: readonly Example[], { seed, data }: RunOptions): Uint8Array => {
+/**
+ * The columns of the user's first record; undefined where the first file holds text. Throws as `inputsOf`.
+ */
+export const firstColumns = async (
+  options: RunOptions,
+  hooks: Hooks,
+): Promise<readonly Column[] | undefined> => {
+  const { data, task } = options;
+  const aligned = (await alignedFiles(data.paths, task)) !== undefined;
+  const [first] = aligned ? [] : await inputsOf(options, { ...hooks, ui: silent });
+  const paths = aligned ? data.paths : first === undefined ? [] : [first.path];
+  const record = await firstRecord({ ...options, data: { ...data, paths } });
+  return record === undefined ? undefined : columnsOf([record]);
+};
+
+/**
+ * The share that is held out (1): of each stratum alike, and what is of one unit on one side; at least `least`
+ * units of a stratum of more than that.
+ */
+export const split = (
+  examples: readonly Pick<Example, "unit" | "stratum">[],
+  { seed, data }: RunOptions,
+  least = 0,
+): Uint8Array => {
   const salt = saltOf(seed, "examples");
   const units = new Map<number, { readonly key: number; readonly stratum: string; size: number }>();
   for (const { unit, stratum = "" } of examples) {
@@ -128,7 +144,8 @@ const split = (examples: readonly Example[], { seed, data }: RunOptions): Uint8A
     let room = Math.round(total * data.validationShare);
     // One of two or more, so that no class goes unmeasured.
     if (room === 0 && order.length > 1 && strata.size < examples.length / 4) room = 1;
-    for (const unit of order.slice(0, order.length - 1)) {
+    room = Math.max(room, least);
+    for (const unit of data.validationShare >= 1 ? order : order.slice(0, order.length - 1)) {
       if (room <= 0) break;
       held.add(unit);
       room -= units.get(unit)!.size;
@@ -174,7 +191,10 @@ const readingStage = (all: number, kept: number, bytes: number): StageReport => 
 const bytesIn = (examples: readonly Example[], tokenizer: Tokenizer): number =>
   examples.reduce(
     (sum, { parts }) =>
-      sum + Array.from(parts.ids ?? []).reduce((n, id) => n + tokenizer.bytesOf(id).length, 0),
+      sum +
+      [parts.ids, parts.source, parts.target]
+        .flatMap((ids) => Array.from(ids ?? []))
+        .reduce((n, id) => n + tokenizer.bytesOf(id).length, 0),
     0,
   );
 

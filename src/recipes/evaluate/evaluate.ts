@@ -53,7 +53,7 @@ const evaluatorOf = ({ name }: Task): Evaluator => {
 const requireMeaning = (given: EvalOptions, task: Task): void => {
   if (given.taskFile !== undefined && given.reference === undefined) return;
   const { takes } = evaluatorOf(task);
-  const fields = ["limit", "reference", "predictions"] as const;
+  const fields = ["limit", "reference", "predictions", "beams"] as const;
   const field = fields.find((each) => given[each] !== undefined && !takes.includes(each));
   if (field === undefined) return;
   const others = Object.entries(evaluators).flatMap(([name, { takes: own }]) =>

@@ -19,6 +19,8 @@ export interface EvalOptions {
   readonly reference?: string;
   /** A task file of lm-evaluation-harness, which says what a decoder is asked. */
   readonly taskFile?: string;
+  /** Beams of a model that translates; what its files say unless told. */
+  readonly beams?: number;
   /** JSON lines of what was predicted, one for each example. */
   readonly predictions?: string;
 }

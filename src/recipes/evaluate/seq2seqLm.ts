@@ -9,14 +9,16 @@ import { bootstrapSums } from "../../metrics/bootstrap.ts";
 import type { Measured } from "../../metrics/metric.ts";
 import { bleu } from "../../metrics/text/bleu.ts";
 import { chrf } from "../../metrics/text/chrf.ts";
+import { rougeL } from "../../metrics/text/rougeL.ts";
 import { loadAsIs } from "../../node/runtime/graph.ts";
 import type { GraphName } from "../../serve/graphs/graphs.ts";
 import type { HeldOut } from "../../tasks/task.ts";
+import { defined } from "../../util/defined.ts";
 import { ConfigError, DataError } from "../../util/errors.ts";
 import { permutation } from "../../util/rng.ts";
 import { encodedPairs, heldOutPairs, type Pair } from "../data/pairs.ts";
 import { holdsPairs } from "../data/read.ts";
-import { translatorOf } from "../generate/generate.ts";
+import { translatorOf } from "../generate/translate.ts";
 import type { Asked, Evaluator, Prediction, Quality } from "./evaluation.ts";
 import { ints, readTokens, rowsOf, saidCount, textMaterial } from "./heldOut.ts";
 
@@ -54,23 +56,25 @@ const lossOn = async (
 
 /** What the model writes for each source, as `anneal generate` does, with its chrF. */
 const translate = async (
-  { subject, options, hooks }: Asked,
+  { subject, options, hooks, given }: Asked,
   sessions: Sessions,
   pairs: readonly Pair[],
 ): Promise<Prediction[]> => {
   const translator = translatorOf(subject, sessions);
   const progress = hooks.ui.task("translating", pairs.length);
-  const made: Prediction[] = [];
-  for (const { source, target } of pairs) {
-    hooks.signal?.throwIfAborted();
-    let text = "";
-    for await (const piece of translator.run({ prompt: source, seed: options.seed })) text += piece;
-    const { value: score } = chrf().measure([text], [target], { resamples: 1 });
-    made.push({ input: source, reference: target, prediction: text, score });
-    progress.update(made.length);
-  }
-  progress.done(`translated ${made.length} sources`);
-  return made;
+  const texts = await translator.runAll(
+    pairs.map(({ source }) => source),
+    {
+      seed: options.seed,
+      onDone: (done) => progress.update(done),
+      ...defined({ beams: given.beams, signal: hooks.signal }),
+    },
+  );
+  progress.done(`translated ${pairs.length} sources`);
+  return pairs.map(({ id, source, target }, i) => {
+    const { value: score } = chrf().measure([texts[i]!], [target], { resamples: 1 });
+    return { id, input: source, reference: target, prediction: texts[i]!, score };
+  });
 };
 
 /** Held-out pairs that fit the model, at most as many as are asked for, drawn by the seed. */
@@ -114,6 +118,7 @@ const onPairs = async (asked: Asked, sessions: Sessions): Promise<Quality> => {
       natsPerTargetToken: loss,
       bleu: bleu().measure(written, right),
       chrf: chrf().measure(written, right),
+      rougeL: rougeL().measure(written, right),
     },
     predictions,
   };
@@ -127,7 +132,7 @@ const onText = async (asked: Asked, sessions: Sessions): Promise<Quality> => {
       hint: `give ${wanted}`,
     });
   }
-  for (const field of ["limit", "predictions"] as const) {
+  for (const field of ["limit", "predictions", "beams"] as const) {
     if (given[field] === undefined) continue;
     throw new ConfigError("has no effect on running text, of which nothing is translated", {
       field,
@@ -143,9 +148,9 @@ const onText = async (asked: Asked, sessions: Sessions): Promise<Quality> => {
   };
 };
 
-/** Nats per target token; of pairs BLEU and chrF too. */
+/** Nats per target token; of pairs BLEU, chrF and ROUGE-L too. */
 export const seq2seqLm: Evaluator = {
-  takes: ["limit", "predictions"],
+  takes: ["limit", "predictions", "beams"],
   async measure(asked) {
     const { engine, subject, options } = asked;
     const pairs = await holdsPairs(options);

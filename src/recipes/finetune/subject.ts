@@ -60,8 +60,9 @@ const foundTask = ({ rows }: Records, opened: Opened, options: RecordOptions): R
   const all = recordTasks();
   const fits = all.map((task) => ({ task, fit: task.records.fits(columns, options) }));
   // A question and its answer are instructions to what writes, a pair of texts to what makes vectors.
-  const writes = headOf(opened.arch, opened.config) === "causal-lm";
-  const goesOn = fits.filter(({ task, fit }) => writes && fit > 0 && task.heads.includes("causal-lm"));
+  const head = headOf(opened.arch, opened.config);
+  const writes = head === "causal-lm" || head === "seq2seq-lm";
+  const goesOn = fits.filter(({ task, fit }) => writes && fit > 0 && task.heads.includes(head));
   const rated = goesOn.length > 0 ? goesOn : fits;
   const best = rated.reduce((most, { fit }) => Math.max(most, fit), 0);
   const fitting = rated.filter(({ fit }) => fit === best).map(({ task }) => task);

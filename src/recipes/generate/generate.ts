@@ -1,19 +1,17 @@
 /** Text from a model: what continues a prompt, what answers a chat, what translates a source. */
 
-import type { Session } from "../../engine/engine.ts";
 import { readChatTemplates, renderChat, templateSpecials } from "../../node/model/template.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
-import { beamSearch } from "../../serve/decode/beam.ts";
 import { type Decoder, decoderOf } from "../../serve/decode/decoding.ts";
 import { generate, generateBeams } from "../../serve/decode/generate.ts";
-import { decodeTargets, type Seq2SeqDecoder, seq2seqDecoderOf } from "../../serve/decode/seq2seqDecoder.ts";
 import { stopFilter } from "../../serve/decode/stop.ts";
-import { type GraphName, graphNames } from "../../serve/graphs/graphs.ts";
+import { graphNames } from "../../serve/graphs/graphs.ts";
 import { chooseTemplate } from "../../template/chat.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { type Opened, type OpenOptions, openFolder, sessionsOf } from "../model/open.ts";
 import { knownFault } from "../verify/parityFile.ts";
 import { decodingOf, stopTexts, type TextOptions } from "./decoding.ts";
+import { type TranslateOptions, translatorOf } from "./translate.ts";
 
 export type { TextOptions } from "./decoding.ts";
 
@@ -41,9 +39,6 @@ const promptIds = async (given: TextOptions, opened: Opened): Promise<Uint32Arra
   return ids.length > 0 ? ids : Uint32Array.of(tokenizer.specials.bos ?? tokenizer.eos);
 };
 
-/** The graphs of a sequence-to-sequence model. */
-type SourceGraph = Exclude<GraphName, "model">;
-
 type Run = (given: TextOptions) => AsyncGenerator<string>;
 
 const decoderRun = (decoder: Decoder, opened: Opened): Run =>
@@ -66,26 +61,6 @@ const decoderRun = (decoder: Decoder, opened: Opened): Run =>
     yield stream.end();
   };
 
-const seq2seqRun = (model: Seq2SeqDecoder, opened: Opened, pad: number): Run =>
-  async function* run(given) {
-    const { tokenizer, generation } = opened;
-    if (given.messages !== undefined) throw new ConfigError("is no model for chats", { file: opened.dir });
-    const source = tokenizer.encode(given.prompt ?? "", { template: true, special: true });
-    const { beams, maxTokens: asked, ...settings } = decodingOf(given, opened, 1);
-    const rows = await model.encode([source], beams);
-    const maxTokens = Math.min(asked, model.shape.positions);
-    const start = generation.startId ?? generation.bosId ?? pad;
-    const options = { ...settings, maxTokens, start, sourceIds: [source] };
-    const ids: number[] = [];
-    if (beams > 1) {
-      const [texts] = await beamSearch(rows, { ...options, beams });
-      ids.push(...texts![0]!.ids);
-    } else {
-      for await (const { id } of decodeTargets(rows, { ...options, pad })) ids.push(id);
-    }
-    yield (tokenizer.target ?? tokenizer).decode(ids);
-  };
-
 async function* untilStop(pieces: AsyncGenerator<string>, stops: readonly string[]): AsyncGenerator<string> {
   const filter = stopFilter(stops);
   for await (const piece of pieces) {
@@ -103,24 +78,10 @@ export interface TextModel {
   readonly translates: boolean;
   /** The text that the model makes, piece by piece. */
   run(given: TextOptions): AsyncGenerator<string>;
+  /** Of a model that translates: the texts for many sources, in their order. */
+  runAll?(sources: readonly string[], given?: TranslateOptions): Promise<string[]>;
   dispose(): Promise<void>;
 }
-
-/** A sequence-to-sequence model over its loaded graphs. */
-export const translatorOf = (
-  opened: Opened,
-  { encoder_model: encoder, decoder_model_merged: decoder }: Readonly<Record<SourceGraph, Session>>,
-): TextModel => {
-  const { arch, config, generation, tokenizer } = opened;
-  const pad = generation.padId ?? tokenizer.specials.pad ?? tokenizer.eos;
-  const model = seq2seqDecoderOf({ encoder, decoder }, arch.cache(config), pad);
-  const run = seq2seqRun(model, opened, pad);
-  return {
-    translates: true,
-    run: (given) => untilStop(run(given), stopTexts(given, generation)),
-    dispose: () => model.dispose(),
-  };
-};
 
 /**
  * Opens a model for many texts. Throws ConfigError for a model that makes none, and as `openFolder` and

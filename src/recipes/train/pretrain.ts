@@ -12,11 +12,13 @@ import { taskOf, tasks } from "../../tasks/index.ts";
 import type { Lesson, Task } from "../../tasks/task.ts";
 import { checkpointsIn } from "../../train/checkpoint.ts";
 import { type MetricsRow, type TrainOptions, type TrainResult, train } from "../../train/loop.ts";
+import { defined } from "../../util/defined.ts";
 import { parseText } from "../../util/jsonText.ts";
 import type { RunOptions, TrainingOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import type { Progress } from "../context/ui.ts";
 import { userData } from "../data/read.ts";
+import { recordOptions } from "../data/records.ts";
 import type { UserData } from "../data/userData.ts";
 import type { Source } from "../model/source.ts";
 import { families } from "./families.ts";
@@ -158,13 +160,15 @@ const pretrain = async (
   const { onRow, curve } = follow("full", task, join(run, "metrics.jsonl"));
   const lesson = taskOf(model).lesson(data.material, {
     ...{ model, tokenizer: data.tokenizer, batch: t.batch, context: shape.n_positions, seed },
-    ...{ heldOutTokens: WATCHED, wholeWords: t.wholeWords },
+    ...{ heldOutTokens: WATCHED, wholeWords: t.wholeWords, records: recordOptions(options) },
   });
+  for (const note of lesson.notes ?? []) ui.line(note);
   const loop = loopOptions(t, lesson.context, seed);
   const result = await train(engine, model, lesson.source, {
     ...loop,
     optimizer: method.optimizer(loop.optimizer),
     objective: lesson.objective,
+    ...defined({ widths: lesson.widths, judge: lesson.judge }),
     ...onReplicas(t, model, engine, frozen),
     frozen,
     record: { name: "train", options: { ...t } as Json },

@@ -120,21 +120,19 @@ const mayImprove = (source: Source, length: number, options: BeamOptions): boole
   return source.running[0]!.score / reach ** lengthPenalty > worst;
 };
 
-/** Takes one step of a source; returns where each running text came from, and whether all have ended. */
+/** Takes one step of a source that is open; returns where each running text came from, and whether all have ended. */
 const advance = (source: Source, candidates: readonly Candidate[], options: BeamOptions) => {
   const { beams, lengthPenalty = 1 } = options;
   const length = candidates[0]!.ids.length;
-  if (source.open && !closed(source, options)) {
-    const ended = candidates
-      .slice(0, beams)
-      .filter((c) => c.ended && c.score > NEVER)
-      .map(({ ids, score }) => ({ ids, score: score / length ** lengthPenalty }));
-    source.finished = [...source.finished, ...ended].sort((a, b) => b.score - a.score).slice(0, beams);
-  }
+  const ended = candidates
+    .slice(0, beams)
+    .filter((c) => c.ended && c.score > NEVER)
+    .map(({ ids, score }) => ({ ids, score: score / length ** lengthPenalty }));
+  source.finished = [...source.finished, ...ended].sort((a, b) => b.score - a.score).slice(0, beams);
   const order = [...candidates.filter((c) => !c.ended), ...candidates.filter((c) => c.ended)];
   const next = order.slice(0, beams);
   source.running = next.map(({ ids, score, ended }) => ({ ids, score: ended ? score + NEVER : score }));
-  source.open = source.open && mayImprove(source, length, options);
+  source.open = mayImprove(source, length, options);
   return { from: next.map((c) => c.from), stuck: candidates.every((c) => c.ended) };
 };
 
@@ -176,6 +174,8 @@ export const beamSearch = async (rows: Rows, options: BeamOptions): Promise<read
     const logits = await rows.step(ids);
     const vocab = logits.length / ids.length;
     const steps = sources.map((source, s) => {
+      if (!source.open || closed(source, options))
+        return { from: source.running.map((_, i) => i), stuck: true };
       const own = source.running.map((_, i) =>
         logits.subarray((s * beams + i) * vocab, (s * beams + i + 1) * vocab),
       );

@@ -4,7 +4,8 @@
  */
 import type { ChatMessage } from "../../template/chat.ts";
 import { DataError } from "../../util/errors.ts";
-import { type Column, columnNamed, type RecordOptions, type Row, textField } from "../records.ts";
+import { type Column, columnNamed, type Row, textField } from "../records.ts";
+import { type PairForm, type PairOptions, pairForm, sidesOf } from "../seq2seq/pairForm.ts";
 import { listIn, type Messages, messagesOf, toolsOf, wantedOf } from "./messages.ts";
 
 /** What a row has the model learn: a chat that a template writes, or a text behind another. */
@@ -20,6 +21,8 @@ export type Lesson =
 /** The columns of instructions or chats. */
 export type InstructionForm =
   | { readonly kind: "messages"; readonly field: string }
+  /** Translations and summaries, which are asked for by a prefix. */
+  | { readonly kind: "sides"; readonly form: PairForm }
   | {
       readonly kind: "pair";
       readonly prompt: string;
@@ -50,10 +53,14 @@ const named = (columns: readonly Pick<Column, "name">[], name: string) => column
 /** The form of records with these columns; undefined where it is none. */
 export const instructionForm = (
   columns: readonly Pick<Column, "name">[],
-  { field }: Pick<RecordOptions, "field">,
+  options: PairOptions,
 ): InstructionForm | undefined => {
-  const messages = columnNamed(columns, MESSAGES, field);
+  const { field, pairField, sourceLang, targetLang } = options;
+  const messages = pairField === undefined ? columnNamed(columns, MESSAGES, field) : undefined;
   if (messages !== undefined) return { kind: "messages", field: messages };
+  const sides = pairForm(columns, options);
+  const told = [pairField, sourceLang, targetLang].some((name) => name !== undefined);
+  if (sides !== undefined && told) return { kind: "sides", form: sides };
   for (const [one, other] of PAIRS) {
     const [prompt, completion] = [named(columns, one), named(columns, other)];
     if (prompt === undefined || completion === undefined) continue;
@@ -66,7 +73,7 @@ export const instructionForm = (
       ...(system === undefined ? {} : { system }),
     };
   }
-  return undefined;
+  return sides === undefined ? undefined : { kind: "sides", form: sides };
 };
 
 /** How rows are taken. */
@@ -74,6 +81,8 @@ export interface FormOptions {
   readonly turns: "all" | "last";
   /** Whether prompts and answers are written by the model's template; else they are texts as they are. */
   readonly templated: boolean;
+  /** What stands before prompts that are texts. */
+  readonly prefix?: string;
 }
 
 const optional = ({ fields }: Row, name: string | undefined): string => {
@@ -91,11 +100,15 @@ const system = (content: string): readonly ChatMessage[] =>
   content === "" ? [] : [{ role: "system", content }];
 
 /** A prompt as messages: a text is the user's, Alpaca's input stands below it. */
-const promptOf = (row: Row, form: Extract<InstructionForm, { kind: "pair" }>): readonly ChatMessage[] => {
+const promptOf = (
+  row: Row,
+  form: Extract<InstructionForm, { kind: "pair" }>,
+  prefix = "",
+): readonly ChatMessage[] => {
   const value = row.fields[form.prompt];
   if (isList(value)) return messagesOf(listIn(row, form.prompt), row, form.prompt).messages;
   const about = optional(row, form.input);
-  const text = textField(row, form.prompt);
+  const text = prefix + textField(row, form.prompt);
   return [...system(optional(row, form.system)), user(about.trim() === "" ? text : `${text}\n\n${about}`)];
 };
 
@@ -118,8 +131,19 @@ const behind = (
   return { kind: "chat", messages: all.messages, wanted, ...(tools === undefined ? {} : { tools }) };
 };
 
+/** A text and what is to be said for it: a question and its answer, or one line below the other. */
+const sidesLesson = (row: Row, form: PairForm, { templated, prefix = "" }: FormOptions): Lesson => {
+  const { source, target } = sidesOf(row, form);
+  const asked = prefix + source;
+  return templated
+    ? { kind: "chat", messages: [user(asked), assistant(target)], wanted: [1] }
+    : { kind: "text", prompt: `${asked}\n`, completion: target };
+};
+
 /** What a row has the model learn. Throws DataError naming file and field. */
-export const lessonOf = (row: Row, form: InstructionForm, { turns, templated }: FormOptions): Lesson => {
+export const lessonOf = (row: Row, form: InstructionForm, options: FormOptions): Lesson => {
+  const { turns, templated, prefix } = options;
+  if (form.kind === "sides") return sidesLesson(row, form.form, options);
   if (form.kind === "messages") {
     const { field } = form;
     const own = messagesOf(listIn(row, field), row, field);
@@ -132,8 +156,8 @@ export const lessonOf = (row: Row, form: InstructionForm, { turns, templated }: 
   }
   const { prompt, completion } = form;
   if (templated || isList(row.fields[prompt]))
-    return behind(promptOf(row, form), row, { field: completion, turns });
-  const [asked] = promptOf(row, form).slice(-1);
+    return behind(promptOf(row, form, prefix), row, { field: completion, turns });
+  const [asked] = promptOf(row, form, prefix).slice(-1);
   return { kind: "text", prompt: asked!.content as string, completion: textField(row, completion) };
 };
 

@@ -21,14 +21,15 @@ import {
   taken,
 } from "../records.ts";
 import { meanOf, perplexity, tokenScores } from "../scores.ts";
+import { pairFormText } from "../seq2seq/pairForm.ts";
 import type { LessonOptions, Material, Task } from "../task.ts";
 import { type Places, placesOf, rowFeeds, rowInputs, type TokenRow } from "./batch.ts";
 import { labelled, shownTokens, writeLessons } from "./encode.ts";
-import { instructionForm, type Lesson, lessonOf } from "./forms.ts";
+import { type InstructionForm, instructionForm, type Lesson, lessonOf } from "./forms.ts";
 
 const wants =
   "messages (role and content), conversations (from and value), or two of prompt and completion, " +
-  "instruction and output, question and answer";
+  "instruction and output, question and answer, a text and its translation or summary";
 
 /** The tokens of an example. */
 export const rowOf = ({ parts }: Example): TokenRow => ({
@@ -44,11 +45,12 @@ export const unitOf = ({ ids, labels }: TokenRow): number =>
 
 /** How a run takes records, as the forms of rows want it. */
 export const formOptions = (
-  { turns, chatTemplate }: RecordOptions,
+  { turns, chatTemplate, prefix }: RecordOptions,
   { ownTemplate = false }: Pick<EncodeRowsOptions, "ownTemplate">,
 ) => ({
   turns: turns === "last" ? ("last" as const) : ("all" as const),
   templated: chatTemplate === "auto" && ownTemplate,
+  prefix,
 });
 
 const encode = async (
@@ -77,6 +79,12 @@ const encode = async (
   };
 };
 
+/** Where records have what is learnt, in words. */
+const fromText = (form: InstructionForm): string => {
+  if (form.kind === "messages") return form.field;
+  return form.kind === "pair" ? `${form.prompt} -> ${form.completion}` : pairFormText(form.form);
+};
+
 const read = (rows: readonly Row[], { options }: ReadingOptions): Reading => {
   const columns = columnsOf(rows);
   const form = instructionForm(columns, options);
@@ -91,7 +99,7 @@ const read = (rows: readonly Row[], { options }: ReadingOptions): Reading => {
     last: "the assistant's last turn",
     text: "the whole text",
   };
-  const from = form.kind === "messages" ? form.field : `${form.prompt} -> ${form.completion}`;
+  const from = fromText(form);
   return {
     wanted: {},
     notes: [`records: ${from}; learnt is ${learnt[options.turns]}`],
@@ -139,7 +147,7 @@ export const sft: Task = {
       return form.kind === "messages" ? 0.9 : 0.6;
     },
     wants,
-    takes: ["turns", "chatTemplate"],
+    takes: ["turns", "chatTemplate", "prefix", "sourceLang", "targetLang"],
     read,
   },
   criterion: {

@@ -1,0 +1,48 @@
+/** The loss of saying each token of a target, given the source and the tokens before it. */
+
+import { add } from "../../ops/elementwise.ts";
+import { ConfigError } from "../../util/errors.ts";
+import { labelTotals, type Objective, smoothingTotal } from "../objective.ts";
+
+/** How long targets are, and how the loss is smoothed. */
+export interface Seq2SeqObjectiveOptions {
+  /**
+   * Tokens of a target, padding included; those of a source are the step's `context`, by which they are
+   * found where batches have several shapes.
+   */
+  readonly target: number | ((source: number) => number);
+  /** Share of the target that goes to all tokens alike: in training, not in what held-out data is measured by. */
+  readonly labelSmoothing?: number;
+}
+
+/**
+ * Cross-entropy of each target token, nats per counted token; with smoothing that of PyTorch's CrossEntropyLoss
+ * and of transformers' LabelSmoother, which are the same here. Throws ConfigError for no length and no share.
+ */
+export const sequenceToSequence = ({ target, labelSmoothing = 0 }: Seq2SeqObjectiveOptions): Objective => {
+  if (typeof target === "number" && (!Number.isInteger(target) || target < 1)) {
+    throw new ConfigError(`must be a whole number of at least 1, not ${target}`, { field: "target" });
+  }
+  if (!(labelSmoothing >= 0 && labelSmoothing < 1)) {
+    throw new ConfigError(`must be from 0 to below 1, not ${labelSmoothing}`, { field: "labelSmoothing" });
+  }
+  const lengthFor = (source: number): number => (typeof target === "number" ? target : target(source));
+  const plain: Objective = {
+    name: "seq2seq",
+    inputs: ({ batch, context }) => ({
+      attentionMask: { dtype: "int32", shape: [batch, context] },
+      decoderInputIds: { dtype: "int32", shape: [batch, lengthFor(context)] },
+      labels: { dtype: "int32", shape: [batch * lengthFor(context)] },
+    }),
+    totals: (outputs, { labels }) => labelTotals(outputs, labels!),
+  };
+  if (labelSmoothing === 0) return plain;
+  return {
+    ...plain,
+    totals: (outputs, { labels }) => {
+      const { total, count } = labelTotals(outputs, labels!);
+      return { total: add(total, smoothingTotal(outputs, labels!, labelSmoothing)), count };
+    },
+    heldOut: plain,
+  };
+};
