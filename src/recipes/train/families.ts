@@ -1,5 +1,6 @@
 /** The families that a fresh model can be of: what it learns, its tokenizer's marks, its shape. */
 
+import { freshRange } from "../../models/decoders/config.ts";
 import { gpt2, gpt2Config } from "../../models/decoders/gpt2.ts";
 import { llama, llamaConfig } from "../../models/decoders/llama.ts";
 import { qwen2, qwen2Config } from "../../models/decoders/qwen2.ts";
@@ -103,6 +104,7 @@ const marianFields = ({ vocab_size, n_embd, n_layer, n_head, n_positions, ...res
   activation_function: "swish",
   max_position_embeddings: n_positions,
   dropout: rest.dropout,
+  init_std: freshRange(n_embd),
   scale_embedding: true,
   pad_token_id: rest.specials.pad ?? rest.eos,
   eos_token_id: rest.eos,
