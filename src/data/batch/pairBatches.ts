@@ -200,7 +200,11 @@ export const sortedPairBatches = (
 ): readonly RowsInShape[] => cut(given.lengths.keys(), given, shapes);
 
 /** The batches of an epoch. */
-const epochOf = (options: PairBatchesOptions, shapes: readonly PairLengths[], epoch: number): RowsInShape[] => {
+const epochOf = (
+  options: PairBatchesOptions,
+  shapes: readonly PairLengths[],
+  epoch: number,
+): RowsInShape[] => {
   const { lengths, seed } = options;
   const batches = cut(permutation(lengths.length, seed, `pairs/${epoch}`), options, shapes);
   return Array.from(permutation(batches.length, seed, `pair batches/${epoch}`), (i) => batches[i]!);
