@@ -58,7 +58,7 @@ export interface Outputs {
   readonly hidden: Value;
   /** `[V, C]`: where logits are `hidden` times its transpose, plus `headBias` where there is one, that matrix. */
   readonly head?: Param;
-  /** [V]: what is added to that product. */
+  /** `[V]`: what is added to that product. */
   readonly headBias?: Value;
   /**
    * [B, T, V] of a language model, [B, labels] of a sequence classifier, [B, T, labels] of a token
