@@ -113,8 +113,8 @@ const biasedHeadLossOp: Op<Biased, Plain, [loss: Value, probs: Value]> = {
 };
 
 /**
- * Cross-entropy of softmax(x w^T + bias), nats per row: x [N, C], w [V, C], labels [N, 1], bias [V] or none ->
- * [N, 1].
+ * Cross-entropy of softmax(x w^T + bias), nats per row: x [N, C], w [V, C], labels [N, 1], bias [V] or
+ * none -> [N, 1].
  */
 export const headLoss = (x: Value, w: Value, labels: Value, bias?: Value): Value =>
   bias === undefined

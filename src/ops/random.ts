@@ -69,10 +69,10 @@ const keptOp: Op<[seed: Value], { stream: number; shape: readonly number[]; rate
 };
 
 /**
- * 0 for a share `rate` of a shape's elements and 1 / (1 - rate) for the others, drawn anew for each seed (int32,
- * []) and site. Rows and columns have a word each, and their product of 32 bits says what is kept (multiply-shift
- * hashing, Dietzfelbinger et al. 1997, https://doi.org/10.1006/jagm.1997.0873): an element costs one
- * multiplication instead of a hash.
+ * 0 for a share `rate` of a shape's elements and 1 / (1 - rate) for the others, drawn anew for each seed
+ * (int32, []) and site. Rows and columns have a word each, and their product of 32 bits says what is kept
+ * (multiply-shift hashing, Dietzfelbinger et al. 1997, https://doi.org/10.1006/jagm.1997.0873): an element
+ * costs one multiplication instead of a hash.
  */
 export const kept = (seed: Value, site: string, shape: readonly number[], rate: number): Value =>
   apply(keptOp, [seed], { stream: streamOf(site), shape, rate })[0];

@@ -69,8 +69,8 @@ export interface RecordOptions {
   readonly field?: string;
   readonly pairField?: string;
   /**
-   * Languages of the text and of what is to be said for it: columns of their names, keys of "translation", ends
-   * of line-aligned files.
+   * Languages of the text and of what is to be said for it: columns of their names, keys of "translation",
+   * ends of line-aligned files.
    */
   readonly sourceLang?: string;
   readonly targetLang?: string;

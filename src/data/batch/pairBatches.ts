@@ -148,7 +148,7 @@ const apart = (shapes: readonly PairLengths[]): PairLengths[] => {
   return taken;
 };
 
-/** The fewest shapes by which padding is bearable, else as many as there may be; one of them holds every pair. */
+/** The fewest shapes by which padding is bearable, else as many as there may be; one holds every pair. */
 const shapesOf = (lengths: Lengths): PairLengths[] => {
   const tokens = lengths.reduce((sum, pair) => sum + sizeOf(pair), 0);
   const needs = joinedUntil(needsOf(lengths), (count, cost) => count <= MOST && 1 - tokens / cost > ENOUGH);

@@ -120,8 +120,8 @@ export const firstColumns = async (
 };
 
 /**
- * The share that is held out (1): of each stratum alike, and what is of one unit on one side; at least `least`
- * units of a stratum of more than that.
+ * The share that is held out (1): of each stratum alike, and what is of one unit on one side; at least
+ * `least` units of a stratum of more than that.
  */
 export const split = (
   examples: readonly Pick<Example, "unit" | "stratum">[],

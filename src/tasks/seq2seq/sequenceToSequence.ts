@@ -11,13 +11,14 @@ export interface Seq2SeqObjectiveOptions {
    * found where batches have several shapes.
    */
   readonly target: number | ((source: number) => number);
-  /** Share of the target that goes to all tokens alike: in training, not in what held-out data is measured by. */
+  /** Share of the target that goes to all tokens alike: in training, not where held-out data is measured. */
   readonly labelSmoothing?: number;
 }
 
 /**
- * Cross-entropy of each target token, nats per counted token; with smoothing that of PyTorch's CrossEntropyLoss
- * and of transformers' LabelSmoother, which are the same here. Throws ConfigError for no length and no share.
+ * Cross-entropy of each target token, nats per counted token; with smoothing that of PyTorch's
+ * CrossEntropyLoss and of transformers' LabelSmoother, which are the same here. Throws ConfigError for no
+ * length and no share.
  */
 export const sequenceToSequence = ({ target, labelSmoothing = 0 }: Seq2SeqObjectiveOptions): Objective => {
   if (typeof target === "number" && (!Number.isInteger(target) || target < 1)) {
