@@ -56,7 +56,7 @@ export interface Inputs {
 export interface Outputs {
   /** [B, T, C] after the last norm. */
   readonly hidden: Value;
-  /** `[V, C]`: where logits are `hidden` times its transpose, plus `headBias` if there is one, that matrix. */
+  /** `[V, C]`: where logits are `hidden` times its transpose, plus `headBias` if it is there, that matrix. */
   readonly head?: Param;
   /** `[V]`: what is added to that product. */
   readonly headBias?: Value;

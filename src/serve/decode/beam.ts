@@ -120,7 +120,7 @@ const mayImprove = (source: Source, length: number, options: BeamOptions): boole
   return source.running[0]!.score / reach ** lengthPenalty > worst;
 };
 
-/** Takes one step of an open source; returns where each running text came from, and whether all have ended. */
+/** Takes a step of an open source; returns where each running text came from, and whether all have ended. */
 const advance = (source: Source, candidates: readonly Candidate[], options: BeamOptions) => {
   const { beams, lengthPenalty = 1 } = options;
   const length = candidates[0]!.ids.length;
