@@ -178,9 +178,13 @@ describe("options that cannot be run", () => {
     ["data.validationShare=1", "data.validationShare"],
     ["model.dropout=1", "model.dropout"],
     ["distill.alpha=1.1", "distill.alpha"],
+    ["train.ema=1", "train.ema"],
+    ["train.averageLast=-1", "train.averageLast"],
+    ["task.tokenDropout=1", "task.tokenDropout"],
     [["model.n_embd=128", "model.n_head=3"], "model.n_head"],
     [["train.steps=10", "train.warmup=11"], "train.warmup"],
     [["train.batch=8", "train.replicas=3"], "train.replicas"],
+    [["train.ema=0.9", "train.averageLast=2"], "train.averageLast"],
     [["train.lrPeak=0.1", "train.lrMin=0.2"], "train.lrMin"],
     ['out="  "', "out"],
   ];

@@ -8,6 +8,7 @@ import { DataError } from "../util/errors.ts";
 import type { Objective } from "./objective.ts";
 import type { Example, Examples } from "./records.ts";
 import type { HeldOut, Judge, Lesson, LessonOptions } from "./task.ts";
+import { tokenDropout } from "./tokenDropout.ts";
 
 /** Rows and columns of a batch; where examples are fewer, rows of which nothing is asked stand behind. */
 export interface RowShape {
@@ -63,6 +64,7 @@ export const exampleLesson = (
   const batches = lengthBatches({ lengths: lengthsOf(train), batch, seed });
   const { widths, epoch, padding } = batches;
   const heldOut = exampleHeldOut(examples, options, collate, widths);
+  const dropped = tokenDropout(options) ?? ((feeds: Feeds) => feeds);
   return {
     objective,
     context: widths.at(-1)!,
@@ -70,10 +72,8 @@ export const exampleLesson = (
     epoch,
     source: (index) => {
       const { rows, width } = batches.at(index);
-      return collate(
-        rows.map((i) => train[i]!),
-        { batch, width },
-      );
+      const chosen = rows.map((i) => train[i]!);
+      return dropped(collate(chosen, { batch, width }), index);
     },
     heldOut,
     ...(judge === undefined ? {} : { judge: judge(heldOut) }),

@@ -85,6 +85,8 @@ export interface RecordOptions {
   readonly classWeights: "none" | "balanced";
   /** Share of the target that goes to all classes alike. */
   readonly labelSmoothing: number;
+  /** Share of a text's tokens that are hidden each time that it is learnt from. */
+  readonly tokenDropout: number;
   /** What happens to an example of more tokens than the model takes. */
   readonly tooLong: "truncate" | "refuse";
   /** Which pieces of a word bear its label: the first, or each. */
@@ -123,6 +125,7 @@ export const recordDefaults: RecordOptions = {
   problem: "auto",
   classWeights: "none",
   labelSmoothing: 0,
+  tokenDropout: 0,
   tooLong: "truncate",
   labelPieces: "first",
   turns: "all",

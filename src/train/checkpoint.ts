@@ -12,6 +12,8 @@ export interface Snapshot {
   readonly state: ReadonlyMap<string, Tensor>;
   /** The best weights so far by held-out loss, where it is measured. */
   readonly best?: ReadonlyMap<string, Tensor>;
+  /** What the averaged weights are made of, where weights are averaged. */
+  readonly average?: ReadonlyMap<string, Tensor>;
   readonly meta: Json;
 }
 
@@ -30,6 +32,7 @@ export interface CheckpointStore {
 
 const STATE = "state.safetensors";
 const BEST = "best.safetensors";
+const AVERAGE = "average.safetensors";
 
 type Fields = { readonly [key: string]: Json };
 
@@ -51,9 +54,10 @@ const partsOf = (meta: Json): { readonly progress: Json; readonly config: Json }
  * the tokenizer. Resuming where it is another is refused, naming what differs.
  */
 export const checkpointsIn = (store: CheckpointStore, identity: Json): Checkpoints => ({
-  save: ({ step, state, best, meta }) => {
+  save: ({ step, state, best, average, meta }) => {
     const files: Record<string, readonly Uint8Array[]> = { [STATE]: encodeSafetensors(state) };
     if (best !== undefined) files[BEST] = encodeSafetensors(best);
+    if (average !== undefined) files[AVERAGE] = encodeSafetensors(average);
     return store.save(step, files, { progress: meta, config: identity });
   },
   load: async () => {
@@ -63,7 +67,8 @@ export const checkpointsIn = (store: CheckpointStore, identity: Json): Checkpoin
     const read = (name: string) => decodeSafetensors(files.get(name)!, name).tensors;
     if (!files.has(STATE)) throw new CheckpointError("is missing from the checkpoint", { file: STATE });
     const best = files.has(BEST) ? { best: read(BEST) } : {};
-    return { step, state: read(STATE), meta: progress, ...best };
+    const average = files.has(AVERAGE) ? { average: read(AVERAGE) } : {};
+    return { step, state: read(STATE), meta: progress, ...best, ...average };
   },
 });
 

@@ -1,5 +1,6 @@
 /** Training: the step, the loop, checkpoints. */
 
+export type { Averaging } from "./average.ts";
 export { cachedStepper } from "./cachedStepper.ts";
 export { type CheckpointStore, type Checkpoints, checkpointsIn, type Snapshot } from "./checkpoint.ts";
 export { alone, type Collective } from "./collective.ts";

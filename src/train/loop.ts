@@ -5,7 +5,8 @@ import type { HistoryStep, Model } from "../models/model.ts";
 import { withTensors } from "../nn/param.ts";
 import { languageModelling } from "../tasks/languageModelling.ts";
 import type { BatchSource, Judge } from "../tasks/task.ts";
-import { ConfigError, RunError } from "../util/errors.ts";
+import { CheckpointError, ConfigError, RunError } from "../util/errors.ts";
+import { type Average, type Averaging, averaging } from "./average.ts";
 import type { Checkpoints, Snapshot } from "./checkpoint.ts";
 import { checkSame } from "./held.ts";
 import { type Progress, progressOf, snapshotOf } from "./progress.ts";
@@ -30,6 +31,8 @@ export interface TrainOptions extends Omit<StepOptions, "objective"> {
   readonly patience?: number;
   /** What a loss or gradient that is not finite leads to: "skip" undoes that update, "stop" fails the run. */
   readonly onNan?: "stop" | "skip";
+  /** Averaged weights are then what is measured, kept as the best, and the result. */
+  readonly average?: Averaging;
   /** How the run appears in the model's history. */
   readonly record?: HistoryStep;
 }
@@ -89,9 +92,14 @@ interface Run {
   readonly hooks: TrainHooks;
   readonly stepper: Stepper;
   readonly validate?: Awaited<ReturnType<typeof validator>>;
+  readonly average?: Average;
   readonly progress: Progress;
   readonly emit: (row: MetricsRow) => void;
 }
+
+/** The weights that a run has come to: averaged where it averages, and there is something to average. */
+const reached = ({ stepper, average }: Run): ReadonlyMap<string, Tensor> =>
+  average?.weights() ?? stepper.weights();
 
 const check = (options: TrainOptions & TrainHooks): void => {
   if (options.validation?.length === 0)
@@ -102,9 +110,17 @@ const check = (options: TrainOptions & TrainHooks): void => {
   }
 };
 
-const restore = async ({ stepper, progress }: Run, snapshot: Snapshot): Promise<void> => {
+const averageIn = ({ average }: Snapshot): ReadonlyMap<string, Tensor> => {
+  if (average !== undefined) return average;
+  throw new CheckpointError("holds no average of the weights", {
+    hint: "resume with the options of the run, or start another run directory",
+  });
+};
+
+const restore = async ({ stepper, progress, average }: Run, snapshot: Snapshot): Promise<void> => {
   const saved = progressOf(snapshot);
   if (snapshot.best !== undefined) checkSame(stepper.weights(), snapshot.best);
+  average?.load(averageIn(snapshot), stepper.weights());
   await stepper.load(snapshot.state);
   Object.assign(progress, saved, snapshot.best === undefined ? {} : { best: snapshot.best });
 };
@@ -131,7 +147,10 @@ const update = async (run: Run, source: BatchSource): Promise<void> => {
   const lr = schedule(progress.step);
   const result = await stepper.run(micro, lr, progress.step + 1);
   if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradNorm)) onNotFinite(run, result);
-  else progress.skips = 0;
+  else {
+    progress.skips = 0;
+    run.average?.updated(stepper.weights());
+  }
   progress.step++;
   progress.tokens += micro.reduce((sum, { inputIds }) => sum + inputIds!.data.length, 0);
   const { tokens } = progress;
@@ -150,9 +169,10 @@ const isBetter = ({ progress, hooks }: Run, loss: number, figure: number | undef
 
 /** Measures the held-out loss; true when patience has run out. */
 const measure = async (run: Run): Promise<boolean> => {
-  const { validate, progress, stepper, emit } = run;
+  const { validate, progress, emit } = run;
   if (validate === undefined) return false;
-  const { loss, figure } = await validate.run(stepper.weights());
+  const weights = reached(run);
+  const { loss, figure } = await validate.run(weights);
   const said = figure === undefined ? {} : { figure };
   emit({ step: progress.step, valLoss: loss, ...said });
   if (isBetter(run, loss, figure)) {
@@ -161,7 +181,7 @@ const measure = async (run: Run): Promise<boolean> => {
       ...(figure === undefined ? {} : { bestFigure: figure }),
       bestStep: progress.step,
       sinceBest: 0,
-      best: copy(stepper.weights()),
+      best: copy(weights),
     });
     return false;
   }
@@ -175,7 +195,7 @@ const due = (step: number, every: number | undefined): boolean =>
 const loop = async (run: Run, source: BatchSource): Promise<TrainResult["ended"]> => {
   const { options, hooks, progress } = run;
   if (outOfPatience(run)) return "early";
-  const save = async () => hooks.checkpoints?.save(await snapshotOf(run.stepper, run.progress));
+  const save = async () => hooks.checkpoints?.save(await snapshotOf(run.stepper, run.progress, run.average));
   while (progress.step < options.steps) {
     if (hooks.signal?.aborted) {
       await save();
@@ -183,16 +203,18 @@ const loop = async (run: Run, source: BatchSource): Promise<TrainResult["ended"]
     }
     await update(run, source);
     const last = progress.step === options.steps;
+    const saved = last || due(progress.step, options.checkpointEvery);
+    if (saved) run.average?.reached(run.stepper.weights());
     const early = last || due(progress.step, options.evalEvery) ? await measure(run) : false;
-    if (last || early || due(progress.step, options.checkpointEvery)) await save();
+    if (saved || early) await save();
     if (early) return "early";
   }
   return "done";
 };
 
 const finished = (model: Model, run: Run, ended: TrainResult["ended"]): TrainResult => {
-  const { options, progress, stepper } = run;
-  const weights = progress.best ?? copy(stepper.weights());
+  const { options, progress } = run;
+  const weights = progress.best ?? copy(reached(run));
   const record = options.record ?? { name: "train", options: { steps: options.steps } };
   return {
     model: {
@@ -250,6 +272,7 @@ const trainWith = async (
     progress,
     emit,
     ...(validate ? { validate } : {}),
+    ...(options.average === undefined ? {} : { average: averaging(options.average) }),
   };
   try {
     if (options.resume) {

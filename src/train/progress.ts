@@ -2,6 +2,7 @@
 import type { Tensor } from "../ir/tensor.ts";
 import type { Json } from "../models/model.ts";
 import { CheckpointError } from "../util/errors.ts";
+import type { Average } from "./average.ts";
 import type { Snapshot } from "./checkpoint.ts";
 import type { Stepper } from "./stepper.ts";
 
@@ -20,11 +21,19 @@ export interface Progress {
 }
 
 /** A run as a checkpoint holds it. */
-export const snapshotOf = async (stepper: Pick<Stepper, "state">, progress: Progress): Promise<Snapshot> => {
+export const snapshotOf = async (
+  stepper: Pick<Stepper, "state">,
+  progress: Progress,
+  average?: Pick<Average, "state">,
+): Promise<Snapshot> => {
   const { best, bestLoss, bestFigure = null, ...counts } = progress;
   const meta = { ...counts, bestFigure, bestLoss: Number.isFinite(bestLoss) ? bestLoss : null };
   const { step } = progress;
-  return { step, state: await stepper.state(), meta: meta as Json, ...(best === undefined ? {} : { best }) };
+  return {
+    ...{ step, state: await stepper.state(), meta: meta as Json },
+    ...(best === undefined ? {} : { best }),
+    ...(average === undefined ? {} : { average: average.state() }),
+  };
 };
 
 /** How far a snapshot's run was. Throws CheckpointError where its meta does not say so. */

@@ -60,7 +60,12 @@ export const memory = () => {
   const saved: Snapshot[] = [];
   const checkpoints: Checkpoints = {
     save: async (s) => {
-      saved.push({ ...s, state: clone(s.state), ...(s.best ? { best: clone(s.best) } : {}) });
+      const { state, best, average } = s;
+      const parts = {
+        ...(best ? { best: clone(best) } : {}),
+        ...(average ? { average: clone(average) } : {}),
+      };
+      saved.push({ ...s, state: clone(state), ...parts });
     },
     load: async () => saved.at(-1)!,
   };

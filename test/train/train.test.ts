@@ -33,6 +33,11 @@ describe.each([
     "muon, dropout, accumulation",
     options({ evalEvery: 3, validation, optimizer: optimizers.muon(), accumulate: 2 }),
   ],
+  ["a moving average", options({ evalEvery: 3, validation, average: { ema: 0.8 } })],
+  [
+    "the mean of the last checkpoints",
+    options({ evalEvery: 3, validation, checkpointEvery: 1, average: { last: 11 } }),
+  ],
 ])("%s", (name, given) => {
   test("resuming after any step ends with the same bytes", async () => {
     const model = () => fresh(name.includes("dropout") ? 0.1 : 0);
@@ -49,6 +54,34 @@ describe.each([
       expect(rest.valLoss).toBe(straight.valLoss);
     }
   });
+});
+
+test.each([
+  ["a moving average", { ema: 0.5 }, [1 / 8, 1 / 4, 1 / 2, 1]],
+  ["a mean", { last: 3 }, [0, 1, 1, 1]],
+])("%s of the weights is what is measured, the best and the result", async (_, average, factors) => {
+  const { checkpoints, saved } = memory();
+  const rows: MetricsRow[] = [];
+  const given = {
+    average,
+    steps: 4,
+    checkpoints,
+    checkpointEvery: 1,
+    onRow: (r: MetricsRow) => rows.push(r),
+  };
+  const measured = await train(engine, fresh(), source, options({ ...given, validation }));
+  const { model } = await train(engine, fresh(), source, options({ average, steps: 4, checkpointEvery: 1 }));
+  const total = factors.reduce((a, b) => a + b);
+  for (const [name, values] of numbers(model)) {
+    const at = saved.map(({ state }) => state.get(`params.${name}`)!.data as Float32Array);
+    values.forEach((value, i) => {
+      const mean = at.reduce((sum, data, n) => sum + (factors[n]! / total) * data[i]!, 0);
+      expect(Math.abs(value - mean), name).toBeLessThan(1e-6);
+    });
+  }
+  expect(numbers(measured.model)).toEqual(numbers(model));
+  const { loss } = await heldOutLoss(engine, model, validation);
+  expect(rows.find(({ valLoss }) => valLoss !== undefined)!.valLoss).toBeCloseTo(loss, 5);
 });
 
 test("accumulating two micro-batches equals one batch of both", async () => {

@@ -64,6 +64,9 @@ export const records: Section = {
     row("--class-weights <how>", "task.classWeights", "weights of classes", {
       verbs: ["finetune"],
     }),
+    row("--token-dropout <x>", "task.tokenDropout", "share of tokens hidden at each look at a text", {
+      verbs: ["finetune"],
+    }),
     row("--label-smoothing <x>", "task.labelSmoothing", "share of the target that all classes get", {
       verbs: ["train", "finetune"],
     }),

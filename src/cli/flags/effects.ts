@@ -16,7 +16,7 @@ interface Effect {
   readonly hint?: string;
 }
 
-const shape = ["family", "n_layer", "n_head", "n_embd", "dropout", "activation_function"];
+const shape = ["family", "n_layer", "n_head", "n_embd", "activation_function"];
 const adapterFields = Object.keys(adapterDefaults).filter((name) => name !== "rank");
 const tokenizer = ["tokenizer.kind", "tokenizer.vocab"];
 

@@ -47,7 +47,9 @@ const model: Section = {
     }),
     row("--vocab <n>", "tokenizer.vocab", "tokens in the vocabulary", { ...withData, ...common }),
     row("--tokenizer <kind>", "tokenizer.kind", "kind of tokenizer", withData),
-    row("--dropout <x>", "model.dropout", "dropout rate"),
+    row("--dropout <x>", "model.dropout", "dropout rate (default: the checkpoint's; of a fresh model 0)", {
+      verbs: [...training, "finetune"],
+    }),
     row("--activation <name>", "model.activation_function", "activation of a gpt2"),
   ],
 };
@@ -74,6 +76,8 @@ const trainSection: Section = {
     }),
     row("--whole-words", "train.wholeWords", "mask whole words (encoders)", { verbs: training }),
     ...freezeFlags,
+    row("--ema <x>", "train.ema", "decay of a moving average of the weights, such as 0.999; 0: none"),
+    row("--average-last <n>", "train.averageLast", "mean of the last checkpoints' weights; 0: none"),
     row("--clip-norm <x>", "train.clipNorm", "largest global norm of gradients; 0: none"),
     row("--clip-value <x>", "train.clipValue", "largest element of a gradient; 0: none"),
     row("--eval-every <n>", "train.evalEvery", "updates between held-out measurements"),

@@ -110,7 +110,8 @@ export interface ModelOptions {
   readonly n_embd: number;
   /** Context length, tokens. */
   readonly n_positions: number;
-  readonly dropout: number;
+  /** Rate of dropout; unless told a checkpoint's own, and 0 of a fresh model. */
+  readonly dropout?: number;
   /** GPT-2's; the other families have SwiGLU. */
   readonly activation_function: Gpt2Config["activation_function"];
 }
@@ -210,7 +211,6 @@ export const defaults: RunOptions = {
     n_head: 4,
     n_embd: 128,
     n_positions: 128,
-    dropout: 0,
     activation_function: "gelu_new",
   },
   train: {
@@ -234,6 +234,8 @@ export const defaults: RunOptions = {
     layerDecay: 1,
     recompute: false,
     lossRows: 0,
+    ema: 0,
+    averageLast: 0,
     clipNorm: 1,
     clipValue: 0,
     evalEvery: 160,

@@ -36,6 +36,10 @@ export interface TrainingOptions {
   readonly recompute: boolean;
   /** Rows of a language model's logits that are there at once; 0: all. */
   readonly lossRows: number;
+  /** Decay of a moving average of the weights, which is then what is measured and kept; 0: none. */
+  readonly ema: number;
+  /** The same of the mean of the weights at so many of the last checkpoints; 0: none. */
+  readonly averageLast: number;
   /** 0: no clipping. */
   readonly clipNorm: number;
   readonly clipValue: number;

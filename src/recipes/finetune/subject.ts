@@ -1,6 +1,7 @@
 /** What is fine-tuned: the checkpoint, the task that its records are for, and the model that learns it. */
 
 import { MODULES } from "../../models/checkpoint/sentenceModules.ts";
+import { withDropout } from "../../models/dropoutRates.ts";
 import type { Labels } from "../../models/encoders/encoder.ts";
 import { headOf } from "../../models/head.ts";
 import type { Model, ModelConfig } from "../../models/model.ts";
@@ -159,7 +160,8 @@ export const subjectOf = async (ref: string, given: RunOptions, hooks: RecipeHoo
     ...{ task: task.heads[0]!, seed, ...wanted, ...fresh },
     adapters: options.model.adapters,
   });
-  const model = pooledAs(loaded, how.pooling);
+  const { dropout } = options.model;
+  const model = pooledAs(dropout === undefined ? loaded : withDropout(loaded, dropout), how.pooling);
   const chats = await chatsOf(dir, tokenizer);
   const records = await recordData(options, hooks, { reading, tokenizer, train, chats, ...validation });
   const passed = poolingLeft(await sourceIn(dir, ref, chats.added()), model, loaded);

@@ -18,6 +18,7 @@ import type { Family, ModelOptions } from "../config/options.ts";
 
 /** What a fresh model is made of. */
 export interface Shape extends ModelOptions {
+  readonly dropout: number;
   readonly vocab_size: number;
   /** What ends a text. */
   readonly eos: number;

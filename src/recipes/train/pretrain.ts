@@ -51,6 +51,8 @@ export const loopOptions = (t: TrainingOptions, context: number, seed: number): 
   ...(t.recompute ? { recompute: true } : {}),
   ...(t.lossRows > 0 ? { lossRows: t.lossRows } : {}),
   ...(t.patience > 0 ? { patience: t.patience } : {}),
+  ...(t.ema > 0 ? { average: { ema: t.ema } } : {}),
+  ...(t.averageLast > 0 ? { average: { last: t.averageLast } } : {}),
 });
 
 /** Losses of a run, nats. */

@@ -1,4 +1,5 @@
 /** What training starts from: a fresh model of the options' shape, or a checkpoint. */
+import { withDropout } from "../../models/dropoutRates.ts";
 import type { Architecture, Model, ModelConfig } from "../../models/model.ts";
 import { initialize } from "../../nn/param.ts";
 import { openModel } from "../../node/hub/hub.ts";
@@ -16,7 +17,8 @@ export const freshShape = (
   { model }: RunOptions,
   vocab_size: number,
   { eos = 0, specials = {} }: Partial<Pick<Tokenizer, "eos" | "specials">> = {},
-): [Architecture, ModelConfig] => families[model.family].shape({ ...model, vocab_size, eos, specials });
+): [Architecture, ModelConfig] =>
+  families[model.family].shape({ ...model, dropout: model.dropout ?? 0, vocab_size, eos, specials });
 
 /** A fresh model of the options' shape. */
 export const newModel = (options: RunOptions, tokenizer: Tokenizer): Model => {
@@ -53,10 +55,11 @@ export const startOf = async (options: RunOptions, { hub, ui }: RecipeHooks): Pr
     });
   }
   const source = await sourceIn(dir, from);
+  const { dropout } = options.model;
   const { positions } = model.arch.cache(model.config);
   const n_positions = Math.min(positions, options.model.n_positions);
   return {
     options: { ...options, model: { ...options.model, n_positions } },
-    from: { model, tokenizer, source },
+    from: { model: dropout === undefined ? model : withDropout(model, dropout), tokenizer, source },
   };
 };

@@ -230,7 +230,7 @@ const taskFor = (problem: Problem): Task => {
     records: {
       fits: (columns, options) => (placesOf(columns, options) === undefined ? 0 : 0.5),
       wants,
-      takes: ["labels", "problem", "classWeights", "labelSmoothing"],
+      takes: ["labels", "problem", "classWeights", "labelSmoothing", "tokenDropout"],
       read,
     },
     criterion: { name, unit, example, better: "more", of: meanOf },

@@ -213,7 +213,7 @@ const taskFor = (entities: boolean): Task => ({
   records: {
     fits: (columns, options) => (wordPlaces(columns, options) === undefined ? 0 : 1),
     wants: wordWants,
-    takes: ["labels", "labelPieces"],
+    takes: ["labels", "labelPieces", "tokenDropout"],
     read,
   },
   criterion: entities
