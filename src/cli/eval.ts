@@ -52,6 +52,11 @@ const groups: readonly Group[] = [
         help: "write what was predicted, a JSON line for each example",
         common: true,
       },
+      {
+        flag: "--report <file>",
+        help: "write a page of HTML: figures, confusions, surest errors, how sure it is",
+        common: true,
+      },
     ],
   },
 ];
@@ -75,8 +80,8 @@ export const register = (command: Command): void => {
   command.argument("<model>", "a model's folder or GGUF file, or a model of the Hub as org/name");
   withFlags(command, "eval", groups).action((ref: string, given: EvalOptions) =>
     runRecipe(command, async (options, hooks, json) => {
-      const { dtype, target, limit, reference, predictions, taskFile, beams } = given;
-      const asked = defined({ dtype, target, limit, reference, predictions, taskFile, beams });
+      const { dtype, target, limit, reference, predictions, taskFile, beams, report } = given;
+      const asked = defined({ dtype, target, limit, reference, predictions, taskFile, beams, report });
       const evaluation = await evaluateFolder(ref, asked, options, hooks);
       if (json) return printJson(evaluation);
       const text = table(rowsOf(evaluation), [

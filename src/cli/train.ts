@@ -1,15 +1,16 @@
 /** anneal train */
 import type { Command } from "commander";
+import { findLrOnText } from "../recipes/train/pretrain.ts";
 import { trainModel } from "../recipes/train/train.ts";
 import { withFlags } from "./flags/options.ts";
-import { runRecipe } from "./process/run.ts";
+import { commandLine, runRecipe } from "./process/run.ts";
+import { printLrRange } from "./terminal/lrRange.ts";
 import { print, printJson } from "./terminal/terminal.ts";
 
 /** What its help shows. */
 export const examples = `
 Examples:
   $ npx anneal train --data book.txt --steps 2000 --out novel
-  $ npx anneal train --data rows.jsonl --field body --optimizer adamw --lr 1e-3 --patience 5
   $ npx anneal train --data notes/ --family bert --out my-bert
   $ npx anneal train --data pairs.jsonl --family marian --out my-translator
   $ npx anneal train --data book.txt --from HuggingFaceTB/SmolLM2-135M --lr 2e-4 --context 256
@@ -17,8 +18,12 @@ Examples:
 
 /** Adds the verb `train`. */
 export const register = (command: Command): void => {
-  withFlags(command, "train").action(() =>
+  withFlags(command, "train").action((given: { readonly findLr?: boolean }) =>
     runRecipe(command, async (options, hooks, json) => {
+      if (given.findLr) {
+        const run = commandLine().replace(/ --(find-lr|json)\b/g, "");
+        return printLrRange(await findLrOnText(options, hooks), { json, run });
+      }
       const trained = await trainModel(options, hooks);
       if (trained === undefined) return;
       const { path } = trained;

@@ -10,11 +10,12 @@ export {
   reliability,
 } from "./labels/calibration.ts";
 export { type Confusion, confusion } from "./labels/confusion.ts";
-export type { Label, Labels } from "./labels/counts.ts";
+export { type Label, type Labels, type Outcome, outcomeOf } from "./labels/counts.ts";
 export { type Entity, entitiesOf, type TagScheme } from "./labels/entities.ts";
 export {
   type EntityOptions,
   entityF1,
+  entityOutcomes,
   entityPrecision,
   entityRecall,
   type Tags,
@@ -22,8 +23,10 @@ export {
 export { matthews } from "./labels/matthews.ts";
 export {
   type AverageOptions,
+  type ClassMeasures,
   type ClassScores,
   f1,
+  measuredClasses,
   perClass,
   precision,
   recall,

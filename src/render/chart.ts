@@ -1,47 +1,9 @@
 /** The report's charts as inline SVG; colours come from the classes of the report's style. */
-import { type Axis, axis, scale } from "./axis.ts";
+import { type Axis, axis } from "./axis.ts";
+import { type Frame, frame, line, PLOT, RIGHT, svg } from "./frame.ts";
 import { type Content, type Html, html, px } from "./html.ts";
 import { along, type Box, leadEnd, placeLabels } from "./label.ts";
 import { limitColumn, limitRow } from "./limit.ts";
-
-const WIDTH = 440;
-const HEIGHT = 300;
-const PLOT: Box = { x: 50, y: 32, width: WIDTH - 64, height: HEIGHT - 78 };
-const RIGHT = PLOT.x + PLOT.width;
-const BOTTOM = PLOT.y + PLOT.height;
-
-interface Frame {
-  readonly x: (value: number) => number;
-  readonly y: (value: number) => number;
-  readonly axes: Content;
-}
-
-const frame = (x: Axis, y: Axis): Frame => {
-  const toX = scale(x, PLOT.x, RIGHT);
-  const toY = scale(y, BOTTOM, PLOT.y);
-  const rows = y.ticks.map((tick) => {
-    const at = px(toY(tick));
-    return html`<line class="grid" x1="${PLOT.x}" x2="${RIGHT}" y1="${at}" y2="${at}"/>
-<text x="${PLOT.x - 7}" y="${at}" dy="4" text-anchor="end">${y.format(tick)}</text>`;
-  });
-  const columns = x.ticks.map((tick) => {
-    const at = px(toX(tick));
-    return html`<line class="tick" x1="${at}" x2="${at}" y1="${BOTTOM}" y2="${BOTTOM + 5}"/>
-<text x="${at}" y="${BOTTOM + 19}" text-anchor="middle">${x.format(tick)}</text>`;
-  });
-  const axes = html`${rows}${columns}
-<line class="axis" x1="${PLOT.x}" x2="${RIGHT}" y1="${BOTTOM}" y2="${BOTTOM}"/>
-<text class="name" x="4" y="14">${y.label}</text>
-<text class="name" x="${RIGHT}" y="${HEIGHT - 6}" text-anchor="end">${x.label}</text>`;
-  return { x: toX, y: toY, axes };
-};
-
-const svg = (label: string, content: Content): Html =>
-  html`<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${label}">
-${content}</svg>`;
-
-const line = (kind: string, points: readonly (readonly [number, number])[], { x, y }: Frame): Html =>
-  html`<polyline class="${kind}" points="${points.map(([a, b]) => `${px(x(a))},${px(y(b))}`).join(" ")}"/>`;
 
 /** One point of a scatter chart. */
 export interface ScatterPoint {
@@ -200,8 +162,11 @@ const lastLabel = ([step, loss]: Series[number], curves: readonly Series[], to: 
  text-anchor="end">${spot.text}</text>`;
 };
 
-/** Loss over steps: a line of training losses and points of held-out ones, the last with its value. */
-export const lossChart = (train: Series, validation: Series): Html => {
+/**
+ * A figure over steps (the loss in nats per token unless told): a line of what training batches say and
+ * points of held-out measurements, the last with its value.
+ */
+export const lossChart = (train: Series, validation: Series, label = "loss, nats per token"): Html => {
   const ok = (series: Series): Series =>
     series.filter(([step, v]) => Number.isFinite(step) && Number.isFinite(v));
   const [seen, held] = [thinned(ok(train)), ok(validation)];
@@ -212,7 +177,7 @@ export const lossChart = (train: Series, validation: Series): Html => {
     0,
   );
   const y = axis(
-    "loss, nats per token",
+    label,
     all.map(([, v]) => v),
   );
   const to = frame(x, y);
@@ -222,7 +187,7 @@ export const lossChart = (train: Series, validation: Series): Html => {
   );
   const single = seen.length === 1 && seen[0]!;
   return svg(
-    "loss over steps",
+    `${label} over steps`,
     html`${to.axes}${line("train", seen, to)}${line("held", held, to)}${dots}
 ${single && html`<circle class="train-dot" cx="${px(to.x(single[0]))}" cy="${px(to.y(single[1]))}" r="3"/>`}
 ${last && lastLabel(last, [seen, held], to)}`,

@@ -76,6 +76,7 @@ export const exampleLesson = (
       return dropped(collate(chosen, { batch, width }), index);
     },
     heldOut,
+    padding,
     ...(judge === undefined ? {} : { judge: judge(heldOut) }),
     notes: [
       `batches of like length: ${epoch} an epoch, ${widths.length} widths of ${widths[0]} to ` +

@@ -58,6 +58,8 @@ export const groupLosses = [
   "cosent",
   "triplet-margin",
   "batch-triplets",
+  "cosine",
+  "mse",
 ] as const;
 
 /** The ways to pool that can be asked for: the model's own unless told. */

@@ -2,7 +2,7 @@
 import { constant, type Value } from "../ir/op.ts";
 import { tensorOf } from "../ir/tensor.ts";
 import { countedLabels, crossEntropy, type Totals } from "../nn/loss.ts";
-import { abs, add, exp, log, maximum, mul, neg, sub } from "../ops/elementwise.ts";
+import { abs, add, exp, log, mul, neg, sub } from "../ops/elementwise.ts";
 import { logSoftmax } from "../ops/reduce.ts";
 import { gather, reshape, sum } from "../ops/structure.ts";
 import { ConfigError } from "../util/errors.ts";
@@ -64,10 +64,12 @@ const counted = ({ batch }: BatchShape) => ({ counted: float32(batch) });
 
 /**
  * Binary cross-entropy of logits [B, K] against y in [0, 1], elementwise: with weights of what is right that
- * of PyTorch's BCEWithLogitsLoss, (1 - y) x + (1 + (w - 1) y) (log(1 + exp(-|x|)) + max(-x, 0)).
+ * of PyTorch's BCEWithLogitsLoss, (1 - y) x + (1 + (w - 1) y) (log(1 + exp(-|x|)) + (|x| - x) / 2). The last
+ * part is max(-x, 0), written so that the slope at 0 is the right one.
  */
 export const binaryLosses = (logits: Value, targets: Value, positive?: readonly number[]): Value => {
-  const soft = add(log(add(1, exp(neg(abs(logits))))), maximum(neg(logits), 0));
+  const size = abs(logits);
+  const soft = add(log(add(1, exp(neg(size)))), mul(sub(size, logits), 0.5));
   const weight = positive === undefined ? 1 : add(1, mul(sub(row(positive), 1), targets));
   return add(mul(sub(1, targets), logits), mul(soft, weight));
 };

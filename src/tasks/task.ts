@@ -54,6 +54,8 @@ export interface Lesson {
   readonly heldOut: HeldOut;
   /** What the best weights are told by; the loss unless told. */
   readonly judge?: Judge;
+  /** Share of the tokens of an epoch that are padding. */
+  readonly padding?: number;
   /** What the user is told of the batches. */
   readonly notes?: readonly string[];
 }
@@ -136,6 +138,8 @@ export interface Task {
   /** What it is trained on, the first being usual. */
   readonly reads: readonly Material["kind"][];
   readonly criterion: Criterion;
+  /** What its loss is counted in: "nats per token" unless told; "" where that has no name. */
+  readonly lossUnit?: string;
   /** Other figures of the same scores. */
   readonly metrics?: readonly Criterion[];
   /** How labelled records are its data, where they are. */

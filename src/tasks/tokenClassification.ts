@@ -1,10 +1,14 @@
 /** Labelling tokens: names, parts of speech. */
-import { type EncoderInputs, encoderInputs } from "./encoderInputs.ts";
-import { labelsType, labelTotals, type Objective } from "./objective.ts";
+import { encoderInputs } from "./encoderInputs.ts";
+import { labelsType, type Objective, rowsOf } from "./objective.ts";
+import { labelLosses, type SequenceClassificationOptions } from "./sequenceClassification.ts";
 
-/** Cross-entropy of one label a token: labels int32 [B * T], -100 where a token has none. */
-export const tokenClassification = (options: EncoderInputs = {}): Objective => ({
+/**
+ * Cross-entropy of one label a token: labels int32 [B * T], -100 where a token has none; weighted and
+ * smoothed as that of whole texts.
+ */
+export const tokenClassification = (options: SequenceClassificationOptions = {}): Objective => ({
   name: "tag",
   inputs: (shape) => ({ ...encoderInputs(shape, options), labels: labelsType(shape) }),
-  totals: (outputs, { labels }) => labelTotals(outputs, labels!),
+  totals: ({ logits }, { labels }) => labelLosses(rowsOf(logits), labels!, options),
 });

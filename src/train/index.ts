@@ -6,6 +6,8 @@ export { type CheckpointStore, type Checkpoints, checkpointsIn, type Snapshot } 
 export { alone, type Collective } from "./collective.ts";
 
 export { type MetricsRow, type TrainHooks, type TrainOptions, type TrainResult, train } from "./loop.ts";
+export { type LrPoint, type LrRange, type LrRangeOptions, lrRange } from "./lrRange.ts";
+export { type Overfit, type OverfitOptions, overfit } from "./overfit.ts";
 export { rankPlans } from "./plan.ts";
 export { openRank, type Rank, type RankPlan, type StepResult } from "./rank.ts";
 

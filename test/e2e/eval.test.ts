@@ -234,11 +234,15 @@ describe("what cannot be measured is refused", () => {
     const bert = await folder("bert", "features");
     const pair = { sentence1: "a", sentence2: "the", score: 1 };
     const unscored = written("unscored.jsonl", [pair, { ...pair, score: "high" }]);
-    await rejects(bert, unscored, /unscored\.jsonl:2: the field "score" holds a string that is no finite/);
+    await rejects(
+      bert,
+      unscored,
+      /unscored\.jsonl:2, field "score": "high" is no number, which a score must be/,
+    );
     const neither = written("neither.jsonl", [{ first: "a", second: "the" }]);
     const error = await evaluated(bert, neither).catch((thrown) => thrown);
-    expect(error.message).toMatch(/neither\.jsonl:1: is neither a scored pair of texts nor a text/);
-    expect(error.details.hint).toMatch(/it needs sentence1 and sentence2, .* score or label/);
+    expect(error.message).toMatch(/neither\.jsonl:1: is neither texts that belong together nor a text/);
+    expect(error.details.hint).toMatch(/its fields are first, second; wanted: .*sentence1 and sentence2/);
   });
 });
 

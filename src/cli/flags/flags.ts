@@ -54,17 +54,32 @@ const model: Section = {
   ],
 };
 
+/** What is tried before a run, and leaves nothing behind. */
+const tryFlags: readonly Flag[] = [
+  {
+    flag: "--check",
+    help: "try to learn one batch by heart; writes nothing",
+    ...{ verbs: ["finetune"], conflicts: ["findLr", "resume"], common: true },
+  },
+  {
+    flag: "--find-lr",
+    help: "try rising learning rates; writes nothing",
+    ...{ verbs: ["train", "finetune"], conflicts: ["resume"], common: true },
+  },
+];
+
 const trainSection: Section = {
   title: "Training",
   verbs: tuning,
   flags: [
     row("--epochs <x>", "train.epochs", "times that each record is seen", { verbs: ["finetune"], ...common }),
-    row("--steps <n>", "train.steps", "updates", { zero: "as many as the epochs take", ...common }),
+    row("--steps <n>", "train.steps", "updates", { zero: "as many as the epochs take", common: training }),
     row("--batch <n>", "train.batch", "sequences in a micro-batch", {
       verbs: [...tuning, "optimize"],
       common: tuning,
     }),
     row("--lr <x>", "train.lrPeak", "highest learning rate", { zero: "by the width", ...common }),
+    ...tryFlags,
     row("--optimizer <name>", "train.optimizer", "optimizer", { common: ["train"] }),
     row("--accumulate <n>", "train.accumulate", "micro-batches in an update"),
     row("--lr-min <x>", "train.lrMin", "learning rate at the end"),

@@ -25,7 +25,7 @@ const quoted = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
 /** The command line as it was given, to be given again. */
-const commandLine = (): string => ["npx anneal", ...process.argv.slice(2).map(quoted)].join(" ");
+export const commandLine = (): string => ["npx anneal", ...process.argv.slice(2).map(quoted)].join(" ");
 
 /** A config file that says the same, or one JSON object. */
 const printConfig = async (options: RunOptions, json: boolean): Promise<void> => {

@@ -21,8 +21,6 @@ export interface Document {
   readonly turns?: readonly Turn[];
   /** The record itself, where records are read as they are. */
   readonly record?: Fields;
-  /** How near the two texts of a scored pair are. */
-  readonly score?: number;
   /** What reading changed, such as "number converted to text"; the stage of repair counts these. */
   readonly notes?: readonly string[];
   /** Why a policy of a field drops the record; the stage of repair drops and counts it. Its text is empty. */

@@ -15,8 +15,6 @@ export type RowShape =
   | { readonly kind: "text"; readonly field: string }
   | { readonly kind: "pair"; readonly fields: readonly [prompt: string, completion: string] }
   | { readonly kind: "turns"; readonly field: string }
-  /** Two texts, and a number that says how near their meanings are. */
-  | { readonly kind: "scored"; readonly fields: readonly [one: string, other: string, score: string] }
   /** Every text of a record, each by itself. */
   | { readonly kind: "every"; readonly fields: readonly string[] }
   /** The record itself, with all of its fields. */
@@ -35,14 +33,12 @@ export interface RowOptions {
   readonly onWarning?: (message: string) => void;
   /** Takes all texts of records that have none of the fields above, as turns by their fields' names. */
   readonly every?: boolean;
-  /** Takes scored pairs of texts and nothing else. */
-  readonly scored?: boolean;
   /** Takes records as they are, whatever their fields. */
   readonly records?: boolean;
 }
 
 /** What decides the shape of a record besides its fields. */
-type ShapeOptions = Pick<RowOptions, "field" | "every" | "scored" | "records">;
+type ShapeOptions = Pick<RowOptions, "field" | "every" | "records">;
 
 /** The text's field unless told, in the order of preference. */
 const TEXT_FIELDS = ["text", "content"] as const;
@@ -53,31 +49,16 @@ const PAIR_FIELDS = [
   ["source", "target"],
 ] as const;
 
-/** Names of the texts of a scored pair, and of its score, as data for sentence embeddings has them. */
-const SCORED_FIELDS = [
-  ["sentence1", "sentence2"],
-  ["sentence_A", "sentence_B"],
-  ["text1", "text2"],
-] as const;
-const SCORE_FIELDS = ["score", "label", "relatedness_score"] as const;
-
 /** The names of a record's fields. */
 type FieldNames = Pick<ReadonlySet<string>, "has"> & Iterable<string>;
 
-const scoredShape = (names: FieldNames): RowShape | undefined => {
-  const texts = SCORED_FIELDS.find((fields) => fields.every((name) => names.has(name)));
-  const score = SCORE_FIELDS.find((name) => names.has(name));
-  return texts && score && { kind: "scored", fields: [...texts, score] };
-};
-
 /**
  * The shape of a record with these fields; undefined where none fits. `field` alone decides if given, but
- * where `every` field will do; where pairs are to be `scored`, nothing else is looked for.
+ * where `every` field will do.
  */
 export const rowShape = (names: FieldNames, options: ShapeOptions = {}): RowShape | undefined => {
-  const { field, every = false, scored, records } = options;
+  const { field, every = false, records } = options;
   if (records) return { kind: "record", fields: Array.from(names) };
-  if (scored) return scoredShape(names);
   if (field !== undefined && (names.has(field) || !every)) {
     if (!names.has(field)) return undefined;
     return { kind: (TURN_FIELDS as readonly string[]).includes(field) ? "turns" : "text", field };
@@ -107,23 +88,12 @@ export const fieldsRead = (shape: RowShape, options: RowOptions): ReadonlySet<st
 export const shownFields = (names: readonly string[]): string =>
   maskPersonal(names.slice(0, 12).join(", ")).text;
 
-/** The fields of a scored pair, in words. */
-const SCORED_WANTED =
-  `${SCORED_FIELDS.map((names) => names.join(" and ")).join(", or ")}, ` +
-  `and a number in ${SCORE_FIELDS.join(" or ")}`;
-
 /** The error of a record without a known shape, naming the fields that it has. */
 export const noField = (
   found: readonly string[],
-  { field, scored }: ShapeOptions,
+  { field }: ShapeOptions,
   place: ErrorDetails,
 ): DataError => {
-  if (scored) {
-    return new DataError("the record is no scored pair of texts", {
-      ...place,
-      hint: `its fields are: ${shownFields(found)}; it needs ${SCORED_WANTED}`,
-    });
-  }
   const half = PAIR_FIELDS.flatMap((fields) => {
     const has = fields.filter((name) => found.includes(name));
     return field === undefined && has.length === 1 ? [fields.find((name) => !has.includes(name))!] : [];
@@ -184,20 +154,6 @@ const textsIn = (value: unknown): readonly string[] => {
   return typeof value === "object" && value !== null ? Object.values(value).flatMap(textsIn) : [];
 };
 
-const scoredContents = (record: Fields, fields: readonly [string, string, string], place: ErrorDetails) => {
-  const [one, other, number] = fields;
-  const turns = [one, other].map((role) => ({ role, content: textField(record, role, place, []) }));
-  const value = record[number];
-  const score = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
-  if (typeof score !== "number" || !Number.isFinite(score)) {
-    throw new DataError(`the field "${number}" holds ${kindOf(value)} that is no finite number`, {
-      ...place,
-      hint: "say with a number how near the two texts are; --skip-bad-rows counts other records and goes on",
-    });
-  }
-  return { text: turns.map(({ content }) => content).join("\n"), turns, score };
-};
-
 const contents = (record: Fields, shape: RowShape, place: ErrorDetails, notes: string[]) => {
   if (shape.kind === "every") {
     const turns = shape.fields.flatMap((role) =>
@@ -207,7 +163,6 @@ const contents = (record: Fields, shape: RowShape, place: ErrorDetails, notes: s
   }
   if (shape.kind === "record") return { text: "", record };
   if (shape.kind === "text") return { text: textField(record, shape.field, place, notes) };
-  if (shape.kind === "scored") return scoredContents(record, shape.fields, place);
   const turns =
     shape.kind === "turns"
       ? turnsField(record, shape.field, place)

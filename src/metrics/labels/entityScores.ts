@@ -21,10 +21,14 @@ export type Tags = readonly string[];
 
 const keyOf = ({ type, start, end }: Entity): string => `${start} ${end} ${type}`;
 
-const outcomesOf = (
+/**
+ * The types of the entities that each example has, gets, and both. Throws DataError where an example has not
+ * as many tags as words.
+ */
+export const entityOutcomes = (
   predictions: readonly Tags[],
   references: readonly Tags[],
-  scheme: TagScheme | undefined,
+  scheme?: TagScheme,
 ): Outcome[] => {
   paired(predictions, references);
   return predictions.map((tags, i) => {
@@ -50,7 +54,7 @@ const entityMetric =
     unit: "",
     better: "more",
     measure: (predictions, references, interval) =>
-      measureCounts(outcomesOf(predictions, references, strict), averaged(ratio, average), interval),
+      measureCounts(entityOutcomes(predictions, references, strict), averaged(ratio, average), interval),
   });
 
 /** Of the entities predicted, the share that is right. 0 where none was predicted. */

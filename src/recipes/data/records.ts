@@ -179,6 +179,8 @@ export interface RecordData extends UserData {
   readonly material: Examples;
   /** The records that were held out, one of each example. */
   readonly held: readonly Row[];
+  /** How many lost their end. */
+  readonly cut: number;
   readonly first: string;
 }
 
@@ -231,6 +233,7 @@ export const recordData = async (
     tokenizer,
     material: { kind: "examples", train: own.examples, validation: held.examples },
     held: held.rows,
+    cut,
     first,
     report: { stages: [readingStage(total, kept, bytes)] },
     skipped,

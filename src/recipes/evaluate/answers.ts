@@ -15,8 +15,9 @@ import { type LabelledRecord, labelledRecords } from "./records.ts";
 
 /** Most tokens of an answer that the model gives. */
 const LONGEST = 256;
-/** Answers that are generated unless told. */
+/** Answers that are generated unless told, and the least that figures are made of. */
 const ANSWERS = 100;
+const FIGURES = 5;
 
 type Session = Awaited<ReturnType<typeof loadAsIs>>;
 
@@ -91,7 +92,10 @@ const predictionsOf = async (asked: Asked, session: Session, records: readonly L
   ];
   return {
     predictions,
-    figures: { exactMatch: exactMatch.measure(said, right), rougeL: rougeL().measure(said, right) },
+    figures:
+      some.length < FIGURES
+        ? {}
+        : { exactMatch: exactMatch.measure(said, right), rougeL: rougeL().measure(said, right) },
   };
 };
 
@@ -100,6 +104,7 @@ const predictionsOf = async (asked: Asked, session: Session, records: readonly L
  */
 export const answers: Evaluator = {
   takes: ["limit", "predictions"],
+  writes: true,
   async measure(asked) {
     const { engine, subject, given } = asked;
     const all = await labelledRecords(asked);
@@ -107,7 +112,8 @@ export const answers: Evaluator = {
     try {
       const rows = await lossesOf(asked, session, all);
       const tokens = rows.reduce((sum, [, n]) => sum + n!, 0);
-      const own = given.predictions === undefined ? undefined : await predictionsOf(asked, session, all);
+      const wanted = given.predictions !== undefined || given.report !== undefined;
+      const own = wanted ? await predictionsOf(asked, session, all) : undefined;
       return {
         measuredOn: `${tokens} tokens of ${all.length} records`,
         figures: {

@@ -7,14 +7,14 @@ import { bootstrapMean } from "../../metrics/bootstrap.ts";
 import type { Figures } from "../../metrics/metric.ts";
 import { pearson } from "../../metrics/numbers/pearson.ts";
 import { spearman } from "../../metrics/numbers/spearman.ts";
+import { proportion } from "../../metrics/proportion.ts";
 import { loadAsIs } from "../../node/runtime/graph.ts";
 import { rankAgreements } from "../../tasks/embedding/neighbours.ts";
 import { ConfigError, DataError } from "../../util/errors.ts";
-import { holdsScored, scoredPairs } from "../data/scored.ts";
 import type { Asked, EvalOptions, Evaluator, Prediction, Quality } from "./evaluation.ts";
-import { groupsIn } from "./groups.ts";
+import { type Grouped, groupsIn } from "./groups.ts";
 import { ints, readTokens, rowsOf, textMaterial } from "./heldOut.ts";
-import { type Group, search } from "./retrieval.ts";
+import { search } from "./retrieval.ts";
 import { named, type Subject, withGraphs } from "./subject.ts";
 
 /** Texts that are compared are paragraphs rather than pages, tokens. */
@@ -80,10 +80,8 @@ const atWidths = (
   return { ...figuresOf(vectors), ...Object.fromEntries(cut) };
 };
 
-const onPairs = async (asked: Asked): Promise<Quality> => {
-  const { subject, given, options, hooks } = asked;
-  refuse(given, ["reference"], "on scored pairs, which say themselves what is near");
-  const pairs = await scoredPairs(options, hooks, given.limit ?? Number.POSITIVE_INFINITY);
+const onScored = async (asked: Asked, pairs: readonly Grouped[]): Promise<Quality> => {
+  refuse(asked.given, ["reference"], "on scored pairs, which say themselves what is near");
   if (pairs.length < 2) {
     throw new DataError(`${pairs.length} scored pairs are too few: nothing can correlate`, {
       hint: "give more of them",
@@ -91,35 +89,115 @@ const onPairs = async (asked: Asked): Promise<Quality> => {
   }
   const vectors = await vectorsOf(
     asked,
-    subject,
+    asked.subject,
     pairs.flatMap(({ texts }) => texts),
   );
-  const cosines = pairs.map((_, i) => cosineOf(vectors[2 * i]!, vectors[2 * i + 1]!));
-  const scores = pairs.map(({ score }) => score);
+  const near = (some: readonly Float32Array[]) =>
+    pairs.map((_, i) => cosineOf(some[2 * i]!, some[2 * i + 1]!));
+  const cosines = near(vectors);
+  const scores = pairs.map(({ score }) => score!);
   return {
     measuredOn: `${pairs.length} scored pairs`,
-    figures: atWidths(asked, vectors, (some) => {
-      const near = pairs.map((_, i) => cosineOf(some[2 * i]!, some[2 * i + 1]!));
-      return { spearman: spearman.measure(near, scores), pearson: pearson.measure(near, scores) };
-    }),
+    figures: atWidths(asked, vectors, (some) => ({
+      spearman: spearman.measure(near(some), scores),
+      pearson: pearson.measure(near(some), scores),
+    })),
     predictions: pairs.map(
-      ({ texts, score }, i): Prediction => ({ input: texts, reference: score, prediction: cosines[i]! }),
+      ({ id, texts, score }, i): Prediction => ({
+        id,
+        input: texts,
+        reference: score!,
+        prediction: cosines[i]!,
+      }),
     ),
+    said: {
+      ...{ kind: "numbers", what: "cosine" },
+      all: pairs.map(({ id, texts, score }, i) => ({ id, texts, right: score!, said: cosines[i]! })),
+    },
+  };
+};
+
+/** The place of the nearest other vector. */
+const nearestOther = (vectors: readonly Float32Array[], own: number): number => {
+  let [best, most] = [-1, Number.NEGATIVE_INFINITY];
+  for (const [i, vector] of vectors.entries()) {
+    const near = i === own ? Number.NEGATIVE_INFINITY : cosineOf(vectors[own]!, vector);
+    if (near > most) [best, most] = [i, near];
+  }
+  return best;
+};
+
+/** Texts of classes: how often the nearest other text is of the same. */
+const onClasses = async (asked: Asked, all: readonly Grouped[]): Promise<Quality> => {
+  if (all.length < 2)
+    throw new DataError("one text has no other that is near", { hint: "give more of them" });
+  const texts = all.map((each) => each.texts[0]!);
+  const vectors = await vectorsOf(asked, asked.subject, texts);
+  const hits = (some: readonly Float32Array[]) =>
+    all.map((each, i) => {
+      const other = nearestOther(some, i);
+      return { other, hit: all[other]!.class === each.class };
+    });
+  const found = hits(vectors);
+  return {
+    measuredOn: `${all.length} texts of classes`,
+    figures: atWidths(asked, vectors, (some) => ({
+      nearestOfClass: proportion(hits(some).filter(({ hit }) => hit).length, all.length),
+    })),
+    said: {
+      kind: "searches",
+      all: all.map(({ id }, i) => ({
+        ...{ id, text: texts[i]!, score: Number(found[i]!.hit) },
+        right: ["a text of its class"],
+        found: [texts[found[i]!.other]!],
+      })),
+    },
+  };
+};
+
+/** Texts with a teacher's vectors: the cosine with those. */
+const onVectors = async (asked: Asked, all: readonly Grouped[]): Promise<Quality> => {
+  const vectors = await vectorsOf(
+    asked,
+    asked.subject,
+    all.map(({ texts }) => texts[0]!),
+  );
+  const wide = all[0]!.given!.length;
+  if (wide !== vectors[0]!.length) {
+    throw new DataError(`is a vector of ${wide} numbers, and the model's have ${vectors[0]!.length}`, {
+      file: all[0]!.id,
+    });
+  }
+  const given = all.map((each) => unit(Float32Array.from(Array.from(each.given!))));
+  return {
+    measuredOn: `${all.length} texts with vectors`,
+    figures: atWidths(asked, vectors, (some) => ({
+      cosine: bootstrapMean(some.map((v, i) => cosineOf(v, unit(given[i]!.slice(0, v.length))))),
+    })),
   };
 };
 
 /** Pairs and triplets: each anchor looks for its text among those of all. */
-const onGroups = async (asked: Asked, groups: readonly Group[]): Promise<Quality> => {
+const onGroups = async (asked: Asked, groups: readonly Grouped[]): Promise<Quality> => {
   const { subject, given } = asked;
   refuse(given, ["reference"], "on pairs, which say themselves what is near");
   const texts = [...new Set(groups.flatMap((group) => group.texts))];
   const vectors = await vectorsOf(asked, subject, texts);
   const place = new Map(texts.map((text, i) => [text, i]));
   const found = (some: readonly Float32Array[]) => search(groups, (text) => some[place.get(text)!]!);
+  const { predictions } = found(vectors);
   return {
     measuredOn: `${groups.length} pairs, each looked for among all texts`,
     figures: atWidths(asked, vectors, (some) => found(some).figures),
-    predictions: found(vectors).predictions,
+    predictions,
+    said: {
+      kind: "searches",
+      all: predictions.map(({ id = "", input, reference, prediction, score = 0 }) => ({
+        ...{ id, text: String(input), score },
+        right: [reference].flat().map(String),
+        found: [prediction].flat().map(String),
+      })),
+    },
   };
 };
 
@@ -178,7 +256,10 @@ export const embedding: Evaluator = {
   takes: ["limit", "predictions", "reference"],
   measure: async (asked) => {
     const groups = await groupsIn(asked);
-    if (groups !== undefined) return onGroups(asked, groups);
-    return (await holdsScored(asked.options)) ? onPairs(asked) : onText(asked);
+    if (groups === undefined) return onText(asked);
+    const { kind, all } = groups;
+    if (kind === "scored") return onScored(asked, all);
+    if (kind === "classes") return onClasses(asked, all);
+    return kind === "vectors" ? onVectors(asked, all) : onGroups(asked, all);
   },
 };

@@ -13,41 +13,13 @@ import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import { firstColumns, recordOptions } from "../data/records.ts";
 import { knownFault } from "../verify/parityFile.ts";
-import { answers } from "./answers.ts";
-import { causalLm } from "./causalLm.ts";
-import { embedding } from "./embedding.ts";
-import type { Asked, EvalOptions, Evaluation, Evaluator, Prediction, Quality } from "./evaluation.ts";
-import { maskedLm } from "./maskedLm.ts";
-import { preferences } from "./preferences.ts";
-import { seq2seqLm } from "./seq2seqLm.ts";
-import { sequenceClassification } from "./sequenceClassification.ts";
+import type { Asked, EvalOptions, Evaluation, Prediction, Quality } from "./evaluation.ts";
+import { evaluatorOf, evaluators } from "./evaluators.ts";
+import { evaluationReport, requireReport, writeReport } from "./report.ts";
 import { type Named, named, type Subject, withGraphs } from "./subject.ts";
-import { tokenClassification } from "./tokenClassification.ts";
 
 /** Longest that measuring speed may take, milliseconds. */
 const PATIENCE_MS = 600_000;
-
-/** By the task's name. */
-const evaluators: Readonly<Record<string, Evaluator>> = {
-  "causal-lm": causalLm,
-  "masked-lm": maskedLm,
-  "seq2seq-lm": seq2seqLm,
-  embedding,
-  sft: answers,
-  dpo: preferences,
-  "sequence-classification": sequenceClassification,
-  "token-classification": tokenClassification,
-};
-
-/** Throws ConfigError for a task that nothing measures. */
-const evaluatorOf = ({ name }: Task): Evaluator => {
-  const found = evaluators[name];
-  if (found !== undefined) return found;
-  throw new ConfigError(`models of ${name} cannot be evaluated`, {
-    field: "architectures",
-    hint: `choose a model of ${Object.keys(evaluators).join(", ")}`,
-  });
-};
 
 /** Throws ConfigError for an option that means nothing to the task. */
 const requireMeaning = (given: EvalOptions, task: Task): void => {
@@ -62,6 +34,15 @@ const requireMeaning = (given: EvalOptions, task: Task): void => {
   throw new ConfigError(`means nothing to a model of ${task.name}`, {
     field,
     hint: `leave it out: it is for ${others.join(", ")}`,
+  });
+};
+
+/** Throws ConfigError for widths of vectors where the task makes none. */
+const requireWidths = ({ task: { dims } }: RunOptions, task: Task): void => {
+  if (dims.length === 0 || task.records?.takes.includes("dims")) return;
+  throw new ConfigError(`means nothing to a model of ${task.name}`, {
+    field: "task.dims",
+    hint: "leave it out: it is for embedding",
   });
 };
 
@@ -94,23 +75,28 @@ const measured = async (asked: Asked): Promise<Quality> => {
  */
 const answering = async (
   { task }: Named,
-  options: RunOptions,
+  { options, compared }: { readonly options: RunOptions; readonly compared: boolean },
   hooks: RecipeHooks,
 ): Promise<Task | undefined> => {
   if (task.name !== "causal-lm" || options.data.paths.length === 0) return undefined;
   const columns = await firstColumns(options, hooks);
   if (columns === undefined) return undefined;
   const fits = ({ records }: Task) => (records?.fits(columns, recordOptions(options)) ?? 0) > 0;
-  return [tasks.dpo, tasks.sft].find(fits);
+  // A label beside an answer judges it where there is a model to compare with; else the answers are learnt.
+  return [tasks.dpo, ...(compared ? [tasks.kto] : []), tasks.sft].find(fits);
 };
 
 /**
  * The model with the task that the user names, where it is one of a model with that head. Throws
  * ConfigError.
  */
-const asTold = async (model: Named, options: RunOptions, hooks: RecipeHooks): Promise<Named> => {
-  const { name } = options.task;
-  if (name === "") return { ...model, task: (await answering(model, options, hooks)) ?? model.task };
+const asTold = async (
+  model: Named,
+  how: { readonly options: RunOptions; readonly compared: boolean },
+  hooks: RecipeHooks,
+): Promise<Named> => {
+  const { name } = how.options.task;
+  if (name === "") return { ...model, task: (await answering(model, how, hooks)) ?? model.task };
   const task: Task = tasks[name as TaskName];
   if (task.heads.some((head) => model.task.heads.includes(head))) return { ...model, task };
   throw new ConfigError(`${name} is no task of a model of ${model.task.name}`, {
@@ -148,16 +134,25 @@ export const evaluateFolder = async (
     ref,
     defined({ dtype: given.dtype, hub: hooks.hub, adapters: options.model.adapters }),
   );
-  const model = given.taskFile === undefined ? await asTold(found, options, hooks) : found;
+  const how = { options, compared: given.reference !== undefined };
+  const model = given.taskFile === undefined ? await asTold(found, how, hooks) : found;
   const { dir, dtype, task, arch, tokenizer } = model;
   const [target] = targetsFrom([given.target ?? "node-cpu"], "--target") as [TargetName];
   requireMeaning(given, task);
+  requireWidths(options, task);
+  if (given.report !== undefined) requireReport(given.report);
   const fault = await knownFault(dir, dtype, graphNames[arch.kind]);
   if (fault !== undefined) hooks.ui.warn(fault);
   const engine = await nodeEngine(options.threads > 0 ? { threads: options.threads } : {});
   return withGraphs(engine, model, async (subject) => {
-    const { measuredOn, figures } = await measured({ engine, subject, given, options, hooks });
+    const quality = await measured({ engine, subject, given, options, hooks });
+    const { measuredOn, figures } = quality;
     const { sizeBytes, shipped } = subject;
+    if (given.report !== undefined) {
+      const about = { graphs: `${dtype}, ${shipped ? "the folder's own" : "made of its weights"}`, options };
+      await writeReport(given.report, evaluationReport(ref, { task: task.name, quality, ...about }, hooks));
+      hooks.ui.line(`report: ${given.report}`);
+    }
     const at = { target, threads: engine.threads };
     const { figures: speed, ...lengths } = await speedAt(at, subject, tokenizer.vocabSize);
     return {

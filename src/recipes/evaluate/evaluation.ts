@@ -2,7 +2,9 @@
 import type { Engine } from "../../engine/engine.ts";
 import type { Probe } from "../../evaluate/probe.ts";
 import type { Figures } from "../../metrics/metric.ts";
+import type { Said } from "../../report/tuned/model.ts";
 import type { ExportDtype } from "../../ship/onnx/dtype.ts";
+import type { Row } from "../../tasks/records.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import type { Subject } from "./subject.ts";
@@ -23,6 +25,8 @@ export interface EvalOptions {
   readonly beams?: number;
   /** JSON lines of what was predicted, one for each example. */
   readonly predictions?: string;
+  /** A page of HTML with what was measured and where the model is wrong. */
+  readonly report?: string;
 }
 
 /** One example: what was read, what was to be said, what was said. */
@@ -43,6 +47,9 @@ export interface Prediction {
   }[];
   /** By label, where there may be several. */
   readonly scores?: Readonly<Record<string, number>>;
+  /** The words of a text whose words are labelled, and how probable each label that was said was found. */
+  readonly words?: readonly string[];
+  readonly wordScores?: readonly number[];
 }
 
 /** What an evaluator found. */
@@ -51,6 +58,8 @@ export interface Quality {
   readonly measuredOn: string;
   readonly figures: Figures;
   readonly predictions?: readonly Prediction[];
+  /** What was said of the records, for a report. */
+  readonly said?: Said;
 }
 
 /** What an evaluator works with. */
@@ -60,12 +69,20 @@ export interface Asked {
   readonly given: EvalOptions;
   readonly options: RunOptions;
   readonly hooks: RecipeHooks;
+  /** Records that were read already; else those of the user's files. */
+  readonly rows?: readonly Row[];
+  /** Adapters that stand on the reference. */
+  readonly referenceAdapters?: readonly string[];
 }
 
 /** How models of a task are evaluated: by their graphs' files, the bytes that are shipped. */
 export interface Evaluator {
   /** Options that mean something to it, besides the dtype. */
-  readonly takes: readonly Exclude<keyof EvalOptions, "dtype" | "target">[];
+  readonly takes: readonly Exclude<keyof EvalOptions, "dtype" | "target" | "report">[];
+  /** Whether it writes a text for each record: a report has few of them. */
+  readonly writes?: true;
+  /** Whether the model is always compared with the one that it was. */
+  readonly compares?: true;
   /** Throws ConfigError or DataError where the data is not of its kind. */
   measure(asked: Asked): Promise<Quality>;
 }

@@ -2,7 +2,7 @@
 import type { Labels } from "../../models/encoders/encoder.ts";
 import type { Example, Row } from "../../tasks/records.ts";
 import { ConfigError, DataError } from "../../util/errors.ts";
-import { readRecords, recordOptions } from "../data/records.ts";
+import { type Records, readRecords, recordOptions } from "../data/records.ts";
 import { chatsOf } from "../finetune/chats.ts";
 import type { Asked } from "./evaluation.ts";
 
@@ -24,18 +24,20 @@ export interface Answer {
   readonly unit: number;
 }
 
-/** All records of the user's files, with the labels that the model has. Throws DataError naming a place. */
-export const labelledRecords = async ({
-  subject,
-  options,
-  hooks,
-}: Asked): Promise<readonly LabelledRecord[]> => {
+/** The records that an evaluation is asked on. Throws ConfigError where no file is named. */
+export const recordsAsked = async ({ rows, options, hooks }: Asked): Promise<Records> => {
+  if (rows !== undefined) return { rows, skipped: [] };
+  const { paths } = options.data;
+  if (paths.length > 0) return readRecords(paths, options, hooks);
+  throw new ConfigError("names no file", { field: "data.paths", hint: "name records with --data" });
+};
+
+/** All records that are asked, with the labels that the model has. Throws DataError naming a place. */
+export const labelledRecords = async (asked: Asked): Promise<readonly LabelledRecord[]> => {
+  const { subject, options, hooks } = asked;
   const { task, tokenizer, arch, config, dir } = subject;
   const { paths, skipBadRows } = options.data;
-  if (paths.length === 0) {
-    throw new ConfigError("names no file", { field: "data.paths", hint: "name records with --data" });
-  }
-  const { rows, skipped } = await readRecords(paths, options, hooks);
+  const { rows, skipped } = await recordsAsked(asked);
   const reading = task.records!.read(rows, {
     ...{ options: recordOptions(options), own: config as Labels & typeof config },
     ...{ fixed: true, lenient: skipBadRows },

@@ -11,6 +11,7 @@ import { pearson } from "../../metrics/numbers/pearson.ts";
 import { spearman } from "../../metrics/numbers/spearman.ts";
 import type { Labels } from "../../models/encoders/encoder.ts";
 import { loadAsIs } from "../../node/runtime/graph.ts";
+import type { Said } from "../../report/tuned/model.ts";
 import { figures, largest, sigmoidOf, softmaxOf } from "../../tasks/classification/figures.ts";
 import { type Problem, problemIn } from "../../tasks/classification/labels.ts";
 import { RunError } from "../../util/errors.ts";
@@ -100,6 +101,33 @@ const predictionOf = (
   return { ...about, reference: labels[0]!, prediction: said };
 };
 
+const label = (labels: readonly number[]): number => labels[0]!;
+
+/** What was said, for a report: a ranking is whether a text is relevant. */
+const saidOf = (answers: readonly Answer[], names: readonly string[], problem: Problem): Said => {
+  const about = ({ id, texts }: Answer) => ({ id, texts });
+  if (problem === "single_label_classification") {
+    const all = answers.map((answer) => ({
+      ...about(answer),
+      ...{ right: label(answer.labels), probabilities: softmaxOf(answer.logits) },
+    }));
+    return { kind: "labels", names, all };
+  }
+  if (problem === "regression") {
+    const all = answers.map((answer) => ({
+      ...about(answer),
+      ...{ right: label(answer.labels), said: answer.logits[0]! },
+    }));
+    return { kind: "numbers", what: "said", all };
+  }
+  const all = answers.map((answer) => ({
+    ...about(answer),
+    right: answer.labels.map((x) => x > 0),
+    probabilities: answer.logits.map(sigmoidOf),
+  }));
+  return { kind: "several", names: problem === "ranking" ? ["relevant"] : names, all };
+};
+
 /** What the shipped graph says of each record. */
 const answersOf = async (asked: Asked): Promise<readonly Answer[]> => {
   const { engine, subject, hooks, given } = asked;
@@ -137,6 +165,7 @@ export const sequenceClassification: Evaluator = {
       measuredOn: `${answers.length} records`,
       figures: all[problem](answers, names),
       predictions: answers.map((answer) => predictionOf(answer, names, problem)),
+      said: saidOf(answers, names, problem),
     };
   },
 };

@@ -8,7 +8,8 @@ import { f1 } from "../../metrics/labels/precisionRecall.ts";
 import type { Figures } from "../../metrics/metric.ts";
 import type { Labels } from "../../models/encoders/encoder.ts";
 import { loadAsIs } from "../../node/runtime/graph.ts";
-import { wordLabels } from "../../tasks/classification/tokenClassifier.ts";
+import { softmaxOf } from "../../tasks/classification/figures.ts";
+import { firstPieces, wordLabels } from "../../tasks/classification/tokenClassifier.ts";
 import { areEntities } from "../../tasks/classification/words.ts";
 import { RunError } from "../../util/errors.ts";
 import type { Asked, Evaluator, Prediction } from "./evaluation.ts";
@@ -18,6 +19,8 @@ interface Tagged {
   readonly record: LabelledRecord;
   readonly said: readonly string[];
   readonly right: readonly string[];
+  /** How probable each tag that was said was found. */
+  readonly sure: readonly number[];
 }
 
 const figuresOf = (all: readonly Tagged[], names: readonly string[]): Figures => {
@@ -35,10 +38,22 @@ const figuresOf = (all: readonly Tagged[], names: readonly string[]): Figures =>
   };
 };
 
-const predictionOf = ({ record, said, right }: Tagged, entities: boolean): Prediction => {
-  const about = { id: record.id, input: record.texts[0]!, reference: right, prediction: said };
+/** Where the words of a record are in its text. */
+const placesOf = ({ example }: LabelledRecord) =>
+  example.parts as { readonly starts: ArrayLike<number>; readonly ends: ArrayLike<number> };
+
+const wordsOf = (record: LabelledRecord): string[] => {
+  const { starts, ends } = placesOf(record);
+  return Array.from(starts, (start, i) => record.texts[0]!.slice(start, ends[i]!));
+};
+
+const predictionOf = ({ record, said, right, sure }: Tagged, entities: boolean): Prediction => {
+  const about = {
+    ...{ id: record.id, input: record.texts[0]!, reference: right, prediction: said },
+    ...{ words: wordsOf(record), wordScores: sure },
+  };
   if (!entities) return about;
-  const { starts, ends } = record.example.parts as { starts: ArrayLike<number>; ends: ArrayLike<number> };
+  const { starts, ends } = placesOf(record);
   const spans = entitiesOf(said).map(({ type, start, end }) => {
     const [from, to] = [starts[start]!, ends[end - 1]!];
     return { start: from, end: to, label: type, text: record.texts[0]!.slice(from, to) };
@@ -62,8 +77,12 @@ const taggedBy = async (asked: Asked, names: readonly string[]): Promise<readonl
       if (logits === undefined) throw new RunError("the graph has no output logits");
       const data = asFloat32(logits.data);
       const row = (t: number) => data.subarray(t * names.length, (t + 1) * names.length);
-      const said = wordLabels(record.example, row).map((id) => names[id]!);
-      all.push({ record, said, right: Array.from(parts.tags!, (id) => names[id]!) });
+      const ids = wordLabels(record.example, row);
+      const first = firstPieces(record.example);
+      // A word that lost its place was not looked at.
+      const sure = ids.map((id, word) => (first[word] === undefined ? 0 : softmaxOf(row(first[word]))[id]!));
+      const right = Array.from(parts.tags!, (id) => names[id]!);
+      all.push({ record, said: ids.map((id) => names[id]!), right, sure });
       progress.update(all.length);
     }
   } finally {
@@ -83,6 +102,12 @@ export const tokenClassification: Evaluator = {
       measuredOn: `${all.length} records`,
       figures: figuresOf(all, names),
       predictions: all.map((each) => predictionOf(each, areEntities(names))),
+      said: {
+        ...{ kind: "tags", entities: areEntities(names) },
+        all: all.map(({ record, said, right, sure }) => ({
+          ...{ id: record.id, words: wordsOf(record), said, right, sure },
+        })),
+      },
     };
   },
 };

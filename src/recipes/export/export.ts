@@ -19,6 +19,7 @@ import { defined } from "../../util/defined.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { silent, type Ui } from "../context/ui.ts";
 import { version } from "../context/version.ts";
+import { bareBodyNotes } from "../model/bareBody.ts";
 import { calibrationIn } from "../model/calibration.ts";
 import { type Source, sourceIn } from "../model/source.ts";
 
@@ -169,7 +170,9 @@ export const openExport = async (ref: string, options: ExportFolderOptions): Pro
     });
   }
   const source = await sourceIn(dir, ref);
-  return { dir, source, loaded: await loadModel(dir, { adapters: options.adapters ?? [] }) };
+  const loaded = await loadModel(dir, { adapters: options.adapters ?? [] });
+  for (const note of bareBodyNotes(loaded.model)) (options.ui ?? silent).warn(note);
+  return { dir, source, loaded };
 };
 
 const choiceFor = ({ source: { config } }: Exportable, options: ExportFolderOptions) => {

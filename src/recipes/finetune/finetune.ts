@@ -7,7 +7,6 @@ import type { Engine } from "../../engine/engine.ts";
 import type { Json, Model } from "../../models/model.ts";
 import { countParams } from "../../nn/param.ts";
 import { checkpointStore, writeFolder } from "../../node/files/checkpoints.ts";
-import { nodeEngine } from "../../node/runtime/engine.ts";
 import { trainedCard } from "../../report/run/sourceCard.ts";
 import { type Base, formsOf } from "../../search/optimize.ts";
 import { generationIn, jsonBytes } from "../../ship/onnx/files.ts";
@@ -15,22 +14,22 @@ import { modelFolder } from "../../ship/onnx/modelFolder.ts";
 import type { Lesson } from "../../tasks/task.ts";
 import { checkpointsIn } from "../../train/checkpoint.ts";
 import { type TrainResult, train } from "../../train/loop.ts";
-import { ConfigError } from "../../util/errors.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import { version } from "../context/version.ts";
-import { recordOptions } from "../data/records.ts";
 import { calibrationOf } from "../model/calibration.ts";
 import { writeAdapter } from "../train/adapterFolder.ts";
 import { type Gain, gainOf, gainText } from "../train/gain.ts";
 import { identity } from "../train/identity.ts";
-import { type Method, methodOf } from "../train/method.ts";
-import { requireTraining } from "../train/needs.ts";
-import { follow, loopOptions } from "../train/pretrain.ts";
-import { onReplicas, onWholeBatches, replicasOf } from "../train/replicas.ts";
+import { loopOptions } from "../train/loopOptions.ts";
+import type { Method } from "../train/method.ts";
+import { type Curve, follow } from "../train/pretrain.ts";
 import { takeRun } from "../train/takeRun.ts";
-import { scheduled } from "./schedule.ts";
-import { type Subject, subjectOf } from "./subject.ts";
+import { doubtsOf } from "./doubts.ts";
+import { steppersOf } from "./lesson.ts";
+import { type Prepared, prepare } from "./prepare.ts";
+import { reportOn } from "./report.ts";
+import type { Subject } from "./subject.ts";
 
 /** The fine-tuned model's folder, and how the run ended. */
 export interface Finetuned {
@@ -41,49 +40,16 @@ export interface Finetuned {
   readonly ended: string;
   /** Held-out loss, nats. */
   readonly valLoss?: number;
+  /** Remarks on a run in which little was learnt. */
+  readonly notes?: readonly string[];
+  /** A page about the model: figures, surest errors, how sure it is. */
+  readonly report?: string;
   /** The trained adapter's folder, and what is left of its gain in what is shipped. */
   readonly adapter?: string;
   readonly gain?: Gain;
   /** The task's first figure on held-out records. */
   readonly figure?: { readonly name: string; readonly value: number };
 }
-
-/** Held-out tokens that texts are measured on; of records all are. */
-const WATCHED = 65_536;
-
-/** What a lesson is made of; the untouched model says of the material what the task asks it. */
-const lessonOf = async (
-  engine: Engine,
-  { task, data, tokenizer, model: untouched, options }: Subject,
-  model: Model,
-): Promise<Lesson> => {
-  const how = {
-    ...{ model, tokenizer, batch: options.train.batch, context: options.model.n_positions },
-    ...{ seed: options.seed, heldOutTokens: WATCHED, records: recordOptions(options) },
-  };
-  const { material } = data;
-  return task.lesson((await task.prepare?.(engine, untouched, material, how)) ?? material, how);
-};
-
-/** How steps are taken, and on how many replicas. */
-const steppersOf = (
-  { train: given }: RunOptions,
-  { objective }: Lesson,
-  { task }: Subject,
-  { model, frozen }: Method,
-  engine: Engine,
-) => {
-  if (objective.byVectors !== undefined) return { replicas: 1, ...onWholeBatches(given) };
-  if (given.chunk > 0) {
-    throw new ConfigError(`"${objective.name}" compares no texts of a batch with each other`, {
-      field: "train.chunk",
-      hint: "leave --chunk out, or make smaller batches and accumulate them (--accumulate)",
-    });
-  }
-  // A share of a batch has whole examples.
-  const t = { ...given, batch: given.batch / (task.rowsOfExample ?? 1) };
-  return { replicas: replicasOf(t, model, engine, frozen), ...onReplicas(t, model, engine, frozen) };
-};
 
 const tell = ({ data, model }: Subject, lesson: Lesson, options: RunOptions, { ui }: RecipeHooks): void => {
   const { steps, lrPeak, warmup, evalEvery } = options.train;
@@ -95,20 +61,26 @@ const tell = ({ data, model }: Subject, lesson: Lesson, options: RunOptions, { u
   ui.line(`${steps} updates (${warmup} of warm-up to ${lrPeak}), measured every ${evalEvery}`);
 };
 
+/** A trained model, and how it got there. */
+interface Tuned extends TrainResult {
+  readonly lesson: Lesson;
+  readonly curve: Curve;
+  /** Remarks on a run in which little was learnt. */
+  readonly notes: readonly string[];
+  /** Options with the steps and rates that the data and the model decide. */
+  readonly options: RunOptions;
+}
+
 const tune = async (
-  engine: Engine,
-  subject: Subject,
-  method: Method,
+  { engine, subject, method, lesson, options }: Prepared,
   hooks: RecipeHooks,
-): Promise<TrainResult & { readonly lesson: Lesson }> => {
-  const lesson = await lessonOf(engine, subject, method.model);
-  const options = scheduled(subject.options, subject, lesson);
+): Promise<Tuned> => {
   const { train: t, seed } = options;
   tell(subject, lesson, options, hooks);
   const run = join(options.out, "run");
   const store = checkpointStore(join(run, "checkpoints"), { onWarning: (line) => hooks.ui.warn(line) });
   const progress = hooks.ui.task("training", t.steps);
-  const { onRow } = follow(method.name, progress, join(run, "metrics.jsonl"));
+  const { onRow, curve } = follow(method.name, progress, join(run, "metrics.jsonl"));
   const { model, frozen } = method;
   const { replicas, ...steppers } = steppersOf(options, lesson, subject, method, engine);
   if (replicas > 1) hooks.ui.line(`trained on ${replicas} replicas`);
@@ -134,21 +106,29 @@ const tune = async (
       ? ""
       : `; best at ${result.bestStep}: held-out loss ${result.valLoss.toFixed(4)}`;
   progress.done(`trained ${result.steps} steps (${result.ended})${loss}${figure}`);
-  return { ...result, lesson };
+  const learnt = { curve: curve(), lr: t.lrPeak, held: subject.data.material.validation };
+  const isAccuracy = lesson.judge?.name === "accuracy" && result.figure !== undefined;
+  const notes = doubtsOf({ ...learnt, ...(isAccuracy ? { accuracy: result.figure } : {}) });
+  if (result.ended !== "interrupted") for (const note of notes) hooks.ui.warn(note);
+  return { ...result, lesson, curve: curve(), options, notes };
 };
 
 /** Writes OUT/model. */
 const write = async (
   engine: Engine,
-  { data, tokenizer, source, options }: Subject,
-  { model, steps, valLoss }: TrainResult,
+  { data, tokenizer, source, options, task }: Subject,
+  { model, steps, valLoss, figure, lesson }: Tuned,
   { command, ui }: RecipeHooks,
 ): Promise<{ readonly path: string; readonly forms: Base["forms"] }> => {
   const context = { engine, seed: options.seed, calibration: calibrationOf(tokenizer), log: () => {} };
   const { forms } = await formsOf("full", model, context);
   const { eos } = tokenizer;
   const files = modelFolder(model, { dtype: "fp32", tokenizer: tokenizer.files(), eos, forms, source });
-  const card = trainedCard(model, { steps, generation: generationIn(files), source: source.card, valLoss });
+  const judged = figure === undefined ? {} : { figure: { name: lesson.judge!.name, value: figure } };
+  const card = trainedCard(model, {
+    ...{ steps, generation: generationIn(files), source: source.card, valLoss, unit: task.lossUnit },
+    ...judged,
+  });
   files.set("README.md", [new TextEncoder().encode(card)]);
   const made = { version, command, recipe: options, history: model.history };
   files.set("anneal.json", [jsonBytes(made)]);
@@ -189,22 +169,22 @@ export const finetune = async (
 ): Promise<Finetuned | undefined> => {
   const unlock = await takeRun(options.out);
   try {
-    const engine = await nodeEngine(options.threads > 0 ? { threads: options.threads } : {});
-    const subject = await subjectOf(ref, options, hooks);
-    const { model, task } = subject;
-    await requireTraining(model.arch, model.config, subject.options);
-    const method = methodOf(model, subject.options, subject.tokenizer);
+    const prepared = await prepare(ref, options, hooks);
+    const { engine, subject, method } = prepared;
     hooks.ui.stage("Training");
-    const tuned = await tune(engine, subject, method, hooks);
+    const tuned = await tune(prepared, hooks);
     if (tuned.ended === "interrupted") return undefined;
     const finished = await method.finish(tuned.model);
     hooks.ui.stage("Writing the model");
     const { path, forms } = await write(engine, subject, { ...tuned, model: finished }, hooks);
+    const report = await reportOn(engine, { subject, method, path, ref, run: tuned }, hooks);
     const { steps, bestStep, ended, valLoss, figure, lesson } = tuned;
     const made = { tuned: tuned.model, lesson, forms };
     const adapter = await shipAdapter(engine, { options: subject.options, method, ref }, made, hooks);
     return {
-      ...{ path, task: task.name, steps, bestStep, ended, ...adapter },
+      ...{ path, task: subject.task.name, steps, bestStep, ended, ...adapter },
+      ...(report === undefined ? {} : { report }),
+      ...(tuned.notes.length > 0 ? { notes: tuned.notes } : {}),
       ...(valLoss === undefined ? {} : { valLoss }),
       ...(figure === undefined ? {} : { figure: { name: lesson.judge!.name, value: figure } }),
     };

@@ -115,15 +115,28 @@ export const identity = (
   model: Model,
   frozen: (path: string) => boolean,
 ): Json => {
-  const { data, out, threads, budget, distill, train: t, task, ...rest } = options;
+  const {
+    data,
+    out,
+    threads,
+    budget,
+    distill,
+    train: t,
+    task,
+    tokenizer: _,
+    model: __,
+    adapter,
+    ...rest
+  } = options;
   const { replicas, ...training } = t;
+  // What is compared first is named first: causes stand before what follows from them.
   return {
-    data: dataHashes(material),
-    ...rest,
     task: { ...task, labels: [...task.labels], labelFields: [...task.labelFields], dims: [...task.dims] },
-    train: training,
-    adapter: { ...options.adapter },
     tokenizer: { ...options.tokenizer, files: jsonHash(tokenizer.files().tokenizer) },
     model: { ...options.model, config: model.config, frozen: frozenHash(model, frozen) },
+    adapter: { ...adapter },
+    ...rest,
+    train: training,
+    data: dataHashes(material),
   } as Json;
 };

@@ -6,15 +6,14 @@ import type { Json, Model } from "../../models/model.ts";
 import { countParams, trainedTensors } from "../../nn/param.ts";
 import { appendLine, checkpointStore } from "../../node/files/checkpoints.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
-import { optimizers } from "../../optim/index.ts";
-import { scheduleOf } from "../../optim/schedule.ts";
 import { taskOf, tasks } from "../../tasks/index.ts";
 import type { Lesson, Task } from "../../tasks/task.ts";
 import { checkpointsIn } from "../../train/checkpoint.ts";
-import { type MetricsRow, type TrainOptions, type TrainResult, train } from "../../train/loop.ts";
+import { type MetricsRow, type TrainResult, train } from "../../train/loop.ts";
+import type { LrRange } from "../../train/lrRange.ts";
 import { defined } from "../../util/defined.ts";
 import { parseText } from "../../util/jsonText.ts";
-import type { RunOptions, TrainingOptions } from "../config/options.ts";
+import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import type { Progress } from "../context/ui.ts";
 import { userData } from "../data/read.ts";
@@ -23,43 +22,20 @@ import type { UserData } from "../data/userData.ts";
 import type { Source } from "../model/source.ts";
 import { families } from "./families.ts";
 import { identity } from "./identity.ts";
+import { loopOptions } from "./loopOptions.ts";
+import { testLr } from "./lrTest.ts";
 import { type Method, methodOf } from "./method.ts";
 import { requireTraining } from "./needs.ts";
 import { onReplicas, replicasOf } from "./replicas.ts";
 import { freshShape, newModel, startOf } from "./start.ts";
-
-/** The loop's options from those of a run. */
-export const loopOptions = (t: TrainingOptions, context: number, seed: number): TrainOptions => ({
-  steps: t.steps,
-  batch: t.batch,
-  context,
-  accumulate: t.accumulate,
-  optimizer: optimizers[t.optimizer]({ weightDecay: t.weightDecay, adjustLr: "matchRmsAdamw" }),
-  schedule: scheduleOf({
-    kind: t.schedule,
-    lrPeak: t.lrPeak,
-    lrMin: t.lrMin,
-    warmup: t.warmup,
-    steps: t.steps,
-  }),
-  seed,
-  clipNorm: t.clipNorm,
-  clipValue: t.clipValue,
-  evalEvery: t.evalEvery,
-  checkpointEvery: t.checkpointEvery,
-  onNan: t.onNan,
-  ...(t.recompute ? { recompute: true } : {}),
-  ...(t.lossRows > 0 ? { lossRows: t.lossRows } : {}),
-  ...(t.patience > 0 ? { patience: t.patience } : {}),
-  ...(t.ema > 0 ? { average: { ema: t.ema } } : {}),
-  ...(t.averageLast > 0 ? { average: { last: t.averageLast } } : {}),
-});
 
 /** Losses of a run, nats. */
 export interface Curve {
   readonly name: string;
   readonly train: readonly (readonly [step: number, loss: number])[];
   readonly validation: readonly (readonly [step: number, loss: number])[];
+  /** What held-out data was judged by, where that is not its loss. */
+  readonly figure: readonly (readonly [step: number, value: number])[];
 }
 
 const isNumber = (x: unknown): boolean => x === undefined || typeof x === "number";
@@ -68,7 +44,7 @@ const isNumber = (x: unknown): boolean => x === undefined || typeof x === "numbe
 const rowIn = (line: string): (MetricsRow & { readonly run?: string }) | undefined => {
   try {
     const row = parseText(line) as (MetricsRow & { readonly run?: string }) | null;
-    const figures = [row?.loss, row?.valLoss, row?.tokens];
+    const figures = [row?.loss, row?.valLoss, row?.figure, row?.tokens];
     return Number.isSafeInteger(row?.step) && figures.every(isNumber) ? row! : undefined;
   } catch {
     return undefined;
@@ -95,10 +71,12 @@ const earlierRows = (file: string, name: string, last: number): MetricsRow[] => 
 export const follow = (name: string, task: Progress, file: string) => {
   const train: [number, number][] = [];
   const validation: [number, number][] = [];
+  const figure: [number, number][] = [];
   const start = performance.now();
   let before = 0;
   const collect = (row: MetricsRow): void => {
     if (row.valLoss !== undefined) validation.push([row.step, row.valLoss]);
+    if (row.figure !== undefined) figure.push([row.step, row.figure]);
     if (row.loss !== undefined) train.push([row.step, row.loss]);
   };
   const onRow = (row: MetricsRow): void => {
@@ -115,7 +93,7 @@ export const follow = (name: string, task: Progress, file: string) => {
     const rate = Math.round((row.tokens - before) / elapsedSec);
     task.update(row.step, { loss: row.loss.toFixed(3), ...(held ? { held } : {}), "tokens/s": rate });
   };
-  return { onRow, curve: (): Curve => ({ name, train, validation }) };
+  return { onRow, curve: (): Curve => ({ name, train, validation, figure }) };
 };
 
 /** Held-out tokens that training measures itself on; the candidates are measured on more. */
@@ -138,6 +116,15 @@ const trainedText = ({ model, frozen, name }: Method): string => {
   return count === all ? "" : `, of which ${count} train (${name}, ${((100 * count) / all).toFixed(2)} %)`;
 };
 
+/** What a model learns from the user's data. */
+const lessonOf = (model: Model, { material, tokenizer }: UserData, options: RunOptions): Lesson => {
+  const { train: t, model: shape, seed } = options;
+  return taskOf(model).lesson(material, {
+    ...{ model, tokenizer, batch: t.batch, context: shape.n_positions, seed },
+    ...{ heldOutTokens: WATCHED, wholeWords: t.wholeWords, records: recordOptions(options) },
+  });
+};
+
 /** Trains `given` on the user's data in OUT/run. */
 const pretrain = async (
   engine: Engine,
@@ -146,7 +133,7 @@ const pretrain = async (
   options: RunOptions,
   { resume = false, signal, ui }: RecipeHooks,
 ): Promise<Pretrained> => {
-  const { train: t, model: shape, seed } = options;
+  const { train: t, seed } = options;
   const run = join(options.out, "run");
   const method = methodOf(given, options, data.tokenizer);
   const { model, frozen } = method;
@@ -160,10 +147,7 @@ const pretrain = async (
   const store = checkpointStore(join(run, "checkpoints"), { onWarning: (line) => ui.warn(line) });
   const task = ui.task("training", t.steps);
   const { onRow, curve } = follow("full", task, join(run, "metrics.jsonl"));
-  const lesson = taskOf(model).lesson(data.material, {
-    ...{ model, tokenizer: data.tokenizer, batch: t.batch, context: shape.n_positions, seed },
-    ...{ heldOutTokens: WATCHED, wholeWords: t.wholeWords, records: recordOptions(options) },
-  });
+  const lesson = lessonOf(model, data, options);
   for (const note of lesson.notes ?? []) ui.line(note);
   const loop = loopOptions(t, lesson.context, seed);
   const result = await train(engine, model, lesson.source, {
@@ -200,12 +184,12 @@ export interface FromText {
 /** What is to be trained: it may be refused before anything is read. */
 export type Refuse = (model: Pick<Model, "arch" | "config"> & { readonly task: Task }) => void;
 
-/** From the user's text to a trained model: what quickstart and train begin with. */
-export const trainFromText = async (
-  given: RunOptions,
-  hooks: RecipeHooks,
-  refuse: Refuse = () => {},
-): Promise<FromText> => {
+/** A model and the user's text before the first step. */
+interface TextSubject extends Omit<FromText, "trained"> {
+  readonly model: Model;
+}
+
+const subjectOf = async (given: RunOptions, hooks: RecipeHooks, refuse: Refuse): Promise<TextSubject> => {
   const engine = await nodeEngine(given.threads > 0 ? { threads: given.threads } : {});
   const { options, from } = await startOf(given, hooks);
   const { arch, config } = from?.model ?? {};
@@ -216,8 +200,27 @@ export const trainFromText = async (
   hooks.ui.stage("Reading and cleaning text");
   const tokenizer = from === undefined ? {} : { tokenizer: from.tokenizer };
   const data = await userData(options, hooks, { task, ...tokenizer });
-  hooks.ui.stage("Training");
   const model = from?.model ?? newModel(options, data.tokenizer);
-  const trained = await pretrain(engine, model, data, options, hooks);
-  return { engine, data, trained, options, ...(from === undefined ? {} : { source: from.source }) };
+  return { engine, data, options, model, ...(from === undefined ? {} : { source: from.source }) };
+};
+
+/** From the user's text to a trained model: what quickstart and train begin with. */
+export const trainFromText = async (
+  given: RunOptions,
+  hooks: RecipeHooks,
+  refuse: Refuse = () => {},
+): Promise<FromText> => {
+  const { model, ...subject } = await subjectOf(given, hooks, refuse);
+  hooks.ui.stage("Training");
+  return { ...subject, trained: await pretrain(subject.engine, model, subject.data, subject.options, hooks) };
+};
+
+/** The learning-rate range test on the user's text; nothing is written. Throws as `trainFromText`. */
+export const findLrOnText = async (given: RunOptions, hooks: RecipeHooks): Promise<LrRange> => {
+  const { model, engine, data, options } = await subjectOf(given, hooks, () => {});
+  hooks.ui.stage("Rising learning rates");
+  const method = methodOf(model, options, data.tokenizer);
+  const lesson = lessonOf(method.model, data, options);
+  const steppers = onReplicas(options.train, method.model, engine, method.frozen);
+  return testLr(engine, { lesson, method, options, ...steppers }, hooks);
 };

@@ -100,20 +100,31 @@ export interface TrainedCard {
   /** The checkpoint that training began with; none of a model that began with random weights. */
   readonly source?: CardSource | undefined;
   readonly steps: number;
-  /** Held-out loss, nats per token. */
+  /** Held-out loss. */
   readonly valLoss?: number | undefined;
+  /** What it is counted in: "nats per token" unless told. */
+  readonly unit?: string | undefined;
+  /** What held-out records were judged by. */
+  readonly figure?: { readonly name: string; readonly value: number } | undefined;
   readonly generation: Fields;
 }
 
+/** What held-out data says, as a part of a sentence. */
+const heldOutText = ({ valLoss, unit = "nats per token", figure }: TrainedCard): string => {
+  const loss = valLoss === undefined ? "" : `; its loss on held-out data is ${valLoss.toFixed(3)} ${unit}`;
+  return `${loss.trimEnd()}${figure === undefined ? "" : `, its ${figure.name} ${figure.value.toFixed(4)}`}`;
+};
+
 /** README.md of a model that was trained and not chosen among others. */
-export const trainedCard = (model: Model, { source, steps, valLoss, generation }: TrainedCard): string => {
+export const trainedCard = (model: Model, card: TrainedCard): string => {
+  const { source, steps, generation } = card;
   const pipeline = pipelineOf(model);
   const began = source === undefined ? "random weights" : inline(source.title);
   const done = steps === 0 ? "It was not trained" : `It was trained for ${count(steps)} steps`;
-  const loss = valLoss === undefined ? "" : `; held-out text costs it ${valLoss.toFixed(3)} nats per token`;
   const summary = `${inline(model.config.architectures[0] ?? model.arch.name)} of \
-${count(countParams(model.weights))} parameters, begun with ${began}. ${done}${loss}. It was compared with no
-other model, and no dtype was chosen by measuring: \`npx anneal optimize DIR\` does both.`;
+${count(countParams(model.weights))} parameters, begun with ${began}. ${done}${heldOutText(card)}.
+It was compared with no other model, and no dtype was chosen by measuring:
+\`npx anneal optimize DIR\` does both.`;
   const sections = [
     `# ${inline(source?.title ?? "Model")}\n\n${summary}`,
     `## Use\n\n${usage(pipeline, "fp32")}`,

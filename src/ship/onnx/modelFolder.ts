@@ -50,6 +50,7 @@ const sourceConfig = ({ source }: FolderOptions): SourceJson => {
 
 /** How a fresh decoder generates: until the end of a text, as long as its positions last. */
 const freshGeneration = (model: Model, { source, eos }: FolderOptions): SourceJson | undefined => {
+  if (model.arch.kind === "encoder") return undefined;
   if (source !== undefined) return source.generation;
   if (headOf(model.arch, model.config) !== "causal-lm") return undefined;
   const { positions } = model.arch.cache(model.config);

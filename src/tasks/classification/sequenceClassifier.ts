@@ -218,6 +218,13 @@ const objectiveOf = ({ train }: Examples, options: LessonOptions): Objective => 
   return problem === "regression" ? regression(how) : multiLabel(count, how);
 };
 
+const lossUnits: Readonly<Record<Problem, string>> = {
+  single_label_classification: "nats per text",
+  multi_label_classification: "nats per label",
+  regression: "squared error",
+  ranking: "nats per text",
+};
+
 /** The task, with the figure of models whose logits mean `problem`. */
 const taskFor = (problem: Problem): Task => {
   const { name, unit, example } = figures[problem];
@@ -234,6 +241,7 @@ const taskFor = (problem: Problem): Task => {
       read,
     },
     criterion: { name, unit, example, better: "more", of: meanOf },
+    lossUnit: lossUnits[problem],
     variant: ({ config }) => taskFor(problemIn(config as Labels)),
     lesson: (material, options) => {
       const examples = examplesOf(material);

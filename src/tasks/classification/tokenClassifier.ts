@@ -23,6 +23,7 @@ import {
 import { meanOf, saidOf } from "../scores.ts";
 import type { HeldOut, Judge, LessonOptions, Material, Task } from "../task.ts";
 import { tokenClassification } from "../tokenClassification.ts";
+import { balancedIds } from "./balanced.ts";
 import { f1Influences, largest } from "./figures.ts";
 import { sentencePieces } from "./pieces.ts";
 import { areEntities, sentenceIn, tagNames, type WordPlaces, wordPlaces, wordWants } from "./words.ts";
@@ -139,14 +140,18 @@ const collateFor =
     return { ...textFeeds(examples, shape, options), labels: tensor("int32", [batch * width], labels) };
   };
 
-/** The labels of an example's words by the logits of their first pieces; the first label where cut off. */
-export const wordLabels = ({ parts }: Example, logitsAt: (token: number) => ArrayLike<number>): number[] => {
-  const said = new Array<number>(parts.tags!.length).fill(0);
+/** The token that each word of an example begins with; undefined of one that was cut off. */
+export const firstPieces = ({ parts }: Example): readonly (number | undefined)[] => {
+  const first = new Array<number | undefined>(parts.tags!.length).fill(undefined);
   Array.from(parts.words!).forEach((word, t, all) => {
-    if (word >= 0 && word !== all[t - 1]) said[word] = largest(logitsAt(t));
+    if (word >= 0 && word !== all[t - 1]) first[word] = t;
   });
-  return said;
+  return first;
 };
+
+/** The labels of an example's words by the logits of their first pieces; the first label where cut off. */
+export const wordLabels = (example: Example, logitsAt: (token: number) => ArrayLike<number>): number[] =>
+  firstPieces(example).map((token) => (token === undefined ? 0 : largest(logitsAt(token))));
 
 type Logits = { readonly data: ArrayLike<unknown>; readonly shape: readonly number[] };
 
@@ -200,8 +205,17 @@ const judgeFor = (names: readonly string[], heldOut: HeldOut): Judge => ({
     ),
 });
 
-const objectiveOf = ({ model }: LessonOptions): Objective =>
-  tokenClassification({ tokenTypes: readsTokenTypes(model.config) });
+const objectiveOf = ({ train }: Examples, { model, records }: LessonOptions): Objective => {
+  const { classWeights = "none", labelSmoothing = 0 } = records ?? {};
+  const count = namesOf({ model }).length;
+  const labelled = train.flatMap(({ parts }) =>
+    Array.from(parts.labels!).filter((label) => label !== IGNORE),
+  );
+  return tokenClassification({
+    ...{ tokenTypes: readsTokenTypes(model.config), labelSmoothing },
+    ...(classWeights === "balanced" ? { classWeights: balancedIds(labelled, count) } : {}),
+  });
+};
 
 /** The task, for labels that are tags of entities or others. */
 const taskFor = (entities: boolean): Task => ({
@@ -213,19 +227,22 @@ const taskFor = (entities: boolean): Task => ({
   records: {
     fits: (columns, options) => (wordPlaces(columns, options) === undefined ? 0 : 1),
     wants: wordWants,
-    takes: ["labels", "labelPieces", "tokenDropout"],
+    takes: ["labels", "labelPieces", "classWeights", "labelSmoothing", "tokenDropout"],
     read,
   },
   criterion: entities
     ? { name: "entity F1", unit: "of F1", example: "text", better: "more", of: meanOf }
     : { name: "accuracy", unit: "of accuracy", example: "word", better: "more", of: meanOf },
+  lossUnit: "nats per word",
   variant: ({ config }) => taskFor(areEntities(Object.values((config as Labels).id2label))),
-  lesson: (material, options) =>
-    exampleLesson(examplesOf(material), options, {
-      objective: objectiveOf(options),
+  lesson: (material, options) => {
+    const examples = examplesOf(material);
+    return exampleLesson(examples, options, {
+      objective: objectiveOf(examples, options),
       collate: collateFor(options),
       judge: (heldOut) => judgeFor(namesOf(options), heldOut),
-    }),
+    });
+  },
   heldOut: (material, options) => exampleHeldOut(examplesOf(material), options, collateFor(options)),
   teaching: ({ objective }, options, { config }) => {
     const { says, objective: taught } = tokenTeaching(objective, options);

@@ -34,6 +34,7 @@ export const embedding: Task = {
     ],
   },
   taught: true,
+  lossUnit: "",
   criterion: {
     name: "rank agreement",
     unit: "of rank agreement",

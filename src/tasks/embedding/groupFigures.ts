@@ -66,6 +66,15 @@ const correlationOf = (all: readonly Embedded[]): number =>
     all.map(({ example }) => example.parts.score![0]!),
   );
 
+/** The mean cosine with the vectors that are given. */
+const cosineToGiven = (all: readonly Embedded[]): number => {
+  const cosines = all.map(({ example, vectors: [own] }) => {
+    const given = Float32Array.from(Array.from(example.parts.given!));
+    return dot(own!, given) / Math.sqrt(dot(given, given) || 1);
+  });
+  return cosines.reduce((a, b) => a + b, 0) / cosines.length;
+};
+
 interface GroupFigure {
   readonly name: string;
   of(all: readonly Embedded[]): number;
@@ -77,6 +86,7 @@ export const groupFigures: Readonly<Record<GroupKind, GroupFigure>> = {
   triplets: { name: "MRR", of: reciprocalRanks },
   scored: { name: "Spearman", of: correlationOf },
   classes: { name: "nearest of the class", of: nearestOfClass },
+  vectors: { name: "cosine", of: cosineToGiven },
 };
 
 /** Which rows of a batch stand for a text: [B, G]. */

@@ -13,6 +13,7 @@ import { judgeGroups } from "./groupFigures.ts";
 import { type GroupKind, keysOf, kindIn, textsOf } from "./groupRecords.ts";
 import { batchTriplets } from "./losses/batchTriplets.ts";
 import { cosent } from "./losses/cosent.ts";
+import { givenVectors } from "./losses/givenVectors.ts";
 import { inBatchNegatives } from "./losses/inBatchNegatives.ts";
 import { matryoshka } from "./losses/matryoshka.ts";
 import { tripletMargin } from "./losses/tripletMargin.ts";
@@ -29,6 +30,7 @@ const suiting: Readonly<Record<GroupKind, readonly RecordOptions["loss"][]>> = {
   triplets: ["in-batch-negatives", "triplet-margin"],
   scored: ["cosent"],
   classes: ["batch-triplets"],
+  vectors: ["cosine", "mse"],
 };
 
 /** Vectors of length 1 are at most 2 apart: the usual margin of 5 could never be kept. */
@@ -50,8 +52,25 @@ const cutsOf = ({ dims }: RecordOptions, model: LessonOptions["model"]): readonl
   });
 };
 
+/**
+ * Channels of the vectors that are given; that of the model where none are. Throws DataError where both
+ * differ.
+ */
+const givenWidth = ({ parts }: Example, model: LessonOptions["model"]): number => {
+  const whole = widthOf(model);
+  const given = parts.given?.length ?? whole;
+  if (given === whole) return whole;
+  throw new DataError(`the vectors of the records are ${given} wide, and the model's ${whole}`, {
+    hint: "choose a model of that width, or make the vectors with another teacher",
+  });
+};
+
 /** The loss of examples of a kind. Throws ConfigError for one that does not suit them. */
-const lossOf = (kind: GroupKind, { model, records = recordDefaults }: LessonOptions): VectorLoss => {
+const lossOf = (
+  kind: GroupKind,
+  [first]: readonly Example[],
+  { model, records = recordDefaults }: LessonOptions,
+): VectorLoss => {
   const { loss: asked, scale } = records;
   const name = asked === "auto" ? suiting[kind][0]! : asked;
   if (!suiting[kind].includes(name)) {
@@ -61,11 +80,14 @@ const lossOf = (kind: GroupKind, { model, records = recordDefaults }: LessonOpti
     });
   }
   const margin = marginOf(records, model);
+  const width = givenWidth(first!, model);
   const made: Readonly<Record<Exclude<RecordOptions["loss"], "auto">, () => VectorLoss>> = {
     "in-batch-negatives": () => inBatchNegatives({ scale }),
     cosent: () => cosent({ scale }),
     "triplet-margin": () => tripletMargin({ margin }),
     "batch-triplets": () => batchTriplets({ margin }),
+    cosine: () => givenVectors({ width, by: "cosine" }),
+    mse: () => givenVectors({ width, by: "mse" }),
   };
   const loss = made[name as keyof typeof made]();
   const cuts = cutsOf(records, model);
@@ -77,6 +99,14 @@ interface Shape {
   readonly texts: number;
   readonly width: number;
 }
+
+/** The vectors that are given: [B, C], 0 where there is no text. */
+const givenFeeds = (examples: readonly Example[], batch: number) => {
+  const width = examples[0]!.parts.given!.length;
+  const all = new Float32Array(batch * width);
+  for (const [b, { parts }] of examples.entries()) all.set(Array.from(parts.given!), b * width);
+  return tensor("float32", [batch, width], all);
+};
 
 /** Examples as the feeds of a batch: their texts as rows, the texts of one example behind one another. */
 const collate = (examples: readonly Example[], shape: Shape, options: LessonOptions): Feeds => {
@@ -97,6 +127,7 @@ const collate = (examples: readonly Example[], shape: Shape, options: LessonOpti
       Float32Array.from(rows, (row) => Number(row !== undefined)),
     ),
     ...(kind === "scored" ? { scores: tensor("float32", [batch], Float32Array.from(labelOf("score"))) } : {}),
+    ...(kind === "vectors" ? { given: givenFeeds(examples, batch) } : {}),
     ...(kind === "classes" ? { classes: tensor("int32", [batch], Int32Array.from(labelOf("class"))) } : {}),
   };
 };
@@ -109,6 +140,9 @@ const mostTexts = ({ train, validation }: Examples): number =>
 
 const longestIn = (rows: readonly number[], lengths: readonly number[]): number =>
   rows.reduce((most, row) => Math.max(most, lengths[row]!), 1);
+
+/** Of pairs, all texts of a batch differ; scores, classes and vectors are of texts as they are. */
+const isApart = (kind: GroupKind): boolean => kind === "pairs" || kind === "triplets";
 
 /** Held-out examples in batches of distinct texts, by length. Throws DataError for none. */
 export const groupHeldOut = (
@@ -125,10 +159,11 @@ export const groupHeldOut = (
   const { batch } = options;
   const lengths = lengthsOf(validation);
   const order = Array.from(lengths.keys()).sort((a, b) => lengths[a]! - lengths[b]! || a - b);
-  // Of pairs, all texts of a batch differ; scores and classes are of texts as they are.
   const kind = kindIn(validation);
-  const apart = kind === "pairs" || kind === "triplets";
-  const batches = distinctRows(order, { keys: validation.map((e) => (apart ? keysOf(e) : [])), batch });
+  const batches = distinctRows(order, {
+    keys: validation.map((e) => (isApart(kind) ? keysOf(e) : [])),
+    batch,
+  });
   const widths = known ?? widthsOf({ lengths, batch }, batches);
   const texts = mostTexts(examples);
   return {
@@ -149,7 +184,7 @@ const batchesOf = (kind: GroupKind, train: readonly Example[], options: LessonOp
   if (kind === "classes") {
     return classBatches({ classes: train.map(({ parts }) => parts.class![0]!), batch, seed });
   }
-  const keys = train.map((example) => (kind === "scored" ? [] : keysOf(example)));
+  const keys = train.map((example) => (isApart(kind) ? keysOf(example) : []));
   return distinctBatches({ keys, lengths: lengthsOf(train), batch, seed });
 };
 
@@ -166,7 +201,7 @@ const minedNotes = (train: readonly Example[], { records }: LessonOptions): stri
 const notesOf = (kind: GroupKind, train: readonly Example[], batches: DistinctBatches, batch: number) => {
   const { first, epoch } = batches;
   const rows = first.reduce((sum, { length }) => sum + length, 0);
-  if (kind !== "triplets" && rows < 2 * epoch) {
+  if (kind !== "triplets" && kind !== "vectors" && rows < 2 * epoch) {
     throw new DataError(
       kind === "classes"
         ? "no class has two texts"
@@ -202,7 +237,7 @@ export const groupLesson = (examples: Examples, options: LessonOptions): Lesson 
   }
   const kind = kindIn(train);
   const texts = mostTexts(examples);
-  const objective = sentenceObjective(model, lossOf(kind, options), texts);
+  const objective = sentenceObjective(model, lossOf(kind, train, options), texts);
   const batches = batchesOf(kind, train, options);
   const lengths = lengthsOf(train);
   const notes = [...notesOf(kind, train, batches, batch), ...minedNotes(train, options)];

@@ -1,11 +1,12 @@
 /**
  * Records for sentence embeddings, by their shape: pairs (a question and its answer), triplets (with texts
- * that are wrong), scored pairs, texts of classes. The names of the columns are those that data sets on the
- * Hub have.
+ * that are wrong), scored pairs, texts of classes, texts with vectors of a teacher. The names of the columns
+ * are those that data sets on the Hub have.
  */
 import { asText } from "../../data/records/fields.ts";
 import type { Tokenizer } from "../../tokenizer/index.ts";
 import { DataError } from "../../util/errors.ts";
+import { parseText } from "../../util/jsonText.ts";
 import { streamOf } from "../../util/rng.ts";
 import {
   type Column,
@@ -24,9 +25,9 @@ import {
 
 /**
  * What an example is: texts that belong together, such with wrong ones, such with a score, a text with a
- * class.
+ * class, a text with the vector that a teacher makes of it.
  */
-export type GroupKind = "pairs" | "triplets" | "scored" | "classes";
+export type GroupKind = "pairs" | "triplets" | "scored" | "classes" | "vectors";
 
 /** Names of the two texts of a pair, and how surely these are for embeddings. */
 const PAIRS: readonly (readonly [one: string, other: string, sure: number])[] = [
@@ -48,6 +49,7 @@ const NEGATIVE = /^(?:hard_?)?neg(?:ative)?s?_?\d*$/i;
 const SCORES = ["score", "similarity", "similarity_score", "relatedness_score", "label"];
 const TEXTS = ["text", "sentence", "content"];
 const CLASSES = ["label", "class", "category"];
+const VECTORS = ["embedding", "embeddings", "vector", "teacher_embedding", "sentence_embedding"];
 
 /** What columns hold. */
 interface Places {
@@ -89,6 +91,14 @@ const placesOf = (columns: Names, options: RecordOptions): Places | undefined =>
     return told === undefined ? { kind: "pairs", texts, sure } : undefined;
   }
   const text = columnNamed(columns, TEXTS, options.field);
+  const vector = columnNamed(
+    columns,
+    VECTORS,
+    told !== undefined && VECTORS.includes(told) ? told : undefined,
+  );
+  if (text !== undefined && vector !== undefined && options.pairField === undefined) {
+    return { kind: "vectors", texts: [text], label: vector, sure: 1 };
+  }
   const label = columnNamed(columns, CLASSES, told);
   if (text === undefined || label === undefined || options.pairField !== undefined) return undefined;
   return { kind: "classes", texts: [text], label, sure: 0.25 };
@@ -97,7 +107,8 @@ const placesOf = (columns: Names, options: RecordOptions): Places | undefined =>
 /** What is wanted, in words. */
 export const wants =
   "two texts (anchor and positive, query and answer, sentence1 and sentence2 ...), alone, with a score, or " +
-  "with negative, negative_1 ...; or text and label; name them with --field, --pair-field and --label-field";
+  "with negative, negative_1 ...; or text and label, or text and embedding (numbers); name them with " +
+  "--field, --pair-field and --label-field";
 
 /** How well columns suit embeddings. */
 export const fits = (columns: readonly Column[], options: RecordOptions): number =>
@@ -125,6 +136,23 @@ const scoreOf = (row: Row, field: string): number => {
 const classOf = (row: Row, field: string): string => {
   const name = asText(row.fields[field])?.text.trim() ?? "";
   return name === "" ? refuse(row, field, "the label is missing") : name;
+};
+
+/** The numbers of a vector: a list, or a cell of JSON. */
+const vectorOf = (row: Row, field: string): readonly number[] => {
+  let value: unknown = row.fields[field];
+  if (typeof value === "string") {
+    try {
+      value = parseText(value);
+    } catch {
+      refuse(row, field, "holds a text that is no list of numbers");
+    }
+  }
+  const list: readonly unknown[] = Array.isArray(value) ? value : [];
+  if (list.length === 0) refuse(row, field, "holds no list of numbers");
+  const odd = list.findIndex((x) => typeof x !== "number" || !Number.isFinite(x));
+  if (odd >= 0) refuse(row, field, `item ${odd} is ${JSON.stringify(list[odd])}, no finite number`);
+  return list as readonly number[];
 };
 
 /** The texts of a column of negatives: one, a list of them, or none. */
@@ -161,6 +189,7 @@ export const kindIn = (examples: readonly Example[]): GroupKind => {
   const { parts } = examples[0]!;
   if (parts.score !== undefined) return "scored";
   if (parts.class !== undefined) return "classes";
+  if (parts.given !== undefined) return "vectors";
   return examples.some((example) => example.parts[textPart(2)] !== undefined) ? "triplets" : "pairs";
 };
 
@@ -168,6 +197,7 @@ const LABEL_BITS = 0x7fffffff;
 
 const labelParts = (row: Row, { kind, label }: Places): Readonly<Record<string, readonly number[]>> => {
   if (kind === "scored") return { score: [scoreOf(row, label!)] };
+  if (kind === "vectors") return { given: vectorOf(row, label!) };
   return kind === "classes" ? { class: [streamOf(classOf(row, label!)) & LABEL_BITS] } : {};
 };
 
@@ -201,7 +231,17 @@ const exampleOf = (row: Row, places: Places, how: EncodeRowsOptions & { readonly
 };
 
 const encode = (rows: readonly Row[], places: Places, how: EncodeRowsOptions, refuses: boolean): Encoded => {
-  const all = taken(rows, (row) => exampleOf(row, places, { ...how, refuses }), how.onBad);
+  let width: number | undefined;
+  const make = (row: Row) => {
+    const made = exampleOf(row, places, { ...how, refuses });
+    const own = made.example.parts.given?.length;
+    width ??= own;
+    if (own !== width) {
+      refuse(row, places.label!, `is a vector of ${own} numbers, and the first record's has ${width}`);
+    }
+    return made;
+  };
+  const all = taken(rows, make, how.onBad);
   return {
     rows: all.map(([row]) => row),
     examples: all.map(([, { example }]) => example),
@@ -211,7 +251,10 @@ const encode = (rows: readonly Row[], places: Places, how: EncodeRowsOptions, re
 
 const shown = (row: Row, example: Example, places: Places, tokenizer: Tokenizer): string => {
   const texts = textsOf(example).map((ids) => tokenizer.decode(Array.from(ids), { keepSpecial: true }));
-  const label = places.label === undefined ? "" : ` -> ${asText(row.fields[places.label])?.text}`;
+  const { label: field, kind } = places;
+  const said =
+    kind === "vectors" ? `${example.parts.given!.length} numbers` : asText(row.fields[field ?? ""])?.text;
+  const label = field === undefined ? "" : ` -> ${said}`;
   return `${texts.join(" | ")}${label}`;
 };
 

@@ -101,6 +101,7 @@ export const dpo: Task = {
   textTokens: 512,
   rowsOfExample: 2,
   rate: 0.1,
+  lossUnit: "nats per pair",
   records: {
     fits: (columns) => (preferenceForm(columns) === undefined ? 0 : 1),
     ...{ wants, read },

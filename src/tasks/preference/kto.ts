@@ -160,6 +160,7 @@ export const kto: Task = {
   textTokens: 512,
   rowsOfExample: 2,
   rate: 0.1,
+  lossUnit: "",
   records: {
     fits: (columns, options) => (formOf(columns, options) === undefined ? 0 : 1),
     ...{ wants, read },

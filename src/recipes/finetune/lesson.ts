@@ -1,0 +1,47 @@
+/** What a fine-tuned model learns from, and how its steps are taken. */
+import type { Engine } from "../../engine/engine.ts";
+import type { Model } from "../../models/model.ts";
+import type { Lesson } from "../../tasks/task.ts";
+import { ConfigError } from "../../util/errors.ts";
+import type { RunOptions } from "../config/options.ts";
+import { recordOptions } from "../data/records.ts";
+import type { Method } from "../train/method.ts";
+import { onReplicas, onWholeBatches, replicasOf } from "../train/replicas.ts";
+import type { Subject } from "./subject.ts";
+
+/** Held-out tokens that texts are measured on; of records all are. */
+const WATCHED = 65_536;
+
+/** What a lesson is made of; the untouched model says of the material what the task asks it. */
+export const lessonOf = async (
+  engine: Engine,
+  { task, data, tokenizer, model: untouched, options }: Subject,
+  model: Model,
+): Promise<Lesson> => {
+  const how = {
+    ...{ model, tokenizer, batch: options.train.batch, context: options.model.n_positions },
+    ...{ seed: options.seed, heldOutTokens: WATCHED, records: recordOptions(options) },
+  };
+  const { material } = data;
+  return task.lesson((await task.prepare?.(engine, untouched, material, how)) ?? material, how);
+};
+
+/** How steps are taken, and on how many replicas. */
+export const steppersOf = (
+  { train: given }: RunOptions,
+  { objective }: Lesson,
+  { task }: Subject,
+  { model, frozen }: Method,
+  engine: Engine,
+) => {
+  if (objective.byVectors !== undefined) return { replicas: 1, ...onWholeBatches(given) };
+  if (given.chunk > 0) {
+    throw new ConfigError(`"${objective.name}" compares no texts of a batch with each other`, {
+      field: "train.chunk",
+      hint: "leave --chunk out, or make smaller batches and accumulate them (--accumulate)",
+    });
+  }
+  // A share of a batch has whole examples.
+  const t = { ...given, batch: given.batch / (task.rowsOfExample ?? 1) };
+  return { replicas: replicasOf(t, model, engine, frozen), ...onReplicas(t, model, engine, frozen) };
+};

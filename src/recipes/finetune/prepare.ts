@@ -1,0 +1,32 @@
+/** All that fine-tuning, its check and its learning-rate test begin with. */
+import type { Engine } from "../../engine/engine.ts";
+import { nodeEngine } from "../../node/runtime/engine.ts";
+import type { Lesson } from "../../tasks/task.ts";
+import type { RunOptions } from "../config/options.ts";
+import type { RecipeHooks } from "../context/hooks.ts";
+import { type Method, methodOf } from "../train/method.ts";
+import { requireTraining } from "../train/needs.ts";
+import { lessonOf } from "./lesson.ts";
+import { scheduled } from "./schedule.ts";
+import { type Subject, subjectOf } from "./subject.ts";
+
+/** A run before its first step. */
+export interface Prepared {
+  readonly engine: Engine;
+  readonly subject: Subject;
+  readonly method: Method;
+  readonly lesson: Lesson;
+  /** Options with the steps and rates that the data and the model decide. */
+  readonly options: RunOptions;
+}
+
+/** Loads model and records, and makes a lesson of them. Throws as `subjectOf`, `methodOf` and the task. */
+export const prepare = async (ref: string, given: RunOptions, hooks: RecipeHooks): Promise<Prepared> => {
+  const engine = await nodeEngine(given.threads > 0 ? { threads: given.threads } : {});
+  const subject = await subjectOf(ref, given, hooks);
+  const { model, tokenizer } = subject;
+  await requireTraining(model.arch, model.config, subject.options);
+  const method = methodOf(model, subject.options, tokenizer);
+  const lesson = await lessonOf(engine, subject, method.model);
+  return { engine, subject, method, lesson, options: scheduled(subject.options, subject, lesson) };
+};
