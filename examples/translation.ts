@@ -1,34 +1,38 @@
 /**
- * A translator from nothing: a small Marian learns line-aligned files ("train.en" and "train.de"), and translates lines
- * of its own that it has not seen. Usage: translation.ts SOURCE TARGET FOLDER STEPS
+ * A translator from nothing: a small Marian learns line-aligned files ("train.en" and "train.de"), translates
+ * others. Usage: translation.ts TRAIN VALIDATION SOURCE-LANGUAGE TARGET-LANGUAGE FOLDER STEPS LAYERS
  */
-import { extname } from "node:path";
+import { readFileSync } from "node:fs";
 import { bleu } from "anneal/metrics";
-import { defaults, evaluateFolder, silent, textModel, trainModel } from "anneal/recipes";
+import { defaults, silent, textModel, trainModel } from "anneal/recipes";
 
-const [source = "train.en", target = "train.de", out = "anneal-out/translator", steps = "6000"] =
-  process.argv.slice(2);
-const language = (file: string) => extname(file.replace(/\.gz$/, "")).slice(1);
+const [train = "train", held = "val", sourceLang = "en", targetLang = "de", ...rest] = process.argv.slice(2);
+const [out = "anneal-out/translator", steps = "4000", layers = "3"] = rest;
+const files = (stem: string) => [`${stem}.${sourceLang}`, `${stem}.${targetLang}`];
 
-const ui = { ...silent, line: (text: string) => console.log(text) };
-const hooks = { ui, command: "translation.ts" };
-const languages = { sourceLang: language(source), targetLang: language(target) };
+const count = Number(steps);
 const options = {
   ...defaults,
   out,
-  data: { ...defaults.data, paths: [source, target] },
-  task: { ...defaults.task, ...languages, labelSmoothing: 0.1 },
-  tokenizer: { ...defaults.tokenizer, vocab: 6000 },
-  model: { ...defaults.model, family: "marian" as const, n_positions: 64, dropout: 0.2 },
-  train: { ...defaults.train, steps: Number(steps), batch: 64, warmup: Math.ceil(Number(steps) / 10) },
+  data: { ...defaults.data, paths: files(train), validation: files(held) },
+  task: { ...defaults.task, sourceLang, targetLang, labelSmoothing: 0.1 },
+  tokenizer: { ...defaults.tokenizer, vocab: 5000 },
+  model: {
+    ...defaults.model,
+    family: "marian" as const,
+    n_layer: Number(layers),
+    n_positions: 64,
+    dropout: 0.1,
+  },
+  train: { ...defaults.train, steps: count, batch: 64, lrMin: 0, warmup: Math.ceil(count / 20) },
 };
-await trainModel(options, hooks);
+const ui = { ...silent, line: (text: string) => console.log(text) };
+await trainModel(options, { ui, command: "translation.ts" });
 
-const { figures } = await evaluateFolder(`${out}/model`, { beams: 5 }, options, hooks);
-const { value, low, high } = figures.bleu!;
-console.log(`${bleu().name}: ${value.toFixed(1)} [${low.toFixed(1)}, ${high.toFixed(1)}] on pairs held out`);
-
+const [sources, references] = files(held).map((file) => readFileSync(file, "utf8").trimEnd().split("\n"));
 const translator = await textModel(`${out}/model`);
-const lines = ["Two men are standing at the stove.", "A dog runs over the grass."];
-for (const said of await translator.runAll!(lines, { beams: 5 })) console.log(said);
+const said = await translator.runAll!(sources!, { beams: 5 });
 await translator.dispose();
+for (let i = 0; i < Math.min(10, said.length); i++) console.log(`${sources![i]}\n  ${said[i]}`);
+const { value, low, high } = bleu().measure(said, references!);
+console.log(`BLEU ${value.toFixed(1)} [${low.toFixed(1)}, ${high.toFixed(1)}]`);

@@ -46,7 +46,7 @@ const run = (name: string, ...args: readonly string[]): string =>
 
 test("each is short, and each is run here", () => {
   const names = readdirSync(examples).sort();
-  expect(names).toEqual(["chat.ts", "checkpoint.ts", "clean.ts", "search.ts", "train.ts"]);
+  expect(names).toEqual(["chat.ts", "checkpoint.ts", "clean.ts", "search.ts", "train.ts", "translation.ts"]);
   for (const name of names) {
     expect(readFileSync(join(examples, name), "utf8").split("\n").length, name).toBeLessThanOrEqual(60);
   }
@@ -60,6 +60,23 @@ test("train: the loss falls, and text is written", () => {
   expect(losses.length).toBe(2);
   expect(losses[1]!).toBeLessThan(0.6 * losses[0]!);
   expect(printed.split("\n").slice(2).join("\n")).toMatch(/the (cat|dog) sat/);
+});
+
+test("translation: line-aligned files are learnt, and lines are translated", () => {
+  const words = ["two", "men", "dogs", "run", "over", "grass"];
+  const turned = (text: string) => text.split(" ").reverse().join(" ");
+  const lines = words.flatMap((a) => words.flatMap((b) => words.map((c) => `${a} ${b} ${c} grass`)));
+  for (const [name, some] of [
+    ["train", lines.filter((_, i) => i % 10 > 0)],
+    ["val", lines.filter((_, i) => i % 10 === 0)],
+  ] as const) {
+    writeFileSync(join(dir, `${name}.en`), `${some.join("\n")}\n`);
+    writeFileSync(join(dir, `${name}.de`), `${some.map(turned).join("\n")}\n`);
+  }
+  const printed = run("translation", "train", "val", "en", "de", join(dir, "translator"), "40", "1");
+  expect(printed).toMatch(/pairs: 194 to train on .* 22 held out/);
+  expect(printed).toMatch(/two two two grass\n {2}grass/);
+  expect(Number(/BLEU ([\d.]+) \[[\d.]+, [\d.]+\]/.exec(printed)![1])).toBeGreaterThan(1);
 });
 
 test("checkpoint: exported in two dtypes, which pass", () => {

@@ -12,5 +12,5 @@ import { kept } from "../ops/random.ts";
  */
 export const dropout = (x: Value, rate: number, site: string, seed?: Value): Value => {
   if (seed === undefined || rate === 0) return x;
-  return mul(x, kept(seed, site, x.shape as readonly number[], rate));
+  return mul(x, kept(seed, site, x.shape as readonly number[], { rate }));
 };

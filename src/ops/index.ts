@@ -54,7 +54,7 @@ export {
   int8Rows,
 } from "./int8.ts";
 export { affine, dot, type MatmulOptions, matmul } from "./linalg.ts";
-export { uniform } from "./random.ts";
+export { kept, uniform } from "./random.ts";
 export { cumsum, layerNorm, logSoftmax, mean, reduceMax, softmax, sumOfSquares } from "./reduce.ts";
 export { addRmsNorm, rmsNorm } from "./rmsNorm.ts";
 export { type RotaryTables, rotary } from "./rotary.ts";

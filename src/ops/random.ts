@@ -74,5 +74,9 @@ const keptOp: Op<[seed: Value], { stream: number; shape: readonly number[]; rate
  * (multiply-shift hashing, Dietzfelbinger et al. 1997, https://doi.org/10.1006/jagm.1997.0873): an element
  * costs one multiplication instead of a hash.
  */
-export const kept = (seed: Value, site: string, shape: readonly number[], rate: number): Value =>
-  apply(keptOp, [seed], { stream: streamOf(site), shape, rate })[0];
+export const kept = (
+  seed: Value,
+  site: string,
+  shape: readonly number[],
+  { rate }: { readonly rate: number },
+): Value => apply(keptOp, [seed], { stream: streamOf(site), shape, rate })[0];

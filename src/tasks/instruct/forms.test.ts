@@ -147,3 +147,53 @@ describe("preferences", () => {
     expect(refusal(() => isDesirable(row({ label: "perhaps" }), "label")).message).toMatch(/"perhaps"/);
   });
 });
+
+describe("translations and summaries", () => {
+  const rows = { article: "Long news.", highlights: "News." };
+  const told = { ...recordDefaults, sourceLang: "en", targetLang: "de" };
+
+  test("are a question and its answer where a template writes, and two lines where none does", () => {
+    const form = instructionForm(columnsOf([row(rows)]), recordDefaults)!;
+    const how = { turns: "all", prefix: "summarize: " } as const;
+    expect(lessonOf(row(rows), form, { ...how, templated: true })).toEqual({
+      kind: "chat",
+      messages: [
+        { role: "user", content: "summarize: Long news." },
+        { role: "assistant", content: "News." },
+      ],
+      wanted: [1],
+    });
+    expect(lessonOf(row(rows), form, { ...how, templated: false })).toEqual({
+      kind: "text",
+      prompt: "summarize: Long news.\n",
+      completion: "News.",
+    });
+  });
+
+  test("are found by languages, in a field of both or in a column each", () => {
+    for (const fields of [
+      { translation: { en: "a dog", de: "ein Hund" } },
+      { de: "ein Hund", en: "a dog" },
+    ]) {
+      const form = instructionForm(columnsOf([row(fields)]), told)!;
+      expect(lessonOf(row(fields), form, { turns: "all", templated: false })).toMatchObject({
+        prompt: "a dog\n",
+        completion: "ein Hund",
+      });
+    }
+  });
+
+  test("have both sides, named by file, line and language", () => {
+    const fields = { translation: { en: "a dog", de: "" } };
+    const form = instructionForm(columnsOf([row(fields)]), told)!;
+    const made = () => lessonOf(row(fields), form, { turns: "all", templated: false });
+    expect(made).toThrow(/chats\.jsonl:3.*translation\.de.*is empty/);
+  });
+
+  test("a prefix stands before prompts of other records too", () => {
+    const fields = { prompt: "a dog", completion: "ein Hund" };
+    const form = instructionForm(columnsOf([row(fields)]), recordDefaults)!;
+    const how = { turns: "all", templated: false, prefix: "to German: " } as const;
+    expect(lessonOf(row(fields), form, how)).toMatchObject({ prompt: "to German: a dog" });
+  });
+});

@@ -4,8 +4,8 @@ import { streamOf } from "../../../src/util/rng.ts";
 import { make } from "../../reference.ts";
 import { casesOf, f32, int32, int64 } from "./case.ts";
 
-/** The hash of src/ops/random.ts (lowbias32) on BigInts. */
-const uniformOf = (seed: number, site: string, n: number): number[] => {
+/** The hash of src/ops/random.ts (lowbias32) on BigInts: words of 32 bits. */
+const wordsOf = (seed: number, site: string, n: number): bigint[] => {
   const word = (x: bigint): bigint => BigInt.asUintN(32, x);
   const mix = (x: bigint): bigint => {
     const y = word((x ^ (x >> 16n)) * 0x7feb352dn);
@@ -13,7 +13,22 @@ const uniformOf = (seed: number, site: string, n: number): number[] => {
     return z ^ (z >> 16n);
   };
   const key = mix(word(BigInt(seed) + BigInt(streamOf(site))));
-  return Array.from({ length: n }, (_, i) => Number(mix(BigInt(i) ^ key) >> 8n) / 2 ** 24);
+  return Array.from({ length: n }, (_, i) => mix(BigInt(i) ^ key));
+};
+
+const uniformOf = (seed: number, site: string, n: number): number[] =>
+  wordsOf(seed, site, n).map((word) => Number(word >> 8n) / 2 ** 24);
+
+/** What `kept` makes of rows and columns. */
+const keptOf = (
+  { seed, site, rate }: { seed: number; site: string; rate: number },
+  [rows, columns]: [number, number],
+) => {
+  const words = wordsOf(seed, site, rows + columns);
+  return Array.from({ length: rows * columns }, (_, i) => {
+    const product = words[Math.floor(i / columns)]! * words[rows + (i % columns)]!;
+    return Number(BigInt.asIntN(32, product)) >= rate * 2 ** 32 - 2 ** 31 ? 1 / (1 - rate) : 0;
+  });
 };
 
 export const dynamic = casesOf({
@@ -29,6 +44,20 @@ export const dynamic = casesOf({
       inputs: [int32([], -7)],
       build: (seed) => ops.uniform(seed!, "a", [16]),
       reference: () => [uniformOf(-7, "a", 16)],
+    },
+  ],
+  kept: [
+    {
+      name: "a product of a row's word and a column's",
+      inputs: [int32([], 12345)],
+      build: (seed) => [
+        ops.kept(seed!, "a", [2, 3, 4], { rate: 0.25 }),
+        ops.kept(seed!, "b", [5], { rate: 0.5 }),
+      ],
+      reference: () => [
+        keptOf({ seed: 12345, site: "a", rate: 0.25 }, [6, 4]),
+        keptOf({ seed: 12345, site: "b", rate: 0.5 }, [1, 5]),
+      ],
     },
   ],
   lengthOf: [
