@@ -100,7 +100,9 @@ describe("line-aligned files", () => {
     }
     await model.dispose();
     const given = { beams: 3, predictions: at("said.jsonl") };
-    const { figures, measuredOn } = await evaluateFolder(made, given, training, hooks);
+    const { validation } = training.data;
+    const options = { ...training, data: { ...defaults.data, validation } };
+    const { figures, measuredOn } = await evaluateFolder(made, given, options, hooks);
     expect(measuredOn).toBe("40 of 40 held-out pairs");
     expect(figures.bleu!.value).toBeGreaterThan(60);
     for (const name of ["bleu", "chrf", "rougeL", "natsPerTargetToken"]) {

@@ -110,13 +110,16 @@ const formOf = (row: Row, options: RunOptions): PairForm => {
   });
 };
 
+/** Options that read the files that the user holds out; undefined where there are none. */
+export const heldOutFiles = ({ data, ...options }: RunOptions): RunOptions | undefined =>
+  data.validation.length === 0
+    ? undefined
+    : { ...options, data: { ...data, paths: data.validation, validation: [] } };
+
 /** Training and held-out pairs: a source's are on one side, whatever other pairs there are. */
 const splitOf = async (pairs: readonly Pair[], options: RunOptions, hooks: Hooks) => {
-  const { data } = options;
-  if (data.validation.length > 0) {
-    const held = { ...options, data: { ...data, paths: data.validation, validation: [] } };
-    return { train: pairs, validation: (await readPairs(held, hooks)).pairs };
-  }
+  const held = heldOutFiles(options);
+  if (held !== undefined) return { train: pairs, validation: (await readPairs(held, hooks)).pairs };
   // The share that fine-tuning on the same files holds out.
   const parts = split(
     pairs.map(({ source }) => ({ unit: pairUnit(source) })),
@@ -126,7 +129,6 @@ const splitOf = async (pairs: readonly Pair[], options: RunOptions, hooks: Hooks
   const side = (part: number) => pairs.filter((_, i) => parts[i] === part);
   const [train, validation] = [side(0), side(1)];
   if (train.length > 0) return { train, validation };
-  if (data.validationShare >= 1) return { train, validation };
   throw new DataError(`${pairs.length} pairs are too few to train on some and hold others out`, {
     hint: "give at least two pairs with different sources",
   });
@@ -136,9 +138,10 @@ const splitOf = async (pairs: readonly Pair[], options: RunOptions, hooks: Hooks
  * The pairs that are held out of what the same options train on, as texts. Throws as `pairData`.
  */
 export const heldOutPairs = async (options: RunOptions, hooks: Hooks): Promise<readonly Pair[]> => {
-  const { pairs, report } = await readPairs(options, hooks);
+  const held = heldOutFiles(options);
+  const { pairs, report } = await readPairs(held ?? options, hooks);
   describeStages(report, hooks.ui);
-  return (await splitOf(pairs, options, hooks)).validation;
+  return held === undefined ? (await splitOf(pairs, options, hooks)).validation : pairs;
 };
 
 /** Pairs as tokens, cut to `context`; counts what was cut. */

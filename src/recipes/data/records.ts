@@ -145,7 +145,7 @@ export const split = (
     // One of two or more, so that no class goes unmeasured.
     if (room === 0 && order.length > 1 && strata.size < examples.length / 4) room = 1;
     room = Math.max(room, least);
-    for (const unit of data.validationShare >= 1 ? order : order.slice(0, order.length - 1)) {
+    for (const unit of order.slice(0, order.length - 1)) {
       if (room <= 0) break;
       held.add(unit);
       room -= units.get(unit)!.size;

@@ -5,6 +5,8 @@
 import { readerOf } from "../../evaluate/parity/reader.ts";
 import { saidTokens } from "../../evaluate/said.ts";
 import { bootstrapSums } from "../../metrics/bootstrap.ts";
+import { bleu } from "../../metrics/text/bleu.ts";
+import { chrf } from "../../metrics/text/chrf.ts";
 import { exactMatch } from "../../metrics/text/exactMatch.ts";
 import { rougeL } from "../../metrics/text/rougeL.ts";
 import { loadAsIs } from "../../node/runtime/graph.ts";
@@ -95,12 +97,18 @@ const predictionsOf = async (asked: Asked, session: Session, records: readonly L
     figures:
       some.length < FIGURES
         ? {}
-        : { exactMatch: exactMatch.measure(said, right), rougeL: rougeL().measure(said, right) },
+        : {
+            exactMatch: exactMatch.measure(said, right),
+            bleu: bleu().measure(said, right),
+            chrf: chrf().measure(said, right),
+            rougeL: rougeL().measure(said, right),
+          },
   };
 };
 
 /**
- * Loss and perplexity of answers; with predictions exact match and ROUGE-L of those that the model gives.
+ * Loss and perplexity of answers; with predictions exact match, BLEU, chrF and ROUGE-L of those that the
+ * model gives.
  */
 export const answers: Evaluator = {
   takes: ["limit", "predictions"],

@@ -37,13 +37,20 @@ const requireMeaning = (given: EvalOptions, task: Task): void => {
   });
 };
 
-/** Throws ConfigError for widths of vectors where the task makes none. */
-const requireWidths = ({ task: { dims } }: RunOptions, task: Task): void => {
-  if (dims.length === 0 || task.records?.takes.includes("dims")) return;
-  throw new ConfigError(`means nothing to a model of ${task.name}`, {
-    field: "task.dims",
-    hint: "leave it out: it is for embedding",
-  });
+/** Throws ConfigError for options of a run that the task would pass over in silence. */
+const requireTaken = ({ task: given, data }: RunOptions, { name, records, reads }: Task): void => {
+  const refuse = (field: string, hint: string): never => {
+    throw new ConfigError(`means nothing to a model of ${name}`, { field, hint });
+  };
+  const said = { dims: given.dims.length > 0, prefix: given.prefix !== "" };
+  for (const field of ["dims", "prefix"] as const) {
+    if (!said[field] || records?.takes.includes(field)) continue;
+    const others = Object.values<Task>(tasks).filter((task) => task.records?.takes.includes(field));
+    refuse(`task.${field}`, `leave it out: it is for ${others.map((task) => task.name).join(", ")}`);
+  }
+  if (data.validation.length > 0 && !reads.includes("pairs")) {
+    refuse("data.validation", "name what is measured with --data");
+  }
 };
 
 /** Writes JSON lines. */
@@ -139,7 +146,7 @@ export const evaluateFolder = async (
   const { dir, dtype, task, arch, tokenizer } = model;
   const [target] = targetsFrom([given.target ?? "node-cpu"], "--target") as [TargetName];
   requireMeaning(given, task);
-  requireWidths(options, task);
+  requireTaken(options, task);
   if (given.report !== undefined) requireReport(given.report);
   const fault = await knownFault(dir, dtype, graphNames[arch.kind]);
   if (fault !== undefined) hooks.ui.warn(fault);

@@ -16,7 +16,7 @@ import type { HeldOut } from "../../tasks/task.ts";
 import { defined } from "../../util/defined.ts";
 import { ConfigError, DataError } from "../../util/errors.ts";
 import { permutation } from "../../util/rng.ts";
-import { encodedPairs, heldOutPairs, type Pair } from "../data/pairs.ts";
+import { encodedPairs, heldOutFiles, heldOutPairs, type Pair } from "../data/pairs.ts";
 import { holdsPairs } from "../data/read.ts";
 import { translatorOf } from "../generate/translate.ts";
 import type { Asked, Evaluator, Prediction, Quality } from "./evaluation.ts";
@@ -153,7 +153,7 @@ export const seq2seqLm: Evaluator = {
   takes: ["limit", "predictions", "beams"],
   async measure(asked) {
     const { engine, subject, options } = asked;
-    const pairs = await holdsPairs(options);
+    const pairs = await holdsPairs(heldOutFiles(options) ?? options);
     const encoder = await loadAsIs(engine, subject.graphs.encoder_model!);
     const decoder = await loadAsIs(engine, subject.graphs.decoder_model_merged!);
     const sessions = { encoder_model: encoder, decoder_model_merged: decoder };

@@ -6,7 +6,7 @@
 import type { LogitsSettings } from "../../models/generation.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { type Rng, rng } from "../../util/rng.ts";
-import { logitsChain } from "../logits/index.ts";
+import { logitsChain, unchanged } from "../logits/index.ts";
 import { type Change, logSumExp } from "../logits/processor.ts";
 import { top } from "./top.ts";
 
@@ -90,21 +90,49 @@ interface Candidate extends BeamText {
   readonly ended: boolean;
 }
 
-/** The best continuations of a source's running texts: so many that as many as beams go on. */
-const continuations = (source: Source, rows: readonly Float32Array[], options: BeamOptions): Candidate[] => {
-  const { beams, eos, maxTokens, start, context = [] } = options;
-  const keep = beams * Math.max(2, 1 + eos.length);
+/** A continuation by its beam and its next id. */
+type Next = readonly [from: number, id: number, score: number];
+
+/** The likeliest `keep` of each row alone, where settings change nothing: no other can be among the best. */
+const bestOfRows = ({ running }: Source, rows: readonly Float32Array[], keep: number): Next[] =>
+  running
+    .flatMap(({ score }, from) => {
+      const logits = rows[from]!;
+      const shift = logSumExp(logits);
+      return Array.from(top(logits, keep), (id): Next => [from, id, score + (logits[id]! - shift)]);
+    })
+    .sort((a, b) => b[2] - a[2] || a[0] - b[0] || a[1] - b[1])
+    .slice(0, keep);
+
+/** The same of all scores, as the settings change them, or drawn. */
+const bestOfAll = (
+  source: Source,
+  rows: readonly Float32Array[],
+  keep: number,
+  options: BeamOptions,
+): Next[] => {
+  const { start, context = [] } = options;
   const vocab = rows[0]!.length;
   const scores = new Float64Array(source.running.length * vocab);
   for (const [from, { ids, score }] of source.running.entries()) {
     const own = logProbs(rows[from]!, [...context, start, ...ids], source.change);
     for (let v = 0; v < vocab; v++) scores[from * vocab + v] = score + own[v]!;
   }
-  const taken = Array.from(likely(scores, keep, source.random), (at): Candidate => {
-    const [from, id] = [Math.floor(at / vocab), at % vocab];
+  return Array.from(likely(scores, keep, source.random), (at): Next => {
+    return [Math.floor(at / vocab), at % vocab, scores[at]!];
+  });
+};
+
+/** The best continuations of a source's running texts: so many that as many as beams go on. */
+const continuations = (source: Source, rows: readonly Float32Array[], options: BeamOptions): Candidate[] => {
+  const { beams, eos, maxTokens } = options;
+  const keep = beams * Math.max(2, 1 + eos.length);
+  const plain = source.random === undefined && source.change === unchanged;
+  const best = plain ? bestOfRows(source, rows, keep) : bestOfAll(source, rows, keep, options);
+  const taken = best.map(([from, id, score]): Candidate => {
     const { ids } = source.running[from]!;
     const ended = eos.includes(id) || ids.length + 1 >= maxTokens;
-    return { ids: [...ids, id], score: scores[at]!, from, ended };
+    return { ids: [...ids, id], score, from, ended };
   });
   // A stable sort: of equals the one from the better text is first.
   return taken.sort((a, b) => b.score - a.score || 0);

@@ -23,10 +23,15 @@ export const top = (values: Float32Array | Float64Array, k: number): Uint32Array
   const size = Math.min(k, values.length);
   const heap = Uint32Array.from({ length: size }, (_, i) => i);
   for (let i = (size >> 1) - 1; i >= 0; i--) sift(heap, values, size, i);
-  for (let i = size; i < values.length && size > 0; i++) {
+  if (size === 0) return heap;
+  // Of equals the smaller index stays: what comes later has to be larger than the least that is held.
+  let least = values[heap[0]!]!;
+  for (let i = size; i < values.length; i++) {
+    if (values[i]! <= least) continue;
     if (!behind(values, heap[0]!, i)) continue;
     heap[0] = i;
     sift(heap, values, size, 0);
+    least = values[heap[0]!]!;
   }
   return heap.sort((a, b) => values[b]! - values[a]! || a - b);
 };

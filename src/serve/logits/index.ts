@@ -41,10 +41,14 @@ const sampled: readonly LogitsProcessor[] = [
   etaCutoff,
 ];
 
+/** What nothing is asked for. */
+export const unchanged: Change = () => {};
+
 /** The changes that settings ask for, one after the other; those of sampling where `draws`. */
 export const logitsChain = (settings: LogitsSettings, start: TextStart, draws: boolean): Change => {
   const processors = [...always, ...(draws ? sampled : []), renormalize];
   const changes = processors.flatMap((processor) => processor.change(settings, start) ?? []);
+  if (changes.length === 0) return unchanged;
   return (scores, ids) => {
     for (const change of changes) change(scores, ids);
   };
