@@ -32,7 +32,8 @@ import {
 } from "../src/nn/param.ts";
 import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { add, mul } from "../src/ops/elementwise.ts";
-import { gather, reshape, sum } from "../src/ops/structure.ts";
+import { gather } from "../src/ops/rows.ts";
+import { reshape, sum } from "../src/ops/structure.ts";
 import { adamw } from "../src/optim/index.ts";
 import { weightFiles } from "../src/ship/onnx/export.ts";
 import { languageModelling } from "../src/tasks/languageModelling.ts";

@@ -1,24 +1,25 @@
-// Peak resident memory of a training step over its formula, each in a process of its own: full fine-tuning, LoRA,
-// with recompute of activations, and with the loss in chunks of rows. Formula, 4 bytes a number: weights; gradients
-// and Adam's two moments of what trains; activations that the backward pass reads (16 C + H T a token and layer, as
-// Korthikanti et al. 2022 count, https://arxiv.org/abs/2205.05198), of one layer and the layers' inputs with
-// recompute; logits and their softmax, of a chunk's rows alone with chunks. What Node and ONNX Runtime take with a
-// trivial graph is left out. Times of the loss in chunks and at once are taken in turns in one process.
+// Peak resident memory of a training step over its formula (src/train/memory.ts, by which a run is refused where there
+// is too little), each in a process of its own: full fine-tuning, LoRA, with recompute of activations, and with the
+// loss in chunks of rows. What Node and ONNX Runtime take with a trivial graph is left out. Steps take the model's
+// weights as recipes let them; the engine lays out memory alike in all cases. Times of the loss in chunks and at once
+// are taken in turns in one process.
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { lora } from "../../dist/adapters/index.js";
 import { tensorOf } from "../../dist/ir/tensor.js";
 import { gpt2, gpt2Config } from "../../dist/models/decoders/gpt2.js";
-import { countParams, initialize, trainedTensors } from "../../dist/nn/param.js";
+import { initialize, trainedTensors } from "../../dist/nn/param.js";
 import { nodeEngine } from "../../dist/node/runtime/engine.js";
 import { adamw } from "../../dist/optim/adamw.js";
 import { languageModelling } from "../../dist/tasks/languageModelling.js";
+import { stepMemory } from "../../dist/train/memory.js";
 import { stepper } from "../../dist/train/stepper.js";
 import { rng } from "../../dist/util/rng.js";
 
 const deep = { vocab: 8192, width: 512, layers: 8, heads: 8, context: 128, batch: 4 };
-const wide = { vocab: 32_000, width: 512, layers: 2, heads: 8, context: 256, batch: 8 };
-const ROWS = 256;
+// A batch of fine-tuning's usual size: 16 rows of 512 tokens.
+const wide = { vocab: 32_000, width: 256, layers: 2, heads: 4, context: 512, batch: 16 };
+const ROWS = 512;
 const STEPS = 3;
 const MB = 2 ** 20;
 
@@ -51,20 +52,22 @@ const feedsOf = ({ vocab, context, batch }) => {
   };
 };
 
-/** Bytes of the formula's parts. */
 const formula = ({ model, frozen }, { size, recompute = false, lossRows }) => {
-  const { vocab, width, layers, heads, context, batch } = size;
-  const tokens = batch * context;
-  let trained = 0;
-  for (const [name, { data }] of trainedTensors(model.weights)) if (!frozen(name)) trained += data.length;
-  const layer = tokens * (16 * width + heads * context);
-  const kept = recompute ? layer + (layers - 1) * tokens * width : layers * layer;
-  return 4 * (countParams(model.weights) + 3 * trained + kept + 2 * (lossRows ?? tokens) * vocab);
+  const trained = Object.fromEntries([...trainedTensors(model.weights)].filter(([name]) => !frozen(name)));
+  const { batch, context } = size;
+  const step = { batch, context, recompute, optimizer: adamw(), trained };
+  const { arch, config } = model;
+  return stepMemory(arch, config, { ...step, ...(lossRows === undefined ? {} : { lossRows }) }).total;
 };
 
 const optionsOf = ({ size, recompute = false, lossRows }, frozen) => ({
   ...{ batch: size.batch, context: size.context, optimizer: adamw(), clipNorm: 1, frozen },
-  ...{ objective: languageModelling, recompute, ...(lossRows === undefined ? {} : { lossRows }) },
+  ...{
+    objective: languageModelling,
+    takesWeights: true,
+    recompute,
+    ...(lossRows === undefined ? {} : { lossRows }),
+  },
 });
 
 /** Of this process: memory with a trivial session, then the peak of a few steps. */
@@ -89,10 +92,10 @@ const measured = async (name) => {
 /** Median over turns of the time of a step in chunks over that of one at once. */
 const timeShare = async (turns) => {
   const engine = await nodeEngine();
-  const subject = made(cases.whole);
   const feeds = feedsOf(wide);
   const sides = [];
   for (const name of ["whole", "chunked"]) {
+    const subject = made(cases.whole);
     sides.push(await stepper(engine, subject.model, optionsOf(cases[name], subject.frozen)));
   }
   const ratios = [];

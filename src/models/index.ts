@@ -16,6 +16,7 @@ export {
   distilBertConfig,
   distilbert,
 } from "./encoders/distilbert.ts";
+export { type ElectraConfig, type ElectraParams, electra, electraConfig } from "./encoders/electra.ts";
 export { type EncoderConfig, type Labels, readsTokenTypes } from "./encoders/encoder.ts";
 export {
   type MpnetConfig,

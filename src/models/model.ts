@@ -13,6 +13,7 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 export type Head =
   | "causal-lm"
   | "masked-lm"
+  | "replaced-token-detection"
   | "sequence-classification"
   | "token-classification"
   | "features"
@@ -37,6 +38,11 @@ export interface Inputs {
   readonly positionIds?: Value;
   /** [B, T] int32 or int64: 1 where a token counts, 0 where there is padding. */
   readonly attentionMask?: Value;
+  /**
+   * `[B, T]` int32, of decoders without a cache: which text of its row a token is of. Tokens see their own
+   * text alone; `positionIds` count anew in each.
+   */
+  readonly documentIds?: Value;
   /** `[B, T]`: which of two texts a token is of (BERT). */
   readonly tokenTypeIds?: Value;
   /** `[B, U]`: the target's tokens, shifted to the right (sequence-to-sequence training). */
@@ -62,7 +68,7 @@ export interface Outputs {
   readonly headBias?: Value;
   /**
    * [B, T, V] of a language model, [B, labels] of a sequence classifier, [B, T, labels] of a token
-   * classifier, `hidden` itself where features are the result.
+   * classifier, [B, T] of a detector of replaced tokens, `hidden` itself where features are the result.
    */
   readonly logits: Value;
   /** Training: rows of `hidden` whose loss is found at once; all unless told. */

@@ -6,6 +6,7 @@ import { qwen2 } from "./decoders/qwen2.ts";
 import { qwen3 } from "./decoders/qwen3.ts";
 import { bert } from "./encoders/bert.ts";
 import { distilbert } from "./encoders/distilbert.ts";
+import { electra } from "./encoders/electra.ts";
 import { mpnet } from "./encoders/mpnet.ts";
 import { roberta, xlmRoberta } from "./encoders/roberta.ts";
 import type { Architecture } from "./model.ts";
@@ -22,6 +23,7 @@ export const architectures: Readonly<Record<string, Architecture>> = {
   roberta,
   "xlm-roberta": xlmRoberta,
   distilbert,
+  electra,
   mpnet,
   t5,
   marian,

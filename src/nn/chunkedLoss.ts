@@ -8,8 +8,9 @@ import { apply, type Op, type Value } from "../ir/op.ts";
 import { after } from "../ops/after.ts";
 import { isDetached } from "../ops/detach.ts";
 import { add, mul } from "../ops/elementwise.ts";
+import { addOuter, matmul } from "../ops/linalg.ts";
 import { concat, slice, sum } from "../ops/structure.ts";
-import { headGradients, headLossAndProbs } from "./loss.ts";
+import { headLossAndProbs, headSlopes } from "./loss.ts";
 
 type Gradients = readonly [total: Value, x: Value, w: Value, dx: Value, dw: Value];
 
@@ -37,22 +38,21 @@ export interface HeadLossInputs {
 /** Cross-entropy of softmax(x w^T) times `counts`, nats, added up over the rows, `rows` at a time -> []. */
 export const headLossInChunks = ({ x, w, labels, counts }: HeadLossInputs, rows: number): Value => {
   const [n] = x.shape as readonly number[];
-  const [totals, dxs, dws]: [Value[], Value[], Value[]] = [[], [], []];
-  let before: readonly Value[] = [];
+  const [totals, dxs]: [Value[], Value[]] = [[], []];
+  let [dw, before]: [Value | undefined, readonly Value[]] = [undefined, []];
   for (let start = 0; start < n!; start += rows) {
     const part = (v: Value): Value => slice(v, 0, start, Math.min(n!, start + rows));
     const own = after(part(x), before);
     const [ids, weights] = [part(labels), part(counts)];
     const [losses, probs] = headLossAndProbs(own, w, ids);
     const total = sum(mul(losses, weights));
-    const { dx, dw } = headGradients({ x: own, w, labels: ids, probs }, weights);
+    const { dx, d, scaled } = headSlopes({ x: own, w, labels: ids, probs, losses }, weights);
     totals.push(total);
     dxs.push(dx);
-    const sumOfAll = dws.length === 0 ? dw : add(dws.at(-1)!, dw);
-    dws.push(sumOfAll);
+    dw = dw === undefined ? matmul(d, scaled, { transA: true }) : addOuter(dw, d, scaled);
     // The gradient of a head that stands still is not made, and nothing waits for it.
-    before = isDetached(w) ? [total, dx] : [total, dx, sumOfAll];
+    before = isDetached(w) ? [total, dx] : [total, dx, dw];
   }
   const total = totals.reduce((a, b) => add(a, b));
-  return apply(totalOp, [total, x, w, concat(dxs, 0), dws.at(-1)!], {})[0];
+  return apply(totalOp, [total, x, w, concat(dxs, 0), dw!], {})[0];
 };

@@ -2,7 +2,7 @@
 import type { Value } from "../ir/op.ts";
 import { add } from "../ops/elementwise.ts";
 import { affine, matmul } from "../ops/linalg.ts";
-import { gather } from "../ops/structure.ts";
+import { gather } from "../ops/rows.ts";
 import { dense, isPacked, type Layout, type Param } from "./param.ts";
 
 /** A linear map: weight [K, N] (Conv1D) or [N, K] (torch's Linear), and bias [N]. */

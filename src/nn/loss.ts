@@ -2,6 +2,7 @@
 import { apply, type Emit, type Op, type Value } from "../ir/op.ts";
 import { sameShape } from "../ir/shape.ts";
 import { shapeText, tensorOf } from "../ir/tensor.ts";
+import { after } from "../ops/after.ts";
 import { add, cast, div, greater, maximum, mul, neg, sub } from "../ops/elementwise.ts";
 import { put, take } from "../ops/indexing.ts";
 import { matmul } from "../ops/linalg.ts";
@@ -24,6 +25,26 @@ const emitSoftmax = (emit: Emit, logits: string): { probs: string; logSum: strin
   return { probs: probs!, logSum: logSum! };
 };
 
+/**
+ * Losses [N, 1] and softmax [N, V] of logits for labels [N, 1], in the logits' own memory: all else that is
+ * read of them is read before. What makes the softmax wait is that the labels' logits are put back where they
+ * were, which a runtime does in place.
+ */
+const emitLosses = (emit: Emit, logits: string, labels: string): string[] => {
+  const last = emit.constant(tensorOf("int64", [1], [-1]));
+  const [top] = emit.node("ReduceMax", [logits, last], { keepdims: { int: 1 } });
+  const [picked] = emit.node("GatherElements", [logits, labels], { axis: { int: -1 } });
+  const [nothing] = emit.node("Mul", [top!, emit.constant(tensorOf("float32", [], [0]))]);
+  const [again] = emit.node("Add", [picked!, nothing!]);
+  const [same] = emit.node("ScatterElements", [logits, labels, again!], { axis: { int: -1 } });
+  const [probs] = emit.node("Softmax", [same!], { axis: { int: -1 } });
+  const [topProb] = emit.node("ReduceMax", [probs!, last], { keepdims: { int: 1 } });
+  const [logTop] = emit.node("Log", [topProb!]);
+  const [missed] = emit.node("Sub", [top!, picked!]);
+  const [loss] = emit.node("Sub", [missed!, logTop!]);
+  return [loss!, probs!];
+};
+
 /** What flows to the logits from a cotangent of their softmax. */
 const softmaxSlope = (probs: Value, g: Value): Value => mul(probs, sub(g, sum(mul(g, probs), [-1], true)));
 
@@ -32,12 +53,20 @@ interface HeadRows {
   readonly w: Value;
   readonly labels: Value;
   readonly probs: Value;
+  readonly losses: Value;
 }
 
-/** What flows to x [N, C] and w [V, C] from a cotangent [N, 1] of a head's losses. */
-export const headGradients = ({ x, w, labels, probs }: HeadRows, g: Value): { dx: Value; dw: Value } => {
-  const d = put(probs, labels, sub(take(probs, labels), 1));
-  return { dx: mul(matmul(d, w), g), dw: matmul(d, mul(x, g), { transA: true }) };
+/**
+ * What flows to x [N, C] from a cotangent [N, 1] of a head's losses, and the two whose product the gradient
+ * of w is: d [N, V] and g x [N, C]. They are made once the losses are: nobody reads the logits then, and
+ * the probabilities' own memory takes the gradient.
+ */
+export const headSlopes = (
+  { x, w, labels, probs, losses }: HeadRows,
+  g: Value,
+): { dx: Value; d: Value; scaled: Value } => {
+  const d = put(probs, labels, after(sub(take(probs, labels), 1), [losses]));
+  return { dx: mul(matmul(d, w), g), d, scaled: mul(x, g) };
 };
 
 /** Checks x [N, C], w [V, C], labels [N, 1]. Throws ShapeError. */
@@ -55,26 +84,18 @@ const headTypes = ([x, w, labels]: readonly [x: Value, w: Value, labels: Value])
 type Incoming = readonly [g: Value | null, gProbs: Value | null];
 
 /** What flows back to x, w and a bias [V] from cotangents of the losses and of the softmax. */
-const headCotangents = ([g, gProbs]: Incoming, { x, w, labels, probs }: HeadRows) => {
+const headCotangents = ([g, gProbs]: Incoming, { x, w, labels, probs, losses }: HeadRows) => {
   const parts: (readonly [dx: Value, dw: Value, db: Value])[] = [];
   if (g !== null) {
-    const { dx, dw } = headGradients({ x, w, labels, probs }, g);
-    const d = put(probs, labels, sub(take(probs, labels), 1));
-    parts.push([dx, dw, reshape(matmul(g, d, { transA: true }), [w.shape[0]!])]);
+    const { dx, d, scaled } = headSlopes({ x, w, labels, probs, losses }, g);
+    const db = reshape(matmul(g, d, { transA: true }), [w.shape[0]!]);
+    parts.push([dx, matmul(d, scaled, { transA: true }), db]);
   }
   if (gProbs !== null) {
     const d = softmaxSlope(probs, gProbs);
     parts.push([matmul(d, w), matmul(d, x, { transA: true }), sum(d, [0])]);
   }
   return parts.reduce(([dx, dw, db], [x1, w1, b1]) => [add(dx, x1), add(dw, w1), add(db, b1)] as const);
-};
-
-/** The losses [N, 1] and the softmax of logits [N, V]. */
-const emitLosses = (emit: Emit, logits: string, labels: string): readonly string[] => {
-  const { probs, logSum } = emitSoftmax(emit, logits);
-  const [picked] = emit.node("GatherElements", [logits, labels], { axis: { int: -1 } });
-  const [loss] = emit.node("Sub", [logSum, picked!]);
-  return [loss!, probs];
 };
 
 /**
@@ -85,8 +106,8 @@ const emitLosses = (emit: Emit, logits: string, labels: string): readonly string
 const headLossOp: Op<[x: Value, w: Value, labels: Value], Plain, [loss: Value, probs: Value]> = {
   name: "headLoss",
   infer: headTypes,
-  vjp: (g, { inputs: [x, w, labels], outputs: [, probs] }) => {
-    const [dx, dw] = headCotangents(g, { x, w, labels, probs });
+  vjp: (g, { inputs: [x, w, labels], outputs: [losses, probs] }) => {
+    const [dx, dw] = headCotangents(g, { x, w, labels, probs, losses });
     return [dx, dw, null];
   },
   onnx: (emit, [x, w, labels]) => {
@@ -102,8 +123,8 @@ type Biased = [x: Value, w: Value, labels: Value, bias: Value];
 const biasedHeadLossOp: Op<Biased, Plain, [loss: Value, probs: Value]> = {
   name: "biasedHeadLoss",
   infer: ([x, w, labels]) => headTypes([x, w, labels]),
-  vjp: (g, { inputs: [x, w, labels], outputs: [, probs] }) => {
-    const [dx, dw, db] = headCotangents(g, { x, w, labels, probs });
+  vjp: (g, { inputs: [x, w, labels], outputs: [losses, probs] }) => {
+    const [dx, dw, db] = headCotangents(g, { x, w, labels, probs, losses });
     return [dx, dw, null, db];
   },
   onnx: (emit, [x, w, labels, bias]) => {

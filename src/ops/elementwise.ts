@@ -6,6 +6,7 @@ import { apply, constant, isConstant, type Op, type Value } from "../ir/op.ts";
 import { broadcast, sameDtype, sameShape } from "../ir/shape.ts";
 import { type DType, dataTypes, scalar, type TensorType, tensorOf } from "../ir/tensor.ts";
 import { ShapeError } from "../util/errors.ts";
+import { addScattered } from "./rows.ts";
 import { expandTo, sumTo } from "./structure.ts";
 
 /** A Value, or a number that becomes a constant of the other operand's type. */
@@ -75,7 +76,11 @@ const unary = (
   onnx,
 });
 
-const addOp = binary("add", "Add", (g) => [g, g], { fold: (a, b) => a + b, neutral: 0, commutes: true });
+const addRules = { fold: (a: number, b: number) => a + b, neutral: 0, commutes: true };
+const addOp: Binary = {
+  ...binary("add", "Add", (g) => [g, g], addRules),
+  simplify: ([a, b]) => simplifyBinary(addRules)([a, b]) ?? addScattered(a, b),
+};
 const subOp = binary("sub", "Sub", (g) => [g, neg(g)], { fold: (a, b) => a - b, neutral: 0 });
 const mulOp = binary("mul", "Mul", (g, a, b) => [mul(g, b), mul(g, a)], {
   fold: (a, b) => a * b,

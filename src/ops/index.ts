@@ -53,20 +53,19 @@ export {
   int8Matmul,
   int8Rows,
 } from "./int8.ts";
-export { affine, dot, type MatmulOptions, matmul } from "./linalg.ts";
+export { addOuter, affine, dot, type MatmulOptions, matmul } from "./linalg.ts";
 export { kept, uniform } from "./random.ts";
 export { cumsum, layerNorm, logSoftmax, mean, reduceMax, softmax, sumOfSquares } from "./reduce.ts";
 export { addRmsNorm, rmsNorm } from "./rmsNorm.ts";
 export { type RotaryTables, rotary } from "./rotary.ts";
+export { gather, scatterAdd, scatterOnto } from "./rows.ts";
 export { silu } from "./silu.ts";
 export {
   concat,
   expandTo,
-  gather,
   pad,
   partsOf,
   reshape,
-  scatterAdd,
   slice,
   split,
   sum,

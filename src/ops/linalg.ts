@@ -1,6 +1,6 @@
 /** Matrix products. Transposes and scales are attributes, so that no transposed copy is ever made. */
 import { apply, isConstant, type Op, type Value } from "../ir/op.ts";
-import { broadcast, product, sameDtype } from "../ir/shape.ts";
+import { broadcast, product, sameDtype, sameShape } from "../ir/shape.ts";
 import { type Dim, shapeText } from "../ir/tensor.ts";
 import { ShapeError } from "../util/errors.ts";
 import { add, mul } from "./elementwise.ts";
@@ -119,6 +119,26 @@ export const affine = (x: Value, w: Value, b: Value): Value => {
   const y = apply(affineOp, [flat(x), w, b], {})[0];
   return reshape(y, [...x.shape.slice(0, -1), w.shape[1]!]);
 };
+
+const addOuterOp: Op<[sum: Value, a: Value, b: Value], Record<never, never>, [Value]> = {
+  name: "addOuter",
+  infer: ([sum, a, b]) => {
+    const shapes = [sum, a, b].map((v) => v.shape);
+    if (shapes.some(({ length }) => length !== 2) || !sameShape(sum.shape, [a.shape[1]!, b.shape[1]!])) {
+      const texts = shapes.map(shapeText).join(", ");
+      throw new ShapeError(`addOuter: wants sum [M, N], a [K, M], b [K, N]; got ${texts}`);
+    }
+    return [{ dtype: sameDtype(a, b, "addOuter"), shape: sum.shape }];
+  },
+  vjp: ([g], { inputs: [, a, b] }) => [g, matmul(b, g, { transB: true }), matmul(a, g)],
+  onnx: (emit, [sum, a, b]) => emit.node("Gemm", [a, b, sum], { transA: { int: 1 } }),
+};
+
+/**
+ * sum [M, N] + a^T b for a [K, M], b [K, N] -> [M, N]: one product that begins with the sum, so that no other
+ * [M, N] is made.
+ */
+export const addOuter = (sum: Value, a: Value, b: Value): Value => apply(addOuterOp, [sum, a, b], {})[0];
 
 /** Frobenius inner product of two tensors of one shape -> []. */
 export const dot = (a: Value, b: Value): Value => sum(mul(a, b));

@@ -1,6 +1,6 @@
 /**
  * Linear structural ops, together because they are each other's adjoints: sum <-> expand, reshape, transpose,
- * slice <-> pad, concat <-> slice, gather <-> scatterAdd.
+ * slice <-> pad, concat <-> slice (and gather <-> scatterAdd in rows.ts).
  */
 import { apply, constant, type Op, type Value } from "../ir/op.ts";
 import { axisOf, broadcast, product, sameDtype, sameShape } from "../ir/shape.ts";
@@ -236,43 +236,3 @@ const partsOp: Op<[x: Value], { sizes: readonly number[] }, readonly Value[]> = 
 /** Cuts the first axis into parts of these sizes. */
 export const partsOf = (x: Value, sizes: readonly number[]): readonly Value[] =>
   sizes.length === 1 ? [x] : apply(partsOp, [x], { sizes });
-
-const gatherOp: Op<[table: Value, ids: Value], Record<never, never>, [Value]> = {
-  name: "gather",
-  infer: ([table, ids]) => {
-    if (table.shape.length === 0 || !ids.dtype.startsWith("int")) {
-      throw new ShapeError(
-        `gather: wants rows and integer ids, not ${shapeText(table.shape)} and ${ids.dtype}`,
-      );
-    }
-    return [{ dtype: table.dtype, shape: [...ids.shape, ...table.shape.slice(1)] }];
-  },
-  vjp: ([g], { inputs: [table, ids] }) => [scatterAdd(g, ids, table.shape), null],
-  onnx: (emit, [table, ids]) => emit.node("Gather", [table, ids], { axis: { int: 0 } }),
-};
-/** [V, ...], ids [...] -> [...ids, ...]: rows of a table. */
-export const gather = (table: Value, ids: Value): Value => apply(gatherOp, [table, ids], {})[0];
-
-const scatterAddOp: Op<[rows: Value, ids: Value], { shape: readonly Dim[] }, [Value]> = {
-  name: "scatterAdd",
-  infer: ([rows, ids], { shape }) => {
-    if (!sameShape(rows.shape, [...ids.shape, ...shape.slice(1)])) {
-      const [from, at, to] = [rows.shape, ids.shape, shape].map(shapeText);
-      throw new ShapeError(`scatterAdd: rows ${from} at ids ${at} do not fit ${to}`);
-    }
-    return [{ dtype: rows.dtype, shape }];
-  },
-  vjp: ([g], { inputs: [, ids] }) => [gather(g, ids), null],
-  onnx: (emit, [rows, ids], { inputs, attrs: { shape } }) => {
-    const zero = emit.constant(tensorOf(inputs[0].dtype, [1], [0]));
-    const [table] = emit.node("Expand", [zero, emit.constant(ints(shape as number[]))]);
-    const [wide] = emit.node("Cast", [ids], { to: { int: 7 } });
-    const [index] = emit.node("Unsqueeze", [wide!, emit.constant(ints([-1]))]);
-    return emit.node("ScatterND", [table!, index!, rows], { reduction: { string: "add" } });
-  },
-};
-/**
- * rows [...ids, ...], ids [...] -> a table of `shape` with each row added at its id: the adjoint of gather.
- */
-export const scatterAdd = (rows: Value, ids: Value, shape: readonly Dim[]): Value =>
-  apply(scatterAddOp, [rows, ids], { shape })[0];

@@ -6,7 +6,7 @@ import { tensor } from "../ir/tensor.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
 import { ConfigError } from "../util/errors.ts";
 import { tokenTeaching } from "./distillation.ts";
-import { languageModelling } from "./languageModelling.ts";
+import { documentFeeds, documentModelling, languageModelling } from "./languageModelling.ts";
 import { meanOf, perplexity, tokenScores } from "./scores.ts";
 import {
   type BatchSource,
@@ -45,11 +45,16 @@ export const windowSource = (
       hint: `give --context ${packed.window - 1}, or pack the data anew`,
     });
   }
-  const at =
-    packed === undefined
-      ? batches({ tokens: train, batch, context, seed })
-      : windowBatches({ ...packed, batch, context, seed });
-  return (index) => feedsOf(at(index), options);
+  if (packed === undefined) {
+    const at = batches({ tokens: train, batch, context, seed });
+    return (index) => feedsOf(at(index), options);
+  }
+  const at = windowBatches({ ...packed, batch, context, seed });
+  return (index) => {
+    const { documents, ...said } = at(index);
+    const apart = packed.documentMask ? documentFeeds(documents, [batch, context]) : {};
+    return { ...feedsOf(said, options), ...apart };
+  };
 };
 
 /** Held-out windows, at most `limit` tokens of them, with the bytes of the text that is said in them. */
@@ -83,12 +88,15 @@ export const causalLm: Task = {
     of: (scores, { bytes = Number.NaN }) => (meanOf(scores) * scores.length) / Math.LN2 / bytes,
   },
   metrics: [perplexity("token", 64)],
-  lesson: (material, options: LessonOptions) => ({
-    objective: languageModelling,
-    context: options.context,
-    source: windowSource(textOf(material, "causal-lm"), options),
-    heldOut: heldOut(material, options),
-  }),
+  lesson: (material, options: LessonOptions) => {
+    const text = textOf(material, "causal-lm");
+    return {
+      objective: text.packed?.documentMask ? documentModelling : languageModelling,
+      context: options.context,
+      source: windowSource(text, options),
+      heldOut: heldOut(material, options),
+    };
+  },
   heldOut,
   teaching: (lesson, options) => tokenTeaching(lesson.objective, options),
   scorer: async (engine, heldOut) => (model) => tokenScores(engine, model, heldOut),

@@ -49,7 +49,7 @@ export const distillation = (
       return totalsOver(losses, reshape(counts, [n, 1]));
     },
     // No teacher is asked there.
-    heldOut: base,
+    heldOut: base.heldOut ?? base,
   };
 };
 

@@ -6,11 +6,13 @@ import { ConfigError } from "../util/errors.ts";
 import type { EncoderInputs } from "./encoderInputs.ts";
 import { maskedLanguageModelling } from "./maskedLm.ts";
 import type { Objective } from "./objective.ts";
+import { replacedTokens } from "./replacedTokens.ts";
 import { sequenceClassification } from "./sequenceClassification.ts";
 import { tokenClassification } from "./tokenClassification.ts";
 
 const objectives: Readonly<Partial<Record<Head, (options: EncoderInputs) => Objective>>> = {
   "masked-lm": maskedLanguageModelling,
+  "replaced-token-detection": replacedTokens,
   "sequence-classification": sequenceClassification,
   "token-classification": tokenClassification,
 };

@@ -10,6 +10,7 @@ import { sft } from "./instruct/sft.ts";
 import { maskedLm } from "./maskedLm.ts";
 import { dpo } from "./preference/dpo.ts";
 import { kto } from "./preference/kto.ts";
+import { replacedTokenDetection } from "./replacedTokenDetection.ts";
 import { seq2seqLm } from "./seq2seq/seq2seqLm.ts";
 import type { Task } from "./task.ts";
 
@@ -35,6 +36,7 @@ export {
   labelsType,
   labelTotals,
   type Objective,
+  type Pass,
   rowsOf,
   tokenLosses,
   type VectorHalves,
@@ -49,6 +51,11 @@ export type {
   RecordTask,
   Row,
 } from "./records.ts";
+export {
+  type ReplacementOptions,
+  replacedTokens,
+  replacedTokensByGenerator,
+} from "./replacedTokens.ts";
 export { type PairBatchOptions, pairBatch, shiftTokensRight, type TokenIds } from "./seq2seq/pairBatch.ts";
 export { type Seq2SeqObjectiveOptions, sequenceToSequence } from "./seq2seq/sequenceToSequence.ts";
 export {
@@ -65,6 +72,7 @@ export type {
   Lesson,
   LessonOptions,
   Material,
+  Pupil,
   Says,
   Scorer,
   Task,
@@ -79,6 +87,7 @@ export { tokenClassification } from "./tokenClassification.ts";
 export const tasks = {
   "causal-lm": causalLm,
   "masked-lm": maskedLm,
+  "replaced-token-detection": replacedTokenDetection,
   "seq2seq-lm": seq2seqLm,
   "sequence-classification": sequenceClassifier,
   "token-classification": tokenClassifier,

@@ -1,18 +1,10 @@
 /** Masked language modelling (Devlin et al. 2019, https://arxiv.org/abs/1810.04805): hidden tokens are filled in. */
-import { batches, evalBatches } from "../data/batch/batches.ts";
-import { type MaskingOptions, maskedCount, maskTokens } from "../data/batch/masking.ts";
-import type { Feeds } from "../engine/engine.ts";
-import { tensor } from "../ir/tensor.ts";
-import { readsTokenTypes } from "../models/encoders/encoder.ts";
-import type { ModelConfig } from "../models/model.ts";
-import { IGNORE } from "../nn/loss.ts";
-import type { Tokenizer } from "../tokenizer/index.ts";
-import { ConfigError } from "../util/errors.ts";
 import { tokenTeaching } from "./distillation.ts";
 import { type EncoderInputs, encoderInputs, int32 } from "./encoderInputs.ts";
+import { type MaskedForm, maskedHeldOut, maskedLesson } from "./maskedText.ts";
 import { atPlaces, labelsType, labelTotals, type Objective } from "./objective.ts";
 import { meanOf, perplexity, tokenScores } from "./scores.ts";
-import { type HeldOut, type Lesson, type LessonOptions, type Material, type Task, textOf } from "./task.ts";
+import type { Task } from "./task.ts";
 
 // B batch, T context
 
@@ -39,150 +31,7 @@ export const maskedLanguageModelling = (options: MaskedLmInputs = {}): Objective
   },
 });
 
-/** Ids that stand around a text and in it; throws ConfigError where the tokenizer lacks one. */
-const marksOf = ({ specials }: Tokenizer) => {
-  const needed = (name: string, id: number | undefined): number => {
-    if (id !== undefined) return id;
-    throw new ConfigError(`names no ${name} token, which masked language modelling needs`, {
-      field: `${name}_token`,
-      hint: "use the tokenizer that the encoder came with, or train one with --family bert",
-    });
-  };
-  return {
-    cls: needed("cls", specials.cls ?? specials.bos),
-    sep: needed("sep", specials.sep ?? specials.eos),
-    pad: needed("pad", specials.pad),
-    mask: needed("mask", specials.mask),
-  };
-};
-
-/** Whether a token goes on the word before it: what begins with no white space does. */
-const continuing = (tokenizer: Tokenizer): ((id: number) => boolean) => {
-  const known = new Map<number, boolean>();
-  return (id) => {
-    const found = known.get(id);
-    if (found !== undefined) return found;
-    const text = new TextDecoder().decode(tokenizer.bytesOf(id));
-    const goesOn = /^[\p{L}\p{N}\p{M}]/u.test(text);
-    known.set(id, goesOn);
-    return goesOn;
-  };
-};
-
-type Row = ArrayLike<number>;
-
-/** Rows of text between the marks of a text, padded: [B, T] ids, with how many of each count. */
-const framed = (rows: readonly Row[], context: number, { cls, sep, pad }: ReturnType<typeof marksOf>) => {
-  const ids = new Int32Array(rows.length * context).fill(pad);
-  const counts = rows.map((row, i) => {
-    const at = i * context;
-    if (row.length === 0) return 0;
-    ids.set([cls, ...Array.from(row), sep], at);
-    return row.length + 2;
-  });
-  return { ids, counts };
-};
-
-/** The seed and the number of a batch, by which its masks are drawn. */
-interface Draw extends Pick<MaskingOptions, "seed" | "step"> {}
-
-const joined = (rows: readonly Int32Array[]): Int32Array => Int32Array.from(rows.flatMap((row) => [...row]));
-
-/** Where a row is labelled; in the places that are over, its first token, which never is. */
-const placesOf = (labels: Int32Array, asked: number): Int32Array => {
-  const places = new Int32Array(asked);
-  places.set(Array.from(labels.keys()).filter((i) => labels[i] !== IGNORE));
-  return places;
-};
-
-const collator = ({ model, tokenizer, context, wholeWords }: LessonOptions) => {
-  const marks = marksOf(tokenizer);
-  const config = model.config as ModelConfig;
-  const { cls, sep, pad, mask } = marks;
-  const { bos, eos, unk } = tokenizer.specials;
-  const special = new Set([cls, sep, pad, mask, bos, eos, unk].filter((id) => id !== undefined));
-  const vocab = Math.min(config.vocab_size, tokenizer.vocabSize);
-  const asked = maskedCount(context - 2);
-  const words = wholeWords === true ? { continues: continuing(tokenizer) } : {};
-  return (rows: readonly Row[], draw: Draw): Feeds => {
-    const { ids, counts } = framed(rows, context, marks);
-    const masked = rows.map((_, b) => {
-      const row = ids.subarray(b * context, (b + 1) * context);
-      const step = draw.step * rows.length + b;
-      return maskTokens(row, { vocab, maskId: mask, special, ...words, seed: draw.seed, step });
-    });
-    const labels = masked.map((row) => row.labels);
-    const shape = [rows.length, context];
-    // A row of padding alone reads one token, of which nothing is asked.
-    const attention = ids.map((_, i) =>
-      i % context < Math.max(1, counts[Math.floor(i / context)]!) ? 1 : 0,
-    );
-    return {
-      inputIds: tensor("int32", shape, joined(masked.map((row) => row.ids))),
-      attentionMask: tensor("int32", shape, attention),
-      ...(readsTokenTypes(config)
-        ? {
-            tokenTypeIds: tensor("int32", shape, new Int32Array(ids.length)),
-          }
-        : {}),
-      labels: tensor("int32", [ids.length], joined(labels)),
-      places: tensor("int32", [rows.length, asked], joined(labels.map((row) => placesOf(row, asked)))),
-    };
-  };
-};
-
-/** Masks of held-out text: drawn once, by a seed of their own, so that all measurements ask the same. */
-const HELD_OUT_SEED = 20_181_011;
-
-/** Rows of `width` tokens that a batch's ids are. */
-const rowsOf = (ids: Int32Array, width: number, used = ids.length): Int32Array[] =>
-  Array.from({ length: ids.length / width }, (_, i) =>
-    ids.subarray(i * width, Math.max(i * width, Math.min((i + 1) * width, used))),
-  );
-
-/** Tokens of text in a row, between its two marks. Throws ConfigError where there is no room. */
-const widthOf = ({ context }: LessonOptions): number => {
-  if (context > 2) return context - 2;
-  throw new ConfigError(`${context} tokens hold no text between two marks`, { field: "model.n_positions" });
-};
-
-const heldOut = (material: Material, options: LessonOptions): HeldOut => {
-  const { validation } = textOf(material, "masked-lm");
-  const { batch, heldOutTokens } = options;
-  const width = widthOf(options);
-  const collate = collator(options);
-  const tokens = validation.subarray(0, Math.min(validation.length, heldOutTokens + 1));
-  const held = evalBatches({ tokens, batch, context: width });
-  return {
-    windows: held.map(({ inputIds, labels }, step) => {
-      const used = labels.reduce((n, label) => n + (label === -100 ? 0 : 1), 0);
-      return collate(rowsOf(inputIds, width, used), { seed: HELD_OUT_SEED, step });
-    }),
-  };
-};
-
-const lesson = (material: Material, options: LessonOptions): Lesson => {
-  const { train, packed } = textOf(material, "masked-lm");
-  const { model, batch, context, seed } = options;
-  if (packed !== undefined) {
-    throw new ConfigError("windows of documents are for causal language models", {
-      field: "data.packing",
-      hint: "prepare the data with --packing concat",
-    });
-  }
-  const width = widthOf(options);
-  const collate = collator(options);
-  const at = batches({ tokens: train, batch, context: width, seed });
-  return {
-    objective: maskedLanguageModelling({
-      tokenTypes: readsTokenTypes(model.config as ModelConfig),
-      asked: maskedCount(width),
-    }),
-    context,
-    source: (index) => collate(rowsOf(at(index).inputIds, width), { seed, step: index }),
-    heldOut: heldOut(material, options),
-  };
-};
+const form: MaskedForm = { task: "masked-lm", fate: "mask", objective: maskedLanguageModelling };
 
 /** Filling in hidden tokens; judged by the loss on held-out ones. */
 export const maskedLm: Task = {
@@ -199,8 +48,8 @@ export const maskedLm: Task = {
     of: meanOf,
   },
   metrics: [perplexity("masked token")],
-  lesson,
-  heldOut,
+  lesson: (material, options) => maskedLesson(material, options, form),
+  heldOut: (material, options) => maskedHeldOut(material, options, form),
   teaching: (taught, options) => tokenTeaching(taught.objective, options),
   scorer: async (engine, held) => (model) => tokenScores(engine, model, held),
 };

@@ -8,7 +8,8 @@ import { isPacked, type Param } from "../nn/param.ts";
 import { add, mul, sub } from "../ops/elementwise.ts";
 import { take } from "../ops/indexing.ts";
 import { mean } from "../ops/reduce.ts";
-import { gather, reshape, sum } from "../ops/structure.ts";
+import { gather } from "../ops/rows.ts";
+import { reshape, sum } from "../ops/structure.ts";
 import type { Tree } from "../util/tree.ts";
 
 // B batch, T time, N = B * T rows, C channels, V vocabulary
@@ -45,10 +46,27 @@ export interface Objective {
   readonly texts?: number;
   /** Of a loss that compares the texts of a batch with each other: what it is made of. */
   readonly byVectors?: VectorHalves;
+  /** Of a loss that takes more than one pass of the model: its totals, in place of `totals`. */
+  passes?(pass: Pass): Totals;
+}
+
+/** What a loss of several passes is made of. */
+export interface Pass {
+  readonly model: Model;
+  readonly params: Tree<Param>;
+  /** `inputIds`, `seed` where there is one, and the objective's inputs. */
+  readonly batch: Readonly<Record<string, Value>>;
+  readonly memory: MemoryOptions;
 }
 
 /** Inputs of a batch that the model reads, besides `inputIds` and the dropout's `seed`. */
-export const modelInputs = ["attentionMask", "tokenTypeIds", "positionIds", "decoderInputIds"] as const;
+export const modelInputs = [
+  "attentionMask",
+  "tokenTypeIds",
+  "positionIds",
+  "documentIds",
+  "decoderInputIds",
+] as const;
 
 /** How a step saves memory, at the cost of time or of nothing. */
 export interface MemoryOptions {
@@ -86,6 +104,7 @@ export const batchTotals = (
   batch: Readonly<Record<string, Value>>,
   memory: MemoryOptions = {},
 ): Totals => {
+  if (objective.passes !== undefined) return objective.passes({ model, params, batch, memory });
   const { inputIds: _, seed: __, ...rest } = batch;
   return objective.totals(batchOutputs(model, params, batch, memory), rest);
 };

@@ -97,6 +97,8 @@ export interface RecordOptions {
   readonly turns: "all" | "last" | "text";
   /** Whether prompts and completions that are texts are written by the model's chat template. */
   readonly chatTemplate: "auto" | "none";
+  /** Whether examples share rows, none of which sees another. */
+  readonly packed: boolean;
   /** Preferences: how dear leaving the untouched model is. */
   readonly beta: number;
   /** Preferences without pairs: weights of good and of other answers. */
@@ -132,6 +134,7 @@ export const recordDefaults: RecordOptions = {
   labelPieces: "first",
   turns: "all",
   chatTemplate: "auto",
+  packed: false,
   beta: 0.1,
   desirableWeight: 1,
   undesirableWeight: 1,

@@ -127,6 +127,13 @@ export interface Criterion {
 /** Scores a model on the held-out data, example by example, in the metric's unit. */
 export type Scorer = (model: Model) => Promise<Float32Array>;
 
+/** A model as it learns a task, with what learns beside it. */
+export interface Pupil {
+  readonly model: Model;
+  /** The trained model without what learnt beside it. */
+  finish(trained: Model): Model;
+}
+
 /** What a model is trained and judged for. */
 export interface Task {
   /** "causal-lm" */
@@ -153,6 +160,8 @@ export interface Task {
    * once, before any lesson.
    */
   prepare?(engine: Engine, model: Model, material: Material, options: LessonOptions): Promise<Material>;
+  /** Of a task that takes more than the model to learn it. */
+  pupil?(model: Model, seed: number): Pupil;
   /** The task as it is for one model, where its criterion depends on that. */
   variant?(model: Pick<Model, "config">): Task;
   /** Most tokens of a text that candidates are taught and measured on: a page, a paragraph. */

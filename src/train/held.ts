@@ -34,10 +34,10 @@ export const allocate = (types: Iterable<readonly [string, TensorType]>): Map<st
 export const numbers = (tensors: Tensors): Float32Array[] =>
   Array.from(tensors.values(), (t) => t.data as Float32Array);
 
-/** A shard of zeros. */
-export const holding = (bucket: Bucket): Held => ({
+/** A shard: params that are stored as they are lie where those of `taken` do, all else is zeros. */
+export const holding = (bucket: Bucket, taken: Tensors = new Map()): Held => ({
   bucket,
-  params: allocate(typesOf(bucket)),
+  params: new Map(typesOf(bucket).map(([path, type]) => [path, taken.get(path) ?? zeros(type)])),
   grads: allocate(typesOf(bucket)),
 });
 

@@ -24,7 +24,9 @@ import {
 } from "./step.ts";
 
 /** Params above which a step's tensors are so large that its memory counts more than their number. */
-const LARGE = 4e6;
+const MEDIUM = 4e6;
+/** Params above which what one graph of a step held would be missed by the next. */
+const LARGE = 16e6;
 
 /**
  * How the engine lays out the memory of a model's steps. Steps of several widths are sessions that take
@@ -33,7 +35,9 @@ const LARGE = 4e6;
 export const layoutOf = ({ weights }: Model, options: StepOptions): MemoryLayout => {
   const { recompute, lossRows, widths = [] } = options;
   if (recompute || lossRows !== undefined || widths.length > 1) return "given back";
-  return countParams(weights) > LARGE ? "as needed" : "ahead";
+  const count = countParams(weights);
+  if (count > LARGE) return "given back";
+  return count > MEDIUM ? "as needed" : "ahead";
 };
 
 /** The plans of `ranks` ranks with `threads` threads each. */

@@ -49,6 +49,8 @@ export interface RankPlan {
     readonly sum: Uint8Array;
     readonly update: Uint8Array;
   };
+  /** Weights that may be trained where they lie, by path; absent: all are copied. */
+  readonly taken?: Tensors;
   /** State that `updateStep` can write where it lies. */
   readonly inPlace: readonly string[];
 }
@@ -198,7 +200,7 @@ const stepper = (setting: Setting): Rank["step"] => {
 /** Loads a rank's graphs into `engine`. */
 export const openRank = async (engine: Engine, plan: RankPlan, collective: Collective): Promise<Rank> => {
   const sessions = await sessionsOf(engine, plan);
-  const shards = plan.shards.map((shard) => holding((plan.joined ? bucket : unbucketed)(shard)));
+  const shards = plan.shards.map((shard) => holding((plan.joined ? bucket : unbucketed)(shard), plan.taken));
   const own = shards[collective.rank]!;
   const state = shardState(own, plan);
   return {

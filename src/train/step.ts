@@ -34,6 +34,11 @@ export interface StepOptions extends MemoryOptions {
   readonly clipNorm?: number;
   /** Largest absolute value of a gradient's element. */
   readonly clipValue?: number;
+  /**
+   * Whether the model's own tensors may be trained where they lie, so that large weights are not held twice:
+   * the model that was given then changes.
+   */
+  readonly takesWeights?: boolean;
   /** Weights that stay as they are, by dotted path: they have neither gradients nor optimizer state. */
   readonly frozen?: (path: string) => boolean;
 }

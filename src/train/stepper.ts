@@ -100,15 +100,24 @@ const single = (rank: Rank, counter: Counter): Stepper => {
  * Trained params above which a step is taken in three graphs: they update state where it lies, while the
  * one graph has two sets of it. At 91 M params that saves a fifth of the memory, and takes as long.
  */
-const LARGE = 16e6;
+export const IN_THREE = 16e6;
+
+/** The weights of which each has a buffer of its own. */
+const apart = (weights: Tensors): Tensors => {
+  const uses = new Map<ArrayBufferLike, number>();
+  for (const { data } of weights.values()) uses.set(data.buffer, (uses.get(data.buffer) ?? 0) + 1);
+  return new Map([...weights].filter(([, { data }]) => uses.get(data.buffer) === 1));
+};
 
 /** Compiles the step for `engine` and loads the model's weights into it. */
 export const stepper: MakeStepper = async (engine, model, options) => {
   const trained = Object.values(paramTypes(model, options)).reduce((n, { shape }) => n + sizeOf(shape), 0);
-  if ((options.accumulate ?? 1) > 1 || trained > LARGE) {
+  if ((options.accumulate ?? 1) > 1 || trained > IN_THREE) {
     const [plan] = rankPlans(model, options, { ranks: 1, threads: engine.threads });
-    const rank = await openRank(engine, plan!, alone);
-    rank.load(weightsOf(model));
+    const own = weightsOf(model);
+    const taken = options.takesWeights ? { taken: apart(own) } : {};
+    const rank = await openRank(engine, { ...plan!, ...taken }, alone);
+    rank.load(own);
     return single(rank, await openCounter(engine, model, options));
   }
   const several = {

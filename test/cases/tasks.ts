@@ -2,6 +2,7 @@
 
 import { gpt2, gpt2Config } from "../../src/models/decoders/gpt2.ts";
 import { bert, bertConfig } from "../../src/models/encoders/bert.ts";
+import { electra, electraConfig } from "../../src/models/encoders/electra.ts";
 import type { Architecture, Model, ModelConfig } from "../../src/models/model.ts";
 import { marian } from "../../src/models/seq2seq/marian.ts";
 import { initialize } from "../../src/nn/param.ts";
@@ -112,6 +113,11 @@ export const taskCases: Readonly<Record<TaskName, TaskCase>> = {
   "masked-lm": {
     tokenizer: forBert,
     model: modelOf(bert, bertConfig(bertSizes)),
+    material: textOf(forBert),
+  },
+  "replaced-token-detection": {
+    tokenizer: forBert,
+    model: modelOf(electra, electraConfig(bertSizes)),
     material: textOf(forBert),
   },
   embedding: {

@@ -99,6 +99,7 @@ const loaders: Record<Head, { from_pretrained: typeof hf.AutoModel.from_pretrain
   "masked-lm": hf.AutoModelForMaskedLM,
   "sequence-classification": hf.AutoModelForSequenceClassification,
   "token-classification": hf.AutoModelForTokenClassification,
+  "replaced-token-detection": hf.AutoModel,
   features: hf.AutoModel,
   "seq2seq-lm": hf.AutoModelForSeq2SeqLM,
 };

@@ -1,4 +1,4 @@
-"""What bert.py, roberta.py, xlmRoberta.py, mpnet.py and distilbert.py share: encoders on weights that both sides compute.
+"""What bert.py, roberta.py, xlmRoberta.py, mpnet.py, distilbert.py and electra.py share: encoders on weights that both sides compute.
 
 Weights: parameter number i in the order of sorted names, element number j (row-major), in float64 and then rounded:
     0.3 * sin(0.37 * j + 1.3 * i), plus 1 for the weights of the layer norms.
@@ -27,8 +27,10 @@ def batch(pad):
 def labels_of(task, mask):
     if task == "sequence-classification":
         return [(2 * b + 1) % LABELS for b in range(len(LENGTHS))]
-    size = VOCAB if task == "masked-lm" else LABELS
     flat = [m for row in mask for m in row]
+    if task == "replaced-token-detection":
+        return [int(r % 4 == 1) if m else -100 for r, m in enumerate(flat)]
+    size = VOCAB if task == "masked-lm" else LABELS
     return [(11 * r + 4) % size if m and r % 5 != 2 else -100 for r, m in enumerate(flat)]
 
 
@@ -43,8 +45,12 @@ def named(model):
 
 
 def fill(model):
+    fill_named(named(model))
+
+
+def fill_named(params):
     with torch.no_grad():
-        for i, (name, p) in enumerate(sorted(named(model))):
+        for i, (name, p) in enumerate(sorted(params)):
             j = np.arange(p.numel(), dtype=np.float64)
             values = 0.3 * np.sin(0.37 * j + 1.3 * i) + is_norm(name)
             p.copy_(torch.from_numpy(values.reshape(p.shape)).to(torch.float32))
@@ -57,7 +63,7 @@ def short(x):
 def case(config_class, model_class, task, fields, types):
     """`fields` of the config; `types` whether token types are fed."""
     config = config_class(**fields, attn_implementation="eager")
-    extra = {"add_pooling_layer": False} if task == "features" and config.model_type != "distilbert" else {}
+    extra = {"add_pooling_layer": False} if task == "features" and config.model_type not in ("distilbert", "electra") else {}
     model = model_class(config, **extra).eval()
     assert not any(isinstance(m, torch.nn.Dropout) and m.training for m in model.modules())
     fill(model)
@@ -81,6 +87,10 @@ def case(config_class, model_class, task, fields, types):
 
     def loss_of():
         logits = model(**feeds).logits
+        if task == "replaced-token-detection":
+            counted = labels >= 0
+            told = logits.flatten()[counted]
+            return logits, torch.nn.functional.binary_cross_entropy_with_logits(told, labels[counted].float())
         rows = logits.reshape(labels.shape[0], -1)
         return logits, torch.nn.functional.cross_entropy(rows, labels, ignore_index=-100)
 
@@ -106,6 +116,9 @@ def case(config_class, model_class, task, fields, types):
     }
 
 
+def made():
+    return f"torch {torch.__version__}, transformers {transformers.__version__}"
+
+
 def write(cases):
-    made = f"torch {torch.__version__}, transformers {transformers.__version__}"
-    print(json.dumps({"made": made, "cases": cases}))
+    print(json.dumps({"made": made(), "cases": cases}))

@@ -133,7 +133,7 @@ export const lossAndGradients = async (model: Model, want: Case): Promise<Record
       inputIds: Value;
     };
     const outputs = model.arch.forward(p, inputs, model.config);
-    const loss = meanLoss(encoderObjective(model).totals(outputs, { labels: wanted }));
+    const loss = meanLoss(encoderObjective(model).totals(outputs, { labels: wanted, replaced: wanted }));
     return { loss, gradients: grad(loss, p) };
   });
   const session = await compile(engine, program);
@@ -157,6 +157,7 @@ export const train = async (model: Model, want: Case, steps: number): Promise<nu
   const all: Record<string, Tensor> = {
     ...feedsOf({ types: zero, ...want }),
     labels: tensorOf("int32", [want.labels!.length], want.labels!),
+    replaced: tensorOf("int32", [want.labels!.length], want.labels!),
   };
   const feeds = Object.fromEntries(["inputIds", ...read].map((name) => [name, all[name]!]));
   const losses: number[] = [];

@@ -95,6 +95,7 @@ export const chats: Section = {
   flags: [
     row("--turns <which>", "task.turns", "what is learnt of a chat: the assistant's turns, the last, all"),
     row("--chat-template <how>", "task.chatTemplate", "none: prompts and completions are texts as they are"),
+    row("--packed", "task.packed", "chats share rows of the context; none sees another"),
     row("--beta <x>", "task.beta", "preferences: how dear leaving the untouched model is"),
     row("--desirable-weight <x>", "task.desirableWeight", "weight of good answers (kto)"),
     row("--undesirable-weight <x>", "task.undesirableWeight", "weight of other answers (kto)"),
@@ -154,7 +155,7 @@ export const selection: Section = {
     row("--mix-temperature <x>", "data.temperature", "mix by size ^ (1 / x); 0: as they come", learned),
     row("--max-epochs <x>", "data.maxEpochs", "most times that a source is repeated in a mix", learned),
     row("--packing <kind>", "data.packing", "how documents lie in windows", learned),
-    row("--document-mask", "data.documentMask", "predict nothing across documents", learned),
+    row("--document-mask", "data.documentMask", "see and predict nothing across documents", learned),
   ],
 };
 

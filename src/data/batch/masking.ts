@@ -24,6 +24,11 @@ export interface MaskingOptions {
    * Each token is a word of its own unless told.
    */
   readonly continues?: (id: number) => boolean;
+  /**
+   * What stands in the place of a chosen token: mostly the mask ("mask" unless told), or a token drawn from
+   * the text itself, which may be the same one ("text").
+   */
+  readonly fate?: "mask" | "text";
   readonly seed: number;
   /** Number of the text: each has draws of its own. */
   readonly step: number;
@@ -36,6 +41,18 @@ export interface Masked {
   /** The token where one is to be filled in, -100 elsewhere. */
   readonly labels: Int32Array;
 }
+
+/** Draws ids of the vocabulary, or of the places in a text that may be chosen; none is special. */
+const drawer = (tokens: ArrayLike<number>, { vocab, special, fate }: MaskingOptions, random: Rng) => {
+  const own = fate === "text" ? Array.from(tokens).filter((id) => !special.has(id)) : [];
+  return (): number => {
+    if (fate === "text") return own[random.int(own.length)]!;
+    for (;;) {
+      const id = random.int(vocab);
+      if (!special.has(id)) return id;
+    }
+  };
+};
 
 const checkOptions = ({ vocab, maskId, special, rate = 0.15 }: MaskingOptions): void => {
   if (!(rate > 0 && rate <= 1)) {
@@ -79,27 +96,23 @@ const chosen = (words: number[][], wanted: number, random: Rng): number[] => {
 
 /**
  * A share `rate` of a text's tokens is to be filled in, the same number for all texts of a length, as in
- * BERT's own code: 80 % of them become the mask, 10 % a random token, 10 % stay. A pure function of
- * (tokens, options). Throws ConfigError for a rate or an id out of range.
+ * BERT's own code: 80 % of them become the mask, 10 % a random token, 10 % stay (see `fate`). A pure
+ * function of (tokens, options). Throws ConfigError for a rate or an id out of range.
  */
 export const maskTokens = (tokens: ArrayLike<number>, options: MaskingOptions): Masked => {
   checkOptions(options);
-  const { vocab, maskId, special, rate, seed, step } = options;
+  const { maskId, rate, seed, step, fate: kind = "mask" } = options;
   const random = rng(seed, "masking", step * BLOCKS);
   const ids = Int32Array.from(tokens);
   const labels = new Int32Array(ids.length).fill(UNMASKED);
-  const drawn = (): number => {
-    for (;;) {
-      const id = random.int(vocab);
-      if (!special.has(id)) return id;
-    }
-  };
+  const drawn = drawer(tokens, options, random);
   const words = wordsOf(tokens, options);
   const free = words.reduce((sum, word) => sum + word.length, 0);
   for (const i of chosen(words, maskedCount(free, rate), random)) {
     labels[i] = tokens[i]!;
     const fate = random.uniform();
-    if (fate < 0.8) ids[i] = maskId;
+    if (kind === "text") ids[i] = drawn();
+    else if (fate < 0.8) ids[i] = maskId;
     else if (fate < 0.9) ids[i] = drawn();
   }
   return { ids, labels };

@@ -18,7 +18,7 @@ export interface WindowBatchOptions {
   readonly batch: number;
   readonly context: number;
   readonly seed?: number;
-  /** Leave out the prediction of a document's first token from another's end. */
+  /** Leave out the prediction of a document's first token from another's end; see also `documents`. */
   readonly documentMask?: boolean;
 }
 

@@ -107,7 +107,9 @@ const rotation = (inputs: Inputs, c: DecoderConfig): Pick<GroupedOptions, "posit
   if (counted && typeof length === "string") {
     throw new ConfigError("position ids are needed where the length is not fixed");
   }
-  const rows = counted ? (length as number) : c.max_position_embeddings;
+  // Texts that share a row count from 0 each.
+  const short = counted || (inputs.documentIds !== undefined && typeof length === "number");
+  const rows = short ? (length as number) : c.max_position_embeddings;
   const { cos, sin } = ropeTables(rows, c.head_dim, c);
   const counts = Array.from({ length: counted ? rows : 0 }, (_, i) => i);
   return {

@@ -10,7 +10,7 @@ import { countUp, lengthOf } from "../../ops/dynamic.ts";
 import { add, cast, equal, mul, where } from "../../ops/elementwise.ts";
 import { matmul } from "../../ops/linalg.ts";
 import { reduceMax } from "../../ops/reduce.ts";
-import { reshape, slice } from "../../ops/structure.ts";
+import { concat, reshape, slice } from "../../ops/structure.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { type Fields, numberField } from "../config.ts";
 import { type Labels, labelCount, labelsField } from "../encoders/encoder.ts";
@@ -25,7 +25,7 @@ export interface HeadFields extends Partial<Labels> {
 }
 
 /** The tasks that decoders have heads for. */
-export type DecoderTask = Exclude<Head, "masked-lm" | "seq2seq-lm">;
+export type DecoderTask = Exclude<Head, "masked-lm" | "replaced-token-detection" | "seq2seq-lm">;
 
 /** Reads what a head for `task` needs. Throws ConfigError naming the field. */
 export const headFields = (f: Fields, task: Head): HeadFields => ({
@@ -46,17 +46,26 @@ export const classifierSpec = (
   return task === "token-classification" ? { weight, bias: param([count], zerosInit) } : { weight };
 };
 
+/** Additive [B, 1, groups T, T]: hides what is of another text than a token. */
+const documentMask = (documents: Value, groups: number): Value => {
+  const [b, t] = documents.shape as readonly [number, number];
+  const same = equal(reshape(documents, [b, 1, t, 1]), reshape(documents, [b, 1, 1, t]));
+  const mask = where(same, 0, -1e9); // [B, 1, T, T]
+  return groups === 1 ? mask : concat(new Array<Value>(groups).fill(mask), 2);
+};
+
 /**
- * Additive [1 or B, 1, groups T, T]: hides what comes later and what is padding. Throws ConfigError where the
- * length is not fixed.
+ * Additive [1 or B, 1, groups T, T]: hides what comes later, what is padding, and other texts of a row.
+ * Throws ConfigError where the length is not fixed.
  */
-export const causalPaddingMask = ({ inputIds, attentionMask }: Inputs, groups = 1): Value => {
+export const causalPaddingMask = ({ inputIds, attentionMask, documentIds }: Inputs, groups = 1): Value => {
   const length = inputIds.shape[1];
   if (typeof length !== "number") {
     throw new ConfigError("a fixed length is needed where there is no cache", { field: "inputIds" });
   }
   const causal = constant(causalMask(length, groups));
-  return attentionMask === undefined ? causal : add(causal, paddingMask(attentionMask));
+  const own = documentIds === undefined ? causal : add(causal, documentMask(documentIds, groups));
+  return attentionMask === undefined ? own : add(own, paddingMask(attentionMask));
 };
 
 /** 0 .. T-1 as [1, T] of the dtype of `ids` [B, T]. */

@@ -1,7 +1,8 @@
 /**
- * The body of BERT and RoBERTa, which differ in how they count positions and in their heads only. Weight
- * names and config fields are those of Hugging Face's BertModel. A padding token that other tokens see (where
- * no attention mask is given) learns here; torch's padding_idx keeps its embedding.
+ * The body of BERT, RoBERTa and ELECTRA, which differ in how they count positions, in their heads, and in
+ * whether embeddings are of a width of their own. Weight names and config fields are those of Hugging Face's
+ * BertModel. A padding token that other tokens see (where no attention mask is given) learns here; torch's
+ * padding_idx keeps its embedding.
  */
 import { constant, type Value } from "../../ir/op.ts";
 import { tensorOf } from "../../ir/tensor.ts";
@@ -9,7 +10,7 @@ import { type ActivationName, activations } from "../../nn/activations.ts";
 import { layerInput } from "../../nn/blocks.ts";
 import { dropout } from "../../nn/dropout.ts";
 import { type EncoderParts, encoderBlock, paddingMask } from "../../nn/encoderBlock.ts";
-import { embed, type Linear } from "../../nn/linear.ts";
+import { embed, type Linear, linear } from "../../nn/linear.ts";
 import { type Norm, norm, normSpec } from "../../nn/norm.ts";
 import { normal, type Param, type ParamSpec, param, type Weight } from "../../nn/param.ts";
 import { add } from "../../ops/elementwise.ts";
@@ -22,8 +23,10 @@ import { checkHeads, type EncoderConfig, encoderLabels, linearSpec, refuseVarian
 
 // B batch, T time, C channels
 
-/** The config fields of BERT and RoBERTa. */
+/** The config fields of BERT, RoBERTa and ELECTRA. */
 export interface BertFields extends EncoderConfig {
+  /** Width of the embeddings, which are projected where it is not the layers'; ELECTRA's alone. */
+  readonly embedding_size?: number;
   readonly hidden_size: number;
   readonly num_hidden_layers: number;
   readonly num_attention_heads: number;
@@ -56,6 +59,8 @@ export type BertBody<T> = {
     token_type_embeddings: { weight: T };
     LayerNorm: Norm<T>;
   };
+  /** Where embeddings are of another width than the layers. */
+  embeddings_project?: Linear<T>;
   encoder: { layer: BertLayer<T>[] };
   pooler?: { dense: Linear<T> };
 };
@@ -118,14 +123,16 @@ const layerSpec = (c: BertFields): BertLayer<ParamSpec> => {
 /** Type and first values of the body's weights; with a pooler where `pooler`. */
 export const bertBodySpec = (c: BertFields, pooler: boolean): BertBody<ParamSpec> => {
   const [width, std] = [c.hidden_size, c.initializer_range];
-  const table = (rows: number) => ({ weight: param([rows, width], normal(std)) });
+  const { embedding_size: narrow = width } = c;
+  const table = (rows: number) => ({ weight: param([rows, narrow], normal(std)) });
   return {
     embeddings: {
       word_embeddings: table(c.vocab_size),
       position_embeddings: table(c.max_position_embeddings),
       token_type_embeddings: table(c.type_vocab_size),
-      LayerNorm: normSpec(width),
+      LayerNorm: normSpec(narrow),
     },
+    ...(narrow === width ? {} : { embeddings_project: linearSpec(narrow, width, std) }),
     encoder: { layer: Array.from({ length: c.num_hidden_layers }, () => layerSpec(c)) },
     ...(pooler ? { pooler: { dense: linearSpec(width, width, std) } } : {}),
   };
@@ -157,7 +164,8 @@ export const bertBody = (p: BertBody<Param>, inputs: Inputs, c: BertFields, posi
     add(typed, embed(position_embeddings.weight, positions)),
     c.layer_norm_eps,
   );
-  let x = dropout(embedded, c.hidden_dropout_prob, "embeddings", seed);
+  const dropped = dropout(embedded, c.hidden_dropout_prob, "embeddings", seed);
+  let x = p.embeddings_project === undefined ? dropped : linear(p.embeddings_project, dropped);
   p.encoder.layer.forEach((layer, i) => {
     x = encoderBlock(partsOf(layer), layerInput(inputs, x), {
       heads: c.num_attention_heads,

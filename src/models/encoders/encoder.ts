@@ -175,4 +175,4 @@ export const readsTokenTypes = (config: ModelConfig): boolean =>
   ((config as EncoderConfig).type_vocab_size ?? 0) > 1;
 
 /** The tasks that an encoder has heads for. */
-export type EncoderHead = Exclude<Head, "causal-lm" | "seq2seq-lm">;
+export type EncoderHead = Exclude<Head, "causal-lm" | "seq2seq-lm" | "replaced-token-detection">;

@@ -5,7 +5,8 @@
 import { constant, type Value } from "../../ir/op.ts";
 import { tensorOf } from "../../ir/tensor.ts";
 import { add, maximum, minimum, sub } from "../../ops/elementwise.ts";
-import { gather, reshape, transpose } from "../../ops/structure.ts";
+import { gather } from "../../ops/rows.ts";
+import { reshape, transpose } from "../../ops/structure.ts";
 
 // U queries, K keys, H heads
 

@@ -5,7 +5,7 @@
 import type { Tensor } from "../../ir/tensor.ts";
 import { add } from "../../ops/elementwise.ts";
 import { matmul } from "../../ops/linalg.ts";
-import { gather } from "../../ops/structure.ts";
+import { gather } from "../../ops/rows.ts";
 import { dropout } from "../dropout.ts";
 import { embed, times } from "../linear.ts";
 import { dense, type PackedParam, unpacked, type WeightKind } from "../param.ts";

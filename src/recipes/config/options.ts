@@ -86,16 +86,13 @@ export interface TokenizerOptions {
 }
 
 /** Families that a fresh model can be of. */
-export type Family =
-  | "gpt2"
-  | "llama"
-  | "qwen2"
-  | "qwen3"
-  | "bert"
-  | "roberta"
-  | "distilbert"
-  | "t5"
-  | "marian";
+export const families = [
+  ...(["gpt2", "llama", "qwen2", "qwen3"] as const),
+  ...(["bert", "roberta", "distilbert", "electra"] as const),
+  ...(["t5", "marian"] as const),
+] as const;
+/** One of them. */
+export type Family = (typeof families)[number];
 
 /** The shape of a fresh model, or the one to go on from. */
 export interface ModelOptions {

@@ -7,17 +7,18 @@ import { type TaskName, tasks } from "../../tasks/index.ts";
 import { groupLosses, poolingChoices, problems } from "../../tasks/records.ts";
 import { ConfigError, type ErrorDetails } from "../../util/errors.ts";
 import { nearest } from "../../util/nearest.ts";
-import type {
-  AdapterOptions,
-  BudgetOptions,
-  DataOptions,
-  DistillationOptions,
-  ModelOptions,
-  RunConfig,
-  RunOptions,
-  TaskOptions,
-  TokenizerOptions,
-  TrainingOptions,
+import {
+  type AdapterOptions,
+  type BudgetOptions,
+  type DataOptions,
+  type DistillationOptions,
+  families,
+  type ModelOptions,
+  type RunConfig,
+  type RunOptions,
+  type TaskOptions,
+  type TokenizerOptions,
+  type TrainingOptions,
 } from "./options.ts";
 
 type Shape<T> = Record<keyof T, z.ZodType>;
@@ -68,7 +69,7 @@ const tokenizer = { kind: choice("bpe", "char"), vocab: int } satisfies Shape<To
 const model = {
   from: z.string().optional(),
   adapters: texts,
-  family: choice("gpt2", "llama", "qwen2", "qwen3", "bert", "roberta", "distilbert", "t5", "marian"),
+  family: choice(...families),
   n_layer: int,
   n_head: int,
   n_embd: int,
@@ -115,6 +116,7 @@ const task = {
   tooLong: choice("truncate", "refuse"),
   labelPieces: choice("first", "all"),
   turns: choice("all", "last", "text"),
+  packed: z.boolean().optional(),
   chatTemplate: choice("auto", "none"),
   beta: number,
   ...{ desirableWeight: number, undesirableWeight: number },
@@ -286,11 +288,8 @@ const typeError = (issue: z.core.$ZodIssue, value: unknown, source: Source): Con
 /** `value` as a config. Throws ConfigError naming the field that is unknown or of the wrong type. */
 export const parseConfig = (value: unknown, source: Source = {}): RunConfig => {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    const { file } = source;
-    throw new ConfigError(
-      `expected an object of options, got ${kindOf(value)}`,
-      file === undefined ? {} : { file },
-    );
+    const place = source.file === undefined ? {} : { file: source.file };
+    throw new ConfigError(`expected an object of options, got ${kindOf(value)}`, place);
   }
   refuseUnknown(value, source);
   const parsed = configSchema.safeParse(value);

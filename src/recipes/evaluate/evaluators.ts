@@ -7,6 +7,7 @@ import { embedding } from "./embedding.ts";
 import type { Evaluator } from "./evaluation.ts";
 import { maskedLm } from "./maskedLm.ts";
 import { judgedAnswers, preferences } from "./preferences.ts";
+import { replacedTokens } from "./replacedTokens.ts";
 import { seq2seqLm } from "./seq2seqLm.ts";
 import { sequenceClassification } from "./sequenceClassification.ts";
 import { tokenClassification } from "./tokenClassification.ts";
@@ -15,6 +16,7 @@ import { tokenClassification } from "./tokenClassification.ts";
 export const evaluators: Readonly<Record<string, Evaluator>> = {
   "causal-lm": causalLm,
   "masked-lm": maskedLm,
+  "replaced-token-detection": replacedTokens,
   "seq2seq-lm": seq2seqLm,
   embedding,
   sft: answers,

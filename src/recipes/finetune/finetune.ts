@@ -93,6 +93,7 @@ const tune = async (
     objective: lesson.objective,
     ...steppers,
     frozen,
+    takesWeights: method.adapter === undefined,
     record: { name: "finetune", options: { task: subject.task.name, method: method.options, ...t } as Json },
     validation: lesson.heldOut.windows,
     checkpoints: checkpointsIn(store, identity(options, subject.data, model, frozen)),

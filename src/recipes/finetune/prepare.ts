@@ -25,7 +25,10 @@ export const prepare = async (ref: string, given: RunOptions, hooks: RecipeHooks
   const engine = await nodeEngine(given.threads > 0 ? { threads: given.threads } : {});
   const subject = await subjectOf(ref, given, hooks);
   const { model, tokenizer } = subject;
-  await requireTraining(model.arch, model.config, subject.options);
+  const { train: examples } = subject.data.material;
+  const context = examples.reduce((most, { length }) => Math.max(most, length), 1);
+  // How many of an example's tokens the head reads is the task's own affair.
+  await requireTraining(model, subject.options, { context, headRows: 0 });
   const method = methodOf(model, subject.options, tokenizer);
   const lesson = await lessonOf(engine, subject, method.model);
   return { engine, subject, method, lesson, options: scheduled(subject.options, subject, lesson) };

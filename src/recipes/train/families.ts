@@ -7,6 +7,7 @@ import { qwen2, qwen2Config } from "../../models/decoders/qwen2.ts";
 import { qwen3, qwen3Config } from "../../models/decoders/qwen3.ts";
 import { bert, bertConfig } from "../../models/encoders/bert.ts";
 import { distilBertConfig, distilbert } from "../../models/encoders/distilbert.ts";
+import { electra, electraConfig } from "../../models/encoders/electra.ts";
 import { roberta, robertaConfig } from "../../models/encoders/roberta.ts";
 import type { Architecture, ModelConfig } from "../../models/model.ts";
 import { marian } from "../../models/seq2seq/marian.ts";
@@ -146,6 +147,11 @@ export const families: Readonly<Record<Family, FamilyForm>> = {
     task: "masked-lm",
     marks: marks.bert,
     shape: (s) => [distilbert, distilBertConfig(distilBertFields(s))],
+  },
+  electra: {
+    task: "replaced-token-detection",
+    marks: marks.bert,
+    shape: (s) => [electra, electraConfig({ ...bertFields(s), max_position_embeddings: s.n_positions })],
   },
   t5: { task: "seq2seq-lm", marks: marks.t5, shape: (s) => [t5, t5.parse(t5Fields(s))] },
   marian: { task: "seq2seq-lm", marks: marks.marian, shape: (s) => [marian, marian.parse(marianFields(s))] },

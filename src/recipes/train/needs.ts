@@ -1,9 +1,12 @@
 /** What training takes of memory and disk, by a formula of the model, its optimizer and its batch. */
+import { maskedCount } from "../../data/batch/masking.ts";
 import { byteLength, type TensorType } from "../../ir/tensor.ts";
-import type { Architecture, ModelConfig } from "../../models/model.ts";
+import { isInner } from "../../models/linears.ts";
+import type { Architecture, Model, ModelConfig } from "../../models/model.ts";
 import { requireDisk, requireMemory } from "../../node/runtime/resources.ts";
 import { optimizers } from "../../optim/index.ts";
-import { leaves } from "../../util/tree.ts";
+import { stepMemory } from "../../train/memory.ts";
+import { flatten, leaves, type Tree } from "../../util/tree.ts";
 import type { RunOptions } from "../config/options.ts";
 
 /** What Node and the runtime take before any model is there, bytes. */
@@ -18,43 +21,84 @@ export interface Needs {
   readonly diskBytes: number;
 }
 
-const sum = (types: Iterable<TensorType>): number => {
+/** What is known of the rows of a batch: as the options say unless told. */
+export interface Rows {
+  /** Tokens of the longest row. */
+  readonly context?: number;
+  /** Rows that the language-model head reads. */
+  readonly headRows?: number;
+}
+
+const bytesOf = (types: Iterable<TensorType>): number => {
   let bytes = 0;
   for (const type of types) bytes += byteLength(type);
   return bytes;
 };
 
+/** The types of what trains at least: adapters on inner matrices, nothing where some weights are frozen. */
+const trainedTypes = (
+  arch: Architecture,
+  config: ModelConfig,
+  { adapter, train }: RunOptions,
+): Tree<TensorType> => {
+  const specs = arch.params(config) as Tree<TensorType>;
+  if (adapter.rank > 0) {
+    const shapes = flatten<TensorType>(specs);
+    const inner = adapter.targets.length > 0 ? [] : arch.linears(config).filter(isInner);
+    return inner.map(({ path }) => {
+      const [a, b] = shapes.get(path)!.shape as readonly number[];
+      return { dtype: "float32" as const, shape: [adapter.rank, a! + b!] };
+    });
+  }
+  const partly = train.freeze.length > 0 || train.freezeLayers > 0 || train.freezeEmbeddings;
+  return partly ? [] : specs;
+};
+
 /**
- * The least that training takes. Memory: the weights as they were given, the params, their gradients, the
- * optimizer's state, the logits [B, T, V] with their gradient. Disk: three checkpoints of params and state,
- * and the model twice, as safetensors and as a graph.
+ * The least that training takes. Memory: a step at its peak (see train/memory.ts), and the best weights so
+ * far beside it. Disk: three checkpoints of params and state, and the model twice, as safetensors and as a
+ * graph.
  */
 export const trainingNeeds = (
   arch: Architecture,
   config: ModelConfig,
-  { train, model }: RunOptions,
+  options: RunOptions,
+  rows: Rows = {},
 ): Needs => {
-  const specs = arch.params(config);
-  const weights = sum(leaves<TensorType>(specs));
-  const state = sum(leaves<TensorType>(optimizers[train.optimizer]({}).state(specs)));
-  const logits = 2 * 4 * train.batch * model.n_positions * Number(config.vocab_size ?? 0);
+  const { train, model } = options;
+  const weights = bytesOf(leaves<TensorType>(arch.params(config)));
+  const trained = trainedTypes(arch, config, options);
+  const { batch } = train;
+  const context = rows.context ?? model.n_positions;
+  const masked = arch.kind === "encoder" ? { headRows: batch * maskedCount(context) } : {};
+  const optimizer = optimizers[train.optimizer]({});
+  const state = bytesOf(leaves<TensorType>(optimizer.state(trained)));
+  const kept = bytesOf(leaves<TensorType>(trained));
+  const step = stepMemory(arch, config, {
+    ...{ batch, context, accumulate: train.accumulate, recompute: train.recompute, optimizer, trained },
+    ...{ ...masked, ...rows },
+    ...(train.lossRows > 0 ? { lossRows: train.lossRows } : {}),
+  });
   return {
     params: weights / 4,
-    memoryBytes: PROGRAM + 3 * weights + state + logits,
-    diskBytes: CHECKPOINTS * (weights + state) + 2 * weights,
+    memoryBytes: PROGRAM + step.total + kept,
+    diskBytes: CHECKPOINTS * (kept + state) + 2 * weights,
   };
 };
 
-/** Throws MissingError where training needs more memory or room on the disk than there is. */
+/**
+ * Throws MissingError where training on rows such as these needs more memory or room on the disk than there
+ * is.
+ */
 export const requireTraining = async (
-  arch: Architecture,
-  config: ModelConfig,
+  { arch, config }: Pick<Model, "arch" | "config">,
   options: RunOptions,
+  rows: Rows = {},
 ): Promise<void> => {
-  const { params, memoryBytes, diskBytes } = trainingNeeds(arch, config, options);
+  const { params, memoryBytes, diskBytes } = trainingNeeds(arch, config, options, rows);
   const what = `training ${(params / 1e6).toFixed(1)} M parameters with ${options.train.optimizer}`;
   requireMemory(what, memoryBytes, {
-    hint: "use a smaller --width, --layers, --vocab or --batch, or more memory",
+    hint: "use a smaller --width, --layers, --vocab or --batch, --recompute, --loss-rows, or more memory",
   });
   await requireDisk(what, diskBytes, options.out);
 };

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Engine } from "../../engine/engine.ts";
 import type { Json, Model } from "../../models/model.ts";
-import { countParams, trainedTensors } from "../../nn/param.ts";
+import { countParams, tensorsOf, trainedTensors } from "../../nn/param.ts";
 import { appendLine, checkpointStore } from "../../node/files/checkpoints.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
 import { taskOf, tasks } from "../../tasks/index.ts";
@@ -117,12 +117,30 @@ const trainedText = ({ model, frozen, name }: Method): string => {
 };
 
 /** What a model learns from the user's data. */
-const lessonOf = (model: Model, { material, tokenizer }: UserData, options: RunOptions): Lesson => {
+const lessonOf = (
+  { model, task }: { readonly model: Model; readonly task: Task },
+  { material, tokenizer }: UserData,
+  options: RunOptions,
+): Lesson => {
   const { train: t, model: shape, seed } = options;
-  return taskOf(model).lesson(material, {
+  return task.lesson(material, {
     ...{ model, tokenizer, batch: t.batch, context: shape.n_positions, seed },
     ...{ heldOutTokens: WATCHED, wholeWords: t.wholeWords, records: recordOptions(options) },
   });
+};
+
+/** The model as a method and its task train it: what learns beside it the method does not freeze. */
+const pupilOf = (task: Task, method: Method, seed: number) => {
+  const own = { model: method.model, finish: (trained: Model): Model => trained };
+  const { model, finish } = task.pupil?.(method.model, seed) ?? own;
+  const known = new Set(Array.from(tensorsOf(method.model.weights), ([path]) => path));
+  const beside = countParams(model.weights) - countParams(method.model.weights);
+  return {
+    model,
+    finish,
+    frozen: (path: string): boolean => known.has(path) && method.frozen(path),
+    text: beside === 0 ? "" : `, ${(beside / 1e6).toFixed(2)} M more that learn beside it`,
+  };
 };
 
 /** Trains `given` on the user's data in OUT/run. */
@@ -136,18 +154,19 @@ const pretrain = async (
   const { train: t, seed } = options;
   const run = join(options.out, "run");
   const method = methodOf(given, options, data.tokenizer);
-  const { model, frozen } = method;
-  const millions = (countParams(model.weights) / 1e6).toFixed(2);
+  const task = taskOf(method.model);
+  const pupil = pupilOf(task, method, seed);
+  const { model, frozen } = pupil;
+  const millions = (countParams(method.model.weights) / 1e6).toFixed(2);
   const { layers } = model.arch.cache(model.config);
   const replicas = replicasOf(t, model, engine, frozen);
   const shared = replicas > 1 ? `, trained on ${replicas} replicas` : "";
-  ui.line(
-    `model: ${model.arch.name}, ${layers} layers, ${millions} M parameters${shared}${trainedText(method)}`,
-  );
+  const parts = `${shared}${trainedText(method)}${pupil.text}`;
+  ui.line(`model: ${model.arch.name}, ${layers} layers, ${millions} M parameters${parts}`);
   const store = checkpointStore(join(run, "checkpoints"), { onWarning: (line) => ui.warn(line) });
-  const task = ui.task("training", t.steps);
-  const { onRow, curve } = follow("full", task, join(run, "metrics.jsonl"));
-  const lesson = lessonOf(model, data, options);
+  const progress = ui.task("training", t.steps);
+  const { onRow, curve } = follow("full", progress, join(run, "metrics.jsonl"));
+  const lesson = lessonOf({ model, task }, data, options);
   for (const note of lesson.notes ?? []) ui.line(note);
   const loop = loopOptions(t, lesson.context, seed);
   const result = await train(engine, model, lesson.source, {
@@ -157,6 +176,7 @@ const pretrain = async (
     ...defined({ widths: lesson.widths, judge: lesson.judge }),
     ...onReplicas(t, model, engine, frozen),
     frozen,
+    takesWeights: method.adapter === undefined,
     record: { name: "train", options: { ...t } as Json },
     validation: lesson.heldOut.windows,
     checkpoints: checkpointsIn(store, identity(options, data, model, frozen)),
@@ -165,9 +185,10 @@ const pretrain = async (
     ...(signal === undefined ? {} : { signal }),
   });
   const loss = result.valLoss === undefined ? "" : `, held-out loss ${result.valLoss.toFixed(3)} nats/token`;
-  task.done(`trained ${result.steps} steps (${result.ended})${loss}`);
-  const finished = result.ended === "interrupted" ? result.model : method.finish(result.model);
-  return { ...result, model: finished, curve: curve(), method, trained: result.model, lesson };
+  progress.done(`trained ${result.steps} steps (${result.ended})${loss}`);
+  const trained = pupil.finish(result.model);
+  const finished = result.ended === "interrupted" ? trained : method.finish(trained);
+  return { ...result, model: finished, curve: curve(), method, trained, lesson };
 };
 
 /** What training on the user's text made. */
@@ -196,7 +217,7 @@ const subjectOf = async (given: RunOptions, hooks: RecipeHooks, refuse: Refuse):
   const shape = arch && config ? ([arch, config] as const) : freshShape(options, options.tokenizer.vocab);
   const task = from === undefined ? tasks[families[options.model.family].task] : taskOf(from.model);
   refuse({ arch: shape[0], config: shape[1], task });
-  await requireTraining(...shape, options);
+  await requireTraining({ arch: shape[0], config: shape[1] }, options);
   hooks.ui.stage("Reading and cleaning text");
   const tokenizer = from === undefined ? {} : { tokenizer: from.tokenizer };
   const data = await userData(options, hooks, { task, ...tokenizer });
@@ -219,8 +240,11 @@ export const trainFromText = async (
 export const findLrOnText = async (given: RunOptions, hooks: RecipeHooks): Promise<LrRange> => {
   const { model, engine, data, options } = await subjectOf(given, hooks, () => {});
   hooks.ui.stage("Rising learning rates");
-  const method = methodOf(model, options, data.tokenizer);
-  const lesson = lessonOf(method.model, data, options);
+  const plain = methodOf(model, options, data.tokenizer);
+  const task = taskOf(plain.model);
+  const pupil = pupilOf(task, plain, options.seed);
+  const method = { ...plain, model: pupil.model, frozen: pupil.frozen };
+  const lesson = lessonOf({ model: method.model, task }, data, options);
   const steppers = onReplicas(options.train, method.model, engine, method.frozen);
   return testLr(engine, { lesson, method, options, ...steppers }, hooks);
 };

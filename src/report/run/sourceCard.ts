@@ -75,6 +75,7 @@ const pipelines = {
   "causal-lm": "text-generation",
   "seq2seq-lm": "text2text-generation",
   "masked-lm": "fill-mask",
+  "replaced-token-detection": "token-classification",
   "sequence-classification": "text-classification",
   "token-classification": "token-classification",
   features: "feature-extraction",

@@ -11,7 +11,8 @@ import type { Labelled } from "./encode.ts";
 /** A row of a batch: the tokens, and what is to be said behind each. */
 export type TokenRow = Pick<Labelled, "ids" | "labels">;
 
-const countOf = ({ labels }: TokenRow): number =>
+/** How many labels a row has. */
+export const countOf = ({ labels }: TokenRow): number =>
   labels.reduce((n, label) => n + Number(label !== IGNORE), 0);
 
 /**
@@ -42,7 +43,7 @@ export const rowInputs = ({ batch, context }: BatchShape, places: Places) =>
   }) as const;
 
 /** Where the labels of a row are; those that are too few stand for a place without one. */
-const placesIn = (labels: Int32Array, count: number): number[] => {
+export const placesIn = (labels: Int32Array, count: number): number[] => {
   const some: number[] = [];
   labels.forEach((label, t) => {
     if (label !== IGNORE) some.push(t);

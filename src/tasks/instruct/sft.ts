@@ -26,6 +26,7 @@ import type { LessonOptions, Material, Task } from "../task.ts";
 import { type Places, placesOf, rowFeeds, rowInputs, type TokenRow } from "./batch.ts";
 import { labelled, shownTokens, writeLessons } from "./encode.ts";
 import { type InstructionForm, instructionForm, type Lesson, lessonOf } from "./forms.ts";
+import { packedRows } from "./packed.ts";
 
 const wants =
   "messages (role and content), conversations (from and value), or two of prompt and completion, " +
@@ -147,7 +148,7 @@ export const sft: Task = {
       return form.kind === "messages" ? 0.9 : 0.6;
     },
     wants,
-    takes: ["turns", "chatTemplate", "prefix", "sourceLang", "targetLang"],
+    takes: ["turns", "chatTemplate", "packed", "prefix", "sourceLang", "targetLang"],
     read,
   },
   criterion: {
@@ -157,7 +158,10 @@ export const sft: Task = {
   metrics: [perplexity("token", 16)],
   lesson: (material, options) => {
     const examples = examplesIn(material, "sft");
-    return exampleLesson(examples, options, partsOf(examples, options));
+    const parts = partsOf(examples, options);
+    if (options.records?.packed !== true) return exampleLesson(examples, options, parts);
+    const packed = packedRows(examples.train.map(rowOf), options, parts.objective);
+    return { ...packed, heldOut: exampleHeldOut(examples, options, parts.collate) };
   },
   heldOut: (material, options) => {
     const examples = examplesIn(material, "sft");

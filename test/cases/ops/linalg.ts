@@ -65,6 +65,19 @@ export const linalg = casesOf({
       reference: (x, w, b) => [product(x!, w!, 6, 4, 2).map((v, i) => v + b![i % 2]!)],
     },
   ],
+  addOuter: [
+    {
+      name: "matrices",
+      inputs: [f32([3, 2]), f32([4, 3]), f32([4, 2])],
+      build: (sum, a, b) => ops.addOuter(sum!, a!, b!),
+      reference: (sum, a, b) => [
+        sum!.map((v, i) => {
+          const [m, n] = [Math.floor(i / 2), i % 2];
+          return [0, 1, 2, 3].reduce((s, k) => s + a![k * 3 + m]! * b![k * 2 + n]!, v);
+        }),
+      ],
+    },
+  ],
   dot: [
     {
       name: "matrices",

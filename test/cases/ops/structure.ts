@@ -210,6 +210,18 @@ export const structure = casesOf({
       ],
     },
   ],
+  scatterOnto: [
+    {
+      name: "rows, some on one another, onto a table",
+      inputs: [f32([5, 3]), f32([2, 2, 3]), int32([2, 2], 3, 0, 3, 1)],
+      build: (table, from, ids) => ops.scatterOnto(table!, from!, ids!),
+      reference: (table, x, ids) => [
+        make([5, 3], ([r, c]) =>
+          ids!.reduce((s, id, i) => s + (id === r ? x![i * 3 + c!]! : 0), table![r! * 3 + c!]!),
+        ),
+      ],
+    },
+  ],
   take: [
     {
       name: "one a row",
