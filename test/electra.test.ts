@@ -1,4 +1,4 @@
-/** Pre-training by replaced tokens: against PyTorch on given ones (golden/electra.py), and its own sampling. */
+/** Replaced tokens: against PyTorch on given ones (golden/electra.py), and with sampling of its own. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { compile } from "../src/engine/compile.ts";

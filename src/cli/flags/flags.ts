@@ -37,7 +37,7 @@ const model: Section = {
       common: training,
     }),
     adapterFlag,
-    row("--family <name>", "model.family", "of a fresh model", common),
+    row("--family <name>", "model.family", "fresh model", common),
     row("--layers <n>", "model.n_layer", "layers", common),
     row("--width <n>", "model.n_embd", "channels", common),
     row("--heads <n>", "model.n_head", "attention heads", common),
