@@ -16,8 +16,13 @@ export interface LrRangeOptions extends StepOptions {
   readonly to?: number;
   /** Updates in all. Default 100. */
   readonly steps?: number;
-  /** Share that the smoothed loss keeps of what came before, the mean being corrected at the beginning. */
+  /** Share that the smoothed loss keeps of what came before (0.8), corrected at the beginning. */
   readonly smoothing?: number;
+  /**
+   * Updates after which the batches come again: the loss of each is then taken relative to its first one, so
+   * that easy and hard batches do not show as rises and falls. 0: they do not.
+   */
+  readonly cycle?: number;
   /** Ends where the smoothed loss is so many times its least value. Default 4. */
   readonly diverged?: number;
   readonly seed?: number;
@@ -49,7 +54,7 @@ export interface LrRange {
 }
 
 /** Updates to each side that a slope is taken over. */
-const REACH = 3;
+const REACH = 5;
 /** Share of the first smoothed loss by which it has to fall for a rate to be suggested. */
 const FALL = 0.01;
 
@@ -86,15 +91,27 @@ const check = ({ from = 1e-6, to = 1, steps = 100 }: LrRangeOptions): void => {
   }
 };
 
+/** Losses of batches that come again, each less its own first loss and with the mean of all first ones. */
+const leveled = (cycle: number) => {
+  const first: number[] = [];
+  return (step: number, loss: number): number => {
+    if (cycle < 1) return loss;
+    if (step < cycle) first.push(loss);
+    const middle = first.reduce((a, b) => a + b, 0) / first.length;
+    return loss - first[step % cycle]! + middle;
+  };
+};
+
 /** Updates at rising rates, with the loss before each. */
 const climb = async (
   run: (micro: readonly Feeds[], lr: number, step: number) => Promise<{ readonly loss: number }>,
   source: BatchSource,
   options: LrRangeOptions,
 ): Promise<LrRange> => {
-  const { from = 1e-6, to = 1, steps = 100, smoothing = 0.9, diverged: most = 4 } = options;
+  const { from = 1e-6, to = 1, steps = 100, smoothing = 0.8, cycle = 0, diverged: most = 4 } = options;
   const { accumulate = 1, seed = 1 } = options;
   const points: LrPoint[] = [];
+  const level = leveled(cycle);
   let [mean, least] = [0, Number.POSITIVE_INFINITY];
   for (let step = 0; step < steps; step++) {
     options.signal?.throwIfAborted();
@@ -105,7 +122,7 @@ const climb = async (
     const lr = from * (to / from) ** (step / (steps - 1));
     const { loss } = await run(micro, lr, step + 1);
     if (!Number.isFinite(loss)) break;
-    mean = smoothing * mean + (1 - smoothing) * loss;
+    mean = smoothing * mean + (1 - smoothing) * level(step, loss);
     const smoothed = mean / (1 - smoothing ** (step + 1));
     points.push({ step: step + 1, lr, loss, smoothed });
     options.onPoint?.(points.at(-1)!);

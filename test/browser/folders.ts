@@ -28,8 +28,10 @@ const added = (tokens: readonly string[]) =>
 const template = (start: readonly string[], end: readonly string[], vocab: readonly string[]) => {
   const piece = (id: string) => ({ SpecialToken: { id, type_id: 0 } });
   const single = [...start.map(piece), { Sequence: { id: "A", type_id: 0 } }, ...end.map(piece)];
+  const ending = end.map((id) => ({ SpecialToken: { id, type_id: 1 } }));
+  const pair = start.length > 0 ? [...single, { Sequence: { id: "B", type_id: 1 } }, ...ending] : [];
   const known = [...start, ...end].map((id) => [id, { id, ids: [vocab.indexOf(id)], tokens: [id] }]);
-  return { type: "TemplateProcessing", single, pair: [], special_tokens: Object.fromEntries(known) };
+  return { type: "TemplateProcessing", single, pair, special_tokens: Object.fromEntries(known) };
 };
 
 const words = [

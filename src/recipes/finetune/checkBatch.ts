@@ -1,6 +1,7 @@
 /** `finetune --check`: whether the model can learn one batch by heart, and what is wrong where it cannot. */
 import type { Feeds } from "../../engine/engine.ts";
 import { trainedTensors } from "../../nn/param.ts";
+import type { Lesson } from "../../tasks/task.ts";
 import { type Overfit, overfit } from "../../train/overfit.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
@@ -81,6 +82,20 @@ const hintsOf = (run: Prepared, batch: Feeds, tries: readonly Overfit[]): readon
   ];
 };
 
+/** Batches among which one is chosen. */
+const CHOICE = 20;
+
+/** Of some batches the one with most tokens to read: others may have rows of nothing. */
+const fullest = async (source: Lesson["source"], count: number): Promise<Feeds> => {
+  let [best, most] = [await source(0), -1];
+  for (let i = 0; i < Math.min(CHOICE, count); i++) {
+    const batch = await source(i);
+    const read = Array.from(batch.attentionMask?.data ?? [], Number).reduce((a, b) => a + b, 0);
+    if (read > most) [best, most] = [batch, read];
+  }
+  return best;
+};
+
 /** Takes the check; nothing is written. Throws as `prepare`. */
 export const checkBatch = async (ref: string, given: RunOptions, hooks: RecipeHooks): Promise<BatchCheck> => {
   // The loss of smoothed labels has a floor of its own, and micro-batches are one batch too many.
@@ -92,8 +107,8 @@ export const checkBatch = async (ref: string, given: RunOptions, hooks: RecipeHo
   const run = await prepare(ref, plain, hooks);
   const { engine, subject, method, lesson, options } = run;
   hooks.ui.line(`first example: ${subject.data.first}`);
-  const { source, width } = await mostFrequentWidth(lesson);
-  const batch = await source(0);
+  const { source, width, count } = await mostFrequentWidth(lesson);
+  const batch = await fullest(source, count);
   const loop = loopOptions(options.train, width, options.seed);
   const { replicas: _, ...steppers } = steppersOf(options, lesson, subject, method, engine);
   const tries: Overfit[] = [];

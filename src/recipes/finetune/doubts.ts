@@ -5,17 +5,23 @@ import type { Curve } from "../train/pretrain.ts";
 /** Share by which the loss has to fall, and the first loss below which it need not. */
 const FALL = 0.03;
 const LOW = 0.05;
-/** Share of the updates that are the first and the last ones. */
-const ENDS = 0.1;
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
-/** The mean training loss of the first and of the last tenth of the updates. */
-const endsOf = ({ train }: Pick<Curve, "train">): readonly [first: number, last: number] | undefined => {
-  const losses = train.map(([, loss]) => loss).filter(Number.isFinite);
-  const size = Math.max(1, Math.round(losses.length * ENDS));
-  if (losses.length < 2 * size || losses.length < 4) return undefined;
-  return [mean(losses.slice(0, size)), mean(losses.slice(-size))];
+const variance = (values: readonly number[]): number => {
+  const middle = mean(values);
+  return mean(values.map((x) => (x - middle) ** 2));
+};
+
+/**
+ * The mean training loss of the first and of the last epoch, or half of the updates, and the error of their
+ * difference.
+ */
+const endsOf = (losses: readonly number[], epoch: number) => {
+  const size = Math.min(Math.floor(losses.length / 2), epoch);
+  if (size < 2) return undefined;
+  const [a, b] = [losses.slice(0, size), losses.slice(-size)];
+  return { first: mean(a), last: mean(b), error: Math.sqrt((variance(a) + variance(b)) / size) };
 };
 
 /** The share of the most frequent label among examples; undefined where they have none. */
@@ -30,19 +36,22 @@ const mostFrequent = (examples: readonly Example[]): number | undefined => {
 export interface Learnt {
   readonly curve: Pick<Curve, "train">;
   readonly lr: number;
+  /** Updates that go once through the records. */
+  readonly epoch?: number;
   /** Accuracy on held-out examples, where that is what they are judged by. */
   readonly accuracy?: number;
   readonly held: readonly Example[];
 }
 
 /** Remarks on a run in which little was learnt. */
-export const doubtsOf = ({ curve, lr, accuracy, held }: Learnt): readonly string[] => {
-  const ends = endsOf(curve);
+export const doubtsOf = ({ curve, lr, epoch = 100, accuracy, held }: Learnt): readonly string[] => {
+  const losses = curve.train.map(([, loss]) => loss).filter(Number.isFinite);
+  const ends = endsOf(losses, epoch);
   const way = "find one that suits with --find-lr, or see with --check whether the records can be learnt";
   const flat =
-    ends !== undefined && ends[0] > LOW && ends[1] > ends[0] * (1 - FALL)
+    ends !== undefined && ends.first > LOW && ends.first - ends.last < Math.max(FALL * ends.first, ends.error)
       ? [
-          `the training loss did not fall (${ends[0].toFixed(3)} to ${ends[1].toFixed(3)}): ` +
+          `the training loss did not fall (${ends.first.toFixed(3)} to ${ends.last.toFixed(3)}): ` +
             `the learning rate ${lr} may be wrong for this model; ${way}`,
         ]
       : [];

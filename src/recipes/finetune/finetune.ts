@@ -107,7 +107,8 @@ const tune = async (
       ? ""
       : `; best at ${result.bestStep}: held-out loss ${result.valLoss.toFixed(4)}`;
   progress.done(`trained ${result.steps} steps (${result.ended})${loss}${figure}`);
-  const learnt = { curve: curve(), lr: t.lrPeak, held: subject.data.material.validation };
+  const epoch = Math.ceil((lesson.epoch ?? 100) / t.accumulate);
+  const learnt = { curve: curve(), lr: t.lrPeak, epoch, held: subject.data.material.validation };
   const isAccuracy = lesson.judge?.name === "accuracy" && result.figure !== undefined;
   const notes = doubtsOf({ ...learnt, ...(isAccuracy ? { accuracy: result.figure } : {}) });
   if (result.ended !== "interrupted") for (const note of notes) hooks.ui.warn(note);

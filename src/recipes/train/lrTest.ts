@@ -35,6 +35,9 @@ export const mostFrequentWidth = async ({ source, epoch, context, widths }: Less
   return { width, count: indices.length, source: (i) => source(indices[i % indices.length]!) };
 };
 
+/** Updates whose batches come again and again. */
+const CYCLE = 10;
+
 /** What the test is made on. */
 export interface LrTest {
   readonly lesson: Lesson;
@@ -49,13 +52,14 @@ export const testLr = async (
   { lesson, method, options, stepper }: LrTest,
   { ui, signal }: RecipeHooks,
 ): Promise<LrRange> => {
-  const { source, width } = await mostFrequentWidth(lesson);
+  const { source, width, count } = await mostFrequentWidth(lesson);
+  const cycle = Math.max(1, Math.min(CYCLE, Math.floor(count / options.train.accumulate)));
   const loop = loopOptions(options.train, width, options.seed);
   const steps = 100;
   const task = ui.task("rising rates", steps);
-  const found = await lrRange(engine, method.model, source, {
+  const found = await lrRange(engine, method.model, (i) => source(i % (cycle * options.train.accumulate)), {
     ...loop,
-    ...{ steps, objective: lesson.objective, frozen: method.frozen },
+    ...{ steps, cycle, objective: lesson.objective, frozen: method.frozen },
     optimizer: method.optimizer(loop.optimizer),
     ...(stepper === undefined ? {} : { stepper }),
     ...(signal === undefined ? {} : { signal }),
