@@ -5,7 +5,7 @@
 // by the English captions alone. Both are judged by the likeness of pairs of captions that were held out. The folder
 // is read by transformers.js too.
 // Arguments: --steps N of filling in (200), --align N of finding (300), --pairs N that are scored (6000), --tune N of
-// ordering (150), --distill N (300), --layers N of the student (2).
+// ordering (150), --distill N (700), --layers N of the student (2).
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -103,7 +103,7 @@ export default async ({ log, args }) => {
     option(args, "steps", 200),
     option(args, "align", 300),
     option(args, "tune", 150),
-    option(args, "distill", 300),
+    option(args, "distill", 700),
     option(args, "layers", 2),
   ];
   try {
@@ -171,7 +171,7 @@ export default async ({ log, args }) => {
     if (chosen === undefined) log("no candidate has 0.35 of the bytes and half of the time");
     const taken = chosen ?? wide.candidates.at(-2);
     const [english, german] = [lines("multi30k.val.en.gz"), lines("multi30k.val.de.gz")];
-    const pairs = scoredPairs(english, german, { count: 1000, seed: 7 });
+    const pairs = scoredPairs(english, german, { count: 4000, seed: 7 });
     // The full model's own graphs, and the student's, which the search shipped (the smallest file).
     const exported = join(dir, "full");
     run(log, "export", model, "--dtype", "fp32", "--out", exported);
