@@ -146,7 +146,17 @@ describe("an embedding model", () => {
     mkdirSync(join(model, "1_Pooling"));
     const pooling = { word_embedding_dimension: 32, pooling_mode_mean_tokens: true };
     writeFileSync(join(model, "1_Pooling/config.json"), JSON.stringify(pooling));
-    const budget = ["--distill-steps", "30", "--max-loss", "0.5", "--batch", "4", "--threads", "1"];
+    const budget = [
+      "--distill-steps",
+      "30",
+      "--max-loss",
+      "0.5",
+      "--batch",
+      "4",
+      "--threads",
+      "1",
+      "--cut-vocab",
+    ];
     const data = writeCorpus(join(dir, "more"), 300);
     const made = succeeded(
       await anneal(["optimize", model, "--data", data, ...budget, "--out", small, "--json"]),
@@ -157,6 +167,13 @@ describe("an embedding model", () => {
     expect(result).toMatchObject({ task: "embedding", metric: { name: "rank agreement", better: "more" } });
     const of = (name: string) => result.candidates.find((c) => c.name === name)!.figures.rankAgreement!.value;
     expect(of("full fp32")).toBeCloseTo(1, 6);
+    // The vocabulary is that of the new text.
+    const { vocabSize } = await readTokenizer(join(small, "model"));
+    const config = JSON.parse(readFileSync(join(small, "model/config.json"), "utf8")) as {
+      vocab_size: number;
+    };
+    expect(config.vocab_size).toBe(vocabSize);
+    expect(vocabSize).toBeLessThan((await readTokenizer(model)).vocabSize);
     expect(of("1-layer distilled fp32")).toBeGreaterThan(0.5);
   }, 120_000);
 

@@ -37,6 +37,10 @@ const model: Section = {
       common: training,
     }),
     adapterFlag,
+    row("--cut-vocab", "model.cutVocab", "keep only the tokens of your text", {
+      verbs: ["optimize"],
+      common: ["optimize"],
+    }),
     row("--family <name>", "model.family", "fresh model", common),
     row("--layers <n>", "model.n_layer", "layers", common),
     row("--width <n>", "model.n_embd", "channels", common),

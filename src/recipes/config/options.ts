@@ -100,6 +100,8 @@ export interface ModelOptions {
   readonly from: string;
   /** Folders of adapters that stand on it, each on those before it. */
   readonly adapters: readonly string[];
+  /** Whether the vocabulary is cut to the tokens of the user's text. */
+  readonly cutVocab?: boolean;
   /** Family of a fresh model. */
   readonly family: Family;
   readonly n_layer: number;

@@ -68,7 +68,7 @@ const data = {
 const tokenizer = { kind: choice("bpe", "char"), vocab: int } satisfies Shape<TokenizerOptions>;
 const model = {
   from: z.string().optional(),
-  adapters: texts,
+  ...{ adapters: texts, cutVocab: z.boolean().optional() },
   family: choice(...families),
   n_layer: int,
   n_head: int,

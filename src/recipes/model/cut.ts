@@ -1,0 +1,80 @@
+/** A folder's model with the vocabulary that the user's text needs, and no more. */
+import { cutVocabulary, idsNamedIn, withNewIds } from "../../compress/cutVocabulary.ts";
+import type { Model } from "../../models/model.ts";
+import { jsonBytes } from "../../ship/onnx/files.ts";
+import type { Material } from "../../tasks/task.ts";
+import { cutTokenizer } from "../../tokenizer/cut.ts";
+import { loadTokenizer, type Tokenizer } from "../../tokenizer/index.ts";
+import { ConfigError } from "../../util/errors.ts";
+import type { Source } from "./source.ts";
+
+/** Vocabularies in other forms, which would say otherwise. */
+const OTHER_FORMS = [
+  ...["vocab.json", "vocab.txt", "merges.txt", "added_tokens.json", "spiece.model", "tokenizer.model"],
+  ...["sentencepiece.bpe.model", "spm.model", "source.spm", "target.spm"],
+];
+
+/** What a cut concerns. */
+export interface Cuttable {
+  readonly model: Model;
+  readonly tokenizer: Tokenizer;
+  readonly source: Source;
+}
+
+/** The ids that a corpus has. Labels among an example's numbers only keep a few tokens more. */
+export const idsIn = (material: Material): Set<number> => {
+  const used = new Set<number>();
+  const all = (ids: ArrayLike<number>): void => {
+    for (let i = 0; i < ids.length; i++) used.add(ids[i]!);
+  };
+  if (material.kind === "text") {
+    const { train } = material;
+    const step = 1 << 20;
+    for (let at = 0; at < train.length; at += step)
+      all(train.subarray(at, Math.min(train.length, at + step)));
+    all(material.validation);
+    return used;
+  }
+  for (const part of [material.train, material.validation])
+    for (const example of part) {
+      if ("source" in example) for (const ids of [example.source, example.target]) all(ids);
+      else for (const ids of Object.values(example.parts)) all(ids);
+    }
+  return used;
+};
+
+/**
+ * The model, its tokenizer and what its folder passes on, with the tokens `used` and those that their files
+ * name. Throws ConfigError where source and target have vocabularies of their own, and as `cutTokenizer` and
+ * `cutVocabulary` do.
+ */
+export const cutFolder = ({ model, tokenizer, source }: Cuttable, used: ReadonlySet<number>): Cuttable => {
+  if (tokenizer.target !== undefined) {
+    throw new ConfigError("is not cut where the two languages have pieces of their own", {
+      field: "model.cutVocab",
+      hint: "leave --cut-vocab out",
+    });
+  }
+  const named = [model.config, source.config.fields, source.generation?.fields].flatMap(idsNamedIn);
+  const { files, ids } = cutTokenizer(tokenizer.files(), new Set([...used, ...named]));
+  const small = cutVocabulary(model, ids);
+  const carried = new Map(source.files);
+  for (const name of OTHER_FORMS) carried.delete(name);
+  carried.set("tokenizer.json", jsonBytes(files.tokenizer));
+  carried.set("tokenizer_config.json", jsonBytes(files.config));
+  const renumber = <T extends { readonly fields: object }>(of: T): T => ({
+    ...of,
+    fields: withNewIds(of.fields, ids),
+  });
+  const { generation } = source;
+  return {
+    model: small,
+    tokenizer: loadTokenizer(files.tokenizer, files.config, { modelType: model.config.model_type }),
+    source: {
+      ...source,
+      files: carried,
+      config: renumber(source.config),
+      ...(generation === undefined ? {} : { generation: renumber(generation) }),
+    },
+  };
+};
