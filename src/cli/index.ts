@@ -21,6 +21,7 @@ const loaders: Readonly<Record<VerbName, () => Promise<Verb>>> = {
   eval: () => import("./eval.ts"),
   generate: () => import("./generate.ts"),
   quantize: () => import("./quantize.ts"),
+  prune: () => import("./prune.ts"),
   export: () => import("./export.ts"),
   verify: () => import("./verify.ts"),
   doctor: () => import("./doctor.ts"),

@@ -16,8 +16,8 @@ const FIRST = 16;
 const NAMES_IDS = /_token_ids?$/;
 
 /**
- * The ids of tokens that a config or generation_config.json names, which have to stay; and where padding is one
- * of the first, those before it: positions of RoBERTa and its kin begin behind its id.
+ * The ids of tokens that a config or generation_config.json names, which have to stay; and where padding is
+ * one of the first, those before it: positions of RoBERTa and its kin begin behind its id.
  */
 export const idsNamedIn = (config: unknown): number[] => {
   const fields = Object.entries((config ?? {}) as Record<string, Json>);

@@ -50,7 +50,7 @@ const idsOf = (model: Fields): [token: string, id: number][] => {
 
 const PARTS = ["end_of_word_suffix", "dropout"];
 
-/** What of a model's tokens stays, by name: those used, those on the way to them, single characters, bytes. */
+/** The names of tokens that stay: those used, those on the way to them, single characters, bytes. */
 const keptOf = (
   model: Fields,
   entries: readonly [string, number][],

@@ -10,6 +10,7 @@ export const verbs = {
   eval: "measure a model's quality and speed",
   generate: "write text with a model",
   quantize: "store a model's matrices in 4 or 8 bits",
+  prune: "cut layers and tokens off a model",
   export: "write a model in any dtypes, for transformers.js",
   verify: "check a model's files where they are to run",
   doctor: "check this machine and installation",
@@ -67,7 +68,7 @@ export const tuning: readonly VerbName[] = [...training, "finetune"];
 /** What reads text to train on. */
 export const learning: readonly VerbName[] = [...training, "data", "optimize"];
 /** What reads text. */
-export const reading: readonly VerbName[] = [...learning, "eval", "quantize"];
+export const reading: readonly VerbName[] = [...learning, "eval", "quantize", "prune"];
 /** All verbs. */
 export const every = Object.keys(verbs) as VerbName[];
 /** What has options of a run: a config file, a seed, threads. */

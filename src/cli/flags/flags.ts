@@ -79,7 +79,7 @@ const trainSection: Section = {
     row("--epochs <x>", "train.epochs", "times that each record is seen", { verbs: ["finetune"], ...common }),
     row("--steps <n>", "train.steps", "updates", { zero: "as many as the epochs take", common: training }),
     row("--batch <n>", "train.batch", "sequences in a micro-batch", {
-      verbs: [...tuning, "optimize"],
+      verbs: [...tuning, "optimize", "prune"],
       common: tuning,
     }),
     row("--lr <x>", "train.lrPeak", "highest learning rate", { zero: "by the width", ...common }),
@@ -119,7 +119,9 @@ const distill: Section = {
   flags: [
     row("--distill-steps <n>", "distill.steps", "updates of the student", { common: ["optimize"] }),
     row("--distill-layers <n>", "distill.layers", "layers of the student; 0: half", { common: ["optimize"] }),
-    row("--distill-lr <x>", "distill.lrPeak", "highest learning rate of the student"),
+    row("--distill-lr <x>", "distill.lrPeak", "highest learning rate of the student", {
+      verbs: ["quickstart", "optimize", "prune"],
+    }),
     row("--distill-alpha <x>", "distill.alpha", "share of the teacher in the student's loss"),
     row("--distill-temperature <x>", "distill.temperature", "softening of teacher and student"),
   ],
@@ -153,7 +155,7 @@ const budget: Section = {
 
 const hub: Section = {
   title: "Hub",
-  verbs: [...tuning, "optimize", "eval", "generate", "quantize", "export"],
+  verbs: [...tuning, "optimize", "eval", "generate", "quantize", "prune", "export"],
   flags: [
     { flag: "--revision <name>", help: "branch, tag or commit of a model of the Hub" },
     { flag: "--offline", help: "ask no network: take models of the Hub from the cache only" },
@@ -166,7 +168,7 @@ const run: Section = {
   verbs: every,
   flags: [
     row("--out <dir>", "out", "folder of the result", {
-      verbs: given.filter((verb) => verb !== "quantize"),
+      verbs: given.filter((verb) => verb !== "quantize" && verb !== "prune"),
       common: [...learning, "finetune"],
     }),
     { flag: "--resume", help: "go on from the newest checkpoint in OUT/run", verbs: tuning, ...common },

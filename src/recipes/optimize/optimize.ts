@@ -16,7 +16,7 @@ import { sourceIn } from "../model/source.ts";
 import { takeRun } from "../train/takeRun.ts";
 import { compressAndShip, type Outcome } from "./compressAndShip.ts";
 
-/** The user's data, and the model that reads it: with its whole vocabulary, or with what the data needs of it. */
+/** The user's data and the model that reads it: with its whole vocabulary, or what the data needs of it. */
 const material = async (
   whole: Cuttable,
   options: RunOptions,
