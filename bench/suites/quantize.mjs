@@ -1,10 +1,11 @@
 // What each method of rounding weights loses, on models trained here on real text (wikitext2.valid and tinyshakespeare, a
-// vocabulary of 2,048, 4 layers, 192 wide): a GPT-2 and a BERT. "Gap kept" is (method - dense) / (nearest - dense) in nats a
+// vocabulary of 2,048, 4 layers, 128 wide, 1.1 M parameters): a GPT-2 and a BERT. "Gap kept" is (method - dense) / (nearest - dense) in nats a
 // token of held-out text, with the rounded weights in float32, so that nothing but rounding is measured; void (null) where
 // nearest's gap is under three times its paired standard error. Methods that read text are run with three samples of it.
 // int8Nats, int4RoundingNats and int4BestNats are of graphs as they are shipped, all matrices in 8 or in 4 bits.
 // Trained models are kept in ~/.cache/anneal/bench (or the folder that ANNEAL_BENCH_CACHE names).
-// Arguments: --steps N (900), --seeds N (3), --model gpt2|bert, --threads N (1), --held N tokens (16384).
+// Arguments: --steps N (600), --seeds N (3), --model gpt2|bert, --threads N (1), --held N held-out tokens (16384), --tokens N of
+// calibration (16384).
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -64,13 +65,13 @@ const material = (kind) => {
 const shapes = {
   gpt2: ({ vocabSize }) => [
     gpt2,
-    gpt2Config({ vocab_size: vocabSize, n_positions: CONTEXT, n_embd: 192, n_layer: 4, n_head: 4 }),
+    gpt2Config({ vocab_size: vocabSize, n_positions: CONTEXT, n_embd: 128, n_layer: 4, n_head: 4 }),
   ],
   bert: ({ vocabSize, specials }) => [
     bert,
     bertConfig({
-      ...{ vocab_size: vocabSize, hidden_size: 192, num_hidden_layers: 4, num_attention_heads: 4 },
-      ...{ intermediate_size: 768, max_position_embeddings: CONTEXT + 8, pad_token_id: specials.pad },
+      ...{ vocab_size: vocabSize, hidden_size: 128, num_hidden_layers: 4, num_attention_heads: 4 },
+      ...{ intermediate_size: 512, max_position_embeddings: CONTEXT + 8, pad_token_id: specials.pad },
     }),
   ],
 };
@@ -146,14 +147,14 @@ const METHODS = ["nearest", "search", "hqq", "awq", "gptq"];
 const reads = { search: true, awq: true, gptq: true };
 
 /** Gaps of all methods on one grid. */
-const onGrid = async (engine, model, grid, { data, score, dense, seeds, log }) => {
+const onGrid = async (engine, model, grid, { data, score, dense, seeds, tokens, log }) => {
   const found = {};
   const seconds = {};
   for (const method of METHODS) {
     const runs = [];
     for (let seed = 1; seed <= (reads[method] ? seeds : 1); seed++) {
       const batches = reads[method]
-        ? calibrationBatches(model, calibration(data, seed, 16_384), 16_384)
+        ? calibrationBatches(model, calibration(data, seed, tokens), tokens)
         : undefined;
       const start = performance.now();
       const made = await modelCodes(engine, model, { method, grid, batches });
@@ -182,9 +183,9 @@ const onGrid = async (engine, model, grid, { data, score, dense, seeds, log }) =
 };
 
 /** Nats that graphs lose as they are shipped. */
-const shipped = async (engine, model, { data, score, dense }) => {
-  const texts = calibration(data, 1, 16_384);
-  const batches = calibrationBatches(model, texts, 16_384);
+const shipped = async (engine, model, { data, score, dense, tokens }) => {
+  const texts = calibration(data, 1, tokens);
+  const batches = calibrationBatches(model, texts, tokens);
   const forms = await int8Forms(engine, model, texts);
   const nats = async (form) => paired(await score(form), dense).gap;
   const of = async (method) => {
@@ -206,7 +207,7 @@ const one = async (engine, kind, options) => {
   const score = await task.scorer(engine, heldOut, model);
   const dense = await score(model);
   log(`${kind}: ${dense.length} held-out tokens, ${mean(dense).toFixed(4)} nats`);
-  const context = { data, score, dense, seeds: options.seeds, log };
+  const context = { data, score, dense, log, seeds: options.seeds, tokens: options.tokens };
   const grids = {};
   for (const grid of GRIDS) grids[nameOf(grid)] = await onGrid(engine, model, grid, context);
   const { int8Nats, four } = await shipped(engine, model, context);
@@ -221,8 +222,9 @@ const argument = (args, name, usual) => {
 export default async function quantize({ log, args }) {
   const engine = await nodeEngine({ threads: argument(args, "threads", 1) });
   const options = {
-    ...{ log, steps: argument(args, "steps", 900), seeds: argument(args, "seeds", 3) },
+    ...{ log, steps: argument(args, "steps", 600), seeds: argument(args, "seeds", 3) },
     held: argument(args, "held", 16_384),
+    tokens: argument(args, "tokens", 16_384),
   };
   const asked = argument(args, "model", undefined);
   const kinds = asked === undefined ? Object.keys(shapes) : [asked];

@@ -1,9 +1,10 @@
 /** From a model's folder to one whose matrices take few bits, with what that cost. */
-import { INT4_BLOCK } from "../../compress/int4.ts";
+import { INT4_BLOCK, INT4_BLOCKS } from "../../compress/int4.ts";
 import { packedBytes } from "../../compress/packedSize.ts";
 import { CALIBRATION_TOKENS, quantized } from "../../compress/quantize.ts";
 import { roundingMethods } from "../../compress/rounding/methods.ts";
 import type { Engine } from "../../engine/engine.ts";
+import { kernelName } from "../../evaluate/kernels.ts";
 import { packable } from "../../models/linears.ts";
 import type { Model } from "../../models/model.ts";
 import { denseTensors } from "../../nn/param.ts";
@@ -11,6 +12,7 @@ import { modelDir } from "../../node/hub/hub.ts";
 import { isGguf } from "../../node/model/ggufFile.ts";
 import { readTokenizer } from "../../node/model/tokenizerFiles.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
+import { knownKernels } from "../../node/runtime/kernelCache.ts";
 import { meanOf } from "../../tasks/scores.ts";
 import { defined } from "../../util/defined.ts";
 import { AnnealError, ConfigError } from "../../util/errors.ts";
@@ -80,6 +82,26 @@ const materialFor = async (
   }
 };
 
+/** Tells of products of 4 bits that are no quicker here. Throws ConfigError where their numbers are wrong. */
+const checkProducts = async (
+  engine: Engine,
+  { bits, block = INT4_BLOCK }: FormChoice,
+  { ui }: RecipeHooks,
+): Promise<void> => {
+  if (bits !== 4) return;
+  const forms = INT4_BLOCKS.map((size) => ({ bits, block: size, zeros: true, accuracy: 4 }) as const);
+  const found = await knownKernels(engine, forms);
+  const own = found.find((kernel) => kernel.block === block)!;
+  if (own.status === "sound") return;
+  const sound = found.filter(({ status }) => status === "sound").map((kernel) => kernel.block);
+  const about = `${kernelName(own)}: ${own.why}, with ${engine.name} ${engine.version} on this machine`;
+  if (own.status === "slow") return ui.warn(`${about}: the file is smaller, and no quicker`);
+  throw new ConfigError(about, {
+    field: "quantize.block",
+    hint: sound.length === 0 ? "choose --bits 8" : `choose --block ${sound.join(" or ")}`,
+  });
+};
+
 /** What was done, from the forms and their scores. */
 const reportOf = (
   model: Model,
@@ -128,6 +150,7 @@ export const quantizeFolder = async (
   const { maxBytes, tokens = CALIBRATION_TOKENS } = options;
   const { model } = source.loaded;
   const engine = await nodeEngine(run.threads > 0 ? { threads: run.threads } : {});
+  await checkProducts(engine, choice, hooks);
   const material = await materialFor(engine, source, choice, { run, tokens, hooks });
   for (const warning of material?.warnings ?? []) hooks.ui.warn(warning);
   const score = async (form: Model) => material?.measure?.score(form);
