@@ -5,7 +5,7 @@
 // int8Nats, int4RoundingNats and int4BestNats are of graphs as they are shipped, all matrices in 8 or in 4 bits.
 // Trained models are kept in ~/.cache/anneal/bench (or the folder that ANNEAL_BENCH_CACHE names).
 // Arguments: --steps N (600), --seeds N (3), --model gpt2|bert, --threads N (1), --held N held-out tokens (16384), --tokens N of
-// calibration (16384).
+// calibration (16384), --methods search,hqq,awq,gptq, --grids N (4: blocks of 32 at 4 and 3 bits, then per channel).
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -143,14 +143,14 @@ const paired = (scores, dense) => {
 const GRIDS = [{ bits: 4, block: 32 }, { bits: 3, block: 32 }, { bits: 4 }, { bits: 3 }];
 const nameOf = ({ bits, block }) =>
   `${bits} bits, ${block === undefined ? "per channel" : `blocks of ${block}`}`;
-const METHODS = ["nearest", "search", "hqq", "awq", "gptq"];
+const ALL = ["nearest", "search", "hqq", "awq", "gptq"];
 const reads = { search: true, awq: true, gptq: true };
 
 /** Gaps of all methods on one grid. */
-const onGrid = async (engine, model, grid, { data, score, dense, seeds, tokens, log }) => {
+const onGrid = async (engine, model, grid, { data, score, dense, seeds, tokens, methods, log }) => {
   const found = {};
   const seconds = {};
-  for (const method of METHODS) {
+  for (const method of methods) {
     const runs = [];
     for (let seed = 1; seed <= (reads[method] ? seeds : 1); seed++) {
       const batches = reads[method]
@@ -172,18 +172,18 @@ const onGrid = async (engine, model, grid, { data, score, dense, seeds, tokens, 
   }
   const { gap, error } = found.nearest;
   const isVoid = gap < 3 * error;
-  const kept = Object.fromEntries(METHODS.slice(1).map((m) => [m, isVoid ? null : found[m].gap / gap]));
+  const kept = Object.fromEntries(methods.slice(1).map((m) => [m, isVoid ? null : found[m].gap / gap]));
   return {
     nearest: gap,
     error,
     kept,
-    gaps: Object.fromEntries(METHODS.map((m) => [m, found[m].gaps])),
+    gaps: Object.fromEntries(methods.map((m) => [m, found[m].gaps])),
     seconds,
   };
 };
 
 /** Nats that graphs lose as they are shipped. */
-const shipped = async (engine, model, { data, score, dense, tokens }) => {
+const shipped = async (engine, model, { data, score, dense, tokens, methods }) => {
   const texts = calibration(data, 1, tokens);
   const batches = calibrationBatches(model, texts, tokens);
   const forms = await int8Forms(engine, model, texts);
@@ -193,7 +193,7 @@ const shipped = async (engine, model, { data, score, dense, tokens }) => {
     return nats(quantized(made.model, { bits: 4 }, { codes: made.codes }));
   };
   const four = {};
-  for (const method of METHODS) four[method] = await of(method);
+  for (const method of methods) four[method] = await of(method);
   return { int8Nats: await nats(quantized(model, { bits: 8 }, { forms })), four };
 };
 
@@ -207,9 +207,11 @@ const one = async (engine, kind, options) => {
   const score = await task.scorer(engine, heldOut, model);
   const dense = await score(model);
   log(`${kind}: ${dense.length} held-out tokens, ${mean(dense).toFixed(4)} nats`);
-  const context = { data, score, dense, log, seeds: options.seeds, tokens: options.tokens };
+  const { seeds, tokens, methods } = options;
+  const context = { data, score, dense, log, seeds, tokens, methods };
   const grids = {};
-  for (const grid of GRIDS) grids[nameOf(grid)] = await onGrid(engine, model, grid, context);
+  for (const grid of GRIDS.slice(0, options.grids))
+    grids[nameOf(grid)] = await onGrid(engine, model, grid, context);
   const { int8Nats, four } = await shipped(engine, model, context);
   return { loss: mean(dense), tokens: dense.length, int8Nats, int4Nats: four, grids };
 };
@@ -225,13 +227,18 @@ export default async function quantize({ log, args }) {
     ...{ log, steps: argument(args, "steps", 600), seeds: argument(args, "seeds", 3) },
     held: argument(args, "held", 16_384),
     tokens: argument(args, "tokens", 16_384),
+    grids: argument(args, "grids", GRIDS.length),
+    methods: [
+      "nearest",
+      ...ALL.slice(1).filter((m) => argument(args, "methods", ALL.join()).split(",").includes(m)),
+    ],
   };
   const asked = argument(args, "model", undefined);
   const kinds = asked === undefined ? Object.keys(shapes) : [asked];
   const models = {};
   for (const kind of kinds) models[kind] = await one(engine, kind, options);
   const [first] = Object.values(models);
-  const [blocks, channels] = [GRIDS[0], GRIDS[2]].map((grid) => first.grids[nameOf(grid)].kept);
+  const [blocks, channels] = [GRIDS[0], GRIDS[2]].map((grid) => first.grids[nameOf(grid)]?.kept ?? {});
   const { nearest, ...others } = first.int4Nats;
   return {
     ...{

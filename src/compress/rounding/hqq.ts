@@ -4,7 +4,16 @@
  * It reads no activations. Its zeros lie between codes; ONNX Runtime's quick kernels want whole ones, so
  * `hqq` rounds them, and then moves the scales by the same splitting.
  */
-import { blocksOf, type Codes, type Grid, type GridOptions, gridsOf, type Rows, rounded } from "./codes.ts";
+import {
+  blocksOf,
+  type Codes,
+  type Grid,
+  type GridOptions,
+  gridsOf,
+  nearestCode,
+  type Rows,
+  rounded,
+} from "./codes.ts";
 import { rangeGrid } from "./nearest.ts";
 
 const [POWER, BETA, GROWTH, ROUNDS] = [0.7, 10, 1.01, 20];
@@ -99,7 +108,7 @@ const withScales = (rows: Rows, options: GridOptions, grids: readonly Grid[]): G
     const { zero } = grids[at]!;
     let [along, square, errors] = [0, 0, 0];
     for (let i = from; i < to; i++) {
-      const code = Math.min(most, Math.max(0, Math.round(values[i]! / scale[at]!) + zero)) - zero;
+      const code = nearestCode(values[i]!, { scale: scale[at]!, zero }, most) - zero;
       const error = values[i]! - code * scale[at]!;
       along += code * (values[i]! - shrunk(error, beta));
       square += code * code;
@@ -108,7 +117,17 @@ const withScales = (rows: Rows, options: GridOptions, grids: readonly Grid[]): G
     if (square > 0 && Math.fround(along / square) !== 0) scale[at] = along / square;
     return errors;
   });
-  return grids.map(({ zero }, at) => ({ scale: Math.fround(scale[at]!), zero }));
+  return grids.map(({ zero }, at) => {
+    // Under the codes that were found, the scale that keeps the numbers' size: see scaleSearch.ts.
+    let [along, total] = [0, 0];
+    for (let i = spans[at]![0]; i < spans[at]![1]; i++) {
+      const value = values[i]!;
+      along += value * (nearestCode(value, { scale: scale[at]!, zero }, most) - zero);
+      total += value * value;
+    }
+    const kept = Math.fround(total / along);
+    return { scale: kept !== 0 && Number.isFinite(1 / kept) ? kept : Math.fround(scale[at]!), zero };
+  });
 };
 
 /** A matrix rounded by HQQ with whole zeros. */

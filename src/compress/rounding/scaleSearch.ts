@@ -30,10 +30,16 @@ interface Block {
   readonly to: number;
   /** Of the block's inputs. */
   readonly weights: Float64Array;
+  /** The weighted square of its numbers. */
+  readonly total: number;
 }
 
-/** The best scale for the codes under `grid`, and how much of the weighted square it explains. */
-const fitted = ({ values, from, to, weights }: Block, { scale, zero }: Grid, most: number) => {
+/**
+ * The scale under which the codes of `grid` have the numbers' own size, and how much of the weighted square
+ * they explain. The scale of least squares would be smaller, by the share that is not explained: every
+ * layer's outputs would shrink alike, which costs a model more than errors that go either way.
+ */
+const fitted = ({ values, from, to, weights, total }: Block, { scale, zero }: Grid, most: number) => {
   let [along, square] = [0, 0];
   const inverse = 1 / scale;
   for (let i = from; i < to; i++) {
@@ -45,7 +51,9 @@ const fitted = ({ values, from, to, weights }: Block, { scale, zero }: Grid, mos
     along += weighted * value;
     square += weighted * centred;
   }
-  return square > 0 ? { scale: along / square, explained: (along * along) / square } : undefined;
+  return square > 0 && along !== 0
+    ? { scale: total / along, explained: (along * along) / square }
+    : undefined;
 };
 
 const errorOf = ({ values, from, to, weights }: Block, { scale, zero }: Grid, most: number): number => {
@@ -70,6 +78,10 @@ const bestGrid = (block: Block, options: GridOptions, first: Grid): Grid => {
     [most2, best] = [found.explained, { scale, zero: grid.zero }];
   }
   if (best === undefined) return first;
+  const again = fitted(block, best, most);
+  if (again !== undefined && Number.isFinite(1 / Math.fround(again.scale))) {
+    best = { ...best, scale: Math.fround(again.scale) };
+  }
   return errorOf(block, best, most) <= errorOf(block, first, most) ? best : first;
 };
 
@@ -94,7 +106,8 @@ export const searchedGrids = (rows: Rows, options: GridOptions, squares?: ArrayL
     const start = from % rows.k;
     const weights = weightsAt.get(start) ?? weightsIn(squares, start, to - from);
     weightsAt.set(start, weights);
-    return bestGrid({ values, from, to, weights }, options, range(values, from, to));
+    const total = weights.reduce((sum, h, i) => sum + h * values[from + i]! ** 2, 0);
+    return bestGrid({ values, from, to, weights, total }, options, range(values, from, to));
   });
 };
 

@@ -1,4 +1,4 @@
-/** Which products of few bits are sound here: found once for a machine and a version of the runtime, and kept. */
+/** Which products of few bits are sound here: found once for a machine and a runtime version, and kept. */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { cpus, homedir } from "node:os";
@@ -27,8 +27,8 @@ const knownIn = async (file: string): Promise<Known> => {
 };
 
 /**
- * What is known of some forms, and what is found of those that were not tried before; in the order of `forms`.
- * It is kept in `dir` (~/.cache/anneal unless told), where that can be written.
+ * What is known of some forms, and what is found of those that were not tried before; in the order of
+ * `forms`. It is kept in `dir` (~/.cache/anneal unless told), where that can be written.
  */
 export const knownKernels = async (
   engine: Engine,
