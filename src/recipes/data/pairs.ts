@@ -110,6 +110,10 @@ const formOf = (row: Row, options: RunOptions): PairForm => {
   });
 };
 
+/** The pairs of rows that were read. Throws DataError naming one that is none. */
+export const pairsIn = (rows: readonly Row[], options: RunOptions): readonly Pair[] =>
+  rows.length === 0 ? [] : rows.map((row) => pairOf(row, formOf(rows[0]!, options), options.task));
+
 /** Options that read the files that the user holds out; undefined where there are none. */
 export const heldOutFiles = ({ data, ...options }: RunOptions): RunOptions | undefined =>
   data.validation.length === 0

@@ -16,7 +16,7 @@ import type { HeldOut } from "../../tasks/task.ts";
 import { defined } from "../../util/defined.ts";
 import { ConfigError, DataError } from "../../util/errors.ts";
 import { permutation } from "../../util/rng.ts";
-import { encodedPairs, heldOutFiles, heldOutPairs, type Pair } from "../data/pairs.ts";
+import { encodedPairs, heldOutFiles, heldOutPairs, type Pair, pairsIn } from "../data/pairs.ts";
 import { holdsPairs } from "../data/read.ts";
 import { translatorOf } from "../generate/translate.ts";
 import type { Asked, Evaluator, Prediction, Quality } from "./evaluation.ts";
@@ -79,8 +79,8 @@ const translate = async (
 
 /** Held-out pairs that fit the model, at most as many as are asked for, drawn by the seed. */
 const chosenPairs = async (asked: Asked) => {
-  const { subject, options, hooks, given } = asked;
-  const all = await heldOutPairs(options, hooks);
+  const { subject, options, hooks, given, rows } = asked;
+  const all = rows === undefined ? await heldOutPairs(options, hooks) : pairsIn(rows, options);
   const order = Array.from(permutation(all.length, options.seed, "evaluated pairs"));
   const drawn = order.slice(0, given.limit ?? PAIRS).map((i) => all[i]!);
   const tokens = encodedPairs(drawn, subject.tokenizer, Number.POSITIVE_INFINITY).all;
@@ -152,8 +152,8 @@ const onText = async (asked: Asked, sessions: Sessions): Promise<Quality> => {
 export const seq2seqLm: Evaluator = {
   takes: ["limit", "predictions", "beams"],
   async measure(asked) {
-    const { engine, subject, options } = asked;
-    const pairs = await holdsPairs(heldOutFiles(options) ?? options);
+    const { engine, subject, options, rows } = asked;
+    const pairs = rows !== undefined || (await holdsPairs(heldOutFiles(options) ?? options));
     const encoder = await loadAsIs(engine, subject.graphs.encoder_model!);
     const decoder = await loadAsIs(engine, subject.graphs.decoder_model_merged!);
     const sessions = { encoder_model: encoder, decoder_model_merged: decoder };

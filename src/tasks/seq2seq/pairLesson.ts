@@ -88,6 +88,7 @@ export const pairLesson = (material: TokenPairs | Examples, options: LessonOptio
     context: longest.source,
     widths: shapes.map(({ source }) => source),
     epoch,
+    padding,
     source: (index) => {
       const { rows, shape: lengths } = batches.at(index);
       return filledPairs(

@@ -17,6 +17,7 @@ export const seq2seqLm: Task = {
   name: "seq2seq-lm",
   pipeline: "text2text-generation",
   heads: ["seq2seq-lm"],
+  lossUnit: "nats per target token",
   textTokens: 128,
   reads: ["pairs", "text", "examples"],
   records: pairRecords,
