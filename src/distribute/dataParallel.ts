@@ -13,6 +13,7 @@ import { rankPlans } from "../train/plan.ts";
 import { openRank, type Rank } from "../train/rank.ts";
 import { batchTypes, type StepOptions } from "../train/step.ts";
 import { asBatch, type MakeStepper, type Stepper, under, weightsOf } from "../train/stepper.ts";
+import { type WidthOptions, widthKey, widthOf } from "../train/width.ts";
 import { ConfigError } from "../util/errors.ts";
 import type { Crew, Team } from "./team.ts";
 
@@ -118,15 +119,16 @@ const stepperOf = ({ first, crew, counter, size }: Ranks, shareOf: Share): Stepp
 
 /** The types of a micro-batch and of a share of it, by the width of its rows. */
 const typesByWidth = (model: Model, options: StepOptions, size: number) => {
-  const known = new Map<number, BatchTypes>();
-  return (ids: Tensor): BatchTypes => {
-    const width = options.widths === undefined ? options.context : ids.shape[1]!;
-    const found = known.get(width);
+  const known = new Map<string, BatchTypes>();
+  return (feeds: Feeds): BatchTypes => {
+    const width: WidthOptions = options.widths === undefined ? options : widthOf(feeds);
+    const key = widthKey(width);
+    const found = known.get(key);
     if (found !== undefined) return found;
-    const step = { ...options, context: width };
+    const step = { ...options, ...width };
     const [whole, share] = [1, size].map((ranks) => batchTypes(model, step, { ranks }));
     const types = { whole: whole!, share: share! };
-    known.set(width, types);
+    known.set(key, types);
     return types;
   };
 };
@@ -151,7 +153,7 @@ export const dataParallel =
       const types = typesByWidth(model, options, team.size);
       const counter = await openCounter(engine, model, options);
       const ranks = { first, crew, counter, size: team.size };
-      return stepperOf(ranks, (feeds, rank) => shareOf(feeds, rank, types(feeds.inputIds!)));
+      return stepperOf(ranks, (feeds, rank) => shareOf(feeds, rank, types(feeds)));
     } catch (error) {
       await crew.end();
       throw error;

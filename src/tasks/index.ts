@@ -80,6 +80,7 @@ export type {
   TokenPairs,
   TokenText,
   textOf,
+  Width,
 } from "./task.ts";
 export { tokenClassification } from "./tokenClassification.ts";
 

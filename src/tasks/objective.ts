@@ -18,6 +18,8 @@ import type { Tree } from "../util/tree.ts";
 export interface BatchShape {
   readonly batch: number;
   readonly context: number;
+  /** Tokens of a target, where batches have targets of several lengths. */
+  readonly target?: number;
   readonly vocab: number;
 }
 

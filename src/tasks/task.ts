@@ -41,13 +41,16 @@ export interface Judge {
   figure(said: readonly Readonly<Record<string, Tensor>>[]): number;
 }
 
+/** Tokens of a row; of a pair those of the source and of the target. */
+export type Width = number | { readonly source: number; readonly target: number };
+
 /** What a model learns from, made of a user's data. */
 export interface Lesson {
   readonly objective: Objective;
   /** Tokens of a row of `inputIds`; of the longest where there are several widths. */
   readonly context: number;
   /** The widths that rows have, where batches are of texts of like length. */
-  readonly widths?: readonly number[];
+  readonly widths?: readonly Width[];
   /** Batches that go once through the data, where it has a last example. */
   readonly epoch?: number;
   readonly source: BatchSource;

@@ -22,8 +22,9 @@ import { alone } from "./collective.ts";
 import { prefixed } from "./held.ts";
 import { rankPlans } from "./plan.ts";
 import { openRank, type Rank } from "./rank.ts";
-import { atWidth, batchTypes, paramTypes, type StepOptions } from "./step.ts";
+import { batchTypes, paramTypes, type StepOptions } from "./step.ts";
 import { asBatch, heldBy, type MakeStepper, weightsOf } from "./stepper.ts";
+import { widthOf } from "./width.ts";
 
 // R rows of a batch, K rows of a chunk, C channels
 
@@ -172,7 +173,7 @@ export const cachedStepper =
     const rank = await openRank(engine, plan!, alone);
     rank.load(weightsOf(model));
     const vectors = byShape((feeds) => {
-      const step = vectorStep({ ...cut, options: atWidth(options, feeds["batch.inputIds"]!) });
+      const step = vectorStep({ ...cut, options: { ...options, ...widthOf(feeds, "batch.") } });
       return compile(engine, step, { idle: "sleep" });
     });
     const loss = await compile(engine, lossStep(cut, rows, width), { idle: "sleep" });

@@ -3,7 +3,8 @@ import { byShape } from "../engine/byShape.ts";
 import { compile } from "../engine/compile.ts";
 import type { Engine, Feeds } from "../engine/engine.ts";
 import type { Model } from "../models/model.ts";
-import { atWidth, countStep, type StepOptions } from "./step.ts";
+import { countStep, type StepOptions } from "./step.ts";
+import { widthOf } from "./width.ts";
 
 /** Finds what counts in an update before its gradients. */
 export interface Counter {
@@ -16,7 +17,7 @@ export interface Counter {
 export const openCounter = async (engine: Engine, model: Model, options: StepOptions): Promise<Counter> => {
   const open = (step: StepOptions) => compile(engine, countStep(model, step), { threads: 1 });
   countStep(model, options); // Refuses before anything runs.
-  const sessions = byShape((feeds) => open(atWidth(options, feeds["batch.inputIds"]!)));
+  const sessions = byShape((feeds) => open({ ...options, ...widthOf(feeds, "batch.") }));
   return {
     async scale(micro) {
       let count = 0;

@@ -22,6 +22,7 @@ import {
   sumStep,
   updateStep,
 } from "./step.ts";
+import { ONLY, widthKey, widthOptions } from "./width.ts";
 
 /** Params above which a step's tensors are so large that its memory counts more than their number. */
 const MEDIUM = 4e6;
@@ -48,11 +49,12 @@ export const rankPlans = (
 ): readonly RankPlan[] => {
   const joined = options.optimizer.elementwise === true;
   const shards = shardsOf(paramTypes(model, options), ranks);
-  const { context, widths = [context] } = options;
+  const { context, target, widths } = options;
+  const own = target === undefined ? context : { source: context, target };
   const gradients = Object.fromEntries(
-    widths.map((width) => {
-      const step = gradientStep(model, { ...options, context: width }, { ranks });
-      return [width, onnxBytes(step, { halt: true })] as const;
+    (widths ?? [own]).map(widthOptions).map((width) => {
+      const step = gradientStep(model, { ...options, ...width }, { ranks });
+      return [widths === undefined ? ONLY : widthKey(width), onnxBytes(step, { halt: true })] as const;
     }),
   );
   const frozen = prefixed("frozen", frozenTensors(model, options));

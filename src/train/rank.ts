@@ -26,6 +26,7 @@ import {
   viewer,
 } from "./held.ts";
 import type { Shard } from "./shards.ts";
+import { ONLY, widthKey, widthOf } from "./width.ts";
 
 /** What a rank needs to know: plain data, so that it can be sent to another thread. */
 export interface RankPlan {
@@ -45,7 +46,7 @@ export interface RankPlan {
   /** ONNX models of `gradientStep`, `sumStep` and `updateStep`. */
   readonly graphs: {
     /** By the width of a batch's rows. */
-    readonly gradients: Readonly<Record<number, Uint8Array>>;
+    readonly gradients: Readonly<Record<string, Uint8Array>>;
     readonly sum: Uint8Array;
     readonly update: Uint8Array;
   };
@@ -94,7 +95,7 @@ const sessionsOf = async (engine: Engine, plan: RankPlan): Promise<Sessions> => 
   const options = { inPlace: true, threads, idle: "sleep", layout: plan.layout } as const;
   return {
     gradients: byShape((feeds) =>
-      engine.load(graphs.gradients[feeds["batch.inputIds"]!.shape[1]!]!, options),
+      engine.load(graphs.gradients[ONLY] ?? graphs.gradients[widthKey(widthOf(feeds, "batch."))]!, options),
     ),
     sum: await engine.load(graphs.sum, options),
     update: await engine.load(graphs.update, options),

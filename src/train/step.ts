@@ -15,17 +15,17 @@ import { sumOfSquares } from "../ops/reduce.ts";
 import { clipByGlobalNorm, clipByValue, globalNorm, limited } from "../optim/clip.ts";
 import { applyUpdates, chain, type Optimizer } from "../optim/transform.ts";
 import { batchTotals, type MemoryOptions, type Objective } from "../tasks/objective.ts";
+import type { Width } from "../tasks/task.ts";
 import { ConfigError } from "../util/errors.ts";
 import { entries, flatten, leaves, mapTree, type Tree } from "../util/tree.ts";
 import { type Bucket, bucket, unbucketed } from "./bucket.ts";
+import type { WidthOptions } from "./width.ts";
 
 /** What a training step is made of. */
-export interface StepOptions extends MemoryOptions {
+export interface StepOptions extends MemoryOptions, WidthOptions {
   readonly batch: number;
-  /** Tokens of a row; of the longest, where batches have rows of several widths. */
-  readonly context: number;
   /** The widths that rows have, where there are several: each has a graph of its own, on the same state. */
-  readonly widths?: readonly number[];
+  readonly widths?: readonly Width[];
   readonly optimizer: Optimizer;
   readonly objective: Objective;
   /** Micro-batches that make an update: it is that of one batch of them all. */
@@ -112,21 +112,15 @@ export const batchTypes = (
   options: StepOptions,
   { ranks }: Parts,
 ): Record<string, TensorType> => {
-  const { context, objective } = options;
+  const { context, target, objective } = options;
   const batch = options.batch / ranks;
   const vocab = (model.config as { vocab_size: number }).vocab_size;
   return {
     inputIds: { dtype: "int32", shape: [batch * (objective.texts ?? 1), context] },
     seed: { dtype: "int32", shape: [] },
-    ...objective.inputs({ batch, context, vocab }),
+    ...objective.inputs({ batch, context, vocab, ...(target === undefined ? {} : { target }) }),
   };
 };
-
-/** The options of the step on rows as wide as these token ids [B, T]. */
-export const atWidth = <O extends StepOptions>(options: O, { shape }: Pick<TensorType, "shape">): O => ({
-  ...options,
-  context: Number(shape[1]),
-});
 
 /** How the step stores the params: joined where the optimizer allows it. */
 export const storage = (model: Model, options: StepOptions): Bucket =>

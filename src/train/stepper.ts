@@ -10,7 +10,8 @@ import { type Counter, openCounter } from "./counter.ts";
 import { checkSame, prefixed as feedsOf, fillWith } from "./held.ts";
 import { layoutOf, rankPlans } from "./plan.ts";
 import { openRank, type Rank, type StepResult } from "./rank.ts";
-import { atWidth, frozenTensors, fusedStep, paramTypes, type StepOptions, storage } from "./step.ts";
+import { frozenTensors, fusedStep, paramTypes, type StepOptions, storage } from "./step.ts";
+import { widthOf } from "./width.ts";
 
 /** Something that trains: holds weights and optimizer state, and takes steps on them. */
 export interface Stepper {
@@ -121,7 +122,7 @@ export const stepper: MakeStepper = async (engine, model, options) => {
     return single(rank, await openCounter(engine, model, options));
   }
   const several = {
-    programFor: (feeds: Feeds) => fusedStep(model, atWidth(options, feeds["batch.inputIds"]!)),
+    programFor: (feeds: Feeds) => fusedStep(model, { ...options, ...widthOf(feeds, "batch.") }),
   };
   const how = { layout: layoutOf(model, options), ...(options.widths ? several : {}) };
   const update = await compileStep(engine, fusedStep(model, options), how);

@@ -10,8 +10,11 @@ import { permutation } from "../../util/rng.ts";
 /** Share of padding that more shapes are not worth fighting. */
 const ENOUGH = 0.05;
 
-/** Most shapes. */
-const MOST = 24;
+/** Most shapes, and what they grow with: few batches are not worth many. */
+const MOST = 40;
+const FEWEST = 4;
+const mostShapes = (batches: number): number =>
+  Math.min(MOST, Math.max(FEWEST, Math.round(2 * Math.sqrt(batches))));
 
 /** Shapes that are told apart in the search. */
 const GRID = 1024;
@@ -37,10 +40,7 @@ export interface RowsInShape {
 
 /** Batches by their index, and what they cost. */
 export interface PairBatches {
-  /**
-   * The shapes that batches have, the smallest first; no two have one source's length, so that this tells the
-   * target's.
-   */
+  /** The shapes that batches have. */
   readonly shapes: readonly PairLengths[];
   /** Batches that take each pair once. */
   readonly epoch: number;
@@ -63,7 +63,8 @@ const joined = (a: PairLengths, b: PairLengths): PairLengths => ({
   target: Math.max(a.target, b.target),
 });
 
-const longestOf = (lengths: Lengths): PairLengths => lengths.reduce(joined, { source: 1, target: 1 });
+/** The least shape that holds all. */
+export const longestOf = (lengths: Lengths): PairLengths => lengths.reduce(joined, { source: 1, target: 1 });
 
 /** How many pairs a shape is for. */
 interface Need {
@@ -138,21 +139,12 @@ const joinedUntil = (
   return [...needs.values()];
 };
 
-/** Shapes of which no two have one source's length. */
-const apart = (shapes: readonly PairLengths[]): PairLengths[] => {
-  const ascending = shapes.toSorted((a, b) => a.source - b.source || a.target - b.target);
-  const taken: PairLengths[] = [];
-  for (const { source, target } of ascending) {
-    taken.push({ source: Math.max(source, (taken.at(-1)?.source ?? 0) + 1), target });
-  }
-  return taken;
-};
-
 /** The fewest shapes by which padding is bearable, else as many as there may be; one holds every pair. */
-const shapesOf = (lengths: Lengths): PairLengths[] => {
+const shapesOf = ({ lengths, batch }: Pick<PairBatchesOptions, "lengths" | "batch">): PairLengths[] => {
   const tokens = lengths.reduce((sum, pair) => sum + sizeOf(pair), 0);
-  const needs = joinedUntil(needsOf(lengths), (count, cost) => count <= MOST && 1 - tokens / cost > ENOUGH);
-  return apart(needs.map(({ shape }) => shape));
+  const most = mostShapes(lengths.length / batch);
+  const enough = (count: number, cost: number) => count <= most && 1 - tokens / cost > ENOUGH;
+  return joinedUntil(needsOf(lengths), enough).map(({ shape }) => shape);
 };
 
 /** The smallest of `shapes` that holds both sides; the sides' own lengths where none does. */
@@ -196,7 +188,7 @@ const cut = (
 /** All pairs once, in `shapes` where given: the batches that they are measured in. */
 export const sortedPairBatches = (
   given: Pick<PairBatchesOptions, "lengths" | "batch">,
-  shapes: readonly PairLengths[] = shapesOf(given.lengths),
+  shapes: readonly PairLengths[] = shapesOf(given),
 ): readonly RowsInShape[] => cut(given.lengths.keys(), given, shapes);
 
 /** The batches of an epoch. */
@@ -213,7 +205,7 @@ const epochOf = (
 /** Batches of pairs of like lengths. There must be a pair. */
 export const pairBatches = (options: PairBatchesOptions): PairBatches => {
   const { lengths, batch } = options;
-  const shapes = shapesOf(lengths);
+  const shapes = shapesOf(options);
   // How many batches there are follows from the lengths alone.
   const first = epochOf(options, shapes, 0);
   const tokens = lengths.reduce((sum, pair) => sum + sizeOf(pair), 0);

@@ -109,7 +109,7 @@ export const checkBatch = async (ref: string, given: RunOptions, hooks: RecipeHo
   hooks.ui.line(`first example: ${subject.data.first}`);
   const { source, width, count } = await mostFrequentWidth(lesson);
   const batch = await fullest(source, count);
-  const loop = loopOptions(options.train, width, options.seed);
+  const loop = { ...loopOptions(options.train, width.context, options.seed), ...width };
   const { replicas: _, ...steppers } = steppersOf(options, lesson, subject, method, engine);
   const tries: Overfit[] = [];
   for (const factor of [1, 10]) {

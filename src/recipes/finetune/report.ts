@@ -6,6 +6,7 @@ import { percent } from "../../render/figures.ts";
 import type { Facts, TunedReport } from "../../report/tuned/report.ts";
 import type { Lesson } from "../../tasks/task.ts";
 import type { TrainResult } from "../../train/loop.ts";
+import { widthKey, widthOptions } from "../../train/width.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import type { Quality } from "../evaluate/evaluation.ts";
@@ -94,7 +95,9 @@ const recordFacts = ({ run, subject }: Ended): Facts => {
     ["cut", `${cut} at ${n_positions} tokens`],
     ["left out", skipped.length === 0 ? "0" : `${skipped.length}, the first: ${skipped[0]}`],
     ...(padding === undefined ? [] : [["padding", percent(padding)] as const]),
-    ...(widths === undefined ? [] : [["widths of batches", widths.join(", ")] as const]),
+    ...(widths === undefined
+      ? []
+      : [["widths of batches", widths.map((width) => widthKey(widthOptions(width))).join(", ")] as const]),
   ];
 };
 

@@ -2,6 +2,7 @@
 import type { Engine } from "../../engine/engine.ts";
 import type { Lesson } from "../../tasks/task.ts";
 import { type LrRange, lrRange } from "../../train/lrRange.ts";
+import { type WidthOptions, widthKey, widthOf } from "../../train/width.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import { loopOptions } from "./loopOptions.ts";
@@ -9,7 +10,7 @@ import type { Method } from "./method.ts";
 
 /** Batches of one width, so that one step is compiled and losses are of like texts. */
 export interface OneWidth {
-  readonly width: number;
+  readonly width: WidthOptions;
   /** The batches of that width, in turns. */
   readonly source: Lesson["source"];
   /** How many batches have it. */
@@ -22,15 +23,17 @@ const LOOKED_AT = 200;
 /** The batches of the width that is most frequent. */
 export const mostFrequentWidth = async ({ source, epoch, context, widths }: Lesson): Promise<OneWidth> => {
   if (widths === undefined || widths.length === 1) {
-    return { width: context, source, count: epoch ?? Number.POSITIVE_INFINITY };
+    return { width: { context }, source, count: epoch ?? Number.POSITIVE_INFINITY };
   }
-  const byWidth = new Map<number, number[]>();
+  const byWidth = new Map<string, { readonly width: WidthOptions; readonly indices: number[] }>();
   for (let i = 0; i < Math.min(epoch ?? LOOKED_AT, LOOKED_AT); i++) {
-    const width = Number((await source(i)).inputIds!.shape.at(-1));
-    byWidth.set(width, [...(byWidth.get(width) ?? []), i]);
+    const width = widthOf(await source(i));
+    const known = byWidth.get(widthKey(width)) ?? { width, indices: [] };
+    byWidth.set(widthKey(width), known);
+    known.indices.push(i);
   }
-  const [width, indices] = [...byWidth].reduce((most, each) =>
-    each[1].length > most[1].length ? each : most,
+  const { width, indices } = [...byWidth.values()].reduce((most, each) =>
+    each.indices.length > most.indices.length ? each : most,
   );
   return { width, count: indices.length, source: (i) => source(indices[i % indices.length]!) };
 };
@@ -54,7 +57,7 @@ export const testLr = async (
 ): Promise<LrRange> => {
   const { source, width, count } = await mostFrequentWidth(lesson);
   const cycle = Math.max(1, Math.min(CYCLE, Math.floor(count / options.train.accumulate)));
-  const loop = loopOptions(options.train, width, options.seed);
+  const loop = { ...loopOptions(options.train, width.context, options.seed), ...width };
   const steps = 100;
   const task = ui.task("rising rates", steps);
   const found = await lrRange(engine, method.model, (i) => source(i % (cycle * options.train.accumulate)), {

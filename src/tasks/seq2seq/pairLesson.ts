@@ -1,5 +1,5 @@
 /** A lesson of pairs of texts: batches whose sources, and whose targets, are of like length. */
-import { type PairLengths, pairBatches, sortedPairBatches } from "../../data/batch/pairBatches.ts";
+import { longestOf, type PairLengths, pairBatches, sortedPairBatches } from "../../data/batch/pairBatches.ts";
 import type { ModelConfig, Seq2SeqArchitecture } from "../../models/model.ts";
 import { DataError } from "../../util/errors.ts";
 import type { Example, Examples } from "../records.ts";
@@ -79,14 +79,13 @@ export const pairLesson = (material: TokenPairs | Examples, options: LessonOptio
   if (train.length === 0) throw new DataError("there is no pair to train on", { hint: "give more pairs" });
   const batches = pairBatches({ lengths: lengthsOf(train), batch, seed });
   const { shapes, epoch, padding } = batches;
-  const targets = new Map(shapes.map(({ source, target }) => [source, target]));
   const ids = tokensOf(options);
-  const longest = shapes.at(-1)!;
+  const longest = longestOf(shapes);
   const { labelSmoothing = 0 } = options.records ?? {};
   return {
-    objective: sequenceToSequence({ target: (source) => targets.get(source)!, labelSmoothing }),
+    objective: sequenceToSequence({ target: longest.target, labelSmoothing }),
     context: longest.source,
-    widths: shapes.map(({ source }) => source),
+    widths: shapes,
     epoch,
     padding,
     source: (index) => {
@@ -100,7 +99,7 @@ export const pairLesson = (material: TokenPairs | Examples, options: LessonOptio
     heldOut: heldOutPairs(validation, options, shapes),
     notes: [
       `batches of like lengths: ${epoch} an epoch, ${shapes.length} shapes of up to ${longest.source} and ` +
-        `${Math.max(...targets.values())} tokens, ${percent(padding)} padding`,
+        `${longest.target} tokens, ${percent(padding)} padding`,
     ],
   };
 };

@@ -6,11 +6,8 @@ import { labelTotals, type Objective, smoothingTotal } from "../objective.ts";
 
 /** How long targets are, and how the loss is smoothed. */
 export interface Seq2SeqObjectiveOptions {
-  /**
-   * Tokens of a target, padding included; those of a source are the step's `context`, by which they are
-   * found where batches have several shapes.
-   */
-  readonly target: number | ((source: number) => number);
+  /** Tokens of a target, padding included, unless the batch's shape says its own. */
+  readonly target: number;
   /** Share of the target that goes to all tokens alike: in training, not where held-out data is measured. */
   readonly labelSmoothing?: number;
 }
@@ -21,19 +18,18 @@ export interface Seq2SeqObjectiveOptions {
  * length and no share.
  */
 export const sequenceToSequence = ({ target, labelSmoothing = 0 }: Seq2SeqObjectiveOptions): Objective => {
-  if (typeof target === "number" && (!Number.isInteger(target) || target < 1)) {
+  if (!Number.isInteger(target) || target < 1) {
     throw new ConfigError(`must be a whole number of at least 1, not ${target}`, { field: "target" });
   }
   if (!(labelSmoothing >= 0 && labelSmoothing < 1)) {
     throw new ConfigError(`must be from 0 to below 1, not ${labelSmoothing}`, { field: "labelSmoothing" });
   }
-  const lengthFor = (source: number): number => (typeof target === "number" ? target : target(source));
   const plain: Objective = {
     name: "seq2seq",
-    inputs: ({ batch, context }) => ({
+    inputs: ({ batch, context, target: length = target }) => ({
       attentionMask: { dtype: "int32", shape: [batch, context] },
-      decoderInputIds: { dtype: "int32", shape: [batch, lengthFor(context)] },
-      labels: { dtype: "int32", shape: [batch * lengthFor(context)] },
+      decoderInputIds: { dtype: "int32", shape: [batch, length] },
+      labels: { dtype: "int32", shape: [batch * length] },
     }),
     totals: (outputs, { labels }) => labelTotals(outputs, labels!),
   };
