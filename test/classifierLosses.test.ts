@@ -8,6 +8,7 @@ import { trace } from "../src/ir/program.ts";
 import { tensorOf } from "../src/ir/tensor.ts";
 import { meanLoss } from "../src/nn/loss.ts";
 import { nodeEngine } from "../src/node/runtime/engine.ts";
+import { sum } from "../src/ops/structure.ts";
 import {
   multiLabel,
   type Objective,
@@ -15,6 +16,7 @@ import {
   type SequenceClassificationOptions,
   sequenceClassification,
 } from "../src/tasks/index.ts";
+import { binaryLosses } from "../src/tasks/sequenceClassification.ts";
 
 interface Case extends Pick<SequenceClassificationOptions, "classWeights" | "labelSmoothing"> {
   readonly name: string;
@@ -62,4 +64,14 @@ test.each(golden)("$name", async (given) => {
   for (const [i, x] of Array.from(out.slope!.data, Number).entries()) {
     expect(Math.abs(x - wanted[i]!)).toBeLessThan(1e-6);
   }
+});
+
+test("a logit of exactly 0 has the slope of the sigmoid: 1/2 less what is right", async () => {
+  const spec = { x: { dtype: "float32", shape: [1, 3] }, y: { dtype: "float32", shape: [1, 3] } } as const;
+  const program = trace(spec, ({ x, y }) => ({ slope: grad(sum(binaryLosses(x, y)), x) as Value }));
+  const session = await compile(await nodeEngine({ threads: 1 }), program);
+  const given = { x: tensorOf("float32", [1, 3], [0, 0, 0]), y: tensorOf("float32", [1, 3], [0, 1, 0.25]) };
+  const { slope } = await session.run(given);
+  await session.dispose();
+  expect(Array.from(slope!.data, Number)).toEqual([0.5, -0.5, 0.25]);
 });

@@ -145,6 +145,21 @@ describe("each kind of labels is learnt, measured as it was judged, and shown in
   });
 });
 
+test("a tag of another form is named by its place, and labels nearly all alike are told", async () => {
+  const tags = rows((text, i) => ({
+    tokens: text.split(" "),
+    tags: text.split(" ").map((word) => (word === "cat" ? (i === 20 ? "B_PET" : "B-PET") : "O")),
+  }));
+  const refused = await optionsFor("odd", tags);
+  await expect(finetune(body, refused, hooks)).rejects.toThrow(
+    /odd\.jsonl:21, field "tags": the tag "B_PET" is not of the form of the others: is it "B-PET"/,
+  );
+  told.length = 0;
+  const alike = rows((text, i) => ({ text, label: i === 40 || i === 50 ? "rare" : "usual" }));
+  await checkBatch(body, await optionsFor("alike", alike, { train: { lrPeak: 1e-2 } }), hooks);
+  expect(told.join("\n")).toMatch(/unbalanced: 97.5 % are "usual".*\n.*few examples: "rare" 2/);
+});
+
 const pets = rows((text) => ({ text, label: has("cat")(text) ? "pet" : "other" }));
 
 describe("before a run", () => {

@@ -42,6 +42,12 @@ const packed = (starts: readonly number[], used: number): Corpus["packed"] => ({
   },
 });
 
+test("names task, tokenizer and model before the data, which follow from them", () => {
+  const fields = Object.keys(own as object);
+  expect(fields.slice(0, 3)).toEqual(["task", "tokenizer", "model"]);
+  expect(fields.at(-1)).toBe("data");
+});
+
 test("is the same for the same run, wherever its files and on however many threads", () => {
   const elsewhere = { ...defaults, out: "x", threads: 7, data: { ...defaults.data, paths: ["y"] } };
   const replicas = { ...elsewhere, train: { ...defaults.train, replicas: 4 } };

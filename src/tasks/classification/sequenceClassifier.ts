@@ -169,6 +169,35 @@ const soundRows = (rows: readonly Row[], places: Places, problem: Problem): read
   return taken(rows, said, () => {}).map(([row]) => row);
 };
 
+/** A share of one label beyond which figures say little, and examples below which a label is not learnt. */
+const MOST = 0.9;
+const FEW = 5;
+
+/** What is told of labels that are nearly all the same, and of those that are rare. */
+const unbalanced = (rows: readonly Row[], { of, names }: LabelReading): string[] => {
+  const counts = names.map(() => 0);
+  for (const [, [id]] of taken(rows, of, () => {})) counts[id!]!++;
+  const most = Math.max(...counts);
+  const total = counts.reduce((a, b) => a + b, 0);
+  const rare = names.filter((_, id) => counts[id]! < FEW);
+  return [
+    ...(most > MOST * total
+      ? [
+          `unbalanced: ${((100 * most) / total).toFixed(1)} % are "${names[counts.indexOf(most)]}" ` +
+            "(--class-weights balanced weighs rare labels more)",
+        ]
+      : []),
+    ...(rare.length > 0 && total > FEW * names.length
+      ? [
+          `few examples: ${rare
+            .slice(0, 8)
+            .map((name) => `"${name}" ${counts[names.indexOf(name)]}`)
+            .join(", ")}`,
+        ]
+      : []),
+  ];
+};
+
 const read = (rows: readonly Row[], given: ReadingOptions): Reading => {
   const { options, own, fixed = false, lenient = false } = given;
   const columns = columnsOf(rows);
@@ -191,6 +220,7 @@ const read = (rows: readonly Row[], given: ReadingOptions): Reading => {
       `records: ${places.texts.join(" and ")} -> ${places.labels.join(", ")} (${problem}); labels: ${
         labels.names.length > 12 ? `${labels.names.slice(0, 12).join(", ")} ...` : labels.names.join(", ")
       }${labels.own ? ", the model's own" : ""}`,
+      ...(problem === "single_label_classification" && !fixed ? unbalanced(sound, labels) : []),
     ],
     encode: (some, how) => encode(some, { places, labels, options }, how),
     texts: (row) => places.texts.map((name) => textField(row, name)),

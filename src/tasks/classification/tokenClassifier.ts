@@ -26,7 +26,16 @@ import { tokenClassification } from "../tokenClassification.ts";
 import { balancedIds } from "./balanced.ts";
 import { f1Influences, largest } from "./figures.ts";
 import { sentencePieces } from "./pieces.ts";
-import { areEntities, sentenceIn, tagNames, type WordPlaces, wordPlaces, wordWants } from "./words.ts";
+import {
+  areEntities,
+  oddTag,
+  type Sentence,
+  sentenceIn,
+  tagNames,
+  type WordPlaces,
+  wordPlaces,
+  wordWants,
+} from "./words.ts";
 
 interface Found {
   readonly places: WordPlaces;
@@ -84,6 +93,17 @@ const encode = (rows: readonly Row[], found: Found, how: EncodeRowsOptions): Enc
   };
 };
 
+/** Throws DataError for a tag that is most likely another one mistyped. */
+const refuseOdd = (sentences: readonly (readonly [Row, Sentence])[], { labels }: WordPlaces): void => {
+  const odd = oddTag(sentences.map(([, sentence]) => sentence));
+  if (odd === undefined) return;
+  const guess = odd.near === undefined ? "" : `: is it "${odd.near}"?`;
+  throw new DataError(`the tag ${JSON.stringify(odd.tag)} is not of the form of the others${guess}`, {
+    ...{ file: sentences[odd.sentence]![0].id, field: labels },
+    hint: "mend it, leave the record out, or say with --labels what all labels are",
+  });
+};
+
 const sameSet = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && a.every((name) => b.includes(name));
 
@@ -98,6 +118,7 @@ const read = (rows: readonly Row[], given: ReadingOptions): Reading => {
   }
   const sentences = taken(rows, (row) => sentenceIn(row, places), lenient ? () => {} : undefined);
   const told = options.labels.length > 0 ? options.labels : undefined;
+  if (told === undefined && !fixed) refuseOdd(sentences, places);
   const found = told ?? tagNames(sentences.flatMap(([, { words }]) => words.map(({ tag }) => tag)));
   if (!fixed && found.length < 2) {
     throw new DataError(`all words have the label ${JSON.stringify(found[0])}`, {

@@ -1,5 +1,6 @@
 /** Words with tags: of records with tokens and tags, or with a text and spans of characters. */
 import { DataError } from "../../util/errors.ts";
+import { nearest } from "../../util/nearest.ts";
 import { type Column, columnNamed, type RecordOptions, type Row, textField } from "../records.ts";
 
 /** A word of a text and what it is labelled. */
@@ -156,6 +157,24 @@ const TAG = /^(?:O|[BIESLU]-.+)$/;
 /** Whether labels are tags of entities. */
 export const areEntities = (names: readonly string[]): boolean =>
   names.includes("O") && names.every((name) => TAG.test(name)) && names.length > 1;
+
+/** Share of the tags up to which those of another form are slips of the pen. */
+const FEW = 0.02;
+
+/**
+ * The place of a tag that is not of the form that nearly all others have, and one that it may be; undefined
+ * where there is none.
+ */
+export const oddTag = (
+  sentences: readonly Sentence[],
+): { readonly sentence: number; readonly tag: string; readonly near: string | undefined } | undefined => {
+  const tags = sentences.flatMap(({ words }, sentence) => words.map(({ tag }) => ({ sentence, tag })));
+  const odd = tags.filter(({ tag }) => !TAG.test(tag));
+  const [first] = odd;
+  if (first === undefined || odd.length > FEW * tags.length) return undefined;
+  const known = new Set(tags.map(({ tag }) => tag).filter((tag) => TAG.test(tag)));
+  return known.has("O") && known.size > 1 ? { ...first, near: nearest(first.tag, known) } : undefined;
+};
 
 /** All tags of the scheme that the found ones are of, O first: a type has each prefix, seen or not. */
 export const tagNames = (found: Iterable<string>): readonly string[] => {
