@@ -46,7 +46,8 @@ const run = (name: string, ...args: readonly string[]): string =>
 
 test("each is short, and each is run here", () => {
   const names = readdirSync(examples).sort();
-  expect(names).toEqual(["chat.ts", "checkpoint.ts", "clean.ts", "search.ts", "train.ts", "translation.ts"]);
+  const all = ["chat.ts", "checkpoint.ts", "clean.ts", "search.ts", "sentiment.ts", "train.ts", "translation.ts"];
+  expect(names).toEqual(all);
   for (const name of names) {
     expect(readFileSync(join(examples, name), "utf8").split("\n").length, name).toBeLessThanOrEqual(60);
   }
@@ -106,6 +107,30 @@ test("chat: a model learns how to answer, and answers", () => {
   expect(Number(loss)).toBeLessThan(0.5);
   expect(answer).toBe("low");
   expect(existsSync(join(out, "model/chat_template.jinja"))).toBe(true);
+});
+
+test("sentiment: a classifier from nothing", () => {
+  const nouns = ["film", "book", "song", "meal"];
+  const said = (i: number) => (i % 2 === 0 ? ["lovely", "bright"] : ["dull", "cold"])[i % 3 === 0 ? 1 : 0]!;
+  const text = (i: number) => `the ${nouns[i % 5 === 0 ? 0 : i % 4]} was ${said(i)}`;
+  const file = (name: string, lines: readonly string[]): string => {
+    writeFileSync(join(dir, name), `${lines.join("\n")}\n`);
+    return join(dir, name);
+  };
+  const rows = (from: number, to: number) =>
+    Array.from({ length: to - from }, (_, k) => `${text(from + k)}\t${k % 2 === 0 ? "good" : "bad"}`);
+  const labelled = file("reviews.tsv", ["text\tlabel", ...rows(0, 120)]);
+  const asked = file("asked.tsv", ["text\tlabel", ...rows(120, 180)]);
+  const texts = file(
+    "texts.txt",
+    Array.from({ length: 200 }, (_, i) => `${text(i)}.\n`),
+  );
+  const printed = run("sentiment", labelled, asked, texts, join(dir, "mood"), "20", "40");
+  expect(printed).toMatch(/task: sequence-classification/);
+  const [, accuracy, low] = /accuracy ([\d.]+) \(95 %: ([\d.]+) to/.exec(printed)!;
+  expect(Number(accuracy)).toBeGreaterThan(0.9);
+  expect(Number(low)).toBeLessThan(1);
+  expect(existsSync(join(dir, "mood/classifier/model/onnx"))).toBe(true);
 });
 
 test("clean: duplicates go, and the rest is written", () => {

@@ -45,6 +45,7 @@ const tune = (out: string, ...more: string[]): string[] => [
     "8",
     "--lr",
     "4e-3",
+    ...["--ema", "0.9", "--dropout", "0.1", "--token-dropout", "0.05"],
   ],
   ...one,
   ...more,
@@ -86,6 +87,8 @@ test("the folder says its labels, and transformers.js gives the labels and score
     id2label: { 0: "bad", 1: "good" },
     label2id: { bad: 0, good: 1 },
     problem_type: "single_label_classification",
+    hidden_dropout_prob: 0.1,
+    attention_probs_dropout_prob: 0.1,
   });
   for (const dtype of ["fp32", "q8"] as const) {
     const lines = at(`said-${dtype}.jsonl`);

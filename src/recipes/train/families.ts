@@ -54,6 +54,14 @@ const llamaFields = ({ vocab_size, n_embd, n_layer, n_head, n_positions, dropout
   pad_token_id: eos,
 });
 
+/**
+ * Spread of the first weights: BERT's 0.02 is for a width of 768. At a smaller width as small a spread lets
+ * hardly anything of a text through to a masked place, and much of the training goes by before more is
+ * learnt than how often each token occurs.
+ */
+const spreadAt = (width: number): number =>
+  Number((0.02 * Math.sqrt(768 / Math.min(width, 768))).toPrecision(3));
+
 const bertFields = ({ vocab_size, n_embd, n_layer, n_head, dropout, specials, eos }: Shape) => ({
   vocab_size,
   hidden_size: n_embd,
@@ -62,6 +70,7 @@ const bertFields = ({ vocab_size, n_embd, n_layer, n_head, dropout, specials, eo
   intermediate_size: 4 * n_embd,
   hidden_dropout_prob: dropout,
   attention_probs_dropout_prob: dropout,
+  initializer_range: spreadAt(n_embd),
   pad_token_id: specials.pad ?? eos,
 });
 
@@ -74,6 +83,7 @@ const distilBertFields = ({ vocab_size, n_embd, n_layer, n_head, n_positions, ..
   max_position_embeddings: n_positions,
   dropout: rest.dropout,
   attention_dropout: rest.dropout,
+  initializer_range: spreadAt(n_embd),
   pad_token_id: rest.specials.pad ?? rest.eos,
 });
 
