@@ -46,7 +46,15 @@ const run = (name: string, ...args: readonly string[]): string =>
 
 test("each is short, and each is run here", () => {
   const names = readdirSync(examples).sort();
-  const all = ["chat.ts", "checkpoint.ts", "clean.ts", "search.ts", "sentiment.ts", "train.ts", "translation.ts"];
+  const all = [
+    "chat.ts",
+    "checkpoint.ts",
+    "clean.ts",
+    "search.ts",
+    "sentiment.ts",
+    "train.ts",
+    "translation.ts",
+  ];
   expect(names).toEqual(all);
   for (const name of names) {
     expect(readFileSync(join(examples, name), "utf8").split("\n").length, name).toBeLessThanOrEqual(60);

@@ -7,7 +7,8 @@
 // weights and head, on the same batches, with the same AdamW, schedule, dropout rates and averaging of weights, in turns of
 // a few steps: peerAccuracyDelta is anneal's accuracy less PyTorch's, tokensPerSecOverTorch the median over the turns.
 // PyTorch and transformers are those of the Python that ANNEAL_PYTHON names (python3 unless told).
-// Arguments: --seeds N (3), --threads N (all cores), --out DIR (kept, and gone on with when run again), --peer.
+// Arguments: --seeds N (3), --threads N (all cores), --pretrain-steps N (6000), --out DIR (kept, and gone on with when
+// run again), --peer.
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,8 +27,8 @@ const recipe = {
   model: { family: "bert", n_layer: 2, n_head: 4, n_embd: 64, n_positions: 64, dropout: 0 },
   tokenizer: { kind: "bpe", vocab: 8000 },
   pretrain: {
-    ...{ steps: 1000, batch: 32, optimizer: "adamw", weightDecay: 0.01 },
-    ...{ lrPeak: 2e-3, lrMin: 0, warmup: 50, schedule: "linear" },
+    ...{ batch: 32, optimizer: "adamw", weightDecay: 0.01 },
+    ...{ lrPeak: 2e-3, lrMin: 0, schedule: "linear" },
   },
   finetune: { epochs: 7, batch: 32, lrPeak: 1e-3, weightDecay: 0.01, ema: 0.998 },
   dropout: 0.3,
@@ -87,13 +88,16 @@ const prepare = (dir) => {
 /** Text as it is: no sentence is too short to learn from. */
 const asItIs = { rules: ["none"], near: "off", lines: "off" };
 
-const pretrainOptions = ({ files, out, seed, threads }) => ({
+const pretrainOptions = ({ files, out, seed, threads, steps }) => ({
   ...defaults,
   ...{ out, seed, threads },
   data: { ...defaults.data, ...asItIs, paths: [files.text], validationShare: 0.02 },
   tokenizer: recipe.tokenizer,
   model: { ...defaults.model, ...recipe.model },
-  train: { ...defaults.train, ...recipe.pretrain, evalEvery: NEVER, checkpointEvery: 500 },
+  train: {
+    ...{ ...defaults.train, ...recipe.pretrain, steps, warmup: Math.ceil(steps / 20) },
+    ...{ evalEvery: NEVER, checkpointEvery: 500 },
+  },
 });
 
 const finetuneOptions = ({ files, out, seed, threads }) => ({
@@ -149,16 +153,16 @@ const learn = async (given, log) => {
 const mean = (xs) => xs.reduce((a, b) => a + b, 0) / xs.length;
 
 export default async function finetuneBench({ log, args }) {
-  const [seeds, threads] = ["seeds", "threads"].map((name) =>
-    Number(argument(args, name, { seeds: 3, threads: 0 }[name])),
-  );
+  const number = (name, usual) => Number(argument(args, name, usual));
+  const [seeds, threads, steps] = [number("seeds", 3), number("threads", 0), number("pretrain-steps", 6000)];
   const kept = argument(args, "out");
   const dir = kept ?? mkdtempSync(join(tmpdir(), "anneal-sst2-"));
   mkdirSync(dir, { recursive: true });
   try {
     const files = prepare(dir);
     const runs = [];
-    for (let seed = 1; seed <= seeds; seed++) runs.push(await learn({ files, dir, seed, threads }, log));
+    for (let seed = 1; seed <= seeds; seed++)
+      runs.push(await learn({ files, dir, seed, threads, steps }, log));
     const accuracies = runs.map(({ accuracy }) => accuracy);
     const peer = args.includes("--peer") ? await race(runs, { dir, threads, log }) : {};
     return {
