@@ -138,3 +138,22 @@ test("both under adapters over a head that stands still", async () => {
   const plain = await trained(model, family, { frozen });
   same(plain, await trained(model, family, { frozen, recompute: true, lossRows: 4 }));
 });
+
+test("weights that are trained where they lie end as copies do", async () => {
+  const arch = architectures.gpt2!;
+  const sizes = { vocab_size: 1040, n_positions: 8, n_embd: 128, n_layer: 2, n_head: 2 };
+  const config = arch.parse({ model_type: "gpt2", ...sizes });
+  const fresh = () => initialize(arch.params(config) as Tree<ParamSpec>, 1) as Tree<Tensor>;
+  const run = async (weights: Tree<Tensor>, more: object) => {
+    const model: Model = { arch, config, weights, history: [] };
+    return (await trained(model, families.gpt2!, { accumulate: 2, steps: 2, ...more })).weights;
+  };
+  const bytes = ({ data }: Tensor) => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  const words = (weights: Tree<Tensor>) => new Map(tensorsOf(weights)).get("transformer.wte.weight")!;
+  const [mine, given] = [fresh(), fresh()];
+  const want = await run(mine, {});
+  const got = await run(given, { takesWeights: true });
+  for (const [name, t] of want) expect(bytes(got.get(name)!).equals(bytes(t)), name).toBe(true);
+  expect(bytes(words(mine)).equals(bytes(words(fresh())))).toBe(true);
+  expect(bytes(words(given)).equals(bytes(want.get("transformer.wte.weight")!))).toBe(true);
+});

@@ -28,14 +28,18 @@ import { ONLY, widthKey, widthOptions } from "./width.ts";
 const MEDIUM = 4e6;
 /** Params above which what one graph of a step held would be missed by the next. */
 const LARGE = 16e6;
+/** Logits above which an engine that keeps what it took would hold far more than a step needs. */
+const LOGITS = 64e6;
 
 /**
  * How the engine lays out the memory of a model's steps. Steps of several widths are sessions that take
  * turns: each would keep what its own took at the most.
  */
-export const layoutOf = ({ weights }: Model, options: StepOptions): MemoryLayout => {
-  const { recompute, lossRows, widths = [] } = options;
+export const layoutOf = ({ arch, config, weights }: Model, options: StepOptions): MemoryLayout => {
+  const { recompute, lossRows, widths = [], batch, context } = options;
   if (recompute || lossRows !== undefined || widths.length > 1) return "given back";
+  // An encoder's head reads a few of its tokens.
+  if (arch.kind !== "encoder" && batch * context * config.vocab_size > LOGITS) return "given back";
   const count = countParams(weights);
   if (count > LARGE) return "given back";
   return count > MEDIUM ? "as needed" : "ahead";
