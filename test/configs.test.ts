@@ -55,6 +55,7 @@ const refused: Readonly<Record<string, readonly string[]>> = {
   roberta: encoders,
   "xlm-roberta": encoders,
   mpnet: encoders,
+  electra: encoders,
   t5: ["architectures"],
   // BART's fields, which the reference reads no more.
   marian: [

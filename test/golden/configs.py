@@ -42,6 +42,7 @@ SMALL = {
     "roberta": ENCODER,
     "xlm-roberta": ENCODER,
     "mpnet": ENCODER,
+    "electra": {**ENCODER, "embedding_size": 16},
     "distilbert": {
         "vocab_size": 23, "dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 24, "max_position_embeddings": 12,
     },
@@ -59,7 +60,7 @@ DEFAULT = {
     "gpt2": "GPT2LMHeadModel", "llama": "LlamaForCausalLM", "qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM",
     "bert": "BertForMaskedLM", "roberta": "RobertaForMaskedLM", "xlm-roberta": "XLMRobertaForMaskedLM",
     "mpnet": "MPNetForMaskedLM", "distilbert": "DistilBertForMaskedLM", "t5": "T5ForConditionalGeneration",
-    "marian": "MarianMTModel",
+    "marian": "MarianMTModel", "electra": "ElectraForMaskedLM",
 }
 HEADS = ("ForSequenceClassification", "ForTokenClassification", "Model")
 ACTIVATIONS = [
@@ -158,6 +159,7 @@ TABLE = {
     "mpnet": [
         *BERT, *classifiers("MPNet"), {"relative_attention_num_buckets": 40}, {"relative_attention_num_buckets": 8},
     ],
+    "electra": [*BERT, {"architectures": ["ElectraForPreTraining"]}, *classifiers("Electra")],
     "distilbert": [
         {}, *[{"activation": a} for a in FEW], {"sinusoidal_pos_embds": True}, {"pad_token_id": 3},
         {"tie_word_embeddings": False}, {"n_heads": 4}, {"hidden_dim": 40}, {"tie_weights_": False},
