@@ -159,7 +159,7 @@ TABLE = {
     "mpnet": [
         *BERT, *classifiers("MPNet"), {"relative_attention_num_buckets": 40}, {"relative_attention_num_buckets": 8},
     ],
-    "electra": [*BERT, {"architectures": ["ElectraForPreTraining"]}, *classifiers("Electra")],
+    "electra": [*BERT[:-1], {"architectures": ["ElectraForPreTraining"]}, *classifiers("Electra")],
     "distilbert": [
         {}, *[{"activation": a} for a in FEW], {"sinusoidal_pos_embds": True}, {"pad_token_id": 3},
         {"tie_word_embeddings": False}, {"n_heads": 4}, {"hidden_dim": 40}, {"tie_weights_": False},
