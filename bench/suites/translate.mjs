@@ -3,8 +3,8 @@
 // A run that was killed goes on from its checkpoint when it is started again; the minutes are those of all its processes,
 // from the first line that is read to the last translation.
 // Arguments: --out FOLDER (bench/results/translate), --fresh (forgets an earlier run), --threads N (2), --beams N (5),
-// and any of the recipe: --vocab --width --ffn --layers --heads --dropout --batch --steps --lr --warmup --smoothing --family
-// --optimizer --schedule --decay.
+// and any of the recipe: --family --vocab --width --layers --heads --dropout --batch --steps --optimizer --lr --warmup
+// --schedule --decay --smoothing --average-last --eval-every --seed.
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -27,7 +27,7 @@ const option = (args, name, usual) => {
 /** The run as the product's own recipe has it. */
 const recipe = (args, out) => {
   const of = (name, usual) => option(args, name, usual);
-  const steps = of("steps", 6000);
+  const steps = of("steps", 4000);
   return {
     ...defaults,
     out,
@@ -39,23 +39,28 @@ const recipe = (args, out) => {
       validation: [file("val", "en"), file("val", "de")],
     },
     task: { ...defaults.task, sourceLang: "en", targetLang: "de", labelSmoothing: of("smoothing", 0.1) },
-    tokenizer: { kind: "bpe", vocab: of("vocab", 6000) },
+    tokenizer: { kind: "bpe", vocab: of("vocab", 5000) },
     model: {
       ...defaults.model,
       ...{ family: of("family", "marian"), n_layer: of("layers", 3), n_head: of("heads", 4) },
-      ...{ n_embd: of("width", 256), n_positions: 64, dropout: of("dropout", 0.2) },
+      ...{ n_embd: of("width", 128), n_positions: 64, dropout: of("dropout", 0.1) },
     },
     train: {
       ...defaults.train,
       ...{
         steps,
         batch: of("batch", 64),
-        optimizer: of("optimizer", "adamw"),
-        lrPeak: of("lr", 1e-3),
+        optimizer: of("optimizer", "muon"),
+        lrPeak: of("lr", 4e-3),
         lrMin: 0,
       },
-      ...{ warmup: of("warmup", 400), schedule: of("schedule", "cosine"), weightDecay: of("decay", 0.01) },
-      ...{ evalEvery: of("eval-every", 500), checkpointEvery: of("eval-every", 500), clipNorm: 1 },
+      ...{
+        warmup: of("warmup", Math.ceil(steps / 20)),
+        schedule: of("schedule", "cosine"),
+        weightDecay: of("decay", 0.01),
+        averageLast: of("average-last", 0),
+      },
+      ...{ evalEvery: of("eval-every", 250), checkpointEvery: of("eval-every", 250), clipNorm: 1 },
     },
   };
 };
