@@ -4,11 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Head, Model } from "../src/models/model.ts";
-import { initialize, type ParamSpec } from "../src/nn/param.ts";
+import { initialize, type ParamSpec, tensorsOf } from "../src/nn/param.ts";
+import { loadModel } from "../src/node/model/folder.ts";
 import { finetuneDefaults, type RunConfig } from "../src/recipes/config/options.ts";
 import { resolveOptions } from "../src/recipes/config/resolve.ts";
 import { silent } from "../src/recipes/context/ui.ts";
 import { evaluateFolder } from "../src/recipes/evaluate/evaluate.ts";
+import { ggufFolder } from "../src/recipes/export/gguf.ts";
 import { checkBatch } from "../src/recipes/finetune/checkBatch.ts";
 import { findLr } from "../src/recipes/finetune/findLr.ts";
 import { finetune } from "../src/recipes/finetune/finetune.ts";
@@ -219,6 +221,31 @@ test("preferences and judged answers are reported against the untouched model", 
   expect(task).toBe("kto");
   expect(figures.rewardOfGood!.value).toBeGreaterThan(figures.rewardOfOthers!.value);
   expect(readFileSync(asked.report, "utf8")).toContain("reward of good");
+});
+
+test("adapters on their base make the GGUF file of the merged model", async () => {
+  const decoder = await writeModel(join(dir, "lora-base"), tinyModel("gpt2"), ["fp32"]);
+  const records = Array.from({ length: 24 }, (_, i) => ({ prompt: `what? ${i}`, completion: "it is blue." }));
+  const made = await tuned("lora", records, { adapter: { rank: 2 }, train: { epochs: 1 } }, decoder);
+  expect(made.task).toBe("sft");
+  expect(made.page).toContain('id="samples"');
+  const files = [
+    await ggufFolder(decoder, {
+      type: "f32",
+      out: join(dir, "a.gguf"),
+      name: "x",
+      adapters: [made.adapter!],
+    }),
+    await ggufFolder(made.path, { type: "f32", out: join(dir, "b.gguf"), name: "x" }),
+  ];
+  const [one, two] = await Promise.all(files.map(({ path }) => loadModel(path)));
+  const other = new Map(tensorsOf(two!.model.weights));
+  expect(other.size).toBeGreaterThan(10);
+  for (const [name, { data }] of tensorsOf(one!.model.weights)) {
+    const there = Array.from(other.get(name)!.data, Number);
+    const off = Array.from(data, Number).map((x, i) => Math.abs(x - there[i]!));
+    expect(Math.max(...off), name).toBeLessThan(1e-6);
+  }
 });
 
 test("a report is never written over somebody else's file", async () => {

@@ -38,8 +38,8 @@ export const scheduled = (
   const perEpoch = lesson.epoch === undefined ? 0 : Math.ceil(lesson.epoch / t.accumulate);
   const steps = t.steps > 0 ? t.steps : Math.max(1, Math.round((epochOf(lesson) * t.epochs) / t.accumulate));
   const every = perEpoch > 0 ? Math.min(perEpoch, steps) : steps;
-  const lrPeak =
-    t.lrPeak > 0 ? t.lrPeak : usualRate(model) * (task.rate ?? 1) * (options.adapter.rank > 0 ? ADAPTERS : 1);
+  const usual = usualRate(model) * (task.rate ?? 1) * (options.adapter.rank > 0 ? ADAPTERS : 1);
+  const lrPeak = t.lrPeak > 0 ? t.lrPeak : Number(usual.toPrecision(2));
   const evalEvery = t.evalEvery > 0 ? t.evalEvery : every;
   return {
     ...options,
