@@ -131,7 +131,7 @@ test("sentiment: a classifier from nothing", () => {
   const asked = file("asked.tsv", ["text\tlabel", ...rows(120, 180)]);
   const texts = file(
     "texts.txt",
-    Array.from({ length: 200 }, (_, i) => `${text(i)}.\n`),
+    Array.from({ length: 400 }, (_, i) => `${text(i)}.\n`),
   );
   const printed = run("sentiment", labelled, asked, texts, join(dir, "mood"), "20", "40");
   expect(printed).toMatch(/task: sequence-classification/);
