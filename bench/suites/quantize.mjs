@@ -3,7 +3,7 @@
 // token of held-out text, with the rounded weights in float32, so that nothing but rounding is measured; void (null) where
 // nearest's gap is under three times its paired standard error. Methods that read text are run with three samples of it.
 // int8Nats, int4RoundingNats and int4BestNats are of graphs as they are shipped, all matrices in 8 or in 4 bits.
-// Trained models are kept in ~/.cache/anneal/bench (or the folder that ANNEAL_BENCH_CACHE names).
+// The table of docs/compression.md is of this. Trained models are kept in ~/.cache/anneal/bench (or the folder that ANNEAL_BENCH_CACHE names).
 // Arguments: --steps N (600), --seeds N (3), --model gpt2|bert, --threads N (1), --held N held-out tokens (16384), --tokens N of
 // calibration (16384), --methods search,hqq,awq,gptq, --grids N (4: blocks of 32 at 4 and 3 bits, then per channel).
 import { createHash } from "node:crypto";
