@@ -156,7 +156,10 @@ export const race = async (runs, { dir, threads, log }) => {
   const rate = (name) => median(turns.map((turn) => turn[name]));
   return {
     peerAccuracyDelta: delta,
-    peerWithinSpread: Math.abs(delta) <= Math.max(spread(ours), spread(theirs)),
+    // One seed has no spread.
+    ...(runs.length > 1
+      ? { peerWithinSpread: Math.abs(delta) <= Math.max(spread(ours), spread(theirs)) }
+      : {}),
     tokensPerSecOverTorch: median(turns.map(({ anneal, torch }) => anneal / torch)),
     peerAccuracies: { anneal: ours, torch: theirs },
     tokensPerSec: { anneal: rate("anneal"), torch: rate("torch") },
