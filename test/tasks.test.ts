@@ -16,6 +16,7 @@ import { meanOf, saidOf, tokenScores } from "../src/tasks/scores.ts";
 import type { LessonOptions, Task } from "../src/tasks/task.ts";
 import { train } from "../src/train/loop.ts";
 import { heldOutLoss } from "../src/train/validate.ts";
+import { widthOf, widthOptions } from "../src/train/width.ts";
 import { ConfigError, DataError } from "../src/util/errors.ts";
 import { mapTree } from "../src/util/tree.ts";
 import { forSpans, taskCases } from "./cases/tasks.ts";
@@ -54,9 +55,11 @@ describe.each(Object.keys(tasks) as TaskName[])("%s", (name) => {
     expect(numbers(await a.source(8))).not.toEqual(last);
     expect(numbers(await lessonOf(name, { seed: 2 }).source(7))).not.toEqual(last);
     for (const feeds of [await a.source(0), ...a.heldOut.windows]) {
-      const [rows, width] = feeds.inputIds!.shape as readonly [number, number];
-      expect([rows, (a.widths ?? [a.context]).includes(width)]).toEqual([4, true]);
-      const all = a.objective.inputs({ batch: 4, context: width, vocab });
+      const [rows] = feeds.inputIds!.shape;
+      const known = (a.widths ?? [a.context]).map((width) => widthOptions(width));
+      const own = a.widths === undefined ? { context: feeds.inputIds!.shape[1]! } : widthOf(feeds);
+      expect([rows, known]).toEqual([4, expect.arrayContaining([own])]);
+      const all = a.objective.inputs({ batch: 4, ...own, vocab });
       // What a teacher says is put in later.
       const inputs = Object.fromEntries(Object.entries(all).filter(([input]) => !/^teacher/.test(input)));
       for (const [input, type] of Object.entries(inputs)) {

@@ -139,7 +139,7 @@ export const encoderCases: Readonly<Record<string, EncoderCase>> = {
       ["ElectraForSequenceClassification", "discriminator_predictions.dense.weight", null],
       ["ElectraForSequenceClassification", "classifier.out_proj.weight", "classifier.out_proj.weight"],
       ["ElectraForTokenClassification", "classifier.weight", "classifier.weight"],
-      ["ElectraModel", "embeddings.LayerNorm.gamma", "electra.embeddings.LayerNorm.weight"],
+      ["ElectraModel", "embeddings.LayerNorm.gamma", "embeddings.LayerNorm.weight"],
     ],
   },
   mpnet: {

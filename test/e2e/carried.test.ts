@@ -206,7 +206,7 @@ it("a bundle loses nothing of its checkpoint; a card says what was done alone", 
   const title = { title: "some/base", name: "some/base", fields: { license: "mit" }, text: "", chats: true };
   const tuned = trainedCard(model, { steps: 5, valLoss: 1.5, generation: {}, source: title });
   expect(tuned).toMatch(/license: "mit"\nbase_model: some\/base\n/);
-  expect(tuned).toContain("for 5 steps; held-out text costs it 1.500");
+  expect(tuned).toContain("for 5 steps; its loss on held-out data is 1.500 nats per token");
 });
 
 it.each([

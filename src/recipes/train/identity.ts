@@ -68,7 +68,7 @@ const exampleContents = (examples: readonly Example[]): string => {
 };
 
 /** Hashes of the data as it is trained on. */
-const dataHashes = (material: Material): Json => {
+const dataHashes = (material: Material): { readonly [part: string]: Json } => {
   if (material.kind === "examples") {
     return {
       train: exampleContents(material.train),
@@ -129,14 +129,17 @@ export const identity = (
     ...rest
   } = options;
   const { replicas, ...training } = t;
+  const files = { files: jsonHash(tokenizer.files().tokenizer) };
+  // A tokenizer that is learnt here follows from the text; that of a checkpoint is a cause.
+  const learnt = options.model.from === "";
   // What is compared first is named first: causes stand before what follows from them.
   return {
     task: { ...task, labels: [...task.labels], labelFields: [...task.labelFields], dims: [...task.dims] },
-    tokenizer: { ...options.tokenizer, files: jsonHash(tokenizer.files().tokenizer) },
+    tokenizer: { ...options.tokenizer, ...(learnt ? {} : files) },
     model: { ...options.model, config: model.config, frozen: frozenHash(model, frozen) },
     adapter: { ...adapter },
     ...rest,
     train: training,
-    data: dataHashes(material),
+    data: { ...dataHashes(material), ...(learnt ? { tokenizer: files } : {}) },
   } as Json;
 };
