@@ -12,6 +12,7 @@ export default defineConfig({
     // Two cores: ONNX Runtime uses both inside a run, so test files run one or two at a time.
     maxWorkers: 2,
     testTimeout: 120_000,
+    hookTimeout: 120_000,
     projects: [
       project("unit", "src/**/*.test.ts"),
       project("e2e", "test/**/*.test.ts", ["test/browser/**"]),

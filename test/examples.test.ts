@@ -133,7 +133,7 @@ test("sentiment: a classifier from nothing", () => {
     "texts.txt",
     Array.from({ length: 400 }, (_, i) => `${text(i)}.\n`),
   );
-  const printed = run("sentiment", labelled, asked, texts, join(dir, "mood"), "20", "40");
+  const printed = run("sentiment", labelled, asked, texts, join(dir, "mood"), "10", "16");
   expect(printed).toMatch(/task: sequence-classification/);
   const [, accuracy, low] = /accuracy ([\d.]+) \(95 %: ([\d.]+) to/.exec(printed)!;
   expect(Number(accuracy)).toBeGreaterThan(0.9);

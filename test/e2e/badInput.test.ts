@@ -13,7 +13,14 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { anneal, type Finished, filesBelow, onlyJson, sentences, writeCorpus } from "./command.ts";
+import {
+  annealHere as anneal,
+  type Finished,
+  filesBelow,
+  onlyJson,
+  sentences,
+  writeCorpus,
+} from "./command.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "anneal-bad-"));
 const data = join(dir, "data");

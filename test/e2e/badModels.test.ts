@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { decodeSafetensors, encodeSafetensors } from "../../src/formats/safetensors/safetensors.ts";
 import { tinyModel, writeModel } from "../browser/folders.ts";
-import { anneal, writeCorpus } from "./command.ts";
+import { annealHere as anneal, writeCorpus } from "./command.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "anneal-bad-models-"));
 const missing = join(dir, "no data");

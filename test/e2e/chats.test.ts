@@ -3,7 +3,15 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { anneal, type Finished, lineCount, onlyJson, sentences, start, until } from "./command.ts";
+import {
+  annealHere as anneal,
+  type Finished,
+  lineCount,
+  onlyJson,
+  sentences,
+  start,
+  until,
+} from "./command.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "anneal-chats-"));
 const colours = [

@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "n
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { inProcess } from "../../src/cli/inProcess.fixture.ts";
 import { rng } from "../../src/util/rng.ts";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
@@ -48,6 +49,20 @@ export const start = (
 /** Runs `anneal ...args` to its end. */
 export const anneal = (args: readonly string[], options: RunOptions = {}): Promise<Finished> =>
   start(args, options).finished;
+
+let before: Promise<unknown> = Promise.resolve();
+
+/**
+ * The same in this process, one after the other: for what is told and written, where no process is needed to
+ * show it. Starting one takes longer than most of what it is to do.
+ */
+export const annealHere = async (args: readonly string[], options: RunOptions = {}): Promise<Finished> => {
+  if (options.input !== undefined || options.env !== undefined) return anneal(args, options);
+  const ended = before.then(() => inProcess(options.cwd ?? process.cwd(), args));
+  before = ended.catch(() => undefined);
+  const { code, out, err } = await ended;
+  return { code, killedBy: null, stdout: out, stderr: err };
+};
 
 /** Waits until `holds`, or until the process has ended; says whether it held. */
 export const until = async (holds: () => boolean, ended: Promise<unknown>): Promise<boolean> => {

@@ -18,7 +18,7 @@ import { encoderOf } from "../../src/serve/graphs/encoder.ts";
 import { exportModel } from "../../src/ship/onnx/export.ts";
 import { tinyModel, writeModel } from "../browser/folders.ts";
 import { forSpans } from "../cases/tasks.ts";
-import { anneal, onlyJson } from "./command.ts";
+import { annealHere as anneal, onlyJson } from "./command.ts";
 import {
   corpusOf,
   dir,

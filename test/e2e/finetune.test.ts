@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { env, pipeline } from "@huggingface/transformers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { rng } from "../../src/util/rng.ts";
-import { anneal, lineCount, onlyJson, start, until, writeCorpus } from "./command.ts";
+import { annealHere as anneal, lineCount, onlyJson, start, until, writeCorpus } from "./command.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "anneal-finetune-"));
 const at = (name: string): string => join(dir, name);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { tinyModel, writeModel } from "../browser/folders.ts";
-import { anneal, onlyJson, writeCorpus } from "./command.ts";
+import { annealHere as anneal, onlyJson, writeCorpus } from "./command.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "anneal-generate-"));
 const model = join(dir, "llama/model");

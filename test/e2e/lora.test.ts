@@ -7,7 +7,15 @@ import { decodeSafetensors } from "../../src/formats/safetensors/safetensors.ts"
 import { loadModel } from "../../src/node/model/folder.ts";
 import type { Gain } from "../../src/recipes/train/gain.ts";
 import { entries } from "../../src/util/tree.ts";
-import { anneal, type Finished, lineCount, onlyJson, start, until, writeCorpus } from "./command.ts";
+import {
+  annealHere as anneal,
+  type Finished,
+  lineCount,
+  onlyJson,
+  start,
+  until,
+  writeCorpus,
+} from "./command.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "anneal-lora-"));
 const at = (name: string): string => join(dir, name);

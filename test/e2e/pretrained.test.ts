@@ -11,7 +11,7 @@ import { nodeEngine } from "../../src/node/runtime/engine.ts";
 import { greedySearch, seq2seqDecoder } from "../../src/serve/decode/seq2seqDecoder.ts";
 import { encoderOf } from "../../src/serve/graphs/encoder.ts";
 import type { Tokenizer } from "../../src/tokenizer/index.ts";
-import { anneal, onlyJson, sentences, writeCorpus } from "./command.ts";
+import { annealHere as anneal, onlyJson, sentences, writeCorpus } from "./command.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "anneal-pretrained-"));
 const shape = "--layers 2 --heads 2 --width 32 --context 48 --vocab 420 --near off".split(" ");

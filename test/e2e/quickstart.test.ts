@@ -101,15 +101,6 @@ describe("quickstart", () => {
     );
   });
 
-  it("chooses the smallest file under a limit on the loss alone", async () => {
-    const args = ["optimize", model, "--data", data, "--out", join(dir, "lossy"), "--max-loss", "10"];
-    const finished = await anneal([...args, ...taught]);
-    expect(finished).toMatchObject({ code: 0 });
-    const { met, chosen, candidates } = onlyJson<Result>(finished);
-    const smallest = smallestOf(candidates);
-    expect({ met, chosen }).toEqual({ met: true, chosen: smallest.name });
-  });
-
   it("takes limits on any figures, relative ones too, and shows them in card and report", async () => {
     const limits = ["--limit", "firstTokenMs<=60s", "--limit", "sizeBytes<=0.9x", "--min-quality", "0.2"];
     const args = ["optimize", model, "--data", data, "--out", join(dir, "limited"), ...limits];

@@ -8,7 +8,7 @@ import { sentenceVector } from "../../src/evaluate/vectors.ts";
 import { readTokenizer } from "../../src/node/model/tokenizerFiles.ts";
 import { nodeEngine } from "../../src/node/runtime/engine.ts";
 import { tinyModel, writeModel } from "../browser/folders.ts";
-import { anneal, lineCount, onlyJson, sentences, start, until } from "./command.ts";
+import { annealHere as anneal, lineCount, onlyJson, sentences, start, until } from "./command.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "anneal-sentences-"));
 const at = (name: string): string => join(dir, name);

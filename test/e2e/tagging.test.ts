@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { loadFolder } from "../../src/node/model/folder.ts";
 import { sentencePieces } from "../../src/tasks/classification/pieces.ts";
 import { rng } from "../../src/util/rng.ts";
-import { anneal, onlyJson, writeCorpus } from "./command.ts";
+import { annealHere as anneal, onlyJson, writeCorpus } from "./command.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "anneal-tagging-"));
 const at = (name: string): string => join(dir, name);

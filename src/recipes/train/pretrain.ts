@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Engine } from "../../engine/engine.ts";
 import type { Json, Model } from "../../models/model.ts";
-import { countParams, tensorsOf, trainedTensors } from "../../nn/param.ts";
+import { countParams, tensorsOf, trainedTensors, type Weight } from "../../nn/param.ts";
 import { appendLine, checkpointStore } from "../../node/files/checkpoints.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
 import { taskOf, tasks } from "../../tasks/index.ts";
@@ -13,6 +13,7 @@ import { type MetricsRow, type TrainResult, train } from "../../train/loop.ts";
 import type { LrRange } from "../../train/lrRange.ts";
 import { defined } from "../../util/defined.ts";
 import { parseText } from "../../util/jsonText.ts";
+import { entries } from "../../util/tree.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import type { Progress } from "../context/ui.ts";
@@ -133,7 +134,9 @@ const lessonOf = (
 const pupilOf = (task: Task, method: Method, seed: number) => {
   const own = { model: method.model, finish: (trained: Model): Model => trained };
   const { model, finish } = task.pupil?.(method.model, seed) ?? own;
-  const known = new Set(Array.from(tensorsOf(method.model.weights), ([path]) => path));
+  // Weights and their parts are asked for by name.
+  const { weights } = method.model;
+  const known = new Set([...entries<Weight>(weights), ...tensorsOf(weights)].map(([path]) => path));
   const beside = countParams(model.weights) - countParams(method.model.weights);
   return {
     model,
