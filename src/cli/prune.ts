@@ -11,9 +11,9 @@ import { print, printJson, table } from "./terminal/terminal.ts";
 /** What its help shows. */
 export const examples = `
 Examples:
-  $ npx anneal prune my-model --layers 4 --data notes/                   the layers that notes/ miss least
-  $ npx anneal prune my-model --layers 4 --data notes/ --recover 300     taught again by the whole model
-  $ npx anneal prune org/name --cut-vocab --data notes/ --out mine       the tokens that notes/ have`;
+  $ npx anneal prune my-model --layers 4 --data notes/               those that notes/ miss least
+  $ npx anneal prune my-model --layers 4 --data notes/ --recover 300 and taught by the whole
+  $ npx anneal prune org/name --cut-vocab --data notes/ --out mine   the tokens that notes/ have`;
 
 interface Given {
   readonly layers?: number;

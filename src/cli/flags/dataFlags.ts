@@ -12,7 +12,7 @@ export const text: Section = {
     }),
     row("--validation <paths...>", "data.validation", "records held out (else a share of them)", {
       verbs: ["train", "finetune", "eval"],
-      ...common,
+      common: ["finetune", "eval"],
     }),
     row("--field <name>", "data.field", "field of JSON and CSV records with the text", {
       verbs: given,

@@ -174,7 +174,7 @@ const run: Section = {
     { flag: "--resume", help: "go on from the newest checkpoint in OUT/run", verbs: tuning, ...common },
     row("--seed <n>", "seed", "seed of everything random", {
       ...ours,
-      common: ["generate", "train", "finetune"],
+      common: ["generate", "finetune"],
     }),
     row("--threads <n>", "threads", "threads of the engine; 0: all cores", { ...ours, ...common }),
     {
