@@ -7,7 +7,7 @@
 // weights and head, on the same batches, with the same AdamW, schedule, dropout rates and averaging of weights, in turns of
 // a few steps: peerAccuracyDelta is anneal's accuracy less PyTorch's, tokensPerSecOverTorch the median over the turns.
 // PyTorch and transformers are those of the Python that ANNEAL_PYTHON names (python3 unless told).
-// Arguments: --seeds N (3), --threads N (all cores), --pretrain-steps N (6000), --out DIR (kept, and gone on with when
+// Arguments: --seeds N (3), --threads N (all cores), --pretrain-steps N (1000), --out DIR (kept, and gone on with when
 // run again), --peer.
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -154,7 +154,7 @@ const mean = (xs) => xs.reduce((a, b) => a + b, 0) / xs.length;
 
 export default async function finetuneBench({ log, args }) {
   const number = (name, usual) => Number(argument(args, name, usual));
-  const [seeds, threads, steps] = [number("seeds", 3), number("threads", 0), number("pretrain-steps", 6000)];
+  const [seeds, threads, steps] = [number("seeds", 3), number("threads", 0), number("pretrain-steps", 1000)];
   const kept = argument(args, "out");
   const dir = kept ?? mkdtempSync(join(tmpdir(), "anneal-sst2-"));
   mkdirSync(dir, { recursive: true });

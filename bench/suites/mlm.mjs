@@ -4,11 +4,9 @@
 // anneal's time includes the making of its batches, PyTorch reads them. torch.compile runs beside with the first seed.
 // PyTorch and transformers are those of the Python that ANNEAL_PYTHON names (python3 unless told).
 // Arguments: --steps N (300), --seeds N (3), --no-compile.
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { encodeSafetensors } from "../../dist/formats/safetensors/safetensors.js";
@@ -23,6 +21,7 @@ import { marked, marks } from "../../dist/tokenizer/bpe/marked.js";
 import { trainBpe } from "../../dist/tokenizer/index.js";
 import { seedTensor, stepper } from "../../dist/train/stepper.js";
 import { validator } from "../../dist/train/validate.js";
+import { peerOf } from "../peers/peer.mjs";
 import { corpus } from "./nanogpt-cpu.mjs";
 
 const [BATCH, CONTEXT, VOCAB, TURN] = [16, 128, 4096, 25];
@@ -37,23 +36,6 @@ const shown = (numbers, digits) =>
   Object.entries(numbers)
     .map(([name, x]) => `${name} ${x.toFixed(digits)}`)
     .join(", ");
-
-/** The peer's process: `ask` gives it an order and waits for the answer. */
-const peer = () => {
-  const child = spawn(process.env.ANNEAL_PYTHON ?? "python3", [script], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  return {
-    async ask(order) {
-      child.stdin.write(`${JSON.stringify(order)}\n`);
-      const { value, done } = await lines.next();
-      if (done) throw new Error(`${script} ended: set ANNEAL_PYTHON to a Python with torch and transformers`);
-      return JSON.parse(value);
-    },
-    end: () => child.stdin.end(),
-  };
-};
 
 /** What both sides learn from. */
 const material = () => {
@@ -121,7 +103,7 @@ const annealSide = async (engine, model, { lesson, schedule, seed }) => {
 
 /** PyTorch's side, from the files in `dir`. */
 const torchSide = async (dir, { schedule, compile }) => {
-  const { ask, end } = peer();
+  const { ask, end } = peerOf(script);
   const shape = { batch: BATCH, context: CONTEXT, weightDecay: WEIGHT_DECAY, clipNorm: CLIP_NORM };
   await ask({ do: "open", folder: dir, ...shape, compile });
   return {

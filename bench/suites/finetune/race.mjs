@@ -1,8 +1,6 @@
 // The fine-tuning of `bench finetune` beside PyTorch's, from the same weights on the same batches, in turns of a few steps.
-import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { encodeSafetensors } from "../../../dist/formats/safetensors/safetensors.js";
@@ -18,6 +16,7 @@ import { onReplicas } from "../../../dist/recipes/train/replicas.js";
 import { averaging } from "../../../dist/train/average.js";
 import { seedTensor, stepper } from "../../../dist/train/stepper.js";
 import { validator } from "../../../dist/train/validate.js";
+import { peerOf } from "../../peers/peer.mjs";
 
 const TURN = 25;
 const script = fileURLToPath(new URL("../../peers/finetune.py", import.meta.url));
@@ -25,22 +24,6 @@ const script = fileURLToPath(new URL("../../peers/finetune.py", import.meta.url)
 const median = (xs) => xs.toSorted((a, b) => a - b)[xs.length >> 1];
 const mean = (xs) => xs.reduce((a, b) => a + b, 0) / xs.length;
 const spread = (xs) => Math.max(...xs) - Math.min(...xs);
-
-/** PyTorch's process: `ask` gives it an order and waits for the answer. */
-const peer = () => {
-  const python = process.env.ANNEAL_PYTHON ?? "python3";
-  const child = spawn(python, [script], { stdio: ["pipe", "pipe", "inherit"] });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  return {
-    async ask(order) {
-      child.stdin.write(`${JSON.stringify(order)}\n`);
-      const { value, done } = await lines.next();
-      if (done) throw new Error(`${script} ended: set ANNEAL_PYTHON to a Python with torch and transformers`);
-      return JSON.parse(value);
-    },
-    end: () => child.stdin.end(),
-  };
-};
 
 /** The model, the lesson and the options of a seed's fine-tuning, as `anneal finetune` has them. */
 const lessonOf = async ({ pretrained, options: given }) => {
@@ -91,7 +74,7 @@ const annealSide = async (engine, { model, lesson, train, seed, schedule }, batc
 };
 
 const torchSide = async (dir, threads, { train, schedule }) => {
-  const { ask, end } = peer();
+  const { ask, end } = peerOf(script);
   const { batch, weightDecay, clipNorm, ema } = train;
   await ask({ do: "open", folder: dir, threads, batch, weightDecay, clipNorm, ema });
   return {

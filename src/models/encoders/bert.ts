@@ -19,18 +19,12 @@ import {
   bertBodySpec,
   bertFields,
   bertRoles,
+  bertSizes,
   classifierDrop,
   keepBertLayers,
   renameBert,
 } from "./bertBody.ts";
-import {
-  countedPositions,
-  type EncoderHead,
-  firstToken,
-  labelCount,
-  linearSpec,
-  noCache,
-} from "./encoder.ts";
+import { countedPositions, type EncoderHead, firstToken, labelCount, linearSpec } from "./encoder.ts";
 
 // B batch, T time, C channels, V vocabulary
 
@@ -134,14 +128,7 @@ export const bert: Architecture<BertConfig, BertParams<ParamSpec>> = {
   parse,
   params,
   forward,
-  cache: (c) =>
-    noCache({
-      vocab: c.vocab_size,
-      layers: c.num_hidden_layers,
-      heads: c.num_attention_heads,
-      width: c.hidden_size,
-      positions: c.max_position_embeddings,
-    }),
+  cache: (c) => bertSizes(c, c.max_position_embeddings),
   keepLayers: (config, weights, layers) => keepBertLayers("bert", config, weights, layers),
   linears: (c) => {
     const isTied = c.tie_word_embeddings && taskFor(c) === "masked-lm";

@@ -18,8 +18,15 @@ import type { Tree } from "../../util/tree.ts";
 import { checkFields, flagField, intField, numberField, oneOf } from "../config.ts";
 import { architecturesField, headOf } from "../head.ts";
 import type { LinearNames } from "../linears.ts";
-import type { Architecture, Inputs } from "../model.ts";
-import { checkHeads, type EncoderConfig, encoderLabels, linearSpec, refuseVariants } from "./encoder.ts";
+import type { Architecture, CacheShape, Inputs } from "../model.ts";
+import {
+  checkHeads,
+  type EncoderConfig,
+  encoderLabels,
+  linearSpec,
+  noCache,
+  refuseVariants,
+} from "./encoder.ts";
 
 // B batch, T time, C channels
 
@@ -40,6 +47,19 @@ export interface BertFields extends EncoderConfig {
   readonly initializer_range: number;
   readonly layer_norm_eps: number;
 }
+
+/** The sizes of a body, which has no cache; texts of `positions` tokens unless the family counts otherwise. */
+export const bertSizes = (
+  c: Pick<BertFields, "vocab_size" | "num_hidden_layers" | "num_attention_heads" | "hidden_size">,
+  positions: number,
+): CacheShape =>
+  noCache({
+    vocab: c.vocab_size,
+    layers: c.num_hidden_layers,
+    heads: c.num_attention_heads,
+    width: c.hidden_size,
+    positions,
+  });
 
 /** One layer: attention with its norm, MLP with its norm. */
 export type BertLayer<T> = {

@@ -23,11 +23,12 @@ import {
   bertBodySpec,
   bertFields,
   bertRoles,
+  bertSizes,
   classifierDrop,
   keepBertLayers,
   renameBert,
 } from "./bertBody.ts";
-import { countedPositions, firstToken, labelCount, linearSpec, noCache } from "./encoder.ts";
+import { countedPositions, firstToken, labelCount, linearSpec } from "./encoder.ts";
 
 // B batch, T time, C channels, E embedding's width, V vocabulary
 
@@ -168,14 +169,7 @@ export const electra: Architecture<ElectraConfig, ElectraParams<ParamSpec>> = {
   parse,
   params,
   forward,
-  cache: (c) =>
-    noCache({
-      vocab: c.vocab_size,
-      layers: c.num_hidden_layers,
-      heads: c.num_attention_heads,
-      width: c.hidden_size,
-      positions: c.max_position_embeddings,
-    }),
+  cache: (c) => bertSizes(c, c.max_position_embeddings),
   keepLayers: (config, weights, layers) => keepBertLayers("electra", config, weights, layers),
   linears: (c) => {
     const isTied = c.tie_word_embeddings && taskFor(c) === "masked-lm";

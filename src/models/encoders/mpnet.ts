@@ -20,8 +20,8 @@ import { headOf } from "../head.ts";
 import { type LinearNames, linearsOf } from "../linears.ts";
 import type { Architecture, Inputs, Outputs } from "../model.ts";
 import { positionsOf } from "../seq2seq/seq2seq.ts";
-import { type BertFields, bertFields } from "./bertBody.ts";
-import { checkLength, type EncoderHead, linearSpec, noCache } from "./encoder.ts";
+import { type BertFields, bertFields, bertSizes } from "./bertBody.ts";
+import { checkLength, type EncoderHead, linearSpec } from "./encoder.ts";
 import { behindPadding, paddedPositions } from "./roberta.ts";
 import {
   type RobertaHead,
@@ -204,14 +204,7 @@ export const mpnet: Architecture<MpnetConfig, MpnetParams<ParamSpec>> = {
   parse,
   params,
   forward,
-  cache: (c) =>
-    noCache({
-      vocab: c.vocab_size,
-      layers: c.num_hidden_layers,
-      heads: c.num_attention_heads,
-      width: c.hidden_size,
-      positions: lengthOf(c),
-    }),
+  cache: (c) => bertSizes(c, lengthOf(c)),
   keepLayers: (config, weights, layers) => {
     const tree = weights as MpnetParams<Weight>;
     const { encoder } = tree.mpnet;

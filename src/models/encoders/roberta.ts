@@ -20,10 +20,11 @@ import {
   bertBodySpec,
   bertFields,
   bertRoles,
+  bertSizes,
   classifierDrop,
   keepBertLayers,
 } from "./bertBody.ts";
-import { checkLength, type EncoderHead, noCache } from "./encoder.ts";
+import { checkLength, type EncoderHead } from "./encoder.ts";
 import {
   type RobertaHead,
   renameRoberta,
@@ -105,14 +106,7 @@ const robertaArchitecture = <C extends BertFields>(
         drop: classifierDrop(c, inputs.dropoutSeed),
       });
     },
-    cache: (c) =>
-      noCache({
-        vocab: c.vocab_size,
-        layers: c.num_hidden_layers,
-        heads: c.num_attention_heads,
-        width: c.hidden_size,
-        positions: positionsOf(c),
-      }),
+    cache: (c) => bertSizes(c, positionsOf(c)),
     keepLayers: (config, weights, layers) => keepBertLayers("roberta", config, weights, layers),
     linears: (c) => linearsOf(params(c), { roles, head: robertaTiedHead("roberta", c, taskFor(c)) }),
   };

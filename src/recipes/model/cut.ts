@@ -6,6 +6,9 @@ import type { Material } from "../../tasks/task.ts";
 import { cutTokenizer } from "../../tokenizer/cut.ts";
 import { loadTokenizer, type Tokenizer } from "../../tokenizer/index.ts";
 import { ConfigError } from "../../util/errors.ts";
+import type { RecipeHooks } from "../context/hooks.ts";
+import { silent } from "../context/ui.ts";
+import type { UserData } from "../data/userData.ts";
 import type { Source } from "./source.ts";
 
 /** Vocabularies in other forms, which would say otherwise. */
@@ -22,7 +25,7 @@ export interface Cuttable {
 }
 
 /** The ids that a corpus has. Labels among an example's numbers only keep a few tokens more. */
-export const idsIn = (material: Material): Set<number> => {
+const idsIn = (material: Material): Set<number> => {
   const used = new Set<number>();
   const all = (ids: ArrayLike<number>): void => {
     for (let i = 0; i < ids.length; i++) used.add(ids[i]!);
@@ -48,7 +51,7 @@ export const idsIn = (material: Material): Set<number> => {
  * name. Throws ConfigError where source and target have vocabularies of their own, and as `cutTokenizer` and
  * `cutVocabulary` do.
  */
-export const cutFolder = ({ model, tokenizer, source }: Cuttable, used: ReadonlySet<number>): Cuttable => {
+const cutFolder = ({ model, tokenizer, source }: Cuttable, used: ReadonlySet<number>): Cuttable => {
   if (tokenizer.target !== undefined) {
     throw new ConfigError("is not cut where the two languages have pieces of their own", {
       field: "model.cutVocab",
@@ -77,4 +80,25 @@ export const cutFolder = ({ model, tokenizer, source }: Cuttable, used: Readonly
       ...(generation === undefined ? {} : { generation: renumber(generation) }),
     },
   };
+};
+
+/** A model with the data that it reads. */
+export type WithData = Cuttable & { readonly data: UserData };
+
+/**
+ * The data that `read` gives a model: with its whole vocabulary, or, where it is to be cut, with the tokens
+ * that the data has, under their new ids. Throws as `cutFolder` and `read` do.
+ */
+export const readingData = async (
+  whole: Cuttable,
+  { cutVocab = false, hooks }: { readonly cutVocab?: boolean | undefined; readonly hooks: RecipeHooks },
+  read: (given: Cuttable, told: RecipeHooks) => Promise<UserData>,
+): Promise<WithData> => {
+  const data = await read(whole, hooks);
+  if (!cutVocab) return { ...whole, data };
+  const cut = cutFolder(whole, idsIn(data.material));
+  const [from, to] = [whole, cut].map(({ model }) => model.config.vocab_size);
+  hooks.ui.line(`vocabulary: ${to} of ${from} tokens, those of the text and what any other is written with`);
+  // The same text; what was told of it once is not told again.
+  return { ...cut, data: await read(cut, { ...hooks, ui: silent }) };
 };

@@ -2,36 +2,16 @@
 import { openModel } from "../../node/hub/hub.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
 import { taskOf } from "../../tasks/index.ts";
-import type { Task } from "../../tasks/task.ts";
 import { budgetOf } from "../config/budget.ts";
 import { checkStudent } from "../config/check.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
-import { silent } from "../context/ui.ts";
 import { userData } from "../data/read.ts";
-import type { UserData } from "../data/userData.ts";
 import { bareBodyNotes } from "../model/bareBody.ts";
-import { type Cuttable, cutFolder, idsIn } from "../model/cut.ts";
+import { readingData } from "../model/cut.ts";
 import { sourceIn } from "../model/source.ts";
 import { takeRun } from "../train/takeRun.ts";
 import { compressAndShip, type Outcome } from "./compressAndShip.ts";
-
-/** The user's data and the model that reads it: with its whole vocabulary, or what the data needs of it. */
-const material = async (
-  whole: Cuttable,
-  options: RunOptions,
-  task: Task,
-  hooks: RecipeHooks,
-): Promise<Pick<Cuttable, "model" | "source"> & { readonly data: UserData }> => {
-  const read = (given: Cuttable, told: RecipeHooks) => userData(options, told, { task, ...given });
-  const data = await read(whole, hooks);
-  if (!options.model.cutVocab) return { ...whole, data };
-  const cut = cutFolder(whole, idsIn(data.material));
-  const [from, to] = [whole, cut].map(({ model }) => model.config.vocab_size);
-  hooks.ui.line(`vocabulary: ${to} of ${from} tokens, those of the text and what any other is written with`);
-  // The same text under the new ids; what was told of it once is not told again.
-  return { ...cut, data: await read(cut, { ...hooks, ui: silent }) };
-};
 
 /** From a model's folder to the best candidate under the budget, shipped to OUT/model. */
 export const optimizeFolder = async (
@@ -54,7 +34,10 @@ export const optimizeFolder = async (
   try {
     const engine = await nodeEngine(options.threads > 0 ? { threads: options.threads } : {});
     hooks.ui.stage("Reading and cleaning text");
-    const { data, model, source } = await material(whole, fitted, task, hooks);
+    const { cutVocab } = options.model;
+    const { data, model, source } = await readingData(whole, { cutVocab, hooks }, (given, told) =>
+      userData(fitted, told, { task, ...given }),
+    );
     return await compressAndShip(engine, model, data, fitted, { ...hooks, curves: [], source });
   } finally {
     await unlock();

@@ -13,11 +13,10 @@ import type { Material, Scorer, Task } from "../../tasks/task.ts";
 import { defined } from "../../util/defined.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
-import { silent } from "../context/ui.ts";
+import { asGiven } from "../data/asGiven.ts";
 import { userData } from "../data/read.ts";
-import type { UserData } from "../data/userData.ts";
 import { type Exported, openExport, writeExport } from "../export/export.ts";
-import { type Cuttable, cutFolder, idsIn } from "../model/cut.ts";
+import { type Cuttable, readingData, type WithData } from "../model/cut.ts";
 import { lessonOf, teaching } from "../optimize/teaching.ts";
 import { onReplicas } from "../train/replicas.ts";
 import { pruneSection } from "./card.ts";
@@ -49,28 +48,26 @@ const unseen = (material: Material): Material => {
 };
 
 /** A pruning under way: what reads the text, what is measured on it. */
-interface Study extends Cuttable {
+interface Study extends WithData {
   readonly engine: Engine;
   readonly task: Task;
-  readonly data: UserData;
   readonly run: RunOptions;
   readonly hooks: RecipeHooks;
 }
 
-/** The text, and the model that reads it: with its whole vocabulary, or with what the text needs. */
+/** The text, and the model that reads it. */
 const studied = async (
   whole: Cuttable,
-  { cutVocab = false }: PruneFolderOptions,
+  { cutVocab }: PruneFolderOptions,
   run: RunOptions,
   hooks: RecipeHooks,
 ): Promise<Study> => {
   const task = taskOf(whole.model);
   const engine = await nodeEngine(run.threads > 0 ? { threads: run.threads } : {});
-  const read = (given: Cuttable, told: RecipeHooks) => userData(run, told, { task, ...given });
-  const data = await read(whole, hooks);
-  if (!cutVocab) return { ...whole, engine, task, data, run, hooks };
-  const cut = cutFolder(whole, idsIn(data.material));
-  return { ...cut, engine, task, data: await read(cut, { ...hooks, ui: silent }), run, hooks };
+  const found = await readingData(whole, { cutVocab, hooks }, (given, told) =>
+    userData(asGiven(run), told, { task, ...given }),
+  );
+  return { ...found, engine, task, run, hooks };
 };
 
 /** What models are scored by, on the held-out part of some material. */

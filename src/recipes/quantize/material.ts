@@ -8,6 +8,7 @@ import type { Tokenizer } from "../../tokenizer/index.ts";
 import { rng } from "../../util/rng.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
+import { asGiven } from "../data/asGiven.ts";
 import { userData } from "../data/read.ts";
 
 /** Longest window, tokens; held-out tokens that are measured; tokens whose loss is looked at beforehand. */
@@ -66,12 +67,6 @@ const foreign = async (
       "is it in a language that the model knows, and is the tokenizer the model's own?",
   ];
 };
-
-/** The user's own text is taken as it is: nothing is dropped from what they chose to look at. */
-const asGiven = (run: RunOptions): RunOptions =>
-  run.data.paths.length === 0
-    ? run
-    : { ...run, data: { ...run.data, rules: ["none"], near: "off", lines: "off" } };
 
 /** Reads the user's text, else the default corpus, as a model's tokenizer has it. Throws as `userData`. */
 export const quantizeMaterial = async (

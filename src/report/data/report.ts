@@ -3,8 +3,7 @@
  * a policy that forbids both, for it shows excerpts of whatever text was read.
  */
 
-import { html } from "../../render/html.ts";
-import { contents } from "../contents.ts";
+import { pageHtml } from "../page.ts";
 import {
   clustersSection,
   contaminationSection,
@@ -20,8 +19,6 @@ import { dataHeadline, reasonsSection, shapeSection, stagesSection } from "./sec
 import { dataReportStyle } from "./style.ts";
 
 export type * from "./model.ts";
-
-const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 const sections = [
   stagesSection,
@@ -40,21 +37,13 @@ const sections = [
 /** A self-contained page, light or dark as the reader prefers, the same for the same report. */
 export const dataReportHtml = (report: DataPipelineReport): string => {
   const parts = sections.map((part) => part(report));
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${{ html: POLICY }}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${report.title}</title>
-<style>${{ html: dataReportStyle }}</style>
-</head>
-<body><main>
-<header><h1>${report.title}</h1>${dataHeadline(report)}${contents(parts)}</header>
-${parts}
-</main></body>
-</html>
-`.html;
+  return pageHtml({
+    title: report.title,
+    heading: report.title,
+    headline: dataHeadline(report),
+    parts,
+    style: dataReportStyle,
+  });
 };
 
 /** The contents of report.json: the same data, indented. */

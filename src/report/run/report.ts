@@ -3,9 +3,8 @@
  * forbids both, for it shows excerpts of whatever text was trained on.
  */
 
-import { html } from "../../render/html.ts";
 import { ConfigError } from "../../util/errors.ts";
-import { contents } from "../contents.ts";
+import { pageHtml } from "../page.ts";
 import { candidatesSection, headline, paretoSection } from "./candidates.ts";
 import type { Report, ReportCandidate } from "./model.ts";
 import {
@@ -19,8 +18,6 @@ import {
 import { reportStyle } from "./style.ts";
 
 export type * from "./model.ts";
-
-const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 /** The candidate that a report says is shipped. Throws ConfigError where it is not among the candidates. */
 export const chosenOf = ({ candidates, chosen }: Report): ReportCandidate => {
@@ -52,19 +49,11 @@ const sections = [
 export const reportHtml = (report: Report): string => {
   const chosen = chosenOf(report);
   const parts = sections.map((part) => part(report));
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${{ html: POLICY }}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${report.title}: ${report.chosen}</title>
-<style>${{ html: reportStyle }}</style>
-</head>
-<body><main>
-<header><h1>${report.title}</h1>${headline(report, chosen)}${contents(parts)}</header>
-${parts}
-</main></body>
-</html>
-`.html;
+  return pageHtml({
+    title: `${report.title}: ${report.chosen}`,
+    heading: report.title,
+    headline: headline(report, chosen),
+    parts,
+    style: reportStyle,
+  });
 };

@@ -6,8 +6,8 @@ import type { Measured } from "../../metrics/metric.ts";
 import { lossChart } from "../../render/chart.ts";
 import { fixed, percent } from "../../render/figures.ts";
 import { type Html, html } from "../../render/html.ts";
-import { contents } from "../contents.ts";
 import { section, table } from "../data/sections.ts";
+import { pageHtml } from "../page.ts";
 import { labelSections, severalSections } from "./labels.ts";
 import type { Facts, Said, TunedReport } from "./model.ts";
 import { answerSections, numberSections, preferenceSections, searchSections } from "./others.ts";
@@ -16,8 +16,6 @@ import { tunedStyle } from "./style.ts";
 import { tagSections } from "./tags.ts";
 
 export type * from "./model.ts";
-
-const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 /** What the records' sections are, by what was said of them. */
 const saidSections: { readonly [K in Said["kind"]]: (said: Extract<Said, { kind: K }>) => readonly Html[] } =
@@ -95,19 +93,11 @@ export const tunedReportHtml = (report: TunedReport): string => {
     ...(records.length > 0 ? [section("records", "Records", facts(records))] : []),
     section("provenance", "Provenance", html`<pre>${command}</pre>${facts(provenance)}`),
   ];
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${{ html: POLICY }}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${report.title}: ${report.task}</title>
-<style>${{ html: tunedStyle }}</style>
-</head>
-<body><main>
-<header><h1>${report.title}</h1>${headline(report)}${contents(parts)}</header>
-${parts}
-</main></body>
-</html>
-`.html;
+  return pageHtml({
+    title: `${report.title}: ${report.task}`,
+    heading: report.title,
+    headline: headline(report),
+    parts,
+    style: tunedStyle,
+  });
 };
