@@ -86,27 +86,19 @@ const raced = async ({ source, dir, shape, ids, threads, log }) => {
     ["q8", "q8_0"],
     ["q4", undefined],
   ]) {
-    const place = mkdtempSync(join(tmpdir(), "anneal-race-"));
+    // llama.cpp's file lies beside the graphs of the same weights.
+    const file = join(dir, "model.gguf");
     try {
-      for (const name of [
-        "config.json",
-        "generation_config.json",
-        "tokenizer.json",
-        "tokenizer_config.json",
-      ]) {
-        if (existsSync(join(dir, name))) symlinkSync(join(dir, name), join(place, name));
-      }
-      symlinkSync(join(dir, "onnx"), join(place, "onnx"));
-      if (gguf === undefined) symlinkSync(source, join(place, "model.gguf"));
-      else await ggufFolder(dir, { type: gguf, out: join(place, "model.gguf") });
-      const load = { dir: place, shape, threads, context: 256, file: files[dtype], hf: dtype };
+      if (gguf === undefined) symlinkSync(source, file);
+      else await ggufFolder(dir, { type: gguf, out: file });
+      const load = { dir, shape, threads, context: 256, file: files[dtype], hf: dtype };
       log(`decoding, ${dtype} (llama.cpp: ${gguf ?? "q4_1"}), ${threads} threads`);
       const rates = await race(load, { rounds: 3, tokens: 24, prompt: ids.slice(0, 128), log });
       for (const [engine, list] of Object.entries(rates)) {
         metrics[`smol${capital(dtype)}${capital(engine)}TokensPerSec`] = median(list.map((x) => x.decode));
       }
     } finally {
-      rmSync(place, { recursive: true, force: true });
+      rmSync(file, { force: true });
     }
   }
   return metrics;

@@ -32,6 +32,8 @@ describe.skipIf(noBrowser !== undefined)(`Chromium${noBrowser === undefined ? ""
     await expect(host.run("Promise.reject(new Error('torn'))")).rejects.toThrow("torn");
     await expect(host.run("new Promise(() => {})", 300)).rejects.toThrow(/longer than 0\.3 s/);
     await expect(host.run("(() => { for (;;); })()", 300)).rejects.toThrow(/longer than 0\.3 s/);
+    // A page that is still loading is late as well.
+    await expect(host.run("1 + 1", 1)).rejects.toThrow(/longer than 0\.001 s/);
     expect(await host.run("1 + 1")).toBe(2);
   });
 

@@ -132,8 +132,9 @@ const runIn = async <T>(
     timer = setTimeout(late, timeoutMs);
   });
   try {
-    await page.goto(`${origin}/index.html`);
-    return (await Promise.race([page.evaluate(expression), ended])) as T;
+    // Loading counts too: a deadline that passes while nobody waits for it would end the process.
+    const work = page.goto(`${origin}/index.html`).then(() => page.evaluate(expression));
+    return (await Promise.race([work, ended])) as T;
   } catch (cause) {
     if (cause instanceof RunError) throw cause;
     const [first = ""] = (cause as Error).message.replace(/^page\.evaluate: (Error: )?/, "").split("\n");
