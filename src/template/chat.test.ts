@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ConfigError, DataError, FormatError } from "../util/errors.ts";
-import { chatMessages, chatTemplates, chooseTemplate } from "./chat.ts";
+import { chatMessages, chatTemplates, chooseTemplate, textsOf } from "./chat.ts";
 
 describe("messages", () => {
   test("are taken as they are, with what else they hold", () => {
@@ -75,4 +75,12 @@ describe("templates", () => {
       ],
     ],
   ])("%j is refused", (value) => expect(() => chatTemplates(value)).toThrow(FormatError));
+});
+
+test("what a template writes is its own text, what it quotes, and roles", () => {
+  const texts = textsOf(
+    "{% for m in messages %}<|{{ m.role }}|>\n{{ 'You are' + m[\"content\"] }}{% endfor %}",
+  );
+  for (const text of ["You are", "content", "assistant"]) expect(texts).toContain(text);
+  expect(texts.some((text) => text.includes("<|"))).toBe(true);
 });

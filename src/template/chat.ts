@@ -38,6 +38,12 @@ export interface ChatTemplate {
   readonly template: string;
 }
 
+/** What a template may write around messages: its own text, what it quotes, the names of roles. */
+export const textsOf = (template: string): string[] => {
+  const quoted = template.matchAll(/'([^']*)'|"([^"]*)"/g);
+  return [template, ...Array.from(quoted, ([, single, double]) => single ?? double!), ...ROLES];
+};
+
 /** Longest template that is read, characters: the longest in use have 20,000. */
 const MAX_TEMPLATE = 1 << 20;
 

@@ -35,6 +35,17 @@ const derivation = (merges: readonly [string, string][], used: Iterable<string>)
   return all;
 };
 
+/** Marks of a space in front, as byte-level and SentencePiece vocabularies write it. */
+const SPACES = /^[\u0120\u2581]/;
+
+/** A word as it stands elsewhere: behind a space or not, at the beginning of a sentence or within. */
+const formsOf = (token: string): string[] => {
+  const bare = token.replace(SPACES, "");
+  const [first = "", ...rest] = bare;
+  const words = [first.toLowerCase(), first.toUpperCase()].map((letter) => letter + rest.join(""));
+  return words.flatMap((word) => [word, `\u0120${word}`, `\u2581${word}`]);
+};
+
 /** Characters of a token, without the mark that says it goes on with a word. */
 const bareLength = (token: string, prefix: string): number =>
   [...(prefix !== "" && token.startsWith(prefix) ? token.slice(prefix.length) : token)].length;
@@ -62,8 +73,13 @@ const keptOf = (
   if (isBpe && prefix !== "")
     refuse(`has a BPE model with a prefix ${show(prefix)}: its vocabulary is not cut`);
   const kept = new Set<string>([asText(model.unk_token ?? "")]);
-  for (const [token, id] of entries)
-    if (used.has(id) || isByte(token) || bareLength(token, prefix) === 1) kept.add(token);
+  const known = new Map(entries);
+  for (const [token, id] of entries) {
+    if (isByte(token) || bareLength(token, prefix) === 1) kept.add(token);
+    if (!used.has(id)) continue;
+    kept.add(token);
+    for (const form of formsOf(token)) if (known.has(form)) kept.add(form);
+  }
   return isBpe ? new Set([...kept, ...derivation(mergesOf(model.merges), kept)]) : kept;
 };
 
@@ -101,9 +117,9 @@ const renumberedSteps = (value: Json | undefined, newId: (id: number) => number)
 };
 
 /**
- * Cuts a tokenizer to the tokens `used`, those that merges make on the way to them, single characters, bytes
- * and special tokens; a token keeps its place among the others. Throws FormatError for a model whose tokens
- * depend on more than that (ends of words, dropout).
+ * Cuts a tokenizer to the tokens `used`, the same words behind a space or not and with a capital or not, what
+ * merges make on the way to them, single characters, bytes and special tokens; a token keeps its place among
+ * the others. Throws FormatError for a model whose tokens depend on more than that (ends of words, dropout).
  */
 export const cutTokenizer = (
   { tokenizer, config }: TokenizerFiles,

@@ -48,7 +48,7 @@ export interface BertFields extends EncoderConfig {
   readonly layer_norm_eps: number;
 }
 
-/** The sizes of a body, which has no cache; texts of `positions` tokens unless the family counts otherwise. */
+/** The sizes of a body, which has no cache; `positions` tokens unless the family counts otherwise. */
 export const bertSizes = (
   c: Pick<BertFields, "vocab_size" | "num_hidden_layers" | "num_attention_heads" | "hidden_size">,
   positions: number,

@@ -19,7 +19,7 @@ const natsOf = ({ replaced, logit }: Told): number => {
 
 const hit = ({ replaced, logit }: Told): boolean => logit > 0 === replaced;
 
-/** A window: which of its tokens were replaced, and which were said to be; its score is the nats per token. */
+/** A window: which tokens were replaced, and which were said to be; its score is the nats per token. */
 const predictionOf = (
   tokenizer: Tokenizer,
   ids: readonly number[],

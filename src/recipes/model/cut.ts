@@ -3,6 +3,7 @@ import { cutVocabulary, idsNamedIn, withNewIds } from "../../compress/cutVocabul
 import type { Model } from "../../models/model.ts";
 import { jsonBytes } from "../../ship/onnx/files.ts";
 import type { Material } from "../../tasks/task.ts";
+import { textsOf } from "../../template/chat.ts";
 import { cutTokenizer } from "../../tokenizer/cut.ts";
 import { loadTokenizer, type Tokenizer } from "../../tokenizer/index.ts";
 import { ConfigError } from "../../util/errors.ts";
@@ -46,10 +47,18 @@ const idsIn = (material: Material): Set<number> => {
   return used;
 };
 
+const decoder = new TextDecoder();
+
+/** What the chat templates among a folder's files write around messages. */
+const framingOf = (files: ReadonlyMap<string, Uint8Array>): string[] =>
+  Array.from(files).flatMap(([name, bytes]) =>
+    name.endsWith(".jinja") ? textsOf(decoder.decode(bytes)) : [],
+  );
+
 /**
- * The model, its tokenizer and what its folder passes on, with the tokens `used` and those that their files
- * name. Throws ConfigError where source and target have vocabularies of their own, and as `cutTokenizer` and
- * `cutVocabulary` do.
+ * The model, its tokenizer and what its folder passes on, with the tokens `used`, those that their files name
+ * and those that chat templates write. Throws ConfigError where source and target have vocabularies of their
+ * own, and as `cutTokenizer` and `cutVocabulary` do.
  */
 const cutFolder = ({ model, tokenizer, source }: Cuttable, used: ReadonlySet<number>): Cuttable => {
   if (tokenizer.target !== undefined) {
@@ -59,7 +68,8 @@ const cutFolder = ({ model, tokenizer, source }: Cuttable, used: ReadonlySet<num
     });
   }
   const named = [model.config, source.config.fields, source.generation?.fields].flatMap(idsNamedIn);
-  const { files, ids } = cutTokenizer(tokenizer.files(), new Set([...used, ...named]));
+  const framing = framingOf(source.files).flatMap((text) => Array.from(tokenizer.encode(text)));
+  const { files, ids } = cutTokenizer(tokenizer.files(), new Set([...used, ...named, ...framing]));
   const small = cutVocabulary(model, ids);
   const carried = new Map(source.files);
   for (const name of OTHER_FORMS) carried.delete(name);
@@ -83,7 +93,11 @@ const cutFolder = ({ model, tokenizer, source }: Cuttable, used: ReadonlySet<num
 };
 
 /** A model with the data that it reads. */
-export type WithData = Cuttable & { readonly data: UserData };
+export type WithData = Cuttable & {
+  readonly data: UserData;
+  /** The model before it was cut, where it was. */
+  readonly whole?: Cuttable & { readonly data: UserData };
+};
 
 /**
  * The data that `read` gives a model: with its whole vocabulary, or, where it is to be cut, with the tokens
@@ -100,5 +114,5 @@ export const readingData = async (
   const [from, to] = [whole, cut].map(({ model }) => model.config.vocab_size);
   hooks.ui.line(`vocabulary: ${to} of ${from} tokens, those of the text and what any other is written with`);
   // The same text; what was told of it once is not told again.
-  return { ...cut, data: await read(cut, { ...hooks, ui: silent }) };
+  return { ...cut, data: await read(cut, { ...hooks, ui: silent }), whole: { ...whole, data } };
 };

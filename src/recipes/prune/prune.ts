@@ -72,7 +72,8 @@ const studied = async (
 
 /** What models are scored by, on the held-out part of some material. */
 const scorerOn = (
-  { engine, task, model, tokenizer }: Study,
+  { engine, task }: Study,
+  { model, tokenizer }: Cuttable,
   material: Material,
   { seed, tokens }: { readonly seed: number; readonly tokens: number },
 ): Promise<Scorer> => {
@@ -84,7 +85,7 @@ const scorerOn = (
 /** The layers that stay, by what the absence of each costs on text that is not held out. */
 const layersOf = async (study: Study, keep: number): Promise<number[]> => {
   const { model, data, run, task, hooks } = study;
-  const score = await scorerOn(study, unseen(data.material), { seed: run.seed, tokens: CHOOSING });
+  const score = await scorerOn(study, study, unseen(data.material), { seed: run.seed, tokens: CHOOSING });
   const sign = task.criterion.better === "less" ? 1 : -1;
   const progress = hooks.ui.task("choosing layers", 0);
   const cost = async (each: Model): Promise<number> => {
@@ -125,34 +126,31 @@ const recovered = async (cut: Model, { engine, model, data, run, hooks }: Study)
   return made;
 };
 
-/** Cuts and teaches; what each state of the model scores. */
+/** The sizes of a model, and what it scores. */
+const formOf = (model: Model, scores: Float32Array): PrunedForm => ({
+  params: countParams(model.weights),
+  tokens: model.config.vocab_size,
+  layers: model.arch.cache(model.config).layers,
+  score: meanOf(scores),
+});
+
+/** Cuts and teaches; what each state of the model scores, each by its own tokens of the same text. */
 const pruned = async (
   study: Study,
-  whole: Model,
   { layers, recover = 0 }: PruneFolderOptions,
 ): Promise<{ readonly made: Model; readonly report: PruneReport }> => {
-  const { model: start, data, run, task } = study;
-  const score = await scorerOn(study, data.material, { seed: run.seed + 1, tokens: MEASURING });
-  let scored = 0;
-  const formOf = async (model: Model, sizes: Model = model): Promise<PrunedForm> => {
-    const found = await score(model);
-    scored = found.length;
-    const { config, arch, weights } = sizes;
-    const counts = {
-      params: countParams(weights),
-      tokens: config.vocab_size,
-      layers: arch.cache(config).layers,
-    };
-    return { ...counts, score: meanOf(found) };
-  };
-  const before = await formOf(start, whole);
+  const { model: start, run, task, whole = study } = study;
+  const how = { seed: run.seed + 1, tokens: MEASURING };
+  const scores = await (await scorerOn(study, whole, whole.data.material, how))(whole.model);
+  const before = formOf(whole.model, scores);
   const kept = layers === undefined ? range(before.layers) : await layersOf(study, layers);
   const cut = layers === undefined ? start : withLayers(start, kept);
-  const bare = await formOf(cut);
+  const score = await scorerOn(study, study, study.data.material, how);
+  const bare = formOf(cut, await score(cut));
   const made = recover > 0 ? await recovered(cut, study) : cut;
-  const after = recover > 0 ? { cut: bare, after: await formOf(made) } : { after: bare };
+  const after = recover > 0 ? { cut: bare, after: formOf(made, await score(made)) } : { after: bare };
   const { unit, better } = task.criterion;
-  return { made, report: { before, ...after, unit, better, scored, kept } };
+  return { made, report: { before, ...after, unit, better, scored: scores.length, kept } };
 };
 
 /**
@@ -181,7 +179,7 @@ export const pruneFolder = async (
   };
   const tokenizer = await readTokenizer(opened.dir);
   const study = await studied({ model, tokenizer, source: opened.source }, options, fitted, hooks);
-  const { made, report } = await pruned(study, model, options);
+  const { made, report } = await pruned(study, options);
   const exportable = { ...opened, source: study.source, loaded: { ...opened.loaded, model: made } };
   const written = await writeExport(exportable, { model: made, sections: [pruneSection(report)] }, into);
   return { ...written, ...report, seconds: (performance.now() - started) / 1000 };
