@@ -1,11 +1,12 @@
 /** A model whose vocabulary is cut: rows of embeddings and heads, and the ids that its config names. */
 
-import type { Tensor, TensorType } from "../ir/tensor.ts";
+import type { TensorType } from "../ir/tensor.ts";
 import type { Json, Model, ModelConfig } from "../models/model.ts";
 import { isPacked, type Weight } from "../nn/param.ts";
 import { ConfigError } from "../util/errors.ts";
 import { flatten, mapTree, type Tree } from "../util/tree.ts";
 import { derived } from "./pass.ts";
+import { gathered } from "./pruning/gathered.ts";
 
 /** Fields of configs that hold ids: one, a list, or lists of lists. */
 const HOLDS_IDS = /(?:_token_ids?|^suppress_tokens|^begin_suppress_tokens|^bad_words_ids)$/;
@@ -54,21 +55,6 @@ export const withNewIds = <T extends object>(config: T, ids: Uint32Array): T => 
     return next === undefined ? [] : [[name, next] as const];
   });
   return Object.fromEntries(entries) as T;
-};
-
-/** The slices `ids` of a tensor along `axis`. */
-const gathered = (tensor: Tensor, axis: number, ids: Uint32Array): Tensor => {
-  const { shape, dtype, data } = tensor;
-  const inner = shape.slice(axis + 1).reduce((a, b) => a * b, 1);
-  const outer = shape.slice(0, axis).reduce((a, b) => a * b, 1);
-  const source = data as Float32Array;
-  const out = new Float32Array(outer * ids.length * inner);
-  for (let o = 0; o < outer; o++)
-    for (let i = 0; i < ids.length; i++) {
-      const from = (o * shape[axis]! + ids[i]!) * inner;
-      out.set(source.subarray(from, from + inner), (o * ids.length + i) * inner);
-    }
-  return { dtype, shape: shape.with(axis, ids.length), data: out };
 };
 
 /**

@@ -1,11 +1,12 @@
 /** The forward pass on a few texts with the matrices as inputs: one program for every question about them. */
+import type { Value } from "../ir/op.ts";
 import { type Program, trace } from "../ir/program.ts";
 import { type Tensor, type TensorType, tensorOf } from "../ir/tensor.ts";
 import { type LinearInfo, packable } from "../models/linears.ts";
 import type { Model } from "../models/model.ts";
 import { asConstants, isPacked, type Param, type Weight } from "../nn/param.ts";
 import { cosineSum } from "../util/cosine.ts";
-import { entries, mapTree } from "../util/tree.ts";
+import { entries, mapTree, type Tree } from "../util/tree.ts";
 
 /** Texts as token ids. */
 export type Ids = readonly (readonly number[])[];
@@ -38,6 +39,12 @@ export const denseMatrices = (model: Model): Record<string, Tensor> => {
   return matrices;
 };
 
+/** A model's logits or features on `ids` [B, T], which a pair's decoder reads too. */
+export const logitsOn = ({ arch, config }: Model, params: Tree<Param>, inputIds: Value): Value => {
+  const target = arch.kind === "seq2seq" ? { decoderInputIds: inputIds } : {};
+  return arch.forward(params, { inputIds, ...target }, config).logits;
+};
+
 /** A model's forward pass on `ids` [B, T] with `matrices` as inputs; see Probe. */
 export const matrixProgram = (
   model: Model,
@@ -48,8 +55,7 @@ export const matrixProgram = (
   const types = Object.fromEntries(Object.entries(matrices).map(([path, t]) => [path, type(t)]));
   return trace({ ids: type(ids), w: types }, ({ ids: inputIds, w }) => {
     const params = mapTree<Param, Param>(asConstants(model.weights), (c, path) => w[path] ?? c);
-    const target = model.arch.kind === "seq2seq" ? { decoderInputIds: inputIds } : {};
-    return { out: model.arch.forward(params, { inputIds, ...target }, model.config).logits };
+    return { out: logitsOn(model, params, inputIds) };
   });
 };
 

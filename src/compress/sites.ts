@@ -1,6 +1,7 @@
 /** Where a program's products read: the values that matrices multiply. */
 import { isInput, type Node, type Value } from "../ir/op.ts";
 import { nodesOf, type Program } from "../ir/program.ts";
+import { leaves } from "../util/tree.ts";
 
 /** What one or several products read. */
 export interface Site {
@@ -29,4 +30,16 @@ export const sitesOf = (program: Program): Site[] => {
     sites.set(x, site);
   }
   return [...sites.values()];
+};
+
+/** Who reads each value; undefined for a program's output. */
+export type Readers = ReadonlyMap<Value, readonly (Node | undefined)[]>;
+
+/** Who reads each value; a program's outputs are read by nobody that is known (undefined). */
+export const readersOf = (program: Program): Readers => {
+  const readers = new Map<Value, (Node | undefined)[]>();
+  const note = (v: Value, by: Node | undefined) => readers.set(v, [...(readers.get(v) ?? []), by]);
+  for (const node of nodesOf(program)) for (const v of node.inputs) note(v, node);
+  for (const v of leaves<Value>(program.outputs)) note(v, undefined);
+  return readers;
 };

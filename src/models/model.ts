@@ -5,6 +5,7 @@ import type { Param, ParamSpec, Weight } from "../nn/param.ts";
 import type { CacheInputs } from "../ops/attention.ts";
 import type { Tree } from "../util/tree.ts";
 import type { LinearInfo } from "./linears.ts";
+import type { Widths } from "./widths.ts";
 
 /** A value of JSON. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -127,6 +128,8 @@ export interface Architecture<C = any, P = any> {
   ): { config: C; weights: Tree<Weight> };
   /** Each of the model's matrices. */
   linears(config: C): readonly LinearInfo[];
+  /** What its config says of how wide layers are inside. */
+  readonly widths: Widths;
 }
 
 /** A decoder layer's cache of sequence-to-sequence: of the target so far, and of the source. */

@@ -3,13 +3,12 @@
  * into its weights, or the product in front into its outputs, where nothing else reads those.
  */
 import { isConstant, type Node, type Value } from "../../ir/op.ts";
-import { nodesOf, type Program } from "../../ir/program.ts";
 import { type Tensor, tensor } from "../../ir/tensor.ts";
 import type { LinearInfo } from "../../models/linears.ts";
 import type { Model } from "../../models/model.ts";
 import { isPacked, type Weight } from "../../nn/param.ts";
-import { leaves, mapTree } from "../../util/tree.ts";
-import { matrixRead, type Site } from "../sites.ts";
+import { mapTree } from "../../util/tree.ts";
+import { matrixRead, type Readers, readersOf, type Site } from "../sites.ts";
 import type { Walkable } from "./walk.ts";
 
 /** What takes a site's scales. */
@@ -27,17 +26,6 @@ export interface Folded {
   readonly paths: readonly string[];
   readonly scales: Float64Array;
 }
-
-type Readers = ReadonlyMap<Value, readonly (Node | undefined)[]>;
-
-/** Who reads each value; a program's outputs are read by nobody that is known (undefined). */
-const readersOf = (program: Program): Readers => {
-  const readers = new Map<Value, (Node | undefined)[]>();
-  const note = (v: Value, by: Node | undefined) => readers.set(v, [...(readers.get(v) ?? []), by]);
-  for (const node of nodesOf(program)) for (const v of node.inputs) note(v, node);
-  for (const v of leaves<Value>(program.outputs)) note(v, undefined);
-  return readers;
-};
 
 const named = ({ node }: Value): string | undefined => (isConstant(node) ? node.attrs.name : undefined);
 

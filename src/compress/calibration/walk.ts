@@ -19,11 +19,23 @@ import { denseMatrices, matrixProgram } from "../probe.ts";
 import type { Moments, SecondMoments } from "../rounding/moments.ts";
 import { type Site, sitesOf } from "../sites.ts";
 
+/** Sums over the rows x [K] of a site and y [N] of what its product is to come to. */
+export interface Cross {
+  /** Sum of x, [K]. */
+  readonly inputs: Float64Array;
+  /** Sum of y, [N]. */
+  readonly targets: Float64Array;
+  /** Sum of x y^T, [K, N]. */
+  readonly products: Float64Array;
+}
+
 /** Where a walk is, and what was found there. */
 export interface Stop {
   readonly site: Site;
   /** With `gram` where the walk was asked for second moments. */
   readonly moments: Moments | SecondMoments;
+  /** Where the site has a target. */
+  readonly cross?: Cross;
   /** How many sites there are, and the number of this one. */
   readonly index: number;
   readonly count: number;
@@ -42,6 +54,8 @@ export interface Walkable {
 export interface WalkOptions {
   /** Whether x x^T is summed, not its diagonal alone. */
   readonly gram: boolean;
+  /** What a site's product is to come to, [..., N], made of the program's values. */
+  target?(site: Site): Value | undefined;
   /** Called at each site in order; matrices that it returns, by path, are read from there on. */
   visit(stop: Stop): Promise<ReadonlyMap<string, Tensor> | undefined>;
   readonly signal?: AbortSignal | undefined;
@@ -54,10 +68,20 @@ export const walkable = (model: Model, batches: readonly Tensor[]): Walkable => 
   return { matrices, program, sites: sitesOf(program), batches };
 };
 
+/** [..., K] -> [rows, K]. */
+const asRows = (x: Value): Value =>
+  reshape(x, [(x.shape.slice(0, -1) as number[]).reduce((a, b) => a * b, 1), x.shape.at(-1)!]);
+
+/** What is summed of x [..., K] and a target [..., N]. */
+const crossOf = (x: Value, target: Value | undefined): Record<string, Value> => {
+  if (target === undefined) return {};
+  const [rows, y] = [asRows(x), asRows(target)];
+  return { inputs: sum(rows, [0]), targets: sum(y, [0]), products: matmul(rows, y, { transA: true }) };
+};
+
 /** What is summed of x [..., K]. */
 const sumsOf = (x: Value, gram: boolean): Record<string, Value> => {
-  const k = x.shape.at(-1) as number;
-  const rows = reshape(x, [(x.shape.slice(0, -1) as number[]).reduce((a, b) => a * b, 1), k]);
+  const rows = asRows(x);
   return {
     absolutes: sum(abs(rows), [0]),
     ...(gram ? { gram: matmul(rows, rows, { transA: true }) } : { squares: sum(mul(rows, rows), [0]) }),
@@ -129,6 +153,26 @@ const totals = (site: Site, gram: boolean) => {
   };
 };
 
+/** Sums of a site and its target over batches. */
+const crossTotals = (names: readonly string[]) => {
+  const sums = new Map<string, Float64Array>();
+  return {
+    add: (out: Readonly<Record<string, Tensor>>): void => {
+      for (const name of names) {
+        const values = out[`cross.${name}`]!.data as Float32Array;
+        const total = sums.get(name) ?? new Float64Array(values.length);
+        addTo(total, values);
+        sums.set(name, total);
+      }
+    },
+    cross: (): { cross?: Cross } => {
+      const [inputs, targets, products] = ["inputs", "targets", "products"].map((name) => sums.get(name));
+      if (inputs === undefined || targets === undefined || products === undefined) return {};
+      return { cross: { inputs, targets, products } };
+    },
+  };
+};
+
 type Held = Map<Value, Tensor[]>;
 
 interface Part {
@@ -138,16 +182,19 @@ interface Part {
   /** Values that later parts read, outputs `fresh.I`. */
   readonly fresh: readonly Value[];
   readonly site: Site;
+  /** Names of outputs `cross.NAME`. */
+  readonly crossed: readonly string[];
 }
 
 /** Runs one part on all batches: the sums of its site, and what later parts need of it. */
 const runPart = async (
   engine: Engine,
-  { program, held, fresh, site }: Part,
+  { program, held, fresh, site, crossed }: Part,
   { batches, gram, signal }: Pick<WalkOptions, "gram" | "signal"> & Pick<Walkable, "batches">,
 ) => {
   const session = await compile(engine, program);
   const sums = totals(site, gram);
+  const pairs = crossTotals(crossed);
   const made: Tensor[][] = fresh.map(() => []);
   try {
     for (const [b, ids] of batches.entries()) {
@@ -157,12 +204,13 @@ const runPart = async (
       const used = feeds.filter(([name]) => session.inputNames.includes(name));
       const out = await session.run(Object.fromEntries(used));
       sums.add(out);
+      pairs.add(out);
       for (const [i] of fresh.entries()) made[i]!.push(out[`fresh.${i}`]!);
     }
   } finally {
     await session.dispose();
   }
-  return { moments: sums.moments(), made };
+  return { found: { moments: sums.moments(), ...pairs.cross() }, made };
 };
 
 /** Walks along a model's sites. Throws DataError naming a site whose inputs are not finite. */
@@ -170,25 +218,32 @@ export const walk = async (engine: Engine, model: Walkable, options: WalkOptions
   const { program: whole, sites, batches } = model;
   const { gram, visit, signal } = options;
   const matrices = { ...model.matrices };
-  const all = toposort(sites.map(({ x }) => x));
+  const targets = sites.map((site) => options.target?.(site));
+  const readAt = (index: number): Value[] => {
+    const target = targets[index];
+    return target === undefined ? [sites[index]!.x] : [sites[index]!.x, target];
+  };
+  const all = toposort(sites.flatMap((_, index) => readAt(index)));
   const done = new Set<Node>();
   let held: Held = new Map();
   for (const [index, site] of sites.entries()) {
-    for (const node of toposort([site.x])) done.add(node);
+    for (const node of toposort(readAt(index))) done.add(node);
     const after = index === sites.length - 1 ? new Set<Value>() : needed(all, done);
     const fresh = [...after].filter((v) => !held.has(v));
+    const cross = crossOf(site.x, targets[index]);
     const outputs = {
       sums: sumsOf(site.x, gram),
+      cross,
       fresh: Object.fromEntries(fresh.map((v, i) => [String(i), v])),
     };
     const program = partOf(whole, outputs, held, matrices);
-    const { moments, made } = await runPart(
+    const { found, made } = await runPart(
       engine,
-      { program, held, fresh, site },
+      { program, held, fresh, site, crossed: Object.keys(cross) },
       { batches, gram, signal },
     );
     held = new Map([...after].map((v) => [v, held.get(v) ?? made[fresh.indexOf(v)]!]));
-    const replaced = await visit({ site, moments, index, count: sites.length });
+    const replaced = await visit({ site, ...found, index, count: sites.length });
     for (const [path, tensor] of replaced ?? []) matrices[path] = tensor;
   }
 };

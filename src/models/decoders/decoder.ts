@@ -230,6 +230,10 @@ export const decoderArchitecture = <C extends DecoderConfig>(
       weights: smaller,
     };
   },
+  widths: {
+    neurons: { "": "intermediate_size" },
+    heads: { heads: "num_attention_heads", shared: "num_key_value_heads", width: "head_dim" },
+  },
   linears: (c) => {
     const isTied = c.tie_word_embeddings && headOf(family, c) === "causal-lm";
     return linearsOf(params(c, family), { roles, head: isTied ? { path: WORDS } : undefined });

@@ -280,6 +280,7 @@ export const gpt2: Architecture<Gpt2Config, Gpt2Params<ParamSpec>> = {
       weights: kept,
     };
   },
+  widths: { neurons: { "": "n_inner" } },
   linears: (c) =>
     linearsOf(params(c), { roles, layout: "kn", head: headTied(c) ? { path: WORDS } : undefined }),
 };

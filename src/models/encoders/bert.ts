@@ -130,6 +130,7 @@ export const bert: Architecture<BertConfig, BertParams<ParamSpec>> = {
   forward,
   cache: (c) => bertSizes(c, c.max_position_embeddings),
   keepLayers: (config, weights, layers) => keepBertLayers("bert", config, weights, layers),
+  widths: { neurons: { "": "intermediate_size" } },
   linears: (c) => {
     const isTied = c.tie_word_embeddings && taskFor(c) === "masked-lm";
     const tied = { path: "bert.embeddings.word_embeddings.weight", bias: "cls.predictions.bias" };

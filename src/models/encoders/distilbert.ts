@@ -263,6 +263,7 @@ export const distilbert: Architecture<DistilBertConfig, DistilBertParams<ParamSp
     const kept = { ...tree, distilbert: { ...tree.distilbert, transformer: { layer } } };
     return { config: { ...config, n_layers: layers.length }, weights: kept };
   },
+  widths: { neurons: { "": "hidden_dim" } },
   linears: (c) => {
     const isTied = c.tie_word_embeddings && taskFor(c) === "masked-lm";
     const tied = { path: "distilbert.embeddings.word_embeddings.weight", bias: "vocab_projector.bias" };

@@ -171,6 +171,7 @@ export const electra: Architecture<ElectraConfig, ElectraParams<ParamSpec>> = {
   forward,
   cache: (c) => bertSizes(c, c.max_position_embeddings),
   keepLayers: (config, weights, layers) => keepBertLayers("electra", config, weights, layers),
+  widths: { neurons: { "": "intermediate_size" } },
   linears: (c) => {
     const isTied = c.tie_word_embeddings && taskFor(c) === "masked-lm";
     const tied = { path: WORDS, bias: "generator_lm_head.bias" };

@@ -215,6 +215,7 @@ export const mpnet: Architecture<MpnetConfig, MpnetParams<ParamSpec>> = {
       weights: kept,
     };
   },
+  widths: { neurons: { "": "intermediate_size" } },
   linears: (c) => linearsOf(params(c), { roles, head: robertaTiedHead("mpnet", c, taskFor(c)) }),
 };
 

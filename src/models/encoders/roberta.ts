@@ -108,6 +108,7 @@ const robertaArchitecture = <C extends BertFields>(
     },
     cache: (c) => bertSizes(c, positionsOf(c)),
     keepLayers: (config, weights, layers) => keepBertLayers("roberta", config, weights, layers),
+    widths: { neurons: { "": "intermediate_size" } },
     linears: (c) => linearsOf(params(c), { roles, head: robertaTiedHead("roberta", c, taskFor(c)) }),
   };
 };

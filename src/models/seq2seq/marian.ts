@@ -283,5 +283,8 @@ export const marian: Seq2SeqArchitecture<MarianConfig, MarianParams<ParamSpec>> 
       weights: { ...tree, model } as MarianParams<Weight>,
     };
   },
+  widths: {
+    neurons: { "model.encoder.": "encoder_ffn_dim", "model.decoder.": "decoder_ffn_dim" },
+  },
   linears: (c) => linearsOf(params(c), { roles, cross: "encoder_attn", head: headFor(c) }),
 };

@@ -286,6 +286,10 @@ export const t5: Seq2SeqArchitecture<T5Config, T5Params<ParamSpec>> = {
     const count = layers.length;
     return { config: { ...config, num_layers: count, num_decoder_layers: count }, weights: kept };
   },
+  widths: {
+    neurons: { "": "d_ff" },
+    heads: { heads: "num_heads", width: "d_kv", table: "relative_attention_bias.weight" },
+  },
   linears: (c) => {
     const head = c.tie_word_embeddings ? { path: "shared.weight" } : undefined;
     return linearsOf(params(c), { roles, cross: "EncDecAttention", head });

@@ -1,0 +1,193 @@
+/**
+ * Restoration after a cut, without training: of each attention and each MLP the matrix that writes into the
+ * residual stream is fitted anew by least squares, so that the stream behind it is the whole model's on the
+ * same text. (FASP, https://arxiv.org/abs/2501.09412, fits each product to its own former outputs; with the
+ * stream as the target later layers make up for what earlier ones lost, as block reconstruction does.) Layers
+ * are taken in order, each as those before it were restored. The fit is damped towards the weights that are
+ * there.
+ */
+import type { Engine } from "../../engine/engine.ts";
+import { constant, isConstant, isInput, type Node, type Value } from "../../ir/op.ts";
+import { nodesOf, type Program, trace } from "../../ir/program.ts";
+import { type Tensor, type TensorType, tensor } from "../../ir/tensor.ts";
+import type { LinearInfo } from "../../models/linears.ts";
+import type { Model } from "../../models/model.ts";
+import { asParams, tensorsOf, withTensors } from "../../nn/param.ts";
+import { sub } from "../../ops/elementwise.ts";
+import { reshape } from "../../ops/structure.ts";
+import { optimize } from "../../rewrite/index.ts";
+import { type Stop, walk } from "../calibration/walk.ts";
+import { derived } from "../pass.ts";
+import { logitsOn } from "../probe.ts";
+import { matrixRead, type Readers, readersOf, type Site, sitesOf } from "../sites.ts";
+import { fitted } from "./leastSquares.ts";
+import { inputAxis } from "./units.ts";
+
+/** What a cut model is restored by. */
+export interface RestoreOptions {
+  /** The model that it was cut out of. */
+  readonly whole: Model;
+  /** Token ids [B, T] int32 of one shape. */
+  readonly batches: readonly Tensor[];
+  /** Former indices of the layers that stayed; all of them unless told. */
+  readonly layers?: readonly number[];
+  /** Share of the mean of the moments' diagonal that is added to it; 0.01 unless told. */
+  readonly damping?: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Told after each matrix. */
+  readonly onSite?: (done: number, of: number) => void;
+}
+
+/** A restored model, and how many matrices were fitted. */
+export interface Restored {
+  readonly model: Model;
+  readonly matrices: number;
+  /** Matrices whose second moments were singular, with what it took to solve for them. */
+  readonly notes: readonly string[];
+}
+
+/** The names that the whole model's constants have in the program of both. */
+const WHOLE = "whole.";
+
+const typeOf = ({ dtype, shape }: TensorType): TensorType => ({ dtype, shape });
+
+/** Both models on the same ids; `given` tensors of the cut one are inputs `w.PATH`. */
+const jointProgram = (
+  cut: Model,
+  whole: Model,
+  { ids, given }: { readonly ids: TensorType; readonly given: ReadonlyMap<string, Tensor> },
+): Program => {
+  const types = Object.fromEntries(Array.from(given, ([path, t]) => [path, typeOf(t)]));
+  const named = new Map<string, Value>();
+  for (const [path, t] of tensorsOf(whole.weights)) named.set(path, constant(t, WHOLE + path));
+  return optimize(
+    trace({ ids: typeOf(ids), w: types }, ({ ids: inputIds, w }) => ({
+      out: logitsOn(cut, asParams(cut.weights, new Map(Object.entries(w))), inputIds),
+      whole: logitsOn(whole, asParams(whole.weights, named), inputIds),
+    })),
+  );
+};
+
+/** What a product is added to, and the sum. */
+interface Stream {
+  readonly residual: Value;
+  readonly sum: Value;
+}
+
+/** The residual stream behind a product, past its bias; undefined where its result goes elsewhere. */
+const streamOf = (product: Node, readers: Readers): Stream | undefined => {
+  let at = product.outputs[0]!;
+  for (let step = 0; step < 4; step++) {
+    const [node, more] = readers.get(at) ?? [];
+    if (node === undefined || more !== undefined) return undefined;
+    if (node.op.name !== "reshape" && node.op.name !== "add") return undefined;
+    const other = node.inputs.find((v) => v !== at);
+    const sum = node.outputs[0]!;
+    const isBias = other !== undefined && (isConstant(other.node) || isInput(other.node));
+    if (node.op.name === "add" && other !== undefined && !isBias) return { residual: other, sum };
+    at = sum;
+  }
+  return undefined;
+};
+
+/** The products of a program by the paths of their matrices, those of the whole model as WHOLE + path. */
+const productsOf = (program: Program): ReadonlyMap<string, Node> =>
+  new Map(
+    nodesOf(program).flatMap((node) => {
+      const w = node.op.isProduct === true ? node.inputs[1]!.node : undefined;
+      const name = w !== undefined && isConstant(w) ? w.attrs.name : matrixRead(node);
+      return name === undefined ? [] : [[name, node] as const];
+    }),
+  );
+
+/** The index of a layer in a path. */
+const LAYER = /^(.*?\.)(\d+)(?=\.)/;
+
+/** The whole model's matrix behind which its stream is what the cut one's is to be behind `info`. */
+const counterpart = (info: LinearInfo, kept: readonly number[], layers: number): string => {
+  const at = info.layer!;
+  const next = (kept[at + 1] ?? layers) - 1;
+  // Behind the MLP come the layers that are gone.
+  return info.path.replace(LAYER, (_, stack: string) => stack + (info.role === "down" ? next : kept[at]!));
+};
+
+/** What each site's product is to come to; undefined for those that are left as they are. */
+const targetsOf = (
+  program: Program,
+  infos: ReadonlyMap<string, LinearInfo>,
+  kept: readonly number[],
+  layers: number,
+) => {
+  const readers = readersOf(program);
+  const products = productsOf(program);
+  const streamAt = (path: string): Stream | undefined => {
+    const product = products.get(path);
+    return product === undefined ? undefined : streamOf(product, readers);
+  };
+  const wholes = [...products.keys()].filter((path) => path.startsWith(WHOLE));
+  // Where norms stand behind the sums nothing but they reads them: other layers' streams are of another kind.
+  const isStream = wholes.some((path) => (readers.get(streamAt(path)?.sum as Value)?.length ?? 0) > 1);
+  return ({ paths: [path] }: Site): Value | undefined => {
+    const info = infos.get(path!)!;
+    const own = info.path.replace(LAYER, (_, stack: string) => stack + kept[info.layer!]!);
+    const stream = streamAt(WHOLE + (isStream ? counterpart(info, kept, layers) : own));
+    const here = streamAt(path!);
+    if (stream === undefined || here === undefined) return undefined;
+    return sub(reshape(stream.sum, here.residual.shape), here.residual);
+  };
+};
+
+/** A matrix that is fitted and its bias, by path, and what the user should know of it. */
+const fitAt = (
+  { moments, cross }: Stop,
+  { info, given, damping }: { info: LinearInfo; given: ReadonlyMap<string, Tensor>; damping: number },
+): { readonly tensors: ReadonlyMap<string, Tensor>; readonly notes: readonly string[] } => {
+  if (cross === undefined || !("gram" in moments)) return { tensors: new Map(), notes: [] };
+  const { path, bias } = info;
+  const w = given.get(path)!;
+  const fit = fitted(w, { moments, cross, damping, biased: bias !== undefined, inputAxis: inputAxis(info) });
+  const tensors = new Map([[path, tensor("float32", w.shape, fit.weight)]]);
+  if (bias !== undefined) tensors.set(bias, tensor("float32", [fit.bias.length], fit.bias));
+  const took = fit.damping.toPrecision(2);
+  const singular = `${path}: second moments are singular, damped by ${took} of their mean`;
+  return { tensors, notes: fit.damping > damping ? [singular] : [] };
+};
+
+/** The matrices that write into streams, with the tensors that are fitted: they and their biases. */
+const writersOf = ({ arch, config, weights }: Model) => {
+  const writers = arch.linears(config).filter(({ role }) => role === "o" || role === "down");
+  const tensors = new Map(tensorsOf(weights));
+  const paths = writers.flatMap(({ path, bias }) => (bias === undefined ? [path] : [path, bias]));
+  return {
+    infos: new Map(writers.map((info) => [info.path, info])),
+    given: new Map(paths.map((path) => [path, tensors.get(path)!])),
+  };
+};
+
+/**
+ * The cut model with its writing matrices fitted. Those whose result is added to no stream stay as they are.
+ * Throws DataError naming a layer that reads what is not finite.
+ */
+export const restored = async (engine: Engine, cut: Model, options: RestoreOptions): Promise<Restored> => {
+  const { whole, batches, damping = 0.01, signal, onSite } = options;
+  const { layers } = whole.arch.cache(whole.config);
+  const { layers: kept = Array.from({ length: layers }, (_, i) => i) } = options;
+  const { infos, given } = writersOf(cut);
+  const program = jointProgram(cut, whole, { ids: batches[0]!, given });
+  const sites = sitesOf(program).filter(({ paths: [path] }) => infos.has(path!));
+  const found = new Map<string, Tensor>();
+  const notes: string[] = [];
+  const visit = async (stop: Stop): Promise<ReadonlyMap<string, Tensor>> => {
+    const made = fitAt(stop, { info: infos.get(stop.site.paths[0]!)!, given, damping });
+    for (const [path, t] of made.tensors) found.set(path, t);
+    notes.push(...made.notes);
+    onSite?.(stop.index + 1, stop.count);
+    return made.tensors;
+  };
+  const target = targetsOf(program, infos, kept, layers);
+  const way = { matrices: Object.fromEntries(given), program, sites, batches };
+  await walk(engine, way, { gram: true, signal, target, visit });
+  const pass = { name: "restore", options: { damping } };
+  const model = derived(cut, pass, { weights: withTensors(cut.weights, found) });
+  return { model, matrices: infos.size, notes };
+};
