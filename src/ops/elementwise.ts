@@ -119,6 +119,7 @@ const logOp = unary("log", "Log", (g, x) => div(g, x));
 const sqrtOp = unary("sqrt", "Sqrt", (g, _, y) => div(mul(g, 0.5), y));
 const absOp = unary("abs", "Abs", (g, x) => mul(g, sign(x)));
 const signOp = unary("sign", "Sign", () => null);
+const roundOp = unary("round", "Round", (g) => g);
 const tanhOp = unary("tanh", "Tanh", (g, _, y) => mul(g, sub(1, mul(y, y))));
 const sigmoidOp = unary("sigmoid", "Sigmoid", (g, _, y) => mul(g, mul(y, sub(1, y))));
 const reluOp = unary("relu", "Relu", (g, x) => where(greater(x, 0), g, 0));
@@ -138,6 +139,11 @@ export const sqrt = (x: Value): Value => apply(sqrtOp, [x], {})[0];
 export const abs = (x: Value): Value => apply(absOp, [x], {})[0];
 /** -1, 0 or 1; nothing flows back. */
 export const sign = (x: Value): Value => apply(signOp, [x], {})[0];
+/**
+ * The nearest whole number, at ties the even one. Gradients pass as if it were not there (straight-through,
+ * Bengio et al. 2013, https://arxiv.org/abs/1308.3432).
+ */
+export const round = (x: Value): Value => apply(roundOp, [x], {})[0];
 /** Hyperbolic tangent. */
 export const tanh = (x: Value): Value => apply(tanhOp, [x], {})[0];
 /** 1 / (1 + e^-x) */

@@ -34,6 +34,7 @@ export {
   neg,
   type Operand,
   relu,
+  round,
   sigmoid,
   sign,
   sin,

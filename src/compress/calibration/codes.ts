@@ -11,9 +11,10 @@ import { sum } from "../../ops/structure.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { byColumn, type Matrix, matrixOf } from "../matrix.ts";
 import { denseMatrices } from "../probe.ts";
+import { reconstruct } from "../reconstruction/reconstruct.ts";
 import { awqScales, type OutputError, scaledInputs } from "../rounding/awq.ts";
-import { type Codes, dequantized, type GridOptions, laidLike, type Rows } from "../rounding/codes.ts";
-import { type RoundingMethod, type RoundingName, roundingMethods } from "../rounding/methods.ts";
+import { type Codes, type GridOptions, type Rows, roundedTensor } from "../rounding/codes.ts";
+import { needsText, type RoundingMethod, type RoundingName, roundingMethods } from "../rounding/methods.ts";
 import type { Moments, SecondMoments } from "../rounding/moments.ts";
 import { type Folded, foldFinder, withFolds } from "./folds.ts";
 import { type Stop, survey, type Walkable, walk, walkable } from "./walk.ts";
@@ -27,9 +28,15 @@ export interface CodesOptions {
   /** Token ids [B, T] int32 of one shape. */
   readonly batches?: readonly Tensor[] | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Told after each site of a walk. */
+  /** Of block reconstruction: steps for each block, 100 unless told, and the seed of their batches, 1 unless told. */
+  readonly steps?: number;
+  readonly seed?: number;
+  /** Told after each site of a walk, and after each block that is reconstructed. */
   readonly onSite?: (done: number, of: number) => void;
 }
+
+/** Steps for each block unless told: twice as many take a twentieth more of a block's error. */
+const RECONSTRUCTION_STEPS = 100;
 
 /** A model that computes what it did, and codes of its matrices. */
 export interface ModelCodes {
@@ -105,9 +112,7 @@ const tensorsOf = (made: Made, paths: readonly string[]): Map<string, Tensor> =>
     paths.flatMap((path) => {
       const [matrix, codes] = [made.matrices.get(path), made.codes.get(path)];
       if (matrix === undefined || codes === undefined) return [];
-      const { n, k, stepK } = matrix;
-      const shape = stepK === 1 ? [n, k] : [k, n];
-      return [[path, tensor("float32", shape, laidLike(matrix, dequantized(codes)))] as const];
+      return [[path, roundedTensor(matrix, codes)] as const];
     }),
   );
 
@@ -173,7 +178,7 @@ const outputsDivided = (made: Made): void => {
 
 /** Where a method needs text and there is none: throws ConfigError. */
 const checkText = ({ method, batches }: CodesOptions): void => {
-  if (roundingMethods[method].reads !== "second moments" || batches !== undefined) return;
+  if (!needsText(roundingMethods[method]) || batches !== undefined) return;
   throw new ConfigError(`${method} looks at what layers read, and there is no text to show them`, {
     field: "quantize.method",
     hint: "name text with --data, or choose --method search, nearest or hqq",
@@ -230,8 +235,28 @@ export const modelCodes = async (
     await errors.dispose();
   }
   rest();
+  if (method.reconstructs) await reconstructed(engine, walkable(model, batches), made, options);
   outputsDivided(made);
   return { model: withFolds(model, made.folds), codes: made.codes, notes: made.notes };
+};
+
+/** Rounds matrices anew: those of blocks by learning, others that are multiplied by by GPTQ. */
+const reconstructed = async (
+  engine: Engine,
+  way: Walkable,
+  made: Made,
+  { steps = RECONSTRUCTION_STEPS, seed = 1, signal, onSite }: CodesOptions,
+): Promise<void> => {
+  const found = await reconstruct(engine, way, {
+    ...{ matrices: made.matrices, codes: made.codes, steps, seed, signal },
+    outside: (path, moments) => {
+      const rows = rowsOf(made.matrices.get(path)!);
+      const grid = made.codes.get(path)!;
+      return roundAt(path, rows, { method: roundingMethods.gptq, grid, made }, moments);
+    },
+    ...(onSite === undefined ? {} : { onBlock: onSite }),
+  });
+  for (const [path, codes] of found) made.codes.set(path, codes);
 };
 
 /** What a method does at each site of a walk. */

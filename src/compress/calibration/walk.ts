@@ -5,8 +5,8 @@
  */
 import { compile } from "../../engine/compile.ts";
 import type { Engine } from "../../engine/engine.ts";
-import { constant, input, isConstant, isInput, type Node, type Value } from "../../ir/op.ts";
-import { keep, type Program, rewriteProgram, toposort } from "../../ir/program.ts";
+import { isConstant, isInput, type Node, type Value } from "../../ir/op.ts";
+import { type Program, toposort } from "../../ir/program.ts";
 import type { Tensor } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
 import { abs, mul } from "../../ops/elementwise.ts";
@@ -14,10 +14,10 @@ import { matmul } from "../../ops/linalg.ts";
 import { reshape, sum } from "../../ops/structure.ts";
 import { optimize } from "../../rewrite/index.ts";
 import { DataError } from "../../util/errors.ts";
-import type { Tree } from "../../util/tree.ts";
 import { denseMatrices, matrixProgram } from "../probe.ts";
 import type { Moments, SecondMoments } from "../rounding/moments.ts";
 import { type Site, sitesOf } from "../sites.ts";
+import { partOf } from "./part.ts";
 
 /** Sums over the rows x [K] of a site and y [N] of what its product is to come to. */
 export interface Cross {
@@ -100,28 +100,6 @@ const needed = (nodes: readonly Node[], done: ReadonlySet<Node>): Set<Value> =>
       .filter((v) => done.has(v.node) && isMade(v)),
   );
 
-/** `outputs` as a program of their own, which reads `held` values as inputs and matrices as constants. */
-const partOf = (
-  whole: Program,
-  outputs: Tree<Value>,
-  held: ReadonlyMap<Value, unknown>,
-  matrices: Readonly<Record<string, Tensor>>,
-): Program => {
-  const values = [...held.keys()];
-  const given = new Map(values.map((v, i) => [v, input(`held.${i}`, { dtype: v.dtype, shape: v.shape })]));
-  const { ids } = whole.inputs as Record<string, Value>;
-  const inputs = { ids: ids!, held: Object.fromEntries([...given.values()].map((v, i) => [String(i), v])) };
-  return rewriteProgram({ inputs, outputs }, (node, own) => {
-    if (isInput(node)) {
-      const path = /^w\.(.*)$/.exec(node.attrs.name)?.[1];
-      return path === undefined ? undefined : [constant(matrices[path]!, path)];
-    }
-    if (!node.outputs.some((v) => given.has(v))) return undefined;
-    const kept = keep(node, own);
-    return node.outputs.map((v, i) => given.get(v) ?? kept[i]!);
-  });
-};
-
 const addTo = (total: Float64Array, values: ArrayLike<number>): void => {
   for (let i = 0; i < total.length; i++) total[i]! += values[i]!;
 };
@@ -173,7 +151,8 @@ const crossTotals = (names: readonly string[]) => {
   };
 };
 
-type Held = Map<Value, Tensor[]>;
+/** Values of a program for each batch. */
+export type Held = ReadonlyMap<Value, readonly Tensor[]>;
 
 interface Part {
   readonly program: Program;
@@ -213,6 +192,17 @@ const runPart = async (
   return { found: { moments: sums.moments(), ...pairs.cross() }, made };
 };
 
+/** The moments of one site on batches of the values that are held. Throws as `walk`. */
+export const momentsAt = async (
+  engine: Engine,
+  { program: whole, batches, matrices }: Walkable,
+  { site, held, ...how }: { readonly site: Site; readonly held: Held } & Pick<WalkOptions, "gram" | "signal">,
+): Promise<Moments | SecondMoments> => {
+  const program = partOf(whole, { sums: sumsOf(site.x, how.gram) }, held.keys(), matrices);
+  const part = { program, held, fresh: [], site, crossed: [] };
+  return (await runPart(engine, part, { batches, ...how })).found.moments;
+};
+
 /** Walks along a model's sites. Throws DataError naming a site whose inputs are not finite. */
 export const walk = async (engine: Engine, model: Walkable, options: WalkOptions): Promise<void> => {
   const { program: whole, sites, batches } = model;
@@ -236,7 +226,7 @@ export const walk = async (engine: Engine, model: Walkable, options: WalkOptions
       cross,
       fresh: Object.fromEntries(fresh.map((v, i) => [String(i), v])),
     };
-    const program = partOf(whole, outputs, held, matrices);
+    const program = partOf(whole, outputs, held.keys(), matrices);
     const { found, made } = await runPart(
       engine,
       { program, held, fresh, site, crossed: Object.keys(cross) },
@@ -252,7 +242,7 @@ export const walk = async (engine: Engine, model: Walkable, options: WalkOptions
 export const survey = async (engine: Engine, model: Walkable, options: WalkOptions): Promise<void> => {
   const { program: whole, sites, batches, matrices } = model;
   const sums = Object.fromEntries(sites.map(({ x }, i) => [String(i), sumsOf(x, false)]));
-  const session = await compile(engine, partOf(whole, { sums }, new Map(), matrices));
+  const session = await compile(engine, partOf(whole, { sums }, [], matrices));
   const found = sites.map((site) => totals(site, false));
   try {
     for (const ids of batches) {

@@ -1,5 +1,5 @@
 /** Matrices in codes of few bits: blocks of inputs, each with a scale and the code that stands for 0. */
-import { tensor } from "../../ir/tensor.ts";
+import { type Tensor, tensor } from "../../ir/tensor.ts";
 import { ConfigError } from "../../util/errors.ts";
 import type { Matrix, Parts } from "../matrix.ts";
 
@@ -31,7 +31,7 @@ export interface Grid {
 
 /** A matrix in codes: a number is (q - zero) * scale. */
 export interface Codes {
-  readonly bits: number;
+  readonly bits: GridOptions["bits"];
   readonly n: number;
   readonly k: number;
   /** Inputs of a block; the last of an output may have fewer. */
@@ -114,6 +114,12 @@ export const laidLike = ({ k, n, stepK, stepN }: Matrix, values: Float32Array): 
   const laid = new Float32Array(values.length);
   for (let j = 0; j < n; j++) for (let i = 0; i < k; i++) laid[i * stepK + j * stepN] = values[j * k + i]!;
   return laid;
+};
+
+/** The numbers that codes stand for, as the matrix that they are of lies. */
+export const roundedTensor = (matrix: Matrix, codes: Codes): Tensor => {
+  const { n, k, stepK } = matrix;
+  return tensor("float32", stepK === 1 ? [n, k] : [k, n], laidLike(matrix, dequantized(codes)));
 };
 
 /** The same codes in smaller blocks of one size, of which each has the scale of the one it was part of. */

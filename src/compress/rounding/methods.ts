@@ -8,12 +8,14 @@ import { scaleSearch } from "./scaleSearch.ts";
 
 /** A method that rounds a matrix. */
 export interface RoundingMethod {
-  /** What it reads of what products read; those that `may` read it do without. */
-  readonly reads: "nothing" | "may" | "second moments";
+  /** What it reads of what products read; those that `may` read it do without, others need text. */
+  readonly reads: "nothing" | "may" | "moments" | "second moments";
   /** Whether a layer is rounded by what it reads of rounded ones. */
   readonly inTurn: boolean;
   /** Whether strong inputs are made weaker first, where a fold takes the scales. */
   readonly folds: boolean;
+  /** Whether what it rounds to is where block reconstruction begins. */
+  readonly reconstructs?: boolean;
   /** Throws Error for moments that are not finite. */
   round(rows: Rows, options: GridOptions, moments?: Moments | SecondMoments): Codes & { damping?: number };
 }
@@ -34,6 +36,7 @@ export const roundingMethods = {
   search: searched,
   hqq: { reads: "nothing", inTurn: false, folds: false, round: hqq },
   awq: { ...searched, reads: "second moments", folds: true },
+  reconstruct: { ...searched, reads: "moments", reconstructs: true },
   gptq: {
     reads: "second moments",
     inTurn: true,
@@ -43,6 +46,10 @@ export const roundingMethods = {
       hasGram(moments) ? gptq(rows, moments, options) : scaleSearch(rows, options, moments?.squares),
   },
 } as const satisfies Readonly<Record<string, RoundingMethod>>;
+
+/** Whether a method rounds nothing without text. */
+export const needsText = ({ reads }: RoundingMethod): boolean =>
+  reads === "moments" || reads === "second moments";
 
 /** The name of a method. */
 export type RoundingName = keyof typeof roundingMethods;

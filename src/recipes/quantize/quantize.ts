@@ -2,7 +2,7 @@
 import { INT4_BLOCK, INT4_BLOCKS } from "../../compress/int4.ts";
 import { packedBytes } from "../../compress/packedSize.ts";
 import { CALIBRATION_TOKENS, quantized } from "../../compress/quantize.ts";
-import { roundingMethods } from "../../compress/rounding/methods.ts";
+import { needsText, roundingMethods } from "../../compress/rounding/methods.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { kernelName } from "../../evaluate/kernels.ts";
 import { packable } from "../../models/linears.ts";
@@ -75,7 +75,7 @@ const materialFor = async (
     const tokenizer = await readTokenizer(dir);
     return await quantizeMaterial(engine, { model, tokenizer }, run, rest);
   } catch (error) {
-    const needed = roundingMethods[method].reads === "second moments" || run.data.paths.length > 0;
+    const needed = needsText(roundingMethods[method]) || run.data.paths.length > 0;
     if (needed || !(error instanceof AnnealError)) throw error;
     rest.hooks.ui.warn(`nothing is measured: ${error.message}`);
     return undefined;

@@ -69,6 +69,16 @@ export const elementwise = casesOf({
   sqrt: unary(ops.sqrt, Math.sqrt, { range: [0.5, 3] }),
   abs: unary(ops.abs, Math.abs, { spread: true }),
   sign: unary(ops.sign, Math.sign, { spread: true, gradient: "zero" }),
+  round: [
+    {
+      name: "ties to even",
+      inputs: [given("float32", [7], [-2.5, -1.5, -0.4, 0.5, 0.6, 1.5, 2.5])],
+      build: (x) => ops.round(x!),
+      reference: () => [[-2, -2, -0, 0, 1, 2, 2]],
+      // Straight-through: finite differences are 0 or infinite.
+      gradient: "skipped",
+    },
+  ],
   tanh: unary(ops.tanh, Math.tanh),
   sigmoid: unary(ops.sigmoid, (x) => 1 / (1 + Math.exp(-x))),
   hardSigmoid: unary(
