@@ -28,7 +28,7 @@ export interface CodesOptions {
   /** Token ids [B, T] int32 of one shape. */
   readonly batches?: readonly Tensor[] | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Of block reconstruction: steps for each block, 100 unless told, and the seed of their batches, 1 unless told. */
+  /** Of block reconstruction: steps for each block (100 unless told), and the seed of their batches (1). */
   readonly steps?: number;
   readonly seed?: number;
   /** Told after each site of a walk, and after each block that is reconstructed. */

@@ -61,7 +61,7 @@ export const roundedValue = (lesson: Lesson, fixed: Blocked, learnt: Learnt): Va
   return lesson.turned ? transpose(rows, [1, 0]) : rows;
 };
 
-/** Codes of what was learnt: `q` [N, blocks, block], `scale` and `zero` [N, blocks, 1], whole numbers in float32. */
+/** Codes of what was learnt: `q` [N, blocks, block], `scale` and `zero` [N, blocks, 1], all in float32. */
 export const codesFrom = (
   { codes }: Lesson,
   { q, scale, zero }: Readonly<Record<"q" | "scale" | "zero", Tensor>>,

@@ -39,7 +39,7 @@ export const signRounded = (
   const scale = maximum(LEAST, div(sub(to, from), most));
   const zero = round(neg(div(from, scale)));
   const code = add(round(add(div(w, scale), offset)), zero);
-  // At the grid's ends gradients pass (ties go to the second operand): of 2 bits half of the codes stand there.
+  // At a grid's ends gradients pass (ties go to the second operand): of 2 bits half of the codes are there.
   const q = minimum(most, maximum(0, code));
   return { q, scale, zero, values: mul(sub(q, zero), scale) };
 };
