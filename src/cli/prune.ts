@@ -1,6 +1,9 @@
 /** anneal prune */
 import type { Command } from "commander";
-import { pruneRows } from "../recipes/prune/card.ts";
+import { importances } from "../compress/pruning/importance.ts";
+import { pruneColumns, pruneRows } from "../recipes/prune/card.ts";
+import { PRUNE_TOKENS, type PruneFolderOptions } from "../recipes/prune/options.ts";
+import { type PrunePrediction, predictPruned } from "../recipes/prune/predict.ts";
 import { type PrunedFolder, pruneFolder } from "../recipes/prune/prune.ts";
 import { defined } from "../util/defined.ts";
 import type { Group } from "./flags/flags.ts";
@@ -12,14 +15,16 @@ import { print, printJson, table } from "./terminal/terminal.ts";
 export const examples = `
 Examples:
   $ npx anneal prune my-model --layers 4 --data notes/               those that notes/ miss least
-  $ npx anneal prune my-model --layers 4 --data notes/ --recover 300 and taught by the whole
+  $ npx anneal prune my-model --neurons 0.5 --data notes/            half of each MLP, fitted to the whole
+  $ npx anneal prune my-model --neurons 0.5 --data notes/ --recover 300 and taught by the whole, in rounds
   $ npx anneal prune org/name --cut-vocab --data notes/ --out mine   the tokens that notes/ have`;
 
-interface Given {
-  readonly layers?: number;
-  readonly cutVocab?: boolean;
+interface Given extends Omit<PruneFolderOptions, "tokens" | "importance"> {
   readonly recover: number;
-  readonly out: string;
+  readonly importance: string;
+  readonly calibrationTokens: number;
+  readonly restore: boolean;
+  readonly dryRun?: boolean;
 }
 
 const common = { common: true } as const;
@@ -34,6 +39,18 @@ const groups: readonly Group[] = [
         parse: whole(1),
         ...common,
       },
+      {
+        flag: "--neurons <x>",
+        help: "neurons of each MLP that stay: a share (0.5) or a number",
+        parse: numberFrom(0),
+        ...common,
+      },
+      {
+        flag: "--heads <x>",
+        help: "query heads of each attention that stay: a share or a number",
+        parse: numberFrom(0),
+        ...common,
+      },
       { flag: "--cut-vocab", help: "keep only the tokens of your text", ...common },
       {
         flag: "--recover <n>",
@@ -42,30 +59,68 @@ const groups: readonly Group[] = [
         fallback: 0,
         ...common,
       },
+      { flag: "--dry-run", help: "say what it would give, and write nothing", ...common },
       { flag: "--out <dir>", help: "the folder to write", fallback: "anneal-out/pruned", ...common },
+      {
+        flag: "--importance <name>",
+        help: `what neurons and heads are chosen by: ${importances.join(", ")}`,
+        fallback: "activation",
+      },
+      { flag: "--no-restore", help: "leave what is left as it was: no fit to the whole model" },
+      {
+        flag: "--calibration-tokens <n>",
+        help: "tokens that units are chosen and fitted by, at most",
+        parse: whole(1),
+        fallback: PRUNE_TOKENS,
+      },
     ],
   },
 ];
 
 const printResult = (made: PrunedFolder): void => {
-  const { unit, scored, path, seconds } = made;
-  const rows = pruneRows(made).map(([name, form]) => ({ name, ...form }));
-  const text = table(rows, [
+  const { path, seconds } = made;
+  const text = table(pruneRows(made), [
     { title: "model", of: ({ name }) => name, align: "left" },
-    { title: "layers", of: ({ layers }) => String(layers) },
-    { title: "tokens", of: ({ tokens }) => String(tokens) },
-    { title: "M params", of: ({ params }) => (params / 1e6).toFixed(2) },
-    { title: `${unit} (${scored} held out)`, of: ({ score }) => score.toFixed(4) },
+    ...pruneColumns(made),
   ]);
   print(`${text}\n\n${path}, in ${seconds.toFixed(0)} s; next: npx anneal optimize ${path} --data ...\n`);
+};
+
+const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(2);
+
+const printPrediction = ({ before, after, rounds, memoryBytes }: PrunePrediction): void => {
+  const rows = [
+    { name: "whole", ...before },
+    { name: "cut", ...after },
+  ];
+  const text = table(rows, [
+    { title: "model", of: ({ name }) => name, align: "left" },
+    { title: "M params", of: ({ params }) => (params / 1e6).toFixed(2) },
+    { title: "MB in float32", of: ({ sizeBytes }) => megabytes(sizeBytes) },
+    { title: "KB of cache a token", of: ({ cacheBytesPerToken: each }) => (each / 1e3).toFixed(1) },
+  ]);
+  const how = rounds > 1 ? `In ${rounds} rounds. ` : "";
+  print(
+    `${text}\n\n${how}It would take about ${megabytes(memoryBytes)} MB of memory. Nothing was written.\n`,
+  );
 };
 
 /** Adds the verb `prune`. */
 export const register = (command: Command): void => {
   command.argument("<model>", "a model's folder, or a model of the Hub as org/name");
-  withFlags(command, "prune", groups).action((ref: string, { layers, cutVocab, recover, out }: Given) =>
+  withFlags(command, "prune", groups).action((ref: string, { dryRun = false, ...given }: Given) =>
     runRecipe(command, async (run, hooks, json) => {
-      const made = await pruneFolder(ref, { out, recover, ...defined({ layers, cutVocab }) }, run, hooks);
+      const { layers, neurons, heads, cutVocab, recover, restore, out, calibrationTokens: tokens } = given;
+      const importance = given.importance as (typeof importances)[number];
+      const options = {
+        ...{ out, recover, restore, tokens, importance },
+        ...defined({ layers, neurons, heads, cutVocab }),
+      };
+      if (dryRun) {
+        const found = await predictPruned(ref, options, hooks);
+        return json ? printJson(found) : printPrediction(found);
+      }
+      const made = await pruneFolder(ref, options, run, hooks);
       if (json) printJson(made);
       else printResult(made);
     }),

@@ -8,12 +8,13 @@ import type { Model } from "../../src/models/model.ts";
 import type { Weight } from "../../src/nn/param.ts";
 import { writeFolder } from "../../src/node/files/checkpoints.ts";
 import { loadFolder } from "../../src/node/model/folder.ts";
+import type { PrunePrediction } from "../../src/recipes/prune/predict.ts";
 import type { PrunedFolder } from "../../src/recipes/prune/prune.ts";
 import { verifyFolder } from "../../src/recipes/verify/verify.ts";
 import { exportModel } from "../../src/ship/onnx/export.ts";
 import { charTokenizer } from "../../src/tokenizer/index.ts";
 import { mapTree } from "../../src/util/tree.ts";
-import { dir, modelOf } from "./exported.ts";
+import { agreement, dir, modelOf, reference, theirs } from "./exported.ts";
 
 const alphabet = "the quick brown fox jumps over a lazy dog.";
 const idle = join(dir, "to-prune");
@@ -31,13 +32,14 @@ const withIdleLayer = (model: Model): Model => ({
 
 const layersOf = (model: Model): number => model.arch.cache(model.config).layers;
 
+const { tokenizer: json, config } = charTokenizer(alphabet).files();
+const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+const files = new Map([
+  ["tokenizer.json", bytes(json)],
+  ["tokenizer_config.json", bytes(config)],
+]);
+
 beforeAll(async () => {
-  const { tokenizer, config } = charTokenizer(alphabet).files();
-  const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
-  const files = new Map([
-    ["tokenizer.json", bytes(tokenizer)],
-    ["tokenizer_config.json", bytes(config)],
-  ]);
   const model = modelOf("gpt2", "causal-lm");
   await writeFolder(busy, exportModel(model, { files }));
   await writeFolder(idle, exportModel(withIdleLayer(model), { files }));
@@ -67,41 +69,57 @@ describe("anneal prune", () => {
     expect(after.params).toBeLessThan(before.params);
     const { model } = await loadFolder(out);
     expect(layersOf(model)).toBe(whole - 1);
-    expect(model.history.at(-1)).toEqual({ name: "dropLayers", options: { kept } });
+    expect(model.history.slice(-2)).toEqual([
+      { name: "dropLayers", options: { kept } },
+      { name: "restore", options: { damping: 0.01 } },
+    ]);
     expect(readFileSync(join(out, "README.md"), "utf8")).toMatch(/## Pruning\n\nThe model was cut\. Of/);
     const { targets } = await verifyFolder(out, { targets: ["node-cpu"] });
     expect(targets["node-cpu"]).toMatchObject({ status: "passed" });
   });
 
-  it("cuts the vocabulary to the text, and the whole model teaches what is left", async () => {
+  it("cuts vocabulary, layers and neurons in rounds, and the whole model teaches what is left", async () => {
     const out = join(dir, "taught");
-    const taught = [
-      "--layers",
-      "1",
-      "--cut-vocab",
-      "--recover",
-      "40",
-      "--batch",
-      "4",
-      "--distill-lr",
-      "0.01",
-    ];
-    const { before, cut, after } = await prune(busy, out, ...taught);
+    const cuts = ["--layers", "1", "--neurons", "0.5", "--cut-vocab"];
+    const teaching = ["--recover", "40", "--batch", "4", "--distill-lr", "0.01"];
+    const { before, states, after } = await prune(busy, out, ...cuts, ...teaching);
     const { model, tokenizer } = await loadFolder(out);
     expect(after.tokens).toBe(tokenizer.vocabSize);
     // The model has rows that no token has.
     expect(tokenizer.vocabSize).toBeLessThan(before.tokens);
     expect(model.config.vocab_size).toBe(tokenizer.vocabSize);
-    expect(after.score).toBeLessThan(cut!.score - 0.1);
-    expect(model.history.map(({ name }) => name).slice(-3)).toEqual([
-      "cutVocabulary",
-      "dropLayers",
-      "distill",
+    const [cut, restored, taught] = states.slice(-3);
+    expect([cut, restored, taught].map((each) => each!.name.replace(/^round \d: /, ""))).toEqual([
+      ...["cut", "restored", "taught again"],
     ]);
+    expect(taught!.score).toBeLessThan(states[1]!.score - 0.1);
+    expect(after).toMatchObject({ layers: 1, neurons: before.neurons / 2 });
+    const names = model.history.map(({ name }) => name);
+    const round = ["keepUnits", "restore", "distill"];
+    const expected = ["cutVocabulary", "dropLayers", ...round, ...round];
+    expect(names.slice(names.indexOf("cutVocabulary"))).toEqual(expected);
+  });
+
+  it("cuts heads with their keys and values, as predicted, and transformers.js says what is left of them", async () => {
+    const [from, out] = [join(dir, "to-narrow"), join(dir, "narrow")];
+    await writeFolder(from, exportModel(modelOf("llama", "causal-lm"), { files }));
+    const cuts = ["--heads", "0.5", "--neurons", "0.5", "--importance", "taylor"];
+    const predicted = (await prune(from, out, ...cuts, "--dry-run")) as unknown as PrunePrediction;
+    const { before, after, path } = await prune(from, out, ...cuts);
+    expect([predicted.before.params, predicted.after.params]).toEqual([before.params, after.params]);
+    expect(after).toMatchObject({ heads: before.heads! / 2, neurons: before.neurons / 2 });
+    const { model } = await loadFolder(path);
+    const found = await theirs(path, "causal-lm", "fp32", model);
+    expect(agreement(model, await reference(model), found).maxDiff).toBeLessThan(1e-4);
+    const { targets } = await verifyFolder(path, { targets: ["node-cpu"] });
+    expect(targets["node-cpu"]).toMatchObject({ status: "passed" });
   });
 
   it.each([
-    [[], /asks for nothing.*\n.*--layers N or --cut-vocab/],
+    [[], /asks for nothing.*\n.*--layers N, --neurons 0.5, --heads 0.5 or --cut-vocab/],
+    [["--heads", "0.5"], /prune.heads.*heads' widths add up to the hidden width/],
+    [["--neurons", "1.5"], /prune.neurons.*share between 0 and 1 or a number from 1 to \d+, not 1.5/],
+    [["--neurons", "0.5", "--importance", "size"], /prune.importance.*activation, taylor, magnitude/],
     [["--layers", "99"], /prune.layers.*from 1 to the model's \d+ layers, not 99/],
   ])("refuses %j", async (more, message) => {
     const given = ["prune", idle, "--data", text, "--threads", "1", "--out", join(dir, "none"), ...more];

@@ -49,7 +49,7 @@ export const unitsToKeep = (
 };
 
 /** Query heads that a unit is; 1 of a neuron. */
-const groupOf = ({ fields }: Units): number => Math.max(...Object.values(fields));
+export const groupOf = ({ fields }: Units): number => Math.max(...Object.values(fields));
 
 const topOf = (scores: Float64Array, keep: number): number[] =>
   Array.from(scores, (_, i) => i)
@@ -73,8 +73,11 @@ const joined = (units: readonly Units[], scores: UnitScores): UnitScores => {
 /** What is cut. */
 export interface ChooseUnitsOptions extends ImportanceOptions {
   readonly kind: UnitKind;
-  /** A share of each layer's units (below 1) or their number: of heads, that of query heads. */
-  readonly keep: number;
+  /**
+   * A share of each layer's units (below 1) or their number, of heads that of query heads: of all layers, or
+   * layer by layer.
+   */
+  readonly keep: number | ((units: Units) => number);
 }
 
 /** Throws ConfigError for a model of packed weights, which is not cut. */
@@ -96,7 +99,10 @@ export const chooseUnits = async (
 ): Promise<KeptUnits> => {
   requireDense(model.weights);
   const units = unitsOf(model, kind);
-  const keeps = units.map((own) => unitsToKeep(keep, { kind, count: own.count, group: groupOf(own) }));
+  const keeps = units.map((own) => {
+    const asked = typeof keep === "number" ? keep : keep(own);
+    return unitsToKeep(asked, { kind, count: own.count, group: groupOf(own) });
+  });
   const scores = await unitScores(engine, model, units, options);
   const sums = joined(units, scores);
   return new Map(

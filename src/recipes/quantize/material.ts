@@ -27,8 +27,8 @@ export interface QuantizeMaterial {
   readonly warnings: readonly string[];
 }
 
-/** Windows at places that a seed draws. */
-const windowsOf = (
+/** Windows of token ids: of running text at places that a seed draws, else the records' own. */
+export const windowsOf = (
   material: Material,
   { length, tokens, seed }: { readonly length: number; readonly tokens: number; readonly seed: number },
 ): number[][] => {

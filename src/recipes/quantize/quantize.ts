@@ -9,7 +9,6 @@ import { packable } from "../../models/linears.ts";
 import type { Model } from "../../models/model.ts";
 import { denseTensors } from "../../nn/param.ts";
 import { modelDir } from "../../node/hub/hub.ts";
-import { isGguf } from "../../node/model/ggufFile.ts";
 import { readTokenizer } from "../../node/model/tokenizerFiles.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
 import { knownKernels } from "../../node/runtime/kernelCache.ts";
@@ -19,6 +18,7 @@ import { AnnealError, ConfigError } from "../../util/errors.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import { type Exportable, type Exported, openExport, writeExport } from "../export/export.ts";
+import { refuseRounded } from "../model/refuseRounded.ts";
 import { quantizeJson, quantizeSection } from "./card.ts";
 import { type PackedForm, packedForm } from "./form.ts";
 import { type QuantizeMaterial, quantizeMaterial } from "./material.ts";
@@ -43,16 +43,6 @@ export interface QuantizePrediction {
 const denseBytes = ({ weights }: Model): number =>
   Array.from(denseTensors(weights)).reduce((sum, [, { data }]) => sum + data.byteLength, 0);
 
-/** Throws ConfigError for a GGUF file of few bits, as its name says. */
-const refuseRounded = (dir: string): void => {
-  const type = /(?:^|[.-])(i?q\d\w*)\.gguf$/i.exec(dir)?.[1];
-  if (type === undefined) return;
-  throw new ConfigError(`is ${type} already, by its name: what was rounded is not rounded again`, {
-    file: dir,
-    hint: "quantize the model that it was made of",
-  });
-};
-
 const opened = async (ref: string, options: QuantizeFolderOptions, hooks: RecipeHooks) => {
   const choice = formChoice(options);
   const { out, weights = true, adapters } = options;
@@ -60,7 +50,7 @@ const opened = async (ref: string, options: QuantizeFolderOptions, hooks: Recipe
   const dtypes = [choice.bits === 4 ? "q4" : "q8"];
   const into = { out, weights, dtypes, ui, command, ...defined({ signal, hub, adapters }) };
   const dir = await modelDir(ref, hub);
-  if (await isGguf(dir)) refuseRounded(dir);
+  await refuseRounded(dir, "rounded");
   return { choice, into, source: await openExport(ref, into) };
 };
 

@@ -1,0 +1,121 @@
+/** One round of a cut: layers, heads and neurons go, what is left is fitted, then taught. */
+import { chooseLayers } from "../../compress/chooseLayers.ts";
+import { distill } from "../../compress/index.ts";
+import { derived } from "../../compress/pass.ts";
+import { chooseUnits } from "../../compress/pruning/chooseUnits.ts";
+import type { Importance } from "../../compress/pruning/importance.ts";
+import { keepUnits } from "../../compress/pruning/keepUnits.ts";
+import { restored } from "../../compress/pruning/restore.ts";
+import type { UnitKind } from "../../compress/pruning/units.ts";
+import type { Tensor } from "../../ir/tensor.ts";
+import type { Model } from "../../models/model.ts";
+import { taskOf } from "../../tasks/index.ts";
+import { defined } from "../../util/defined.ts";
+import { lessonOf, teaching } from "../optimize/teaching.ts";
+import { onReplicas } from "../train/replicas.ts";
+import type { Round } from "./rounds.ts";
+import { costOn, type Study } from "./study.ts";
+
+/** Batches that gradients are taken of. */
+const GRADIENTS = 8;
+
+/** The layers that stay, by what the absence of each costs on text that is not held out. */
+const withFewerLayers = async (
+  model: Model,
+  keep: number,
+  study: Study,
+): Promise<{ readonly model: Model; readonly kept: readonly number[] }> => {
+  const { arch, config, weights } = model;
+  const progress = study.hooks.ui.task("choosing layers", 0);
+  const onMeasured = (done: number, of: number) => progress.update(done, { of });
+  const kept = await chooseLayers(model, { keep, cost: await costOn(study), onMeasured });
+  progress.done(`layers that stay: ${kept.join(", ")}`);
+  const pass = { name: "dropLayers", options: { kept } };
+  return { model: derived(model, pass, arch.keepLayers(config, weights, kept)), kept };
+};
+
+/** What units are chosen by. */
+interface Choosing {
+  readonly by: Importance;
+  readonly batches: readonly Tensor[];
+}
+
+const withFewerUnits = async (
+  model: Model,
+  { units }: Round,
+  { by, batches }: Choosing,
+  { engine, data, run, hooks }: Study,
+): Promise<Model> => {
+  const { signal } = hooks;
+  let made = model;
+  for (const [kind, keep] of Object.entries(units) as [UnitKind, (typeof units)[UnitKind] & {}][]) {
+    const { objective, source } = lessonOf(made, data, run);
+    const some =
+      by === "taylor" ? await Promise.all(Array.from({ length: GRADIENTS }, (_, i) => source(i))) : [];
+    const how = { kind, keep, by, batches, lesson: { objective, batches: some }, signal };
+    made = keepUnits(made, kind, await chooseUnits(engine, made, how));
+  }
+  return made;
+};
+
+/** A cut model, and the former indices of its layers. */
+export interface CutModel {
+  readonly model: Model;
+  readonly kept: readonly number[];
+}
+
+/** The model with what a round leaves of it. Throws as `chooseLayers` and `chooseUnits` do. */
+export const cutOnce = async (
+  model: Model,
+  round: Round,
+  choosing: Choosing,
+  study: Study,
+): Promise<CutModel> => {
+  const { layers } = model.arch.cache(model.config);
+  const all = Array.from({ length: layers }, (_, i) => i);
+  const shallow =
+    round.layers === undefined || round.layers === layers
+      ? { model, kept: all }
+      : await withFewerLayers(model, round.layers, study);
+  return { model: await withFewerUnits(shallow.model, round, choosing, study), kept: shallow.kept };
+};
+
+/** The cut model fitted to the one that it was cut out of. */
+export const fittedTo = async (
+  { model, kept }: CutModel,
+  whole: Model,
+  batches: readonly Tensor[],
+  { engine, hooks: { ui, signal } }: Study,
+): Promise<Model> => {
+  const progress = ui.task("restoring", 0);
+  const onSite = (done: number, of: number) => progress.update(done, { of });
+  const made = await restored(engine, model, { whole, batches, layers: kept, onSite, signal });
+  progress.done(`restored ${made.matrices} matrices by least squares`);
+  for (const note of made.notes) ui.line(note);
+  return made.model;
+};
+
+/** The cut model taught for `steps` updates by the one that all was cut out of. */
+export const taught = async (
+  cut: Model,
+  steps: number,
+  { engine, model, data, run: given, hooks }: Study,
+): Promise<Model> => {
+  const run = { ...given, distill: { ...given.distill, steps } };
+  const lesson = lessonOf(cut, data, run);
+  const progress = hooks.ui.task("recovering", steps);
+  const { alpha, temperature, ...train } = teaching(run, lesson, hooks.signal);
+  const how = { alpha, temperature };
+  const pass = distill({
+    ...{ teacher: model, source: lesson.source, said: how },
+    teaching: taskOf(cut).teaching(lesson, how, model),
+    train: {
+      ...train,
+      ...onReplicas(run.train, cut, engine),
+      onRow: ({ step, loss }) => progress.update(step, defined({ loss: loss?.toFixed(3) })),
+    },
+  });
+  const made = await pass.run(cut, { engine, seed: run.seed, log: (line) => hooks.ui.line(line) });
+  progress.done(`recovered in ${steps} updates`);
+  return made;
+};
