@@ -81,7 +81,7 @@ export interface ChooseUnitsOptions extends ImportanceOptions {
 }
 
 /** Throws ConfigError for a model of packed weights, which is not cut. */
-const requireDense = (weights: Tree<Weight>): void => {
+export const requireDense = (weights: Tree<Weight>): void => {
   for (const [path, w] of flatten<Weight>(weights)) {
     if (!isPacked(w)) continue;
     throw new ConfigError(`is ${w.kind.name}: a model that is quantized is not pruned`, {

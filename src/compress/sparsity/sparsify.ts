@@ -1,0 +1,132 @@
+/**
+ * Matrices of which a part is 0. ONNX Runtime multiplies by zeros as by any number: what is gained is the
+ * size of files that are compressed, not speed or memory.
+ */
+import type { Engine } from "../../engine/engine.ts";
+import { type Tensor, tensor } from "../../ir/tensor.ts";
+import { isInner, type LinearInfo, packable } from "../../models/linears.ts";
+import type { Model } from "../../models/model.ts";
+import { withTensors } from "../../nn/param.ts";
+import { ConfigError } from "../../util/errors.ts";
+import { type Stop, walk, walkable } from "../calibration/walk.ts";
+import { byColumn, type Matrix, matrixOf } from "../matrix.ts";
+import { derived } from "../pass.ts";
+import { denseMatrices } from "../probe.ts";
+import { requireDense } from "../pruning/chooseUnits.ts";
+import { laidLike, type Rows } from "../rounding/codes.ts";
+import type { Moments, SecondMoments } from "../rounding/moments.ts";
+import { magnitude } from "./magnitude.ts";
+import { checkPattern, type Pattern } from "./pattern.ts";
+import { sparseGpt } from "./sparseGpt.ts";
+import { wanda } from "./wanda.ts";
+
+/** A method that makes numbers of a matrix 0. */
+export interface SparsityMethod {
+  /** What it reads of what products read. */
+  readonly reads: "nothing" | "squares" | "second moments";
+  prune(
+    rows: Rows,
+    pattern: Pattern,
+    moments?: Moments | SecondMoments,
+  ): { values: Float32Array; damping?: number };
+}
+
+/** All methods; Wanda is the default. */
+export const sparsityMethods = {
+  magnitude: { reads: "nothing", prune: (rows, pattern) => ({ values: magnitude(rows, pattern) }) },
+  wanda: {
+    reads: "squares",
+    prune: (rows, pattern, moments) => ({ values: wanda(rows, pattern, moments!) }),
+  },
+  sparsegpt: {
+    reads: "second moments",
+    prune: (rows, pattern, moments) => sparseGpt(rows, pattern, moments as SecondMoments),
+  },
+} as const satisfies Readonly<Record<string, SparsityMethod>>;
+
+/** The name of a method. */
+export type SparsityName = keyof typeof sparsityMethods;
+
+/** Which numbers become 0. */
+export interface SparsifyOptions {
+  readonly method: SparsityName;
+  readonly pattern: Pattern;
+  /** Token ids [B, T] int32 of one shape; methods that read what layers read need some. */
+  readonly batches?: readonly Tensor[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Told after each site of a walk. */
+  readonly onSite?: (done: number, of: number) => void;
+}
+
+/** A model with zeros in its inner matrices. */
+export interface Sparse {
+  readonly model: Model;
+  /** Matrices that were pruned. */
+  readonly matrices: number;
+  /** Matrices whose second moments were singular. */
+  readonly notes: readonly string[];
+}
+
+const rowsOf = (matrix: Matrix): Rows => ({ n: matrix.n, k: matrix.k, values: byColumn(matrix) });
+
+/** The matrices in layers. Throws ConfigError for packed ones, NaN and groups that do not divide. */
+const matricesIn = (model: Model, pattern: Pattern): Map<string, Matrix> => {
+  requireDense(model.weights);
+  const known = packable(model.arch.linears(model.config));
+  const inLayers = ([path]: readonly [string, Tensor]): boolean => {
+    const info: LinearInfo = known.get(path)!;
+    return info.layer !== undefined && isInner(info);
+  };
+  return new Map(
+    Object.entries(denseMatrices(model))
+      .filter(inLayers)
+      .map(([path, w]) => {
+        const matrix = matrixOf(path, w, known.get(path)!.layout);
+        checkPattern(path, matrix.k, pattern);
+        return [path, matrix] as const;
+      }),
+  );
+};
+
+const shapeOf = ({ n, k, stepK }: Matrix): number[] => (stepK === 1 ? [n, k] : [k, n]);
+
+/**
+ * Prunes the matrices in a dense model's layers, each by what it reads of pruned ones. Throws ConfigError
+ * where a method needs text and there is none, for packed weights, and as `walk`.
+ */
+export const sparsified = async (engine: Engine, model: Model, options: SparsifyOptions): Promise<Sparse> => {
+  const { method: name, pattern, batches, signal, onSite } = options;
+  const method: SparsityMethod = sparsityMethods[name];
+  const matrices = matricesIn(model, pattern);
+  const made = new Map<string, Tensor>();
+  const notes: string[] = [];
+  const prune = (path: string, moments?: Moments | SecondMoments): void => {
+    const matrix = matrices.get(path)!;
+    const { values, damping = 0 } = method.prune(rowsOf(matrix), pattern, moments);
+    made.set(path, tensor("float32", shapeOf(matrix), laidLike(matrix, values)));
+    if (damping > 0.011)
+      notes.push(`${path}: second moments are singular, damped by ${damping.toPrecision(2)}`);
+  };
+  if (method.reads === "nothing") for (const path of matrices.keys()) prune(path);
+  else {
+    if (batches === undefined || batches.length === 0) throw noText(name);
+    const way = walkable(model, batches);
+    const sites = way.sites.filter(({ paths }) => paths.some((path) => matrices.has(path)));
+    const visit = async ({ site, moments, index, count }: Stop): Promise<ReadonlyMap<string, Tensor>> => {
+      const own = site.paths.filter((path) => matrices.has(path) && !made.has(path));
+      for (const path of own) prune(path, moments);
+      onSite?.(index + 1, count);
+      return new Map(own.map((path) => [path, made.get(path)!]));
+    };
+    await walk(engine, { ...way, sites }, { gram: method.reads === "second moments", signal, visit });
+  }
+  const pass = { name: "sparsify", options: { method: name, ...pattern } };
+  const weights = withTensors(model.weights, made);
+  return { model: derived(model, pass, { weights }), matrices: made.size, notes };
+};
+
+const noText = (name: SparsityName): ConfigError =>
+  new ConfigError(`${name} looks at what layers read, and there is no text to show them`, {
+    field: "prune.method",
+    hint: "name text with --data, or choose --method magnitude",
+  });
