@@ -13,7 +13,7 @@ import { threadTeam } from "../src/node/ranks/threadTeam.ts";
 import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { mean } from "../src/ops/reduce.ts";
 import { sgd } from "../src/optim/index.ts";
-import { distillation, tokenTeaching } from "../src/tasks/distillation.ts";
+import { distillation, tokenTeaching } from "../src/tasks/teaching/distillation.ts";
 import { encoderObjective } from "../src/tasks/encoderObjective.ts";
 import { languageModelling } from "../src/tasks/languageModelling.ts";
 import type { Objective } from "../src/tasks/objective.ts";

@@ -20,6 +20,7 @@ const loaders: Readonly<Record<VerbName, () => Promise<Verb>>> = {
   optimize: () => import("./optimize.ts"),
   eval: () => import("./eval.ts"),
   generate: () => import("./generate.ts"),
+  distill: () => import("./distill.ts"),
   quantize: () => import("./quantize.ts"),
   prune: () => import("./prune.ts"),
   export: () => import("./export.ts"),

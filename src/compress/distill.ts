@@ -7,14 +7,15 @@ import { compile } from "../engine/compile.ts";
 import type { Engine, Feeds, Session } from "../engine/engine.ts";
 import type { Value } from "../ir/op.ts";
 import { type Program, trace } from "../ir/program.ts";
-import { type TensorType, zeros } from "../ir/tensor.ts";
-import type { Json, Model } from "../models/model.ts";
-import { asConstants } from "../nn/param.ts";
-import type { Teaching } from "../tasks/distillation.ts";
+import { type Tensor, type TensorType, zeros } from "../ir/tensor.ts";
+import type { HistoryStep, Json, Model } from "../models/model.ts";
+import { asParams, tensorsOf } from "../nn/param.ts";
 import { batchOutputs } from "../tasks/objective.ts";
 import { batchFeeds, typesOf } from "../tasks/scores.ts";
 import type { BatchSource } from "../tasks/task.ts";
-import { type TrainHooks, type TrainOptions, train } from "../train/loop.ts";
+import type { Teaching } from "../tasks/teaching/distillation.ts";
+import { type TrainHooks, type TrainOptions, type TrainResult, train } from "../train/loop.ts";
+import { defined } from "../util/defined.ts";
 import { derived, type Pass } from "./pass.ts";
 
 /** The teacher, the batches, and how the student is trained on them. */
@@ -42,9 +43,16 @@ const said = (session: Session, batch: Feeds): Feeds =>
 
 /** The teacher, compiled for each shape of a batch. */
 const teacherOf = (engine: Engine, { teacher, teaching }: DistillOptions): Teacher => {
+  // What stands beside a weight is found where it is an input; as constants weights run faster.
+  const inputs = teaching.readsWeights ? new Map(tensorsOf(teacher.weights)) : new Map<string, Tensor>();
+  const weights = Object.fromEntries(Array.from(inputs, ([path, t]) => [`w.${path}`, t]));
+  const types = Object.fromEntries(
+    Array.from(inputs, ([path, { dtype, shape }]) => [path, { dtype, shape }] as const),
+  );
   const programFor = (like: Feeds): Program =>
-    trace({ batch: typesOf([like]) }, ({ batch }) => {
-      return teaching.says(batchOutputs(teacher, asConstants(teacher.weights), batch), batch);
+    trace({ batch: typesOf([like]), w: types }, ({ batch, w }) => {
+      const params = asParams(teacher.weights, new Map(Object.entries(w)));
+      return teaching.says(batchOutputs(teacher, params, batch), batch, params);
     });
   const outputs = new Map<string, readonly [name: string, type: TensorType][]>();
   const sessions = byShape((like) => {
@@ -59,7 +67,7 @@ const teacherOf = (engine: Engine, { teacher, teaching }: DistillOptions): Teach
   const into = async (batch: Feeds, buffersOf: () => Feeds): Promise<Feeds> => {
     const session = await sessions.at(batch);
     const buffers = buffersOf();
-    await session.run(said(session, batch), buffers);
+    await session.run({ ...weights, ...said(session, batch) }, buffers);
     return buffers;
   };
   const fresh = (batch: Feeds): Feeds =>
@@ -94,28 +102,37 @@ const heldOutOf = async (teacher: Teacher, { teaching, train: { validation } }: 
   return told;
 };
 
+/** Trains `student`, and says how that ended. Throws as `train` does. */
+export const teach = async (
+  engine: Engine,
+  student: Model,
+  options: DistillOptions & { readonly record?: HistoryStep },
+): Promise<TrainResult> => {
+  const { teaching, source, train: given, record } = options;
+  const teacher = teacherOf(engine, options);
+  try {
+    const validation = await heldOutOf(teacher, options);
+    return await train(engine, student, withTeacher(teacher, source, given.accumulate ?? 1), {
+      ...given,
+      objective: teaching.objective,
+      ...defined({ validation, record }),
+    });
+  } finally {
+    await teacher.dispose();
+  }
+};
+
 /** The pass that trains the model it is given as the student. */
 export const distill = (options: DistillOptions): Pass => {
-  const { teaching, source, train: given, said: how = {} } = options;
-  const { steps, accumulate = 1, signal } = given;
+  const { said: how = {} } = options;
+  const { steps, signal } = options.train;
   const pass = { name: "distill", options: { ...how, steps } };
   return {
     ...pass,
     run: async (student, { engine }) => {
-      const teacher = teacherOf(engine, options);
-      try {
-        const validation = await heldOutOf(teacher, options);
-        const taught = withTeacher(teacher, source, accumulate);
-        const result = await train(engine, student, taught, {
-          ...given,
-          objective: teaching.objective,
-          ...(validation === undefined ? {} : { validation }),
-        });
-        if (result.ended === "interrupted") signal?.throwIfAborted();
-        return derived(student, pass, { weights: result.model.weights });
-      } finally {
-        await teacher.dispose();
-      }
+      const result = await teach(engine, student, options);
+      if (result.ended === "interrupted") signal?.throwIfAborted();
+      return derived(student, pass, { weights: result.model.weights });
     },
   };
 };

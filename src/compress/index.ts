@@ -6,7 +6,7 @@ export {
   type ModelCodes,
   modelCodes,
 } from "./calibration/codes.ts";
-export { type DistillOptions, distill } from "./distill.ts";
+export { type DistillOptions, distill, teach } from "./distill.ts";
 export { type DropLayersOptions, dropLayers, spread } from "./dropLayers.ts";
 export { type Context, derived, type Pass, pipe } from "./pass.ts";
 export {

@@ -40,9 +40,9 @@ export const poolingModes = Object.keys(poolings) as readonly PoolingMode[];
 /** How an encoder's texts become vectors where nothing says otherwise, as most embedding models do it. */
 export const usualPooling: Pooling = { mode: "mean", normalize: true };
 
-/** v / max(|v|, 1e-12) of each row: [..., C] -> [..., C]. */
+/** v / max(|v|, 1e-12) of each row: [..., C] -> [..., C]; the root is of no 0, at which it has no slope. */
 export const unitRows = (vectors: Value): Value =>
-  div(vectors, maximum(sqrt(sum(mul(vectors, vectors), [-1], true)), 1e-12));
+  div(vectors, sqrt(maximum(sum(mul(vectors, vectors), [-1], true), 1e-24)));
 
 /**
  * hidden [B, T, C], mask [B, T] (1 where a token counts, 0 where there is padding) -> [B, C]: the mean or the

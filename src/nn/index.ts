@@ -16,6 +16,14 @@ export {
 } from "./attention/groupedAttention.ts";
 export { type BucketOptions, relativeBias } from "./attention/relativeBias.ts";
 export { type Rope, type RopeScaling, ropeTables } from "./attention/rope.ts";
+export {
+  type DistillLossOptions,
+  type Divergence,
+  distillLoss,
+  divergences,
+  jensenShannon,
+  reverseKl,
+} from "./divergence.ts";
 export { dropout } from "./dropout.ts";
 export { type EncoderOptions, type EncoderParts, encoderBlock, paddingMask } from "./encoderBlock.ts";
 export { projections } from "./fused.ts";
@@ -24,8 +32,6 @@ export { kinds } from "./kinds/index.ts";
 export { conv1d, embed, type Linear, linear, type Projection, project, times } from "./linear.ts";
 export {
   crossEntropy,
-  type DistillLossOptions,
-  distillLoss,
   IGNORE,
   meanLoss,
   softLoss,

@@ -6,7 +6,7 @@ import { after } from "../ops/after.ts";
 import { add, cast, div, greater, maximum, mul, neg, sub } from "../ops/elementwise.ts";
 import { put, take } from "../ops/indexing.ts";
 import { matmul } from "../ops/linalg.ts";
-import { logSoftmax, softmax } from "../ops/reduce.ts";
+import { logSoftmax } from "../ops/reduce.ts";
 import { reshape, sum } from "../ops/structure.ts";
 import { ShapeError } from "../util/errors.ts";
 
@@ -209,32 +209,3 @@ const softLossOp: Op<[logits: Value, targets: Value], Plain, [loss: Value, probs
  * adds up to 1 -> [N, 1].
  */
 export const softLoss = (logits: Value, targets: Value): Value => apply(softLossOp, [logits, targets], {})[0];
-
-/** How the teacher's distribution and the label are mixed. */
-export interface DistillLossOptions {
-  /** Share of the teacher in the target; the rest is the label. */
-  readonly alpha: number;
-  /** Softening of both distributions. */
-  readonly temperature: number;
-}
-
-/**
- * alpha * T^2 * cross-entropy of the distributions softened by T + (1 - alpha) * cross-entropy of the labels,
- * nats per row: logits [N, V] both, labels [N, 1] -> [N, 1]. The first is KL(teacher || student) plus the
- * teacher's entropy, which has no gradient (Hinton et al. 2015, https://arxiv.org/abs/1503.02531). At T = 1
- * both are one cross-entropy against the mixture of teacher and label.
- */
-export const distillLoss = (
-  student: Value,
-  teacher: Value,
-  labels: Value,
-  { alpha, temperature }: DistillLossOptions,
-): Value => {
-  const taught = softmax(mul(teacher, 1 / temperature));
-  if (temperature === 1) {
-    const shares = mul(taught, alpha);
-    return softLoss(student, put(shares, labels, add(take(shares, labels), 1 - alpha)));
-  }
-  const soft = mul(softLoss(mul(student, 1 / temperature), taught), alpha * temperature * temperature);
-  return add(soft, mul(crossEntropy(student, labels), 1 - alpha));
-};

@@ -5,7 +5,6 @@ import type { Feeds } from "../engine/engine.ts";
 import { tensor } from "../ir/tensor.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
 import { ConfigError } from "../util/errors.ts";
-import { tokenTeaching } from "./distillation.ts";
 import { documentFeeds, documentModelling, languageModelling } from "./languageModelling.ts";
 import { meanOf, perplexity, tokenScores } from "./scores.ts";
 import {
@@ -17,6 +16,7 @@ import {
   type TokenText,
   textOf,
 } from "./task.ts";
+import { tokenTeaching } from "./teaching/distillation.ts";
 
 interface WindowOptions {
   readonly batch: number;

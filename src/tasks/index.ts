@@ -14,7 +14,6 @@ import { replacedTokenDetection } from "./replacedTokenDetection.ts";
 import { seq2seqLm } from "./seq2seq/seq2seqLm.ts";
 import type { Task } from "./task.ts";
 
-export { type DistillOptions, distillation, type Teaching, tokenTeaching } from "./distillation.ts";
 export { embedTexts } from "./embedding/embedTexts.ts";
 export { type HardNegativeOptions, hardNegatives, type Mined } from "./embedding/hardNegatives.ts";
 export { batchTriplets } from "./embedding/losses/batchTriplets.ts";
@@ -82,6 +81,7 @@ export type {
   textOf,
   Width,
 } from "./task.ts";
+export { type DistillOptions, distillation, type Teaching, tokenTeaching } from "./teaching/distillation.ts";
 export { tokenClassification } from "./tokenClassification.ts";
 
 /** All tasks, by name. */

@@ -1,10 +1,11 @@
 /** Masked language modelling (Devlin et al. 2019, https://arxiv.org/abs/1810.04805): hidden tokens are filled in. */
-import { tokenTeaching } from "./distillation.ts";
+
 import { type EncoderInputs, encoderInputs, int32 } from "./encoderInputs.ts";
 import { type MaskedForm, maskedHeldOut, maskedLesson } from "./maskedText.ts";
 import { atPlaces, labelsType, labelTotals, type Objective } from "./objective.ts";
 import { meanOf, perplexity, tokenScores } from "./scores.ts";
 import type { Task } from "./task.ts";
+import { tokenTeaching } from "./teaching/distillation.ts";
 
 // B batch, T context
 

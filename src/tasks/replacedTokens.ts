@@ -25,7 +25,6 @@ import { put, take } from "../ops/indexing.ts";
 import { uniform } from "../ops/random.ts";
 import { cumsum, softmax } from "../ops/reduce.ts";
 import { concat, reshape, sum } from "../ops/structure.ts";
-import type { DistillOptions } from "./distillation.ts";
 import { type EncoderInputs, encoderInputs, int32 } from "./encoderInputs.ts";
 import {
   atPlaces,
@@ -36,6 +35,7 @@ import {
   type Objective,
   type Pass,
 } from "./objective.ts";
+import type { DistillOptions } from "./teaching/distillation.ts";
 
 // B batch, T context, P places, N = B T, V vocabulary
 

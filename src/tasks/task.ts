@@ -7,9 +7,9 @@ import type { Tensor } from "../ir/tensor.ts";
 import type { Head, Model, Outputs } from "../models/model.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
 import { ConfigError } from "../util/errors.ts";
-import type { DistillOptions, Teaching } from "./distillation.ts";
 import type { Objective } from "./objective.ts";
 import type { Example, Examples, RecordOptions, RecordTask } from "./records.ts";
+import type { DistillOptions, Teaching } from "./teaching/distillation.ts";
 
 // B batch, T context
 

@@ -3,7 +3,7 @@ import { distill, dropLayers, quantize } from "../../src/compress/index.ts";
 import { scalar, type Tensor, tensor } from "../../src/ir/tensor.ts";
 import { mul } from "../../src/ops/elementwise.ts";
 import { optimizers } from "../../src/optim/index.ts";
-import { tokenTeaching } from "../../src/tasks/distillation.ts";
+import { tokenTeaching } from "../../src/tasks/teaching/distillation.ts";
 import { languageModelling } from "../../src/tasks/languageModelling.ts";
 import type { Objective } from "../../src/tasks/objective.ts";
 import type { BatchSource } from "../../src/tasks/task.ts";

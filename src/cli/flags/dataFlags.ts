@@ -11,15 +11,15 @@ export const text: Section = {
       common: given.filter((verb) => verb !== "data"),
     }),
     row("--validation <paths...>", "data.validation", "records held out (else a share of them)", {
-      verbs: ["train", "finetune", "eval"],
-      common: ["finetune", "eval"],
+      verbs: ["train", "finetune", "distill", "eval"],
+      common: ["finetune", "distill", "eval"],
     }),
     row("--field <name>", "data.field", "field of JSON and CSV records with the text", {
       verbs: given,
       ...common,
     }),
     row("--columns <names...>", "data.columns", "of a table without a header", {
-      verbs: ["finetune", "eval", "optimize"],
+      verbs: ["finetune", "distill", "eval", "optimize"],
       common: ["finetune"],
     }),
     row("--validation-share <x>", "data.validationShare", "share of the text held out", {
@@ -45,7 +45,7 @@ export const text: Section = {
 /** What the labels of records are. */
 export const records: Section = {
   title: "Labels",
-  verbs: ["finetune", "eval", "optimize"],
+  verbs: ["finetune", "distill", "eval", "optimize"],
   flags: [
     row("--task <name>", "task.name", "what the records are for; found out unless told", {
       verbs: ["finetune", "eval"],
@@ -65,14 +65,14 @@ export const records: Section = {
       verbs: ["finetune"],
     }),
     row("--token-dropout <x>", "task.tokenDropout", "share of tokens hidden at each look at a text", {
-      verbs: ["finetune"],
+      verbs: ["finetune", "distill"],
     }),
     row("--label-smoothing <x>", "task.labelSmoothing", "share of the target that all classes get", {
       verbs: ["train", "finetune"],
     }),
     row("--too-long <policy>", "task.tooLong", "examples of more tokens than the context"),
     row("--label-pieces <which>", "task.labelPieces", "pieces of a word that bear its label", {
-      verbs: ["finetune", "optimize"],
+      verbs: ["finetune", "distill", "optimize"],
     }),
   ],
 };
@@ -80,7 +80,7 @@ export const records: Section = {
 /** Which side of translations and summaries is which. */
 export const pairs: Section = {
   title: "Translations and summaries",
-  verbs: ["train", "finetune", "eval", "optimize"],
+  verbs: ["train", "finetune", "distill", "eval", "optimize"],
   flags: [
     row("--source-lang <name>", "task.sourceLang", "column, key or file's end of what is read, such as en"),
     row("--target-lang <name>", "task.targetLang", "the same of what is to be said for it"),

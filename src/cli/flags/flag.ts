@@ -9,6 +9,7 @@ export const verbs = {
   optimize: "make a trained model fit a budget",
   eval: "measure a model's quality and speed",
   generate: "write text with a model",
+  distill: "teach a smaller model by a larger one",
   quantize: "store a model's matrices in 4 or 8 bits",
   prune: "cut layers and tokens off a model",
   export: "write a model in any dtypes, for transformers.js",
@@ -64,11 +65,11 @@ export const row = (flag: string, field: string, help: string, more: Partial<Fla
 /** What trains a model from nothing. */
 export const training: readonly VerbName[] = ["quickstart", "train"];
 /** What trains for a while, be it on text or on records. */
-export const tuning: readonly VerbName[] = [...training, "finetune"];
+export const tuning: readonly VerbName[] = [...training, "finetune", "distill"];
 /** What reads text to train on. */
 export const learning: readonly VerbName[] = [...training, "data", "optimize"];
 /** What reads text. */
-export const reading: readonly VerbName[] = [...learning, "eval", "quantize", "prune"];
+export const reading: readonly VerbName[] = [...learning, "eval", "distill", "quantize", "prune"];
 /** All verbs. */
 export const every = Object.keys(verbs) as VerbName[];
 /** What has options of a run: a config file, a seed, threads. */

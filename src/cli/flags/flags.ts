@@ -46,7 +46,7 @@ const model: Section = {
     row("--width <n>", "model.n_embd", "channels", common),
     row("--heads <n>", "model.n_head", "attention heads", common),
     row("--context <n>", "model.n_positions", "context length, tokens", {
-      verbs: [...training, "data", "finetune"],
+      verbs: [...tuning, "data"],
       ...common,
     }),
     row("--vocab <n>", "tokenizer.vocab", "tokens in the vocabulary", { ...withData, ...common }),
@@ -72,12 +72,21 @@ const tryFlags: readonly Flag[] = [
   },
 ];
 
+/** What is tuned as a whole or in part. */
+const tunable: readonly VerbName[] = [...training, "finetune"];
+
 const trainSection: Section = {
   title: "Training",
   verbs: tuning,
   flags: [
-    row("--epochs <x>", "train.epochs", "times that each record is seen", { verbs: ["finetune"], ...common }),
-    row("--steps <n>", "train.steps", "updates", { zero: "as many as the epochs take", common: training }),
+    row("--epochs <x>", "train.epochs", "times that each record is seen", {
+      verbs: ["finetune", "distill"],
+      ...common,
+    }),
+    row("--steps <n>", "train.steps", "updates", {
+      zero: "as many as the epochs take",
+      common: [...training, "distill"],
+    }),
     row("--batch <n>", "train.batch", "sequences in a micro-batch", {
       verbs: [...tuning, "optimize", "prune"],
       common: tuning,
@@ -93,8 +102,10 @@ const trainSection: Section = {
     row("--weight-decay <x>", "train.weightDecay", "decoupled weight decay of matrices", {
       verbs: [...tuning, "optimize"],
     }),
-    row("--whole-words", "train.wholeWords", "mask whole words (encoders)", { verbs: training }),
-    ...freezeFlags,
+    row("--whole-words", "train.wholeWords", "mask whole words (encoders)", {
+      verbs: [...training, "distill"],
+    }),
+    ...freezeFlags.map((flag) => ({ ...flag, verbs: tunable })),
     row("--ema <x>", "train.ema", "decay of a moving average of the weights, such as 0.999; 0: none"),
     row("--average-last <n>", "train.averageLast", "mean of the last checkpoints' weights; 0: none"),
     row("--clip-norm <x>", "train.clipNorm", "largest global norm of gradients; 0: none"),
@@ -111,7 +122,7 @@ const trainSection: Section = {
   ],
 };
 
-const adapters: Section = { title: "Adapters (LoRA)", verbs: tuning, flags: adapterFlags };
+const adapters: Section = { title: "Adapters (LoRA)", verbs: tunable, flags: adapterFlags };
 
 const distill: Section = {
   title: "Distillation",
@@ -169,7 +180,7 @@ const run: Section = {
   flags: [
     row("--out <dir>", "out", "folder of the result", {
       verbs: given.filter((verb) => verb !== "quantize" && verb !== "prune"),
-      common: [...learning, "finetune"],
+      common: [...learning, "finetune", "distill"],
     }),
     { flag: "--resume", help: "go on from the newest checkpoint in OUT/run", verbs: tuning, ...common },
     row("--seed <n>", "seed", "seed of everything random", {

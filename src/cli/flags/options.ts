@@ -1,6 +1,12 @@
 /** Commander's options of the table of flags, and the config that given ones stand for. */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { defaults, finetuneDefaults, type RunConfig, type RunOptions } from "../../recipes/config/options.ts";
+import {
+  defaults,
+  distillDefaults,
+  finetuneDefaults,
+  type RunConfig,
+  type RunOptions,
+} from "../../recipes/config/options.ts";
 import { fieldType } from "../../recipes/config/schema.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { nearest } from "../../util/nearest.ts";
@@ -26,7 +32,8 @@ export const numberFrom =
 /** Reads names separated by commas. */
 export const list = (text: string): string[] => text.split(",").map((name) => name.trim());
 
-const oneOf =
+/** Reads one of these names. Throws commander's InvalidArgumentError. */
+export const oneOf =
   (names: readonly string[]) =>
   (text: string): string => {
     if (names.includes(text)) return text;
@@ -39,7 +46,10 @@ const at = (config: unknown, field: string): unknown =>
   field.split(".").reduce<unknown>((v, key) => (v as Record<string, unknown> | undefined)?.[key], config);
 
 /** What holds for a verb where nothing is said. */
-export const baseOf = (verb: VerbName): RunOptions => (verb === "finetune" ? finetuneDefaults : defaults);
+export const baseOf = (verb: VerbName): RunOptions => {
+  if (verb === "finetune") return finetuneDefaults;
+  return verb === "distill" ? distillDefaults : defaults;
+};
 
 /** What a field is where nothing is said, in words; "" for nothing. */
 const fallbackOf = (field: string, base: RunOptions): string => {

@@ -260,6 +260,12 @@ export const finetuneDefaults: RunOptions = {
   },
 };
 
+/** What distillation uses: records as fine-tuning does, text in windows as training does. */
+export const distillDefaults: RunOptions = {
+  ...finetuneDefaults,
+  model: { ...defaults.model },
+};
+
 type DeepPartial<T> = T extends readonly unknown[] | string | number | boolean
   ? T
   : { readonly [K in keyof T]?: DeepPartial<T[K]> };

@@ -108,6 +108,8 @@ export interface TrainedCard {
   /** What held-out records were judged by. */
   readonly figure?: { readonly name: string; readonly value: number } | undefined;
   readonly generation: Fields;
+  /** What else it says, behind the summary. */
+  readonly sections?: ExportCard["sections"];
 }
 
 /** What held-out data says, as a part of a sentence. */
@@ -118,7 +120,7 @@ const heldOutText = ({ valLoss, unit = "nats per token", figure }: TrainedCard):
 
 /** README.md of a model that was trained and not chosen among others. */
 export const trainedCard = (model: Model, card: TrainedCard): string => {
-  const { source, steps, generation } = card;
+  const { source, steps, generation, sections: own = [] } = card;
   const pipeline = pipelineOf(model);
   const began = source === undefined ? "random weights" : inline(source.title);
   const done = steps === 0 ? "It was not trained" : `It was trained for ${count(steps)} steps`;
@@ -128,6 +130,7 @@ It was compared with no other model, and no dtype was chosen by measuring:
 \`npx anneal optimize DIR\` does both.`;
   const sections = [
     `# ${inline(source?.title ?? "Model")}\n\n${summary}`,
+    ...own.map(([title, text]) => `${title}\n\n${text}`),
     `## Use\n\n${usage(pipeline, "fp32")}`,
     `## Generation\n\n${generationSection(generation)}`,
   ];

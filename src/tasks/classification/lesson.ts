@@ -3,16 +3,17 @@ import type { Engine } from "../../engine/engine.ts";
 import { tensor } from "../../ir/tensor.ts";
 import type { Labels } from "../../models/encoders/encoder.ts";
 import type { Model } from "../../models/model.ts";
-import { countedLabels, distillLoss, IGNORE, totalsOver } from "../../nn/loss.ts";
+import { distillLoss } from "../../nn/divergence.ts";
+import { countedLabels, IGNORE, totalsOver } from "../../nn/loss.ts";
 import { add, mul, sigmoid, sub } from "../../ops/elementwise.ts";
 import { reshape } from "../../ops/structure.ts";
-import type { DistillOptions, Teaching } from "../distillation.ts";
 import { type Collate, textFeeds } from "../exampleLesson.ts";
 import type { Objective } from "../objective.ts";
 import type { Example } from "../records.ts";
 import { saidOf } from "../scores.ts";
 import { binaryLosses, countedTotals } from "../sequenceClassification.ts";
 import type { HeldOut, Judge, LessonOptions } from "../task.ts";
+import type { DistillOptions, Teaching } from "../teaching/distillation.ts";
 import type { Judged, LabelFigure } from "./figures.ts";
 import { type Problem, problemIn } from "./labels.ts";
 
@@ -93,7 +94,7 @@ export const judgeBy = ({ name, numbers }: LabelFigure, heldOut: HeldOut): Judge
 export const labelTeaching = (base: Objective, labels: Labels, options: DistillOptions): Teaching => {
   const isNumber = problemIn(labels) === "regression";
   const count = Object.keys(labels.id2label).length;
-  const { alpha = 0.9, temperature = 1 } = options;
+  const { alpha = 0.9, temperature = 1, divergence = "forward" } = options;
   const objective: Objective = {
     name: "distill",
     inputs: (shape) => {
@@ -107,7 +108,7 @@ export const labelTeaching = (base: Objective, labels: Labels, options: DistillO
         const { counts, safe } = countedLabels(right!);
         const n = right!.shape[0] as number;
         const column = reshape(safe, [n, 1]);
-        const losses = distillLoss(logits, teacherLogits!, column, { alpha, temperature });
+        const losses = distillLoss(logits, teacherLogits!, column, { alpha, temperature, divergence });
         return totalsOver(losses, reshape(counts, [n, 1]));
       }
       const off = (to: typeof logits) => mul(sub(logits, to), sub(logits, to));

@@ -5,7 +5,6 @@ import { type Labels, readsTokenTypes } from "../../models/encoders/encoder.ts";
 import { IGNORE } from "../../nn/loss.ts";
 import { DataError } from "../../util/errors.ts";
 import { streamOf } from "../../util/rng.ts";
-import { tokenTeaching } from "../distillation.ts";
 import { type Collate, exampleHeldOut, exampleLesson, textFeeds } from "../exampleLesson.ts";
 import type { Objective } from "../objective.ts";
 import {
@@ -22,6 +21,7 @@ import {
 } from "../records.ts";
 import { meanOf, saidOf } from "../scores.ts";
 import type { HeldOut, Judge, LessonOptions, Material, Task } from "../task.ts";
+import { tokenTeaching } from "../teaching/distillation.ts";
 import { tokenClassification } from "../tokenClassification.ts";
 import { balancedIds } from "./balanced.ts";
 import { f1Influences, largest } from "./figures.ts";

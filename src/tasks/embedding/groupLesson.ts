@@ -11,6 +11,7 @@ import type { HeldOut, Lesson, LessonOptions } from "../task.ts";
 import { textRows } from "./embedTexts.ts";
 import { judgeGroups } from "./groupFigures.ts";
 import { type GroupKind, keysOf, kindIn, textsOf } from "./groupRecords.ts";
+import { widthOf } from "./imitation.ts";
 import { batchTriplets } from "./losses/batchTriplets.ts";
 import { cosent } from "./losses/cosent.ts";
 import { givenVectors } from "./losses/givenVectors.ts";
@@ -20,7 +21,6 @@ import { tripletMargin } from "./losses/tripletMargin.ts";
 import type { VectorLoss } from "./losses/vectorLoss.ts";
 import { poolingOf } from "./neighbours.ts";
 import { sentenceObjective } from "./sentenceObjective.ts";
-import { widthOf } from "./texts.ts";
 
 // B examples, G texts of an example, T time
 

@@ -4,67 +4,18 @@
  */
 import { batches } from "../../data/batch/batches.ts";
 import type { Feeds } from "../../engine/engine.ts";
-import type { Value } from "../../ir/op.ts";
 import { tensor } from "../../ir/tensor.ts";
 import { readsTokenTypes } from "../../models/encoders/encoder.ts";
 import type { Model, ModelConfig } from "../../models/model.ts";
-import { sentenceEmbedding, unitRows } from "../../models/pooling.ts";
-import { add, cast, div, maximum, mul, sub } from "../../ops/elementwise.ts";
-import { sum } from "../../ops/structure.ts";
+import { sentenceEmbedding } from "../../models/pooling.ts";
 import { ConfigError, DataError } from "../../util/errors.ts";
 import { rng } from "../../util/rng.ts";
-import type { Teaching } from "../distillation.ts";
-import { encoderInputs } from "../encoderInputs.ts";
-import type { Objective } from "../objective.ts";
 import { type HeldOut, type Lesson, type LessonOptions, type Task, textOf } from "../task.ts";
+import type { DistillOptions, Teaching } from "../teaching/distillation.ts";
+import { imitation } from "./imitation.ts";
 import { poolingOf } from "./neighbours.ts";
 
 // B batch, T context, C channels
-
-type Shape = LessonOptions["model"];
-
-/** Channels of a model's vectors. */
-export const widthOf = ({ arch, config }: Shape): number => {
-  const { kvHeads, headWidth } = arch.cache(config);
-  return kvHeads * headWidth;
-};
-
-/** 1 - cosine of each row [..., C] -> [..., 1]. */
-const apart = (a: Value, b: Value): Value => sub(1, sum(mul(unitRows(a), unitRows(b)), [-1], true));
-
-/** What reads texts and nothing else. */
-const reading = (model: Shape): Pick<Objective, "inputs" | "texts"> => ({
-  inputs: (shape) => encoderInputs(shape, { tokenTypes: readsTokenTypes(model.config as ModelConfig) }),
-});
-
-/**
- * 1 - cosine of a text's vector and its teacher's, and the mean of that over the text's tokens:
- * teacherVectors [R, C], teacherHidden [R, T, C] of the R rows of a batch that is read as `base` does. Each
- * row counts once.
- */
-const imitation = (
-  model: Shape,
-  { inputs, texts = 1 }: Pick<Objective, "inputs" | "texts"> = reading(model),
-): Objective => ({
-  name: "imitate",
-  texts,
-  inputs: (shape) => ({
-    ...inputs(shape),
-    teacherVectors: { dtype: "float32", shape: [shape.batch * texts, widthOf(model)] },
-    teacherHidden: { dtype: "float32", shape: [shape.batch * texts, shape.context, widthOf(model)] },
-  }),
-  totals: ({ hidden }, { attentionMask, teacherVectors, teacherHidden }) => {
-    const vectors = sentenceEmbedding(hidden, attentionMask!, poolingOf(model));
-    const mask = cast(attentionMask!, "float32"); // [B, T]
-    const counts = maximum(sum(mask, [1]), 1); // [B]
-    const tokens = mul(sum(apart(hidden, teacherHidden!), [-1]), mask); // [B, T]
-    const texts = sum(apart(vectors, teacherVectors!), [-1]); // [B]
-    return {
-      total: sum(add(texts, div(sum(tokens, [1]), counts))),
-      count: sum(div(sum(mask, [1]), counts)), // texts that have a token
-    };
-  },
-});
 
 /** A text's tokens between the marks that the tokenizer puts around one, as a row of [T]. */
 interface Rows {
@@ -159,19 +110,26 @@ export const textLesson: Task["lesson"] = (material, options): Lesson => {
   const width = windowOf(options);
   const at = batches({ tokens: train, batch, context: width, seed });
   return {
-    objective: imitation(model),
+    objective: imitation({ teacher: model }),
     context,
     source: (index) => feedsOf(rowsOf(split(at(index).inputIds, width), options, `texts/${index}`), options),
     heldOut: heldOutTexts(material, options),
   };
 };
 
-/** What a teacher says of a batch: its vectors and hidden states. */
-export const vectorTeaching = ({ objective }: Lesson, _: unknown, model: Model): Teaching => ({
+/** What a teacher says of a batch: its vectors, and hidden states where those are learnt. */
+export const vectorTeaching = (
+  { objective }: Lesson,
+  { vectors: by = "tokens" }: DistillOptions,
+  teacher: Model,
+): Teaching => ({
   // Of records, whatever they say of their texts is left to the teacher.
-  objective: objective.byVectors === undefined ? objective : imitation(model, objective),
+  objective:
+    objective.byVectors === undefined
+      ? imitation({ teacher, by })
+      : imitation({ teacher, by }, { inputs: objective.inputs, texts: objective.texts ?? 1 }),
   says: ({ hidden }, { attentionMask }) => ({
-    teacherHidden: hidden,
-    teacherVectors: sentenceEmbedding(hidden, attentionMask!, poolingOf(model)),
+    ...(by === "tokens" ? { teacherHidden: hidden } : {}),
+    teacherVectors: sentenceEmbedding(hidden, attentionMask!, poolingOf(teacher)),
   }),
 });

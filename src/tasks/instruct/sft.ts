@@ -5,7 +5,6 @@
 
 import { DataError } from "../../util/errors.ts";
 import { streamOf } from "../../util/rng.ts";
-import { tokenTeaching } from "../distillation.ts";
 import { type Collate, exampleHeldOut, exampleLesson } from "../exampleLesson.ts";
 import { type Objective, placedTotals } from "../objective.ts";
 import {
@@ -23,6 +22,7 @@ import {
 import { meanOf, perplexity, tokenScores } from "../scores.ts";
 import { pairFormText } from "../seq2seq/pairForm.ts";
 import type { LessonOptions, Material, Task } from "../task.ts";
+import { tokenTeaching } from "../teaching/distillation.ts";
 import { type Places, placesOf, rowFeeds, rowInputs, type TokenRow } from "./batch.ts";
 import { labelled, shownTokens, writeLessons } from "./encode.ts";
 import { type InstructionForm, instructionForm, type Lesson, lessonOf } from "./forms.ts";

@@ -2,9 +2,10 @@
  * Learning to turn one text into another: the decoder reads the target shifted to the right and says each
  * next token of it (Sutskever et al. 2014, https://arxiv.org/abs/1409.3215).
  */
-import { tokenTeaching } from "../distillation.ts";
+
 import { meanOf, perplexity, tokenScores } from "../scores.ts";
 import { type Task, textOf } from "../task.ts";
+import { tokenTeaching } from "../teaching/distillation.ts";
 import { heldOutPairs, materialPairs, pairLesson } from "./pairLesson.ts";
 import { pairRecords } from "./pairRecords.ts";
 import { heldOutOfText, spanLesson } from "./spanLesson.ts";

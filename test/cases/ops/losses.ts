@@ -1,5 +1,6 @@
 /** Rows of losses. */
 import type { Value } from "../../../src/ir/op.ts";
+import { distillLoss } from "../../../src/nn/divergence.ts";
 import * as losses from "../../../src/nn/loss.ts";
 import * as ops from "../../../src/ops/index.ts";
 import { type Flat, logSoftmaxRow, make, matmulOf, rows, softmaxRow } from "../../reference.ts";
@@ -63,7 +64,7 @@ export const lossCases: Record<LossRows, Case[]> = {
     name: `temperature ${temperature}`,
     inputs: [f32([3, 4], -2, 2), f32([3, 4], -2, 2), int32([3, 1], 3, 0, 1)],
     build: (student, teacher, labels) =>
-      losses.distillLoss(student!, teacher!, labels!, { alpha: 0.7, temperature }),
+      distillLoss(student!, teacher!, labels!, { alpha: 0.7, temperature }),
     reference: (student, teacher, labels) => {
       const soft = softRows(student!, teacher!, temperature);
       const hard = rowLosses(student!, labels!, 4);

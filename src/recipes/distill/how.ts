@@ -1,0 +1,94 @@
+/** How a student is taught: the losses that are asked for, as a teaching and in words. */
+import type { Json, Model } from "../../models/model.ts";
+import { widthOf } from "../../tasks/embedding/imitation.ts";
+import type { Lesson, Pupil, Task } from "../../tasks/task.ts";
+import type { DistillOptions, Teaching } from "../../tasks/teaching/distillation.ts";
+import { teachingWithin } from "../../tasks/teaching/within.ts";
+import { ConfigError } from "../../util/errors.ts";
+import type { RunOptions } from "../config/options.ts";
+import type { DistillModelOptions } from "./options.ts";
+
+/** Teacher and student, and what they are for. */
+export interface Taught {
+  readonly task: Task;
+  readonly teacher: Model;
+  readonly student: Model;
+  readonly lesson: Lesson;
+}
+
+/** A way to teach. */
+export interface How {
+  readonly teaching: Teaching;
+  pupil(seed: number): Pupil;
+  /** Whether the texts of a batch are compared with each other. */
+  readonly compares: boolean;
+  /** For the history. */
+  readonly options: { readonly [name: string]: Json };
+  readonly words: string;
+}
+
+/** What vectors are learnt by. Throws ConfigError for one that needs equal widths where they are not. */
+const vectorsOf = ({ teacher, student }: Taught, asked: DistillModelOptions["vectors"]) => {
+  const [k, c] = [widthOf(teacher), widthOf(student)];
+  const usual = k === c ? "tokens" : "relations";
+  const vectors = asked ?? usual;
+  if (k === c || vectors === "relations") return vectors;
+  throw new ConfigError(`"${vectors}" compares ${c} channels with the teacher's ${k}`, {
+    field: "distill.vectors",
+    hint: "leave --vectors out, or choose relations, which learn how texts lie to each other",
+  });
+};
+
+const distributionWords = ({
+  alpha = 0.9,
+  temperature = 1,
+  divergence = "forward",
+}: DistillOptions): string => {
+  const names = {
+    forward: "KL(teacher || student)",
+    reverse: "KL(student || teacher)",
+    js: "Jensen-Shannon",
+  };
+  const rest = alpha < 1 ? `, ${Number((1 - alpha).toFixed(4))} the labels` : "";
+  return `${alpha} ${names[divergence]} at temperature ${temperature}${rest}`;
+};
+
+const vectorWords = {
+  tokens: "the cosines of its vectors and of all tokens with the teacher's",
+  cosine: "the cosines of its vectors with the teacher's",
+  mse: "squared differences from the teacher's vectors",
+  relations: "how the teacher's vectors of a batch lie to each other",
+} as const;
+
+/** The way that is asked for. Throws ConfigError where teacher and student do not suit it. */
+export const howOf = (taught: Taught, asked: DistillModelOptions, { distill: d }: RunOptions): How => {
+  const { task, teacher, student, lesson } = taught;
+  const { alpha = d.alpha, temperature = d.temperature, divergence = "forward" } = asked;
+  const { hidden = 0, relations = 0 } = asked;
+  const isVectors = task.name === "embedding";
+  const options: DistillOptions = isVectors
+    ? { vectors: vectorsOf(taught, asked.vectors) }
+    : { alpha, temperature, divergence };
+  if (!isVectors && asked.vectors !== undefined) {
+    throw new ConfigError(`means nothing to ${task.name}, which makes no vectors of texts`, {
+      field: "distill.vectors",
+      hint: "leave --vectors out",
+    });
+  }
+  const base = task.teaching(lesson, options, teacher);
+  const within = hidden > 0 || relations > 0;
+  const made = within
+    ? teachingWithin(base, { teacher, student }, { hidden, relations })
+    : { teaching: base, pupil: () => ({ model: student, finish: (trained: Model) => trained }) };
+  const words = [
+    options.vectors === undefined ? distributionWords(options) : vectorWords[options.vectors],
+    ...(hidden > 0 ? [`${hidden} of hidden states`] : []),
+    ...(relations > 0 ? [`${relations} of relations of queries, keys and values`] : []),
+  ];
+  return {
+    ...made,
+    compares: options.vectors === "relations",
+    options: { ...options, ...(within ? { hidden, relations } : {}) } as How["options"],
+    words: words.join(", "),
+  };
+};

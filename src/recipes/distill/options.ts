@@ -1,0 +1,86 @@
+/** What is asked of a distillation, and what it gives. */
+import type { Divergence } from "../../nn/divergence.ts";
+import type { VectorLossName } from "../../tasks/teaching/distillation.ts";
+import { ConfigError } from "../../util/errors.ts";
+import { type Family, families } from "../config/options.ts";
+
+/** Which student learns, and how it is taught. */
+export interface DistillModelOptions {
+  /** A folder or a model of the Hub; else the student is cut out of the teacher, or fresh. */
+  readonly student?: string;
+  /** Layers of a student that is cut out of the teacher or fresh; half of the teacher's unless told. */
+  readonly layers?: number;
+  /** Whether the student begins with random weights. */
+  readonly fresh?: boolean;
+  /** Of a fresh student: its family (the teacher's), channels (half of the teacher's), heads (the teacher's). */
+  readonly family?: string;
+  readonly width?: number;
+  readonly heads?: number;
+  /** Share of the teacher in the loss, softening and divergence of the distributions. */
+  readonly alpha?: number;
+  readonly temperature?: number;
+  readonly divergence?: Divergence;
+  /** Weights of hidden states and of MiniLM's relations; 0 unless told. */
+  readonly hidden?: number;
+  readonly relations?: number;
+  /** Of embeddings: what is learnt of vectors; "tokens" unless told, "relations" where widths differ. */
+  readonly vectors?: VectorLossName;
+  /** Bits of the teacher's matrices while it teaches. */
+  readonly teacherBits?: 8 | 32;
+}
+
+/** Size and score of a model. */
+export interface StudentForm {
+  readonly params: number;
+  readonly layers: number;
+  /** Mean of the held-out examples, in the report's `unit`. */
+  readonly score: number;
+}
+
+/** What was learnt. */
+export interface DistillReport {
+  readonly teacher: StudentForm;
+  readonly before: StudentForm;
+  readonly after: StudentForm;
+  readonly unit: string;
+  readonly better: "less" | "more";
+  /** Held-out examples that were scored. */
+  readonly scored: number;
+  /** Where the student came from: "4 of 6 layers of the teacher". */
+  readonly from: string;
+  readonly steps: number;
+}
+
+const least = (field: string, value: number | undefined, from: number): void => {
+  if (value === undefined || value >= from) return;
+  throw new ConfigError(`${value} is not at least ${from}`, { field: `distill.${field}` });
+};
+
+/** Throws ConfigError for options that do not go together. */
+export const checkAsked = (asked: DistillModelOptions): void => {
+  const { student, layers, fresh = false, family, width, heads } = asked;
+  for (const [field, value] of Object.entries({ layers, width, heads })) least(field, value, 1);
+  least("hidden", asked.hidden, 0);
+  least("relations", asked.relations, 0);
+  if (student !== undefined && (fresh || layers !== undefined)) {
+    throw new ConfigError("stands beside --layers or --fresh: the student is one or the other", {
+      field: "distill.student",
+      hint: "leave --student out, or the others",
+    });
+  }
+  const sizes = Object.entries({ family, width, heads }).find(([, value]) => value !== undefined);
+  if (!fresh && sizes !== undefined) {
+    throw new ConfigError("is of a fresh student alone: one that is cut out has its teacher's sizes", {
+      field: `distill.${sizes[0]}`,
+      hint: "add --fresh, or leave it out",
+    });
+  }
+  if (family === undefined || families.some((name) => name === family)) return;
+  throw new ConfigError(`is "${family}", a family that is not known`, {
+    field: "distill.family",
+    hint: `known: ${families.join(", ")}`,
+  });
+};
+
+/** Whether a name is that of a family that fresh models can be of. */
+export const isFamily = (name: string): name is Family => families.some((family) => family === name);

@@ -1,0 +1,159 @@
+/** Students that are taught: cut out, fresh or of a folder, by what teachers say and by what stands within. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { inProcess } from "../../src/cli/inProcess.fixture.ts";
+import type { Model } from "../../src/models/model.ts";
+import { tensorsOf } from "../../src/nn/param.ts";
+import { writeFolder } from "../../src/node/files/checkpoints.ts";
+import { loadFolder } from "../../src/node/model/folder.ts";
+import { distillDefaults } from "../../src/recipes/config/options.ts";
+import { silent } from "../../src/recipes/context/ui.ts";
+import { type Distilled, distillModel } from "../../src/recipes/distill/distill.ts";
+import { verifyFolder } from "../../src/recipes/verify/verify.ts";
+import { exportModel } from "../../src/ship/onnx/export.ts";
+import { charTokenizer } from "../../src/tokenizer/index.ts";
+import { dir, modelOf } from "./exported.ts";
+
+const alphabet = "the quick brown fox jumps over a lazy dog.";
+const decoder = join(dir, "teacher-decoder");
+const embedder = join(dir, "teacher-embedder");
+const foreign = join(dir, "other-tokens");
+const text = join(dir, "foxes.jsonl");
+
+const write = async (path: string, model: Model, letters = alphabet): Promise<void> => {
+  const { tokenizer, config } = charTokenizer(letters).files();
+  const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+  const files = new Map([
+    ["tokenizer.json", bytes(tokenizer)],
+    ["tokenizer_config.json", bytes(config)],
+  ]);
+  await writeFolder(path, exportModel(model, { files, dtypes: ["fp32"] }));
+};
+
+beforeAll(async () => {
+  const model = modelOf("gpt2", "causal-lm");
+  await write(decoder, model);
+  await write(foreign, model, alphabet.replace("quick", "QUICK"));
+  await write(embedder, { ...modelOf("bert", "features"), pooling: { mode: "mean", normalize: true } });
+  const words = alphabet.split(/[. ]/).slice(0, 9);
+  const record = (i: number) =>
+    Array.from({ length: 30 }, (_, w) => words[(i * w * w + w + (i >> 3) * (w % 4)) % 9]).join(" ");
+  const rows = Array.from({ length: 40 }, (_, i) => `${JSON.stringify({ text: record(i) })}\n`);
+  writeFileSync(text, rows.join(""));
+});
+
+const common = [
+  "--data",
+  text,
+  "--threads",
+  "1",
+  "--rules",
+  "none",
+  "--near",
+  "off",
+  "--lines",
+  "off",
+  "--batch",
+  "4",
+  "--context",
+  "24",
+];
+
+const distill = async (teacher: string, out: string, ...argv: string[]): Promise<Distilled> => {
+  const given = ["distill", teacher, ...common, "--out", out, "--json", ...argv];
+  const { code, out: said, err } = await inProcess(dir, given);
+  expect(code, `${err}${said}`).toBe(0);
+  return JSON.parse(said) as Distilled;
+};
+
+const bitsOf = async (path: string) =>
+  Array.from(tensorsOf((await loadFolder(path)).model.weights), ([name, { data }]) => `${name} ${data}`);
+
+describe("anneal distill", () => {
+  it("teaches layers cut out of a decoder, by distributions, hidden states and relations", async () => {
+    const out = join(dir, "cut-student");
+    const how = "--layers 1 --steps 20 --lr 0.02 --divergence js --hidden 0.1 --relations 0.1".split(" ");
+    const { before, after, teacher, path, from } = await distill(decoder, out, ...how);
+    expect(from).toBe(`1 of ${teacher.layers} layers of the teacher`);
+    expect(after.score).toBeLessThan(before.score - 0.1);
+    expect(after.params).toBeLessThan(teacher.params);
+    const { model } = await loadFolder(path);
+    expect(model.history.map(({ name }) => name)).toEqual(["dropLayers", "distill"]);
+    expect(model.history.at(-1)!.options).toMatchObject({ divergence: "js", hidden: 0.1, steps: 20 });
+    expect([...tensorsOf(model.weights)].map(([name]) => name).join()).not.toContain("projection");
+    const card = readFileSync(join(path, "README.md"), "utf8");
+    expect(card).toMatch(/## Distillation\n\nThe student \(1 of \d layers of the teacher\) learnt from/);
+    const { targets } = await verifyFolder(path, { targets: ["node-cpu"] });
+    expect(targets["node-cpu"]).toMatchObject({ status: "passed" });
+  });
+
+  it("teaches a fresh narrower encoder of another family how texts lie to each other", async () => {
+    const out = join(dir, "fresh-student");
+    const how = "--fresh --family distilbert --layers 1 --width 16 --heads 2 --steps 60 --lr 0.02".split(" ");
+    const { before, after, path } = await distill(embedder, out, ...how);
+    expect(after.score).toBeGreaterThan(before.score);
+    const { model } = await loadFolder(path);
+    expect(model.arch.name).toBe("distilbert");
+    expect(model.pooling).toEqual({ mode: "mean", normalize: true });
+    expect(model.history.at(-1)!.options).toMatchObject({ vectors: "relations" });
+  });
+
+  it("goes on where it was interrupted, to the same bits", async () => {
+    const [straight, broken] = ["straight", "broken"].map((name) => join(dir, name));
+    const train = {
+      ...distillDefaults.train,
+      steps: 6,
+      batch: 4,
+      checkpointEvery: 2,
+      lrPeak: 0.01,
+      warmup: 1,
+    };
+    const run = (out: string) => ({
+      ...distillDefaults,
+      ...{ out, threads: 1, train },
+      data: { ...distillDefaults.data, paths: [text], rules: ["none"], near: "off", lines: "off" } as const,
+      model: { ...distillDefaults.model, n_positions: 24 },
+    });
+    const hooks = { ui: silent, command: "test" };
+    const asked = { layers: 1, hidden: 1 };
+    await distillModel(decoder, asked, run(straight!), hooks);
+    const controller = new AbortController();
+    const stop = (done: number) => done === 3 && controller.abort();
+    const task = (name: string) =>
+      name === "distilling" ? { update: stop, done: () => {} } : silent.task(name, 0);
+    const ui = { ...silent, task };
+    const first = await distillModel(decoder, asked, run(broken!), {
+      ...hooks,
+      ui,
+      signal: controller.signal,
+    });
+    expect(first).toBeUndefined();
+    await expect(
+      distillModel(decoder, { ...asked, hidden: 2 }, run(broken!), { ...hooks, resume: true }),
+    ).rejects.toThrow(/distill/);
+    await distillModel(decoder, asked, run(broken!), { ...hooks, resume: true });
+    expect(await bitsOf(join(broken!, "model"))).toEqual(await bitsOf(join(straight!, "model")));
+  });
+
+  it.each([
+    [["--layers", "99"], 2, /distill.layers.*not cut out of a teacher of \d+/],
+    [["--width", "8"], 2, /distill.width.*fresh student alone.*\n.*--fresh/],
+    [["--student", "X", "--layers", "1"], 2, /distill.student.*one or the other/],
+    [["--student", embedder], 2, /is for embedding, and its teacher for causal-lm/],
+    [
+      ["--student", foreign],
+      2,
+      /token \d+ is ".", and "." to its teacher|has \d+ tokens, and its teacher \d+/,
+    ],
+    [["--vectors", "mse"], 2, /distill.vectors.*makes no vectors/],
+    [["--divergence", "forwards"], 2, /did you mean forward\?/],
+    [["--fresh", "--family", "bert"], 2, /has no head for causal-lm/],
+    [["--data", "nowhere.txt"], 3, /nowhere.txt/],
+  ])("refuses %j", async (more, exit, message) => {
+    const given = ["distill", decoder, ...common, "--out", join(dir, "none"), ...more];
+    const { code, err } = await inProcess(dir, given);
+    expect(code, err).toBe(exit);
+    expect(err).toMatch(message);
+  });
+});
