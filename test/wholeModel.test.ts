@@ -8,8 +8,8 @@ import { gpt2, gpt2Config } from "../src/models/decoders/gpt2.ts";
 import { meanLoss } from "../src/nn/loss.ts";
 import { initialize, type ParamSpec } from "../src/nn/param.ts";
 import { nodeEngine } from "../src/node/runtime/engine.ts";
-import { distillation } from "../src/tasks/teaching/distillation.ts";
 import { languageModelling } from "../src/tasks/languageModelling.ts";
+import { distillation } from "../src/tasks/teaching/distillation.ts";
 import { rng } from "../src/util/rng.ts";
 import { entries, mapTree } from "../src/util/tree.ts";
 
