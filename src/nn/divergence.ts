@@ -39,7 +39,7 @@ const klOf = (p: Value, logP: Value, logQ: Value): Value => sum(mul(p, sub(logP,
 export const reverseKl = (student: Value, teacher: Value): Value =>
   klOf(softmax(student), logSoftmax(student), logSoftmax(teacher));
 
-/** The mean of KL(teacher || m) and KL(student || m) for their mean m: logits [N, V] -> nats per row [N, 1]. */
+/** The mean of KL(teacher || m) and KL(student || m), m their mean: logits [N, V] -> nats per row [N, 1]. */
 export const jensenShannon = (student: Value, teacher: Value): Value => {
   const [s, t] = [softmax(student), softmax(teacher)];
   const logM = log(maximum(mul(add(s, t), 0.5), TINY));

@@ -228,8 +228,8 @@ const tell = ({ student, lesson, how, options }: Prepared, { ui }: RecipeHooks):
 
 /**
  * Teaches a student by the model `ref` on the user's data and writes OUT/model; undefined when interrupted
- * (a checkpoint is then in OUT/run). Throws ConfigError for a student of another task or tokenizer, for layers
- * that the teacher has not and losses that do not suit, and as `openModel`, `userData` and `train` do.
+ * (a checkpoint is then in OUT/run). Throws ConfigError for a student of another task or tokenizer, for
+ * layers that the teacher has not and losses that do not suit, and as `openModel`, `userData` and `train`.
  */
 export const distillModel = async (
   ref: string,

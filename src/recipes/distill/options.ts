@@ -12,7 +12,7 @@ export interface DistillModelOptions {
   readonly layers?: number;
   /** Whether the student begins with random weights. */
   readonly fresh?: boolean;
-  /** Of a fresh student: its family (the teacher's), channels (half of the teacher's), heads (the teacher's). */
+  /** Of a fresh student: its family, channels and heads; the teacher's, and half of its channels. */
   readonly family?: string;
   readonly width?: number;
   readonly heads?: number;

@@ -116,7 +116,7 @@ const requireAlike = (teacher: Opened, student: Opened, ref: string): void => {
     labelsOf(teacher.model).join() !== labelsOf(student.model).join()
   ) {
     refuse(
-      `has the labels ${labelsOf(student.model).join(", ")}, and its teacher ${labelsOf(teacher.model).join(", ")}`,
+      `has the labels ${labelsOf(student.model).join(", ")}, its teacher ${labelsOf(teacher.model).join(", ")}`,
       "fine-tune one of them on the other's labels first",
     );
   }
