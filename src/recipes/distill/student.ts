@@ -115,8 +115,9 @@ const requireAlike = (teacher: Opened, student: Opened, ref: string): void => {
     theirs.name.endsWith("classification") &&
     labelsOf(teacher.model).join() !== labelsOf(student.model).join()
   ) {
+    const [mine, others] = [student, teacher].map(({ model }) => labelsOf(model).join(", "));
     refuse(
-      `has the labels ${labelsOf(student.model).join(", ")}, its teacher ${labelsOf(teacher.model).join(", ")}`,
+      `has the labels ${mine}, its teacher ${others}`,
       "fine-tune one of them on the other's labels first",
     );
   }
