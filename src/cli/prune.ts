@@ -1,8 +1,9 @@
 /** anneal prune */
 import type { Command } from "commander";
 import { importances } from "../compress/pruning/importance.ts";
+import { sparsityMethods } from "../compress/sparsity/sparsify.ts";
 import { pruneColumns, pruneRows } from "../recipes/prune/card.ts";
-import { PRUNE_TOKENS, type PruneFolderOptions } from "../recipes/prune/options.ts";
+import { layerMeasures, PRUNE_TOKENS, type PruneFolderOptions } from "../recipes/prune/options.ts";
 import { type PrunePrediction, predictPruned } from "../recipes/prune/predict.ts";
 import { type PrunedFolder, pruneFolder } from "../recipes/prune/prune.ts";
 import { defined } from "../util/defined.ts";
@@ -19,9 +20,8 @@ Examples:
   $ npx anneal prune my-model --neurons 0.5 --data notes/ --recover 300 and taught by the whole, in rounds
   $ npx anneal prune org/name --cut-vocab --data notes/ --out mine   the tokens that notes/ have`;
 
-interface Given extends Omit<PruneFolderOptions, "tokens" | "importance"> {
+interface Given extends Omit<PruneFolderOptions, "tokens"> {
   readonly recover: number;
-  readonly importance: string;
   readonly calibrationTokens: number;
   readonly restore: boolean;
   readonly dryRun?: boolean;
@@ -51,6 +51,11 @@ const groups: readonly Group[] = [
         parse: numberFrom(0),
         ...common,
       },
+      {
+        flag: "--sparsity <x>",
+        help: "part of each matrix that is made 0: 0.5, 2:4; files shrink by compression, speed stays",
+        ...common,
+      },
       { flag: "--cut-vocab", help: "keep only the tokens of your text", ...common },
       {
         flag: "--recover <n>",
@@ -65,6 +70,16 @@ const groups: readonly Group[] = [
         flag: "--importance <name>",
         help: `what neurons and heads are chosen by: ${importances.join(", ")}`,
         fallback: "activation",
+      },
+      {
+        flag: "--layers-by <name>",
+        help: `what layers are chosen by: ${layerMeasures.join(", ")}`,
+        fallback: "loss",
+      },
+      {
+        flag: "--method <name>",
+        help: `how numbers are chosen that are made 0: ${Object.keys(sparsityMethods).join(", ")}`,
+        fallback: "wanda",
       },
       { flag: "--no-restore", help: "leave what is left as it was: no fit to the whole model" },
       {
@@ -110,11 +125,11 @@ export const register = (command: Command): void => {
   command.argument("<model>", "a model's folder, or a model of the Hub as org/name");
   withFlags(command, "prune", groups).action((ref: string, { dryRun = false, ...given }: Given) =>
     runRecipe(command, async (run, hooks, json) => {
-      const { layers, neurons, heads, cutVocab, recover, restore, out, calibrationTokens: tokens } = given;
-      const importance = given.importance as (typeof importances)[number];
+      const { calibrationTokens: tokens, out, recover, restore } = given;
+      const { layers, neurons, heads, cutVocab, sparsity, importance, layersBy, method } = given;
       const options = {
-        ...{ out, recover, restore, tokens, importance },
-        ...defined({ layers, neurons, heads, cutVocab }),
+        ...{ out, recover, restore, tokens },
+        ...defined({ layers, neurons, heads, cutVocab, sparsity, importance, layersBy, method }),
       };
       if (dryRun) {
         const found = await predictPruned(ref, options, hooks);

@@ -13,7 +13,7 @@ import type { PrunedFolder } from "../../src/recipes/prune/prune.ts";
 import { verifyFolder } from "../../src/recipes/verify/verify.ts";
 import { exportModel } from "../../src/ship/onnx/export.ts";
 import { charTokenizer } from "../../src/tokenizer/index.ts";
-import { mapTree } from "../../src/util/tree.ts";
+import { flatten, mapTree, type Tree } from "../../src/util/tree.ts";
 import { agreement, dir, modelOf, reference, theirs } from "./exported.ts";
 
 const alphabet = "the quick brown fox jumps over a lazy dog.";
@@ -50,6 +50,12 @@ beforeAll(async () => {
     Array.from({ length: 40 }, (_, i) => `${JSON.stringify({ text: record(i) })}\n`).join(""),
   );
 });
+
+/** Whether two of every four neighbouring inputs are 0. */
+const zerosOfFour = ({ data }: Tensor): boolean =>
+  Array.from({ length: data.length / 4 }, (_, i) => Array.from(data.slice(4 * i, 4 * i + 4), Number)).every(
+    (four) => four.filter((v) => v === 0).length === 2,
+  );
 
 const prune = async (source: string, out: string, ...argv: string[]): Promise<PrunedFolder> => {
   const given = ["prune", source, "--data", text, "--threads", "1", "--out", out, "--json", ...argv];
@@ -103,12 +109,18 @@ describe("anneal prune", () => {
   it("cuts heads with their keys and values, as predicted, and transformers.js says what is left of them", async () => {
     const [from, out] = [join(dir, "to-narrow"), join(dir, "narrow")];
     await writeFolder(from, exportModel(modelOf("llama", "causal-lm"), { files }));
-    const cuts = ["--heads", "0.5", "--neurons", "0.5", "--importance", "taylor"];
+    const cuts = ["--heads", "0.5", "--neurons", "0.5", "--importance", "taylor", "--sparsity", "2:4"];
     const predicted = (await prune(from, out, ...cuts, "--dry-run")) as unknown as PrunePrediction;
     const { before, after, path } = await prune(from, out, ...cuts);
     expect([predicted.before.params, predicted.after.params]).toEqual([before.params, after.params]);
     expect(after).toMatchObject({ heads: before.heads! / 2, neurons: before.neurons / 2 });
     const { model } = await loadFolder(path);
+    // All in layers but norms.
+    expect(after.packed!.zeros).toBeGreaterThan(0.3);
+    expect(after.packed!.gzipBytes).toBeLessThan(0.85 * 4 * after.params);
+    expect(
+      zerosOfFour(flatten(model.weights as Tree<Tensor>).get("model.layers.1.mlp.down_proj.weight")!),
+    ).toBe(true);
     const found = await theirs(path, "causal-lm", "fp32", model);
     expect(agreement(model, await reference(model), found).maxDiff).toBeLessThan(1e-4);
     const { targets } = await verifyFolder(path, { targets: ["node-cpu"] });
@@ -116,10 +128,12 @@ describe("anneal prune", () => {
   });
 
   it.each([
-    [[], /asks for nothing.*\n.*--layers N, --neurons 0.5, --heads 0.5 or --cut-vocab/],
+    [[], /asks for nothing.*\n.*--layers N, --neurons 0.5, --heads 0.5, --sparsity 0.5 or --cut-vocab/],
     [["--heads", "0.5"], /prune.heads.*heads' widths add up to the hidden width/],
     [["--neurons", "1.5"], /prune.neurons.*share between 0 and 1 or a number from 1 to \d+, not 1.5/],
     [["--neurons", "0.5", "--importance", "size"], /prune.importance.*activation, taylor, magnitude/],
+    [["--sparsity", "5"], /prune.sparsity.*a share between 0 and 1, or 2:4 and the like, not "5"/],
+    [["--sparsity", "0.5", "--recover", "10"], /prune.recover.*would fill the zeros again/],
     [["--layers", "99"], /prune.layers.*from 1 to the model's \d+ layers, not 99/],
   ])("refuses %j", async (more, message) => {
     const given = ["prune", idle, "--data", text, "--threads", "1", "--out", join(dir, "none"), ...more];

@@ -8,7 +8,7 @@ import { decodeSafetensors, encodeSafetensors } from "../../../dist/formats/safe
 import { gpt2, gpt2Config } from "../../../dist/models/decoders/gpt2.js";
 import { bert, bertConfig } from "../../../dist/models/encoders/bert.js";
 import { initialize, tensorsOf, withTensors } from "../../../dist/nn/param.js";
-import { muon } from "../../../dist/optim/index.js";
+import { adamw, muon } from "../../../dist/optim/index.js";
 import { cosineSchedule } from "../../../dist/optim/schedule.js";
 import { taskOf } from "../../../dist/tasks/index.js";
 import { marked, marks } from "../../../dist/tokenizer/bpe/marked.js";
@@ -50,25 +50,38 @@ export const material = (kind) => {
 
 /** Kinds of models. */
 export const shapes = {
-  gpt2: ({ vocabSize }) => [
+  gpt2: ({ vocabSize }, more) => [
     gpt2,
-    gpt2Config({ vocab_size: vocabSize, n_positions: CONTEXT, n_embd: 128, n_layer: 4, n_head: 4 }),
+    gpt2Config({ vocab_size: vocabSize, n_positions: CONTEXT, n_embd: 128, n_layer: 4, n_head: 4, ...more }),
   ],
-  bert: ({ vocabSize, specials }) => [
+  bert: ({ vocabSize, specials }, more) => [
     bert,
     bertConfig({
       ...{ vocab_size: vocabSize, hidden_size: 128, num_hidden_layers: 4, num_attention_heads: 4 },
       ...{ intermediate_size: 512, max_position_embeddings: CONTEXT + 8, pad_token_id: specials.pad },
+      ...more,
     }),
   ],
 };
 
-/** The model of a kind, trained; from the cache where it was before. */
-export const trainedModel = async (engine, kind, data, { steps, log }) => {
-  const [arch, config] = shapes[kind](data.tokenizer);
+/** Optimizers and their schedules. */
+const ways = {
+  muon: (steps) => ({
+    optimizer: muon(),
+    schedule: cosineSchedule({ lrPeak: 4e-3, lrMin: 2e-4, warmup: 50, steps }),
+  }),
+  adamw: (steps) => ({
+    optimizer: adamw({ weightDecay: 0.1 }),
+    schedule: cosineSchedule({ lrPeak: 6e-3, lrMin: 3e-4, warmup: 50, steps }),
+  }),
+};
+
+/** The model of a kind with `more` fields of its config, trained; from the cache where it was before. */
+export const trainedModel = async (engine, kind, data, { steps, log, more = {}, optimizer = "muon" }) => {
+  const [arch, config] = shapes[kind](data.tokenizer, more);
   const fresh = { arch, config, weights: initialize(arch.params(config), 1), history: [] };
   const key = createHash("sha256")
-    .update(JSON.stringify({ config, steps, v: 1 }))
+    .update(JSON.stringify({ config, steps, ...(optimizer === "muon" ? {} : { optimizer }), v: 1 }))
     .digest("hex")
     .slice(0, 12);
   const dir = process.env.ANNEAL_BENCH_CACHE ?? join(homedir(), ".cache", "anneal", "bench");
@@ -81,8 +94,7 @@ export const trainedModel = async (engine, kind, data, { steps, log }) => {
   const lesson = taskOf(fresh).lesson(data.material, { ...options, heldOutTokens: 8192 });
   const { model } = await train(engine, fresh, lesson.source, {
     ...{ batch: BATCH, context: CONTEXT, steps, clipNorm: 1, seed: 1, objective: lesson.objective },
-    optimizer: muon(),
-    schedule: cosineSchedule({ lrPeak: 4e-3, lrMin: 2e-4, warmup: 50, steps }),
+    ...ways[optimizer](steps),
     validation: lesson.heldOut.windows,
     evalEvery: 100,
     onRow: ({ step, loss, valLoss }) => {

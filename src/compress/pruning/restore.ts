@@ -7,8 +7,8 @@
  * there.
  */
 import type { Engine } from "../../engine/engine.ts";
-import { constant, isConstant, isInput, type Node, type Value } from "../../ir/op.ts";
-import { nodesOf, type Program, trace } from "../../ir/program.ts";
+import { constant, type Value } from "../../ir/op.ts";
+import { type Program, trace } from "../../ir/program.ts";
 import { type Tensor, type TensorType, tensor } from "../../ir/tensor.ts";
 import type { LinearInfo } from "../../models/linears.ts";
 import type { Model } from "../../models/model.ts";
@@ -19,8 +19,9 @@ import { optimize } from "../../rewrite/index.ts";
 import { type Stop, walk } from "../calibration/walk.ts";
 import { derived } from "../pass.ts";
 import { logitsOn } from "../probe.ts";
-import { matrixRead, type Readers, readersOf, type Site, sitesOf } from "../sites.ts";
+import { readersOf, type Site, sitesOf } from "../sites.ts";
 import { fitted } from "./leastSquares.ts";
+import { productsOf, type Stream, streamOf } from "./streams.ts";
 import { inputAxis } from "./units.ts";
 
 /** What a cut model is restored by. */
@@ -67,38 +68,6 @@ const jointProgram = (
     })),
   );
 };
-
-/** What a product is added to, and the sum. */
-interface Stream {
-  readonly residual: Value;
-  readonly sum: Value;
-}
-
-/** The residual stream behind a product, past its bias; undefined where its result goes elsewhere. */
-const streamOf = (product: Node, readers: Readers): Stream | undefined => {
-  let at = product.outputs[0]!;
-  for (let step = 0; step < 4; step++) {
-    const [node, more] = readers.get(at) ?? [];
-    if (node === undefined || more !== undefined) return undefined;
-    if (node.op.name !== "reshape" && node.op.name !== "add") return undefined;
-    const other = node.inputs.find((v) => v !== at);
-    const sum = node.outputs[0]!;
-    const isBias = other !== undefined && (isConstant(other.node) || isInput(other.node));
-    if (node.op.name === "add" && other !== undefined && !isBias) return { residual: other, sum };
-    at = sum;
-  }
-  return undefined;
-};
-
-/** The products of a program by the paths of their matrices, those of the whole model as WHOLE + path. */
-const productsOf = (program: Program): ReadonlyMap<string, Node> =>
-  new Map(
-    nodesOf(program).flatMap((node) => {
-      const w = node.op.isProduct === true ? node.inputs[1]!.node : undefined;
-      const name = w !== undefined && isConstant(w) ? w.attrs.name : matrixRead(node);
-      return name === undefined ? [] : [[name, node] as const];
-    }),
-  );
 
 /** The index of a layer in a path. */
 const LAYER = /^(.*?\.)(\d+)(?=\.)/;

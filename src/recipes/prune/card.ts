@@ -1,4 +1,6 @@
 /** What the card of a pruned model says of it. */
+
+import { patternInWords, patternOf } from "../../compress/sparsity/pattern.ts";
 import { table } from "../../render/markdown.ts";
 import type { PrunedForm, PruneReport, PruneState } from "./options.ts";
 
@@ -14,6 +16,11 @@ export interface PruneColumn {
   of(form: PrunedForm): string;
 }
 
+const packedColumns: readonly PruneColumn[] = [
+  { title: "zeros", of: ({ packed }) => `${(100 * (packed?.zeros ?? 0)).toFixed(1)} %` },
+  { title: "MB by gzip", of: ({ packed }) => ((packed?.gzipBytes ?? 0) / 1e6).toFixed(2) },
+];
+
 /** The columns: sizes that change, and the score. */
 export const pruneColumns = (report: PruneReport): readonly PruneColumn[] => {
   const { unit, better, scored } = report;
@@ -27,6 +34,7 @@ export const pruneColumns = (report: PruneReport): readonly PruneColumn[] => {
   ];
   return [
     ...sizes.filter(({ of }) => differs(of)),
+    ...packedColumns.filter(() => report.before.packed !== undefined),
     { title: "M params", of: ({ params }) => (params / 1e6).toFixed(2) },
     { title: `${unit} (${better} is better), ${scored} held out`, of: ({ score }) => score.toFixed(4) },
   ];
@@ -56,8 +64,17 @@ export const pruneSection = (report: PruneReport): readonly [title: string, text
       ? ` Of ${before.tokens} tokens ${after.tokens} stayed: ` +
         "those of the text, and what others are written with."
       : "";
+  const zeros =
+    report.sparse === undefined
+      ? ""
+      : ` Of each matrix in its layers ${patternInWords(patternOf(report.sparse.pattern))} are 0, ` +
+        `chosen by ${report.sparse.method}: the weights' file is smaller where it is compressed (gzip), ` +
+        "and neither quicker nor smaller in memory.";
   const columns = pruneColumns(report);
   const rows = pruneRows(report).map((row) => [row.name, ...columns.map(({ of }) => of(row))]);
   const head = ["model", ...columns.map(({ title }) => title)];
-  return ["## Pruning", `The model was cut.${layers}${units}${fitted}${tokens}\n\n${table(head, rows)}`];
+  return [
+    "## Pruning",
+    `The model was cut.${layers}${units}${fitted}${tokens}${zeros}\n\n${table(head, rows)}`,
+  ];
 };

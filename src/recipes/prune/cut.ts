@@ -2,43 +2,58 @@
 import { chooseLayers } from "../../compress/chooseLayers.ts";
 import { distill } from "../../compress/index.ts";
 import { derived } from "../../compress/pass.ts";
+import { blockInfluence, mostInfluential } from "../../compress/pruning/blockInfluence.ts";
 import { chooseUnits } from "../../compress/pruning/chooseUnits.ts";
 import type { Importance } from "../../compress/pruning/importance.ts";
 import { keepUnits } from "../../compress/pruning/keepUnits.ts";
 import { restored } from "../../compress/pruning/restore.ts";
 import type { UnitKind } from "../../compress/pruning/units.ts";
+import { patternOf } from "../../compress/sparsity/pattern.ts";
+import { type SparsityName, sparsified } from "../../compress/sparsity/sparsify.ts";
 import type { Tensor } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
 import { taskOf } from "../../tasks/index.ts";
 import { defined } from "../../util/defined.ts";
 import { lessonOf, teaching } from "../optimize/teaching.ts";
 import { onReplicas } from "../train/replicas.ts";
+import type { LayerMeasure } from "./options.ts";
 import type { Round } from "./rounds.ts";
 import { costOn, type Study } from "./study.ts";
 
 /** Batches that gradients are taken of. */
 const GRADIENTS = 8;
 
-/** The layers that stay, by what the absence of each costs on text that is not held out. */
+/** What layers and units are chosen by. */
+interface Choosing {
+  readonly layersBy: LayerMeasure;
+  readonly by: Importance;
+  readonly batches: readonly Tensor[];
+}
+
+/** A cut model, and the former indices of its layers. */
+export interface CutModel {
+  readonly model: Model;
+  readonly kept: readonly number[];
+}
+
+/** The layers that stay, by what the absence of each costs on text that is not held out, or by influence. */
 const withFewerLayers = async (
   model: Model,
   keep: number,
+  { layersBy, batches }: Choosing,
   study: Study,
-): Promise<{ readonly model: Model; readonly kept: readonly number[] }> => {
+): Promise<CutModel> => {
   const { arch, config, weights } = model;
   const progress = study.hooks.ui.task("choosing layers", 0);
   const onMeasured = (done: number, of: number) => progress.update(done, { of });
-  const kept = await chooseLayers(model, { keep, cost: await costOn(study), onMeasured });
+  const kept =
+    layersBy === "influence"
+      ? mostInfluential(await blockInfluence(study.engine, model, batches), keep)
+      : await chooseLayers(model, { keep, cost: await costOn(study), onMeasured });
   progress.done(`layers that stay: ${kept.join(", ")}`);
   const pass = { name: "dropLayers", options: { kept } };
   return { model: derived(model, pass, arch.keepLayers(config, weights, kept)), kept };
 };
-
-/** What units are chosen by. */
-interface Choosing {
-  readonly by: Importance;
-  readonly batches: readonly Tensor[];
-}
 
 const withFewerUnits = async (
   model: Model,
@@ -58,12 +73,6 @@ const withFewerUnits = async (
   return made;
 };
 
-/** A cut model, and the former indices of its layers. */
-export interface CutModel {
-  readonly model: Model;
-  readonly kept: readonly number[];
-}
-
 /** The model with what a round leaves of it. Throws as `chooseLayers` and `chooseUnits` do. */
 export const cutOnce = async (
   model: Model,
@@ -76,7 +85,7 @@ export const cutOnce = async (
   const shallow =
     round.layers === undefined || round.layers === layers
       ? { model, kept: all }
-      : await withFewerLayers(model, round.layers, study);
+      : await withFewerLayers(model, round.layers, choosing, study);
   return { model: await withFewerUnits(shallow.model, round, choosing, study), kept: shallow.kept };
 };
 
@@ -118,4 +127,20 @@ export const taught = async (
   const made = await pass.run(cut, { engine, seed: run.seed, log: (line) => hooks.ui.line(line) });
   progress.done(`recovered in ${steps} updates`);
   return made;
+};
+
+/** The model with a part of its numbers 0. Throws as `sparsified` does. */
+export const withZeros = async (
+  model: Model,
+  { sparsity, method }: { readonly sparsity: string; readonly method: SparsityName },
+  batches: readonly Tensor[],
+  { engine, hooks: { ui, signal } }: Study,
+): Promise<Model> => {
+  const progress = ui.task("pruning numbers", 0);
+  const onSite = (done: number, of: number) => progress.update(done, { of });
+  const pattern = patternOf(sparsity);
+  const made = await sparsified(engine, model, { method, pattern, batches, onSite, signal });
+  progress.done(`pruned ${made.matrices} matrices by ${method}`);
+  for (const note of made.notes) ui.line(note);
+  return made.model;
 };

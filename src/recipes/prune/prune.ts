@@ -1,20 +1,20 @@
 /**
  * From a model's folder to a smaller one: fewer tokens, layers, heads, neurons; fitted to the whole model,
- * and taught by it.
+ * and taught by it; in the end numbers may be 0.
  */
+import type { Tensor } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
 import { modelDir } from "../../node/hub/hub.ts";
 import { readTokenizer } from "../../node/model/tokenizerFiles.ts";
-import type { Scorer } from "../../tasks/task.ts";
 import { defined } from "../../util/defined.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import { type Exportable, type Exported, openExport, writeExport } from "../export/export.ts";
 import { refuseRounded } from "../model/refuseRounded.ts";
 import { pruneSection } from "./card.ts";
-import { cutOnce, fittedTo, taught } from "./cut.ts";
+import { cutOnce, fittedTo, taught, withZeros } from "./cut.ts";
 import { type PruneFolderOptions, type PruneReport, type PruneState, requireCut } from "./options.ts";
-import { type Round, roundsOf } from "./rounds.ts";
+import { roundsOf } from "./rounds.ts";
 import { calibrationIn, formOf, type Study, scorerOn, studied } from "./study.ts";
 
 /** The pruned folder. */
@@ -25,12 +25,16 @@ export interface PrunedFolder extends Exported, PruneReport {
 /** Tokens that models are measured on. */
 const MEASURING = 16_384;
 
-/** The model and its states from round to round. */
+/** The model and its states on its way. */
 interface Way {
   readonly made: Model;
+  /** The layers that stay, by their former index. */
   readonly kept: readonly number[];
   readonly states: readonly PruneState[];
 }
+
+/** What a state is: its sizes, and what it scores. */
+type Described = (name: string, model: Model) => Promise<PruneState>;
 
 /** Updates of round `i` of `rounds`: the last has what the division leaves. */
 const stepsOf = (recover: number, i: number, rounds: number): number => {
@@ -41,21 +45,21 @@ const stepsOf = (recover: number, i: number, rounds: number): number => {
 /** Takes one round after the other. */
 const inRounds = async (
   study: Study,
-  rounds: readonly Round[],
+  batches: readonly Tensor[],
   options: PruneFolderOptions,
-  score: Scorer,
+  described: Described,
 ): Promise<Way> => {
-  const { importance: by = "activation", restore = true, recover = 0 } = options;
-  const batches = calibrationIn(study, options);
+  const { importance: by = "activation", layersBy = "loss", restore = true, recover = 0 } = options;
+  const rounds = roundsOf(study.model, options);
   const states: PruneState[] = [];
   let made = study.model;
   let kept = Array.from({ length: made.arch.cache(made.config).layers }, (_, i) => i);
   for (const [i, round] of rounds.entries()) {
     const note = async (name: string, model: Model): Promise<void> => {
       const of = rounds.length > 1 ? `round ${i + 1}: ` : "";
-      states.push({ name: of + name, ...formOf(model, await score(model)) });
+      states.push(await described(of + name, model));
     };
-    const cut = await cutOnce(made, round, { by, batches }, study);
+    const cut = await cutOnce(made, round, { by, layersBy, batches }, study);
     await note("cut", cut.model);
     kept = cut.kept.map((layer) => kept[layer]!);
     const fitted = restore ? await fittedTo(cut, made, batches, study) : cut.model;
@@ -67,44 +71,44 @@ const inRounds = async (
 };
 
 /** A model of fewer tokens and nothing else that is cut, taught where that is asked for. */
-const withFewerTokens = async (study: Study, recover: number, score: Scorer): Promise<Way> => {
+const withFewerTokens = async (
+  study: Study,
+  { cutVocab = false, recover = 0 }: PruneFolderOptions,
+  described: Described,
+): Promise<Way> => {
   const { model } = study;
-  const bare = { name: "cut", ...formOf(model, await score(model)) };
   const kept = Array.from({ length: model.arch.cache(model.config).layers }, (_, i) => i);
-  if (recover === 0) return { made: model, kept, states: [bare] };
+  const states = cutVocab ? [await described("cut", model)] : [];
+  if (recover === 0) return { made: model, kept, states };
   const made = await taught(model, recover, study);
-  return { made, kept, states: [bare, { name: "taught again", ...formOf(made, await score(made)) }] };
+  return { made, kept, states: [...states, await described("taught again", made)] };
 };
 
-/** Cuts and teaches; what each state of the model scores, each by its own tokens of the same text. */
+/** Cuts, teaches and prunes numbers; what each state scores, each by its own tokens of the same text. */
 const pruned = async (
   study: Study,
   options: PruneFolderOptions,
 ): Promise<{ readonly made: Model; readonly report: PruneReport }> => {
   const { run, task, whole = study } = study;
-  const rounds = roundsOf(study.model, options);
+  const { sparsity, method = "wanda", neurons, heads, importance = "activation" } = options;
+  const packs = sparsity !== undefined;
   const how = { seed: run.seed + 1, tokens: MEASURING };
   const scores = await (await scorerOn(study, whole, whole.data.material, how))(whole.model);
-  const before = formOf(whole.model, scores);
+  const before = formOf(whole.model, scores, packs);
   const score = await scorerOn(study, study, study.data.material, how);
-  const { made, kept, states } =
-    rounds.length === 0
-      ? await withFewerTokens(study, options.recover ?? 0, score)
-      : await inRounds(study, rounds, options, score);
+  const described: Described = async (name, model) => ({ name, ...formOf(model, await score(model), packs) });
+  const batches = calibrationIn(study, options);
+  const narrow = roundsOf(study.model, options).length > 0;
+  const way = narrow
+    ? await inRounds(study, batches, options, described)
+    : await withFewerTokens(study, options, described);
+  const made = packs ? await withZeros(way.made, { sparsity, method }, batches, study) : way.made;
+  const states = packs ? [...way.states, await described("sparse", made)] : way.states;
   const { unit, better } = task.criterion;
-  const { neurons, heads, importance = "activation" } = options;
   const chosen = neurons === undefined && heads === undefined ? {} : { importance };
-  const report = {
-    before,
-    states,
-    after: states.at(-1)!,
-    unit,
-    better,
-    scored: scores.length,
-    kept,
-    ...chosen,
-  };
-  return { made, report };
+  const sparse = packs ? { sparse: { method, pattern: sparsity } } : {};
+  const sizes = { before, states, after: states.at(-1)!, kept: way.kept };
+  return { made, report: { ...sizes, unit, better, scored: scores.length, ...chosen, ...sparse } };
 };
 
 /** Opens what is to be pruned. Throws ConfigError for options that ask for nothing and for rounded models. */

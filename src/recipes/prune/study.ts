@@ -1,10 +1,11 @@
 /** A pruning under way: the model, what reads the text, and what is measured on it. */
+import { gzipSync } from "node:zlib";
 import { calibrationBatches } from "../../compress/calibration/batches.ts";
 import { unitsOf } from "../../compress/pruning/units.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Tensor } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
-import { countParams } from "../../nn/param.ts";
+import { countParams, denseTensors } from "../../nn/param.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
 import { taskOf } from "../../tasks/index.ts";
 import { meanOf } from "../../tasks/scores.ts";
@@ -90,8 +91,19 @@ export const calibrationIn = (
   return calibrationBatches(model, windowsOf(data.material, { length, tokens, seed: run.seed }), tokens);
 };
 
-/** The sizes of a model, and what it scores. */
-export const formOf = (model: Model, scores: Float32Array): PrunedForm => {
+/** Share of a model's numbers that are 0, and the bytes that gzip makes of its weights. */
+const packedSizes = ({ weights }: Model): PrunedForm["packed"] & {} => {
+  let [zeros, count, gzipBytes] = [0, 0, 0];
+  for (const [, { data }] of denseTensors(weights)) {
+    for (let i = 0; i < data.length; i++) if (data[i] === 0) zeros++;
+    count += data.length;
+    gzipBytes += gzipSync(new Uint8Array(data.buffer, data.byteOffset, data.byteLength)).length;
+  }
+  return { zeros: zeros / count, gzipBytes };
+};
+
+/** The sizes of a model, also as it is packed where that is asked for, and what it scores. */
+export const formOf = (model: Model, scores: Float32Array, packs: boolean): PrunedForm => {
   const { heads } = model.arch.widths;
   return {
     params: countParams(model.weights),
@@ -99,6 +111,7 @@ export const formOf = (model: Model, scores: Float32Array): PrunedForm => {
     layers: model.arch.cache(model.config).layers,
     neurons: unitsOf(model, "neurons")[0]!.count,
     ...(heads === undefined ? {} : { heads: Number((model.config as Record<string, number>)[heads.heads]) }),
+    ...(packs ? { packed: packedSizes(model) } : {}),
     score: meanOf(scores),
   };
 };
