@@ -1,7 +1,7 @@
 /** anneal export */
 import { basename } from "node:path";
 import type { Command } from "commander";
-import { modelDir } from "../node/hub/hub.ts";
+import { adapterDirs, modelDir } from "../node/hub/hub.ts";
 import { type ExportedFile, exportFolder } from "../recipes/export/export.ts";
 import { ggufFolder } from "../recipes/export/gguf.ts";
 import { ggufTypeOf } from "../ship/gguf/gguf.ts";
@@ -100,10 +100,11 @@ export const register = (command: Command): void => {
       const alone = gguf.length > 0 && dtypes === undefined;
       const unsaid = command.getOptionValueSource("out") === "default";
       const out = alone && unsaid ? "anneal-out/gguf" : given.out;
+      const adapters = await adapterDirs(given.adapter ?? [], hooks.hub);
       const options = {
         out,
         weights: given.weights,
-        ...(given.adapter === undefined ? {} : { adapters: given.adapter }),
+        adapters,
         widen: given.widen ?? false,
         command: hooks.command,
         ui: hooks.ui,
@@ -113,7 +114,7 @@ export const register = (command: Command): void => {
       };
       const dir = await modelDir(model, hooks.hub);
       const result = alone ? { path: out, files: [], left: [] } : await exportFolder(dir, options);
-      const ggufs = await exportGguf(dir, gguf, { ...given, out });
+      const ggufs = await exportGguf(dir, gguf, { out, adapter: adapters });
       const all = { ...result, files: [...result.files, ...ggufs] };
       if (json) printJson(all);
       else print(`${sizes(all.files)}\n${all.path}\n`);

@@ -4,7 +4,8 @@ export { type StaticOptions, type StaticServer, serveStatic } from "./browser/st
 export { checkpointStore, type StoreOptions } from "./files/checkpoints.ts";
 export { type Chunks, writeFileDurable, writeFolder } from "./files/files.ts";
 
-export { defaultCacheDir, type HubOptions, type HubProgress, modelDir, openModel } from "./hub/hub.ts";
+export type { HubProgress } from "./hub/fetching.ts";
+export { adapterDirs, defaultCacheDir, type HubOptions, modelDir, openModel } from "./hub/hub.ts";
 export {
   type LoadedModel,
   type LoadFolderOptions,

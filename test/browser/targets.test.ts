@@ -19,7 +19,7 @@ import { judged } from "../../src/ship/verify/verify.ts";
 import { causalLm } from "../../src/tasks/causalLm.ts";
 import { MissingError } from "../../src/util/errors.ts";
 import { targetCases } from "../cases/targets.ts";
-import { anneal, onlyJson, writeCorpus } from "../e2e/command.ts";
+import { annealHere as anneal, onlyJson, writeCorpus } from "../e2e/command.ts";
 import { noBrowser, tinyModel, writeModel } from "./folders.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "anneal-targets-"));

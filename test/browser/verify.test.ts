@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { encodeOnnx } from "../../src/formats/onnx/onnx.ts";
 import { decodeOnnx } from "../../src/formats/onnx/read.ts";
 import type { ParityFile } from "../../src/ship/verify/verify.ts";
-import { anneal, onlyJson } from "../e2e/command.ts";
+import { anneal, annealHere, onlyJson } from "../e2e/command.ts";
 import { noBrowser, tinyModel, writeModel } from "./folders.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "anneal-verify-"));
@@ -25,7 +25,10 @@ const copyOf = (name: string): string => {
 };
 const written = (of: string): ParityFile => JSON.parse(readFileSync(join(of, "parity.json"), "utf8"));
 const cardOf = (of: string): string => readFileSync(join(of, "README.md"), "utf8");
-const verify = (of: string, ...more: string[]) => anneal(["verify", of, "--count", "2", ...more]);
+const verify = (of: string, ...more: string[]) => annealHere(["verify", of, "--count", "2", ...more]);
+/** The same in a process of its own, with what is to stand in its environment. */
+const apart = (of: string, more: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+  anneal(["verify", of, "--count", "2", ...more], { env });
 
 /** Multiplies the scales of every int8 matrix of a graph by `factor`. */
 const damage = (file: string, factor: number): void => {
@@ -169,13 +172,8 @@ describe.skipIf(!existsSync(icd))("on WebGPU in Node", () => {
   const software = { LD_LIBRARY_PATH: dirname(icd), VK_DRIVER_FILES: icd, XDG_RUNTIME_DIR: dir };
 
   it("passes where there is an adapter", async () => {
-    const before = Object.fromEntries(Object.keys(software).map((name) => [name, process.env[name]]));
-    Object.assign(process.env, software);
-    const finished = await verify(folder, "--target", "node-webgpu", "--dtype", "fp32", "--json");
-    for (const [name, value] of Object.entries(before)) {
-      if (value === undefined) delete process.env[name];
-      else process.env[name] = value;
-    }
+    const asked = ["--target", "node-webgpu", "--dtype", "fp32", "--json"];
+    const finished = await apart(folder, asked, software);
     expect(finished.code, finished.stdout + finished.stderr).toBe(0);
     const { "node-webgpu": found } = onlyJson<ParityFile>(finished).targets;
     expect(found).toMatchObject({
@@ -217,7 +215,7 @@ describe.skipIf(noBrowser !== undefined)(
     });
 
     it("does not compute in software where WebGPU is not asked for by name, and the runtime says nothing", async () => {
-      const finished = await verify(folder, "--dtype", "fp32", "--quiet", "--json");
+      const finished = await apart(folder, ["--dtype", "fp32", "--quiet", "--json"]);
       expect(finished.stderr).not.toMatch(/onnxruntime|\[W:|\[E:/);
       const { device, hint = "" } = onlyJson<ParityFile>(finished).targets["web-webgpu"]!;
       if (device === undefined) expect(hint).toContain("--target web-webgpu, by name");

@@ -5,7 +5,7 @@ import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { readIndex } from "../../src/node/prepare/shards.ts";
 import { rng } from "../../src/util/rng.ts";
-import { anneal, start, until } from "./command.ts";
+import { annealHere as anneal, start, until } from "./command.ts";
 import {
   DOCUMENTS,
   data,

@@ -8,7 +8,15 @@ import { tensorOf } from "../../src/ir/tensor.ts";
 import type { Figures } from "../../src/metrics/metric.ts";
 import { readTokenizer } from "../../src/node/model/tokenizerFiles.ts";
 import { nodeEngine } from "../../src/node/runtime/engine.ts";
-import { anneal, type Finished, lineCount, onlyJson, start, until, writeCorpus } from "./command.ts";
+import {
+  annealHere as anneal,
+  type Finished,
+  lineCount,
+  onlyJson,
+  start,
+  until,
+  writeCorpus,
+} from "./command.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "anneal-kinds-"));
 const text = join(dir, "text");

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect } from "vitest";
 import { rng } from "../../src/util/rng.ts";
-import { anneal, filesBelow } from "./command.ts";
+import { annealHere as anneal, filesBelow } from "./command.ts";
 
 export const dir = mkdtempSync(join(tmpdir(), "anneal-data-"));
 

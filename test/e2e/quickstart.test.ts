@@ -10,7 +10,7 @@ import { decoderOf } from "../../src/serve/decode/decoding.ts";
 import { generate } from "../../src/serve/decode/generate.ts";
 import type { ParityFile } from "../../src/ship/verify/verify.ts";
 import {
-  anneal,
+  annealHere as anneal,
   type Finished,
   filesBelow,
   lineCount,

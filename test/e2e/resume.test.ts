@@ -15,7 +15,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { rng } from "../../src/util/rng.ts";
 import {
-  anneal,
+  annealHere as anneal,
   type Finished,
   filesBelow,
   lineCount,

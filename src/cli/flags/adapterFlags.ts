@@ -5,7 +5,7 @@ import type { Flag } from "./flag.ts";
 export const adapterFlag: Flag = {
   flag: "--adapter <folders...>",
   field: "model.adapters",
-  help: "adapters on the model, each on those before",
+  help: "adapters on the model, each on those before: folders, or org/name",
   verbs: ["quickstart", "train", "finetune", "optimize", "eval"],
 };
 

@@ -103,8 +103,12 @@ export const missingFrom = async (snapshot: string, gguf?: string): Promise<stri
   return missing;
 };
 
-/** The folder of a model that the cache has whole. Throws DataError saying what it lacks. */
-export const cachedSnapshot = async (cacheDir: string, ref: HubRef): Promise<string> => {
+/** The folder of a repository that the cache has whole by `missingOf`. Throws DataError for what it lacks. */
+export const cachedSnapshot = async (
+  cacheDir: string,
+  ref: HubRef,
+  missingOf: typeof missingFrom = missingFrom,
+): Promise<string> => {
   const repo = repoFolder(cacheDir, ref);
   const hint = "run once without --offline to fetch it";
   const commit = await cachedCommit(repo, ref.revision);
@@ -113,7 +117,7 @@ export const cachedSnapshot = async (cacheDir: string, ref: HubRef): Promise<str
   if (snapshot === undefined || found?.isDirectory() !== true) {
     throw new DataError(`the cache has no revision ${ref.revision} of ${ref.id}`, { file: repo, hint });
   }
-  const missing = await missingFrom(snapshot, ref.gguf);
+  const missing = await missingOf(snapshot, ref.gguf);
   if (missing.length === 0) return snapshot;
   throw new DataError(`the cache lacks ${missing.join(", ")} of ${ref.id}`, { file: snapshot, hint });
 };

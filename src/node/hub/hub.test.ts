@@ -9,6 +9,7 @@ import { flatten, type Tree } from "../../util/tree.ts";
 import { lockRun } from "../files/lock.ts";
 import { readPooling } from "../model/pooling.ts";
 import { parseHubRef } from "./cache.ts";
+import type { HubProgress } from "./fetching.ts";
 import {
   COMMIT,
   cacheDir,
@@ -23,7 +24,7 @@ import {
   smallFiles,
   weights,
 } from "./hub.fixture.ts";
-import { type HubProgress, openModel } from "./hub.ts";
+import { adapterDirs, openModel } from "./hub.ts";
 
 test("a model is fetched into the cache's layout, loaded, and served from there", async () => {
   const folder = await openModel("org/tiny", { cacheDir, hubUrl });
@@ -188,4 +189,25 @@ test("names and revisions come apart", () => {
   expect(parseHubRef("org/tiny-model_2.5")).toEqual({ id: "org/tiny-model_2.5", revision: "main" });
   expect(parseHubRef("o/m@v1.0", "x")).toEqual({ id: "o/m", revision: "v1.0" });
   expect(parseHubRef("o/m@feature/a-b", "x").revision).toBe("feature/a-b");
+});
+
+test("an adapter's files are fetched by name, a model's are not taken for one", async () => {
+  hub.files = new Map([
+    ["adapter_config.json", Buffer.from('{"peft_type": "LORA"}')],
+    ["adapter_model.safetensors", safetensors(weights)],
+    ["config.json", Buffer.from("{}")],
+    ["pytorch_model.bin", Buffer.from("no")],
+  ]);
+  const [dir] = await adapterDirs(["org/tiny"], { cacheDir, hubUrl });
+  expect((await readdir(dir!)).sort()).toEqual(["adapter_config.json", "adapter_model.safetensors"]);
+  // Nobody is asked for what the cache has.
+  const asked = hub.requests.length;
+  expect(await adapterDirs([dir!, "org/tiny"], { cacheDir, offline: true })).toEqual([dir, dir]);
+  expect(hub.requests.length).toBe(asked);
+  hub.files.delete("adapter_model.safetensors");
+  expect(await failure(adapterDirs([`org/tiny@${"1".repeat(40)}`], { cacheDir, hubUrl }))).toMatchObject({
+    message: expect.stringContaining("has no adapter_model.safetensors"),
+    details: { hint: expect.stringContaining("is it a model?") },
+  });
+  await expect(adapterDirs(["./nowhere"])).rejects.toThrow("is no folder");
 });

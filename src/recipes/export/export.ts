@@ -6,7 +6,7 @@ import { wideMatrices } from "../../compress/sensitivity.ts";
 import { packable } from "../../models/linears.ts";
 import type { Json, Model } from "../../models/model.ts";
 import { MARKER, writeFolder } from "../../node/files/files.ts";
-import { type HubOptions, modelDir } from "../../node/hub/hub.ts";
+import { adapterDirs, type HubOptions, modelDir } from "../../node/hub/hub.ts";
 import { type LoadedModel, loadModel } from "../../node/model/folder.ts";
 import type { FolderPooling } from "../../node/model/pooling.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
@@ -170,7 +170,7 @@ export const openExport = async (ref: string, options: ExportFolderOptions): Pro
     });
   }
   const source = await sourceIn(dir, ref);
-  const loaded = await loadModel(dir, { adapters: options.adapters ?? [] });
+  const loaded = await loadModel(dir, { adapters: await adapterDirs(options.adapters ?? [], options.hub) });
   for (const note of bareBodyNotes(loaded.model)) (options.ui ?? silent).warn(note);
   return { dir, source, loaded };
 };

@@ -5,6 +5,7 @@ import { withDropout } from "../../models/dropoutRates.ts";
 import type { Labels } from "../../models/encoders/encoder.ts";
 import { headOf } from "../../models/head.ts";
 import type { Model, ModelConfig } from "../../models/model.ts";
+import { adapterDirs } from "../../node/hub/hub.ts";
 import { loadModel } from "../../node/model/folder.ts";
 import { type TaskName, tasks } from "../../tasks/index.ts";
 import {
@@ -138,6 +139,7 @@ export const subjectOf = async (ref: string, given: RunOptions, hooks: RecipeHoo
   hooks.ui.stage("Reading records");
   const opened = await openFolder(ref, hooks.hub === undefined ? {} : { hub: hooks.hub });
   const { dir, arch, config, tokenizer } = opened;
+  const adapters = await adapterDirs(given.model.adapters, hooks.hub);
   const { positions } = arch.cache(config);
   const n_positions = Math.min(positions, given.model.n_positions);
   const options = { ...given, model: { ...given.model, from: ref, n_positions } };
@@ -158,7 +160,7 @@ export const subjectOf = async (ref: string, given: RunOptions, hooks: RecipeHoo
   const fresh = wanted.labels === undefined ? {} : { freshHead: true };
   const { model: loaded } = await loadModel(dir, {
     ...{ task: task.heads[0]!, seed, ...wanted, ...fresh },
-    adapters: options.model.adapters,
+    adapters,
   });
   const { dropout } = options.model;
   const model = pooledAs(dropout === undefined ? loaded : withDropout(loaded, dropout), how.pooling);

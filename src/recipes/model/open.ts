@@ -8,7 +8,7 @@ import { architectureOf, inFile, retarget } from "../../models/checkpoint/config
 import { type Generation, generationOf } from "../../models/checkpoint/generationConfig.ts";
 import { headOf } from "../../models/head.ts";
 import type { Architecture, Json, ModelConfig } from "../../models/model.ts";
-import { type HubOptions, modelDir } from "../../node/hub/hub.ts";
+import { adapterDirs, type HubOptions, modelDir } from "../../node/hub/hub.ts";
 import { adapterHead } from "../../node/model/adapters.ts";
 import { loadModel } from "../../node/model/folder.ts";
 import { readJson, readJsonIfThere } from "../../node/model/modelFile.ts";
@@ -45,12 +45,13 @@ export interface OpenOptions {
 /** Reads what a folder or a model of the Hub says of itself. Throws as `modelDir` and `loadModel` do. */
 export const openFolder = async (
   ref: string,
-  { dtype, hub, adapters = [] }: OpenOptions = {},
+  { dtype, hub, adapters: refs = [] }: OpenOptions = {},
 ): Promise<Opened> => {
   const dir = await modelDir(ref, hub);
   const file = join(dir, "config.json");
   const json = await readJson(dir, "config.json");
   const arch = architectureOf(json, file);
+  const adapters = await adapterDirs(refs, hub);
   const head = await adapterHead(adapters);
   const config = inFile(file, () =>
     arch.parse(retarget(arch, json as Record<string, Json>, head, file)),
