@@ -56,6 +56,7 @@ const refused: Readonly<Record<string, readonly string[]>> = {
   "xlm-roberta": encoders,
   mpnet: encoders,
   electra: encoders,
+  modernbert: ["rope_parameters", "rope_scaling", "architectures"],
   t5: ["architectures"],
   // BART's fields, which the reference reads no more.
   marian: [

@@ -5,7 +5,7 @@
 // by the English captions alone. Both are judged by the likeness of pairs of captions that were held out. The folder
 // is read by transformers.js too.
 // Arguments: --steps N of filling in (200), --align N of finding (300), --pairs N that are scored (6000), --tune N of
-// ordering (150), --distill N (700), --layers N of the student (2).
+// ordering (150), --distill N (1000), --layers N of the student (2).
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -103,7 +103,7 @@ export default async ({ log, args }) => {
     option(args, "steps", 200),
     option(args, "align", 300),
     option(args, "tune", 150),
-    option(args, "distill", 700),
+    option(args, "distill", 1000),
     option(args, "layers", 2),
   ];
   try {

@@ -6,6 +6,7 @@ import type { Model } from "./model.ts";
 const RATES: ReadonlySet<string> = new Set([
   ...["hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "seq_classif_dropout"],
   ...["dropout", "attention_dropout", "dropout_rate", "resid_pdrop", "embd_pdrop", "attn_pdrop"],
+  ...["embedding_dropout", "mlp_dropout"],
 ]);
 
 /**

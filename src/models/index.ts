@@ -18,6 +18,8 @@ export {
 } from "./encoders/distilbert.ts";
 export { type ElectraConfig, type ElectraParams, electra, electraConfig } from "./encoders/electra.ts";
 export { type EncoderConfig, type Labels, readsTokenTypes } from "./encoders/encoder.ts";
+export { type ModernBertParams, modernBertConfig, modernbert } from "./encoders/modernbert.ts";
+export type { ModernBertConfig } from "./encoders/modernbertConfig.ts";
 export {
   type MpnetConfig,
   type MpnetLayer,

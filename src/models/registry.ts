@@ -7,6 +7,7 @@ import { qwen3 } from "./decoders/qwen3.ts";
 import { bert } from "./encoders/bert.ts";
 import { distilbert } from "./encoders/distilbert.ts";
 import { electra } from "./encoders/electra.ts";
+import { modernbert } from "./encoders/modernbert.ts";
 import { mpnet } from "./encoders/mpnet.ts";
 import { roberta, xlmRoberta } from "./encoders/roberta.ts";
 import type { Architecture } from "./model.ts";
@@ -24,6 +25,7 @@ export const architectures: Readonly<Record<string, Architecture>> = {
   "xlm-roberta": xlmRoberta,
   distilbert,
   electra,
+  modernbert,
   mpnet,
   t5,
   marian,

@@ -66,6 +66,7 @@ export const exportCases: Readonly<Record<string, ExportCase>> = {
   roberta: { config: { ...bert, ...labels }, tasks: encoderTasks },
   "xlm-roberta": { config: { ...bert, ...labels, type_vocab_size: 1 }, tasks: encoderTasks },
   mpnet: { config: { ...bert, ...labels }, tasks: encoderTasks },
+  modernbert: { config: { ...bert, ...labels, pad_token_id: 0, local_attention: 8 }, tasks: encoderTasks },
   distilbert: {
     config: {
       vocab_size: 90,

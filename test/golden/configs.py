@@ -43,6 +43,7 @@ SMALL = {
     "xlm-roberta": ENCODER,
     "mpnet": ENCODER,
     "electra": {**ENCODER, "embedding_size": 16},
+    "modernbert": {**ENCODER, "pad_token_id": 0, "local_attention": 6, "bos_token_id": 1, "eos_token_id": 2},
     "distilbert": {
         "vocab_size": 23, "dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 24, "max_position_embeddings": 12,
     },
@@ -60,7 +61,7 @@ DEFAULT = {
     "gpt2": "GPT2LMHeadModel", "llama": "LlamaForCausalLM", "qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM",
     "bert": "BertForMaskedLM", "roberta": "RobertaForMaskedLM", "xlm-roberta": "XLMRobertaForMaskedLM",
     "mpnet": "MPNetForMaskedLM", "distilbert": "DistilBertForMaskedLM", "t5": "T5ForConditionalGeneration",
-    "marian": "MarianMTModel", "electra": "ElectraForMaskedLM",
+    "marian": "MarianMTModel", "electra": "ElectraForMaskedLM", "modernbert": "ModernBertForMaskedLM",
 }
 HEADS = ("ForSequenceClassification", "ForTokenClassification", "Model")
 ACTIVATIONS = [
@@ -160,6 +161,25 @@ TABLE = {
         *BERT, *classifiers("MPNet"), {"relative_attention_num_buckets": 40}, {"relative_attention_num_buckets": 8},
     ],
     "electra": [*BERT[:-1], {"architectures": ["ElectraForPreTraining"]}, *classifiers("Electra")],
+    "modernbert": [
+        {}, *[{"hidden_activation": a} for a in FEW], *[{"classifier_activation": a} for a in FEW], {"norm_eps": 0.1},
+        {"norm_bias": True}, {"attention_bias": True}, {"mlp_bias": True}, {"classifier_bias": True},
+        {"decoder_bias": False}, {"tie_word_embeddings": False}, {"global_attn_every_n_layers": 1},
+        {"global_attn_every_n_layers": 2}, {"local_attention": 0}, {"local_attention": 1}, {"local_attention": 3},
+        {"layer_types": ["sliding_attention", "full_attention"]}, {"layer_types": ["full_attention"] * 2},
+        {"layer_types": ["sliding_attention"] * 2, "global_attn_every_n_layers": 1}, {"layer_types": ["full_attention"]},
+        {"global_rope_theta": 50.0}, {"local_rope_theta": 50.0}, {"rope_theta": 50.0},
+        {"rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 50.0}}},
+        {"rope_parameters": {"sliding_attention": {"rope_type": "default", "rope_theta": 50.0}},
+         "local_rope_theta": 70.0},
+        {"rope_parameters": {"full_attention": {"rope_type": "linear", "rope_theta": 50.0, "factor": 2.0}}},
+        {"rope_scaling": {"rope_type": "linear", "factor": 2.0}}, {"pad_token_id": 3}, {"num_attention_heads": 4},
+        {"num_attention_heads": 3}, {"intermediate_size": 40}, {"initializer_range": 0.5}, {"architectures": []},
+        {"embedding_dropout": 0.5, "attention_dropout": 0.5, "mlp_dropout": 0.5}, {"hidden_act": "relu"},
+        {"sparse_prediction": True}, {"deterministic_flash_attn": True}, {"reference_compile": True},
+        {"classifier_pooling": "mean"}, *classifiers("ModernBert"),
+        {"architectures": ["ModernBertForSequenceClassification"], **LABELS, "classifier_pooling": "mean"},
+    ],
     "distilbert": [
         {}, *[{"activation": a} for a in FEW], {"sinusoidal_pos_embds": True}, {"pad_token_id": 3},
         {"tie_word_embeddings": False}, {"n_heads": 4}, {"hidden_dim": 40}, {"tie_weights_": False},

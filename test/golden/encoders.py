@@ -1,4 +1,4 @@
-"""What bert.py, roberta.py, xlmRoberta.py, mpnet.py, distilbert.py and electra.py share: encoders on weights that both sides compute.
+"""What bert.py, roberta.py, xlmRoberta.py, mpnet.py, distilbert.py, electra.py and modernbert.py share: encoders on weights that both sides compute.
 
 Weights: parameter number i in the order of sorted names, element number j (row-major), in float64 and then rounded:
     0.3 * sin(0.37 * j + 1.3 * i), plus 1 for the weights of the layer norms.
@@ -35,12 +35,12 @@ def labels_of(task, mask):
 
 
 def is_norm(name):
-    return name.endswith("weight") and ("LayerNorm" in name or "layer_norm" in name)
+    return name.endswith("weight") and any(part in name for part in ("LayerNorm", "layer_norm", "norm."))
 
 
 def named(model):
     """Parameters by name; tied ones by that of what they are tied to."""
-    tied = model._tied_weights_keys or {}
+    tied = (model._tied_weights_keys or {}) if model.config.tie_word_embeddings else {}
     return [(tied.get(name, name), p) for name, p in model.named_parameters()]
 
 
@@ -63,7 +63,7 @@ def short(x):
 def case(config_class, model_class, task, fields, types):
     """`fields` of the config; `types` whether token types are fed."""
     config = config_class(**fields, attn_implementation="eager")
-    extra = {"add_pooling_layer": False} if task == "features" and config.model_type not in ("distilbert", "electra") else {}
+    extra = {"add_pooling_layer": False} if task == "features" and config.model_type not in ("distilbert", "electra", "modernbert") else {}
     model = model_class(config, **extra).eval()
     assert not any(isinstance(m, torch.nn.Dropout) and m.training for m in model.modules())
     fill(model)

@@ -39,7 +39,7 @@ beforeAll(async () => {
   engine = await nodeEngine({ threads: 1 });
 });
 
-const isNorm = (path: string): boolean => /LayerNorm|layer_norm/.test(path) && path.endsWith("weight");
+const isNorm = (path: string): boolean => /(LayerNorm|layer_norm|norm\.).*weight$/.test(path);
 
 /** 0.3 sin(0.37 j + 1.3 i), plus 1 for norm weights: i numbers the sorted names, j the elements. */
 const sineWeights = (specs: Tree<ParamSpec>): Tree<Tensor> => {

@@ -88,7 +88,7 @@ export interface TokenizerOptions {
 /** Families that a fresh model can be of. */
 export const families = [
   ...(["gpt2", "llama", "qwen2", "qwen3"] as const),
-  ...(["bert", "roberta", "distilbert", "electra"] as const),
+  ...(["bert", "roberta", "distilbert", "electra", "modernbert"] as const),
   ...(["t5", "marian"] as const),
 ] as const;
 /** One of them. */

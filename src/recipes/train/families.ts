@@ -8,6 +8,7 @@ import { qwen3, qwen3Config } from "../../models/decoders/qwen3.ts";
 import { bert, bertConfig } from "../../models/encoders/bert.ts";
 import { distilBertConfig, distilbert } from "../../models/encoders/distilbert.ts";
 import { electra, electraConfig } from "../../models/encoders/electra.ts";
+import { modernBertConfig, modernbert } from "../../models/encoders/modernbert.ts";
 import { roberta, robertaConfig } from "../../models/encoders/roberta.ts";
 import type { Architecture, ModelConfig } from "../../models/model.ts";
 import { marian } from "../../models/seq2seq/marian.ts";
@@ -87,6 +88,20 @@ const distilBertFields = ({ vocab_size, n_embd, n_layer, n_head, n_positions, ..
   pad_token_id: rest.specials.pad ?? rest.eos,
 });
 
+const modernBertFields = ({ vocab_size, n_embd, n_layer, n_head, n_positions, ...rest }: Shape) => ({
+  vocab_size,
+  hidden_size: n_embd,
+  num_hidden_layers: n_layer,
+  num_attention_heads: n_head,
+  intermediate_size: gatedWidth(n_embd),
+  max_position_embeddings: n_positions,
+  embedding_dropout: rest.dropout,
+  attention_dropout: rest.dropout,
+  mlp_dropout: rest.dropout,
+  initializer_range: spreadAt(n_embd),
+  pad_token_id: rest.specials.pad ?? rest.eos,
+});
+
 const t5Fields = ({ vocab_size, n_embd, n_layer, n_head, dropout, specials, eos }: Shape) => ({
   model_type: "t5",
   vocab_size,
@@ -162,6 +177,11 @@ export const families: Readonly<Record<Family, FamilyForm>> = {
     task: "replaced-token-detection",
     marks: marks.bert,
     shape: (s) => [electra, electraConfig({ ...bertFields(s), max_position_embeddings: s.n_positions })],
+  },
+  modernbert: {
+    task: "masked-lm",
+    marks: marks.bert,
+    shape: (s) => [modernbert, modernBertConfig(modernBertFields(s))],
   },
   t5: { task: "seq2seq-lm", marks: marks.t5, shape: (s) => [t5, t5.parse(t5Fields(s))] },
   marian: { task: "seq2seq-lm", marks: marks.marian, shape: (s) => [marian, marian.parse(marianFields(s))] },
