@@ -18,8 +18,9 @@ export {
 } from "./encoders/distilbert.ts";
 export { type ElectraConfig, type ElectraParams, electra, electraConfig } from "./encoders/electra.ts";
 export { type EncoderConfig, type Labels, readsTokenTypes } from "./encoders/encoder.ts";
-export { type ModernBertParams, modernBertConfig, modernbert } from "./encoders/modernbert.ts";
+export { modernBertConfig, modernbert } from "./encoders/modernbert.ts";
 export type { ModernBertConfig } from "./encoders/modernbertConfig.ts";
+export type { ModernBertParams } from "./encoders/modernbertParams.ts";
 export {
   type MpnetConfig,
   type MpnetLayer,
