@@ -98,6 +98,8 @@ const modernBertFields = ({ vocab_size, n_embd, n_layer, n_head, n_positions, ..
   embedding_dropout: rest.dropout,
   attention_dropout: rest.dropout,
   mlp_dropout: rest.dropout,
+  // A first token that is fresh knows nothing of a text yet.
+  classifier_pooling: "mean" as const,
   initializer_range: spreadAt(n_embd),
   pad_token_id: rest.specials.pad ?? rest.eos,
 });
