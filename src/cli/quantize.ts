@@ -7,7 +7,7 @@ import type { QuantizeFolderOptions } from "../recipes/quantize/options.ts";
 import { predictQuantized, type QuantizedFolder, quantizeFolder } from "../recipes/quantize/quantize.ts";
 import { defined } from "../util/defined.ts";
 import type { Group } from "./flags/flags.ts";
-import { numberFrom, withFlags } from "./flags/options.ts";
+import { list, numberFrom, withFlags } from "./flags/options.ts";
 import { runRecipe } from "./process/run.ts";
 import { BUDGET_NOT_MET } from "./terminal/outcome.ts";
 import { print, printJson, table } from "./terminal/terminal.ts";
@@ -25,6 +25,8 @@ interface Given {
   readonly method: string;
   readonly block: number;
   readonly maxMb?: number;
+  readonly bitsPerWeight?: number;
+  readonly keep8?: readonly string[];
   readonly calibrationTokens: number;
   readonly weights: boolean;
   readonly dryRun?: boolean;
@@ -59,6 +61,18 @@ const groups: readonly Group[] = [
         ...common,
       },
       {
+        flag: "--bits-per-weight <x>",
+        help: "the same in bits a weight, all weights together: 5.5",
+        parse: numberFrom(0),
+        ...common,
+      },
+      {
+        flag: "--keep-8 <kinds>",
+        help: "kinds of matrices that keep 8 bits: head,down",
+        parse: list,
+        ...common,
+      },
+      {
         flag: "--calibration-tokens <n>",
         help: "tokens that methods look at, at most",
         parse: whole(1),
@@ -75,11 +89,12 @@ const groups: readonly Group[] = [
 
 /** The options that flags stand for; those that 8 bits do not have are left out unless given. */
 const optionsOf = (given: Given, isGiven: (name: string) => boolean): QuantizeFolderOptions => {
-  const { bits, maxMb, calibrationTokens: tokens, weights, adapter: adapters, out } = given;
+  const { bits, maxMb, bitsPerWeight, calibrationTokens: tokens, weights, adapter: adapters, out } = given;
   const four = (name: "method" | "block") => (bits === 4 || isGiven(name) ? given[name] : undefined);
   return {
     ...{ out, tokens, weights, bits: bits as 4 | 8 },
     ...defined({ method: four("method") as QuantizeFolderOptions["method"], block: four("block") as number }),
+    ...defined({ bitsPerWeight, keep8: given.keep8 as QuantizeFolderOptions["keep8"] }),
     ...defined({ adapters, maxBytes: maxMb === undefined ? undefined : maxMb * 1e6 }),
   };
 };

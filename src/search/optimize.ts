@@ -16,6 +16,7 @@ import type { TrainHooks, TrainOptions } from "../train/loop.ts";
 import { type Choice, type Choosable, choose } from "./budget.ts";
 import { type Doubt, doubtsOf } from "./doubts.ts";
 import { type Budget, type Figure, figureNamed, LOST, measuredValue, SIZE } from "./figures.ts";
+import { fittedBases } from "./fitted.ts";
 import { checkBudget } from "./limit.ts";
 import { paretoFront } from "./pareto.ts";
 import { qualityFigures, type Start } from "./quality.ts";
@@ -77,7 +78,8 @@ export interface OptimizeOptions {
   readonly distill: Omit<TrainOptions, "objective" | "record"> &
     TrainHooks & { readonly alpha?: number; readonly temperature?: number };
   readonly probe: ProbeModel;
-  readonly judge: (base: Base) => Promise<BaseParity>;
+  /** Judges the dtypes that are named, all unless told. */
+  readonly judge: (base: Base, only?: readonly ShipDtype[]) => Promise<BaseParity>;
   readonly onCandidate?: (candidate: Candidate) => void;
 }
 
@@ -138,7 +140,7 @@ const judgeAll = async (
   bases: readonly Base[],
   { judge }: OptimizeOptions,
   { signal }: Context,
-): Promise<ReadonlyMap<string, BaseParity>> => {
+): Promise<Map<string, BaseParity>> => {
   const parity = new Map<string, BaseParity>();
   for (const base of bases) {
     signal?.throwIfAborted();
@@ -147,25 +149,31 @@ const judgeAll = async (
   return parity;
 };
 
-/** Measures each plan in turn; the first is the start, which the others lose against. */
+/** What candidates are measured by, and what is known of those that were. */
+interface Measurement {
+  readonly parity: ReadonlyMap<string, BaseParity>;
+  readonly losses: Map<string, Float32Array>;
+  readonly options: OptimizeOptions & { readonly score: Scorer };
+  start?: Start;
+}
+
+/** Measures each plan in turn; the first of all is the start, which the others lose against. */
 const measureAll = async (
-  planned: readonly [Base, ShipDtype][],
-  parity: ReadonlyMap<string, BaseParity>,
-  { score, ...options }: OptimizeOptions & { readonly score: Scorer },
+  planned: readonly (readonly [Base, ShipDtype])[],
+  way: Measurement,
   { signal }: Context,
-) => {
+): Promise<MeasuredCandidate[]> => {
+  const { score, ...options } = way.options;
   const { task, lesson } = options;
   const sign = task.criterion.better === "less" ? 1 : -1;
   const measured: MeasuredCandidate[] = [];
-  const losses = new Map<string, Float32Array>();
-  let start: Start | undefined;
   for (const [base, dtype] of planned) {
     signal?.throwIfAborted();
     const model = base.forms[dtype];
-    const judged = parity.get(base.name)![dtype];
+    const judged = way.parity.get(base.name)![dtype];
     const scores = await score(model);
-    const quality = qualityFigures(task, scores, { heldOut: lesson.heldOut, start });
-    start ??= { scores, quality: task.criterion.of(scores, lesson.heldOut) };
+    const quality = qualityFigures(task, scores, { heldOut: lesson.heldOut, start: way.start });
+    way.start ??= { scores, quality: task.criterion.of(scores, lesson.heldOut) };
     const { figures, fault } = await options.probe(model);
     const faults = [
       ...(judged.status === "failed" ? [judged.reason ?? "it computes something else"] : []),
@@ -180,14 +188,14 @@ const measureAll = async (
       figures: { ...quality, ...figures },
       ...(faults.length === 0 ? {} : { fault: faults.join("; ") }),
     };
-    losses.set(
+    way.losses.set(
       candidate.name,
       scores.map((x) => sign * x),
     );
     measured.push(candidate);
     options.onCandidate?.({ ...candidate, onFront: false });
   }
-  return { measured, losses };
+  return measured;
 };
 
 /**
@@ -209,19 +217,26 @@ export const optimize = async (
   const all = [full, small, student];
   const parity = await judgeAll(all, options, context);
   const score = await task.scorer(context.engine, lesson.heldOut, model);
-  const { measured, losses } = await measureAll(
-    plans(full, small, student),
-    parity,
-    { ...options, score },
+  const way: Measurement = { parity, losses: new Map(), options: { ...options, score } };
+  const usual = await measureAll(plans(full, small, student), way, context);
+  const fitted = await fittedBases([full, student], usual, { budget, figures }, context);
+  for (const base of fitted) {
+    const judged = await options.judge(base, ["q4"]);
+    parity.set(base.name, { ...parity.get(base.of.name)!, q4: judged.q4 });
+  }
+  const further = await measureAll(
+    fitted.map((base) => [base, "q4"]),
+    way,
     context,
   );
+  const measured = [...usual, ...further];
   const sound = measured.filter(({ fault }) => fault === undefined);
   const front = new Set(paretoFront(sound, objectivesOf(figures, budget)));
   const candidates = measured.map((c) => ({ ...c, onFront: front.has(c) }));
   const choice = choose(candidates, { budget, figures });
   const [whole] = candidates;
   const scale = measuredValue(whole!, figures[0]!.name) / whole!.score;
-  const doubts = doubtsOf({ candidates, losses, choice, budget, figures, scale });
-  const bases = new Map(all.map((base) => [base.name, base]));
+  const doubts = doubtsOf({ candidates, losses: way.losses, choice, budget, figures, scale });
+  const bases = new Map([...all, ...fitted].map((base) => [base.name, base]));
   return { task, figures, budget, candidates, bases, parity, choice, doubts };
 };

@@ -76,11 +76,13 @@ describe("anneal quantize", () => {
     expect(mostBytes!).toBeLessThan(denseBytes! / 2);
     const between = (leastBytes! + mostBytes!) / 2e6;
     const out = join(dir, "small");
-    const some = await quantize("--max-mb", String(between), "--out", out, "--json");
+    // 32 bits a weight now: as many as the bytes between come to.
+    const size = ["--bits-per-weight", String((32e6 * between) / denseBytes!)];
+    const some = await quantize(...size, "--keep-8", "down", "--out", out, "--json");
     const made = JSON.parse(some.out) as { after: { sizeBytes: number }; wide: string[]; matrices: number };
     expect(some.code, some.err).toBe(0);
     expect(made.after.sizeBytes).toBeLessThanOrEqual(between * 1e6);
-    expect(made.wide.length).toBeGreaterThan(0);
+    expect(made.wide).toEqual(expect.arrayContaining([expect.stringMatching(/mlp.down_proj|mlp.c_proj/)]));
     const none = await quantize("--max-mb", "0.001", "--out", out);
     expect(none.code).toBe(5);
     expect(none.out).toContain(`Nothing is as small as 0.00 MB: this is the nearest.`);
@@ -120,6 +122,9 @@ describe("anneal quantize", () => {
       [["--bits", "2"], /quantize.bits.*must be 8 or 4, not 2/],
       [["--bits", "8", "--method", "gptq"], /quantize.method.*goes with 4 bits only/],
       [["--bits", "8", "--max-mb", "1"], /goes with 4 bits only/],
+      [["--max-mb", "1", "--bits-per-weight", "5"], /quantize.bitsPerWeight.*are two sizes/],
+      [["--keep-8", "head,dwon"], /quantize.keep8.*"dwon", a kind of matrix that is not known.*"down"/s],
+      [["--keep-8", "gate"], /quantize.keep8.*"gate", and the model has no such matrices/],
     ];
     for (const [argv, says] of cases) {
       const { code, err } = await quantize(...argv, "--out", join(dir, "refused"));

@@ -62,12 +62,12 @@ export const onGraphFiles = async <T>(
  */
 export const judgeOn =
   (engine: Engine, data: UserData) =>
-  async ({ dense, forms }: Base): Promise<BaseParity> => {
+  async ({ dense, forms }: Base, only?: readonly ShipDtype[]): Promise<BaseParity> => {
     const { positions } = dense.arch.cache(dense.config);
     const texts = promptsOf(data, 10, Math.min(16, positions >> 1));
     const reference = await referenceOf(engine, dense, { texts, count: texts.length });
     const found: Partial<Record<ShipDtype, DtypeParity>> = {};
-    for (const dtype of Object.keys(dtypes) as ShipDtype[]) {
+    for (const dtype of only ?? (Object.keys(dtypes) as ShipDtype[])) {
       found[dtype] = await onGraphFiles(forms[dtype], async (graphs) => {
         const trial = await runTrial(reference, (name) => engine.load(graphs[name]!));
         if (dtype === "fp32") requireParity(trial);

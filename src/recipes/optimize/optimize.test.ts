@@ -84,12 +84,12 @@ const withForeignQ4 = async (base: Base) => {
 const run = (budget: OptimizeOptions["budget"], judge = withForeignQ4): Promise<Optimized> =>
   optimize(modelOf(1), options(budget, judge), { engine, seed: 1, log: () => {} });
 
-describe("a candidate whose graph computes something else", () => {
-  let found: Optimized;
-  beforeAll(async () => {
-    found = await run([{ figure: "lost", most: 100 }]);
-  }, 60_000);
+let found: Optimized;
+beforeAll(async () => {
+  found = await run([{ figure: "lost", most: 100 }]);
+}, 60_000);
 
+describe("a candidate whose graph computes something else", () => {
   test("is in the result with the reason, not on the front, and in the notes", () => {
     const { fault, onFront } = found.candidates.find(({ name }) => name === "full q4")!;
     expect(fault).toMatch(/^cosine -?0\.\d+, at least 0\.985 is needed$/);
@@ -109,6 +109,28 @@ describe("a candidate whose graph computes something else", () => {
     expect(nothing.choice).toMatchObject({ met: false, chosen: { name: "1-layer distilled q8" } });
   });
 });
+
+test("a limit on size makes one candidate more, whose 8 bits are those that the bytes leave room for", async () => {
+  const size = (c: Candidate): number => measuredValue(c, "sizeBytes");
+  const named = (run: Optimized, name: string) => run.candidates.find((c) => c.name === name)!;
+  const spared = (run: Optimized, base: string): string[] => {
+    const step = run.bases.get(base)!.forms.q4.history.at(-1)!.options as { wide?: string[] };
+    return step.wide ?? [];
+  };
+  const limit = 0.9 * size(named(found, "full q8"));
+  expect(found.candidates.some(({ base }) => base.endsWith("fitted"))).toBe(false);
+  const relative = { figure: "sizeBytes", most: limit / size(named(found, "full fp32")), relative: true };
+  const fit = await optimize(
+    modelOf(1),
+    options([relative, { figure: "lost", most: 100 }], judgeOn(engine, corpus)),
+    { engine, seed: 1, calibration: [Array.from(tokens.subarray(0, 64))], log: () => {} },
+  );
+  expect(size(named(fit, "full fitted q4"))).toBeLessThanOrEqual(limit);
+  expect(spared(fit, "full fitted").length).toBeGreaterThan(0);
+  expect(spared(fit, "full fitted")).not.toEqual(spared(fit, "full"));
+  expect(fit.parity.get("full fitted")!.q4.sha256).not.toBe(fit.parity.get("full")!.q4.sha256);
+  expect(fit.choice.met).toBe(true);
+}, 60_000);
 
 test("nothing is chosen where nothing may be", async () => {
   const none = async (base: Base) => {

@@ -1,20 +1,29 @@
 /** A model in its packed form: what is measured of it, which matrices keep 8 bits, codes of the others. */
 import { int8Forms } from "../../compress/forms.ts";
-import { packedBytes } from "../../compress/packedSize.ts";
-import { type Int8FormMap, roundedModel } from "../../compress/quantize.ts";
-import { groupCosts, type MatrixGroup, wideUnderBudget } from "../../compress/sensitivity.ts";
+import { roundedModel } from "../../compress/quantize.ts";
+import {
+  groupCosts,
+  type MatrixGroup,
+  type WithinOptions,
+  wideUnderBudget,
+  wideWithin,
+} from "../../compress/sensitivity.ts";
 import type { Engine } from "../../engine/engine.ts";
+import { packable } from "../../models/linears.ts";
 import type { Model } from "../../models/model.ts";
 import { defined } from "../../util/defined.ts";
+import { ConfigError } from "../../util/errors.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import type { MeasuredExport } from "../export/export.ts";
-import type { FormChoice } from "./options.ts";
+import type { FormChoice, WideKind } from "./options.ts";
 
 /** What a form is made with. */
 export interface FormOptions {
   /** Texts as token ids; nothing is measured without any. */
   readonly texts?: readonly (readonly number[])[];
   readonly maxBytes?: number;
+  /** Kinds of matrices that keep 8 bits. */
+  readonly keep8?: readonly WideKind[];
   /** Tokens that are read at most. */
   readonly tokens: number;
   readonly hooks: Pick<RecipeHooks, "ui" | "signal">;
@@ -26,19 +35,32 @@ export interface PackedForm extends MeasuredExport {
   readonly notes: readonly string[];
 }
 
-/** Matrices that keep 8 bits: those that 4 cost too much, or as many as the size allows. */
+/**
+ * The matrices of the kinds that are named; a table that gives logits too is a head as well. Throws
+ * ConfigError for a kind that the model has not.
+ */
+const ofKinds = ({ arch, config }: Model, kinds: readonly WideKind[]): string[] => {
+  const all = [...packable(arch.linears(config)).values()];
+  const found = kinds.map((kind) => {
+    const own = all.filter(({ role, reads }) => kind === role || (kind === "head" && reads === "head"));
+    if (own.length > 0) return own.map(({ path }) => path);
+    const roles = [...new Set(all.map(({ role }) => role))].join(", ");
+    throw new ConfigError(`names "${kind}", and the model has no such matrices`, {
+      field: "quantize.keep8",
+      hint: `it has ${roles}`,
+    });
+  });
+  return [...new Set(found.flat())].sort();
+};
+
+/** Matrices that keep 8 bits: of kinds that are named, that 4 cost too much, or as many as the size allows. */
 const wideFor = (
   model: Model,
   groups: readonly MatrixGroup[],
-  { maxBytes, ...size }: { maxBytes?: number; block?: number; forms?: Int8FormMap },
+  { maxBytes, always, ...size }: Partial<WithinOptions> & { readonly always: readonly string[] },
 ): string[] => {
-  if (maxBytes === undefined) return wideUnderBudget(groups);
-  const eight = new Set(groups.flatMap(({ paths }) => paths));
-  for (const { paths } of groups) {
-    if (packedBytes(model, { bits: 4, wide: [...eight], ...size }) <= maxBytes) break;
-    for (const path of paths) eight.delete(path);
-  }
-  return [...eight].sort();
+  if (maxBytes !== undefined) return wideWithin(model, groups, { ...size, maxBytes, always });
+  return always.length > 0 ? [...always] : wideUnderBudget(groups);
 };
 
 /** Measures a dense model and rounds its matrices. Throws as `roundedModel` does. */
@@ -46,13 +68,14 @@ export const packedForm = async (
   engine: Engine,
   model: Model,
   { bits, method, block }: FormChoice,
-  { texts, maxBytes, tokens, hooks }: FormOptions,
+  { texts, maxBytes, keep8 = [], tokens, hooks }: FormOptions,
 ): Promise<PackedForm> => {
   const forms = texts === undefined ? undefined : await int8Forms(engine, model, texts);
   const int8 = defined({ int8: forms });
   if (bits === 8) return { model, notes: [], wide: [], ...int8 };
   const groups = texts === undefined ? [] : await groupCosts(engine, model, texts);
-  const wide = wideFor(model, groups, defined({ maxBytes, block, forms }));
+  const always = ofKinds(model, keep8);
+  const wide = wideFor(model, groups, { always, ...defined({ maxBytes, block, forms }) });
   const rounding = defined({ method, block });
   const progress = hooks.ui.task("rounding", 0);
   const made = await roundedModel(engine, model, {

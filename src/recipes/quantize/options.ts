@@ -3,6 +3,13 @@ import { type QuantizeOptions, quantize } from "../../compress/quantize.ts";
 import type { RoundingName } from "../../compress/rounding/methods.ts";
 import { defined } from "../../util/defined.ts";
 import { ConfigError } from "../../util/errors.ts";
+import { nearest } from "../../util/nearest.ts";
+
+/** Kinds of matrices that may keep 8 bits. */
+export const wideKinds = ["head", "embedding", "q", "k", "v", "qkv", "o", "up", "gate", "down"] as const;
+
+/** A kind of matrix. */
+export type WideKind = (typeof wideKinds)[number];
 
 /** How a folder's model is quantized. */
 export interface QuantizeFolderOptions {
@@ -16,6 +23,10 @@ export interface QuantizeFolderOptions {
   readonly block?: number;
   /** Of 4 bits: the most bytes that the weights may take. As few matrices as that needs have 4 bits then. */
   readonly maxBytes?: number;
+  /** The same for each weight, all of them together: bits. */
+  readonly bitsPerWeight?: number;
+  /** Of 4 bits: kinds of matrices that keep 8, whatever they take. Without a size no others do. */
+  readonly keep8?: readonly WideKind[];
   /** Tokens of calibration at most. */
   readonly tokens?: number;
   /** Whether the dense weights are written too; they are unless told. */
@@ -27,13 +38,36 @@ export interface QuantizeFolderOptions {
 /** Bits, method and block of a form. */
 export type FormChoice = { readonly bits: 4 | 8 } & Pick<QuantizeOptions, "method" | "block">;
 
+/** Throws ConfigError for sizes that 8 bits do not have, and for kinds that there are not. */
+const checkSize = ({
+  bits,
+  maxBytes,
+  bitsPerWeight,
+  keep8 = [],
+}: Pick<QuantizeFolderOptions, "bits" | "maxBytes" | "bitsPerWeight" | "keep8">): void => {
+  const given = Object.entries({ maxBytes, bitsPerWeight, keep8: keep8.length > 0 ? keep8 : undefined });
+  const [first, second] = given.flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  if (first !== undefined && bits !== 4) {
+    throw new ConfigError("goes with 4 bits only: 8 bits have one size", { field: `quantize.${first}` });
+  }
+  if (first === "maxBytes" && second === "bitsPerWeight") {
+    throw new ConfigError("and maxBytes are two sizes: choose one", { field: "quantize.bitsPerWeight" });
+  }
+  for (const kind of keep8) {
+    if (wideKinds.includes(kind)) continue;
+    const near = nearest(kind, wideKinds);
+    throw new ConfigError(`names "${kind}", a kind of matrix that is not known`, {
+      field: "quantize.keep8",
+      hint: `${near === undefined ? "" : `did you mean "${near}"? `}known: ${wideKinds.join(", ")}`,
+    });
+  }
+};
+
 /** Throws ConfigError for options that make no sense together. */
 export const formChoice = (options: Omit<QuantizeFolderOptions, "out">): FormChoice => {
-  const { bits = 4, method, block, maxBytes } = options;
+  const { bits = 4, method, block, maxBytes, bitsPerWeight, keep8 = [] } = options;
   quantize({ bits, ...defined({ method, block }) });
-  if (maxBytes !== undefined && bits !== 4) {
-    throw new ConfigError("goes with 4 bits only: 8 bits have one size", { field: "quantize.maxBytes" });
-  }
+  checkSize({ bits, keep8, ...defined({ maxBytes, bitsPerWeight }) });
   return { bits, ...defined({ method, block }) };
 };
 

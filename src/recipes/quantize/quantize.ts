@@ -7,7 +7,7 @@ import type { Engine } from "../../engine/engine.ts";
 import { kernelName } from "../../evaluate/kernels.ts";
 import { packable } from "../../models/linears.ts";
 import type { Model } from "../../models/model.ts";
-import { denseTensors } from "../../nn/param.ts";
+import { countParams, denseTensors } from "../../nn/param.ts";
 import { modelDir } from "../../node/hub/hub.ts";
 import { readTokenizer } from "../../node/model/tokenizerFiles.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
@@ -92,6 +92,13 @@ const checkProducts = async (
   });
 };
 
+/** The most bytes that the weights may take, whichever way it is said. */
+const maxBytesOf = (
+  { weights }: Model,
+  { maxBytes, bitsPerWeight }: Pick<QuantizeFolderOptions, "maxBytes" | "bitsPerWeight">,
+): number | undefined =>
+  bitsPerWeight === undefined ? maxBytes : Math.floor((bitsPerWeight * countParams(weights)) / 8);
+
 /** What was done, from the forms and their scores. */
 const reportOf = (
   model: Model,
@@ -137,15 +144,16 @@ export const quantizeFolder = async (
 ): Promise<QuantizedFolder> => {
   const started = performance.now();
   const { choice, into, source } = await opened(ref, options, hooks);
-  const { maxBytes, tokens = CALIBRATION_TOKENS } = options;
+  const { tokens = CALIBRATION_TOKENS, keep8 } = options;
   const { model } = source.loaded;
+  const maxBytes = maxBytesOf(model, options);
   const engine = await nodeEngine(run.threads > 0 ? { threads: run.threads } : {});
   await checkProducts(engine, choice, hooks);
   const material = await materialFor(engine, source, choice, { run, tokens, hooks });
   for (const warning of material?.warnings ?? []) hooks.ui.warn(warning);
   const score = async (form: Model) => material?.measure?.score(form);
   const dense = await score(model);
-  const about = { tokens, hooks, ...defined({ maxBytes, texts: material?.texts }) };
+  const about = { tokens, hooks, ...defined({ maxBytes, keep8, texts: material?.texts }) };
   const made = await packedForm(engine, model, choice, about);
   for (const note of made.notes) hooks.ui.line(note);
   const { wide, int8: forms, codes } = made;
@@ -168,11 +176,12 @@ export const predictQuantized = async (
   const { model } = source.loaded;
   const { bits, block = INT4_BLOCK } = choice;
   const leastBytes = packedBytes(model, { bits, block });
+  const maxBytes = maxBytesOf(model, options);
   return {
     denseBytes: denseBytes(model),
     leastBytes,
     mostBytes: packedBytes(model, { bits: 8 }),
     matrices: packable(model.arch.linears(model.config)).size,
-    met: options.maxBytes === undefined || leastBytes <= options.maxBytes,
+    met: maxBytes === undefined || leastBytes <= maxBytes,
   };
 };
