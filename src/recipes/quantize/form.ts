@@ -53,7 +53,7 @@ const ofKinds = ({ arch, config }: Model, kinds: readonly WideKind[]): string[] 
   return [...new Set(found.flat())].sort();
 };
 
-/** Matrices that keep 8 bits: of kinds that are named, that 4 cost too much, or as many as the size allows. */
+/** Matrices that keep 8 bits: kinds that are named, what 4 cost too much, or as many as the size allows. */
 const wideFor = (
   model: Model,
   groups: readonly MatrixGroup[],
