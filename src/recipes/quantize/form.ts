@@ -1,13 +1,8 @@
 /** A model in its packed form: what is measured of it, which matrices keep 8 bits, codes of the others. */
 import { int8Forms } from "../../compress/forms.ts";
 import { roundedModel } from "../../compress/quantize.ts";
-import {
-  groupCosts,
-  type MatrixGroup,
-  type WithinOptions,
-  wideUnderBudget,
-  wideWithin,
-} from "../../compress/sensitivity.ts";
+import { groupCosts, type MatrixGroup, wideUnderBudget } from "../../compress/sensitivity.ts";
+import { type WithinOptions, wideWithin } from "../../compress/within.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { packable } from "../../models/linears.ts";
 import type { Model } from "../../models/model.ts";

@@ -4,7 +4,7 @@ import { gpt2, gpt2Config } from "../models/decoders/gpt2.ts";
 import { packable } from "../models/linears.ts";
 import { initialize } from "../nn/param.ts";
 import { packedBytes } from "./packedSize.ts";
-import { wideWithin } from "./sensitivity.ts";
+import { wideWithin } from "./within.ts";
 
 const config = gpt2Config({ vocab_size: 90, n_positions: 16, n_embd: 64, n_layer: 3, n_head: 2 });
 const model = { arch: gpt2, config, weights: initialize(gpt2.params(config), 1) };
