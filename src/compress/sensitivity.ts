@@ -27,7 +27,8 @@ export interface MatrixGroup {
   cost: number;
 }
 
-const groupsOf = (model: Model): MatrixGroup[] => {
+/** The matrices of a model by kind and third of the layers, before anything is known of their cost. */
+export const groupsOf = (model: Model): MatrixGroup[] => {
   const weights = flatten<Weight>(model.weights as Tree<Weight>);
   const { layers } = model.arch.cache(model.config);
   const groups = new Map<string, MatrixGroup>();

@@ -23,6 +23,8 @@ import { type Stop, survey, type Walkable, walk, walkable } from "./walk.ts";
 export interface CodesOptions {
   readonly method: RoundingName;
   readonly grid: GridOptions;
+  /** Grids of matrices that have others, by path. */
+  readonly grids?: ReadonlyMap<string, GridOptions>;
   /** Matrices that are left as they are. */
   readonly except?: readonly string[];
   /** Token ids [B, T] int32 of one shape. */
@@ -86,6 +88,7 @@ interface Made {
   readonly codes: Map<string, Codes>;
   readonly folds: Folded[];
   readonly notes: string[];
+  readonly grids: CodesOptions["grids"];
   /** Matrices by path. */
   readonly matrices: ReadonlyMap<string, Matrix>;
 }
@@ -96,7 +99,7 @@ const roundAt = (
   { method, grid, made }: { method: RoundingMethod; grid: GridOptions; made: Made },
   moments?: Moments | SecondMoments,
 ): Codes => {
-  const { damping = 0.01, ...codes } = method.round(rows, grid, moments);
+  const { damping = 0.01, ...codes } = method.round(rows, made.grids?.get(path) ?? grid, moments);
   if (damping > 0.011) {
     made.notes.push(
       `${path}: second moments are singular, damped by ${damping.toPrecision(2)} of their mean`,
@@ -205,10 +208,10 @@ export const modelCodes = async (
   options: CodesOptions,
 ): Promise<ModelCodes> => {
   checkText(options);
-  const { method: name, grid, except = [], batches, signal, onSite } = options;
+  const { method: name, grid, grids, except = [], batches, signal, onSite } = options;
   const method: RoundingMethod = roundingMethods[name];
   const matrices = matricesIn(model, except);
-  const made: Made = { codes: new Map(), folds: [], notes: [], matrices };
+  const made: Made = { codes: new Map(), folds: [], notes: [], grids, matrices };
   const rest = (): void => {
     for (const [path, matrix] of matrices) {
       if (!made.codes.has(path)) roundAt(path, rowsOf(matrix), { method, grid, made });
