@@ -3,9 +3,10 @@
 // token of held-out text, with the rounded weights in float32, so that nothing but rounding is measured; void (null) where
 // nearest's gap is under three times its paired standard error. Methods that read text are run with three samples of it.
 // int8Nats, int4RoundingNats and int4BestNats are of graphs as they are shipped, all matrices in 8 or in 4 bits.
+// keptMixed and keptReconstruction24 are of quantize/mixed.mjs, keptSmoothQuant of quantize/outliers.mjs.
 // The table of docs/compression.md is of this. Trained models are kept in ~/.cache/anneal/bench (or the folder that ANNEAL_BENCH_CACHE names).
 // Arguments: --steps N (600), --seeds N (3), --model gpt2|bert, --threads N (1), --held N held-out tokens (16384), --tokens N of
-// calibration (16384), --methods search,hqq,awq,gptq, --grids N (4: blocks of 32 at 4 and 3 bits, then per channel).
+// calibration (16384), --methods search,hqq,awq,gptq,reconstruct, --grids N (4: blocks of 32 at 4 and 3 bits, then per channel).
 import { calibrationBatches } from "../../dist/compress/calibration/batches.js";
 import { modelCodes } from "../../dist/compress/calibration/codes.js";
 import { int8Forms } from "../../dist/compress/forms.js";
@@ -18,6 +19,8 @@ import { tensor } from "../../dist/ir/tensor.js";
 import { withTensors } from "../../dist/nn/param.js";
 import { nodeEngine } from "../../dist/node/runtime/engine.js";
 import { taskOf } from "../../dist/tasks/index.js";
+import { mixtures } from "./quantize/mixed.mjs";
+import { outliers } from "./quantize/outliers.mjs";
 import {
   argument,
   BATCH,
@@ -43,8 +46,8 @@ const asRounded = (model, codes) => {
 const GRIDS = [{ bits: 4, block: 32 }, { bits: 3, block: 32 }, { bits: 4 }, { bits: 3 }];
 const nameOf = ({ bits, block }) =>
   `${bits} bits, ${block === undefined ? "per channel" : `blocks of ${block}`}`;
-const ALL = ["nearest", "search", "hqq", "awq", "gptq"];
-const reads = { search: true, awq: true, gptq: true };
+const ALL = ["nearest", "search", "hqq", "awq", "gptq", "reconstruct"];
+const reads = { search: true, awq: true, gptq: true, reconstruct: true };
 
 /** Gaps of all methods on one grid. */
 const onGrid = async (engine, model, grid, { data, score, dense, seeds, tokens, methods, log }) => {
@@ -113,7 +116,19 @@ const one = async (engine, kind, options) => {
   for (const grid of GRIDS.slice(0, options.grids))
     grids[nameOf(grid)] = await onGrid(engine, model, grid, context);
   const { int8Nats, four } = await shipped(engine, model, context);
-  return { loss: mean(dense), tokens: dense.length, int8Nats, int4Nats: four, grids };
+  const batches = calibrationBatches(model, calibration(data, 1, tokens), tokens);
+  const further = { data, score, dense, asRounded, batches, log };
+  const mixed = await mixtures(engine, model, further);
+  const smooth = await outliers(engine, model, further);
+  return {
+    loss: mean(dense),
+    tokens: dense.length,
+    int8Nats,
+    int4Nats: four,
+    grids,
+    mixed,
+    outliers: smooth,
+  };
 };
 
 export default async function quantize({ log, args }) {
@@ -142,7 +157,9 @@ export default async function quantize({ log, args }) {
       int4BestNats: Math.min(...Object.values(others)),
     },
     ...{ keptScaleSearch: blocks.search, keptGptq: blocks.gptq, keptAwq: blocks.awq, keptHqq: blocks.hqq },
-    keptGptqChannel: channels.gptq,
+    ...{ keptGptqChannel: channels.gptq, keptReconstruction4: blocks.reconstruct },
+    ...{ keptMixed: first.mixed.three.kept, keptReconstruction24: first.mixed.three.keptReconstruction },
+    keptSmoothQuant: first.outliers?.kept,
     models,
   };
 }

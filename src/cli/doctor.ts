@@ -1,6 +1,7 @@
 /** anneal doctor */
 import type { Command } from "commander";
 import pc from "picocolors";
+import { checkProducts } from "../node/runtime/kernelChecks.ts";
 import { checkMachine } from "../node/runtime/machine.ts";
 import { withFlags } from "./flags/options.ts";
 import { inLine, printJson, table, wantsColor } from "./terminal/terminal.ts";
@@ -15,7 +16,9 @@ Exit code 4 where models cannot run here.`;
 /** Adds the verb `doctor`. */
 export const register = (command: Command): void => {
   withFlags(command, "doctor").action(async ({ json }: { json?: boolean }) => {
-    const checks = await checkMachine(process.cwd());
+    const machine = await checkMachine(process.cwd());
+    const runs = machine.every(({ name, status }) => name !== "engine" || status === "ok");
+    const checks = runs ? [...machine, ...(await checkProducts())] : machine;
     const ok = checks.every(({ status }) => status !== "fail");
     const color = pc.createColors(wantsColor(process.stdout));
     const paint = { ok: color.green, warn: color.yellow, fail: color.red };
