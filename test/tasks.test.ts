@@ -1,6 +1,6 @@
 /** Every task: its batches, its objective, what it refuses. */
 import { beforeAll, describe, expect, test } from "vitest";
-import { distill } from "../src/compress/distill.ts";
+import { distill } from "../src/compress/distillation/distill.ts";
 import type { Engine, Feeds } from "../src/engine/engine.ts";
 import type { Tensor } from "../src/ir/tensor.ts";
 import { exactly } from "../src/metrics/metric.ts";

@@ -145,6 +145,8 @@ export const int8Forms = async (
   const { program: traced, feeds } = probeOf(model, texts);
   const program = optimize(traced);
   const sites = sitesOf(program);
+  // A table that is looked up alone: nothing is multiplied by.
+  if (sites.length === 0) return new Map();
   const strong = await strongOf(engine, { program, feeds }, sites);
   const groups = groupsOf(sites, model);
   await measure(engine, switchable(program, sites, strong, groups), feeds, groups);

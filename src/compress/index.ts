@@ -7,7 +7,7 @@ export {
   modelCodes,
 } from "./calibration/codes.ts";
 export { normsFolded, type SmoothOptions, smoothQuant } from "./calibration/smooth.ts";
-export { type DistillOptions, distill, teach } from "./distill.ts";
+export { type DistillOptions, distill, teach } from "./distillation/distill.ts";
 export { type DropLayersOptions, dropLayers, spread } from "./dropLayers.ts";
 export { mixedGrids } from "./mixed.ts";
 export { type Context, derived, type Pass, pipe } from "./pass.ts";

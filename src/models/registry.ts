@@ -7,6 +7,7 @@ import { qwen3 } from "./decoders/qwen3.ts";
 import { bert } from "./encoders/bert.ts";
 import { distilbert } from "./encoders/distilbert.ts";
 import { electra } from "./encoders/electra.ts";
+import { model2vec } from "./encoders/model2vec.ts";
 import { modernbert } from "./encoders/modernbert.ts";
 import { mpnet } from "./encoders/mpnet.ts";
 import { roberta, xlmRoberta } from "./encoders/roberta.ts";
@@ -27,6 +28,7 @@ export const architectures: Readonly<Record<string, Architecture>> = {
   electra,
   modernbert,
   mpnet,
+  model2vec,
   t5,
   marian,
 };

@@ -186,6 +186,29 @@ const tokensCase = (over: KindCase): KindCase => {
   };
 };
 
+/** Codes of 3 bits, whose scales learn; numbers lie a quarter beside codes, so that none is at a tie. */
+const learningCase = (k: number): KindCase => {
+  const [bits, block] = [3, 8];
+  const [scale, blocks] = [floats([N, k / block], 0.1, 0.2), k / block];
+  const zero = tensor("float32", [N, blocks], Float32Array.from(ints(N * blocks, 1, 6)));
+  const codes = ints(k * N, -8, 9);
+  const place = (row: number, n: number): number => n * blocks + Math.floor(row / block);
+  const near = (row: number, n: number): number => (codes[row * N + n]! + 0.25) * (scale.data[place(row, n)] as number);
+  return {
+    ...{ name: `${bits} bits`, k, share: 0 },
+    weight: (layout) => {
+      const { shape } = shaped(k, layout);
+      const at = (i: number): number => (layout === "kn" ? near(Math.floor(i / N), i % N) : near(i % k, Math.floor(i / k)));
+      const weight = tensor("float32", shape, Float32Array.from({ length: k * N }, (_, i) => at(i)));
+      return { ...shaped(k, layout), kind: kinds.rounded, attrs: { bits, block }, parts: { weight, scale, zero } };
+    },
+    at: (row, n) => {
+      const [s, z] = [scale, zero].map(({ data }) => data[place(row, n)] as number) as [number, number];
+      return Math.fround(Math.max(-z, Math.min(7 - z, codes[row * N + n]!)) * s);
+    },
+  };
+};
+
 export const kindCases: Record<keyof typeof kinds, readonly KindCase[]> = {
   int8: [
     int8("no digits", 0, {}),
@@ -207,6 +230,7 @@ export const kindCases: Record<keyof typeof kinds, readonly KindCase[]> = {
     widened(int4("a last block that is not full", 40)),
     widened(int4("nineteen blocks", 577)),
   ],
+  rounded: [learningCase(40)],
   adapted: [
     adapted(denseCase(40)),
     adapted(int8("8 bits", 2, { k: 193 })),

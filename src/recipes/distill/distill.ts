@@ -36,6 +36,8 @@ import { takeRun } from "../train/takeRun.ts";
 import { distillSection } from "./card.ts";
 import { type How, howOf } from "./how.ts";
 import { checkAsked, type DistillModelOptions, type DistillReport } from "./options.ts";
+import { finishedRounded, formsWith, type Learnt, roundedPupil } from "./roundedStudent.ts";
+import { requireEmbedder, staticStudent } from "./staticStudent.ts";
 import { formOf, type Opened, type Student, studentOf } from "./student.ts";
 
 /** The distilled model's folder, and how the run ended. */
@@ -113,18 +115,25 @@ const prepared = async (
   const teacher = await opened(ref, hooks);
   const task = taskOf(teacher.model);
   ui.line(`task: ${task.name}`);
-  const student = await studentOf(teacher, asked, given, { engine, ...defined({ hub }) });
-  const positions = Math.min(positionsOf(teacher.model), positionsOf(student.model));
+  if (asked.static) requireEmbedder(teacher);
+  const early = asked.static
+    ? undefined
+    : await studentOf(teacher, asked, given, { engine, ...defined({ hub }) });
+  const positions = Math.min(positionsOf(teacher.model), positionsOf((early ?? teacher).model));
   const n_positions = Math.min(given.model.n_positions, positions);
   const run = { ...given, model: { ...given.model, from: ref, n_positions } };
-  await requireTraining(student.model, run);
   ui.stage("Reading the data");
   const data = await userData(run, hooks, { task, tokenizer: teacher.tokenizer, model: teacher.model });
+  const student = early ?? (await staticStudent(engine, teacher, data.material, asked, hooks));
+  await requireTraining(student.model, run);
   const lesson = lessonOf(task, { teacher, student }, data, run);
   const taught = { task, teacher: teacher.model, student: student.model, lesson };
   const how = howOf(taught, asked, run);
   return { engine, task, teacher, student, data, lesson, how, options: timed(run, task, lesson, student) };
 };
+
+/** A table is of use as it was made: it learns where updates are asked for. */
+const asMade = ({ model }: Student): Taught => ({ model, steps: 0, bestStep: 0, ended: "done" });
 
 /** What a run is beside its options: with another student or teaching it is another run. */
 const identityOf = (
@@ -133,19 +142,30 @@ const identityOf = (
   pupil: Model,
 ): Json => ({
   ...(identity(options, data, pupil, () => false) as { readonly [name: string]: Json }),
-  distill: { ...how.options, from: student.from, teacherBits: asked.teacherBits ?? 32 },
+  distill: { ...how.options, from: student.from, teacherBits: asked.teacherBits ?? 32, bits: asked.bits ?? 32 },
 });
+
+/** A trained student, and the codes of its matrices where those were learnt. */
+interface Taught extends TrainResult {
+  readonly codes?: Learnt;
+}
+
+/** The student with what learns beside it, or as it is rounded while it learns. */
+const pupilOf = async ({ engine, how, student, options }: Prepared, { bits }: DistillModelOptions) => {
+  if (bits === undefined) return how.pupil(options.seed);
+  return { model: await roundedPupil(engine, student.model), finish: finishedRounded };
+};
 
 /** The student after its lessons. */
 const taughtBy = async (
   all: Prepared,
   asked: DistillModelOptions,
   hooks: RecipeHooks,
-): Promise<TrainResult> => {
+): Promise<Taught> => {
   const { engine, teacher, student, lesson, how, options } = all;
   const { train: t, seed, out } = options;
   const { ui } = hooks;
-  const pupil = how.pupil(seed);
+  const pupil = await pupilOf(all, asked);
   const run = join(out, "run");
   const store = checkpointStore(join(run, "checkpoints"), { onWarning: (line) => ui.warn(line) });
   const progress = ui.task("distilling", t.steps);
@@ -174,7 +194,9 @@ const taughtBy = async (
   });
   const best = result.ended === "interrupted" ? "" : `; the weights of update ${result.bestStep} are kept`;
   progress.done(`distilled in ${result.steps} updates (${result.ended})${best}`);
-  return { ...result, model: { ...pupil.finish(result.model), history: historyOf(student, result) } };
+  const finished = pupil.finish(result.model);
+  const made = "codes" in finished ? finished : { model: finished };
+  return { ...result, ...made, model: { ...made.model, history: historyOf(student, result) } };
 };
 
 const historyOf = ({ model }: Student, result: TrainResult): Model["history"] => [
@@ -185,16 +207,17 @@ const historyOf = ({ model }: Student, result: TrainResult): Model["history"] =>
 /** Writes OUT/model. */
 const write = async (
   { engine, teacher, student, options, task, how }: Prepared,
-  { model, steps, valLoss }: TrainResult,
+  { model, steps, valLoss, codes }: Taught,
   report: DistillReport,
   { command }: RecipeHooks,
 ): Promise<string> => {
   const { tokenizer } = teacher;
   const context = { engine, seed: options.seed, calibration: calibrationOf(tokenizer), log: () => {} };
-  const { forms } = await formsOf("full", model, context);
+  const { forms: dense } = await formsOf("full", model, context);
+  const forms = codes === undefined ? dense : formsWith(dense, model, codes);
   const { source } = student;
   const files = modelFolder(model, {
-    ...{ dtype: "fp32", tokenizer: tokenizer.files(), eos: tokenizer.eos, forms },
+    ...{ dtype: codes === undefined ? "fp32" : "q4", tokenizer: tokenizer.files(), eos: tokenizer.eos, forms },
     ...defined({ source }),
   });
   const card = trainedCard(model, {
@@ -246,7 +269,8 @@ export const distillModel = async (
     const score = await scorerOf(all);
     const [whole, before] = [await score(teacher.model), await score(student.model)];
     hooks.ui.stage("Distilling");
-    const result = await taughtBy(all, asked, hooks);
+    const untaught = asked.static === true && run.train.steps === 0;
+    const result = untaught ? asMade(student) : await taughtBy(all, asked, hooks);
     if (result.ended === "interrupted") return undefined;
     const after = await score(result.model);
     const { unit, better } = task.criterion;

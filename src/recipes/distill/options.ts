@@ -12,6 +12,11 @@ export interface DistillModelOptions {
   readonly layers?: number;
   /** Whether the student begins with random weights. */
   readonly fresh?: boolean;
+  /** Whether it is a table of token vectors, of so many `dims` (256 unless told). */
+  readonly static?: boolean;
+  readonly dims?: number;
+  /** Bits that its matrices are rounded to while it learns, and are shipped in. */
+  readonly bits?: 4;
   /** Of a fresh student: its family, channels and heads; the teacher's, and half of its channels. */
   readonly family?: string;
   readonly width?: number;
@@ -51,6 +56,9 @@ export interface DistillReport {
   readonly steps: number;
 }
 
+/** Channels of a static student unless told. */
+export const STATIC_DIMS = 256;
+
 const least = (field: string, value: number | undefined, from: number): void => {
   if (value === undefined || value >= from) return;
   throw new ConfigError(`${value} is not at least ${from}`, { field: `distill.${field}` });
@@ -66,6 +74,34 @@ export const checkAsked = (asked: DistillModelOptions): void => {
     throw new ConfigError("stands beside --layers or --fresh: the student is one or the other", {
       field: "distill.student",
       hint: "leave --student out, or the others",
+    });
+  }
+  const { static: isStatic = false, dims, bits, hidden = 0, relations = 0 } = asked;
+  if (isStatic && (student !== undefined || fresh || layers !== undefined || bits !== undefined)) {
+    throw new ConfigError("is a student of its own, of tokens' vectors without layers or matrices", {
+      field: "distill.static",
+      hint: "leave --static out, or the other student and --bits",
+    });
+  }
+  if (isStatic && hidden + relations > 0) {
+    throw new ConfigError("has no layers whose hidden states or relations could be learnt", {
+      field: "distill.static",
+      hint: "leave --hidden and --relations out",
+    });
+  }
+  if (!isStatic && dims !== undefined) {
+    throw new ConfigError("is of static students alone", { field: "distill.dims", hint: "add --static" });
+  }
+  if (bits !== undefined && bits !== 4) {
+    throw new ConfigError(`${bits} bits have no form that runs quickly everywhere`, {
+      field: "distill.bits",
+      hint: "give --bits 4",
+    });
+  }
+  if (bits !== undefined && hidden + relations > 0) {
+    throw new ConfigError("goes with what the teacher says alone", {
+      field: "distill.bits",
+      hint: "leave --hidden and --relations out",
     });
   }
   const sizes = Object.entries({ family, width, heads }).find(([, value]) => value !== undefined);

@@ -146,6 +146,9 @@ export const studentOf = async (
   { hub, engine }: Pick<RecipeHooks, "hub"> & Pick<CutContext, "engine">,
 ): Promise<Student> => {
   if (asked.fresh) return fresh(teacher, asked, run);
+  if (asked.bits !== undefined && asked.layers === undefined && asked.student === undefined) {
+    return { model: teacher.model, source: teacher.source, from: "the teacher itself", fresh: false };
+  }
   if (asked.student === undefined) return cut(teacher, asked, { engine, seed: run.seed });
   const { model, tokenizer, dir } = await openModel(asked.student, { ...hub });
   const source = await sourceIn(dir, asked.student);

@@ -2,21 +2,21 @@
  * Distillation (Hinton et al. 2015, https://arxiv.org/abs/1503.02531): trains a student on what its teacher says
  * of each batch. The teacher runs forward only, with its weights as initializers, beside the student's step.
  */
-import { byShape, shapesOf } from "../engine/byShape.ts";
-import { compile } from "../engine/compile.ts";
-import type { Engine, Feeds, Session } from "../engine/engine.ts";
-import type { Value } from "../ir/op.ts";
-import { type Program, trace } from "../ir/program.ts";
-import { type Tensor, type TensorType, zeros } from "../ir/tensor.ts";
-import type { HistoryStep, Json, Model } from "../models/model.ts";
-import { asParams, tensorsOf } from "../nn/param.ts";
-import { batchOutputs } from "../tasks/objective.ts";
-import { batchFeeds, typesOf } from "../tasks/scores.ts";
-import type { BatchSource } from "../tasks/task.ts";
-import type { Teaching } from "../tasks/teaching/distillation.ts";
-import { type TrainHooks, type TrainOptions, type TrainResult, train } from "../train/loop.ts";
-import { defined } from "../util/defined.ts";
-import { derived, type Pass } from "./pass.ts";
+import { byShape, shapesOf } from "../../engine/byShape.ts";
+import { compile } from "../../engine/compile.ts";
+import type { Engine, Feeds, Session } from "../../engine/engine.ts";
+import type { Value } from "../../ir/op.ts";
+import { type Program, trace } from "../../ir/program.ts";
+import { type Tensor, type TensorType, zeros } from "../../ir/tensor.ts";
+import type { HistoryStep, Json, Model } from "../../models/model.ts";
+import { asParams, tensorsOf } from "../../nn/param.ts";
+import { batchOutputs } from "../../tasks/objective.ts";
+import { batchFeeds, typesOf } from "../../tasks/scores.ts";
+import type { BatchSource } from "../../tasks/task.ts";
+import type { Teaching } from "../../tasks/teaching/distillation.ts";
+import { type TrainHooks, type TrainOptions, type TrainResult, train } from "../../train/loop.ts";
+import { defined } from "../../util/defined.ts";
+import { derived, type Pass } from "../pass.ts";
 
 /** The teacher, the batches, and how the student is trained on them. */
 export interface DistillOptions {

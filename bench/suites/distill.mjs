@@ -1,0 +1,30 @@
+// Distillation: what students gain of their teachers. Four parts, each alone by --parts gap,sst2,static,qad:
+// gap     a GPT-2 of 6 layers on wikitext2.valid and tinyshakespeare, and 3 of its layers: studentGapClosed is the share of the gap
+//         between that student trained alone (from nothing, on as many tokens) and the teacher that is closed by distilling layers cut
+//         out of the teacher; freshGapClosed the same of a student that begins with random weights; studentSpeedup by forward passes.
+// qad     that teacher at 3 and 2 bits in blocks of 32: keptQad3 and keptQad2 are the nats that training against quantization loses over
+//         those of the best method that reads no gradients.
+// sst2    a classifier of 4 layers and its student of 2: sst2StudentKept (of accuracy), sst2StudentSpeedup.
+// static  static embeddings of the embedding model in --embedder DIR: staticKept is the share of its rank correlation with how near
+//         sentences of wikitext2.valid stand (next to each other, in one article, in two), staticSpeedup by texts of 128 tokens.
+// Arguments: --steps N of the teacher (600), --student-steps N (400), --seeds N (3), --threads N (1), --held N (16384), --embedder DIR,
+// --body DIR (a pre-trained encoder for sst2; else one is trained, of --pretrain-steps 1000), --out DIR.
+import { gapPart } from "./distill/gap.mjs";
+import { qadPart } from "./distill/qad.mjs";
+import { argument } from "./distill/shared.mjs";
+import { sst2Part } from "./distill/sst2.mjs";
+import { staticPart } from "./distill/static.mjs";
+
+const parts = { gap: gapPart, qad: qadPart, sst2: sst2Part, static: staticPart };
+
+export default async function distill({ log, args }) {
+  const asked = String(argument(args, "parts", Object.keys(parts).join())).split(",");
+  const options = {
+    ...{ log, args, threads: argument(args, "threads", 1), seeds: argument(args, "seeds", 3) },
+    ...{ steps: argument(args, "steps", 600), studentSteps: argument(args, "student-steps", 400) },
+    held: argument(args, "held", 16_384),
+  };
+  let metrics = {};
+  for (const name of asked) metrics = { ...metrics, ...(await parts[name](options)) };
+  return metrics;
+}

@@ -1,0 +1,69 @@
+// Training against quantization at 3 and 2 bits in blocks of 32, beside what reads no gradients.
+import { calibrationBatches } from "../../../dist/compress/calibration/batches.js";
+import { modelCodes } from "../../../dist/compress/calibration/codes.js";
+import { teach } from "../../../dist/compress/index.js";
+import { learningRounded, learntRounded } from "../../../dist/compress/distillation/learntRounding.js";
+import { matrixOf } from "../../../dist/compress/matrix.js";
+import { denseMatrices } from "../../../dist/compress/probe.js";
+import { dequantized, laidLike } from "../../../dist/compress/rounding/codes.js";
+import { tensor } from "../../../dist/ir/tensor.js";
+import { withTensors } from "../../../dist/nn/param.js";
+import { nodeEngine } from "../../../dist/node/runtime/engine.js";
+import { adamw } from "../../../dist/optim/index.js";
+import { taskOf } from "../../../dist/tasks/index.js";
+import { rng } from "../../../dist/util/rng.js";
+import { argument, CONTEXT, corpus, lessonOf, paired, scorerOf, teacherOf, trainOptions } from "./shared.mjs";
+
+const asRounded = (model, codes) => {
+  const layouts = new Map(model.arch.linears(model.config).map(({ path, layout }) => [path, layout]));
+  const rounded = Object.entries(denseMatrices(model)).map(([path, w]) => {
+    const numbers = laidLike(matrixOf(path, w, layouts.get(path)), dequantized(codes.get(path)));
+    return [path, tensor("float32", w.shape, numbers)];
+  });
+  return { ...model, weights: withTensors(model.weights, new Map(rounded)) };
+};
+
+const windows = ({ material: { train } }, seed, tokens) => {
+  const random = rng(seed, "calibration");
+  return Array.from({ length: Math.ceil(tokens / CONTEXT) }, () => {
+    const start = random.int(train.length - CONTEXT);
+    return Array.from(train.subarray(start, start + CONTEXT));
+  });
+};
+
+export const qadPart = async ({ log, args, threads, steps, held }) => {
+  const engine = await nodeEngine({ threads });
+  const data = corpus();
+  const teacher = await teacherOf(engine, data, { steps, log });
+  const score = await scorerOf(engine, teacher, data, held);
+  const dense = await score(teacher);
+  const batches = calibrationBatches(teacher, windows(data, 1, 8192), 8192);
+  const qadSteps = argument(args, "qad-steps", 300);
+  const found = {};
+  for (const bits of String(argument(args, "bits", "3,2")).split(",").map(Number)) {
+    const grid = { bits, block: 32 };
+    const gaps = {};
+    let begun;
+    for (const method of String(argument(args, "methods", "nearest,search,gptq,reconstruct")).split(",")) {
+      const made = await modelCodes(engine, teacher, { method, grid, batches });
+      gaps[method] = paired(await score(asRounded(made.model, made.codes)), dense);
+      if (method === "search" || begun === undefined) begun = made;
+      log(`${bits} bits: ${method} +${gaps[method].gap.toFixed(4)} (+-${gaps[method].error.toFixed(4)})`);
+    }
+    const lesson = lessonOf(teacher, data, 3);
+    const teaching = taskOf(teacher).teaching(lesson, { alpha: 1, temperature: 1 }, teacher);
+    const start = performance.now();
+    const how = { steps: qadSteps, seed: 3, lrPeak: argument(args, "qad-lr", 5e-4), log, name: `${bits} bits` };
+    const taught = await teach(engine, learningRounded(begun.model, begun.codes), {
+      ...{ teacher, teaching, source: lesson.source },
+      train: { ...trainOptions(lesson, how), optimizer: adamw({ weightDecay: 0 }) },
+    });
+    const { model } = learntRounded(taught.model);
+    const qad = paired(await score(model), dense);
+    const best = Math.min(...Object.values(gaps).map(({ gap }) => gap));
+    const seconds = (performance.now() - start) / 1000;
+    log(`${bits} bits: learnt +${qad.gap.toFixed(4)} (+-${qad.error.toFixed(4)}) in ${seconds.toFixed(0)} s`);
+    found[bits] = { kept: best < 3 * qad.error ? null : qad.gap / best, qad, gaps, seconds };
+  }
+  return { keptQad3: found[3]?.kept, keptQad2: found[2]?.kept, qad: found };
+};
