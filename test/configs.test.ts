@@ -143,7 +143,9 @@ const far = (got: readonly number[], want: readonly number[]): number =>
     : Number.POSITIVE_INFINITY;
 
 test("every architecture has rows", () => {
-  expect(Object.keys(golden.rows).sort()).toEqual(Object.keys(architectures).sort());
+  // transformers has no static models.
+  const known = Object.keys(architectures).filter((name) => name !== "model2vec");
+  expect(Object.keys(golden.rows).sort()).toEqual(known.sort());
 });
 
 describe.each(Object.entries(golden.rows))("%s", (family, rows) => {

@@ -7,7 +7,7 @@
 // sst2    a classifier of 4 layers and its student of 2: sst2StudentKept (of accuracy), sst2StudentSpeedup.
 // static  static embeddings of the embedding model in --embedder DIR: staticKept is the share of its rank correlation with how near
 //         sentences of wikitext2.valid stand (next to each other, in one article, in two), staticSpeedup by texts of 128 tokens.
-// Arguments: --steps N of the teacher (600), --student-steps N (400), --seeds N (3), --threads N (1), --held N (16384), --embedder DIR,
+// Arguments: --layers N (6) and --steps N of the teacher (600), --student-layers N (3), --student-steps N (400), --seeds N (3), --threads N (1), --held N (16384), --embedder DIR,
 // --body DIR (a pre-trained encoder for sst2; else one is trained, of --pretrain-steps 1000), --out DIR.
 import { gapPart } from "./distill/gap.mjs";
 import { qadPart } from "./distill/qad.mjs";
@@ -22,6 +22,7 @@ export default async function distill({ log, args }) {
   const options = {
     ...{ log, args, threads: argument(args, "threads", 1), seeds: argument(args, "seeds", 3) },
     ...{ steps: argument(args, "steps", 600), studentSteps: argument(args, "student-steps", 400) },
+    ...{ layers: argument(args, "layers", 6), studentLayers: argument(args, "student-layers", 3) },
     held: argument(args, "held", 16_384),
   };
   let metrics = {};

@@ -5,6 +5,7 @@ export {
   type DistillationOptions,
   defaults,
   defineConfig,
+  distillDefaults,
   type Family,
   finetuneDefaults,
   type ModelOptions,
@@ -23,6 +24,8 @@ export {
   proxyMix,
 } from "./data/proxyMix.ts";
 export type { UserData } from "./data/userData.ts";
+export { type Distilled, distillModel } from "./distill/distill.ts";
+export type { DistillModelOptions, DistillReport, StudentForm } from "./distill/options.ts";
 export { evaluateFolder } from "./evaluate/evaluate.ts";
 export type { EvalOptions, Evaluation, Prediction } from "./evaluate/evaluation.ts";
 export { type Exported, type ExportedFile, type ExportFolderOptions, exportFolder } from "./export/export.ts";

@@ -193,14 +193,25 @@ const learningCase = (k: number): KindCase => {
   const zero = tensor("float32", [N, blocks], Float32Array.from(ints(N * blocks, 1, 6)));
   const codes = ints(k * N, -8, 9);
   const place = (row: number, n: number): number => n * blocks + Math.floor(row / block);
-  const near = (row: number, n: number): number => (codes[row * N + n]! + 0.25) * (scale.data[place(row, n)] as number);
+  const near = (row: number, n: number): number =>
+    (codes[row * N + n]! + 0.25) * (scale.data[place(row, n)] as number);
   return {
     ...{ name: `${bits} bits`, k, share: 0 },
     weight: (layout) => {
       const { shape } = shaped(k, layout);
-      const at = (i: number): number => (layout === "kn" ? near(Math.floor(i / N), i % N) : near(i % k, Math.floor(i / k)));
-      const weight = tensor("float32", shape, Float32Array.from({ length: k * N }, (_, i) => at(i)));
-      return { ...shaped(k, layout), kind: kinds.rounded, attrs: { bits, block }, parts: { weight, scale, zero } };
+      const at = (i: number): number =>
+        layout === "kn" ? near(Math.floor(i / N), i % N) : near(i % k, Math.floor(i / k));
+      const weight = tensor(
+        "float32",
+        shape,
+        Float32Array.from({ length: k * N }, (_, i) => at(i)),
+      );
+      return {
+        ...shaped(k, layout),
+        kind: kinds.rounded,
+        attrs: { bits, block },
+        parts: { weight, scale, zero },
+      };
     },
     at: (row, n) => {
       const [s, z] = [scale, zero].map(({ data }) => data[place(row, n)] as number) as [number, number];

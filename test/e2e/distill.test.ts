@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { inProcess } from "../../src/cli/inProcess.fixture.ts";
+import type { Tensor } from "../../src/ir/tensor.ts";
 import type { Model } from "../../src/models/model.ts";
 import { tensorsOf } from "../../src/nn/param.ts";
 import { writeFolder } from "../../src/node/files/checkpoints.ts";
@@ -97,6 +98,29 @@ describe("anneal distill", () => {
     expect(model.arch.name).toBe("distilbert");
     expect(model.pooling).toEqual({ mode: "mean", normalize: true });
     expect(model.history.at(-1)!.options).toMatchObject({ vectors: "relations" });
+  });
+
+  it("learns under 4 bits, and ships the codes that it learnt", async () => {
+    const { before, teacher, path } = await distill(
+      decoder,
+      join(dir, "rounded"),
+      "--bits",
+      "4",
+      "--steps",
+      "4",
+    );
+    expect(before.params).toBe(teacher.params);
+    const { model, dtype } = await loadFolder(path);
+    expect(dtype).toBe("q4");
+    // Blocks of 32 numbers of the shipped weights are of at most 16 values.
+    const [[, w]] = [...tensorsOf(model.weights)].filter(([name]) => /wte|c_fc/.test(name)) as [
+      [string, Tensor],
+    ];
+    const width = w.shape[1]!;
+    const first = Array.from({ length: Math.min(32, width) }, (_, i) => Number(w.data[i]));
+    expect(new Set(first).size).toBeLessThanOrEqual(16);
+    const { targets } = await verifyFolder(path, { targets: ["node-cpu"], dtypes: ["q4"] });
+    expect(targets["node-cpu"]).toMatchObject({ status: "passed" });
   });
 
   it("goes on where it was interrupted, to the same bits", async () => {

@@ -1,8 +1,8 @@
 // Training against quantization at 3 and 2 bits in blocks of 32, beside what reads no gradients.
 import { calibrationBatches } from "../../../dist/compress/calibration/batches.js";
 import { modelCodes } from "../../../dist/compress/calibration/codes.js";
-import { teach } from "../../../dist/compress/index.js";
 import { learningRounded, learntRounded } from "../../../dist/compress/distillation/learntRounding.js";
+import { teach } from "../../../dist/compress/index.js";
 import { matrixOf } from "../../../dist/compress/matrix.js";
 import { denseMatrices } from "../../../dist/compress/probe.js";
 import { dequantized, laidLike } from "../../../dist/compress/rounding/codes.js";
@@ -31,16 +31,18 @@ const windows = ({ material: { train } }, seed, tokens) => {
   });
 };
 
-export const qadPart = async ({ log, args, threads, steps, held }) => {
+export const qadPart = async ({ log, args, threads, steps, layers, held }) => {
   const engine = await nodeEngine({ threads });
   const data = corpus();
-  const teacher = await teacherOf(engine, data, { steps, log });
+  const teacher = await teacherOf(engine, data, { steps, layers, log });
   const score = await scorerOf(engine, teacher, data, held);
   const dense = await score(teacher);
   const batches = calibrationBatches(teacher, windows(data, 1, 8192), 8192);
   const qadSteps = argument(args, "qad-steps", 300);
   const found = {};
-  for (const bits of String(argument(args, "bits", "3,2")).split(",").map(Number)) {
+  for (const bits of String(argument(args, "bits", "3,2"))
+    .split(",")
+    .map(Number)) {
     const grid = { bits, block: 32 };
     const gaps = {};
     let begun;
@@ -53,7 +55,13 @@ export const qadPart = async ({ log, args, threads, steps, held }) => {
     const lesson = lessonOf(teacher, data, 3);
     const teaching = taskOf(teacher).teaching(lesson, { alpha: 1, temperature: 1 }, teacher);
     const start = performance.now();
-    const how = { steps: qadSteps, seed: 3, lrPeak: argument(args, "qad-lr", 5e-4), log, name: `${bits} bits` };
+    const how = {
+      steps: qadSteps,
+      seed: 3,
+      lrPeak: argument(args, "qad-lr", 5e-4),
+      log,
+      name: `${bits} bits`,
+    };
     const taught = await teach(engine, learningRounded(begun.model, begun.codes), {
       ...{ teacher, teaching, source: lesson.source },
       train: { ...trainOptions(lesson, how), optimizer: adamw({ weightDecay: 0 }) },

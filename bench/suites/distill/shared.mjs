@@ -46,7 +46,13 @@ export const corpus = () => {
 
 /** A GPT-2 with random weights. */
 export const fresh = ({ tokenizer }, layers, seed) => {
-  const shape = { vocab_size: tokenizer.vocabSize, n_positions: CONTEXT, n_embd: 128, n_layer: layers, n_head: 4 };
+  const shape = {
+    vocab_size: tokenizer.vocabSize,
+    n_positions: CONTEXT,
+    n_embd: 128,
+    n_layer: layers,
+    n_head: 4,
+  };
   const config = gpt2Config(shape);
   return { arch: gpt2, config, weights: initialize(gpt2.params(config), seed), history: [] };
 };
@@ -77,8 +83,8 @@ export const trainedAlone = async (engine, model, data, how) => {
 };
 
 /** The teacher; from the cache where it was trained before. */
-export const teacherOf = async (engine, data, { steps, log }) => {
-  const start = fresh(data, 6, 1);
+export const teacherOf = async (engine, data, { steps, layers, log }) => {
+  const start = fresh(data, layers, 1);
   const said = JSON.stringify({ config: start.config, steps, v: 1 });
   const key = createHash("sha256").update(said).digest("hex").slice(0, 12);
   const dir = process.env.ANNEAL_BENCH_CACHE ?? join(homedir(), ".cache", "anneal", "bench");
@@ -114,7 +120,9 @@ export const paired = (scores, dense) => {
 /** Median times of forward passes on [rows, tokens], in turns, milliseconds. */
 export const raced = async (engine, models, { rows = 1, tokens = CONTEXT, turns = 30 }) => {
   const ids = Int32Array.from({ length: rows * tokens }, (_, i) => 5 + ((i * 7919) % 1000));
-  const [inputIds, ones] = [ids, new Int32Array(ids.length).fill(1)].map((d) => tensor("int32", [rows, tokens], d));
+  const [inputIds, ones] = [ids, new Int32Array(ids.length).fill(1)].map((d) =>
+    tensor("int32", [rows, tokens], d),
+  );
   const sessions = [];
   for (const { arch, config, weights } of models) {
     const type = { dtype: "int32", shape: [rows, tokens] };

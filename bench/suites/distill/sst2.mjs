@@ -86,12 +86,23 @@ export const sst2Part = async (options) => {
   const train = written(dir, "train.jsonl", reviews("sst2.train.tsv"));
   const dev = written(dir, "dev.jsonl", reviews("sst2.dev.tsv"));
   const more = linesOf("wikitext2.valid.txt").filter((line) => !line.trim().startsWith("="));
-  const all = [...reviews("sst2.train.tsv").map(({ text }) => text), ...more.map((l) => l.trim().toLowerCase())];
-  const texts = written(dir, "text.jsonl", all.map((text) => ({ text })));
+  const all = [
+    ...reviews("sst2.train.tsv").map(({ text }) => text),
+    ...more.map((l) => l.trim().toLowerCase()),
+  ];
+  const texts = written(
+    dir,
+    "text.jsonl",
+    all.map((text) => ({ text })),
+  );
   const whole = await stacked(await bodyOf(dir, texts, options), join(dir, "stacked"));
   const data = { ...finetuneDefaults.data, paths: [train], validationShare: 0.02 };
   const task = { ...finetuneDefaults.task, tokenDropout: 0.15 };
-  const model = (drop) => ({ ...finetuneDefaults.model, n_positions: 64, ...(drop > 0 ? { dropout: drop } : {}) });
+  const model = (drop) => ({
+    ...finetuneDefaults.model,
+    n_positions: 64,
+    ...(drop > 0 ? { dropout: drop } : {}),
+  });
   const tuning = { batch: 32, lrPeak: 1e-3, weightDecay: 0.01, ema: 0.998, evalEvery: NEVER };
   const runs = [];
   const folders = [];
@@ -112,12 +123,20 @@ export const sst2Part = async (options) => {
       { layers: 2, temperature: 2, relations: 0.1 },
       {
         ...{ ...distillDefaults, ...common, out: join(out, "student"), model: model(0) },
-        train: { ...distillDefaults.train, ...tuning, lrPeak: 5e-4, epochs: argument(args, "student-epochs", 4) },
+        train: {
+          ...distillDefaults.train,
+          ...tuning,
+          lrPeak: 5e-4,
+          epochs: argument(args, "student-epochs", 4),
+        },
       },
       hooks,
     );
     folders.splice(0, 2, teacher.path, student.path);
-    const [a, b] = [await accuracyOf(teacher.path, dev, threads), await accuracyOf(student.path, dev, threads)];
+    const [a, b] = [
+      await accuracyOf(teacher.path, dev, threads),
+      await accuracyOf(student.path, dev, threads),
+    ];
     runs.push({ teacher: a, student: b, kept: b / a });
     log(`seed ${seed}: teacher ${a.toFixed(4)}, student ${b.toFixed(4)}`);
   }

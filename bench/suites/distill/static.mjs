@@ -20,7 +20,9 @@ const articles = () => {
     const text = line.trim();
     if (/^= [^=].*[^=] =$/.test(text)) found.push([]);
     else if (text !== "" && !text.startsWith("=") && found.length > 0) {
-      const sentences = text.split(/(?<= [.?!]) /).filter((s) => s.split(" ").length > 5 && s.split(" ").length < 60);
+      const sentences = text
+        .split(/(?<= [.?!]) /)
+        .filter((s) => s.split(" ").length > 5 && s.split(" ").length < 60);
       found.at(-1).push(...sentences);
     }
   }
@@ -44,7 +46,9 @@ const vectorsOf = async (engine, { model, tokenizer }, texts) => {
   const encoder = await encoderOf(engine, model);
   const vectors = [];
   for (let from = 0; from < texts.length; from += 16) {
-    const rows = texts.slice(from, from + 16).map((text) => ({ ids: tokenizer.encode(text, { special: true }).slice(0, 120) }));
+    const rows = texts
+      .slice(from, from + 16)
+      .map((text) => ({ ids: tokenizer.encode(text, { special: true }).slice(0, 120) }));
     const marked = rows.map(({ ids }) => ({ ids: [tokenizer.specials.cls, ...ids, tokenizer.specials.sep] }));
     const { sentences } = await encoder.run(marked);
     const width = sentences.shape[1];
@@ -57,7 +61,11 @@ const vectorsOf = async (engine, { model, tokenizer }, texts) => {
 const dot = (a, b) => a.reduce((sum, x, i) => sum + x * b[i], 0);
 
 export const staticPart = async ({ log, args, threads }) => {
-  const embedder = argument(args, "embedder", process.env.ANNEAL_EMBEDDER ?? "sentence-transformers/all-MiniLM-L6-v2");
+  const embedder = argument(
+    args,
+    "embedder",
+    process.env.ANNEAL_EMBEDDER ?? "sentence-transformers/all-MiniLM-L6-v2",
+  );
   const dir = argument(args, "out", mkdtempSync(join(tmpdir(), "anneal-static-")));
   mkdirSync(dir, { recursive: true });
   const all = articles();
@@ -70,14 +78,27 @@ export const staticPart = async ({ log, args, threads }) => {
   const pairs = pairsOf(all.slice(cut), 1500, rng(1, "pairs"));
   const gold = pairs.map(([, , near]) => near);
   const cosinesOf = async (model) => {
-    const [a, b] = [await vectorsOf(engine, model, pairs.map(([x]) => x)), await vectorsOf(engine, model, pairs.map(([, y]) => y))];
+    const [a, b] = [
+      await vectorsOf(
+        engine,
+        model,
+        pairs.map(([x]) => x),
+      ),
+      await vectorsOf(
+        engine,
+        model,
+        pairs.map(([, y]) => y),
+      ),
+    ];
     return a.map((v, i) => dot(v, b[i]));
   };
   const known = await cosinesOf(teacher);
   const own = rankCorrelation(known, gold);
   log(`teacher: rank correlation ${own.toFixed(4)}`);
   const found = {};
-  for (const steps of String(argument(args, "static-steps", "0,300")).split(",").map(Number)) {
+  for (const steps of String(argument(args, "static-steps", "0,300"))
+    .split(",")
+    .map(Number)) {
     const start = performance.now();
     const made = await distillModel(
       embedder,
@@ -93,7 +114,11 @@ export const staticPart = async ({ log, args, threads }) => {
     const model = await openModel(made.path, {});
     const cosines = await cosinesOf(model);
     const seconds = (performance.now() - start) / 1000;
-    found[steps] = { correlation: rankCorrelation(cosines, gold), withTeacher: rankCorrelation(cosines, known), seconds };
+    found[steps] = {
+      correlation: rankCorrelation(cosines, gold),
+      withTeacher: rankCorrelation(cosines, known),
+      seconds,
+    };
     log(`${steps} updates: ${JSON.stringify(found[steps])}`);
     found.model = model.model;
   }
@@ -101,7 +126,12 @@ export const staticPart = async ({ log, args, threads }) => {
   const [slow, fast] = await raced(engine, [teacher.model, model], { tokens: 128, turns: 20 });
   const best = Math.max(...Object.values(tried).map(({ correlation }) => correlation));
   return {
-    ...{ teacherCorrelation: own, staticCorrelation: best, staticKept: best / own, staticSpeedup: slow / fast },
+    ...{
+      teacherCorrelation: own,
+      staticCorrelation: best,
+      staticKept: best / own,
+      staticSpeedup: slow / fast,
+    },
     staticTries: tried,
   };
 };

@@ -241,6 +241,8 @@ export const walk = async (engine: Engine, model: Walkable, options: WalkOptions
 /** The same where nothing is replaced and no second moments are asked for: one run for all sites. */
 export const survey = async (engine: Engine, model: Walkable, options: WalkOptions): Promise<void> => {
   const { program: whole, sites, batches, matrices } = model;
+  // A table that is looked up alone: nothing is multiplied by.
+  if (sites.length === 0) return;
   const sums = Object.fromEntries(sites.map(({ x }, i) => [String(i), sumsOf(x, false)]));
   const session = await compile(engine, partOf(whole, { sums }, [], matrices));
   const found = sites.map((site) => totals(site, false));

@@ -34,7 +34,8 @@ export const principal = (
       for (let b = a; b < width; b++) covariance[at + b]! += own * x[b]!;
     }
   }
-  for (let a = 0; a < width; a++) for (let b = 0; b < a; b++) covariance[a * width + b] = covariance[b * width + a]!;
+  for (let a = 0; a < width; a++)
+    for (let b = 0; b < a; b++) covariance[a * width + b] = covariance[b * width + a]!;
   const { vectors } = eigen(covariance, width);
   const out = new Float32Array(rows * dims);
   for (const i of used) {

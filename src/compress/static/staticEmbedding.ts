@@ -6,8 +6,8 @@
  */
 import type { Engine } from "../../engine/engine.ts";
 import { tensor } from "../../ir/tensor.ts";
-import { model2VecConfig, model2vec } from "../../models/encoders/model2vec.ts";
 import { readsTokenTypes } from "../../models/encoders/encoder.ts";
+import { model2VecConfig, model2vec } from "../../models/encoders/model2vec.ts";
 import type { Model } from "../../models/model.ts";
 import { sentenceEmbedding } from "../../models/pooling.ts";
 import { saidOf } from "../../tasks/scores.ts";

@@ -8,4 +8,6 @@ import { rounded } from "./rounded.ts";
 import { tokens } from "./tokens.ts";
 
 /** Every kind of weight but the dense one, which is a plain tensor. */
-export const kinds = { int8, int4, adapted, dora, rounded, tokens } satisfies Readonly<Record<string, WeightKind>>;
+export const kinds = { int8, int4, adapted, dora, rounded, tokens } satisfies Readonly<
+  Record<string, WeightKind>
+>;

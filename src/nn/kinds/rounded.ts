@@ -10,7 +10,7 @@ import { add, div, maximum, minimum, mul, neg, round, sub } from "../../ops/elem
 import { matmul } from "../../ops/linalg.ts";
 import { gather } from "../../ops/rows.ts";
 import { reshape, transpose } from "../../ops/structure.ts";
-import { type PackedParam, type WeightKind } from "../param.ts";
+import type { PackedParam, WeightKind } from "../param.ts";
 import { filled, sizesOf } from "./matrix.ts";
 
 // N outputs, K inputs

@@ -142,7 +142,12 @@ const identityOf = (
   pupil: Model,
 ): Json => ({
   ...(identity(options, data, pupil, () => false) as { readonly [name: string]: Json }),
-  distill: { ...how.options, from: student.from, teacherBits: asked.teacherBits ?? 32, bits: asked.bits ?? 32 },
+  distill: {
+    ...how.options,
+    from: student.from,
+    teacherBits: asked.teacherBits ?? 32,
+    bits: asked.bits ?? 32,
+  },
 });
 
 /** A trained student, and the codes of its matrices where those were learnt. */
@@ -157,11 +162,7 @@ const pupilOf = async ({ engine, how, student, options }: Prepared, { bits }: Di
 };
 
 /** The student after its lessons. */
-const taughtBy = async (
-  all: Prepared,
-  asked: DistillModelOptions,
-  hooks: RecipeHooks,
-): Promise<Taught> => {
+const taughtBy = async (all: Prepared, asked: DistillModelOptions, hooks: RecipeHooks): Promise<Taught> => {
   const { engine, teacher, student, lesson, how, options } = all;
   const { train: t, seed, out } = options;
   const { ui } = hooks;
@@ -217,7 +218,12 @@ const write = async (
   const forms = codes === undefined ? dense : formsWith(dense, model, codes);
   const { source } = student;
   const files = modelFolder(model, {
-    ...{ dtype: codes === undefined ? "fp32" : "q4", tokenizer: tokenizer.files(), eos: tokenizer.eos, forms },
+    ...{
+      dtype: codes === undefined ? "fp32" : "q4",
+      tokenizer: tokenizer.files(),
+      eos: tokenizer.eos,
+      forms,
+    },
     ...defined({ source }),
   });
   const card = trainedCard(model, {

@@ -17,7 +17,8 @@ const countsIn = (material: Material, vocab: number): Float64Array => {
   if (material.kind === "text") {
     const { train } = material;
     const piece = 1 << 20;
-    for (let at = 0; at < train.length; at += piece) all(train.subarray(at, Math.min(train.length, at + piece)));
+    for (let at = 0; at < train.length; at += piece)
+      all(train.subarray(at, Math.min(train.length, at + piece)));
   } else if (material.kind === "examples") {
     for (const { parts } of material.train)
       for (const [name, ids] of Object.entries(parts)) if (/^ids/.test(name)) all(ids);
