@@ -116,7 +116,8 @@ const endOf = ({ diagonal: d, beside: e }: Tridiagonal, l: number): number => {
 const MOST = 60;
 
 /**
- * Eigenvalues of a symmetric matrix [n, n], the largest first, and eigenvectors of length 1 [n, n], one a row.
+ * Eigenvalues of a symmetric matrix [n, n], the largest first, and eigenvectors of length 1 [n, n], one a
+ * row.
  */
 export const eigen = (
   symmetric: Float64Array,
