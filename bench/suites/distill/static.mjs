@@ -75,7 +75,7 @@ export const staticPart = async ({ log, args, threads }) => {
   if (!existsSync(texts)) writeFileSync(texts, rows.map((text) => `${JSON.stringify({ text })}\n`).join(""));
   const engine = await nodeEngine({ threads });
   const teacher = await openModel(embedder, {});
-  const pairs = pairsOf(all.slice(cut), 1500, rng(1, "pairs"));
+  const pairs = pairsOf(all.slice(cut), argument(args, "pairs", 1500), rng(1, "pairs"));
   const gold = pairs.map(([, , near]) => near);
   const cosinesOf = async (model) => {
     const [a, b] = [

@@ -10,8 +10,8 @@ export interface Rows {
 
 /**
  * The rows' coordinates along their `dims` principal components, as scikit-learn's PCA has them but for
- * signs: [rows, width] -> [rows, dims]. The mean and the components are of rows that `counts` (all unless told); the
- * others become 0.
+ * signs: [rows, width] -> [rows, dims]. The mean and the components are of rows that `counts` (all unless
+ * told); the others become 0.
  */
 export const principal = (
   { data, rows, width }: Rows,
