@@ -1,7 +1,7 @@
 /**
  * Training against quantization: a model whose matrices are rounded at each step while their numbers and
- * scales learn (see nn/kinds/rounded), begun with the grids of a method that reads no gradients, taught by the
- * model before it was rounded (LLM-QAT: Liu et al. 2023, https://arxiv.org/abs/2305.17888).
+ * scales learn (see nn/kinds/rounded), begun with the grids of a method that reads no gradients, taught by
+ * the model before it was rounded (LLM-QAT: Liu et al. 2023, https://arxiv.org/abs/2305.17888).
  */
 import { type Tensor, tensor } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
