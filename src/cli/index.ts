@@ -7,6 +7,7 @@ import { type VerbName, verbs } from "./flags/flags.ts";
 import { withHelp } from "./flags/help.ts";
 import { exitCodeOf } from "./process/exit.ts";
 import { errorText, failureOf } from "./process/failure.ts";
+import { beforeTelling } from "./process/ranks.ts";
 import { printJson, wantsColor } from "./terminal/terminal.ts";
 
 /** A verb adds itself to the program; its examples stand below its help. */
@@ -57,9 +58,10 @@ const build = async (argv: readonly string[]): Promise<Command> => {
 };
 
 /** Says what went wrong: as JSON on stdout where that was asked for, else as a block on stderr. */
-const report = (error: unknown, argv: readonly string[]): void => {
+const report = (error: unknown, argv: readonly string[], rank: string): void => {
   const verbose = argv.includes("--verbose");
-  const failure = failureOf(error, verbose, argv[0]);
+  const found = failureOf(error, verbose, argv[0]);
+  const failure = { ...found, message: rank + found.message };
   if (argv.includes("--json")) printJson({ error: failure });
   // What is left of a progress line would stand before the message.
   else
@@ -91,6 +93,6 @@ export const main = async (argv: readonly string[]): Promise<void> => {
   } catch (error) {
     process.exitCode = exitCodeOf(error);
     const printsItself = error instanceof CommanderError && /^commander\.(help|version)/.test(error.code);
-    if (!printsItself) report(error, argv);
+    if (!printsItself) report(error, argv, await beforeTelling());
   }
 };

@@ -3,64 +3,18 @@
  * rank takes an equal share of every batch. The gradient is that of the whole batch wherever rows count
  * differently (padding), unlike the mean of means of PyTorch's DistributedDataParallel.
  */
-import type { Feeds } from "../engine/engine.ts";
-import { sameShape } from "../ir/shape.ts";
-import { shapeText, sizeOf, type Tensor, type TensorType } from "../ir/tensor.ts";
-import type { Model } from "../models/model.ts";
+import type { Tensor } from "../ir/tensor.ts";
 import { type Counter, openCounter } from "../train/counter.ts";
 import { checkSame } from "../train/held.ts";
 import { rankPlans } from "../train/plan.ts";
 import { openRank, type Rank } from "../train/rank.ts";
-import { batchTypes, type StepOptions } from "../train/step.ts";
+import type { StepOptions } from "../train/step.ts";
 import { asBatch, type MakeStepper, type Stepper, under, weightsOf } from "../train/stepper.ts";
-import { type WidthOptions, widthKey, widthOf } from "../train/width.ts";
 import { ConfigError } from "../util/errors.ts";
+import { type Share, sharer } from "./share.ts";
 import type { Crew, Team } from "./team.ts";
 
 type Tensors = ReadonlyMap<string, Tensor>;
-
-type Types = Readonly<Record<string, TensorType>>;
-
-/** The types of a whole micro-batch, and of a rank's share of it. */
-interface BatchTypes {
-  readonly whole: Types;
-  readonly share: Types;
-}
-
-/** Throws ConfigError unless `t` is the whole of an input, to be cut along its first dimension if at all. */
-const checkInput = (name: string, t: Tensor, { whole, share }: BatchTypes): void => {
-  const [all, part] = [whole[name]?.shape ?? t.shape, share[name]?.shape ?? t.shape];
-  if (t.data.length !== sizeOf(all)) {
-    throw new ConfigError(`has ${shapeText(t.shape)} where the step takes ${shapeText(all)}`, {
-      field: `batch.${name}`,
-      hint: "give micro-batches of train.batch sequences",
-    });
-  }
-  if (sizeOf(part) !== sizeOf(all) && !sameShape(part.slice(1), all.slice(1))) {
-    throw new ConfigError(`${shapeText(all)} cannot be divided: its rows are not those of the batch`, {
-      field: `batch.${name}`,
-      hint: "put the batch first, or train on one replica",
-    });
-  }
-};
-
-/**
- * The share of rank `rank` in a micro-batch: an equal part of what has rows for each sequence, the whole of
- * all else, and a dropout seed of its own.
- */
-const shareOf = (feeds: Feeds, rank: number, types: BatchTypes): Feeds => {
-  const cut = ([name, t]: [string, Tensor]): [string, Tensor] => {
-    if (name === "seed") {
-      return [name, { ...t, data: Int32Array.of(Number(t.data[0]) ^ Math.imul(rank, 0x9e3779b1)) }];
-    }
-    checkInput(name, t, types);
-    const shape = (types.share[name]?.shape ?? t.shape) as readonly number[];
-    const size = sizeOf(shape);
-    if (size === t.data.length) return [name, t];
-    return [name, { ...t, shape, data: t.data.slice(rank * size, (rank + 1) * size) }];
-  };
-  return Object.fromEntries(Object.entries(feeds).map(cut));
-};
 
 const check = ({ batch }: StepOptions, { size }: Team): void => {
   if (batch % size === 0) return;
@@ -80,8 +34,6 @@ const allState = async (first: Rank, crew: Crew, others: readonly number[]): Pro
     ),
   ]);
 };
-
-type Share = (feeds: Feeds, rank: number) => Feeds;
 
 interface Ranks {
   readonly first: Rank;
@@ -117,22 +69,6 @@ const stepperOf = ({ first, crew, counter, size }: Ranks, shareOf: Share): Stepp
   };
 };
 
-/** The types of a micro-batch and of a share of it, by the width of its rows. */
-const typesByWidth = (model: Model, options: StepOptions, size: number) => {
-  const known = new Map<string, BatchTypes>();
-  return (feeds: Feeds): BatchTypes => {
-    const width: WidthOptions = options.widths === undefined ? options : widthOf(feeds);
-    const key = widthKey(width);
-    const found = known.get(key);
-    if (found !== undefined) return found;
-    const step = { ...options, ...width };
-    const [whole, share] = [1, size].map((ranks) => batchTypes(model, step, { ranks }));
-    const types = { whole: whole!, share: share! };
-    known.set(key, types);
-    return types;
-  };
-};
-
 /**
  * Training on all ranks of `team`, the caller being the first. Throws ConfigError where the batch does not
  * divide among them, or clipping by the norm does not come first.
@@ -150,10 +86,9 @@ export const dataParallel =
       first.load(params);
       const others = plans.slice(1).map((_, i) => crew.order(i + 1, { do: "load", params }));
       await Promise.all(others);
-      const types = typesByWidth(model, options, team.size);
       const counter = await openCounter(engine, model, options);
       const ranks = { first, crew, counter, size: team.size };
-      return stepperOf(ranks, (feeds, rank) => shareOf(feeds, rank, types(feeds)));
+      return stepperOf(ranks, sharer(model, options, team.size));
     } catch (error) {
       await crew.end();
       throw error;

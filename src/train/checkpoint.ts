@@ -73,9 +73,10 @@ export const checkpointsIn = (store: CheckpointStore, identity: Json): Checkpoin
 });
 
 /** A field by its dotted path, as it was and as it is. */
-type Difference = readonly [path: string, was: string, is: string];
+export type Difference = readonly [path: string, was: string, is: string];
 
-const differences = (was: Json, is: Json, path = ""): Difference[] => {
+/** Where two objects differ, field by field. */
+export const differences = (was: Json, is: Json, path = ""): Difference[] => {
   if (!isFields(was) || !isFields(is)) {
     return was === is ? [] : [[path, JSON.stringify(was), JSON.stringify(is)]];
   }

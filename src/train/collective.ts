@@ -1,6 +1,6 @@
 /** How the ranks of a run talk to one another. */
 
-/** What one rank gives to another: numbers whose buffers move there. */
+/** What one rank gives to another. */
 export type Parcel = readonly Float32Array[];
 
 /** One rank's end. All ranks call the same methods in the same order. */
@@ -8,15 +8,22 @@ export interface Collective {
   readonly rank: number;
   readonly size: number;
   /**
-   * Gives `parcels[r]` to rank r, and resolves to what each rank gave to this one, by rank; its own parcel
-   * comes back as it is. Rejects when another rank has failed.
+   * Whether numbers are copied, as between processes, and stay with who gives them; else their buffers move,
+   * as between threads.
    */
-  exchange(parcels: readonly Parcel[]): Promise<readonly Parcel[]>;
+  readonly copies: boolean;
+  /**
+   * Gives `parcels[r]` to rank r, and resolves to what each rank gave to this one, by rank; its own parcel
+   * comes back as it is. Where numbers are copied, what rank r gives is written into `room[r]`, which has as
+   * many arrays of the same lengths (those of `parcels` unless told). Rejects when another rank has failed.
+   */
+  exchange(parcels: readonly Parcel[], room?: readonly Parcel[]): Promise<readonly Parcel[]>;
 }
 
 /** The collective of a rank without others. */
 export const alone: Collective = {
   rank: 0,
   size: 1,
+  copies: false,
   exchange: async (parcels) => parcels,
 };

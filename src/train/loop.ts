@@ -12,7 +12,7 @@ import { checkSame } from "./held.ts";
 import { type Progress, progressOf, snapshotOf } from "./progress.ts";
 import type { StepResult } from "./rank.ts";
 import type { StepOptions } from "./step.ts";
-import { type MakeStepper, type Stepper, seedTensor, stepper } from "./stepper.ts";
+import { agreedOn, type MakeStepper, type Stepper, seedTensor, stepper } from "./stepper.ts";
 import { validator, type Windows } from "./validate.ts";
 
 /** The step's options, and how long, how fast and until when a run goes. */
@@ -172,7 +172,7 @@ const measure = async (run: Run): Promise<boolean> => {
   const { validate, progress, emit } = run;
   if (validate === undefined) return false;
   const weights = reached(run);
-  const { loss, figure } = await validate.run(weights);
+  const { loss, figure } = await agreedOn(run.stepper, await validate.run(weights));
   const said = figure === undefined ? {} : { figure };
   emit({ step: progress.step, valLoss: loss, ...said });
   if (isBetter(run, loss, figure)) {

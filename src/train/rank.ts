@@ -156,17 +156,57 @@ const adder = ({ collective: { rank }, sessions, own }: Setting) => {
   };
 };
 
-/** Updates the own shard, and writes it into the copies that the other ranks have sent. */
-const updater = ({ collective: { rank }, sessions, own, state }: Setting) => {
-  return async (grads: Tensors, scalars: Feeds, given: readonly Parcel[]): Promise<void> => {
+/** Updates the own shard. */
+const updater = ({ sessions, state }: Setting) => {
+  return async (grads: Tensors, scalars: Feeds): Promise<void> => {
     const feeds = { ...state.feeds(), ...prefixed("grads", grads), ...scalars };
     await sessions.update.run(feeds, state.fetches());
     state.advance();
-    const fresh = numbers(own.params);
+  };
+};
+
+/** How gradients get to their owners, and new params back to all. */
+interface Rounds {
+  /** What each rank found of the own shard's gradients. */
+  gather(): Promise<readonly Parcel[]>;
+  /** Gives the own shard's params to all, as they are after an update. */
+  spread(given: readonly Parcel[], updated: boolean): Promise<void>;
+}
+
+/** A copy of a shard's params travels along with its gradients, is filled by its owner, and comes back. */
+const moving = ({ collective, shards, own }: Setting): Rounds => ({
+  gather: () =>
+    collective.exchange(shards.map(({ grads, params }) => [...numbers(grads), ...numbers(params)])),
+  async spread(given, updated) {
+    const fresh = updated ? numbers(own.params) : [];
     for (const [r, parcel] of given.entries()) {
-      if (r === rank) continue;
+      if (r === collective.rank) continue;
       for (const [i, data] of fresh.entries()) parcel[fresh.length + i]!.set(data);
     }
+    const back = await collective.exchange(given);
+    shards.forEach((held, r) => {
+      if (r !== collective.rank) takeBack(held, back[r]!);
+    });
+  },
+});
+
+/** Gradients come into room for them, params to where they are needed. */
+const copying = ({ collective, shards, own }: Setting): Rounds => {
+  const room = shards.map((_, r) => (r === collective.rank ? [] : numbers(allocate(typesOf(own.bucket)))));
+  return {
+    gather: () =>
+      collective.exchange(
+        shards.map(({ grads }) => numbers(grads)),
+        room,
+      ),
+    async spread(_, updated) {
+      if (!updated) return; // All ranks know that it was not.
+      const fresh = numbers(own.params);
+      await collective.exchange(
+        shards.map(() => fresh),
+        shards.map(({ params }) => numbers(params)),
+      );
+    },
   };
 };
 
@@ -176,24 +216,22 @@ const total = (parcels: readonly Parcel[], at: number): number =>
 /** The three rounds of a step: gradients to their owners, what all must know, new params to all. */
 const stepper = (setting: Setting): Rank["step"] => {
   const { collective, shards } = setting;
+  const rounds = (collective.copies ? copying : moving)(setting);
   const [find, addUp, update] = [finder(setting), adder(setting), updater(setting)];
   return async (micro, { lr, step, scale }) => {
     const loss = await find(micro, scale);
-    // A copy of a shard's params travels along, to be filled by its owner: it comes back up to date.
-    const sent = shards.map(({ grads, params }) => [...numbers(grads), ...numbers(params)]);
-    const given = await collective.exchange(sent);
+    const given = await rounds.gather();
     const { grads, squares, limited } = await addUp(given);
     const facts = shards.map(() => [Float32Array.of(loss, squares, limited)]);
-    const known = await collective.exchange(facts);
+    const room = shards.map(() => [new Float32Array(3)]);
+    const known = await collective.exchange(facts, room);
     const result = { loss: total(known, 0), gradNorm: Math.sqrt(total(known, 1)) };
-    if (Number.isFinite(result.loss) && Number.isFinite(result.gradNorm)) {
+    const updated = Number.isFinite(result.loss) && Number.isFinite(result.gradNorm);
+    if (updated) {
       const gradNorm = scalar(Math.sqrt(total(known, 2)));
-      await update(grads, { gradNorm, lr: scalar(lr), step: scalar(step) }, given);
+      await update(grads, { gradNorm, lr: scalar(lr), step: scalar(step) });
     }
-    const back = await collective.exchange(given);
-    shards.forEach((held, r) => {
-      if (r !== collective.rank) takeBack(held, back[r]!);
-    });
+    await rounds.spread(given, updated);
     return result;
   };
 };

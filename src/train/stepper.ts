@@ -26,6 +26,8 @@ export interface Stepper {
   state(): Promise<ReadonlyMap<string, Tensor>>;
   /** Goes on from a state. Throws CheckpointError, with nothing copied, where it is of something else. */
   load(state: ReadonlyMap<string, Tensor>): Promise<void>;
+  /** Of several ranks that each run the loop: the figures of rank 0, by which all go. */
+  agreed?(values: readonly number[]): Promise<readonly number[]>;
   dispose(): Promise<void>;
 }
 
@@ -130,6 +132,19 @@ export const stepper: MakeStepper = async (engine, model, options) => {
   const made = whole(update, storage(model, options), frozen);
   fillWith(made.weights(), weightsOf(model));
   return made;
+};
+
+/** What was measured of held-out data. */
+interface Figures {
+  readonly loss: number;
+  readonly figure?: number | undefined;
+}
+
+/** What was measured of held-out data, as all ranks go by it: machines may differ in a last bit, and decide by it. */
+export const agreedOn = async ({ agreed }: Pick<Stepper, "agreed">, own: Figures): Promise<Figures> => {
+  if (agreed === undefined) return own;
+  const [loss, figure] = await agreed(own.figure === undefined ? [own.loss] : [own.loss, own.figure]);
+  return { loss: loss!, figure };
 };
 
 /** A dropout seed for a micro-batch: distinct for each (run seed, step, micro-batch). */

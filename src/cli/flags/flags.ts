@@ -17,6 +17,7 @@ import {
   tuning,
   type VerbName,
 } from "./flag.ts";
+import { ranks } from "./rankFlags.ts";
 
 export { type Flag, type Group, type Section, type VerbName, verbs } from "./flag.ts";
 
@@ -215,7 +216,7 @@ const run: Section = {
 /** The flags that verbs share, in the order of the help. */
 export const sections: readonly Section[] = [
   ...[text, records, pairs, sentences, chats, cleaning, selection, shards, model, trainSection, adapters],
-  ...[distill, budget, hub, run],
+  ...[distill, budget, hub, ranks, run],
 ];
 
 /** A flag with the verbs that it means something to. */

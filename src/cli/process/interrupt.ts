@@ -30,13 +30,13 @@ const leave = (signal: NodeJS.Signals): void => {
 };
 
 /** Watches for the first SIGINT on a thread; returns what ends it. */
-const watch = (onInterrupt: () => void): (() => void) => {
+const watch = (onInterrupt: () => void, quiet: boolean): (() => void) => {
   const interruptCell = new Int32Array(new SharedArrayBuffer(4));
   const end = (): void => {
     Atomics.store(interruptCell, 0, 1);
     Atomics.notify(interruptCell, 0);
   };
-  const workerData: InterruptStart = { interruptCell };
+  const workerData: InterruptStart = { interruptCell, quiet };
   const worker = new Worker(program, { workerData, execArgv: [] });
   worker.unref();
   worker.on("message", onInterrupt);
@@ -51,8 +51,8 @@ const watch = (onInterrupt: () => void): (() => void) => {
   };
 };
 
-/** Takes SIGINT and SIGTERM until disposed. */
-export const interruptible = (): Interruptible => {
+/** Takes SIGINT and SIGTERM until disposed; `quiet`: without a word, as where another process says it. */
+export const interruptible = ({ quiet = false }: { readonly quiet?: boolean } = {}): Interruptible => {
   const controller = new AbortController();
   let code: number | undefined;
   const onSignal = (signal: NodeJS.Signals, told = false): void => {
@@ -62,7 +62,7 @@ export const interruptible = (): Interruptible => {
       return;
     }
     code = now;
-    if (!told) process.stderr.write(FINISHING);
+    if (!told && !quiet) process.stderr.write(FINISHING);
     end();
     // A second one that came along is heard first; then no listener holds back the next, whatever is aborted.
     setImmediate(() => {
@@ -76,7 +76,7 @@ export const interruptible = (): Interruptible => {
   const release = (): void => {
     for (const signal of signals) process.off(signal, listener);
   };
-  const end = watch(() => onSignal("SIGINT", true));
+  const end = watch(() => onSignal("SIGINT", true), quiet);
   return {
     signal: controller.signal,
     exitCode: () => code,

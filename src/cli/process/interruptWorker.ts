@@ -13,15 +13,17 @@ export const FINISHING = "\nfinishing the step and saving; again to leave at onc
 /** What the thread is started with: [1], 0 as long as it is to wait. */
 export interface InterruptStart {
   readonly interruptCell: Int32Array;
+  /** Whether the signal is answered without a word. */
+  readonly quiet: boolean;
 }
 
-const cell = (workerData as Partial<InterruptStart> | null)?.interruptCell;
+const { interruptCell: cell, quiet }: Partial<InterruptStart> = workerData ?? {};
 if (parentPort !== null && cell !== undefined) {
   Object.assign(globalThis, { interruptCell: cell });
   try {
     new Script("Atomics.wait(interruptCell, 0, 0)").runInThisContext({ breakOnSigint: true });
   } catch {
-    writeSync(2, FINISHING);
+    if (!quiet) writeSync(2, FINISHING);
     parentPort.postMessage("SIGINT");
   }
 }

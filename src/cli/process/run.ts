@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { RunOptions } from "../../recipes/config/options.ts";
 import { configHash, resolveOptions } from "../../recipes/config/resolve.ts";
 import type { RecipeHooks } from "../../recipes/context/hooks.ts";
+import { silent } from "../../recipes/context/ui.ts";
 import { requireMeaning, withoutEffect } from "../flags/effects.ts";
 import type { VerbName } from "../flags/flags.ts";
 import { baseOf, flagsToConfig } from "../flags/options.ts";
@@ -10,8 +11,9 @@ import { inLine, print, printJson, terminalUi } from "../terminal/terminal.ts";
 import { Interrupted } from "./exit.ts";
 import { type HubFlags, hubOptions } from "./hub.ts";
 import { interruptible } from "./interrupt.ts";
+import { joinRanks, type RankFlags, withThreads } from "./ranks.ts";
 
-interface Common extends HubFlags {
+interface Common extends HubFlags, RankFlags {
   readonly config?: string;
   readonly set?: readonly string[];
   readonly printConfig?: boolean;
@@ -54,27 +56,31 @@ export const runRecipe = async (
   const verb = command.name() as VerbName;
   const sets = given.set ?? [];
   requireMeaning(sets, verb);
-  const options = await resolveOptions({ ...file, sets, flags, base: baseOf(verb) });
+  const options = withThreads(verb, await resolveOptions({ ...file, sets, flags, base: baseOf(verb) }));
   const json = given.json ?? false;
   if (given.printConfig) return printConfig(options, json);
   const lost = withoutEffect(options, flags, verb);
-  const ui = terminalUi({ quiet: given.quiet ?? false });
+  const world = await joinRanks(verb, given);
+  const first = world === undefined || world.collective.rank === 0;
+  const ui = first ? terminalUi({ quiet: given.quiet ?? false }) : silent;
   for (const text of lost) ui.warn(text);
-  const interrupt = interruptible();
+  const interrupt = interruptible({ quiet: !first });
   const hooks = {
     ui,
     signal: interrupt.signal,
     command: commandLine(),
     hub: hubOptions(given, ui, interrupt.signal),
     ...(given.resume ? { resume: true } : {}),
+    ...(world === undefined ? {} : { ranks: world }),
   };
   try {
     await work(options, hooks, json);
+    await world?.leave();
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
   } finally {
     interrupt.dispose();
   }
   const exitCode = interrupt.exitCode();
-  if (exitCode !== undefined) sayInterrupted(command, exitCode, json);
+  if (exitCode !== undefined && first) sayInterrupted(command, exitCode, json);
 };

@@ -42,6 +42,7 @@ export const portCollective = (rank: number, ports: Ports, failure: Promise<neve
   return {
     rank,
     size: ports.length,
+    copies: false,
     exchange(parcels) {
       ports.forEach((port, r) => {
         const parcel = parcels[r]!;

@@ -110,7 +110,7 @@ export const checkBatch = async (ref: string, given: RunOptions, hooks: RecipeHo
   const { source, width, count } = await mostFrequentWidth(lesson);
   const batch = await fullest(source, count);
   const loop = { ...loopOptions(options.train, width.context, options.seed), ...width };
-  const { replicas: _, ...steppers } = steppersOf(options, lesson, subject, method, engine);
+  const { shared: _, ...steppers } = steppersOf(options, lesson, run, {});
   const tries: Overfit[] = [];
   for (const factor of [1, 10]) {
     const { steps, ...how } = loop;

@@ -8,7 +8,8 @@ import { prepare } from "./prepare.ts";
 
 /** Takes the test; nothing is written. Throws as `prepare` and `lrRange`. */
 export const findLr = async (ref: string, given: RunOptions, hooks: RecipeHooks): Promise<LrRange> => {
-  const { engine, subject, method, lesson, options } = await prepare(ref, given, hooks);
-  const { replicas: _, ...steppers } = steppersOf(options, lesson, subject, method, engine);
+  const prepared = await prepare(ref, given, hooks);
+  const { engine, method, lesson, options } = prepared;
+  const { shared: _, ...steppers } = steppersOf(options, lesson, prepared, {});
   return testLr(engine, { lesson, method, options, ...steppers }, hooks);
 };

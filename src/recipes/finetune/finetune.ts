@@ -6,13 +6,12 @@ import { join } from "node:path";
 import type { Engine } from "../../engine/engine.ts";
 import type { Json, Model } from "../../models/model.ts";
 import { countParams } from "../../nn/param.ts";
-import { checkpointStore, writeFolder } from "../../node/files/checkpoints.ts";
+import { writeFolder } from "../../node/files/checkpoints.ts";
 import { trainedCard } from "../../report/run/sourceCard.ts";
 import { type Base, formsOf } from "../../search/optimize.ts";
 import { generationIn, jsonBytes } from "../../ship/onnx/files.ts";
 import { modelFolder } from "../../ship/onnx/modelFolder.ts";
 import type { Lesson } from "../../tasks/task.ts";
-import { checkpointsIn } from "../../train/checkpoint.ts";
 import { type TrainResult, train } from "../../train/loop.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
@@ -24,7 +23,7 @@ import { identity } from "../train/identity.ts";
 import { loopOptions } from "../train/loopOptions.ts";
 import type { Method } from "../train/method.ts";
 import { type Curve, follow } from "../train/pretrain.ts";
-import { takeRun } from "../train/takeRun.ts";
+import { isFirst, runCheckpoints, takePlace } from "../train/ranks.ts";
 import { doubtsOf } from "./doubts.ts";
 import { steppersOf } from "./lesson.ts";
 import { type Prepared, prepare } from "./prepare.ts";
@@ -74,32 +73,31 @@ interface Tuned extends TrainResult {
 const tune = async (
   { engine, subject, method, lesson, options }: Prepared,
   hooks: RecipeHooks,
+  dir: string,
 ): Promise<Tuned> => {
   const { train: t, seed } = options;
   tell(subject, lesson, options, hooks);
   const run = join(options.out, "run");
-  const store = checkpointStore(join(run, "checkpoints"), { onWarning: (line) => hooks.ui.warn(line) });
   const progress = hooks.ui.task("training", t.steps);
   const { onRow, curve } = follow(method.name, progress, join(run, "metrics.jsonl"));
   const { model, frozen } = method;
-  const { replicas, ...steppers } = steppersOf(options, lesson, subject, method, engine);
-  if (replicas > 1) hooks.ui.line(`trained on ${replicas} replicas`);
+  const { shared, ...steps } = steppersOf(options, lesson, { subject, method, engine }, hooks);
+  if (shared !== undefined) hooks.ui.line(`trained on ${shared}`);
   const loop = loopOptions(t, lesson.context, seed);
+  const same = { identity: identity(options, subject.data, model, frozen), model };
+  const checkpoints = await runCheckpoints({ ...same, dir }, hooks);
   const result = await train(engine, model, lesson.source, {
     ...loop,
     optimizer: method.optimizer(loop.optimizer),
     ...(lesson.widths === undefined ? {} : { widths: lesson.widths }),
     ...(lesson.judge === undefined ? {} : { judge: lesson.judge }),
     objective: lesson.objective,
-    ...steppers,
+    ...steps,
     frozen,
     takesWeights: method.adapter === undefined,
     record: { name: "finetune", options: { task: subject.task.name, method: method.options, ...t } as Json },
     validation: lesson.heldOut.windows,
-    checkpoints: checkpointsIn(store, identity(options, subject.data, model, frozen)),
-    onRow,
-    resume: hooks.resume ?? false,
-    ...(hooks.signal === undefined ? {} : { signal: hooks.signal }),
+    ...{ checkpoints, onRow, resume: hooks.resume ?? false },
   });
   const figure = result.figure === undefined ? "" : `, ${lesson.judge!.name} ${result.figure.toFixed(4)}`;
   const loss =
@@ -163,19 +161,22 @@ const shipAdapter = async (
   return { adapter, gain };
 };
 
-/** Fine-tunes the model that `ref` names on the user's records; undefined when interrupted. */
+/**
+ * Fine-tunes the model that `ref` names on the user's records; undefined when interrupted, and on ranks after
+ * the first.
+ */
 export const finetune = async (
   ref: string,
-  options: RunOptions,
+  given: RunOptions,
   hooks: RecipeHooks,
 ): Promise<Finetuned | undefined> => {
-  const unlock = await takeRun(options.out);
+  const { options, checkpoints, release } = await takePlace(given, hooks);
   try {
     const prepared = await prepare(ref, options, hooks);
     const { engine, subject, method } = prepared;
     hooks.ui.stage("Training");
-    const tuned = await tune(prepared, hooks);
-    if (tuned.ended === "interrupted") return undefined;
+    const tuned = await tune(prepared, hooks, checkpoints);
+    if (tuned.ended === "interrupted" || !isFirst(hooks)) return undefined;
     const finished = await method.finish(tuned.model);
     hooks.ui.stage("Writing the model");
     const { path, forms } = await write(engine, subject, { ...tuned, model: finished }, hooks);
@@ -191,6 +192,6 @@ export const finetune = async (
       ...(figure === undefined ? {} : { figure: { name: lesson.judge!.name, value: figure } }),
     };
   } finally {
-    await unlock();
+    await release();
   }
 };

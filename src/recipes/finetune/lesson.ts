@@ -4,9 +4,10 @@ import type { Model } from "../../models/model.ts";
 import type { Lesson } from "../../tasks/task.ts";
 import { ConfigError } from "../../util/errors.ts";
 import type { RunOptions } from "../config/options.ts";
+import type { RecipeHooks } from "../context/hooks.ts";
 import { recordOptions } from "../data/records.ts";
 import type { Method } from "../train/method.ts";
-import { onReplicas, onWholeBatches, replicasOf } from "../train/replicas.ts";
+import { type Steps, shareSteps, wholeSteps } from "../train/ranks.ts";
 import type { Subject } from "./subject.ts";
 
 /** Held-out tokens that texts are measured on; of records all are. */
@@ -30,11 +31,10 @@ export const lessonOf = async (
 export const steppersOf = (
   { train: given }: RunOptions,
   { objective }: Lesson,
-  { task }: Subject,
-  { model, frozen }: Method,
-  engine: Engine,
-) => {
-  if (objective.byVectors !== undefined) return { replicas: 1, ...onWholeBatches(given) };
+  { subject, method, engine }: { subject: Subject; method: Method; engine: Engine },
+  hooks: Pick<RecipeHooks, "ranks" | "signal">,
+): Steps => {
+  if (objective.byVectors !== undefined) return wholeSteps(given, hooks);
   if (given.chunk > 0) {
     throw new ConfigError(`"${objective.name}" compares no texts of a batch with each other`, {
       field: "train.chunk",
@@ -42,6 +42,6 @@ export const steppersOf = (
     });
   }
   // A share of a batch has whole examples.
-  const t = { ...given, batch: given.batch / (task.rowsOfExample ?? 1) };
-  return { replicas: replicasOf(t, model, engine, frozen), ...onReplicas(t, model, engine, frozen) };
+  const t = { ...given, batch: given.batch / (subject.task.rowsOfExample ?? 1) };
+  return shareSteps(t, { ...method, engine }, hooks);
 };

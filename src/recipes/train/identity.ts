@@ -105,6 +105,9 @@ const frozenHash = (model: Model, frozen: (path: string) => boolean): string | n
   return hash.digest("hex").slice(0, 16);
 };
 
+/** A hash of all weights of a model. */
+export const weightsHash = (model: Model): string | null => frozenHash(model, () => true);
+
 /**
  * The options that decide what a run makes, and hashes of the data as it is trained on, the tokenizer and the
  * model's config: where the data came from, and how many threads share the work, is left out.

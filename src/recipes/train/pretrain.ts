@@ -4,11 +4,10 @@ import { join } from "node:path";
 import type { Engine } from "../../engine/engine.ts";
 import type { Json, Model } from "../../models/model.ts";
 import { countParams, tensorsOf, trainedTensors, type Weight } from "../../nn/param.ts";
-import { appendLine, checkpointStore } from "../../node/files/checkpoints.ts";
+import { appendLine } from "../../node/files/checkpoints.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
 import { taskOf, tasks } from "../../tasks/index.ts";
 import type { Lesson, Task } from "../../tasks/task.ts";
-import { checkpointsIn } from "../../train/checkpoint.ts";
 import { type MetricsRow, type TrainResult, train } from "../../train/loop.ts";
 import type { LrRange } from "../../train/lrRange.ts";
 import { defined } from "../../util/defined.ts";
@@ -27,7 +26,8 @@ import { loopOptions } from "./loopOptions.ts";
 import { testLr } from "./lrTest.ts";
 import { type Method, methodOf } from "./method.ts";
 import { requireTraining } from "./needs.ts";
-import { onReplicas, replicasOf } from "./replicas.ts";
+import { runCheckpoints, shareSteps } from "./ranks.ts";
+import { onReplicas } from "./replicas.ts";
 import { freshShape, newModel, startOf } from "./start.ts";
 
 /** Losses of a run, nats. */
@@ -146,14 +146,18 @@ const pupilOf = (task: Task, method: Method, seed: number) => {
   };
 };
 
+/** Hooks with the folder of the checkpoints, where that is not in OUT/run. */
+type TextHooks = RecipeHooks & { readonly checkpoints?: string };
+
 /** Trains `given` on the user's data in OUT/run. */
 const pretrain = async (
   engine: Engine,
   given: Model,
   data: UserData,
   options: RunOptions,
-  { resume = false, signal, ui }: RecipeHooks,
+  hooks: TextHooks,
 ): Promise<Pretrained> => {
+  const { resume = false, ui } = hooks;
   const { train: t, seed } = options;
   const run = join(options.out, "run");
   const method = methodOf(given, options, data.tokenizer);
@@ -162,30 +166,30 @@ const pretrain = async (
   const { model, frozen } = pupil;
   const millions = (countParams(method.model.weights) / 1e6).toFixed(2);
   const { layers } = model.arch.cache(model.config);
-  const replicas = replicasOf(t, model, engine, frozen);
-  const shared = replicas > 1 ? `, trained on ${replicas} replicas` : "";
-  const parts = `${shared}${trainedText(method)}${pupil.text}`;
+  const { shared, ...steps } = shareSteps(t, { model, engine, frozen }, hooks);
+  const parts = `${shared === undefined ? "" : `, trained on ${shared}`}${trainedText(method)}${pupil.text}`;
   ui.line(`model: ${model.arch.name}, ${layers} layers, ${millions} M parameters${parts}`);
-  const store = checkpointStore(join(run, "checkpoints"), { onWarning: (line) => ui.warn(line) });
   const progress = ui.task("training", t.steps);
   const { onRow, curve } = follow("full", progress, join(run, "metrics.jsonl"));
   const lesson = lessonOf({ model, task }, data, options);
   for (const note of lesson.notes ?? []) ui.line(note);
   const loop = loopOptions(t, lesson.context, seed);
+  const same = { identity: identity(options, data, model, frozen), model };
+  const checkpoints = await runCheckpoints(
+    { ...same, dir: hooks.checkpoints ?? join(run, "checkpoints") },
+    hooks,
+  );
   const result = await train(engine, model, lesson.source, {
     ...loop,
     optimizer: method.optimizer(loop.optimizer),
     objective: lesson.objective,
     ...defined({ widths: lesson.widths, judge: lesson.judge }),
-    ...onReplicas(t, model, engine, frozen),
+    ...steps,
     frozen,
     takesWeights: method.adapter === undefined,
     record: { name: "train", options: { ...t } as Json },
     validation: lesson.heldOut.windows,
-    checkpoints: checkpointsIn(store, identity(options, data, model, frozen)),
-    onRow,
-    resume,
-    ...(signal === undefined ? {} : { signal }),
+    ...{ checkpoints, onRow, resume },
   });
   const loss = result.valLoss === undefined ? "" : `, held-out loss ${result.valLoss.toFixed(3)} nats/token`;
   progress.done(`trained ${result.steps} steps (${result.ended})${loss}`);
@@ -231,7 +235,7 @@ const subjectOf = async (given: RunOptions, hooks: RecipeHooks, refuse: Refuse):
 /** From the user's text to a trained model: what quickstart and train begin with. */
 export const trainFromText = async (
   given: RunOptions,
-  hooks: RecipeHooks,
+  hooks: TextHooks,
   refuse: Refuse = () => {},
 ): Promise<FromText> => {
   const { model, ...subject } = await subjectOf(given, hooks, refuse);

@@ -13,7 +13,7 @@ import { calibrationOf } from "../model/calibration.ts";
 import { writeAdapter } from "./adapterFolder.ts";
 import { type Gain, gainOf, gainText } from "./gain.ts";
 import { type Pretrained, trainFromText } from "./pretrain.ts";
-import { takeRun } from "./takeRun.ts";
+import { isFirst, takePlace } from "./ranks.ts";
 
 /** The trained model's folder, and how the run ended. */
 export interface Trained {
@@ -50,13 +50,13 @@ const shipAdapter = async (
   return { adapter, gain };
 };
 
-/** Trains a model and writes OUT/model; undefined when interrupted. */
-export const trainModel = async (options: RunOptions, hooks: RecipeHooks): Promise<Trained | undefined> => {
-  const unlock = await takeRun(options.out);
+/** Trains a model and writes OUT/model; undefined when interrupted, and on ranks after the first. */
+export const trainModel = async (given: RunOptions, hooks: RecipeHooks): Promise<Trained | undefined> => {
+  const { options, checkpoints, release } = await takePlace(given, hooks);
   try {
-    const { engine, data, trained, source } = await trainFromText(options, hooks);
+    const { engine, data, trained, source } = await trainFromText(options, { ...hooks, checkpoints });
     const { model, ended, steps, valLoss } = trained;
-    if (ended === "interrupted") return undefined;
+    if (ended === "interrupted" || !isFirst(hooks)) return undefined;
     const { forms } = await formsOf("full", model, {
       engine,
       seed: options.seed,
@@ -88,6 +88,6 @@ export const trainModel = async (options: RunOptions, hooks: RecipeHooks): Promi
     const adapter = await shipAdapter(options, hooks, { engine, trained, forms });
     return { path, steps, ended, generates, ...adapter, ...(valLoss === undefined ? {} : { valLoss }) };
   } finally {
-    await unlock();
+    await release();
   }
 };

@@ -1,0 +1,23 @@
+/** The flags of training on several ranks. */
+import { InvalidArgumentError } from "commander";
+import type { Section } from "./flag.ts";
+
+const seconds = (word: string): number => {
+  const value = Number(word);
+  if (value >= 1 && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError("It must be at least 1.");
+};
+
+/** What is said of MPI, where mpirun or srun starts several processes of the command. */
+export const ranks: Section = {
+  title: "Ranks (MPI)",
+  verbs: ["train", "finetune"],
+  flags: [
+    { flag: "--mpi-lib <file>", help: "the MPI library (default: found by its name)" },
+    {
+      flag: "--mpi-timeout <s>",
+      help: "seconds that a rank may give no sign of life (default: 45)",
+      parse: seconds,
+    },
+  ],
+};

@@ -1,0 +1,120 @@
+/**
+ * Data parallelism without a first among equals: every rank runs the same training on its own share of each
+ * batch (single program, multiple data), and owns the optimizer's state of its shard alone (ZeRO stage 1). The
+ * sums are those of `dataParallel`, in the same order: to the bit.
+ */
+import type { Tensor } from "../ir/tensor.ts";
+import { bucket, unbucketed } from "../train/bucket.ts";
+import type { Collective, Parcel } from "../train/collective.ts";
+import { openCounter } from "../train/counter.ts";
+import { allocate, checkSame, numbers } from "../train/held.ts";
+import { rankPlans } from "../train/plan.ts";
+import { openRank, type Rank, type RankPlan } from "../train/rank.ts";
+import type { StepOptions } from "../train/step.ts";
+import { asBatch, type MakeStepper, type Stepper, under, weightsOf } from "../train/stepper.ts";
+import { ConfigError } from "../util/errors.ts";
+import { shared, toAll } from "./agree.ts";
+import { sharer } from "./share.ts";
+
+type Tensors = ReadonlyMap<string, Tensor>;
+
+const check = ({ batch }: StepOptions, { size }: Collective): void => {
+  if (batch % size === 0) return;
+  throw new ConfigError(`${batch} does not divide among ${size} ranks`, {
+    field: "train.batch",
+    hint: `make the batch a multiple of ${size}, or start fewer ranks`,
+  });
+};
+
+/** Room for the optimizer's state of a rank's shard, by path. */
+const roomFor = (plan: RankPlan, rank: number): Tensors => {
+  const { view } = (plan.joined ? bucket : unbucketed)(plan.shards[rank]!);
+  return view(allocate(Object.entries(plan.opt)));
+};
+
+/** The optimizer's state of all shards on rank 0, that of the own one elsewhere. */
+const gathered = async (
+  rank: Rank,
+  plans: readonly RankPlan[],
+  collective: Collective,
+): Promise<readonly Tensors[]> => {
+  const own = rank.opt();
+  const first = collective.rank === 0;
+  const all = plans.map((plan, r) => (r === collective.rank ? own : first ? roomFor(plan, r) : new Map()));
+  const given = plans.map((_, r): Parcel => (r === 0 && !first ? numbers(own) : []));
+  await collective.exchange(
+    given,
+    all.map((tensors, r) => (r === collective.rank ? [] : numbers(tensors))),
+  );
+  return all;
+};
+
+const prefixed = (prefix: string, tensors: Tensors): [string, Tensor][] =>
+  Array.from(tensors, ([path, t]) => [prefix + path, t]);
+
+/** All names that a whole state has. */
+const namesIn = (rank: Rank, plans: readonly RankPlan[]): Tensors =>
+  new Map([
+    ...prefixed("params.", rank.params()),
+    ...plans.flatMap((plan, r) => prefixed("opt.", roomFor(plan, r))),
+  ]);
+
+/** A signal that is aborted after the same step on all ranks, as soon as `signal` is on one of them. */
+const agreeing = (collective: Collective, signal: AbortSignal | undefined) => {
+  const controller = new AbortController();
+  return {
+    signal: controller.signal,
+    async agree(): Promise<void> {
+      const known = await toAll(collective, Float32Array.of(signal?.aborted ? 1 : 0));
+      if (known.some(([asked]) => asked![0] === 1)) controller.abort(signal?.reason);
+    },
+  };
+};
+
+/** How the ranks of a collective train together. */
+export interface Spmd {
+  readonly stepper: MakeStepper;
+  /** What the loop watches instead of the signal that was given. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Training on all ranks of `collective`, of which each calls this. The stepper's state holds what other ranks
+ * hold on rank 0 alone; all ask for it together. Throws ConfigError where the batch does not divide among
+ * them, or clipping by the norm does not come first.
+ */
+export const spmd = (collective: Collective, signal?: AbortSignal): Spmd => {
+  const leaving = agreeing(collective, signal);
+  const stepper: MakeStepper = async (engine, model, options): Promise<Stepper> => {
+    check(options, collective);
+    const plans = rankPlans(model, options, { ranks: collective.size, threads: engine.threads });
+    const rank = await openRank(engine, plans[collective.rank]!, collective);
+    rank.load(weightsOf(model));
+    const counter = await openCounter(engine, model, options);
+    const share = sharer(model, options, collective.size);
+    return {
+      async run(micro, lr, step) {
+        const own = micro.map((feeds) => asBatch(share(feeds, collective.rank)));
+        const scale = await counter.scale(micro.map(asBatch));
+        const result = await rank.step(own, { lr, step, scale });
+        await leaving.agree();
+        return result;
+      },
+      weights: () => rank.params(),
+      async state() {
+        const opt = await gathered(rank, plans, collective);
+        return new Map([...prefixed("params.", rank.params()), ...opt.flatMap((t) => prefixed("opt.", t))]);
+      },
+      async load(state) {
+        checkSame(namesIn(rank, plans), state);
+        rank.load(under("params.", state), under("opt.", state));
+      },
+      agreed: (values) => shared(collective, values),
+      async dispose() {
+        await rank.dispose();
+        await counter.dispose();
+      },
+    };
+  };
+  return { stepper, signal: leaving.signal };
+};

@@ -1,0 +1,111 @@
+/**
+ * A collective over MPI. Nothing blocks: requests are tested in turns with the event loop, which serves signals
+ * and signs of life meanwhile. What is added up is added up by the step, in the order of the ranks, so that
+ * its bits are the same whatever the library.
+ */
+import { setTimeout as nap, setImmediate as turn } from "node:timers/promises";
+import type { Collective, Parcel } from "../../train/collective.ts";
+import { RunError } from "../../util/errors.ts";
+import type { Mpi, Requests } from "./library.ts";
+
+const [READY, DATA] = [0, 1];
+/** Elements of a message: MPI counts them in an int. */
+const CHUNK = 2 ** 28;
+/** Milliseconds of testing in every turn, after which a rank that waits for others rests in between. */
+const EAGER = 2;
+const NAP = 1;
+
+/** What watches over exchanges. */
+export interface Watch {
+  /** Called over and over while a rank waits. Throws where it need not wait any longer. */
+  tick(): void;
+  /** Milliseconds that an exchange may take. */
+  readonly limitMs: number;
+}
+
+/** Waits until all of `requests` have completed. */
+const settled = async (mpi: Mpi, requests: Requests, watch: Watch, rests: boolean): Promise<void> => {
+  const start = performance.now();
+  while (!mpi.completed(requests)) {
+    watch.tick();
+    const waited = performance.now() - start;
+    if (waited > watch.limitMs) {
+      throw new RunError(`waited ${Math.round(waited / 1000)} s for the other ranks`, {
+        hint: "one of them hangs, or the ranks do not run the same command",
+      });
+    }
+    await (rests && waited > EAGER ? nap(NAP) : turn());
+  }
+};
+
+const chunks = (parcel: Parcel): Float32Array[] =>
+  parcel.flatMap((data) => {
+    if (data.length <= CHUNK) return data.length === 0 ? [] : [data];
+    return Array.from({ length: Math.ceil(data.length / CHUNK) }, (_, i) =>
+      data.subarray(i * CHUNK, (i + 1) * CHUNK),
+    );
+  });
+
+/** Arrays and elements of a parcel, as bits in three float32. */
+const measureOf = (parcel: Parcel): Float32Array => {
+  const elements = parcel.reduce((sum, { length }) => sum + length, 0);
+  const bits = Uint32Array.of(parcel.length, elements % 2 ** 32, Math.floor(elements / 2 ** 32));
+  return new Float32Array(bits.buffer);
+};
+
+const sizeText = (measure: Float32Array): string => {
+  const [arrays = 0, low = 0, high = 0] = new Uint32Array(measure.buffer);
+  return `${high * 2 ** 32 + low} numbers in ${arrays} arrays`;
+};
+
+/** The ranks of MPI's world. `watch` is asked while they wait for each other. */
+export const mpiCollective = (mpi: Mpi, watch: Watch): Collective => {
+  const [rank, size] = [mpi.rank(), mpi.size()];
+  const others = Array.from({ length: size }, (_, r) => r).filter((r) => r !== rank);
+  // What MPI still reads or writes must not be freed, even where an exchange fails.
+  const held = new Set<unknown>();
+
+  const transfer = async (
+    given: ReadonlyMap<number, Parcel>,
+    into: ReadonlyMap<number, Parcel>,
+    { tag, rests }: { readonly tag: number; readonly rests: boolean },
+  ): Promise<void> => {
+    const pieces = (of: ReadonlyMap<number, Parcel>) =>
+      others.flatMap((r) => chunks(of.get(r)!).map((data) => [r, data] as const));
+    const [come, go] = [pieces(into), pieces(given)];
+    const requests = mpi.requests(come.length + go.length);
+    const all = [requests, come, go];
+    held.add(all);
+    for (const [i, [r, data]] of come.entries()) mpi.receive(data, r, tag, requests.subarray(i, i + 1));
+    for (const [i, [r, data]] of go.entries()) mpi.send(data, r, tag, requests.subarray(come.length + i));
+    await settled(mpi, requests, watch, rests);
+    held.delete(all);
+  };
+
+  /** Waits until all are there, and agrees with each on what is to come. */
+  const meet = async (given: ReadonlyMap<number, Parcel>, into: ReadonlyMap<number, Parcel>) => {
+    const told = new Map(others.map((r) => [r, [measureOf(given.get(r)!)]]));
+    const heard = new Map(others.map((r) => [r, [new Float32Array(3)]]));
+    await transfer(told, heard, { tag: READY, rests: true });
+    for (const r of others) {
+      const [is, expected] = [sizeText(heard.get(r)![0]!), sizeText(measureOf(into.get(r)!))];
+      if (is === expected) continue;
+      throw new RunError(`rank ${r} gives ${is} where rank ${rank} takes ${expected}`, {
+        hint: "run the same command with the same data on all ranks",
+      });
+    }
+  };
+
+  return {
+    rank,
+    size,
+    copies: true,
+    async exchange(parcels, room = parcels) {
+      const byRank = (all: readonly Parcel[]) => new Map(others.map((r) => [r, all[r] ?? []]));
+      const [given, into] = [byRank(parcels), byRank(room)];
+      await meet(given, into);
+      await transfer(given, into, { tag: DATA, rests: false });
+      return parcels.map((own, r) => (r === rank ? own : into.get(r)!));
+    },
+  };
+};

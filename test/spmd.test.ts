@@ -1,0 +1,167 @@
+/** Training on ranks that each run the loop: to the bit what replicas do, on any number of ranks at a resume. */
+import { beforeAll, expect, test } from "vitest";
+import { batches, evalBatches } from "../src/data/index.ts";
+import { dataParallel, requireAgreement, spmd } from "../src/distribute/index.ts";
+import type { Engine } from "../src/engine/engine.ts";
+import { type Tensor, tensor } from "../src/ir/tensor.ts";
+import { gpt2, gpt2Config } from "../src/models/decoders/gpt2.ts";
+import type { Model } from "../src/models/model.ts";
+import { initialize, type Weight } from "../src/nn/param.ts";
+import { launcherIn, threadsOf } from "../src/node/mpi/launcher.ts";
+import { threadTeam } from "../src/node/ranks/threadTeam.ts";
+import { nodeEngine } from "../src/node/runtime/engine.ts";
+import { optimizers } from "../src/optim/index.ts";
+import type { BatchSource } from "../src/tasks/task.ts";
+import type { Snapshot } from "../src/train/checkpoint.ts";
+import {
+  type MetricsRow,
+  type TrainHooks,
+  type TrainOptions,
+  type TrainResult,
+  train,
+} from "../src/train/loop.ts";
+import { flatten } from "../src/util/tree.ts";
+import { localRanks } from "./localRanks.ts";
+
+const [B, T] = [4, 8];
+const tokens = Uint32Array.from({ length: 600 }, (_, i) => (i * i + (i >> 2)) % 17);
+const feeds = ({ inputIds, labels }: { inputIds: Int32Array; labels: Int32Array }) => ({
+  inputIds: tensor("int32", [B, T], inputIds),
+  labels: tensor("int32", [B * T], labels),
+});
+const source: BatchSource = (index) => feeds(batches({ tokens, batch: B, context: T, seed: 2 })(index));
+const validation = evalBatches({ tokens: tokens.subarray(0, 200), batch: B, context: T }).map(feeds);
+
+const fresh = (): Model => {
+  const config = gpt2Config({ vocab_size: 17, n_positions: T, n_embd: 16, n_layer: 1, n_head: 2 });
+  return { arch: gpt2, config, weights: initialize(gpt2.params(config) as never, 1), history: [] };
+};
+
+type Options = TrainOptions & TrainHooks;
+const options = (more: Partial<Options> = {}): Options => ({
+  ...{ batch: B, context: T, steps: 6, schedule: () => 3e-3, seed: 1, clipNorm: 1 },
+  optimizer: optimizers.adamw({ weightDecay: 0.1 }),
+  evalEvery: 3,
+  validation,
+  ...more,
+});
+
+interface Ended extends TrainResult {
+  readonly rows: readonly MetricsRow[];
+}
+
+const run = async (given: Options): Promise<Ended> => {
+  const rows: MetricsRow[] = [];
+  return { ...(await train(engine, fresh(), source, { ...given, onRow: (row) => rows.push(row) })), rows };
+};
+
+/** The same training on each of `size` ranks. */
+const onRanks = (size: number, given: (rank: number) => Options): Promise<readonly Ended[]> =>
+  Promise.all(localRanks(size).map((collective) => run({ ...spmd(collective), ...given(collective.rank) })));
+
+const numbers = ({ model }: TrainResult): Map<string, number[]> =>
+  new Map(
+    Array.from(flatten<Weight>(model.weights), ([k, w]) => [
+      k,
+      Array.from((w as Tensor).data as Float32Array),
+    ]),
+  );
+
+const losses = ({ rows }: Ended): number[] => rows.flatMap(({ loss }) => (loss === undefined ? [] : [loss]));
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await nodeEngine({ threads: 1 });
+});
+
+test("ranks and replicas take the same steps to the bit, and those of one process but for rounding", async () => {
+  const one = await run(options());
+  const replicas = await run(options({ stepper: dataParallel(threadTeam(2)) }));
+  const ranks = await onRanks(2, () => options());
+  for (const rank of ranks) {
+    expect(rank.rows).toEqual(replicas.rows);
+    expect(numbers(rank)).toEqual(numbers(replicas));
+    for (const [i, loss] of losses(rank).entries()) expect(loss / losses(one)[i]!).toBeCloseTo(1, 5);
+  }
+});
+
+test("what two ranks have saved goes on with one, and on four, which save the same names", async () => {
+  const saved: Snapshot[] = [];
+  const keeping = { save: async (s: Snapshot) => void saved.push(s), load: async () => saved[0]! };
+  const silent = { ...keeping, save: async () => {} };
+  const optimizer = optimizers.muon();
+  const straight = await run(options({ optimizer }));
+  const checkpointed = (rank: number): Options =>
+    options({ optimizer, checkpoints: rank === 0 ? keeping : silent, checkpointEvery: 3, steps: 3 });
+  await onRanks(2, checkpointed);
+  const first = new Map(Array.from(saved[0]!.state, ([name, t]) => [name, t.data.length]));
+  for (const size of [1, 4]) {
+    const resumed = await onRanks(size, (rank) => ({ ...checkpointed(rank), resume: true, steps: 6 }));
+    for (const rank of resumed) {
+      expect(losses(rank)).toHaveLength(3);
+      for (const [i, loss] of losses(rank).entries())
+        expect(loss / losses(straight)[3 + i]!).toBeCloseTo(1, 4);
+    }
+    const last = new Map(Array.from(saved.at(-1)!.state, ([name, t]) => [name, t.data.length]));
+    expect(last).toEqual(first);
+  }
+});
+
+test("a rank that is asked to leave takes all along, after the same step", async () => {
+  const controller = new AbortController();
+  const ranks = localRanks(2).map((collective) => {
+    const { stepper, signal } = spmd(collective, collective.rank === 1 ? controller.signal : undefined);
+    const onRow = ({ step }: MetricsRow): void => {
+      if (step === 2) controller.abort();
+    };
+    return train(engine, fresh(), source, { ...options(), stepper, signal, onRow });
+  });
+  for (const { ended, steps } of await Promise.all(ranks)) {
+    expect(ended).toBe("interrupted");
+    expect(steps).toBe(3);
+  }
+});
+
+test("a batch that does not divide is refused", async () => {
+  await expect(spmd(localRanks(3)[0]!).stepper(engine, fresh(), options() as never)).rejects.toThrow(
+    /"train.batch": 4 does not divide among 3 ranks/,
+  );
+});
+
+test("ranks that differ are refused on all of them, with the difference", async () => {
+  const said = [
+    { version: "1", options: { lr: 1, name: "ä" } },
+    { version: "1", options: { lr: 2, name: "äöü, longer" } },
+  ];
+  const [ok] = await Promise.allSettled(localRanks(2).map((c) => requireAgreement(c, said[0]!)));
+  expect(ok!.status).toBe("fulfilled");
+  const each = await Promise.allSettled(localRanks(2).map((c) => requireAgreement(c, said[c.rank]!)));
+  for (const result of each) {
+    expect(result.status === "rejected" && String(result.reason)).toContain(
+      `field "options.lr": is 1 on rank 0 and 2 on rank 1; "options.name" is "ä" and "äöü, longer"`,
+    );
+  }
+});
+
+test("the launcher is known by its environment", () => {
+  const open = { OMPI_COMM_WORLD_RANK: "3", OMPI_COMM_WORLD_SIZE: "8", OMPI_COMM_WORLD_LOCAL_SIZE: "4" };
+  expect(launcherIn(open)).toEqual({ by: "mpirun of Open MPI", rank: 3, size: 8, local: 4 });
+  const hydra = { PMI_RANK: "1", PMI_SIZE: "2", MPI_LOCALNRANKS: "2" };
+  expect(launcherIn(hydra)).toEqual({ by: "mpiexec of MPICH", rank: 1, size: 2, local: 2 });
+  const slurm = { SLURM_PROCID: "5", SLURM_NTASKS: "8", SLURM_STEP_TASKS_PER_NODE: "4(x2)" };
+  expect(launcherIn({ ...slurm, PMI_RANK: "5", PMI_SIZE: "8" })).toEqual({
+    by: "srun",
+    rank: 5,
+    size: 8,
+    local: 4,
+  });
+  expect(launcherIn({ ...slurm, PMIX_RANK: "5" })).toEqual({ by: "srun", rank: 5, size: 8, local: 4 });
+  // A batch script's own shell, and a process without any launcher.
+  expect(launcherIn(slurm)).toBeUndefined();
+  expect(launcherIn({})).toBeUndefined();
+  expect(launcherIn({ PMI_RANK: "x", PMI_SIZE: "2" })).toBeUndefined();
+  const among = launcherIn(open)!;
+  expect(threadsOf(among, { cores: 32, usable: 32 })).toBe(8);
+  expect(threadsOf(among, { cores: 32, usable: 1 })).toBe(1);
+  expect(threadsOf(among, { cores: 2, usable: 2 })).toBe(1);
+});
