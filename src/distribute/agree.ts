@@ -1,4 +1,4 @@
-/** What ranks tell each other besides numbers that are trained: figures that all go by, and what must be equal. */
+/** What ranks tell each other besides what is trained: figures that all go by, and what must be equal. */
 import type { Json } from "../models/model.ts";
 import { differences } from "../train/checkpoint.ts";
 import type { Collective, Parcel } from "../train/collective.ts";
@@ -43,8 +43,8 @@ const texts = async (collective: Collective, own: string): Promise<string[]> => 
 const TOLD = 5;
 
 /**
- * Checks that all ranks run the same. Throws ConfigError on all of them where `own` is not equal on each, with
- * what differs from rank 0 on the first that does.
+ * Checks that all ranks run the same. Throws ConfigError on all of them where `own` is not equal on each,
+ * with what differs from rank 0 on the first that does.
  */
 export const requireAgreement = async (collective: Collective, own: object): Promise<void> => {
   const all = (await texts(collective, JSON.stringify(own))).map((text) => JSON.parse(text) as Json);

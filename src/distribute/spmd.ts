@@ -1,7 +1,7 @@
 /**
  * Data parallelism without a first among equals: every rank runs the same training on its own share of each
- * batch (single program, multiple data), and owns the optimizer's state of its shard alone (ZeRO stage 1). The
- * sums are those of `dataParallel`, in the same order: to the bit.
+ * batch (single program, multiple data), and owns the optimizer's state of its shard alone (ZeRO stage 1).
+ * The sums are those of `dataParallel`, in the same order: to the bit.
  */
 import type { Tensor } from "../ir/tensor.ts";
 import { bucket, unbucketed } from "../train/bucket.ts";

@@ -140,7 +140,7 @@ interface Figures {
   readonly figure?: number | undefined;
 }
 
-/** What was measured of held-out data, as all ranks go by it: machines may differ in a last bit, and decide by it. */
+/** What was measured, as all ranks go by it: machines may differ in a last bit, and decide by it. */
 export const agreedOn = async ({ agreed }: Pick<Stepper, "agreed">, own: Figures): Promise<Figures> => {
   if (agreed === undefined) return own;
   const [loss, figure] = await agreed(own.figure === undefined ? [own.loss] : [own.loss, own.figure]);

@@ -1,7 +1,7 @@
 /**
- * A collective over MPI. Nothing blocks: requests are tested in turns with the event loop, which serves signals
- * and signs of life meanwhile. What is added up is added up by the step, in the order of the ranks, so that
- * its bits are the same whatever the library.
+ * A collective over MPI. Nothing blocks: requests are tested in turns with the event loop, which serves
+ * signals and signs of life meanwhile. What is added up is added up by the step, in the order
+ * of the ranks, so that its bits are the same whatever the library.
  */
 import { setTimeout as nap, setImmediate as turn } from "node:timers/promises";
 import type { Collective, Parcel } from "../../train/collective.ts";

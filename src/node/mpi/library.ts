@@ -54,8 +54,8 @@ const names: Readonly<Record<MpiKind, readonly string[]>> = {
 };
 
 const HINT =
-  "install Open MPI (apt-get install openmpi-bin, module load openmpi) or MPICH, or name the library's file " +
-  "with --mpi-lib";
+  "install Open MPI (apt-get install openmpi-bin, module load openmpi) or MPICH, or name the library's " +
+  "file with --mpi-lib";
 
 const loadKoffi = async (): Promise<Koffi> => {
   const path = optionalPath("koffi");

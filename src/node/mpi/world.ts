@@ -32,7 +32,7 @@ const requireSame = (mpi: Mpi, { launched }: MpiOptions): void => {
   const [rank, size] = [mpi.rank(), mpi.size()];
   if (size === launched.size && rank === launched.rank) return;
   throw new ConfigError(
-    `${launched.by} has started ${launched.size} processes, and ${mpi.version} sees ${size}: they do not match`,
+    `${launched.by} has started ${launched.size} processes, of which ${mpi.version} sees ${size}`,
     { hint: `name the library that belongs to ${launched.by} with --mpi-lib, or use its own launcher` },
   );
 };

@@ -116,8 +116,8 @@ export const shareSteps = (
 };
 
 /**
- * How steps are taken by an objective that compares the texts of a batch with each other, as `onWholeBatches`.
- * Throws ConfigError among ranks, too.
+ * How steps are taken by an objective that compares the texts of a batch with each other: as `onWholeBatches`
+ * says. Throws ConfigError among ranks, too.
  */
 export const wholeSteps = (
   t: TrainingOptions,
@@ -125,7 +125,7 @@ export const wholeSteps = (
 ): Steps => {
   if (ranks === undefined) return { ...onWholeBatches(t), ...defined({ signal }) };
   throw new ConfigError(
-    "compares the texts of a batch with each other, of which a rank sees its share alone",
+    "compares the texts of a batch with each other: a rank sees its share alone",
     {
       field: "train.objective",
       hint: "start it without the launcher, on one process; --chunk bounds the memory of a batch",
