@@ -26,6 +26,7 @@ const loaders: Readonly<Record<VerbName, () => Promise<Verb>>> = {
   prune: () => import("./prune.ts"),
   export: () => import("./export.ts"),
   verify: () => import("./verify.ts"),
+  launch: () => import("./launch.ts"),
   doctor: () => import("./doctor.ts"),
 };
 

@@ -14,6 +14,7 @@ export const verbs = {
   prune: "cut layers and tokens off a model",
   export: "write a model in any dtypes, for transformers.js",
   verify: "check a model's files where they are to run",
+  launch: "start train or finetune on several processes or machines",
   doctor: "check this machine and installation",
 } as const;
 

@@ -207,7 +207,11 @@ const run: Section = {
       ...ours,
     },
     { flag: "--json", help: "one JSON object and nothing else on stdout", ...common },
-    { flag: "-q, --quiet", help: "no progress", verbs: every.filter((verb) => verb !== "doctor") },
+    {
+      flag: "-q, --quiet",
+      help: "no progress",
+      verbs: every.filter((verb) => verb !== "doctor" && verb !== "launch"),
+    },
     { flag: "--no-color", help: "no colours" },
     { flag: "--verbose", help: "show the stack of errors" },
   ],

@@ -1,0 +1,170 @@
+/** Ranks under Open MPI and MPICH: the steps of threads to the bit, and no rank outlives another's end. */
+import { execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, test } from "vitest";
+import { optionalPath } from "../../src/node/files/optional.ts";
+import { anneal, annealHere, type Finished, filesBelow, lineCount, until, writeCorpus } from "./command.ts";
+
+const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const dir = mkdtempSync(join(tmpdir(), "anneal-ranks-"));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+/** Kinds of MPI as Debian installs them side by side. */
+const kinds = {
+  "Open MPI": {
+    launcher: "mpirun.openmpi",
+    args: ["-q", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none"],
+    lib: "libmpi.so.40",
+  },
+  MPICH: { launcher: "mpiexec.mpich", args: [], lib: "libmpich.so.12" },
+} as const;
+
+/** Why a kind of MPI cannot be tested here; "" where it can. */
+const missing = (launcher: string): string => {
+  try {
+    optionalPath("koffi");
+    execFileSync(launcher, ["--version"], { stdio: "ignore" });
+    return "";
+  } catch (error) {
+    return `${launcher}: ${error instanceof Error ? error.message : error}`;
+  }
+};
+
+/** Starts `node ...args` as `count` ranks. */
+const ranks = ({ launcher, args }: (typeof kinds)["MPICH" | "Open MPI"], count: number, own: string[]) => {
+  const child = spawn(launcher, [...args, "-n", String(count), process.execPath, ...own]);
+  let [stdout, stderr] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  const finished = new Promise<Finished>((done, fail) => {
+    child.on("error", fail);
+    child.on("close", (code, killedBy) => done({ code, killedBy, stdout, stderr }));
+  });
+  return { child, finished };
+};
+
+interface Trained {
+  readonly losses: readonly number[];
+  readonly hash: string;
+}
+type Found = Readonly<Record<"decoder" | "classifier", Trained>>;
+
+/** The processes that `command` has started, by rank. */
+const processOf = (rank: number, out: string): number => {
+  const names = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  const found = names.find((name) => {
+    try {
+      const own = readFileSync(`/proc/${name}/environ`, "utf8").split("\0");
+      const words = readFileSync(`/proc/${name}/cmdline`, "utf8").split("\0");
+      return own.includes(`OMPI_COMM_WORLD_RANK=${rank}`) && words.includes(out);
+    } catch {
+      return false;
+    }
+  });
+  return Number(found);
+};
+
+const fixture = at("mpiRank.mjs");
+let threads: Promise<{ readonly one: Found; readonly replicas: Found }> | undefined;
+/** What one process and two replicas make of the same, once for all tests. */
+const onThreads = () => {
+  threads ??= (async () => {
+    const told = execFileSync(process.execPath, [fixture], { encoding: "utf8" });
+    return JSON.parse(told) as { readonly one: Found; readonly replicas: Found };
+  })();
+  return threads;
+};
+
+describe.each(Object.entries(kinds))("%s", (kind, how) => {
+  const why = missing(how.launcher);
+  test.skipIf(why !== "")(`trains to the bit as threads do (skipped: ${why || "not"})`, async () => {
+    const { code, stdout, stderr } = await ranks(how, 2, [fixture, how.lib]).finished;
+    expect(code, stderr).toBe(0);
+    const { version, found } = JSON.parse(stdout) as { readonly version: string; readonly found: Found };
+    expect(version).toContain(kind);
+    const { one, replicas } = await onThreads();
+    expect(found).toEqual(replicas);
+    for (const name of ["decoder", "classifier"] as const) {
+      for (const [i, loss] of found[name].losses.entries()) {
+        expect(Math.abs(loss / one[name].losses[i]! - 1), `${name}, step ${i + 1}`).toBeLessThan(1e-6);
+      }
+    }
+  });
+});
+
+const why = missing(kinds["Open MPI"].launcher);
+describe.skipIf(why !== "")(`Open MPI (skipped: ${why || "not"})`, () => {
+  const how = kinds["Open MPI"];
+
+  test("a rank that is stopped ends the job, and the one after it says so", async () => {
+    const { code, stderr } = await ranks(how, 2, [fixture, how.lib, "stop"]).finished;
+    expect(code).not.toBe(0);
+    expect(stderr).toMatch(/rank 1 has given no sign of life for \d+ s/);
+  });
+
+  test("a rank that is killed ends all; one process goes on from what they have saved", async () => {
+    writeCorpus(join(dir, "data"), 150);
+    const out = join(dir, "killed");
+    const shape = "--layers 1 --heads 2 --width 16 --context 16 --vocab 280 --near off --batch 2".split(" ");
+    const rest = "--steps 60 --eval-every 30 --checkpoint-every 10 --seed 3 --threads 1 -q".split(" ");
+    const words = (place: string) => [
+      "train",
+      "--data",
+      join(dir, "data"),
+      "--out",
+      place,
+      ...shape,
+      ...rest,
+    ];
+    const { finished } = ranks(how, 2, [at("../../bin/anneal.js"), ...words(out)]);
+    const metrics = join(out, "run", "metrics.jsonl");
+    expect(
+      await until(() => lineCount(metrics) >= 12, finished),
+      (await Promise.race([finished, undefined]))?.stderr,
+    ).toBe(true);
+    process.kill(processOf(1, out), "SIGKILL");
+    const { code, stdout } = await finished;
+    expect(code).not.toBe(0);
+    expect(stdout).toBe("");
+    expect(filesBelow(join(out, "model"))).toEqual([]);
+    const resumed = await annealHere([...words(out), "--replicas", "1", "--resume"]);
+    expect(resumed.code, resumed.stderr).toBe(0);
+    const rows = readFileSync(metrics, "utf8").trim().split("\n");
+    const { loss } = JSON.parse(rows.findLast((row) => row.includes('"step":60,"loss"'))!) as {
+      loss: number;
+    };
+    const straight = await annealHere([...words(join(dir, "straight")), "--replicas", "2"]);
+    expect(straight.code, straight.stderr).toBe(0);
+    const all = readFileSync(join(dir, "straight", "run", "metrics.jsonl"), "utf8")
+      .trim()
+      .split("\n");
+    const same = JSON.parse(all.findLast((row) => row.includes('"step":60,"loss"'))!) as { loss: number };
+    expect(loss / same.loss).toBeCloseTo(1, 4);
+  });
+
+  test("a library that is missing, and one that is not the launcher's, are told with what to do", async () => {
+    writeCorpus(join(dir, "data"), 150);
+    const words = (lib: string) => [
+      "train",
+      "--data",
+      join(dir, "data"),
+      "--out",
+      join(dir, "no"),
+      "--mpi-lib",
+      lib,
+    ];
+    const env = { PMI_RANK: "0", PMI_SIZE: "2" };
+    const none = await anneal(words("libnone.so"), { env });
+    expect([none.code, none.stderr]).toEqual([
+      4,
+      expect.stringMatching(/no MPI library: .*\n.*apt-get install/),
+    ]);
+    const other = await anneal(words(how.lib), { env });
+    expect(other.code).toBe(2);
+    expect(other.stderr).toMatch(/mpiexec of MPICH has started 2 processes, of which Open MPI \S+ sees 1/);
+    expect(filesBelow(join(dir, "no"))).toEqual([]);
+  });
+});
