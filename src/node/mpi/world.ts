@@ -37,6 +37,8 @@ const requireSame = (mpi: Mpi, { launched }: MpiOptions): void => {
   );
 };
 
+const tellError = (error: Error): void => void process.stderr.write(`${error.stack ?? error}\n`);
+
 /** A timer gives and takes signs while nobody waits; what it finds is thrown where somebody does. */
 const keepAlive = (lifeline: Lifeline): { tick(): void; stop(): void } => {
   let failed: { readonly error: unknown } | undefined;
@@ -68,6 +70,8 @@ export const joinWorld = async (options: WorldOptions): Promise<World> => {
   requireSame(mpi, options);
   const abort = (code: number): void => mpi.abort(code === 0 ? 1 : code);
   process.on("exit", abort);
+  // What was not caught would be printed after the end.
+  process.on("uncaughtExceptionMonitor", tellError);
   const lifeline = lifelineOf(mpi, (options.silenceSec ?? 45) * 1000);
   const alive = keepAlive(lifeline);
   const collective = mpiCollective(mpi, { tick: alive.tick, limitMs: LIMIT_MS });
@@ -83,6 +87,7 @@ export const joinWorld = async (options: WorldOptions): Promise<World> => {
       while (!lifeline.left()) await nap(NAP_MS);
       mpi.finalize();
       process.off("exit", abort);
+      process.off("uncaughtExceptionMonitor", tellError);
     },
   };
 };

@@ -67,7 +67,9 @@ export const perNode = (plan: LaunchPlan): number => Math.ceil(plan.ranks / node
 
 /** The command's words with a rank's threads, unless they say them. */
 export const rankCommand = ({ command, cpus }: LaunchPlan): readonly string[] =>
-  cpus > 1 && wordAfter(command, "--threads") === undefined ? [...command, "--threads", String(cpus)] : command;
+  cpus === 1 || wordAfter(command, "--threads") !== undefined
+    ? command
+    : [...command, "--threads", String(cpus)];
 
 /** A word as a shell takes it. */
 export const quoted = (word: string): string =>

@@ -124,11 +124,8 @@ export const wholeSteps = (
   { ranks, signal }: Pick<RecipeHooks, "ranks" | "signal">,
 ): Steps => {
   if (ranks === undefined) return { ...onWholeBatches(t), ...defined({ signal }) };
-  throw new ConfigError(
-    "compares the texts of a batch with each other: a rank sees its share alone",
-    {
-      field: "train.objective",
-      hint: "start it without the launcher, on one process; --chunk bounds the memory of a batch",
-    },
-  );
+  throw new ConfigError("compares the texts of a batch with each other: a rank sees its share alone", {
+    field: "train.objective",
+    hint: "start it without the launcher, on one process; --chunk bounds the memory of a batch",
+  });
 };
