@@ -1,0 +1,97 @@
+// Training over MPI against one process and against replicas on threads: losses of 1, 2 and 4 ranks, and the time of a
+// step at 10 M params. Each measures in a process of its own, in turns. Needs Open MPI, and MPICH for the losses.
+import { execFileSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+const program = fileURLToPath(new URL("scaling/rank.mjs", import.meta.url));
+const small = { vocab: 256, width: 64, layers: 2, heads: 4, context: 32, batch: 8 };
+const large = { vocab: 4096, width: 352, layers: 6, heads: 8, context: 128, batch: 8 };
+const ROUNDS = 3;
+
+const launchers = {
+  openmpi: {
+    words: ["mpirun.openmpi", "-q", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none"],
+    lib: "libmpi.so.40",
+  },
+  mpich: { words: ["mpiexec.mpich"], lib: "libmpich.so.12" },
+};
+
+const parsed = (text) =>
+  text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+
+const run = (own, launcher, count) => {
+  const node = [process.execPath, program, JSON.stringify(own)];
+  const [file, ...words] = launcher ? [...launcher.words, "-n", String(count), ...node] : node;
+  return parsed(execFileSync(file, words, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }));
+};
+
+const median = (xs) => xs.toSorted((a, b) => a - b)[xs.length >> 1];
+
+const relError = (a, b) => Math.max(...a.map((loss, i) => Math.abs(loss / b[i] - 1)));
+
+/** Losses of 20 steps on 1, 2 and 4 ranks, and whether those of two have the bits of replicas. */
+const exactness = (log) => {
+  const how = { size: small, threads: 1, steps: 20 };
+  const [one] = run({ ...how, how: "one" });
+  const [replicas] = run({ ...how, how: "replicas" });
+  let [lossRelError, bitEqual] = [0, 1];
+  for (const [name, launcher] of Object.entries(launchers)) {
+    for (const count of [2, 4]) {
+      const ranks = run({ ...how, how: "rank", lib: launcher.lib }, launcher, count);
+      const error = Math.max(...ranks.map(({ losses }) => relError(losses, one.losses)));
+      lossRelError = Math.max(lossRelError, error);
+      const same = ranks.every(({ hash }) => hash === (count === 2 ? replicas : ranks[0]).hash);
+      if (!same) bitEqual = 0;
+      log(
+        `${name}, ${count} ranks: losses within ${error.toExponential(1)}, bits ${same ? "equal" : "differ"}`,
+      );
+    }
+  }
+  return { lossRelError, bitEqual };
+};
+
+const speed = (log) => {
+  const how = { size: large, steps: 7 };
+  const launcher = launchers.openmpi;
+  const ways = {
+    oneThread: () => run({ ...how, how: "one", threads: 1 }),
+    twoThreads: () => run({ ...how, how: "one", threads: 2 }),
+    replicas: () => run({ ...how, how: "replicas", threads: 2 }),
+    ranks: () => run({ ...how, how: "rank", threads: 1, lib: launcher.lib }, launcher, 2),
+  };
+  const times = Object.fromEntries(Object.keys(ways).map((name) => [name, []]));
+  const [shares, reductions] = [[], []];
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [name, take] of Object.entries(ways)) {
+      const found = take();
+      times[name].push(Math.max(...found.map(({ stepMs }) => stepMs)));
+      if (name !== "ranks") continue;
+      // The rank that comes last waits for nobody: what it spends in exchanges is what they take.
+      shares.push(Math.min(...found.map(({ communicationShare }) => communicationShare)));
+      reductions.push(median(found.map(({ oursMs, theirsMs }) => theirsMs / oursMs)));
+    }
+  }
+  const ms = Object.fromEntries(Object.entries(times).map(([name, all]) => [name, median(all)]));
+  log(
+    Object.entries(ms)
+      .map(([name, t]) => `${name} ${t.toFixed(0)} ms`)
+      .join(", "),
+  );
+  return {
+    stepMs: ms.ranks,
+    twoRanksOverOne: ms.oneThread / ms.ranks,
+    twoRanksOverTwoThreads: ms.twoThreads / ms.ranks,
+    twoRanksOverReplicas: ms.replicas / ms.ranks,
+    communicationShare: median(shares),
+    allReduceOverLibrary: median(reductions),
+  };
+};
+
+export default async function scaling({ log, args }) {
+  const parts = { exactness, speed };
+  const asked = args.length === 0 ? Object.keys(parts) : args;
+  return Object.assign({}, ...asked.map((name) => parts[name](log)));
+}
