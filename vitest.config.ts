@@ -26,6 +26,7 @@ const long: readonly string[] = [
   "test/e2e/lora.test.ts",
   "test/e2e/pairs.test.ts",
   "test/e2e/pretrained.test.ts",
+  "test/e2e/ranks.test.ts",
   "test/e2e/resume.test.ts",
   "test/e2e/sentences.test.ts",
   "test/e2e/tagging.test.ts",

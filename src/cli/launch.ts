@@ -24,7 +24,7 @@ export const examples = `
 Examples:
   $ npx anneal launch --ranks 4 -- train --data book.txt --out novel
   $ npx anneal launch --ranks 8 --hosts a,b --dry-run -- train --config run.yaml
-  $ npx anneal launch --ranks 64 --nodes 8 --cpus 4 --slurm job.sh -- finetune my-bert/model --data rows.csv
+  $ npx anneal launch --ranks 64 --nodes 8 --cpus 4 --slurm job.sh -- train --config run.yaml
   $ npx anneal launch --ranks 8 --nodes 2 --mpijob job.yaml --image IMAGE -- train --data book.txt`;
 
 interface LaunchFlags {
