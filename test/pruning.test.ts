@@ -1,11 +1,13 @@
 /** Neurons and heads that are cut, of every family: what is left computes what the whole does without them. */
 import { beforeAll, describe, expect, test } from "vitest";
+import { blockInfluence, mostInfluential } from "../src/compress/pruning/blockInfluence.ts";
 import { chooseUnits, unitsToKeep } from "../src/compress/pruning/chooseUnits.ts";
 import { unitScores } from "../src/compress/pruning/importance.ts";
 import { keepUnits } from "../src/compress/pruning/keepUnits.ts";
 import { restored } from "../src/compress/pruning/restore.ts";
 import { inputAxis, type UnitKind, type Units, unitsOf } from "../src/compress/pruning/units.ts";
 import { quantized } from "../src/compress/quantize.ts";
+import { type SparsityName, sparsified, sparsityMethods } from "../src/compress/sparsity/sparsify.ts";
 import { compile } from "../src/engine/compile.ts";
 import type { Engine, Feeds } from "../src/engine/engine.ts";
 import { trace } from "../src/ir/program.ts";
@@ -203,6 +205,58 @@ describe("importance", () => {
     await expect(
       chooseUnits(engine, packed, { kind: "neurons", keep: 0.5, by: "magnitude" }),
     ).rejects.toThrow(/is int8/);
+  });
+});
+
+describe("block influence", () => {
+  test("of a layer that adds nothing is 0, and that layer goes first", async () => {
+    const model = modelOf("llama");
+    const weights = mapTree<Weight, Weight>(model.weights, (w, path) => {
+      if (!/layers\.1\..*(o_proj|down_proj)/.test(path)) return w;
+      return { ...(w as Tensor), data: new Float32Array((w as Tensor).data.length) };
+    });
+    const influence = await blockInfluence(engine, { ...model, weights }, [ids("a"), ids("b")]);
+    expect(influence[0]).toBeGreaterThan(0.01);
+    expect(influence[1]).toBeCloseTo(0, 5);
+    expect(mostInfluential(influence, 1)).toEqual([0]);
+  });
+});
+
+describe("zeros", () => {
+  const model = modelOf("llama");
+  const batches = [ids("a"), ids("b")];
+  const shareOf = ({ data }: Tensor): number =>
+    Array.from(data, Number).filter((v) => v === 0).length / data.length;
+
+  test.each(Object.keys(sparsityMethods) as SparsityName[])(
+    "%s: half of each matrix in layers",
+    async (method) => {
+      const pattern = { zeros: 2, of: 4 };
+      const made = await sparsified(engine, model, { method, pattern, batches });
+      expect([made.matrices, made.model.history.at(-1)]).toEqual([
+        14,
+        { name: "sparsify", options: { method, ...pattern } },
+      ]);
+      const inner = model.arch.linears(model.config).filter(({ layer }) => layer !== undefined);
+      const [before, after] = [model, made.model].map(({ weights }) => flatten<Weight>(weights));
+      for (const { path } of inner) expect(shareOf(after!.get(path) as Tensor), path).toBe(0.5);
+      expect(after!.get("model.embed_tokens.weight")).toBe(before!.get("model.embed_tokens.weight"));
+    },
+  );
+
+  test("refuses groups that do not divide, text that is not there, numbers that are none", async () => {
+    const odd = sparsified(engine, model, { method: "magnitude", pattern: { zeros: 2, of: 5 } });
+    await expect(odd).rejects.toThrow(/has 16 inputs, which do not divide into groups of 5/);
+    const blind = sparsified(engine, model, { method: "wanda", pattern: { share: 0.5 } });
+    await expect(blind).rejects.toThrow(/prune.method.*wanda looks at what layers read/);
+    const broken = mapTree<Weight, Weight>(model.weights, (w, path) =>
+      path === "model.layers.0.input_layernorm.weight"
+        ? { ...(w as Tensor), data: new Float32Array((w as Tensor).data.length).fill(Number.NaN) }
+        : w,
+    );
+    const asked = { method: "sparsegpt", pattern: { share: 0.5 }, batches } as const;
+    const noNumbers = sparsified(engine, { ...model, weights: broken }, asked);
+    await expect(noNumbers).rejects.toThrow(/layers.0.self_attn.q_proj.weight.*not finite/);
   });
 });
 

@@ -6,10 +6,11 @@
 //   measuredLayersGain the same of the choice by measured cost.
 // - keptRestored: least-squares restoration's gap over the cut's, where half the neurons go; keptRestoredLayers where a quarter of the layers do.
 // - prunedTokenShare: tokens that half of the layers, restored and taught by the whole in two rounds, takes to the loss of a fresh model of that
-//   size after all steps, over those of the fresh one; null where it does not get there in --recover steps.
+//   size after --fresh steps, over those of the fresh one; null where it does not get there in --recover steps. (At equal tokens of these texts
+//   the half is no worse than the whole: its size is not yet what limits it, so that the whole has nothing to teach.)
 // - prunedStepShare: the half's time of a decoding step over the whole's, medians of turns.
 // The tables of docs/compression.md are of this. Arguments: --steps N (350), --seeds N (3), --layers N (8), --width N (64), --held N held-out tokens (8192),
-// --tokens N of calibration (8192), --threads N (1), --recover N (0.15 of steps), --parts sparse,layers,restored,taught,speed.
+// --tokens N of calibration (8192), --threads N (1), --fresh N (half of steps), --recover N (0.15 of that), --parts sparse,layers,restored,taught,speed.
 import { calibrationBatches } from "../../dist/compress/calibration/batches.js";
 import { chooseLayers } from "../../dist/compress/chooseLayers.js";
 import { distill } from "../../dist/compress/distill.js";
@@ -21,7 +22,7 @@ import { restored } from "../../dist/compress/pruning/restore.js";
 import { sparsified, sparsityMethods } from "../../dist/compress/sparsity/sparsify.js";
 import { countParams } from "../../dist/nn/param.js";
 import { nodeEngine } from "../../dist/node/runtime/engine.js";
-import { muon } from "../../dist/optim/index.js";
+import { adamw } from "../../dist/optim/index.js";
 import { cosineSchedule } from "../../dist/optim/schedule.js";
 import { decoder } from "../../dist/serve/index.js";
 import { taskOf } from "../../dist/tasks/index.js";
@@ -163,8 +164,15 @@ const taughtHalf = async (bench, { steps, target }) => {
       ...{ teacher: model, source: lesson.source },
       teaching: taskOf(fitted).teaching(lesson, { alpha: 0.9, temperature: 1 }, model),
       train: {
-        ...{ batch: BATCH, context: CONTEXT, steps: own, clipNorm: 1, seed: 3 + round, optimizer: muon() },
-        schedule: cosineSchedule({ lrPeak: 3e-3, lrMin: 1e-4, warmup: 4, steps: own }),
+        ...{
+          batch: BATCH,
+          context: CONTEXT,
+          steps: own,
+          clipNorm: 1,
+          seed: 3 + round,
+          optimizer: adamw({ weightDecay: 0.1 }),
+        },
+        schedule: cosineSchedule({ lrPeak: 2e-3, lrMin: 2e-4, warmup: 4, steps: own }),
         validation: lesson.heldOut.windows,
         evalEvery: 4,
         onRow: ({ step, valLoss }) => {
@@ -182,10 +190,11 @@ const taughtHalf = async (bench, { steps, target }) => {
 };
 
 const taught = async (bench) => {
-  const { engine, data, model, steps, recover, log } = bench;
+  const { engine, data, model, fresh: steps, recover, log } = bench;
   const fresh = await trainedModel(engine, "gpt2", data, {
     steps,
     log,
+    optimizer: "adamw",
     more: { ...bench.more, n_layer: layersOf(model) >> 1 },
   });
   const target = mean(await bench.score(fresh));
@@ -239,7 +248,7 @@ export default async function prune({ log, args }) {
   const data = material("gpt2");
   const [depth, width] = [argument(args, "layers", 8), argument(args, "width", 64)];
   const more = { n_layer: depth, n_embd: width, n_head: Math.max(1, width >> 5) };
-  const model = await trainedModel(engine, "gpt2", data, { steps, log, more });
+  const model = await trainedModel(engine, "gpt2", data, { steps, log, more, optimizer: "adamw" });
   const task = taskOf(model);
   const shape = { model, tokenizer: data.tokenizer, batch: BATCH, context: CONTEXT, seed: 2 };
   const held = { ...shape, heldOutTokens: argument(args, "held", 8192) };
@@ -256,7 +265,8 @@ export default async function prune({ log, args }) {
   const { objective, source } = lessonFor(model);
   const bench = {
     ...{ engine, model, data, score, dense, log, steps, more, lessonFor },
-    recover: argument(args, "recover", Math.floor(0.15 * steps)),
+    fresh: argument(args, "fresh", steps >> 1),
+    recover: argument(args, "recover", Math.floor(0.15 * (steps >> 1))),
     lesson: { objective, batches: await Promise.all(Array.from({ length: 8 }, (_, i) => source(i))) },
     costOf: async (each) => mean(await cost(each)),
     samples: Array.from({ length: seeds }, (_, seed) =>

@@ -79,7 +79,7 @@ const groups: readonly Group[] = [
       {
         flag: "--method <name>",
         help: `how numbers are chosen that are made 0: ${Object.keys(sparsityMethods).join(", ")}`,
-        fallback: "wanda",
+        fallback: "sparsegpt",
       },
       { flag: "--no-restore", help: "leave what is left as it was: no fit to the whole model" },
       {

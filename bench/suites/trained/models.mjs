@@ -64,16 +64,19 @@ export const shapes = {
   ],
 };
 
-/** Optimizers and their schedules. */
+/** Optimizers and their schedules; wider models take smaller steps. */
 const ways = {
   muon: (steps) => ({
     optimizer: muon(),
     schedule: cosineSchedule({ lrPeak: 4e-3, lrMin: 2e-4, warmup: 50, steps }),
   }),
-  adamw: (steps) => ({
-    optimizer: adamw({ weightDecay: 0.1 }),
-    schedule: cosineSchedule({ lrPeak: 6e-3, lrMin: 3e-4, warmup: 50, steps }),
-  }),
+  adamw: (steps, width) => {
+    const [lrPeak, lrMin] = width > 64 ? [5e-3, 2e-4] : [6e-3, 3e-4];
+    return {
+      optimizer: adamw({ weightDecay: 0.1 }),
+      schedule: cosineSchedule({ lrPeak, lrMin, warmup: 50, steps }),
+    };
+  },
 };
 
 /** The model of a kind with `more` fields of its config, trained; from the cache where it was before. */
@@ -94,7 +97,7 @@ export const trainedModel = async (engine, kind, data, { steps, log, more = {}, 
   const lesson = taskOf(fresh).lesson(data.material, { ...options, heldOutTokens: 8192 });
   const { model } = await train(engine, fresh, lesson.source, {
     ...{ batch: BATCH, context: CONTEXT, steps, clipNorm: 1, seed: 1, objective: lesson.objective },
-    ...ways[optimizer](steps),
+    ...ways[optimizer](steps, config.n_embd ?? config.hidden_size),
     validation: lesson.heldOut.windows,
     evalEvery: 100,
     onRow: ({ step, loss, valLoss }) => {

@@ -31,7 +31,7 @@ export interface SparsityMethod {
   ): { values: Float32Array; damping?: number };
 }
 
-/** All methods; Wanda is the default. */
+/** All methods; SparseGPT is the recipe's default. */
 export const sparsityMethods = {
   magnitude: { reads: "nothing", prune: (rows, pattern) => ({ values: magnitude(rows, pattern) }) },
   wanda: {

@@ -29,7 +29,7 @@ export interface PruneFolderOptions {
   readonly cutVocab?: boolean;
   /** The part of matrices in layers that is to be 0: "0.5", "2:4"; none unless told. Not quicker: smaller. */
   readonly sparsity?: string;
-  /** How those numbers are chosen; by Wanda unless told. */
+  /** How those numbers are chosen; by SparseGPT unless told. */
   readonly method?: SparsityName;
   /** Updates in which the whole model teaches what is left of it; none unless told. */
   readonly recover?: number;
@@ -87,7 +87,7 @@ const requireOne = (field: string, name: string, names: readonly string[]): void
 /** Throws ConfigError where nothing is asked for, or for a measure that there is not. */
 export const requireCut = (options: PruneFolderOptions): void => {
   const { layers, neurons, heads, cutVocab = false, sparsity, recover = 0 } = options;
-  const { importance = "activation", layersBy = "loss", method = "wanda" } = options;
+  const { importance = "activation", layersBy = "loss", method = "sparsegpt" } = options;
   requireOne("prune.importance", importance, importances);
   requireOne("prune.layersBy", layersBy, layerMeasures);
   requireOne("prune.method", method, Object.keys(sparsityMethods));

@@ -90,7 +90,7 @@ const pruned = async (
   options: PruneFolderOptions,
 ): Promise<{ readonly made: Model; readonly report: PruneReport }> => {
   const { run, task, whole = study } = study;
-  const { sparsity, method = "wanda", neurons, heads, importance = "activation" } = options;
+  const { sparsity, method = "sparsegpt", neurons, heads, importance = "activation" } = options;
   const packs = sparsity !== undefined;
   const how = { seed: run.seed + 1, tokens: MEASURING };
   const scores = await (await scorerOn(study, whole, whole.data.material, how))(whole.model);
