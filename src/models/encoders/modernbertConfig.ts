@@ -11,8 +11,12 @@ type LayerType = keyof typeof layerTypes;
 
 const poolings = { cls: true, mean: true } as const;
 
+/** Tokens that a text begins and ends with; the reference takes its own vocabulary's for those not named. */
+const ENDS = ["bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"] as const;
+type Ends = Partial<Record<(typeof ENDS)[number], number>>;
+
 /** config.json of a ModernBERT. */
-export interface ModernBertConfig extends EncoderConfig {
+export interface ModernBertConfig extends EncoderConfig, Ends {
   readonly model_type: "modernbert";
   readonly hidden_size: number;
   readonly intermediate_size: number;
@@ -96,6 +100,11 @@ export const classes = {
   features: "ModernBertModel",
 } as const satisfies Architecture["classes"];
 
+const endsField = (f: Fields): Ends =>
+  Object.fromEntries(
+    ENDS.flatMap((name) => (typeof f[name] === "number" ? [[name, intField(f, name, 0, 0)]] : [])),
+  );
+
 const rate = (f: Fields, name: string): number => numberField(f, name, 0, 0, 1);
 
 /** The fields of `json`, checked; throws ConfigError naming the field. */
@@ -132,6 +141,7 @@ export const parseModernBert = (json: unknown): ModernBertConfig => {
     classifier_bias: flagField(f, "classifier_bias", false),
     classifier_activation: oneOf(f, "classifier_activation", activations, "gelu"),
     pad_token_id: intField(f, "pad_token_id", 50283, 0),
+    ...endsField(f),
     ...encoderLabels(f, headOf({ classes }, { model_type: "", architectures, vocab_size: 1 })),
   };
   const { hidden_size: width, num_attention_heads: heads } = config;

@@ -98,6 +98,8 @@ const modernBertFields = ({ vocab_size, n_embd, n_layer, n_head, n_positions, ..
   embedding_dropout: rest.dropout,
   attention_dropout: rest.dropout,
   mlp_dropout: rest.dropout,
+  ...{ bos_token_id: rest.specials.cls ?? rest.eos, cls_token_id: rest.specials.cls ?? rest.eos },
+  ...{ eos_token_id: rest.specials.sep ?? rest.eos, sep_token_id: rest.specials.sep ?? rest.eos },
   // A first token that is fresh knows nothing of a text yet.
   classifier_pooling: "mean" as const,
   initializer_range: spreadAt(n_embd),
