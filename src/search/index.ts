@@ -12,6 +12,9 @@ export {
   excess,
   mostLost,
 } from "./budget.ts";
+export { asha, ETA, survivors, type Verdict } from "./fidelity/asha.ts";
+export { type Halved, type HalvingOptions, successiveHalving } from "./fidelity/halving.ts";
+export { allowsStop, type Foretold, foretold, foretoldText } from "./fidelity/rungs.ts";
 export {
   type Budget,
   type Figure,
