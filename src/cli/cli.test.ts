@@ -37,7 +37,7 @@ describe("as a process", () => {
       ["eval", "m", "--steps", "9"],
       2,
       "--steps means nothing to eval",
-      "it is for quickstart, train, finetune and distill",
+      "it is for quickstart, train, finetune, distill and sweep",
     ],
     [
       ["optimize", "m", "--set", "train.steps=9"],

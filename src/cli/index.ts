@@ -18,6 +18,7 @@ const loaders: Readonly<Record<VerbName, () => Promise<Verb>>> = {
   data: () => import("./data.ts"),
   train: () => import("./train.ts"),
   finetune: () => import("./finetune.ts"),
+  sweep: () => import("./sweep.ts"),
   optimize: () => import("./optimize.ts"),
   eval: () => import("./eval.ts"),
   generate: () => import("./generate.ts"),

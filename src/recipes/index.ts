@@ -14,7 +14,7 @@ export {
   type TokenizerOptions,
   type TrainingOptions,
 } from "./config/options.ts";
-export type { RecipeHooks } from "./context/hooks.ts";
+export type { RecipeHooks, Watch, Watched } from "./context/hooks.ts";
 export { type Progress, silent, type Ui } from "./context/ui.ts";
 export {
   type ProxyOptions,
@@ -50,5 +50,8 @@ export {
   quantizeFolder,
 } from "./quantize/quantize.ts";
 export { quickstart } from "./quickstart.ts";
+export type { Goal, SweepOptions } from "./sweep/options.ts";
+export { defaultSpace, paramOf } from "./sweep/space.ts";
+export { type Swept, sweep } from "./sweep/sweep.ts";
 export { type Trained, trainModel } from "./train/train.ts";
 export { type VerifyOptions, verifyFolder } from "./verify/verify.ts";

@@ -6,6 +6,7 @@ export const verbs = {
   data: "clean, deduplicate and pack text",
   train: "train a model on text",
   finetune: "tune a model on labelled records",
+  sweep: "search hyperparameters of train or finetune",
   optimize: "make a trained model fit a budget",
   eval: "measure a model's quality and speed",
   generate: "write text with a model",

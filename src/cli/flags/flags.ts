@@ -19,6 +19,8 @@ import {
 } from "./flag.ts";
 import { ranks } from "./rankFlags.ts";
 
+import { withSweep } from "./sweepFlags.ts";
+
 export { type Flag, type Group, type Section, type VerbName, verbs } from "./flag.ts";
 
 /** Of the verbs that open a model in one dtype. */
@@ -218,10 +220,13 @@ const run: Section = {
 };
 
 /** The flags that verbs share, in the order of the help. */
-export const sections: readonly Section[] = [
-  ...[text, records, pairs, sentences, chats, cleaning, selection, shards, model, trainSection, adapters],
-  ...[distill, budget, hub, ranks, run],
-];
+export const sections: readonly Section[] = withSweep(
+  [
+    ...[text, records, pairs, sentences, chats, cleaning, selection, shards, model, trainSection, adapters],
+    ...[distill, budget, hub, ranks, run],
+  ],
+  every,
+);
 
 /** A flag with the verbs that it means something to. */
 export interface SharedFlag extends Flag {

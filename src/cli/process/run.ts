@@ -45,15 +45,17 @@ const sayInterrupted = (command: Command, exitCode: number, json: boolean): void
   process.exitCode = exitCode;
 };
 
-/** Resolves the options and runs `work`; nothing runs under --print-config. */
+/**
+ * Resolves the options, as `verb` takes them, and runs `work`; nothing runs under --print-config.
+ */
 export const runRecipe = async (
   command: Command,
   work: (options: RunOptions, hooks: RecipeHooks, json: boolean) => Promise<void>,
+  verb = command.name() as VerbName,
 ): Promise<void> => {
   const given = command.opts<Common>();
   const flags = flagsToConfig(command);
   const file = given.config === undefined ? {} : { config: given.config };
-  const verb = command.name() as VerbName;
   const sets = given.set ?? [];
   requireMeaning(sets, verb);
   const options = withThreads(verb, await resolveOptions({ ...file, sets, flags, base: baseOf(verb) }));

@@ -5,9 +5,9 @@ import { join } from "node:path";
 /** Its name. */
 export const MARKER = "anneal.json";
 
-const kinds = ["model", "run", "data"] as const;
+const kinds = ["model", "run", "data", "sweep"] as const;
 
-/** What a folder of anneal's holds: a model, a run's checkpoints and metrics, prepared data. */
+/** What a folder of anneal's holds: a model, a run's checkpoints and metrics, prepared data, trials. */
 export type FolderKind = (typeof kinds)[number];
 
 /** The contents of the marker file. */

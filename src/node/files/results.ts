@@ -35,7 +35,12 @@ export const usersFiles = async (
   if (marker !== undefined) {
     const documents = (marker.files ?? []).filter((name) => TRAIN.test(name));
     if (documents.length > 0) return documents.map((name) => join(root, name));
-    const what = { model: "a model", run: "a run's checkpoints", data: "tokens, not documents" }[marker.kind];
+    const what = {
+      model: "a model",
+      run: "a run's checkpoints",
+      data: "tokens, not documents",
+      sweep: "trials",
+    }[marker.kind];
     throw new DataError(`holds ${what} that anneal made`, {
       file: root,
       hint: "name the text that it was made of, or train on tokens with: anneal train --data DIR",

@@ -10,6 +10,7 @@ import { makeFolder } from "../files/files.ts";
 import { lockRun } from "../files/lock.ts";
 import { type LoadFolderOptions, loadFolder, type ModelFolder } from "../model/folder.ts";
 import { ggufIn, isGguf } from "../model/ggufFile.ts";
+import { modelOfRun } from "../model/runFolder.ts";
 import { cachedSnapshot, type HubRef, isCommit, parseHubRef, repoFolder, snapshotFolder } from "./cache.ts";
 import type { HubLibrary } from "./download.ts";
 import { adapterRepo, fetchSnapshot, modelRepo, type OnProgress, type RepoKind } from "./fetching.ts";
@@ -93,15 +94,15 @@ const refuseMissingPath = (ref: string, what: string): void => {
 };
 
 /**
- * The folder or GGUF file of a model: `ref` itself where it is one, the GGUF file in it where a folder has no
- * other weights, else that of the Hub's model "org/name", "org/name@revision" or "org/name:file.gguf" in the
- * cache, fetched where it is not there. Throws ConfigError for a name that is neither, DataError where the
- * Hub or the cache does not have it, RunError without network, FormatError for damaged and pickled weights,
- * BusyError while another process fetches the same model.
+ * The folder or GGUF file of a model: `ref` itself where it is one, the model of a run, the GGUF file in
+ * it where a folder has no other weights, else that of the Hub's model "org/name", "org/name@revision" or
+ * "org/name:file.gguf" in the cache, fetched where it is not there. Throws ConfigError for a name that is
+ * neither, DataError where the Hub or the cache does not have it, RunError without network, FormatError
+ * for damaged and pickled weights, BusyError while another process fetches the same model.
  */
 export const modelDir = async (ref: string, options: HubOptions = {}): Promise<string> => {
   if (await isGguf(ref)) return ref;
-  if (await isFolder(ref)) return (await ggufIn(ref)) ?? ref;
+  if (await isFolder(ref)) return (await modelOfRun(ref)) ?? (await ggufIn(ref)) ?? ref;
   refuseMissingPath(ref, "a model");
   const hubRef = parseHubRef(ref, options.revision);
   return inSnapshot(await repoSnapshot(hubRef, options, modelRepo), hubRef);

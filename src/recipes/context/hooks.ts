@@ -1,6 +1,8 @@
 /** What a recipe gets besides its options. */
 import type { HubOptions } from "../../node/hub/hub.ts";
+import type { Judge } from "../../tasks/task.ts";
 import type { Collective } from "../../train/collective.ts";
+import type { MetricsRow } from "../../train/loop.ts";
 import type { Ui } from "./ui.ts";
 
 /** The processes that run the same recipe together, each on its share of every batch. */
@@ -10,12 +12,29 @@ export interface Ranks {
   watch(): void;
 }
 
+/** A training run before its first step. */
+export interface Watched {
+  /** Numbers that the model has. */
+  readonly params: number;
+  /** What the best weights are told by; the held-out loss unless told. */
+  readonly judge?: Pick<Judge, "name" | "better">;
+}
+
+/** Watches a training run. */
+export interface Watch {
+  begins(run: Watched): void;
+  /** Each row of metrics, those of an earlier process too where the run is resumed. */
+  row(row: MetricsRow): void;
+}
+
 /** What a recipe gets besides its options. */
 export interface RecipeHooks {
   readonly ui: Ui;
   /** Aborted: leave after a checkpoint. */
   readonly signal?: AbortSignal;
   readonly resume?: boolean;
+  /** Told how training goes. */
+  readonly watch?: Watch;
   /** The command line, for the model card. */
   readonly command: string;
   /** How to reach the Hub, where the model is one of it. */

@@ -13,6 +13,7 @@ import { generationIn, jsonBytes } from "../../ship/onnx/files.ts";
 import { modelFolder } from "../../ship/onnx/modelFolder.ts";
 import type { Lesson } from "../../tasks/task.ts";
 import { type TrainResult, train } from "../../train/loop.ts";
+import { defined } from "../../util/defined.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import { version } from "../context/version.ts";
@@ -50,7 +51,13 @@ export interface Finetuned {
   readonly figure?: { readonly name: string; readonly value: number };
 }
 
-const tell = ({ data, model }: Subject, lesson: Lesson, options: RunOptions, { ui }: RecipeHooks): void => {
+const tell = (
+  { data, model }: Subject,
+  lesson: Lesson,
+  options: RunOptions,
+  { ui, watch }: RecipeHooks,
+): void => {
+  watch?.begins({ params: countParams(model.weights), ...defined({ judge: lesson.judge }) });
   const { steps, lrPeak, warmup, evalEvery } = options.train;
   const millions = (countParams(model.weights) / 1e6).toFixed(2);
   const { layers } = model.arch.cache(model.config);
@@ -79,7 +86,7 @@ const tune = async (
   tell(subject, lesson, options, hooks);
   const run = join(options.out, "run");
   const progress = hooks.ui.task("training", t.steps);
-  const { onRow, curve } = follow(method.name, progress, join(run, "metrics.jsonl"));
+  const { onRow, curve } = follow(method.name, progress, join(run, "metrics.jsonl"), hooks.watch);
   const { model, frozen } = method;
   const { shared, ...steps } = steppersOf(options, lesson, { subject, method, engine }, hooks);
   if (shared !== undefined) hooks.ui.line(`trained on ${shared}`);

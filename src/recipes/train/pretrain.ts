@@ -14,7 +14,7 @@ import { defined } from "../../util/defined.ts";
 import { parseText } from "../../util/jsonText.ts";
 import { entries } from "../../util/tree.ts";
 import type { RunOptions } from "../config/options.ts";
-import type { RecipeHooks } from "../context/hooks.ts";
+import type { RecipeHooks, Watch } from "../context/hooks.ts";
 import type { Progress } from "../context/ui.ts";
 import { userData } from "../data/read.ts";
 import { recordOptions } from "../data/records.ts";
@@ -69,7 +69,7 @@ const earlierRows = (file: string, name: string, last: number): MetricsRow[] => 
  * Collects a run's curve (with the rows of earlier processes where it was resumed), shows it, appends each
  * row.
  */
-export const follow = (name: string, task: Progress, file: string) => {
+export const follow = (name: string, task: Progress, file: string, watch?: Watch) => {
   const train: [number, number][] = [];
   const validation: [number, number][] = [];
   const figure: [number, number][] = [];
@@ -79,6 +79,7 @@ export const follow = (name: string, task: Progress, file: string) => {
     if (row.valLoss !== undefined) validation.push([row.step, row.valLoss]);
     if (row.figure !== undefined) figure.push([row.step, row.figure]);
     if (row.loss !== undefined) train.push([row.step, row.loss]);
+    watch?.row(row);
   };
   const onRow = (row: MetricsRow): void => {
     if (row.event === "resumed") {
@@ -157,7 +158,7 @@ const pretrain = async (
   options: RunOptions,
   hooks: TextHooks,
 ): Promise<Pretrained> => {
-  const { resume = false, ui } = hooks;
+  const { resume = false, ui, watch } = hooks;
   const { train: t, seed } = options;
   const run = join(options.out, "run");
   const method = methodOf(given, options, data.tokenizer);
@@ -170,9 +171,10 @@ const pretrain = async (
   const parts = `${shared === undefined ? "" : `, trained on ${shared}`}${trainedText(method)}${pupil.text}`;
   ui.line(`model: ${model.arch.name}, ${layers} layers, ${millions} M parameters${parts}`);
   const progress = ui.task("training", t.steps);
-  const { onRow, curve } = follow("full", progress, join(run, "metrics.jsonl"));
+  const { onRow, curve } = follow("full", progress, join(run, "metrics.jsonl"), watch);
   const lesson = lessonOf({ model, task }, data, options);
   for (const note of lesson.notes ?? []) ui.line(note);
+  watch?.begins({ params: countParams(method.model.weights) });
   const loop = loopOptions(t, lesson.context, seed);
   const same = { identity: identity(options, data, model, frozen), model };
   const checkpoints = await runCheckpoints(

@@ -47,6 +47,7 @@ export const allowsStop = (known: Foretold | undefined): boolean =>
 export const foretoldText = (known: Foretold | undefined): string => {
   if (known === undefined) return `fewer than ${LEAST} trials ended, none is stopped`;
   const { correlation, low, n } = known;
-  const rho = `rank correlation with the end ${correlation.toFixed(2)} (at least ${low.toFixed(2)}, n = ${n})`;
+  const about = `at least ${low.toFixed(2)}, n = ${n}`;
+  const rho = `rank correlation with the end ${correlation.toFixed(2)} (${about})`;
   return allowsStop(known) ? `${rho}: bad ones are stopped` : `${rho}: too little to stop any`;
 };

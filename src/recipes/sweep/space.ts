@@ -1,0 +1,137 @@
+/** What a sweep searches: the usual hyperparameters, or those that the user names with their values. */
+import {
+  categorical,
+  float,
+  integer,
+  type Param,
+  type Scalar,
+  type Space,
+} from "../../search/space/space.ts";
+import { ConfigError } from "../../util/errors.ts";
+import type { RunOptions } from "../config/options.ts";
+import { parseSet } from "../config/resolve.ts";
+import { fieldType } from "../config/schema.ts";
+import type { Goal } from "./options.ts";
+
+/** Rates around a model's own: an eighth of it to eight times. */
+const ratesAround = (rate: number): Param => float(rate / 8, rate * 8, { log: true });
+
+/** Usual rates of fine-tuning, and of adapters, which take ten times as much. */
+const tuningRates = (adapters: boolean): Param =>
+  adapters ? float(1e-4, 1e-2, { log: true }) : float(1e-5, 1e-3, { log: true });
+
+const halfToDouble = (x: number): Param =>
+  categorical([...new Set([Math.max(1, x >> 1), x, 2 * x])], { ordered: true });
+
+/** Widths whose heads stay as wide as they are. */
+const widths = ({ n_embd, n_head }: RunOptions["model"]): Param => {
+  const head = n_embd / n_head;
+  const heads = [...new Set([Math.max(1, n_head >> 1), n_head, Math.round(1.5 * n_head)])];
+  return categorical(
+    heads.map((n) => n * head),
+    { ordered: true },
+  );
+};
+
+/**
+ * The usual space: of training rate, batch, optimizer, schedule, weight decay and dropout, and the model's
+ * width and depth where its size is a goal beside its quality; of fine-tuning rate, batch, epochs, warm-up,
+ * weight decay and the rates of lower layers.
+ */
+export const defaultSpace = (
+  { train, model, adapter }: RunOptions,
+  { tunes, goals }: { readonly tunes: boolean; readonly goals: readonly Goal[] },
+): Space => {
+  const rate = train.lrPeak > 0 ? ratesAround(train.lrPeak) : tuningRates(adapter.rank > 0);
+  const both = { "train.lrPeak": rate, "train.batch": halfToDouble(train.batch) };
+  if (tunes) {
+    return {
+      ...both,
+      ...(train.steps > 0 ? {} : { "train.epochs": categorical([2, 3, 4], { ordered: true }) }),
+      "train.warmupShare": categorical([0, 0.06, 0.1, 0.2], { ordered: true }),
+      "train.weightDecay": categorical([0, 0.01, 0.1], { ordered: true }),
+      ...(adapter.rank > 0 ? {} : { "train.layerDecay": categorical([0.8, 0.9, 1], { ordered: true }) }),
+    };
+  }
+  const fresh = model.from === "";
+  return {
+    ...both,
+    "train.optimizer": categorical(["adamw", "muon"]),
+    "train.schedule": categorical(["cosine", "linear", "wsd"]),
+    "train.weightDecay": categorical([0, 0.01, 0.1, 0.3], { ordered: true }),
+    "model.dropout": categorical([0, 0.1, 0.2], { ordered: true }),
+    ...(fresh && goals.includes("size")
+      ? {
+          "model.n_layer": integer(Math.max(1, model.n_layer >> 1), Math.ceil(1.5 * model.n_layer)),
+          "model.n_embd": widths(model),
+        }
+      : {}),
+  };
+};
+
+/** What a sweep cannot compare trials over: losses are of tokens, files of the sweep's own. */
+const unfit: Readonly<Record<string, string>> = {
+  tokenizer: "losses are of tokens, and those of another tokenizer are others",
+  data: "trials are measured on the same held-out data",
+  budget: "nothing is compressed here",
+  distill: "nothing is distilled here",
+};
+
+const singleValue = (field: string, text: string): Scalar => {
+  const [section, name] = field.split(".") as [string, string];
+  const parsed = parseSet(`${field}=${text}`) as Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  const value = parsed[section]?.[name];
+  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return value;
+  throw new ConfigError("is no single value", {
+    field,
+    hint: "search fields that hold a number, a name or true and false",
+  });
+};
+
+const ratio = (low: number, high: number): boolean => low > 0 && high / low >= 10;
+
+const rangeOf = (field: string, [from, to]: readonly [string, string]): Param => {
+  const [low, high] = [singleValue(field, from), singleValue(field, to)];
+  if (typeof low !== "number" || typeof high !== "number") {
+    throw new ConfigError(`${from}..${to} is no range of numbers`, {
+      field,
+      hint: "list the choices with commas",
+    });
+  }
+  // Ends ten times apart are searched by ratio: a rate of 1e-5 is as far from 1e-4 as that from 1e-3.
+  const log = ratio(low, high) ? { log: true } : {};
+  const whole = fieldType(field).kind === "number" && isWhole(field);
+  return whole ? integer(low, high, log) : float(low, high, log);
+};
+
+/** Whether a field takes whole numbers alone. */
+const isWhole = (field: string): boolean => {
+  try {
+    parseSet(`${field}=1.5`);
+    return false;
+  } catch {
+    return true;
+  }
+};
+
+/**
+ * A parameter as a user writes it: "1e-4..1e-2" is a range, "adamw,muon" choices. Throws ConfigError for a
+ * field that there is not, or that a sweep cannot search, and for values that the field does not take.
+ */
+export const paramOf = (field: string, text: string): Param => {
+  const why = unfit[field.split(".")[0]!];
+  if (why !== undefined || !field.includes(".")) {
+    throw new ConfigError("is not searched", {
+      field,
+      hint: why ?? `search fields of training and of the model, such as train.lrPeak=1e-4..1e-2`,
+    });
+  }
+  const range = /^([^.,]+(?:\.[^.,]+)?)\.\.([^,]+)$/.exec(text.trim());
+  if (range !== null) return rangeOf(field, [range[1]!, range[2]!]);
+  const choices = text.split(",").map((word) => singleValue(field, word.trim()));
+  const ordered = choices.every((c) => typeof c === "number");
+  return categorical(
+    ordered ? choices.toSorted((a, b) => Number(a) - Number(b)) : choices,
+    ordered ? { ordered } : {},
+  );
+};
