@@ -1,0 +1,224 @@
+// Samplers on three spaces that were measured whole (search/tables.mjs made search/tables): training a small GPT-2 with rungs, compressing
+// one, distilling one. Hypervolumes are shares of that of the whole table, below the worst of its front and a tenth of its range; compute
+// is that of the table.
+// - computeOverRandom: the compute that reaches what random search has after half of the table's, as a share of that half; geometric mean.
+// - hypervolumeAt20: with a fifth of the compute; the mean of the seeds, of the worst space.
+// - hypervolumeOverOptunaTpe and ...Gp: the least ratio of the seeds' means to Optuna's over every tenth of the table's compute (Gp: of a
+//   fifth of it, with the second objective bounded by its median). Optuna repeats itself for nothing; ours never repeats.
+// Peers need ANNEAL_PYTHON with optuna 5. Arguments: --seeds N (5), --space train,compress,distill, --no-peers, --samplers a,b (the first is judged).
+import { existsSync, readFileSync } from "node:fs";
+import { asha } from "../../dist/search/fidelity/asha.js";
+import { hypervolume } from "../../dist/search/front/hypervolume.js";
+import { frontOf } from "../../dist/search/front/sort.js";
+import { keyOf } from "../../dist/search/space/space.js";
+import { study } from "../../dist/search/study.js";
+import { peerOf } from "../peers/peer.mjs";
+import { spaces } from "./search/spaces.mjs";
+
+const mean = (xs) => xs.reduce((a, b) => a + b, 0) / xs.length;
+const argument = (args, name, fallback) => {
+  const at = args.indexOf(`--${name}`);
+  return at < 0 ? fallback : args[at + 1];
+};
+const median = (xs) => xs.toSorted((a, b) => a - b)[xs.length >> 1];
+
+const fileOf = (name) => new URL(`./search/tables/${name}.json`, import.meta.url);
+
+/** A table with what it is measured against: below a tenth beyond its front in each objective. */
+const tableOf = (name) => {
+  const rows = JSON.parse(readFileSync(fileOf(name), "utf8"));
+  const points = rows.flatMap(({ objectives }) => (objectives ? [objectives] : []));
+  const axes = points[0].map((_, axis) => points.map((p) => p[axis]));
+  const front = frontOf(points);
+  const reference = axes.map((_, axis) => {
+    const values = front.map((p) => p[axis]);
+    const [least, most] = [Math.min(...values), Math.max(...values)];
+    return most + (most - least) / 10;
+  });
+  const compute = rows.reduce((sum, row) => sum + row.compute, 0);
+  return {
+    name,
+    rows,
+    points,
+    reference,
+    compute,
+    bound: median(axes[1]),
+    at: new Map(rows.map((row) => [keyOf(row.values), row])),
+  };
+};
+
+/** How a search goes: after each trial the compute so far, and what it found where it ran to its end. */
+const ours = ({ name, rows, at, bound }, { sampler, seed, share, compute, bounded }) => {
+  const made = study(spaces[name], { sampler, seed });
+  const steps = [];
+  let spent = 0;
+  while (spent < share * compute && steps.length < rows.length) {
+    const trial = made.ask();
+    if (trial === undefined) break;
+    const row = at.get(keyOf(trial.values));
+    const violations = (objectives) => (bounded ? { violations: [objectives[1] - bound] } : {});
+    let outcome;
+    const rungs = [];
+    for (const rung of row.rungs?.slice(0, -1) ?? []) {
+      rungs.push(rung.objectives);
+      if (
+        !asha(
+          { ...trial, rungs },
+          made.trials.filter((t) => t !== trial),
+        ).stop
+      )
+        continue;
+      spent += rung.compute;
+      outcome = { state: "pruned", objectives: rung.objectives, rungs, ...violations(rung.objectives) };
+      break;
+    }
+    if (outcome === undefined) {
+      spent += row.compute;
+      const { objectives } = row;
+      outcome = objectives
+        ? { state: "complete", objectives, rungs, ...violations(objectives) }
+        : { state: "failed" };
+      steps.push({ spent, objectives });
+    } else steps.push({ spent });
+    made.tell(trial.number, outcome);
+  }
+  return steps;
+};
+
+/** The same of rows that a peer asked for: what it asked for before costs nothing. */
+const theirs = ({ rows }, asked) => {
+  const seen = new Set();
+  let spent = 0;
+  return asked.flatMap((index) => {
+    if (seen.has(index)) return [];
+    seen.add(index);
+    spent += rows[index].compute;
+    return [{ spent, objectives: rows[index].objectives }];
+  });
+};
+
+const orderOf = ({ name, rows, bound }, { sampler, seed, trials, bounded }) => ({
+  ...{ sampler, seed, trials, axes: 2, most: bounded ? [null, bound] : null },
+  rows: rows.map(({ values, objectives = null }) => ({ values, objectives })),
+  params: Object.entries(spaces[name]).map(([param, { choices, ordered = false }]) => ({
+    name: param,
+    choices,
+    ordered,
+  })),
+});
+
+/** Hypervolume with so much compute. */
+const volumeAt = ({ reference, bound }, steps, compute, bounded) =>
+  hypervolume(
+    steps.flatMap(({ spent, objectives }) => {
+      if (spent > compute || objectives === undefined || objectives === null) return [];
+      return bounded && objectives[1] > bound ? [] : [objectives];
+    }),
+    reference,
+  );
+
+const TENTHS = Array.from({ length: 10 }, (_, i) => (i + 1) / 10);
+
+/** Means over runs of the share of the whole hypervolume at each share of the compute. */
+const curve = (table, runs, shares, bounded) => {
+  const whole = volumeAt(
+    table,
+    [{ spent: 0, objectives: undefined }, ...table.points.map((objectives) => ({ spent: 0, objectives }))],
+    0,
+    bounded,
+  );
+  return shares.map((share) =>
+    mean(runs.map((steps) => volumeAt(table, steps, share * table.compute, bounded) / whole)),
+  );
+};
+
+/** The compute that reaches a volume, as a share of the table's; all of it where it is not reached. */
+const reaching = (table, steps, goal) =>
+  Math.min(
+    1,
+    (steps.find(({ spent }) => volumeAt(table, steps, spent) >= goal)?.spent ?? table.compute) /
+      table.compute,
+  );
+
+const rounded = (xs) => xs.map((x) => Number(x.toFixed(3)));
+const ratios = (a, b) => Math.min(...a.map((x, i) => (b[i] === 0 ? Number.POSITIVE_INFINITY : x / b[i])));
+
+const HALF = 0.5;
+
+export default async function search({ log, args }) {
+  const seeds = Array.from({ length: Number(argument(args, "seeds", 5)) }, (_, i) => i + 1);
+  const measured = Object.keys(spaces).filter((name) => existsSync(fileOf(name)));
+  const names = argument(args, "space", measured.join()).split(",");
+  const samplers = argument(args, "samplers", "bayes,tpe,nsga2,halton,random").split(",");
+  const peer = args.includes("--no-peers")
+    ? undefined
+    : peerOf(new URL("../peers/search.py", import.meta.url).pathname);
+  const found = {};
+  for (const name of names) {
+    const table = tableOf(name);
+    const runs = (sampler, share, bounded = false) =>
+      seeds.map((seed) => ours(table, { sampler, seed, share, compute: table.compute, bounded }));
+    // Random search runs each trial to its end.
+    const plain = {
+      ...table,
+      rows: table.rows,
+      at: new Map([...table.at].map(([key, { rungs: _, ...row }]) => [key, row])),
+    };
+    const random = seeds.map((seed) =>
+      ours(plain, { sampler: "random", seed, share: HALF, compute: table.compute }),
+    );
+    const goal = mean(random.map((steps) => volumeAt(table, steps, HALF * table.compute)));
+    const curves = {};
+    const shares = {};
+    for (const sampler of samplers) {
+      const all = runs(sampler, 1);
+      curves[sampler] = curve(table, all, TENTHS);
+      shares[sampler] = all.map((steps) => reaching(table, steps, goal) / HALF);
+      log(
+        `${name}, ${sampler}: ${rounded(curves[sampler]).join(" ")}; over random ${rounded(shares[sampler]).join(" ")}`,
+      );
+    }
+    const peers = {};
+    if (peer !== undefined) {
+      const asked = async (sampler, trials, bounded) => {
+        const all = [];
+        for (const seed of seeds)
+          all.push(theirs(table, await peer.ask(orderOf(table, { sampler, seed, trials, bounded }))));
+        return all;
+      };
+      const fifths = TENTHS.map((t) => t / 5);
+      peers.tpe = curve(table, await asked("tpe", table.rows.length, false), TENTHS);
+      peers.gp = curve(table, await asked("gp", Math.ceil(table.rows.length / 4), true), fifths, true);
+      peers.bounded = curve(table, runs("bayes", 0.2, true), fifths, true);
+      log(`${name}, Optuna TPE: ${rounded(peers.tpe).join(" ")}`);
+      log(
+        `${name}, bounded, Optuna GP: ${rounded(peers.gp).join(" ")}; ours ${rounded(peers.bounded).join(" ")}`,
+      );
+    }
+    const [first] = samplers;
+    found[name] = {
+      configurations: table.rows.length,
+      computeOverRandom: Math.exp(mean(shares[first].map(Math.log))),
+      hypervolumeAt20: curves[first][1],
+      ...(peer === undefined
+        ? {}
+        : { overOptunaTpe: ratios(curves[first], peers.tpe), overOptunaGp: ratios(peers.bounded, peers.gp) }),
+      curves: Object.fromEntries(
+        Object.entries({ ...curves, ...peers }).map(([key, xs]) => [key, rounded(xs)]),
+      ),
+    };
+  }
+  peer?.end();
+  const all = Object.values(found);
+  return {
+    computeOverRandom: Math.exp(mean(all.map((f) => Math.log(f.computeOverRandom)))),
+    hypervolumeAt20: Math.min(...all.map((f) => f.hypervolumeAt20)),
+    ...(peer === undefined
+      ? {}
+      : {
+          hypervolumeOverOptunaTpe: Math.min(...all.map((f) => f.overOptunaTpe)),
+          hypervolumeOverOptunaGp: Math.min(...all.map((f) => f.overOptunaGp)),
+        }),
+    spaces: found,
+  };
+}
