@@ -18,7 +18,7 @@ const ratesAround = (rate: number): Param => float(rate / 8, rate * 8, { log: tr
 
 /** Usual rates of fine-tuning, and of adapters, which take ten times as much. */
 const tuningRates = (adapters: boolean): Param =>
-  adapters ? float(1e-4, 1e-2, { log: true }) : float(1e-5, 1e-3, { log: true });
+  adapters ? float(1e-4, 1e-2, { log: true }) : float(1e-5, 3e-3, { log: true });
 
 const halfToDouble = (x: number): Param =>
   categorical([...new Set([Math.max(1, x >> 1), x, 2 * x])], { ordered: true });
