@@ -16,8 +16,8 @@ import { print, printJson, table } from "./terminal/terminal.ts";
 export const examples = `
 Examples:
   $ npx anneal prune my-model --layers 4 --data notes/               those that notes/ miss least
-  $ npx anneal prune my-model --neurons 0.5 --data notes/            half of each MLP, fitted to the whole
-  $ npx anneal prune my-model --neurons 0.5 --data notes/ --recover 300 and taught by the whole, in rounds
+  $ npx anneal prune my-model --neurons 0.5 --data notes/            half of each MLP, refitted
+  $ npx anneal prune my-model --neurons 0.5 --data notes/ --recover 300  and taught
   $ npx anneal prune org/name --cut-vocab --data notes/ --out mine   the tokens that notes/ have`;
 
 interface Given extends Omit<PruneFolderOptions, "tokens"> {

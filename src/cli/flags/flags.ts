@@ -161,7 +161,7 @@ const budget: Section = {
     row(
       "--target <names...>",
       "budget.targets",
-      "where to measure: node-cpu, web-wasm, web-webgpu ...",
+      "where to measure, such as web-wasm",
       common,
     ),
   ],
