@@ -158,12 +158,7 @@ const budget: Section = {
       ...common,
       repeats: true,
     }),
-    row(
-      "--target <names...>",
-      "budget.targets",
-      "where to measure, such as web-wasm",
-      common,
-    ),
+    row("--target <names...>", "budget.targets", "where to measure, such as web-wasm", common),
   ],
 };
 
