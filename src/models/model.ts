@@ -110,6 +110,8 @@ export interface Architecture<C = any, P = any> {
    * Weights that the config makes one of: their other names in checkpoints -> the name here (see `joinTied`).
    */
   tied?(config: C): Readonly<Record<string, string>>;
+  /** How names of a head's parts begin that the head of another task has too, and goes on with. */
+  readonly shared?: readonly string[];
   /** Weights that a checkpoint may lack: they keep their first values. */
   readonly optional?: readonly string[];
   /** A config from config.json, checked; throws ConfigError naming the field. */

@@ -205,8 +205,8 @@ export const encoderCases: Readonly<Record<string, EncoderCase>> = {
       ["ModernBertForSequenceClassification", "decoder.bias", null],
       ["ModernBertForSequenceClassification", "head.dense.weight", "head.dense.weight"],
       ["ModernBertModel", "head.dense.weight", null],
-      ["ModernBertModel", "embeddings.tok_embeddings.weight", "model.embeddings.tok_embeddings.weight"],
-      ["ModernBertModel", "layers.0.mlp.Wi.weight", "model.layers.0.mlp.Wi.weight"],
+      ["ModernBertModel", "embeddings.tok_embeddings.weight", "embeddings.tok_embeddings.weight"],
+      ["ModernBertModel", "layers.0.mlp.Wi.weight", "layers.0.mlp.Wi.weight"],
     ],
   },
   distilbert: {

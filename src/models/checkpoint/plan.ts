@@ -100,7 +100,8 @@ const leewayOf = (
     },
     isWeight: (source) => changed && (own === undefined || typeof nameIn(own, source) === "string"),
     isStale: (name, { shape }) => {
-      if (changed && !inBody(name) && !isBody(target.arch, name)) return true;
+      const isShared = target.arch.shared?.some((beginning) => name.startsWith(beginning)) ?? false;
+      if (changed && !isShared && !inBody(name) && !isBody(target.arch, name)) return true;
       const old = own?.wanted.get(name);
       const fitted = old !== undefined && sameShape(old.shape, shape);
       return relabelled && fitted && !sameShape(shape, target.wanted.get(name)!.shape);
