@@ -43,7 +43,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 /** What doctor and quantize find out of this machine once, and keep. */
-const own = /^cache\/anneal\/kernels-\w+\.json$/;
+const own = /^\.cache\/anneal\/kernels-\w+\.json$/;
 
 /** Nothing of another's below the home and in the working folder, no socket in any process. */
 const expectSilence = (): void => {

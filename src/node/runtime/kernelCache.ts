@@ -28,12 +28,12 @@ const knownIn = async (file: string): Promise<Known> => {
 
 /**
  * What is known of some forms, and what is found of those that were not tried before; in the order of
- * `forms`. It is kept in `dir`, unless told anneal's in XDG_CACHE_HOME or ~/.cache, where that can be written.
+ * `forms`. It is kept in `dir` (~/.cache/anneal unless told), where that can be written.
  */
 export const knownKernels = async (
   engine: Engine,
   forms: readonly Kernel[],
-  dir: string = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "anneal"),
+  dir: string = join(homedir(), ".cache", "anneal"),
 ): Promise<KernelFound[]> => {
   const file = join(dir, `kernels-${await keyOf(engine)}.json`);
   const known = await knownIn(file);
