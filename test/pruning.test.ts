@@ -90,12 +90,13 @@ const silenced = (
 const far = (a: Float32Array, b: Float32Array): number =>
   a.reduce((most, v, i) => Math.max(most, Math.abs(v - b[i]!)), 0);
 
-const names = Object.keys(architectures);
+const names = Object.keys({ ...modelCases, ...encoderCases, ...seq2seqCases });
+const withNeurons = names.filter((name) => Object.keys(architectures[name]!.widths.neurons).length > 0);
 const withHeads = names.filter((name) => architectures[name]!.widths.heads !== undefined);
 /** One of each kind of stream: the others' bodies are theirs. */
 const restores = ["gpt2", "llama", "bert", "t5"];
 const cases = [
-  ...names.map((name) => [name, "neurons"] as const),
+  ...withNeurons.map((name) => [name, "neurons"] as const),
   ...withHeads.map((name) => [name, "heads"] as const),
 ];
 
@@ -278,7 +279,10 @@ describe("numbers of units", () => {
   ])("%d of %j is refused", (asked, of, message) => {
     expect(() => unitsToKeep(asked, of)).toThrow(message);
   });
-  test("families whose config says nothing of a head's width have none to cut", () => {
+  test("families whose config says nothing of a head's width have none to cut, nor those whose gates share a matrix", () => {
+    for (const name of names.filter((each) => !withNeurons.includes(each))) {
+      expect(() => unitsOf(modelOf(name), "neurons")).toThrow(/neurons.*cannot be cut/);
+    }
     for (const name of names.filter((each) => !withHeads.includes(each))) {
       expect(() => unitsOf(modelOf(name), "heads")).toThrow(/heads' widths add up to the hidden width/);
     }

@@ -46,6 +46,12 @@ const parentOf = (path: string): string => path.split(".").slice(0, -2).join("."
 
 const neurons = (model: Model, infos: readonly LinearInfo[], shapes: Shapes): Units[] => {
   const fields = Object.entries(model.arch.widths.neurons);
+  if (fields.length === 0) {
+    throw new ConfigError(`of ${model.arch.name} cannot be cut: no matrix has them alone`, {
+      field: "prune.neurons",
+      hint: "cut --layers",
+    });
+  }
   return infos
     .filter(({ role }) => role === "down")
     .map((reader) => {
