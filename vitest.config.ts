@@ -34,7 +34,6 @@ const long: readonly string[] = [
   "test/examples.test.ts",
   "test/fuzz.test.ts",
   "test/memory.test.ts",
-  "test/pruning.test.ts",
   "test/train/train.test.ts",
 ];
 

@@ -26,6 +26,8 @@ const copyOf = (name: string): string => {
 const written = (of: string): ParityFile => JSON.parse(readFileSync(join(of, "parity.json"), "utf8"));
 const cardOf = (of: string): string => readFileSync(join(of, "README.md"), "utf8");
 const verify = (of: string, ...more: string[]) => annealHere(["verify", of, "--count", "2", ...more]);
+/** In software a token takes long: one prompt tells as much. */
+const one = ["--count", "1"];
 /** The same in a process of its own, with what is to stand in its environment. */
 const apart = (of: string, more: readonly string[], env: Readonly<Record<string, string>> = {}) =>
   anneal(["verify", of, "--count", "2", ...more], { env });
@@ -172,7 +174,7 @@ describe.skipIf(!existsSync(icd))("on WebGPU in Node", () => {
   const software = { LD_LIBRARY_PATH: dirname(icd), VK_DRIVER_FILES: icd, XDG_RUNTIME_DIR: dir };
 
   it("passes where there is an adapter", async () => {
-    const asked = ["--target", "node-webgpu", "--dtype", "fp32", "--json"];
+    const asked = ["--target", "node-webgpu", "--dtype", "fp32", "--json", ...one];
     const finished = await apart(folder, asked, software);
     expect(finished.code, finished.stdout + finished.stderr).toBe(0);
     const { "node-webgpu": found } = onlyJson<ParityFile>(finished).targets;
@@ -188,7 +190,7 @@ describe.skipIf(noBrowser !== undefined)(
   `in Chromium${noBrowser === undefined ? "" : `: ${noBrowser}`}`,
   () => {
     it("passes on WebAssembly", async () => {
-      const finished = await verify(folder, "--target", "web-wasm", "--json");
+      const finished = await verify(folder, "--target", "web-wasm", "--json", ...one);
       expect(finished.code, finished.stdout + finished.stderr).toBe(0);
       const found = onlyJson<ParityFile>(finished).targets["web-wasm"]!;
       expect(found).toMatchObject({
@@ -206,7 +208,7 @@ describe.skipIf(noBrowser !== undefined)(
       const beside = { inlineLimitBytes: 1000 };
       const other = await writeModel(join(dir, "beside"), tinyModel("t5"), ["fp32"], beside);
       expect(existsSync(join(other, "onnx/decoder_model_merged.onnx_data"))).toBe(true);
-      const finished = await verify(other, "--target", "node-cpu,web-wasm", "--json");
+      const finished = await verify(other, "--target", "node-cpu,web-wasm", "--json", ...one);
       expect(finished.code, finished.stdout + finished.stderr).toBe(0);
       const { targets } = onlyJson<ParityFile>(finished);
       for (const target of ["node-cpu", "web-wasm"] as const) {
@@ -215,7 +217,7 @@ describe.skipIf(noBrowser !== undefined)(
     });
 
     it("does not compute in software where WebGPU is not asked for by name, and the runtime says nothing", async () => {
-      const finished = await apart(folder, ["--dtype", "fp32", "--quiet", "--json"]);
+      const finished = await apart(folder, ["--dtype", "fp32", "--quiet", "--json", ...one]);
       expect(finished.stderr).not.toMatch(/onnxruntime|\[W:|\[E:/);
       const { device, hint = "" } = onlyJson<ParityFile>(finished).targets["web-webgpu"]!;
       if (device === undefined) expect(hint).toContain("--target web-webgpu, by name");
@@ -225,7 +227,7 @@ describe.skipIf(noBrowser !== undefined)(
     it("passes on WebGPU, and fails there what is damaged", async () => {
       const copy = copyOf("gpu");
       damage(join(copy, "onnx/model_quantized.onnx"), 3);
-      const finished = await verify(copy, "--target", "web-webgpu", "--dtype", "fp32,q8", "--json");
+      const finished = await verify(copy, "--target", "web-webgpu", "--dtype", "fp32,q8", "--json", ...one);
       expect(finished.code, finished.stdout + finished.stderr).toBe(1);
       const found = onlyJson<ParityFile>(finished).targets["web-webgpu"]!;
       expect(found).toMatchObject({
