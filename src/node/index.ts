@@ -3,9 +3,8 @@ export { type BrowserOptions, type Gpu, openBrowser, type PageHost } from "./bro
 export { type StaticOptions, type StaticServer, serveStatic } from "./browser/static.ts";
 export { checkpointStore, type StoreOptions } from "./files/checkpoints.ts";
 export { type Chunks, writeFileDurable, writeFolder } from "./files/files.ts";
-
-export type { HubProgress } from "./hub/fetching.ts";
 export { adapterDirs, defaultCacheDir, type HubOptions, modelDir, openModel } from "./hub/hub.ts";
+export type { HubProgress } from "./hub/progress.ts";
 export {
   type LoadedModel,
   type LoadFolderOptions,

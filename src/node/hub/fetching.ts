@@ -13,18 +13,7 @@ import { INDEX, refuseForeignWeights, SHARD, SINGLE } from "../model/weights.ts"
 import { isCommit, linkBlob, missingFrom, snapshotFolder, writeRef } from "./cache.ts";
 import { callOptions, downloadBlob, type HubAccess, hasBlob, hubError, type RemoteFile } from "./download.ts";
 import { moduleFiles, remoteFolder } from "./listing.ts";
-
-/** How far a download is. */
-export interface HubProgress {
-  readonly file: string;
-  /** Of all files, with those that the cache already had. */
-  readonly receivedBytes: number;
-  readonly totalBytes: number;
-  readonly bytesPerSec: number;
-}
-
-/** Hears how far a download is. */
-export type OnProgress = (progress: HubProgress) => void;
+import type { OnProgress } from "./progress.ts";
 
 /** For people: left where they are larger than text is. */
 const TEXTS = ["README.md", "LICENSE", "LICENSE.txt", "LICENSE.md"];

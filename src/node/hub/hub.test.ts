@@ -9,7 +9,6 @@ import { flatten, type Tree } from "../../util/tree.ts";
 import { lockRun } from "../files/lock.ts";
 import { readPooling } from "../model/pooling.ts";
 import { parseHubRef } from "./cache.ts";
-import type { HubProgress } from "./fetching.ts";
 import {
   COMMIT,
   cacheDir,
@@ -25,6 +24,7 @@ import {
   weights,
 } from "./hub.fixture.ts";
 import { adapterDirs, openModel } from "./hub.ts";
+import type { HubProgress } from "./progress.ts";
 
 test("a model is fetched into the cache's layout, loaded, and served from there", async () => {
   const folder = await openModel("org/tiny", { cacheDir, hubUrl });

@@ -13,7 +13,8 @@ import { ggufIn, isGguf } from "../model/ggufFile.ts";
 import { modelOfRun } from "../model/runFolder.ts";
 import { cachedSnapshot, type HubRef, isCommit, parseHubRef, repoFolder, snapshotFolder } from "./cache.ts";
 import type { HubLibrary } from "./download.ts";
-import { adapterRepo, fetchSnapshot, modelRepo, type OnProgress, type RepoKind } from "./fetching.ts";
+import { adapterRepo, fetchSnapshot, modelRepo, type RepoKind } from "./fetching.ts";
+import type { OnProgress } from "./progress.ts";
 
 /** Which files of the Hub, and how they are reached. */
 export interface HubOptions {

@@ -4,7 +4,6 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { DataError, FormatError, RunError } from "../../util/errors.ts";
-import type { HubProgress } from "./fetching.ts";
 import {
   COMMIT,
   cacheDir,
@@ -16,6 +15,7 @@ import {
   sha256,
   smallFiles,
 } from "./hub.fixture.ts";
+import type { HubProgress } from "./progress.ts";
 
 describe("connections that break", () => {
   const bytes = () => hub.files.get("model.safetensors")!;
