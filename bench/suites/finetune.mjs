@@ -20,6 +20,7 @@ import {
   silent,
   trainModel,
 } from "../../dist/recipes/index.js";
+import { jsonLines, linesOf, reviews } from "../texts.mjs";
 import { race } from "./finetune/race.mjs";
 
 /** What a seed's model is, and how it learns. */
@@ -43,36 +44,11 @@ const argument = (args, name, usual) => {
   return at < 0 ? usual : args[at + 1];
 };
 
-/** The folder with the texts; ends the process where there is none. */
-const source = () => {
-  const names = ["sst2.train.tsv", "sst2.dev.tsv", "wikitext2.valid.txt"];
-  const places = [process.env.ANNEAL_DATA, "../shared/data", "../../shared/data"].filter(Boolean);
-  const found = places.find((place) => names.every((name) => existsSync(join(place, name))));
-  if (found !== undefined) return found;
-  console.error(`${names.join(", ")} are not here; set ANNEAL_DATA to the folder that has them`);
-  process.exit(4);
-};
-
-const linesOf = (file) =>
-  readFileSync(file, "utf8")
-    .split("\n")
-    .filter((line) => line.trim() !== "");
-
-/** Sentences with their labels. */
-const reviews = (file) =>
-  linesOf(file).map((line) => {
-    const [text, label] = line.split("\t");
-    return { text, label: label === "1" ? "positive" : "negative" };
-  });
-
-const jsonLines = (rows) => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
-
 /** Writes what the recipes read: running text, labelled sentences, those that are measured. */
 const prepare = (dir) => {
-  const from = source();
-  const train = reviews(join(from, "sst2.train.tsv"));
+  const train = reviews("sst2.train.tsv");
   // As the reviews are written: lower case.
-  const more = linesOf(join(from, "wikitext2.valid.txt")).map((line) => line.trim().toLowerCase());
+  const more = linesOf("wikitext2.valid.txt").map((line) => line.trim().toLowerCase());
   const texts = [...train.map(({ text }) => text), ...more.filter((line) => !line.startsWith("="))];
   const files = {
     text: join(dir, "text.jsonl"),
@@ -81,7 +57,7 @@ const prepare = (dir) => {
   };
   writeFileSync(files.text, jsonLines(texts.map((text) => ({ text }))));
   writeFileSync(files.train, jsonLines(train));
-  writeFileSync(files.dev, jsonLines(reviews(join(from, "sst2.dev.tsv"))));
+  writeFileSync(files.dev, jsonLines(reviews("sst2.dev.tsv")));
   return files;
 };
 

@@ -2,7 +2,7 @@
 // schedule, a look at 20 held-out batches every 250 steps): wall time of the training, when such a look first saw a loss
 // of 1.88 or less (what its README reports for the whole recipe), and the final loss on the last 10 % of the text, all of it.
 // https://github.com/karpathy/nanoGPT#quick-start
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { dataParallel } from "../../dist/distribute/dataParallel.js";
 import { tensor } from "../../dist/ir/tensor.js";
 import { gpt2, gpt2Config } from "../../dist/models/decoders/gpt2.js";
@@ -14,21 +14,14 @@ import { cosineSchedule } from "../../dist/optim/schedule.js";
 import { train } from "../../dist/train/loop.js";
 import { heldOutLoss } from "../../dist/train/validate.js";
 import { rng } from "../../dist/util/rng.js";
+import { dataFile } from "../texts.mjs";
 
 const B = 12;
 const T = 64;
 const STEPS = 2000;
 
-/** The text of tinyshakespeare; ends the process where it is not here. */
-export const corpus = () => {
-  const paths = [process.env.ANNEAL_DATA, "../shared/data", "../../shared/data"].filter(Boolean);
-  const found = paths.map((p) => `${p}/tinyshakespeare.txt`).find(existsSync);
-  if (found === undefined) {
-    console.error("tinyshakespeare.txt is not here; set ANNEAL_DATA to the folder that has it");
-    process.exit(4);
-  }
-  return readFileSync(found, "utf8");
-};
+/** The text of tinyshakespeare. */
+export const corpus = () => readFileSync(dataFile("tinyshakespeare.txt"), "utf8");
 
 const windows = (tokens, context) => {
   const list = [];

@@ -3,7 +3,7 @@
 // from all of it, one from what the pipeline leaves of it, for equally many tokens. Metrics: how many windows of 32 tokens of what
 // they write are verbatim in the planted documents, unprompted and after the first 16 tokens of each, and the
 // held-out loss of both. Arguments: --steps N, --copies N.
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { batches, evalBatches, pack } from "../../dist/data/index.js";
 import { memorySpool, mergeParts, partOf } from "../../dist/data/pipeline/pipeline.js";
 import { pipelineDefaults } from "../../dist/data/pipeline/stages.js";
@@ -18,19 +18,14 @@ import { trainBpe } from "../../dist/tokenizer/bpe/trainBpe.js";
 import { train } from "../../dist/train/loop.js";
 import { heldOutLoss } from "../../dist/train/validate.js";
 import { rng } from "../../dist/util/rng.js";
+import { dataFile } from "../texts.mjs";
 
 const BATCH = 8;
 const CONTEXT = 128;
 const SPAN = 32;
 const PLANTED = 12;
 
-const text = () => {
-  const folders = [process.env.ANNEAL_DATA, "../shared/data", "../../shared/data"].filter(Boolean);
-  const file = folders.map((f) => `${f}/wikitext2.valid.txt`).find(existsSync);
-  if (file !== undefined) return readFileSync(file, "utf8");
-  console.error("wikitext2.valid.txt is not here; set ANNEAL_DATA to the folder that has it");
-  process.exit(4);
-};
+const text = () => readFileSync(dataFile("wikitext2.valid.txt"), "utf8");
 
 /** Sections of the articles, of 400 to 4,000 characters. */
 const sections = () =>

@@ -10,19 +10,14 @@
 import { calibrationBatches } from "../../dist/compress/calibration/batches.js";
 import { modelCodes } from "../../dist/compress/calibration/codes.js";
 import { int8Forms } from "../../dist/compress/forms.js";
-import { matrixOf } from "../../dist/compress/matrix.js";
-import { denseMatrices } from "../../dist/compress/probe.js";
 import { quantized } from "../../dist/compress/quantize.js";
-import { dequantized, laidLike } from "../../dist/compress/rounding/codes.js";
-
-import { tensor } from "../../dist/ir/tensor.js";
-import { withTensors } from "../../dist/nn/param.js";
 import { nodeEngine } from "../../dist/node/runtime/engine.js";
 import { taskOf } from "../../dist/tasks/index.js";
 import { mixtures } from "./quantize/mixed.mjs";
 import { outliers } from "./quantize/outliers.mjs";
 import {
   argument,
+  asRounded,
   BATCH,
   CONTEXT,
   calibration,
@@ -32,16 +27,6 @@ import {
   shapes,
   trainedModel,
 } from "./trained/models.mjs";
-
-/** The model with its matrices as codes have them, in float32. */
-const asRounded = (model, codes) => {
-  const layouts = new Map(model.arch.linears(model.config).map(({ path, layout }) => [path, layout]));
-  const rounded = Object.entries(denseMatrices(model)).map(([path, w]) => {
-    const numbers = laidLike(matrixOf(path, w, layouts.get(path)), dequantized(codes.get(path)));
-    return [path, tensor("float32", w.shape, numbers)];
-  });
-  return { ...model, weights: withTensors(model.weights, new Map(rounded)) };
-};
 
 const GRIDS = [{ bits: 4, block: 32 }, { bits: 3, block: 32 }, { bits: 4 }, { bits: 3 }];
 const nameOf = ({ bits, block }) =>

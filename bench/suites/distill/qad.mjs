@@ -3,33 +3,11 @@ import { calibrationBatches } from "../../../dist/compress/calibration/batches.j
 import { modelCodes } from "../../../dist/compress/calibration/codes.js";
 import { learningRounded, learntRounded } from "../../../dist/compress/distillation/learntRounding.js";
 import { teach } from "../../../dist/compress/index.js";
-import { matrixOf } from "../../../dist/compress/matrix.js";
-import { denseMatrices } from "../../../dist/compress/probe.js";
-import { dequantized, laidLike } from "../../../dist/compress/rounding/codes.js";
-import { tensor } from "../../../dist/ir/tensor.js";
-import { withTensors } from "../../../dist/nn/param.js";
 import { nodeEngine } from "../../../dist/node/runtime/engine.js";
 import { adamw } from "../../../dist/optim/index.js";
 import { taskOf } from "../../../dist/tasks/index.js";
-import { rng } from "../../../dist/util/rng.js";
-import { argument, CONTEXT, corpus, lessonOf, paired, scorerOf, teacherOf, trainOptions } from "./shared.mjs";
-
-const asRounded = (model, codes) => {
-  const layouts = new Map(model.arch.linears(model.config).map(({ path, layout }) => [path, layout]));
-  const rounded = Object.entries(denseMatrices(model)).map(([path, w]) => {
-    const numbers = laidLike(matrixOf(path, w, layouts.get(path)), dequantized(codes.get(path)));
-    return [path, tensor("float32", w.shape, numbers)];
-  });
-  return { ...model, weights: withTensors(model.weights, new Map(rounded)) };
-};
-
-const windows = ({ material: { train } }, seed, tokens) => {
-  const random = rng(seed, "calibration");
-  return Array.from({ length: Math.ceil(tokens / CONTEXT) }, () => {
-    const start = random.int(train.length - CONTEXT);
-    return Array.from(train.subarray(start, start + CONTEXT));
-  });
-};
+import { asRounded, calibration } from "../trained/models.mjs";
+import { argument, corpus, lessonOf, paired, scorerOf, teacherOf, trainOptions } from "./shared.mjs";
 
 export const qadPart = async ({ log, args, threads, steps, layers, held }) => {
   const engine = await nodeEngine({ threads });
@@ -37,7 +15,7 @@ export const qadPart = async ({ log, args, threads, steps, layers, held }) => {
   const teacher = await teacherOf(engine, data, { steps, layers, log });
   const score = await scorerOf(engine, teacher, data, held);
   const dense = await score(teacher);
-  const batches = calibrationBatches(teacher, windows(data, 1, 8192), 8192);
+  const batches = calibrationBatches(teacher, calibration(data, 1, 8192), 8192);
   const qadSteps = argument(args, "qad-steps", 300);
   const found = {};
   for (const bits of String(argument(args, "bits", "3,2"))

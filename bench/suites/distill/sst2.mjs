@@ -1,6 +1,6 @@
 // A classifier of SST-2 with 4 layers (a pre-trained body of 2, each layer twice: Gong et al. 2019, "progressively stacking"), and its
 // student of 2, by the recipes behind `anneal train`, `anneal finetune` and `anneal distill`. The development sentences are measured once.
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeFolder } from "../../../dist/node/files/checkpoints.js";
@@ -18,25 +18,15 @@ import {
 } from "../../../dist/recipes/index.js";
 import { exportModel } from "../../../dist/ship/onnx/export.js";
 import { jsonBytes } from "../../../dist/ship/onnx/files.js";
-import { argument, dataFile, mean, raced } from "./shared.mjs";
+import { jsonLines, linesOf, reviews } from "../../texts.mjs";
+import { argument, mean, raced } from "./shared.mjs";
 
 const hooks = { ui: silent, command: "bench distill" };
 const NEVER = 2 ** 31;
 
-const linesOf = (name) =>
-  readFileSync(dataFile(name), "utf8")
-    .split("\n")
-    .filter((line) => line.trim() !== "");
-
-const reviews = (name) =>
-  linesOf(name).map((line) => {
-    const [text, label] = line.split("\t");
-    return { text, label: label === "1" ? "positive" : "negative" };
-  });
-
 const written = (dir, name, rows) => {
   const file = join(dir, name);
-  writeFileSync(file, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+  writeFileSync(file, jsonLines(rows));
   return file;
 };
 

@@ -9,7 +9,8 @@ import { nodeEngine } from "../../../dist/node/runtime/engine.js";
 import { distillDefaults, distillModel, silent } from "../../../dist/recipes/index.js";
 import { encoderOf } from "../../../dist/serve/graphs/encoder.js";
 import { rng } from "../../../dist/util/rng.js";
-import { argument, dataFile, raced } from "./shared.mjs";
+import { dataFile } from "../../texts.mjs";
+import { argument, raced } from "./shared.mjs";
 
 const hooks = { ui: silent, command: "bench distill" };
 

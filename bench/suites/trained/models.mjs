@@ -4,7 +4,11 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { matrixOf } from "../../../dist/compress/matrix.js";
+import { denseMatrices } from "../../../dist/compress/probe.js";
+import { dequantized, laidLike } from "../../../dist/compress/rounding/codes.js";
 import { decodeSafetensors, encodeSafetensors } from "../../../dist/formats/safetensors/safetensors.js";
+import { tensor } from "../../../dist/ir/tensor.js";
 import { gpt2, gpt2Config } from "../../../dist/models/decoders/gpt2.js";
 import { bert, bertConfig } from "../../../dist/models/encoders/bert.js";
 import { initialize, tensorsOf, withTensors } from "../../../dist/nn/param.js";
@@ -15,23 +19,16 @@ import { marked, marks } from "../../../dist/tokenizer/bpe/marked.js";
 import { trainBpe } from "../../../dist/tokenizer/index.js";
 import { train } from "../../../dist/train/loop.js";
 import { rng } from "../../../dist/util/rng.js";
+import { dataFile } from "../../texts.mjs";
 
 /** Rows of a batch, tokens of a window, tokens of a vocabulary. */
 export const [BATCH, CONTEXT, VOCAB] = [8, 128, 2048];
 export const mean = (xs) => xs.reduce((a, b) => a + b, 0) / xs.length;
 
-const readText = (name) => {
-  const folders = [process.env.ANNEAL_DATA, "../shared/data", "../../shared/data"].filter(Boolean);
-  const file = folders.map((f) => `${f}/${name}`).find(existsSync);
-  if (file !== undefined) return readFileSync(file, "utf8");
-  console.error(`${name} is not here; set ANNEAL_DATA to the folder that has it`);
-  process.exit(4);
-};
-
 /** Nine tenths of both texts to learn from, and the rest. */
 const texts = () => {
   const parts = ["wikitext2.valid.txt", "tinyshakespeare.txt"].map((name) => {
-    const text = readText(name);
+    const text = readFileSync(dataFile(name), "utf8");
     const cut = Math.floor(text.length * 0.9);
     return [text.slice(0, cut), text.slice(cut)];
   });
@@ -108,6 +105,16 @@ export const trainedModel = async (engine, kind, data, { steps, log, more = {}, 
   mkdirSync(dir, { recursive: true });
   writeFileSync(file, Buffer.concat([...encodeSafetensors(new Map(tensorsOf(model.weights)))]));
   return model;
+};
+
+/** The model with its matrices as codes have them, in float32. */
+export const asRounded = (model, codes) => {
+  const layouts = new Map(model.arch.linears(model.config).map(({ path, layout }) => [path, layout]));
+  const rounded = Object.entries(denseMatrices(model)).map(([path, w]) => {
+    const numbers = laidLike(matrixOf(path, w, layouts.get(path)), dequantized(codes.get(path)));
+    return [path, tensor("float32", w.shape, numbers)];
+  });
+  return { ...model, weights: withTensors(model.weights, new Map(rounded)) };
 };
 
 /** Calibration windows at places that a seed draws. */

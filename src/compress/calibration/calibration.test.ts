@@ -17,6 +17,7 @@ import { dequantized } from "../rounding/codes.ts";
 import { momentsOf, type SecondMoments } from "../rounding/moments.ts";
 import { calibrationBatches } from "./batches.ts";
 import { modelCodes } from "./codes.ts";
+import { furthest, outputsOf } from "./outputs.fixture.ts";
 import { survey, walk, walkable } from "./walk.ts";
 
 let engine: Engine;
@@ -64,16 +65,6 @@ const families: Record<string, Model> = {
   bert: modelOf(bert, bertConfig({ ...shape, intermediate_size: 64, max_position_embeddings: 32 })),
 };
 const texts = [Array.from({ length: 700 }, (_, i) => (i * i * 7 + (i % 13)) % 50)];
-
-const outputsOf = async (model: Model, ids: Tensor): Promise<Float32Array> => {
-  const session = await compile(engine, matrixProgram(model, ids, {}));
-  const { out } = await session.run({ ids });
-  await session.dispose();
-  return out!.data as Float32Array;
-};
-
-const furthest = (a: Float32Array, b: Float32Array): number =>
-  a.reduce((most, v, i) => Math.max(most, Math.abs(v - b[i]!)), 0);
 
 describe.each(Object.entries(families))("%s", (name, model) => {
   const batches = calibrationBatches(model, texts, 500);
@@ -141,7 +132,10 @@ describe.each(Object.entries(families))("%s", (name, model) => {
       ([path, w]) => flatten<Weight>(model.weights).get(path) !== w,
     );
     expect(changed.length, name).toBeGreaterThan(3);
-    const [before, after] = [await outputsOf(model, batches[0]!), await outputsOf(made.model, batches[0]!)];
+    const [before, after] = [
+      await outputsOf(engine, model, batches[0]!),
+      await outputsOf(engine, made.model, batches[0]!),
+    ];
     expect(furthest(before, after)).toBeLessThan(1e-4 * Math.max(1, ...before.map(Math.abs)));
     const layouts = new Map(model.arch.linears(model.config).map(({ path, layout }) => [path, layout]));
     for (const [path, w] of Object.entries(denseMatrices(made.model))) {
@@ -155,13 +149,13 @@ describe.each(Object.entries(families))("%s", (name, model) => {
   });
 
   test("GPTQ's outputs are nearer than those of rounding to nearest, and the same again", async () => {
-    const whole = await outputsOf(model, batches[1]!);
+    const whole = await outputsOf(engine, model, batches[1]!);
     const made = (method: "nearest" | "gptq") =>
       roundedModel(engine, model, { rounding: { method }, wide: [], texts, tokens: 500 });
     const off = async (method: "nearest" | "gptq"): Promise<number> => {
       const { codes } = await made(method);
       if (method === "gptq" && name === "gpt2") expect([...codes]).toEqual([...(await made(method)).codes]);
-      const got = await outputsOf(quantized(model, { bits: 4, method }, { codes }), batches[1]!);
+      const got = await outputsOf(engine, quantized(model, { bits: 4, method }, { codes }), batches[1]!);
       return got.reduce((sum, v, i) => sum + (v - whole[i]!) ** 2, 0);
     };
     expect(await off("gptq")).toBeLessThan(await off("nearest"));

@@ -1,5 +1,4 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { compile } from "../../engine/compile.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Tensor } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
@@ -7,10 +6,11 @@ import { architectures } from "../../models/registry.ts";
 import { initialize, type ParamSpec, type Weight } from "../../nn/param.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
 import { flatten, type Tree } from "../../util/tree.ts";
-import { denseMatrices, matrixProgram } from "../probe.ts";
+import { denseMatrices } from "../probe.ts";
 import { quantized } from "../quantize.ts";
 import { calibrationBatches } from "./batches.ts";
 import { foldFinder, withFolds } from "./folds.ts";
+import { furthest, outputsOf } from "./outputs.fixture.ts";
 import { normsFolded, smoothed, smoothQuant } from "./smooth.ts";
 import { walkable } from "./walk.ts";
 
@@ -24,16 +24,6 @@ const shape = {
   ...{ intermediate_size: 64, max_position_embeddings: 32, initializer_range: 0.2 },
 };
 const texts = [Array.from({ length: 600 }, (_, i) => (i * i * 7 + (i % 13)) % 40)];
-
-const outputsOf = async (model: Model, ids: Tensor): Promise<Float32Array> => {
-  const session = await compile(engine, matrixProgram(model, ids, {}));
-  const { out } = await session.run({ ids });
-  await session.dispose();
-  return out!.data as Float32Array;
-};
-
-const furthest = (a: Float32Array, b: Float32Array): number =>
-  a.reduce((most, v, i) => Math.max(most, Math.abs(v - b[i]!)), 0);
 
 const squares = (a: Float32Array, b: Float32Array): number =>
   a.reduce((sum, v, i) => sum + (v - b[i]!) ** 2, 0);
@@ -72,16 +62,19 @@ describe.each(["gpt2", "llama"])("%s", (name) => {
   test("outliers that were planted cost inputs of 8 bits little once they are moved; outputs stay", async () => {
     const [ids] = batches;
     const strong = planted(model, batches);
-    const dense = await outputsOf(model, ids!);
+    const dense = await outputsOf(engine, model, ids!);
     const context = { engine, seed: 1, calibration: texts, log: () => {} };
     const smooth = await smoothQuant().run(strong, context);
     expect(smooth.history).toEqual([{ name: "smoothQuant", options: { alpha: 0.5 } }]);
     for (const same of [strong, smooth]) {
-      expect(furthest(await outputsOf(same, ids!), dense)).toBeLessThan(
+      expect(furthest(await outputsOf(engine, same, ids!), dense)).toBeLessThan(
         1e-4 * Math.max(1, ...dense.map(Math.abs)),
       );
     }
-    const [before, after] = [await outputsOf(naive(strong), ids!), await outputsOf(naive(smooth), ids!)];
+    const [before, after] = [
+      await outputsOf(engine, naive(strong), ids!),
+      await outputsOf(engine, naive(smooth), ids!),
+    ];
     expect(squares(after, dense)).toBeLessThan(0.2 * squares(before, dense));
     await expect(smoothed(engine, model, batches, { alpha: 2 })).rejects.toThrow(
       /smoothQuant.alpha.*from 0 to 1/,
@@ -98,7 +91,10 @@ describe.each(["gpt2", "llama"])("%s", (name) => {
     for (const [path, gain] of gains) {
       expect(Array.from((gain as Tensor).data, Number), path).toEqual(new Array(32).fill(1));
     }
-    const [before, after] = [await outputsOf(strong, batches[0]!), await outputsOf(folded, batches[0]!)];
+    const [before, after] = [
+      await outputsOf(engine, strong, batches[0]!),
+      await outputsOf(engine, folded, batches[0]!),
+    ];
     expect(furthest(before, after)).toBeLessThan(1e-4 * Math.max(1, ...before.map(Math.abs)));
   });
 });

@@ -15,9 +15,10 @@ import { sum } from "../../ops/structure.ts";
 import { mapTree, type Tree } from "../../util/tree.ts";
 import { calibrationBatches } from "../calibration/batches.ts";
 import { modelCodes } from "../calibration/codes.ts";
+import { outputsOf } from "../calibration/outputs.fixture.ts";
 import { walkable } from "../calibration/walk.ts";
 import { matrixOf } from "../matrix.ts";
-import { denseMatrices, matrixProgram } from "../probe.ts";
+import { denseMatrices } from "../probe.ts";
 import { roundedTensor } from "../rounding/codes.ts";
 import { blocksIn } from "./blocks.ts";
 import { typesOf } from "./lesson.ts";
@@ -109,13 +110,6 @@ const names: Record<string, readonly string[]> = {
   t5: ["encoder.block.0", "encoder.block.1", "decoder.block.0", "decoder.block.1"],
 };
 
-const outputsOf = async (model: Model, ids: Tensor): Promise<Float32Array> => {
-  const session = await compile(engine, matrixProgram(model, ids, {}));
-  const { out } = await session.run({ ids });
-  await session.dispose();
-  return out!.data as Float32Array;
-};
-
 describe.each(Object.keys(configs))("%s", (name) => {
   const model = modelOf(name);
   const batches = calibrationBatches(model, texts, 1024);
@@ -139,7 +133,7 @@ describe.each(Object.keys(configs))("%s", (name) => {
       const options = { method, grid, batches, steps: 25, except: outside };
       return (await modelCodes(engine, model, options)).codes;
     };
-    const dense = await outputsOf(model, batches[0]!);
+    const dense = await outputsOf(engine, model, batches[0]!);
     const off = async (codes: Awaited<ReturnType<typeof made>>): Promise<number> => {
       const layouts = new Map(model.arch.linears(model.config).map(({ path, layout }) => [path, layout]));
       const rounded = Object.entries(denseMatrices(model)).map(([path, w]): [string, Tensor] => {
@@ -147,7 +141,7 @@ describe.each(Object.keys(configs))("%s", (name) => {
         return [path, found === undefined ? w : roundedTensor(matrixOf(path, w, layouts.get(path)!), found)];
       });
       const own = { ...model, weights: withTensors(model.weights, new Map(rounded)) };
-      return (await outputsOf(own, batches[0]!)).reduce((all, v, i) => all + (v - dense[i]!) ** 2, 0);
+      return (await outputsOf(engine, own, batches[0]!)).reduce((all, v, i) => all + (v - dense[i]!) ** 2, 0);
     };
     const codes = await made("reconstruct");
     expect(await off(codes)).toBeLessThan(0.9 * (await off(await made("search"))));

@@ -22,7 +22,8 @@ import { type LinearNames, linearsOf } from "../linears.ts";
 import type { Architecture, Inputs, Outputs } from "../model.ts";
 import { sentenceEmbedding } from "../pooling.ts";
 import { positionsOf } from "../seq2seq/seq2seq.ts";
-import { checkLength, type EncoderHead, firstToken, noCache } from "./encoder.ts";
+import { bertSizes } from "./bertBody.ts";
+import { checkLength, type EncoderHead, firstToken } from "./encoder.ts";
 import { classes, type ModernBertConfig, parseModernBert, typesField } from "./modernbertConfig.ts";
 import {
   type ModernBertLayer,
@@ -216,14 +217,7 @@ export const modernbert: Architecture<ModernBertConfig, ModernBertParams<ParamSp
   parse: parseModernBert,
   params,
   forward,
-  cache: (c) =>
-    noCache({
-      vocab: c.vocab_size,
-      layers: c.num_hidden_layers,
-      heads: c.num_attention_heads,
-      width: c.hidden_size,
-      positions: c.max_position_embeddings,
-    }),
+  cache: (c) => bertSizes(c, c.max_position_embeddings),
   keepLayers: (config, weights, layers) => {
     const tree = weights as ModernBertParams<Weight>;
     const kept = layers.map((layer, i) => placed(tree.model.layers[layer]!, i, config));
