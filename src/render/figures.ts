@@ -26,16 +26,18 @@ export const short = (value: number | undefined): string =>
 export const plain = (value: number | undefined): string =>
   finite(value, (v) => String(Number(v.toPrecision(6))).replace("-", "\u2212"));
 
-/** `digits` places after the point. */
+/** `digits` places after the point; what is 0 there has no sign. */
 export const fixed = (value: number | undefined, digits: number): string =>
-  finite(value, (v) => v.toFixed(digits).replace("-", "\u2212"));
+  finite(value, (v) => {
+    const text = v.toFixed(digits);
+    return text.replace("-", Number(text) === 0 ? "" : "\u2212");
+  });
 
 /** A difference with its sign. */
 export const signed = (value: number | undefined, digits: number): string =>
   finite(value, (v) => {
     const text = fixed(v, digits);
-    if (Number(v.toFixed(digits)) === 0) return text.replace("\u2212", "");
-    return v > 0 ? `+${text}` : text;
+    return v > 0 && Number(text) !== 0 ? `+${text}` : text;
   });
 
 /** Bytes as megabytes of 10^6, without the unit. */

@@ -1,5 +1,6 @@
 /** Remarks on a result that its figures call for, for the terminal and the report. */
 
+import { fixed } from "../../render/figures.ts";
 import { doubtNotes } from "../../search/doubts.ts";
 import { figureNamed, LOST, measuredValue } from "../../search/figures.ts";
 import type { Candidate, Optimized } from "../../search/optimize.ts";
@@ -13,7 +14,7 @@ interface Compared extends Criterion {
 const int8 = (full: Candidate, q8: Candidate, criterion: Compared, does: string): string[] => {
   const { unit, better } = criterion;
   const time = (c: Candidate): number => measuredValue(c, criterion.time);
-  const cost = ((better === "less" ? 1 : -1) * (q8.score - full.score)).toFixed(4);
+  const cost = fixed((better === "less" ? 1 : -1) * (q8.score - full.score), 4);
   const speed = time(full) / time(q8);
   const line = `int8 costs ${cost} ${unit} and ${does} ${speed.toFixed(2)}x as fast as fp32.`;
   if (speed >= 1) return [line];
