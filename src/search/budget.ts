@@ -76,8 +76,17 @@ const exceeding = (candidate: Choosable, { figure, bound }: Bound): string => {
   return `${[label, amount, unit].filter((word) => word !== "").join(" ")} (limit ${plain(bound / scale)})`;
 };
 
+/** What of a budget a candidate exceeds, a text each; `start` is what relative limits are shares of. */
+export const exceededBy = (
+  candidate: Choosable,
+  { budget, figures, start }: ChooseOptions & { readonly start: Choosable },
+): string[] =>
+  boundsOf(budget, figures, start)
+    .filter((bound) => excess(candidate, bound) > 0)
+    .map((bound) => exceeding(candidate, bound));
+
 /** The candidate that is least by the first of `keys` that tells two apart; of equals the first. */
-const least = <T>(list: readonly T[], keys: readonly ((c: T) => number)[]): T =>
+export const least = <T>(list: readonly T[], keys: readonly ((c: T) => number)[]): T =>
   list.reduce((best, c) => {
     const key = keys.find((of) => of(c) !== of(best));
     return key !== undefined && key(c) < key(best) ? c : best;
@@ -123,7 +132,7 @@ export const choose = <T extends Choosable>(
     return { chosen, met: true, rule, exceeded: [] };
   }
   const chosen = least(sound, [over, lost, size, ...last]);
-  const exceeded = bounds.filter((bound) => excess(chosen, bound) > 0).map((b) => exceeding(chosen, b));
+  const exceeded = exceededBy(chosen, { budget, figures, start });
   return { chosen, met: false, rule: "nearest to the budget, which nothing meets", exceeded };
 };
 

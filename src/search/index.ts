@@ -32,6 +32,8 @@ export { checkBudget, parseLimit } from "./limit.ts";
 export { type LossDifference, lossDifference, withinNoise } from "./noise.ts";
 export type { Optimized } from "./optimize.ts";
 export { dominates, type Objectives, paretoFront } from "./pareto.ts";
+export type { Difference, Standing } from "./picks/difference.ts";
+export { type Against, type NamedPick, type PickName, type PickOptions, picksOf } from "./picks/picks.ts";
 export { type SamplerName, samplers } from "./samplers/index.ts";
 export type { MakeSampler, Sampler, SamplerOptions } from "./samplers/sampler.ts";
 export { configurations, sizeOf } from "./space/configurations.ts";

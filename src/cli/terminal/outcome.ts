@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Outcome } from "../../recipes/optimize/compressAndShip.ts";
 import { type Figure, LOST, measuredValue, shownFigures, writtenValue } from "../../search/figures.ts";
 import type { Candidate, Optimized } from "../../search/optimize.ts";
+import { pickLines, picksOf } from "../../search/picks/picks.ts";
 import type { Task } from "../../tasks/task.ts";
 import { escaped, print, printJson, table } from "./terminal.ts";
 
@@ -31,7 +32,8 @@ const next = (path: string, { name, pipeline }: Task): string => `Next:${
 
 /** The result for people, or one JSON object. */
 export const printOutcome = ({ optimized, delivered }: Outcome, json: boolean): void => {
-  const { task, candidates, choice, doubts, budget } = optimized;
+  const { task, candidates, choice, doubts, budget, figures } = optimized;
+  const picks = picksOf({ candidates, chosen: choice.chosen.name, budget, figures });
   if (json) {
     const { chosen, met, rule, exceeded } = choice;
     const [{ name: figure, better }] = optimized.figures as [Figure];
@@ -44,6 +46,7 @@ export const printOutcome = ({ optimized, delivered }: Outcome, json: boolean): 
       rule,
       exceeded,
       candidates,
+      picks: picks.map(({ candidate, ...pick }) => ({ ...pick, candidate: candidate.name })),
       doubts,
     };
     printJson({ ...result, parity: delivered.parity });
@@ -55,6 +58,7 @@ export const printOutcome = ({ optimized, delivered }: Outcome, json: boolean): 
     table(candidates, [...columnsOf(optimized)]),
     "",
     `Chosen: ${choice.chosen.name} (${choice.rule}), in ${delivered.path}`,
+    ...pickLines(picks, figures).map((line) => `Beside it: ${line}`),
     ...(choice.met ? [] : [`The budget is not met: ${choice.exceeded.join(", ")}.`]),
     ...delivered.notes,
     ...(sample === undefined ? [] : ["", `Sample: ${escaped(sample.prompt)}|${escaped(sample.text)}`]),

@@ -17,7 +17,21 @@ describe("modelCard", () => {
       expect(card.match(new RegExp(`\\| \`${file}\` \\|`, "g")), file).toHaveLength(1);
     }
     expect(card).toContain("| **q8** (default) | `onnx/model_quantized.onnx` | 0.742 | 2.3431 |");
-    expect(card).not.toContain("2.2853");
+    expect(card.match(/## Figures[\s\S]*?\n## /)![0]).not.toContain("2.2853");
+  });
+
+  test("says what the smallest, fastest and best are beside it", () => {
+    const section = card.match(/## Beside other candidates[\s\S]*?\n## /)![0];
+    const rows = section.split("\n").filter((row) => row.startsWith("| **"));
+    expect(rows.map((row) => row.match(/\*\*(.*?)\*\*: (.*?) \|/)!.slice(1))).toEqual([
+      ["shipped", "2-layer taught q8"],
+      ["smallest", "2-layer taught q4"],
+      ["fastest", "2-layer taught fp32"],
+      ["best", "whole q8"],
+    ]);
+    expect(rows[3]).toMatch(
+      /gains 0\.0578 \u00b1 0\.0066 bits per byte less lost; gives up 1\.54x the size, 1\.73x the p50 \|$/,
+    );
   });
 
   test("has code with the default dtype, the command, hashes and parity", () => {

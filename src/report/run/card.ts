@@ -9,6 +9,7 @@ import { LOST, measuredValue, SIZE, shownFigures, writtenValue } from "../../sea
 import { dtypes } from "../../ship/onnx/dtype.ts";
 import { parityMarkdown } from "../../ship/verify/table.ts";
 import { limitsOf, toldOf } from "./candidates.ts";
+import { picksMarkdown } from "./picks.ts";
 import { chosenOf, type Report, type ReportCandidate } from "./report.ts";
 import { type CardSource, frontMatter, generationSection } from "./sourceCard.ts";
 
@@ -154,8 +155,10 @@ export interface CardParts {
 /** README.md of the shipped folder. Throws ConfigError where no candidate is the chosen one. */
 export const modelCard = (report: Report, { source, generation = {} }: CardParts = {}): string => {
   const chosen = chosenOf(report);
+  const picks = picksMarkdown(report);
   const sections: readonly (readonly [title: string, text: string])[] = [
     ["Figures", figures(report, chosen)],
+    ...(picks === undefined ? [] : [["Beside other candidates", picks] as const]),
     ["Use", usage(report, chosen)],
     ...(Object.keys(generation).length === 0 ? [] : [["Generation", generationSection(generation)] as const]),
     ["Parity with the trained graph", parityMarkdown(report.parity)],

@@ -2,6 +2,7 @@
 import type { DataReport } from "../../data/records/document.ts";
 import type { Choosable } from "../../search/budget.ts";
 import type { Budget, Figure } from "../../search/figures.ts";
+import type { NamedPick } from "../../search/picks/picks.ts";
 import type { ShipDtype } from "../../ship/onnx/dtype.ts";
 import type { ParityFile } from "../../ship/verify/verify.ts";
 
@@ -60,6 +61,8 @@ export interface Report {
   readonly pipeline: string;
   /** The first is the reference: the whole model in its most exact dtype. */
   readonly candidates: readonly ReportCandidate[];
+  /** The named ones, as `picksOf` finds them with the losses of pairs; found by intervals unless told. */
+  readonly picks?: readonly NamedPick<ReportCandidate>[];
   readonly curves: readonly ReportCurve[];
   readonly data: DataReport;
   readonly tokens: {

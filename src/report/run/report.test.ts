@@ -23,6 +23,7 @@ describe("reportHtml", () => {
     expect(unclosed(page)).toEqual([]);
     for (const id of [
       "pareto",
+      "picks",
       "candidates",
       "training",
       "data",
@@ -71,6 +72,27 @@ describe("reportHtml", () => {
     const targets = { "node-cpu": { status: "failed" as const, dtypes: { q4: failed } } };
     const judged = reportHtml({ ...fixture, parity: { ...fixture.parity, targets } });
     expect(judged).toContain('<td class="text">failed: cosine 0.5</td>');
+  });
+
+  test("names the smallest, the fastest and the best, with what each gives up", () => {
+    const rows = (of: string): string[] =>
+      Array.from(of.matchAll(/<tr[^>]*>\s*<th scope="row">(?:(?!<\/tr>)[\s\S])*<\/tr>/g), ([text]) =>
+        text
+          .replace(/<[^>]+>/g, " ")
+          .replace(/\s+/g, " ")
+          .trim(),
+      );
+    const picks = rows(page.match(/<section id="picks">[\s\S]*?<\/section>/)![0]);
+    expect(picks).toHaveLength(4);
+    expect(picks[0]).toMatch(
+      /^chosen 2-layer taught q8 2\.3431 2\.3221 to 2\.3641 0\.742 0\.463 0\.454 to 0\.472/,
+    );
+    expect(picks[1]).toContain("smallest 2-layer taught q4");
+    expect(picks[2]).toMatch(/^fastest 2-layer taught fp32 .*beyond the budget: size 2\.72 MB \(limit 1\)/);
+    expect(picks[2]).toContain("not told from 2-layer cut fp32");
+    expect(picks[3]).toMatch(/^best whole q8 .* 1\.54x the size 1\.73x the p50 /);
+    const alone = reportHtml({ ...fixture, chosen: candidates[0]!.name, candidates: [candidates[0]!] });
+    expect(alone).not.toContain('id="picks"');
   });
 
   test("runs nothing and loads nothing", () => {

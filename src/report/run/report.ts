@@ -7,6 +7,7 @@ import { ConfigError } from "../../util/errors.ts";
 import { pageHtml } from "../page.ts";
 import { candidatesSection, headline, paretoSection } from "./candidates.ts";
 import type { Report, ReportCandidate } from "./model.ts";
+import { picksSection } from "./picks.ts";
 import {
   curvesSection,
   dataSection,
@@ -34,6 +35,7 @@ export const chosenOf = ({ candidates, chosen }: Report): ReportCandidate => {
 
 const sections = [
   paretoSection,
+  picksSection,
   candidatesSection,
   notesSection,
   curvesSection,

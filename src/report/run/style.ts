@@ -61,7 +61,10 @@ th { font-weight: 600; color: var(--soft); vertical-align: bottom; line-height: 
 th small { font-weight: 400; display: block; }
 tbody th { color: inherit; font-weight: 400; vertical-align: baseline; line-height: inherit; }
 td { vertical-align: baseline; }
+td small { font-weight: 400; display: block; color: var(--soft); }
 th:first-child, td.text, th.text { text-align: left; }
+td .each { display: block; }
+td.wrap { white-space: normal; min-width: 12rem; }
 th:first-child { position: sticky; left: 0; background: var(--paper); }
 tr.chosen > * { font-weight: 650; background: var(--mark); }
 tr.chosen th:first-child { background: linear-gradient(var(--mark), var(--mark)) var(--paper); }
