@@ -1,8 +1,26 @@
 /** Ranks in one process, whose collectives copy as those between processes do. */
-import type { Collective, Parcel } from "../src/train/collective.ts";
+import type { Collective, Parcel, Windows } from "../src/train/collective.ts";
 
-/** One collective for each of `size` ranks. An exchange ends as soon as all have come to it. */
-export const localRanks = (size: number): readonly Collective[] => {
+/** Memory that the ranks of a machine, of `perMachine` each, see of each other. */
+const sharing = (size: number, perMachine: number) => {
+  const opened: ArrayBuffer[][] = [];
+  const calls = new Array<number>(size).fill(0);
+  return async (rank: number, bytes: number): Promise<Windows> => {
+    const call = calls[rank]!++;
+    opened[call] ??= [];
+    opened[call][rank] = new ArrayBuffer(bytes);
+    while (Object.keys(opened[call]).length < size) await new Promise((turn) => setImmediate(turn));
+    const machine = (r: number): number => Math.floor(r / perMachine);
+    return opened[call].map((memory, r) => (machine(r) === machine(rank) ? memory : undefined));
+  };
+};
+
+/**
+ * One collective for each of `size` ranks. An exchange ends as soon as all have come to it. With `perMachine`,
+ * as many share memory.
+ */
+export const localRanks = (size: number, perMachine?: number): readonly Collective[] => {
+  const share = perMachine === undefined ? undefined : sharing(size, perMachine);
   let waiting: { readonly parcels: readonly Parcel[]; readonly room: readonly Parcel[]; done(): void }[] = [];
   const at: number[] = [];
   const copyAll = (): void => {
@@ -23,6 +41,7 @@ export const localRanks = (size: number): readonly Collective[] => {
       rank,
       size,
       copies: true,
+      ...(share === undefined ? {} : { windows: (bytes: number) => share(rank, bytes) }),
       exchange: (parcels, room = parcels) =>
         new Promise((resolve, reject) => {
           const result = () => parcels.map((own, r) => (r === rank ? own : room[r]!));

@@ -1,6 +1,9 @@
 // Training over MPI against one process and against replicas on threads: losses of 1, 2 and 4 ranks, and the time of a
 // step at 10 M params. Each measures in a process of its own, in turns. Needs Open MPI, and MPICH for the losses.
 import { execFileSync } from "node:child_process";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const program = fileURLToPath(new URL("scaling/rank.mjs", import.meta.url));
@@ -28,6 +31,27 @@ const run = (own, launcher, count) => {
   return parsed(execFileSync(file, words, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }));
 };
 
+/** Milliseconds of an all-reduce of `count` numbers by a C program on the same library. */
+const allReduceInC = (dir, launcher, count) => {
+  const [file, ...words] = launcher.words;
+  const args = [...words, "-n", "2", join(dir, "allReduce"), String(count), "15"];
+  return parsed(execFileSync(file, args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }))[0]
+    .theirsMs;
+};
+
+/** Compiles the C program; undefined where there is no compiler of the library's. */
+const compiled = (log) => {
+  const dir = mkdtempSync(join(tmpdir(), "anneal-bench-"));
+  const source = fileURLToPath(new URL("scaling/allReduce.c", import.meta.url));
+  try {
+    execFileSync("mpicc.openmpi", ["-O3", "-o", join(dir, "allReduce"), source], { stdio: "ignore" });
+    return dir;
+  } catch {
+    log("no mpicc.openmpi: allReduceOverC is left out");
+    return undefined;
+  }
+};
+
 const median = (xs) => xs.toSorted((a, b) => a - b)[xs.length >> 1];
 
 const relError = (a, b) => Math.max(...a.map((loss, i) => Math.abs(loss / b[i] - 1)));
@@ -53,6 +77,37 @@ const exactness = (log) => {
   return { lossRelError, bitEqual };
 };
 
+const sum = (xs) => xs.reduce((a, b) => a + b, 0);
+
+/**
+ * Milliseconds of a step's exchanges in which all ranks are there: from when the last has come until the last
+ * has left. What a rank waits before that is skew, and the others' computing.
+ */
+const togetherMs = (ranks, step) =>
+  sum(
+    ranks[0].exchanges[step].map((_, k) => {
+      const times = ranks.map(({ exchanges }) => exchanges[step][k]);
+      return Math.max(...times.map(([, left]) => left)) - Math.max(...times.map(([came]) => came));
+    }),
+  );
+
+/** Milliseconds of a step in which a rank waits for those that have not come yet: the mean of all. */
+const waitingMs = (ranks, step) =>
+  sum(
+    ranks[0].exchanges[step].flatMap((_, k) => {
+      const came = ranks.map(({ exchanges }) => exchanges[step][k][0]);
+      return came.map((own) => (Math.max(...came) - own) / ranks.length);
+    }),
+  );
+
+/** Medians over all steps but the first two, by which kernels are warm. */
+const sharesOf = (ranks) => {
+  const steps = ranks[0].times.map((_, step) => step).slice(2);
+  const share = (msOf) =>
+    median(steps.map((step) => msOf(ranks, step) / Math.max(...ranks.map(({ times }) => times[step]))));
+  return { moving: share(togetherMs), waiting: share(waitingMs) };
+};
+
 const speed = (log) => {
   const how = { size: large, steps: 7 };
   const launcher = launchers.openmpi;
@@ -63,15 +118,16 @@ const speed = (log) => {
     ranks: () => run({ ...how, how: "rank", threads: 1, lib: launcher.lib }, launcher, 2),
   };
   const times = Object.fromEntries(Object.keys(ways).map((name) => [name, []]));
-  const [shares, reductions] = [[], []];
+  const [shares, reductions, dir] = [[], [], compiled(log)];
   for (let round = 0; round < ROUNDS; round++) {
     for (const [name, take] of Object.entries(ways)) {
       const found = take();
       times[name].push(Math.max(...found.map(({ stepMs }) => stepMs)));
       if (name !== "ranks") continue;
-      // The rank that comes last waits for nobody: what it spends in exchanges is what they take.
-      shares.push(Math.min(...found.map(({ communicationShare }) => communicationShare)));
-      reductions.push(median(found.map(({ oursMs, theirsMs }) => theirsMs / oursMs)));
+      shares.push(sharesOf(found));
+      if (dir === undefined) continue;
+      const theirs = allReduceInC(dir, launcher, found[0].params);
+      reductions.push(theirs / Math.max(...found.map(({ oursMs }) => oursMs)));
     }
   }
   const ms = Object.fromEntries(Object.entries(times).map(([name, all]) => [name, median(all)]));
@@ -85,8 +141,9 @@ const speed = (log) => {
     twoRanksOverOne: ms.oneThread / ms.ranks,
     twoRanksOverTwoThreads: ms.twoThreads / ms.ranks,
     twoRanksOverReplicas: ms.replicas / ms.ranks,
-    communicationShare: median(shares),
-    allReduceOverLibrary: median(reductions),
+    communicationShare: median(shares.map(({ moving }) => moving)),
+    waitingShare: median(shares.map(({ waiting }) => waiting)),
+    ...(dir === undefined ? {} : { allReduceOverC: median(reductions) }),
   };
 };
 

@@ -13,7 +13,7 @@ import { openRank, type Rank, type RankPlan } from "../train/rank.ts";
 import type { StepOptions } from "../train/step.ts";
 import { asBatch, type MakeStepper, type Stepper, under, weightsOf } from "../train/stepper.ts";
 import { ConfigError } from "../util/errors.ts";
-import { shared, toAll } from "./agree.ts";
+import { shared } from "./agree.ts";
 import { sharer } from "./share.ts";
 
 type Tensors = ReadonlyMap<string, Tensor>;
@@ -59,18 +59,6 @@ const namesIn = (rank: Rank, plans: readonly RankPlan[]): Tensors =>
     ...plans.flatMap((plan, r) => prefixed("opt.", roomFor(plan, r))),
   ]);
 
-/** A signal that is aborted after the same step on all ranks, as soon as `signal` is on one of them. */
-const agreeing = (collective: Collective, signal: AbortSignal | undefined) => {
-  const controller = new AbortController();
-  return {
-    signal: controller.signal,
-    async agree(): Promise<void> {
-      const known = await toAll(collective, Float32Array.of(signal?.aborted ? 1 : 0));
-      if (known.some(([asked]) => asked![0] === 1)) controller.abort(signal?.reason);
-    },
-  };
-};
-
 /** How the ranks of a collective train together. */
 export interface Spmd {
   readonly stepper: MakeStepper;
@@ -84,7 +72,8 @@ export interface Spmd {
  * them, or clipping by the norm does not come first.
  */
 export const spmd = (collective: Collective, signal?: AbortSignal): Spmd => {
-  const leaving = agreeing(collective, signal);
+  // Aborted after the same step on all ranks, as soon as `signal` is on one of them.
+  const leaving = new AbortController();
   const stepper: MakeStepper = async (engine, model, options): Promise<Stepper> => {
     check(options, collective);
     const plans = rankPlans(model, options, { ranks: collective.size, threads: engine.threads });
@@ -96,8 +85,8 @@ export const spmd = (collective: Collective, signal?: AbortSignal): Spmd => {
       async run(micro, lr, step) {
         const own = micro.map((feeds) => asBatch(share(feeds, collective.rank)));
         const scale = await counter.scale(micro.map(asBatch));
-        const result = await rank.step(own, { lr, step, scale });
-        await leaving.agree();
+        const result = await rank.step(own, { lr, step, scale, asks: signal?.aborted ?? false });
+        if (result.leaves) leaving.abort(signal?.reason);
         return result;
       },
       weights: () => rank.params(),

@@ -3,6 +3,9 @@
 /** What one rank gives to another. */
 export type Parcel = readonly Float32Array[];
 
+/** Memory of ranks, by rank: what one of this machine writes into its own, others read where it lies. */
+export type Windows = readonly (ArrayBuffer | undefined)[];
+
 /** One rank's end. All ranks call the same methods in the same order. */
 export interface Collective {
   readonly rank: number;
@@ -18,6 +21,11 @@ export interface Collective {
    * many arrays of the same lengths (those of `parcels` unless told). Rejects when another rank has failed.
    */
   exchange(parcels: readonly Parcel[], room?: readonly Parcel[]): Promise<readonly Parcel[]>;
+  /**
+   * Memory of this rank, of `bytes`, and that of the others on its machine; undefined at ranks of other
+   * machines. It lives as long as the process. Absent where ranks share no memory.
+   */
+  windows?(bytes: number): Promise<Windows>;
 }
 
 /** The collective of a rank without others. */

@@ -20,11 +20,11 @@ import {
   type ShardState,
   shardState,
   type Tensors,
-  takeBack,
   tensorsOf,
   typesOf,
   viewer,
 } from "./held.ts";
+import { openRounds, type Rounds } from "./rounds.ts";
 import type { Shard } from "./shards.ts";
 import { ONLY, widthKey, widthOf } from "./width.ts";
 
@@ -60,6 +60,8 @@ export interface RankPlan {
 export interface StepResult {
   readonly loss: number;
   readonly gradNorm: number;
+  /** Whether a rank has asked to leave. */
+  readonly leaves?: boolean;
 }
 
 /** What is the same for all ranks in an update. */
@@ -69,6 +71,8 @@ export interface Update {
   readonly step: number;
   /** 1 over what counts in all micro-batches and ranks. */
   readonly scale: number;
+  /** Whether this rank asks all to leave after it. */
+  readonly asks?: boolean;
 }
 
 /** One rank of a run. */
@@ -108,6 +112,7 @@ interface Setting {
   readonly sessions: Sessions;
   readonly shards: readonly Held[];
   readonly own: Held;
+  readonly rounds: Rounds;
   readonly state: ShardState;
 }
 
@@ -165,67 +170,22 @@ const updater = ({ sessions, state }: Setting) => {
   };
 };
 
-/** How gradients get to their owners, and new params back to all. */
-interface Rounds {
-  /** What each rank found of the own shard's gradients. */
-  gather(): Promise<readonly Parcel[]>;
-  /** Gives the own shard's params to all, as they are after an update. */
-  spread(given: readonly Parcel[], updated: boolean): Promise<void>;
-}
-
-/** A copy of a shard's params travels along with its gradients, is filled by its owner, and comes back. */
-const moving = ({ collective, shards, own }: Setting): Rounds => ({
-  gather: () =>
-    collective.exchange(shards.map(({ grads, params }) => [...numbers(grads), ...numbers(params)])),
-  async spread(given, updated) {
-    const fresh = updated ? numbers(own.params) : [];
-    for (const [r, parcel] of given.entries()) {
-      if (r === collective.rank) continue;
-      for (const [i, data] of fresh.entries()) parcel[fresh.length + i]!.set(data);
-    }
-    const back = await collective.exchange(given);
-    shards.forEach((held, r) => {
-      if (r !== collective.rank) takeBack(held, back[r]!);
-    });
-  },
-});
-
-/** Gradients come into room for them, params to where they are needed. */
-const copying = ({ collective, shards, own }: Setting): Rounds => {
-  const room = shards.map((_, r) => (r === collective.rank ? [] : numbers(allocate(typesOf(own.bucket)))));
-  return {
-    gather: () =>
-      collective.exchange(
-        shards.map(({ grads }) => numbers(grads)),
-        room,
-      ),
-    async spread(_, updated) {
-      if (!updated) return; // All ranks know that it was not.
-      const fresh = numbers(own.params);
-      await collective.exchange(
-        shards.map(() => fresh),
-        shards.map(({ params }) => numbers(params)),
-      );
-    },
-  };
-};
-
 const total = (parcels: readonly Parcel[], at: number): number =>
   parcels.reduce((sum, [values]) => sum + values![at]!, 0);
 
 /** The three rounds of a step: gradients to their owners, what all must know, new params to all. */
 const stepper = (setting: Setting): Rank["step"] => {
-  const { collective, shards } = setting;
-  const rounds = (collective.copies ? copying : moving)(setting);
+  const { collective, shards, rounds } = setting;
   const [find, addUp, update] = [finder(setting), adder(setting), updater(setting)];
-  return async (micro, { lr, step, scale }) => {
+  return async (micro, { lr, step, scale, asks = false }) => {
     const loss = await find(micro, scale);
     const given = await rounds.gather();
     const { grads, squares, limited } = await addUp(given);
-    const facts = shards.map(() => [Float32Array.of(loss, squares, limited)]);
-    const room = shards.map(() => [new Float32Array(3)]);
+    const facts = shards.map(() => [Float32Array.of(loss, squares, limited, asks ? 1 : 0)]);
+    const room = shards.map(() => [new Float32Array(4)]);
     const known = await collective.exchange(facts, room);
-    const result = { loss: total(known, 0), gradNorm: Math.sqrt(total(known, 1)) };
+    const leaves = total(known, 3) > 0;
+    const result = { loss: total(known, 0), gradNorm: Math.sqrt(total(known, 1)), leaves };
     const updated = Number.isFinite(result.loss) && Number.isFinite(result.gradNorm);
     if (updated) {
       const gradNorm = scalar(Math.sqrt(total(known, 2)));
@@ -241,9 +201,10 @@ export const openRank = async (engine: Engine, plan: RankPlan, collective: Colle
   const sessions = await sessionsOf(engine, plan);
   const shards = plan.shards.map((shard) => holding((plan.joined ? bucket : unbucketed)(shard), plan.taken));
   const own = shards[collective.rank]!;
+  const rounds = await openRounds({ collective, shards, own });
   const state = shardState(own, plan);
   return {
-    step: stepper({ plan, collective, sessions, shards, own, state }),
+    step: stepper({ plan, collective, sessions, shards, own, rounds, state }),
     params: () => new Map(shards.flatMap(({ bucket: { view }, params }) => [...view(params)])),
     opt: () => own.bucket.view(state.opt()),
     load(params, opt) {

@@ -7,7 +7,6 @@ import { tensorOf } from "../../../dist/ir/tensor.js";
 import { gpt2, gpt2Config } from "../../../dist/models/decoders/gpt2.js";
 import { countParams, initialize } from "../../../dist/nn/param.js";
 import { launcherIn } from "../../../dist/node/mpi/launcher.js";
-import { loadMpi } from "../../../dist/node/mpi/library.js";
 import { joinWorld } from "../../../dist/node/mpi/world.js";
 import { threadTeam } from "../../../dist/node/ranks/threadTeam.js";
 import { nodeEngine } from "../../../dist/node/runtime/engine.js";
@@ -35,47 +34,49 @@ const feedsOf = (step) => {
 
 const median = (xs) => xs.toSorted((a, b) => a - b)[xs.length >> 1];
 
-/** The world, and the milliseconds that have passed in its exchanges. */
+/** Milliseconds of the clock that all processes of a machine share. */
+const clock = () => Number(process.hrtime.bigint()) / 1e6;
+
+/** The world, and when this rank came to each of its exchanges and left it. */
 const joined = async () => {
   const launched = launcherIn(process.env);
   const world = await joinWorld({ launched, lib });
-  let spent = 0;
+  const exchanges = [];
   const exchange = async (...given) => {
-    const start = performance.now();
+    const came = clock();
     const back = await world.collective.exchange(...given);
-    spent += performance.now() - start;
+    exchanges.push([came, clock()]);
     return back;
   };
-  return { world, collective: { ...world.collective, exchange }, spent: () => spent, launched };
+  return { world, collective: { ...world.collective, exchange }, exchanges };
 };
 
-/** Milliseconds of an exchange that gathers and spreads `count` numbers, and of the library's own all-reduce. */
-const allReduces = async ({ world, launched }, count, rounds = 15) => {
-  const { collective } = world;
-  const part = Math.floor(count / collective.size);
-  const parts = () => Array.from({ length: collective.size }, () => [new Float32Array(part).fill(1)]);
-  const [given, room, fresh] = [parts(), parts(), parts()];
-  const ours = [];
-  const theirs = [];
-  const mpi = await loadMpi({ lib, launched });
-  const [from, to] = [new Float32Array(count).fill(1), new Float32Array(count)];
+/**
+ * Milliseconds in which the ranks add up `count` numbers and all have the sums, as a step gathers and spreads them:
+ * of one that shares its part of the numbers with the others, adds up its own part, and copies theirs.
+ */
+const allReduceMs = async (collective, count, rounds = 15) => {
+  const { rank, size: ranks } = collective;
+  const part = Math.floor(count / ranks);
+  const windows = await collective.windows((count + part) * Float32Array.BYTES_PER_ELEMENT);
+  const given = windows.map((window) => new Float32Array(window, rank * part * 4, part));
+  const sums = windows.map((window) => new Float32Array(window, count * 4, part));
+  const result = new Float32Array(count).fill(1);
+  new Float32Array(windows[rank], 0, count).fill(1);
+  const none = windows.map(() => []);
+  const times = [];
   for (let k = 0; k < rounds; k++) {
-    let start = performance.now();
-    await collective.exchange(given, room);
-    const own = given[collective.rank][0];
-    for (const [r, [data]] of room.entries()) {
-      if (r !== collective.rank) for (let i = 0; i < part; i++) own[i] += data[i];
-    }
-    await collective.exchange(
-      fresh.map(() => [own]),
-      fresh,
-    );
-    ours.push(performance.now() - start);
-    start = performance.now();
-    mpi.allReduce(from, to);
-    theirs.push(performance.now() - start);
+    await collective.exchange(none);
+    const start = performance.now();
+    await collective.exchange(none);
+    const own = sums[rank];
+    own.set(given[0]);
+    for (const data of given.slice(1)) for (let i = 0; i < part; i++) own[i] += data[i];
+    await collective.exchange(none);
+    for (const [r, data] of sums.entries()) result.set(data, r * part);
+    times.push(performance.now() - start);
   }
-  return { oursMs: median(ours), theirsMs: median(theirs) };
+  return median(times);
 };
 
 const engine = await nodeEngine({ threads });
@@ -88,14 +89,17 @@ const make = ranks
 const trains = await make(engine, model, {
   ...{ batch, context, clipNorm: 1, optimizer: adamw({ weightDecay: 0.1 }), objective: languageModelling },
 });
-const [losses, times, shares] = [[], [], []];
+const [losses, times, exchanges] = [[], [], []];
 for (let step = 1; step <= steps; step++) {
   const feeds = feedsOf(step);
-  const [start, before] = [performance.now(), ranks?.spent() ?? 0];
+  const start = performance.now();
   losses.push((await trains.run([feeds], 1e-3, step)).loss);
-  const took = performance.now() - start;
-  times.push(took);
-  if (ranks) shares.push((ranks.spent() - before) / took);
+  times.push(performance.now() - start);
+  // What comes in the last exchange is copied to where it is needed until the step ends.
+  if (ranks) {
+    const own = ranks.exchanges.splice(0);
+    exchanges.push([...own.slice(0, -1), [own.at(-1)[0], clock()]]);
+  }
 }
 const hash = createHash("sha256");
 for (const [path, { data }] of trains.weights()) hash.update(path).update(data);
@@ -105,8 +109,8 @@ const found = {
   losses,
   hash: hash.digest("hex"),
   stepMs: median(times.slice(2)),
-  ...(ranks ? { communicationShare: median(shares.slice(2)), rank: ranks.collective.rank } : {}),
-  ...(ranks ? await allReduces(ranks, countParams(model.weights)) : {}),
+  ...(ranks ? { times, exchanges, rank: ranks.collective.rank } : {}),
+  ...(ranks ? { oursMs: await allReduceMs(ranks.world.collective, countParams(model.weights)) } : {}),
 };
 console.log(JSON.stringify(found));
 await ranks?.world.leave();

@@ -65,11 +65,12 @@ export const mpiCollective = (mpi: Mpi, watch: Watch): Collective => {
   // What MPI still reads or writes must not be freed, even where an exchange fails.
   const held = new Set<unknown>();
 
-  const transfer = async (
+  /** Begins to give and to take; what comes back waits until all is done. */
+  const begin = (
     given: ReadonlyMap<number, Parcel>,
     into: ReadonlyMap<number, Parcel>,
     { tag, rests }: { readonly tag: number; readonly rests: boolean },
-  ): Promise<void> => {
+  ): (() => Promise<void>) => {
     const pieces = (of: ReadonlyMap<number, Parcel>) =>
       others.flatMap((r) => chunks(of.get(r)!).map((data) => [r, data] as const));
     const [come, go] = [pieces(into), pieces(given)];
@@ -78,15 +79,20 @@ export const mpiCollective = (mpi: Mpi, watch: Watch): Collective => {
     held.add(all);
     for (const [i, [r, data]] of come.entries()) mpi.receive(data, r, tag, requests.subarray(i, i + 1));
     for (const [i, [r, data]] of go.entries()) mpi.send(data, r, tag, requests.subarray(come.length + i));
-    await settled(mpi, requests, watch, rests);
-    held.delete(all);
+    return async () => {
+      await settled(mpi, requests, watch, rests);
+      held.delete(all);
+    };
   };
 
   /** Waits until all are there, and agrees with each on what is to come. */
   const meet = async (given: ReadonlyMap<number, Parcel>, into: ReadonlyMap<number, Parcel>) => {
     const told = new Map(others.map((r) => [r, [measureOf(given.get(r)!)]]));
     const heard = new Map(others.map((r) => [r, [new Float32Array(3)]]));
-    await transfer(told, heard, { tag: READY, rests: true });
+    const met = begin(told, heard, { tag: READY, rests: true });
+    // On its way before all are there: the last to come waits for nothing but the data.
+    const moved = begin(given, into, { tag: DATA, rests: false });
+    await met();
     for (const r of others) {
       const [is, expected] = [sizeText(heard.get(r)![0]!), sizeText(measureOf(into.get(r)!))];
       if (is === expected) continue;
@@ -94,6 +100,7 @@ export const mpiCollective = (mpi: Mpi, watch: Watch): Collective => {
         hint: "run the same command with the same data on all ranks",
       });
     }
+    await moved();
   };
 
   return {
@@ -104,7 +111,6 @@ export const mpiCollective = (mpi: Mpi, watch: Watch): Collective => {
       const byRank = (all: readonly Parcel[]) => new Map(others.map((r) => [r, all[r] ?? []]));
       const [given, into] = [byRank(parcels), byRank(room)];
       await meet(given, into);
-      await transfer(given, into, { tag: DATA, rests: false });
       return parcels.map((own, r) => (r === rank ? own : into.get(r)!));
     },
   };

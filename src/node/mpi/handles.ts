@@ -19,7 +19,6 @@ export interface Handles {
   /** The error handler by which functions return their errors. */
   readonly errorsReturn: Handle;
   readonly requestNull: Handle;
-  readonly sum: Handle;
   /** The address that stands for no statuses. */
   readonly statusesIgnore: number;
   /** MPI_THREAD_FUNNELED: several threads, of which one calls MPI. */
@@ -34,7 +33,6 @@ export const handles: Readonly<Record<MpiKind, Handles>> = {
     float: "ompi_mpi_float",
     errorsReturn: "ompi_mpi_errors_return",
     requestNull: "ompi_request_null",
-    sum: "ompi_mpi_op_sum",
     statusesIgnore: 0,
     funneled: 1,
   },
@@ -44,7 +42,6 @@ export const handles: Readonly<Record<MpiKind, Handles>> = {
     float: 0x4c00040a,
     errorsReturn: 0x54000001,
     requestNull: 0x2c000000,
-    sum: 0x58000003,
     statusesIgnore: 1,
     funneled: 1,
   },
@@ -54,7 +51,6 @@ export const handles: Readonly<Record<MpiKind, Handles>> = {
     float: 0x210,
     errorsReturn: 0x142,
     requestNull: 0x180,
-    sum: 0x21,
     statusesIgnore: 0,
     funneled: 1024,
   },

@@ -8,11 +8,14 @@ import type { Launched } from "./launcher.ts";
 type Native = (...args: readonly unknown[]) => unknown;
 
 /** What is used of koffi (https://koffi.dev). */
-interface Koffi {
+export interface Koffi {
   load(path: string | null, options?: { readonly global?: boolean }): KoffiLibrary;
+  /** Memory at an address, as it lies. */
+  view(address: bigint | number, bytes: number): ArrayBuffer;
 }
 
-interface KoffiLibrary {
+/** A library that koffi has loaded. */
+export interface KoffiLibrary {
   func(name: string, result: string, args: readonly string[]): Native;
   /** Its address. Throws where there is none. */
   symbol(name: string): bigint;
@@ -36,8 +39,6 @@ export interface Mpi {
   send(data: Float32Array, to: number, tag: number, at: Requests): void;
   /** Whether all requests have completed; makes what there is to make of progress. */
   completed(requests: Requests): boolean;
-  /** The sum of `from` over all ranks, in whatever order the library adds up; blocks. */
-  allReduce(from: Float32Array, to: Float32Array): void;
   finalize(): void;
   /** Ends all ranks, this one too, within ABORT_SEC at the latest. */
   abort(code: number): void;
@@ -57,7 +58,8 @@ const HINT =
   "install Open MPI (apt-get install openmpi-bin, module load openmpi) or MPICH, or name the library's " +
   "file with --mpi-lib";
 
-const loadKoffi = async (): Promise<Koffi> => {
+/** Loads koffi. Throws MissingError where it is not installed. */
+export const loadKoffi = async (): Promise<Koffi> => {
   const path = optionalPath("koffi");
   const { default: koffi } = (await import(pathToFileURL(path).href)) as { readonly default: Koffi };
   return koffi;
@@ -160,11 +162,10 @@ const bind = (koffi: Koffi, lib: KoffiLibrary, { kind, version }: Known): Mpi =>
   const table: Handles = handles[kind];
   const H = table.type;
   const value = (of: number | string): number => (typeof of === "string" ? Number(lib.symbol(of)) : of);
-  const [world, float, sum] = [value(table.world), value(table.float), value(table.sum)];
+  const [world, float] = [value(table.world), value(table.float)];
   const must = binder(lib);
   const [isend, irecv] = [must("MPI_Isend", ...messageArgs(H)), must("MPI_Irecv", ...messageArgs(H))];
   const testall = must("MPI_Testall", "int", "void *", "void *", "uintptr_t");
-  const allreduce = must("MPI_Allreduce", "void *", "void *", "int", H, H, H);
   const out = new Int32Array(1);
   const answer = (name: string): number => {
     must(name, H, "void *")(world, out);
@@ -189,7 +190,6 @@ const bind = (koffi: Koffi, lib: KoffiLibrary, { kind, version }: Known): Mpi =>
       testall(requests.length, requests, out, table.statusesIgnore);
       return out[0] !== 0;
     },
-    allReduce: (from, to) => allreduce(from, to, from.length, float, sum, world),
     finalize: must("MPI_Finalize"),
     abort(code) {
       alarmIn(koffi, ABORT_SEC);

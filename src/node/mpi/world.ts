@@ -5,6 +5,7 @@ import { ConfigError } from "../../util/errors.ts";
 import { mpiCollective } from "./collective.ts";
 import { loadMpi, type Mpi, type MpiOptions } from "./library.ts";
 import { type Lifeline, lifelineOf } from "./lifeline.ts";
+import { withWindows } from "./memory.ts";
 
 /** Longest that an exchange may take in all, milliseconds: what comes before training takes long, too. */
 const LIMIT_MS = 3_600_000;
@@ -74,7 +75,7 @@ export const joinWorld = async (options: WorldOptions): Promise<World> => {
   process.on("uncaughtExceptionMonitor", tellError);
   const lifeline = lifelineOf(mpi, (options.silenceSec ?? 45) * 1000);
   const alive = keepAlive(lifeline);
-  const collective = mpiCollective(mpi, { tick: alive.tick, limitMs: LIMIT_MS });
+  const collective = await withWindows(mpiCollective(mpi, { tick: alive.tick, limitMs: LIMIT_MS }));
   return {
     collective,
     version: mpi.version,
