@@ -1,5 +1,5 @@
 /** Ranks in one process, whose collectives copy as those between processes do. */
-import type { Collective, Parcel, Windows } from "../src/train/collective.ts";
+import type { Collective, Parcel, Windows } from "../src/train/ranks/collective.ts";
 
 /** Memory that the ranks of a machine, of `perMachine` each, see of each other. */
 const sharing = (size: number, perMachine: number) => {

@@ -13,7 +13,6 @@ import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { optimizers } from "../src/optim/index.ts";
 import type { BatchSource } from "../src/tasks/task.ts";
 import type { Snapshot } from "../src/train/checkpoint.ts";
-import type { Collective } from "../src/train/collective.ts";
 import {
   type MetricsRow,
   type TrainHooks,
@@ -21,6 +20,7 @@ import {
   type TrainResult,
   train,
 } from "../src/train/loop.ts";
+import type { Collective } from "../src/train/ranks/collective.ts";
 import { flatten } from "../src/util/tree.ts";
 import { localRanks } from "./localRanks.ts";
 

@@ -1,7 +1,7 @@
 /** What ranks tell each other besides what is trained: figures that all go by, and what must be equal. */
 import type { Json } from "../models/model.ts";
 import { differences } from "../train/checkpoint.ts";
-import type { Collective, Parcel } from "../train/collective.ts";
+import type { Collective, Parcel } from "../train/ranks/collective.ts";
 import { ConfigError } from "../util/errors.ts";
 
 /** Gives the same to all, and takes as much from each. */

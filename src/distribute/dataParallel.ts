@@ -5,9 +5,9 @@
  */
 import type { Tensor } from "../ir/tensor.ts";
 import { type Counter, openCounter } from "../train/counter.ts";
-import { checkSame } from "../train/held.ts";
-import { rankPlans } from "../train/plan.ts";
-import { openRank, type Rank } from "../train/rank.ts";
+import { checkSame } from "../train/ranks/held.ts";
+import { rankPlans } from "../train/ranks/plan.ts";
+import { openRank, type Rank } from "../train/ranks/rank.ts";
 import type { StepOptions } from "../train/step.ts";
 import { asBatch, type MakeStepper, type Stepper, under, weightsOf } from "../train/stepper.ts";
 import { ConfigError } from "../util/errors.ts";

@@ -4,12 +4,12 @@
  * The sums are those of `dataParallel`, in the same order: to the bit.
  */
 import type { Tensor } from "../ir/tensor.ts";
-import { bucket, unbucketed } from "../train/bucket.ts";
-import type { Collective, Parcel } from "../train/collective.ts";
 import { openCounter } from "../train/counter.ts";
-import { allocate, checkSame, numbers } from "../train/held.ts";
-import { rankPlans } from "../train/plan.ts";
-import { openRank, type Rank, type RankPlan } from "../train/rank.ts";
+import { bucket, unbucketed } from "../train/ranks/bucket.ts";
+import type { Collective, Parcel } from "../train/ranks/collective.ts";
+import { allocate, checkSame, numbers } from "../train/ranks/held.ts";
+import { rankPlans } from "../train/ranks/plan.ts";
+import { openRank, type Rank, type RankPlan } from "../train/ranks/rank.ts";
 import type { StepOptions } from "../train/step.ts";
 import { asBatch, type MakeStepper, type Stepper, under, weightsOf } from "../train/stepper.ts";
 import { ConfigError } from "../util/errors.ts";

@@ -1,8 +1,8 @@
 /** Where the ranks of a run are: what a place offers that can run several. */
 import type { Feeds } from "../engine/engine.ts";
 import type { Tensor } from "../ir/tensor.ts";
-import type { Collective } from "../train/collective.ts";
-import type { Rank, RankPlan, Update } from "../train/rank.ts";
+import type { Collective } from "../train/ranks/collective.ts";
+import type { Rank, RankPlan, Update } from "../train/ranks/rank.ts";
 
 type Tensors = ReadonlyMap<string, Tensor>;
 

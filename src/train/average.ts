@@ -6,7 +6,7 @@
  */
 import { type Tensor, tensorOf } from "../ir/tensor.ts";
 import { CheckpointError, ConfigError } from "../util/errors.ts";
-import { checkSame, type Tensors } from "./held.ts";
+import { checkSame, type Tensors } from "./ranks/held.ts";
 import { under } from "./stepper.ts";
 
 /** How weights are averaged: one of the two. */

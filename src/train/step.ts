@@ -18,7 +18,7 @@ import { batchTotals, type MemoryOptions, type Objective } from "../tasks/object
 import type { Width } from "../tasks/task.ts";
 import { ConfigError } from "../util/errors.ts";
 import { entries, flatten, leaves, mapTree, type Tree } from "../util/tree.ts";
-import { type Bucket, bucket, unbucketed } from "./bucket.ts";
+import { type Bucket, bucket, unbucketed } from "./ranks/bucket.ts";
 import type { WidthOptions } from "./width.ts";
 
 /** What a training step is made of. */

@@ -4,12 +4,12 @@ import type { Engine, Feeds } from "../engine/engine.ts";
 import { scalar, sizeOf, type Tensor, tensorOf } from "../ir/tensor.ts";
 import type { Model } from "../models/model.ts";
 import { tensorsOf } from "../nn/param.ts";
-import type { Bucket } from "./bucket.ts";
-import { alone } from "./collective.ts";
 import { type Counter, openCounter } from "./counter.ts";
-import { checkSame, prefixed as feedsOf, fillWith } from "./held.ts";
-import { layoutOf, rankPlans } from "./plan.ts";
-import { openRank, type Rank, type StepResult } from "./rank.ts";
+import type { Bucket } from "./ranks/bucket.ts";
+import { alone } from "./ranks/collective.ts";
+import { checkSame, prefixed as feedsOf, fillWith } from "./ranks/held.ts";
+import { layoutOf, rankPlans } from "./ranks/plan.ts";
+import { openRank, type Rank, type StepResult } from "./ranks/rank.ts";
 import { frozenTensors, fusedStep, paramTypes, type StepOptions, storage } from "./step.ts";
 import { widthOf } from "./width.ts";
 

@@ -4,7 +4,7 @@
  * of the ranks, so that its bits are the same whatever the library.
  */
 import { setTimeout as nap, setImmediate as turn } from "node:timers/promises";
-import type { Collective, Parcel } from "../../train/collective.ts";
+import type { Collective, Parcel } from "../../train/ranks/collective.ts";
 import { RunError } from "../../util/errors.ts";
 import type { Mpi, Requests } from "./library.ts";
 

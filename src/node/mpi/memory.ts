@@ -1,11 +1,11 @@
 /**
- * Memory that the ranks of one machine share: a file in memory of each rank (memfd_create of Linux), which the
- * others open through /proc. It has no name in any folder, no limit but that of the process's memory, and goes
- * with the last rank, however that ends.
+ * Memory that the ranks of one machine share: a file in memory of each rank (memfd_create of Linux), which
+ * the others open through /proc. It has no name in any folder, no limit but that of the process's memory, and
+ * goes with the last rank, however that ends.
  */
 import { randomFillSync } from "node:crypto";
 import { closeSync, ftruncateSync, openSync, readlinkSync } from "node:fs";
-import type { Collective, Parcel, Windows } from "../../train/collective.ts";
+import type { Collective, Parcel, Windows } from "../../train/ranks/collective.ts";
 import { type Koffi, loadKoffi } from "./library.ts";
 
 /** In front of what is shared: a page whose first bytes tell whether it is the memory that was meant. */

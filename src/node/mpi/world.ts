@@ -1,6 +1,6 @@
 /** The ranks that a launcher of MPI has started: joined, watched, left in order or ended all at once. */
 import { setTimeout as nap } from "node:timers/promises";
-import type { Collective } from "../../train/collective.ts";
+import type { Collective } from "../../train/ranks/collective.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { mpiCollective } from "./collective.ts";
 import { loadMpi, type Mpi, type MpiOptions } from "./library.ts";

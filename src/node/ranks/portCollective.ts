@@ -1,6 +1,6 @@
 /** A collective of threads: a message port to each other rank. */
 import type { MessagePort } from "node:worker_threads";
-import type { Collective, Parcel } from "../../train/collective.ts";
+import type { Collective, Parcel } from "../../train/ranks/collective.ts";
 
 /** Ports by rank; there is none at the own rank. */
 export type Ports = readonly (MessagePort | null)[];

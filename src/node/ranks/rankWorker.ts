@@ -1,7 +1,7 @@
 /** Runs one rank of a run: a thread that `threadTeam.ts` starts. */
 import { parentPort, workerData } from "node:worker_threads";
 import { obey } from "../../distribute/team.ts";
-import { openRank } from "../../train/rank.ts";
+import { openRank } from "../../train/ranks/rank.ts";
 import { nodeEngine } from "../runtime/engine.ts";
 import { portCollective } from "./portCollective.ts";
 import type { RankAnswer, RankStart, Told } from "./threadTeam.ts";

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import type { Crew, Order, Team } from "../../distribute/team.ts";
 import type { Tensor } from "../../ir/tensor.ts";
-import type { RankPlan } from "../../train/rank.ts";
+import type { RankPlan } from "../../train/ranks/rank.ts";
 import { ConfigError, RunError } from "../../util/errors.ts";
 import { type Ports, portCollective } from "./portCollective.ts";
 

@@ -1,10 +1,10 @@
 /** What a rank holds: the params and gradients of every shard, and the optimizer's state of its own. */
-import type { Feeds } from "../engine/engine.ts";
-import { NEXT } from "../formats/onnx/lower.ts";
-import { sameShape } from "../ir/shape.ts";
-import { shapeText, type Tensor, type TensorType, zeros } from "../ir/tensor.ts";
-import { CheckpointError } from "../util/errors.ts";
-import { entries } from "../util/tree.ts";
+import type { Feeds } from "../../engine/engine.ts";
+import { NEXT } from "../../formats/onnx/lower.ts";
+import { sameShape } from "../../ir/shape.ts";
+import { shapeText, type Tensor, type TensorType, zeros } from "../../ir/tensor.ts";
+import { CheckpointError } from "../../util/errors.ts";
+import { entries } from "../../util/tree.ts";
 import type { Bucket } from "./bucket.ts";
 import type { Parcel } from "./collective.ts";
 import type { Shard } from "./shards.ts";

@@ -1,5 +1,5 @@
 /** How gradients get to their owners in a step, and new params back to all. */
-import type { Tensor } from "../ir/tensor.ts";
+import type { Tensor } from "../../ir/tensor.ts";
 import type { Collective, Parcel, Windows } from "./collective.ts";
 import { allocate, type Held, numbers, takeBack, tensorsOf, typesOf } from "./held.ts";
 

@@ -1,18 +1,14 @@
 /** What each rank of a run needs, worked out once before any of them starts. */
-import { onnxBytes } from "../engine/compile.ts";
-import type { MemoryLayout } from "../engine/engine.ts";
-import { inPlaceStates } from "../engine/inPlace.ts";
-import { toOnnx } from "../formats/onnx/lower.ts";
-import { encodeOnnx } from "../formats/onnx/onnx.ts";
-import type { TensorType } from "../ir/tensor.ts";
-import type { Model } from "../models/model.ts";
-import { countParams } from "../nn/param.ts";
-import { optimize } from "../rewrite/index.ts";
-import { entries, type Tree } from "../util/tree.ts";
-import { bucket, unbucketed } from "./bucket.ts";
-import { prefixed } from "./held.ts";
-import type { RankPlan } from "./rank.ts";
-import { shardsOf } from "./shards.ts";
+import { onnxBytes } from "../../engine/compile.ts";
+import type { MemoryLayout } from "../../engine/engine.ts";
+import { inPlaceStates } from "../../engine/inPlace.ts";
+import { toOnnx } from "../../formats/onnx/lower.ts";
+import { encodeOnnx } from "../../formats/onnx/onnx.ts";
+import type { TensorType } from "../../ir/tensor.ts";
+import type { Model } from "../../models/model.ts";
+import { countParams } from "../../nn/param.ts";
+import { optimize } from "../../rewrite/index.ts";
+import { entries, type Tree } from "../../util/tree.ts";
 import {
   frozenTensors,
   gradientStep,
@@ -21,8 +17,12 @@ import {
   shardStateTypes,
   sumStep,
   updateStep,
-} from "./step.ts";
-import { ONLY, widthKey, widthOptions } from "./width.ts";
+} from "../step.ts";
+import { ONLY, widthKey, widthOptions } from "../width.ts";
+import { bucket, unbucketed } from "./bucket.ts";
+import { prefixed } from "./held.ts";
+import type { RankPlan } from "./rank.ts";
+import { shardsOf } from "./shards.ts";
 
 /** Params above which a step's tensors are so large that its memory counts more than their number. */
 const MEDIUM = 4e6;

@@ -3,10 +3,10 @@
  * optimizer that treats each element by itself then runs a dozen ops on two long tensors instead of on each
  * of dozens of short ones.
  */
-import type { Value } from "../ir/op.ts";
-import { sizeOf, type Tensor, type TensorType } from "../ir/tensor.ts";
-import { partsOf, reshape } from "../ops/structure.ts";
-import { entries, mapTree, type Tree } from "../util/tree.ts";
+import type { Value } from "../../ir/op.ts";
+import { sizeOf, type Tensor, type TensorType } from "../../ir/tensor.ts";
+import { partsOf, reshape } from "../../ops/structure.ts";
+import { entries, mapTree, type Tree } from "../../util/tree.ts";
 
 /**
  * Tensors above this many elements are long enough to stand alone; bucketed they would only leave the cache.

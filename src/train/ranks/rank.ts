@@ -4,9 +4,10 @@
  * alone has the optimizer's state: it adds up that shard's gradients, updates it and gives it to the others.
  * A run without others is a run of one rank.
  */
-import { byShape, type ShapedSessions } from "../engine/byShape.ts";
-import type { Engine, Feeds, MemoryLayout, Session } from "../engine/engine.ts";
-import { scalar } from "../ir/tensor.ts";
+import { byShape, type ShapedSessions } from "../../engine/byShape.ts";
+import type { Engine, Feeds, MemoryLayout, Session } from "../../engine/engine.ts";
+import { scalar } from "../../ir/tensor.ts";
+import { ONLY, widthKey, widthOf } from "../width.ts";
 import { bucket, unbucketed } from "./bucket.ts";
 import type { Collective, Parcel } from "./collective.ts";
 import {
@@ -26,7 +27,6 @@ import {
 } from "./held.ts";
 import { openRounds, type Rounds } from "./rounds.ts";
 import type { Shard } from "./shards.ts";
-import { ONLY, widthKey, widthOf } from "./width.ts";
 
 /** What a rank needs to know: plain data, so that it can be sent to another thread. */
 export interface RankPlan {

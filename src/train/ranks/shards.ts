@@ -1,7 +1,7 @@
 /** Params divided among ranks: each owns whole tensors, of about as many numbers as the others'. */
-import { sizeOf, type TensorType } from "../ir/tensor.ts";
-import { ConfigError } from "../util/errors.ts";
-import { entries, type Tree } from "../util/tree.ts";
+import { sizeOf, type TensorType } from "../../ir/tensor.ts";
+import { ConfigError } from "../../util/errors.ts";
+import { entries, type Tree } from "../../util/tree.ts";
 
 /** Types by dotted path. */
 export type Shard = Readonly<Record<string, TensorType>>;
