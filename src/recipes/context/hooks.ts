@@ -1,8 +1,8 @@
 /** What a recipe gets besides its options. */
 import type { HubOptions } from "../../node/hub/hub.ts";
 import type { Judge } from "../../tasks/task.ts";
-import type { Collective } from "../../train/ranks/collective.ts";
 import type { MetricsRow } from "../../train/loop.ts";
+import type { Collective } from "../../train/ranks/collective.ts";
 import type { Ui } from "./ui.ts";
 
 /** The processes that run the same recipe together, each on its share of every batch. */
