@@ -1,14 +1,19 @@
 /** anneal export */
 import { basename } from "node:path";
 import type { Command } from "commander";
+import { CALIBRATION_TOKENS, quantize } from "../compress/quantize.ts";
+import { type RoundingName, roundingMethods } from "../compress/rounding/methods.ts";
 import { adapterDirs, modelDir } from "../node/hub/hub.ts";
+import type { RunOptions } from "../recipes/config/options.ts";
 import { type ExportedFile, exportFolder } from "../recipes/export/export.ts";
-import { ggufFolder } from "../recipes/export/gguf.ts";
-import { ggufTypeOf } from "../ship/gguf/gguf.ts";
+import { ggufFiles } from "../recipes/export/gguf.ts";
+import { ggufMixOf } from "../ship/gguf/mixes.ts";
 import { exportDtypes } from "../ship/onnx/dtype.ts";
+import { dtypesFrom } from "../ship/onnx/export.ts";
+import { defined } from "../util/defined.ts";
 import { ConfigError } from "../util/errors.ts";
 import type { Group } from "./flags/flags.ts";
-import { list, withFlags } from "./flags/options.ts";
+import { list, numberFrom, withFlags } from "./flags/options.ts";
 import { runRecipe } from "./process/run.ts";
 import { inLine, print, printJson, table } from "./terminal/terminal.ts";
 
@@ -17,7 +22,8 @@ export const examples = `
 Examples:
   $ npx anneal export anneal-out/model --out web --dtype fp16,q4f16   for a page on WebGPU
   $ npx anneal export checkpoint --dtype q8,q4 --default q8           into anneal-out/export
-  $ npx anneal export checkpoint --gguf q8_0                          for llama.cpp
+  $ npx anneal export checkpoint --gguf Q4_K_M,Q8_0 --data book.txt   for llama.cpp
+  $ npx anneal export checkpoint --dtype q4 --quantize-method gptq    better and slower
   $ npx anneal export checkpoint --json                               every dtype`;
 
 interface Given {
@@ -28,6 +34,9 @@ interface Given {
   readonly weights: boolean;
   readonly widen?: boolean;
   readonly adapter?: readonly string[];
+  readonly importance: boolean;
+  readonly quantizeMethod?: string;
+  readonly calibrationTokens: number;
 }
 
 const sizes = (files: readonly ExportedFile[]): string =>
@@ -40,15 +49,11 @@ const sizes = (files: readonly ExportedFile[]): string =>
 const exportGguf = async (
   model: string,
   types: readonly string[],
-  { out, adapter: adapters = [] }: Pick<Given, "out" | "adapter">,
+  options: Parameters<typeof ggufFiles>[2],
 ): Promise<ExportedFile[]> => {
-  const files: ExportedFile[] = [];
-  for (const type of types) {
-    const { path, sizeBytes, notes } = await ggufFolder(model, { type, out, adapters });
-    files.push({ name: basename(path), sizeBytes });
-    if (type === types[0]) for (const note of notes) process.stderr.write(`note: ${inLine(note)}\n`);
-  }
-  return files;
+  const files = types.length === 0 ? [] : await ggufFiles(model, types, options);
+  for (const note of files[0]?.notes ?? []) process.stderr.write(`note: ${inLine(note)}\n`);
+  return files.map(({ path, sizeBytes }) => ({ name: basename(path), sizeBytes }));
 };
 
 const common = { common: true } as const;
@@ -71,12 +76,47 @@ const written: Group = {
     { flag: "--no-weights", help: "leave the dense weights out: the graphs have them already", ...common },
     {
       flag: "--gguf <types>",
-      help: "GGUF instead (with --dtype, besides): f32, f16, q8_0, q4_0",
+      help: "GGUF instead (with --dtype, besides), by llama.cpp's names: Q8_0, Q6_K, Q4_K_M, Q4_0, F16 ...",
       parse: list,
       ...common,
     },
   ],
 };
+
+const rounding: Group = {
+  title: "Rounding",
+  flags: [
+    {
+      flag: "--quantize-method <name>",
+      help: `how 4 bits of ONNX are chosen: ${Object.keys(roundingMethods).join(", ")} (default: search)`,
+      ...common,
+    },
+    {
+      flag: "--calibration-tokens <n>",
+      help: "tokens of the text that are looked at, at most",
+      parse: numberFrom(1, { whole: true }),
+      fallback: CALIBRATION_TOKENS,
+      ...common,
+    },
+    { flag: "--no-importance", help: "of GGUF: all inputs count alike, and no text is read", ...common },
+  ],
+};
+
+/** Throws ConfigError for a method that there is not, and where nothing of 4 bits is asked for. */
+const checkMethod = ({ quantizeMethod: method, dtype, gguf }: Given): void => {
+  if (method === undefined) return;
+  quantize({ bits: 4, method: method as RoundingName });
+  const dtypes = dtype ?? (gguf === undefined ? ["q4"] : []);
+  if (dtypesFrom(dtypes, "--dtype").some((name) => exportDtypes[name].packed?.bits === 4)) return;
+  throw new ConfigError("--quantize-method has no effect where no ONNX of 4 bits is written", {
+    hint: "add --dtype q4, or leave it out",
+  });
+};
+
+/** Whether a text is read for graphs: the user's own, or the default where a method is named that reads one. */
+const readsText = ({ quantizeMethod }: Given, { data }: RunOptions): boolean =>
+  data.paths.length > 0 ||
+  (quantizeMethod !== undefined && roundingMethods[quantizeMethod as RoundingName].reads !== "nothing");
 
 /** Throws ConfigError for what only graphs have, where GGUF alone is asked for. */
 const checkGguf = ({ gguf, dtype, default: chosen, weights, widen = false }: Given): void => {
@@ -92,29 +132,29 @@ const checkGguf = ({ gguf, dtype, default: chosen, weights, widen = false }: Giv
 /** Adds the verb `export`. */
 export const register = (command: Command): void => {
   command.argument("<model>", "a model's folder or GGUF file, or a model of the Hub as org/name");
-  withFlags(command, "export", [written]).action((model: string, given: Given) =>
-    runRecipe(command, async (_, hooks, json) => {
+  withFlags(command, "export", [written, rounding]).action((model: string, given: Given) =>
+    runRecipe(command, async (run, hooks, json) => {
       checkGguf(given);
-      const { dtype: dtypes, default: chosen, gguf = [] } = given;
-      for (const type of gguf) ggufTypeOf(type); // Refuses a wrong one before anything is written.
+      checkMethod(given);
+      const { dtype: dtypes, default: chosen, gguf = [], calibrationTokens: tokens } = given;
+      for (const type of gguf) ggufMixOf(type); // Refuses a wrong one before anything is written.
       const alone = gguf.length > 0 && dtypes === undefined;
       const unsaid = command.getOptionValueSource("out") === "default";
       const out = alone && unsaid ? "anneal-out/gguf" : given.out;
       const adapters = await adapterDirs(given.adapter ?? [], hooks.hub);
+      const text = { run, tokens };
+      const method = given.quantizeMethod as RoundingName | undefined;
       const options = {
-        out,
-        weights: given.weights,
-        adapters,
-        widen: given.widen ?? false,
-        command: hooks.command,
-        ui: hooks.ui,
-        ...(hooks.signal === undefined ? {} : { signal: hooks.signal }),
-        ...(dtypes === undefined ? {} : { dtypes }),
-        ...(chosen === undefined ? {} : { default: chosen }),
+        ...{ out, adapters, weights: given.weights, widen: given.widen ?? false },
+        ...{ command: hooks.command, ui: hooks.ui },
+        ...defined({ signal: hooks.signal, dtypes, default: chosen }),
+        ...(method === undefined ? {} : { rounding: { method } }),
+        ...(readsText(given, run) ? { text } : {}),
       };
       const dir = await modelDir(model, hooks.hub);
       const result = alone ? { path: out, files: [], left: [] } : await exportFolder(dir, options);
-      const ggufs = await exportGguf(dir, gguf, { out, adapter: adapters });
+      const weighed = given.importance ? { text } : {};
+      const ggufs = await exportGguf(dir, gguf, { out, adapters, hooks, ...weighed });
       const all = { ...result, files: [...result.files, ...ggufs] };
       if (json) printJson(all);
       else print(`${sizes(all.files)}\n${all.path}\n`);

@@ -3,22 +3,21 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LlamaContextSequence, Token } from "node-llama-cpp";
 import { describe, expect, it } from "vitest";
-import { type GgmlType, ggmlTypes } from "../../src/formats/gguf/ggml.ts";
 import { decodeGguf } from "../../src/formats/gguf/read.ts";
 import { encodeSafetensors } from "../../src/formats/safetensors/safetensors.ts";
-import { type Tensor, tensor } from "../../src/ir/tensor.ts";
-import { packable } from "../../src/models/linears.ts";
 import type { Model } from "../../src/models/model.ts";
 import { architectures } from "../../src/models/registry.ts";
 import { tensorsOf } from "../../src/nn/param.ts";
 import { writeFileDurable } from "../../src/node/files/files.ts";
+import { loadModel } from "../../src/node/model/folder.ts";
 import { nodeEngine } from "../../src/node/runtime/engine.ts";
 import { ggufFolder } from "../../src/recipes/export/gguf.ts";
 import { decoder } from "../../src/serve/decode/decoding.ts";
 import { generate } from "../../src/serve/decode/generate.ts";
 import { argmax } from "../../src/serve/decode/sample.ts";
 import { gguf } from "../../src/ship/gguf/gguf.ts";
-import { mapTree } from "../../src/util/tree.ts";
+import type { GgufMixName } from "../../src/ship/gguf/mixes.ts";
+import type { GgufImportance } from "../../src/ship/gguf/model.ts";
 import {
   dir,
   families,
@@ -36,28 +35,6 @@ const files = { tokenizer: json, config: tokenizerConfig };
 const prompt = [5, 40, 77, 123, 8, 99, 200, 3, 61, 150];
 
 const NEW = 24;
-
-/** The weights as blocks hold them, rows running along what is summed over. */
-const rounded = (model: Model, type: GgmlType): Model => {
-  const { pack, unpack } = ggmlTypes[type];
-  const matrices = packable(model.arch.linears(model.config));
-  const turn = ({ shape: [rows, columns], data }: Tensor): Tensor => {
-    const at = (i: number) => (i % rows!) * columns! + Math.floor(i / rows!);
-    return tensor(
-      "float32",
-      [columns!, rows!],
-      Float32Array.from({ length: data.length }, (_, i) => Number(data[at(i)])),
-    );
-  };
-  const round = (t: Tensor): Tensor =>
-    tensor("float32", t.shape, unpack(pack(t.data as Float32Array)) as Float32Array<ArrayBuffer>);
-  const weights = mapTree<Tensor, Tensor>(model.weights, (t, path) => {
-    const layout = matrices.get(path)?.layout;
-    if (layout === undefined) return t;
-    return layout === "nk" ? round(t) : turn(round(turn(t)));
-  });
-  return { ...model, weights };
-};
 
 const ours = async (model: Model): Promise<number[]> => {
   const own = await decoder(await nodeEngine({ threads: 1 }), model);
@@ -113,8 +90,12 @@ const theirsAfterEach = (path: string, ids: readonly number[]): Promise<(number 
 const share = (a: readonly unknown[], b: readonly unknown[]): number =>
   a.filter((x, i) => x === b[i]).length / a.length;
 
-const write = async (model: Model, type: GgmlType): Promise<string> => {
-  const file = gguf(model, { type, tokenizer: files });
+const write = async (
+  model: Model,
+  type: GgufMixName,
+  importance: GgufImportance = new Map(),
+): Promise<string> => {
+  const file = gguf(model, { type, tokenizer: files, importance });
   const path = newPath(`-${file.fileName}`);
   await writeFileDurable(path, file.chunks);
   return path;
@@ -148,11 +129,44 @@ describe.each(Object.entries(families))("%s", (_, config) => {
     const model = randomModel(config, 0.15);
     const ids = [...prompt, ...(await ours(model))];
     for (const type of ["q8_0", "q4_0"] as const) {
-      const after = await theirsAfterEach(await write(model, type), ids);
-      expect(share(await oursAfterEach(rounded(model, type), ids), after), type).toBeGreaterThan(0.8);
+      const path = await write(model, type);
+      const after = await theirsAfterEach(path, ids);
+      const { model: rounded } = await loadModel(path);
+      expect(share(await oursAfterEach(rounded, ids), after), type).toBeGreaterThan(0.8);
       if (type === "q8_0") expect(share(await oursAfterEach(model, ids), after)).toBeGreaterThan(0.8);
     }
   });
+});
+
+describe("blocks of 256", () => {
+  const model = randomModel(
+    { ...families.llama, hidden_size: 256, intermediate_size: 512, head_dim: 64, num_hidden_layers: 8 },
+    0.06,
+  );
+  const importance = new Map(
+    model.arch.linears(model.config).map(({ path, role }) => {
+      const row = role === "down" ? 512 : 256;
+      return [path, Float64Array.from({ length: row }, (_, i) => 1 + (i % 7))] as const;
+    }),
+  );
+  it.each<[GgufMixName, Record<string, string>]>([
+    ["q4_k_m", { token_embd: "q4_k", output: "q6_k", "blk.0.ffn_down": "q6_k", "blk.1.ffn_down": "q4_k" }],
+    ["q3_k_m", { "blk.1.attn_v": "q5_k", "blk.2.attn_v": "q4_k", "blk.2.ffn_up": "q3_k" }],
+    ["q4_0", { "blk.0.ffn_down": "q4_1", "blk.1.ffn_down": "q4_0", output: "q6_k" }],
+  ])(
+    "of %s are where llama.cpp has them, and it computes by them what is computed here",
+    async (type, has) => {
+      const path = await write(model, type, importance);
+      const { tensors, metadata } = decodeGguf(readFileSync(path), path);
+      for (const [name, own] of Object.entries(has))
+        expect(tensors.get(`${name}.weight`)!.type, name).toBe(own);
+      expect(metadata.get("general.quantization_version")?.value).toBe(2);
+      const ids = [...prompt, 17, 250, 33, 90, 4, 211];
+      const { model: rounded } = await loadModel(path);
+      const after = await theirsAfterEach(path, ids);
+      expect(share(await oursAfterEach(rounded, ids), after)).toBeGreaterThan(0.8);
+    },
+  );
 });
 
 describe("a folder's file", () => {
@@ -190,7 +204,9 @@ describe("a folder's file", () => {
   it("is refused where llama.cpp has no such thing", async () => {
     const folder = folderOf("relu", { ...families.gpt2, activation_function: "relu" });
     await expect(ggufFolder(folder, { type: "f32" })).rejects.toThrow(/activation_function.*relu/);
-    await expect(ggufFolder(folder, { type: "q4_k" })).rejects.toThrow(/must be one of f32, f16, q8_0, q4_0/);
+    await expect(ggufFolder(folder, { type: "q4km" })).rejects.toThrow(
+      /must be one of f32, f16, q8_0.*q4_k_m/,
+    );
     expect(readdirSync(folder).filter((name) => name.includes("gguf"))).toEqual([]);
   });
 });

@@ -21,6 +21,7 @@ import { exportFolder } from "../../src/recipes/export/export.ts";
 import { ggufFolder } from "../../src/recipes/export/gguf.ts";
 import { generateText } from "../../src/recipes/generate/generate.ts";
 import { gguf } from "../../src/ship/gguf/gguf.ts";
+import { type GgufMixName, mixedType } from "../../src/ship/gguf/mixes.ts";
 import { trainBpe } from "../../src/tokenizer/bpe/trainBpe.ts";
 import { ggufSplits } from "../../src/tokenizer/older/ggufSplits.ts";
 import { rng } from "../../src/util/rng.ts";
@@ -98,19 +99,21 @@ const save = (chunks: Iterable<Uint8Array>): string => {
 };
 
 const files = { tokenizer, config: tokenizerConfig, chatTemplate };
-const write = (model: Model, type: GgmlType = "f32"): string =>
+const write = (model: Model, type: GgufMixName = "f32"): string =>
   save(gguf(model, { type, tokenizer: files }).chunks);
 
 /** The weights as a type holds them, rows running along what is summed over. */
-const rounded = (model: Model, type: GgmlType): ReadonlyMap<string, Tensor> => {
-  const { pack, unpack } = ggmlTypes[type];
+const rounded = (model: Model, type: GgufMixName): ReadonlyMap<string, Tensor> => {
   const matrices = packable(model.arch.linears(model.config));
-  const round = (data: Float32Array) => unpack(pack(data)) as Float32Array<ArrayBuffer>;
   const weights = mapTree<Tensor, Tensor>(model.weights as Tree<Tensor>, (t, path) => {
-    const layout = matrices.get(path)?.layout;
+    const info = matrices.get(path);
     const data = t.data as Float32Array;
-    if (layout === undefined) return t;
-    if (layout === "nk") return tensor("float32", t.shape, round(data));
+    if (info === undefined) return t;
+    const role = info.reads === "head" ? "head" : info.role;
+    const row = t.shape[info.layout === "nk" ? 1 : 0]!;
+    const { pack, unpack } = ggmlTypes[mixedType(type, { role, layer: 0, layers: 1, row, weighed: false })];
+    const round = (numbers: Float32Array) => unpack(pack(numbers)) as Float32Array<ArrayBuffer>;
+    if (info.layout === "nk") return tensor("float32", t.shape, round(data));
     return tensor("float32", t.shape, turn(round(turn(data, t.shape)), t.shape.toReversed()));
   });
   return flatten<Tensor>(weights);

@@ -71,7 +71,7 @@ export const tuning: readonly VerbName[] = [...training, "finetune", "distill"];
 /** What reads text to train on. */
 export const learning: readonly VerbName[] = [...training, "data", "optimize"];
 /** What reads text. */
-export const reading: readonly VerbName[] = [...learning, "eval", "distill", "quantize", "prune"];
+export const reading: readonly VerbName[] = [...learning, "eval", "distill", "quantize", "prune", "export"];
 /** All verbs. */
 export const every = Object.keys(verbs) as VerbName[];
 /** What has options of a run: a config file, a seed, threads. */

@@ -177,7 +177,7 @@ const run: Section = {
   verbs: every,
   flags: [
     row("--out <dir>", "out", "folder of the result", {
-      verbs: given.filter((verb) => verb !== "quantize" && verb !== "prune"),
+      verbs: given.filter((verb) => verb !== "quantize" && verb !== "prune" && verb !== "export"),
       common: [...learning, "finetune", "distill"],
     }),
     { flag: "--resume", help: "go on from the newest checkpoint in OUT/run", verbs: tuning, ...common },

@@ -59,6 +59,8 @@ export interface WalkOptions {
   /** Called at each site in order; matrices that it returns, by path, are read from there on. */
   visit(stop: Stop): Promise<ReadonlyMap<string, Tensor> | undefined>;
   readonly signal?: AbortSignal | undefined;
+  /** Of a survey: told after each batch. */
+  readonly onBatch?: (done: number, of: number) => void;
 }
 
 /** A model of dense matrices, to be walked on token ids [B, T] int32, all of one shape. */
@@ -247,12 +249,13 @@ export const survey = async (engine: Engine, model: Walkable, options: WalkOptio
   const session = await compile(engine, partOf(whole, { sums }, [], matrices));
   const found = sites.map((site) => totals(site, false));
   try {
-    for (const ids of batches) {
+    for (const [b, ids] of batches.entries()) {
       options.signal?.throwIfAborted();
       const out = await session.run({ ids });
       for (const [i, { add }] of found.entries()) {
         add({ "sums.absolutes": out[`sums.${i}.absolutes`]!, "sums.squares": out[`sums.${i}.squares`]! });
       }
+      options.onBatch?.(b + 1, batches.length);
     }
   } finally {
     await session.dispose();

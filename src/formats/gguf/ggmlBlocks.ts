@@ -97,8 +97,13 @@ const evenBlock = (id: number, { offset = false, fifth = false }): BlockLayout =
   };
 };
 
-/** x = d (q - 8) */
-export const q4Block: BlockLayout = evenBlock(2, {});
+/** x = d (q - 8), x = d q + m; the same with a fifth bit and d (q - 16). */
+export const evenBlocks = {
+  q4_0: evenBlock(2, {}),
+  q4_1: evenBlock(3, { offset: true }),
+  q5_0: evenBlock(6, { fifth: true }),
+  q5_1: evenBlock(7, { offset: true, fifth: true }),
+} as const;
 
 /** The sixteen levels of the types with unequal steps. */
 export const LEVELS = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113] as const;
@@ -117,9 +122,4 @@ const iq4Block: BlockLayout = {
 };
 
 /** The types of blocks of 32 that are read and not written. */
-export const blockTypes = {
-  q4_1: blocks(evenBlock(3, { offset: true })),
-  q5_0: blocks(evenBlock(6, { fifth: true })),
-  q5_1: blocks(evenBlock(7, { offset: true, fifth: true })),
-  iq4_nl: blocks(iq4Block),
-} as const;
+export const blockTypes = { iq4_nl: blocks(iq4Block) } as const;

@@ -140,13 +140,13 @@ const iq4: BlockLayout = {
   },
 };
 
-/** The types of blocks of 256, which are read and not written. */
-export const superBlockTypes = {
-  q2_k: blocks(q2),
-  q3_k: blocks(q3),
-  q4_k: blocks(groupsOf32(12, {})),
-  q5_k: blocks(groupsOf32(13, { fifth: true })),
-  q6_k: blocks(q6),
-  q8_k: blocks(q8),
-  iq4_xs: blocks(iq4),
+/** Layouts of the types of blocks of 256 that are written too. */
+export const superBlockLayouts = {
+  q3_k: q3,
+  q4_k: groupsOf32(12, {}),
+  q5_k: groupsOf32(13, { fifth: true }),
+  q6_k: q6,
 } as const;
+
+/** The types of blocks of 256 that are read and not written. */
+export const superBlockTypes = { q2_k: blocks(q2), q8_k: blocks(q8), iq4_xs: blocks(iq4) } as const;

@@ -22,6 +22,22 @@ const read: Readonly<Record<string, { blocks: string; numbers: string }>> = JSON
   readFileSync(new URL("../../../test/golden/ggmlTypes.json", import.meta.url), "utf8"),
 );
 
+const floats = (text: string): Float32Array =>
+  new Float32Array(new Uint8Array(Buffer.from(text, "base64")).buffer);
+
+/** What llama.cpp's own quantizers make of some rows, and the weighed squares that a row loses. */
+const written = (() => {
+  const { values, importance, ...types } = JSON.parse(
+    readFileSync(new URL("../../../test/golden/ggmlWritten.json", import.meta.url), "utf8"),
+  ) as Record<string, never>;
+  type Cases = Readonly<Record<"plain" | "weighed", { blocks: string; errors: number[] }>>;
+  return {
+    values: floats(values!),
+    importance: floats(importance!),
+    types: types as Readonly<Record<string, Cases>>,
+  };
+})();
+
 const bytesOf = (file: GgufFile): Uint8Array => {
   const { chunks, sizeBytes } = encodeGguf(file);
   const bytes = new Uint8Array(Buffer.concat([...chunks]));
@@ -63,6 +79,37 @@ describe("blocks", () => {
     const bits = Uint8Array.of(0x80, 0x3f, 0x01, 0x80);
     expect(Array.from(ggmlReadTypes.bf16.unpack(bits))).toEqual([1, -(2 ** -133)]);
   });
+  it.each(Object.entries(written.types))(
+    "of %s lose no more than llama.cpp's, whether inputs are weighed or not",
+    (name, cases) => {
+      const type = ggmlTypes[name as GgmlType];
+      for (const [how, { blocks, errors }] of Object.entries(cases)) {
+        const weights = how === "weighed" ? written.importance : undefined;
+        const packed = type.pack(written.values, weights);
+        const theirs = new Uint8Array(Buffer.from(blocks, "base64"));
+        if (type.block === 32 && weights === undefined) expect(packed).toEqual(theirs);
+        expect(packed.length).toBe(theirs.length);
+        const row = written.importance.length;
+        const own = new Float64Array(errors.length);
+        for (const [i, x] of type.unpack(packed).entries())
+          own[Math.floor(i / row)]! += (weights?.[i % row] ?? 1) * (x - written.values[i]!) ** 2;
+        const shares = errors.map((error, i) => own[i]! / error);
+        expect(shares.reduce((a, b) => a + b, 0) / shares.length, how).toBeLessThan(1.002);
+        // The weights that are fitted by are not those of the sum, so that a row may be a little worse.
+        expect(Math.max(...shares), how).toBeLessThan(1.05);
+      }
+    },
+  );
+  it("of zeros are zeros, and what no input reads is rounded all the same", () => {
+    const values = Float32Array.from({ length: 512 }, (_, i) => (i < 256 ? 0 : Math.sin(i)));
+    for (const [name, { pack, unpack, block }] of Object.entries(ggmlTypes)) {
+      if (block === 1) continue;
+      const back = unpack(pack(values, new Float32Array(512)));
+      expect(Math.max(...back.subarray(0, 256).map(Math.abs)), name).toBe(0);
+      const error = back.subarray(256).reduce((sum, x, i) => sum + (x - values[256 + i]!) ** 2, 0);
+      expect(error, name).toBeLessThan(6);
+    }
+  });
   it("come back within half a step", () => {
     const values = goldenValues();
     const steps = { q8_0: 127, q4_0: 8 } as const;
@@ -81,8 +128,11 @@ describe("blocks", () => {
     for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
       const values = new Float32Array(32).fill(1);
       values[9] = bad;
-      for (const type of ["f16", "q8_0", "q4_0"] as const)
-        expect(() => ggmlTypes[type].pack(values), type).toThrow(/cannot hold/);
+      for (const [type, { pack, block }] of Object.entries(ggmlTypes)) {
+        const whole = new Float32Array(Math.max(block, 32)).fill(1);
+        whole.set(values);
+        if (type !== "f32") expect(() => pack(whole), type).toThrow(/cannot hold/);
+      }
     }
   });
 });

@@ -41,6 +41,8 @@ export interface GgufTensor {
   readonly type: GgmlType;
   /** The numbers, asked for when the tensor is written. */
   values(): Float32Array;
+  /** What an error of each number of a row counts, >= 0; all alike without. */
+  readonly importance?: ArrayLike<number>;
 }
 
 /** What a file is made of. */
@@ -61,7 +63,7 @@ const MAX_NAME = 63;
 export const MAX_DIMENSIONS = 4;
 const MAX_KEY = 65535;
 const KEY = /^[a-z0-9_]+(\.[a-z0-9_]+)*$/;
-/** Numbers packed in one go: a multiple of every block. */
+/** Numbers packed in one go, about: whole rows. */
 const PIECE = 1 << 20;
 
 const text = new TextEncoder();
@@ -193,13 +195,17 @@ const headerOf = ({ metadata, tensors }: GgufFile): { header: Uint8Array; dataBy
   return { header: writer.take(), dataBytes: offset };
 };
 
-function* tensorChunks({ name, shape, type, values }: GgufTensor): Generator<Uint8Array> {
+function* tensorChunks({ name, shape, type, values, importance }: GgufTensor): Generator<Uint8Array> {
   const numbers = values();
   if (numbers.length !== shape.reduce((a, d) => a * d, 1)) {
     throw new FormatError(`${numbers.length} numbers do not fill [${shape.join(", ")}]`, { tensor: name });
   }
-  for (let at = 0; at < numbers.length; at += PIECE) {
-    yield ggmlTypes[type].pack(numbers.subarray(at, at + PIECE));
+  const row = shape.at(-1) ?? 1;
+  if (importance !== undefined && importance.length !== row)
+    throw new FormatError(`${importance.length} numbers tell no row of ${row} apart`, { tensor: name });
+  const piece = Math.max(1, Math.floor(PIECE / row)) * row;
+  for (let at = 0; at < numbers.length; at += piece) {
+    yield ggmlTypes[type].pack(numbers.subarray(at, at + piece), importance);
   }
   const size = ggmlBytes(name, shape, type);
   if (aligned(size) > size) yield new Uint8Array(aligned(size) - size);

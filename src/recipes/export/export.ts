@@ -1,14 +1,18 @@
 /** Export: from a model's folder to one with the graphs of any dtypes. */
 import { resolve } from "node:path";
+import type { ModelCodes } from "../../compress/calibration/codes.ts";
 import { int8Forms } from "../../compress/forms.ts";
-import { type QuantizeOptions, roundedModel } from "../../compress/quantize.ts";
+import type { Ids } from "../../compress/probe.ts";
+import { CALIBRATION_TOKENS, type QuantizeOptions, roundedModel } from "../../compress/quantize.ts";
 import { wideMatrices } from "../../compress/sensitivity.ts";
+import type { Engine } from "../../engine/engine.ts";
 import { packable } from "../../models/linears.ts";
 import type { Json, Model } from "../../models/model.ts";
 import { MARKER, writeFolder } from "../../node/files/files.ts";
 import { adapterDirs, type HubOptions, modelDir } from "../../node/hub/hub.ts";
 import { type LoadedModel, loadModel } from "../../node/model/folder.ts";
 import type { FolderPooling } from "../../node/model/pooling.ts";
+import { readTokenizer } from "../../node/model/tokenizerFiles.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
 import { type ExportCard, exportCard } from "../../report/run/sourceCard.ts";
 import { type ExportDtype, exportDtypes } from "../../ship/onnx/dtype.ts";
@@ -19,6 +23,7 @@ import { defined } from "../../util/defined.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { silent, type Ui } from "../context/ui.ts";
 import { version } from "../context/version.ts";
+import { type CalibrationText, readText } from "../data/windows.ts";
 import { bareBodyNotes } from "../model/bareBody.ts";
 import { calibrationIn } from "../model/calibration.ts";
 import { type Source, sourceIn } from "../model/source.ts";
@@ -37,8 +42,10 @@ export interface ExportFolderOptions {
   readonly weights?: boolean;
   /** Whether packed weights become float32 when a graph is loaded, for WebAssembly; not unless told. */
   readonly widen?: boolean;
-  /** How matrices of 4 bits are rounded; by scale search on a few short texts unless told. */
+  /** How matrices of 4 bits are rounded; by scale search unless told. */
   readonly rounding?: Pick<QuantizeOptions, "method" | "block">;
+  /** What they are rounded on; a few short texts unless told. */
+  readonly text?: CalibrationText;
   /** Folders of adapters that are merged into the weights, each on those before it. */
   readonly adapters?: readonly string[];
   /** How to reach the Hub, for a model of it. */
@@ -130,21 +137,50 @@ export interface MeasuredExport extends Pick<ExportOptions, "int8" | "wide" | "c
 const measuredIn = async (
   { dir, loaded: { model } }: Exportable,
   dtypes: readonly ExportDtype[],
-  { rounding = {}, ui = silent, signal }: ExportFolderOptions,
+  options: ExportFolderOptions,
 ): Promise<MeasuredExport> => {
+  const { rounding = {}, ui = silent } = options;
   const texts = await calibrationIn(dir);
   const bits = dtypes.map((name) => exportDtypes[name].packed?.bits).filter((b) => b !== undefined);
   if (bits.length === 0) return { model };
-  const engine = await nodeEngine();
+  const threads = options.text?.run.threads ?? 0;
+  const engine = await nodeEngine(threads > 0 ? { threads } : {});
   const int8 = texts === undefined ? {} : { int8: await int8Forms(engine, model, texts) };
   if (!bits.includes(4)) return { model, ...int8 };
   const wide = texts === undefined ? [] : await wideMatrices(engine, model, texts);
   const all = packable(model.arch.linears(model.config)).size;
   if (texts !== undefined)
     ui.line(`4 bits for ${all - wide.length} of ${all} matrices, by what they cost; 8 for the rest`);
-  const found = await roundedModel(engine, model, { rounding, wide, signal, ...defined({ texts }) });
+  const found = await roundedFor(engine, { dir, model, wide, texts }, options);
   for (const note of found.notes) ui.line(note);
   return { ...found, ...int8, wide, rounding };
+};
+
+/** Codes of a model's matrices of 4 bits, on the text that was asked for, else on `texts`. */
+const roundedFor = async (
+  engine: Engine,
+  given: {
+    readonly dir: string;
+    readonly model: Model;
+    readonly wide: readonly string[];
+    readonly texts: Ids | undefined;
+  },
+  { rounding = {}, text, ui = silent, signal, command = "" }: ExportFolderOptions,
+): Promise<ModelCodes> => {
+  const { dir, model, wide } = given;
+  const { tokens = CALIBRATION_TOKENS } = text ?? {};
+  const hooks = { ui, command, ...defined({ signal }) };
+  const read =
+    text === undefined
+      ? undefined
+      : await readText({ model, tokenizer: await readTokenizer(dir) }, text.run, { tokens, hooks });
+  const texts = read?.texts ?? given.texts;
+  const progress = ui.task("rounding", 0);
+  const onSite = (done: number, of: number) => progress.update(done, { of });
+  const how = { rounding, wide, tokens, signal, onSite, ...defined({ texts }) };
+  const made = await roundedModel(engine, model, how);
+  progress.done(`rounded ${made.codes.size} matrices by ${rounding.method ?? "search"}`);
+  return made;
 };
 
 /** Says how sentence vectors are made where the folder does not, and why there are none where it does. */

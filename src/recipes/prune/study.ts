@@ -14,8 +14,8 @@ import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import { asGiven } from "../data/asGiven.ts";
 import { userData } from "../data/read.ts";
+import { windowsOf } from "../data/windows.ts";
 import { type Cuttable, readingData, type WithData } from "../model/cut.ts";
-import { windowsOf } from "../quantize/material.ts";
 import { PRUNE_TOKENS, type PrunedForm, type PruneFolderOptions } from "./options.ts";
 
 /** The model, its text, and what measures it. */

@@ -5,14 +5,12 @@ import { taskOf } from "../../tasks/index.ts";
 import { meanOf } from "../../tasks/scores.ts";
 import type { HeldOut, Material, Scorer, Task } from "../../tasks/task.ts";
 import type { Tokenizer } from "../../tokenizer/index.ts";
-import { rng } from "../../util/rng.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
-import { asGiven } from "../data/asGiven.ts";
-import { userData } from "../data/read.ts";
+import { readText } from "../data/windows.ts";
 
-/** Longest window, tokens; held-out tokens that are measured; tokens whose loss is looked at beforehand. */
-const [WINDOW, HELD_OUT, LOOKED_AT] = [128, 16_384, 2048];
+/** Held-out tokens that are measured; tokens whose loss is looked at beforehand. */
+const [HELD_OUT, LOOKED_AT] = [16_384, 2048];
 /** Share of what guessing costs beyond which a text looks foreign to a model. */
 const FOREIGN = 0.7;
 
@@ -26,22 +24,6 @@ export interface QuantizeMaterial {
   /** What the user is told of the text. */
   readonly warnings: readonly string[];
 }
-
-/** Windows of token ids: of running text at places that a seed draws, else the records' own. */
-export const windowsOf = (
-  material: Material,
-  { length, tokens, seed }: { readonly length: number; readonly tokens: number; readonly seed: number },
-): number[][] => {
-  if (material.kind === "pairs") return material.train.map(({ source }) => Array.from(source));
-  if (material.kind === "examples") return material.train.map(({ parts }) => Array.from(parts.ids ?? []));
-  const { train } = material;
-  if (train.length <= tokens) return [Array.from(train.subarray(0, train.length))];
-  const random = rng(seed, "calibration");
-  return Array.from({ length: Math.ceil(tokens / length) }, () => {
-    const start = random.int(train.length - length + 1);
-    return Array.from(train.subarray(start, start + length));
-  });
-};
 
 /** The material with something held out, of text that is too short to be split. */
 const withHeldOut = (material: Material, context: number): Material => {
@@ -75,12 +57,8 @@ export const quantizeMaterial = async (
   run: RunOptions,
   { tokens, hooks }: { readonly tokens: number; readonly hooks: RecipeHooks },
 ): Promise<QuantizeMaterial> => {
+  const { material, texts, length, own } = await readText({ model, tokenizer }, run, { tokens, hooks });
   const task = taskOf(model);
-  const own = task.reads.includes("text") || run.data.paths.length > 0;
-  const asked = own ? task : { reads: ["text"] as const };
-  const { material } = await userData(asGiven(run), hooks, { task: asked, tokenizer, model });
-  const length = Math.max(1, Math.min(WINDOW, model.arch.cache(model.config).positions - 1));
-  const texts = windowsOf(material, { length, tokens, seed: run.seed });
   const count = Math.min(
     tokens,
     texts.reduce((n, ids) => n + ids.length, 0),

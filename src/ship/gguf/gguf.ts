@@ -1,30 +1,30 @@
 /**
  * A model and its tokenizer as one GGUF file, which llama.cpp and what is built on it load. Matrices and
- * embeddings are stored in the type asked for, vectors and learnt positions in float32.
+ * embeddings are stored as the kind of file says (mixes.ts), vectors and learnt positions in float32.
  */
 
-import { type GgmlType, ggmlTypes } from "../../formats/gguf/ggml.ts";
+import { ggmlTypes } from "../../formats/gguf/ggml.ts";
 import { type EncodedGguf, encodeGguf, type GgufValue } from "../../formats/gguf/gguf.ts";
 import { headOf } from "../../models/head.ts";
 import type { Model } from "../../models/model.ts";
 import { countParams } from "../../nn/param.ts";
 import { ConfigError } from "../../util/errors.ts";
-import { ggufArchitectureOf, ggufTensors, uint32 } from "./model.ts";
+import { type GgufMixName, ggufMixes, ggufMixOf } from "./mixes.ts";
+import { type GgufImportance, ggufArchitectureOf, ggufTensors, uint32 } from "./model.ts";
 import type { ConfigFields } from "./rope.ts";
 import { type GgufTokenizer, tokenizerKeys } from "./tokenizer.ts";
 import { fieldsOf, type JsonFields, string } from "./vocab.ts";
 
 export type { GgufTokenizer };
 
-/** llama.cpp's numbers of the whole file's type (general.file_type). */
-const fileTypes: Readonly<Record<GgmlType, number>> = { f32: 0, f16: 1, q4_0: 2, q8_0: 7 };
-
 /** Of the blocks' layout; 2 since 2023. */
 const QUANTIZATION_VERSION = 2;
 
-/** The type of matrices, the tokenizer, and the file's name. */
+/** The kind of file, the tokenizer, and the file's name. */
 export interface GgufOptions {
-  readonly type: GgmlType;
+  readonly type: GgufMixName;
+  /** What errors of each matrix's inputs count, by path: mean squares of what it reads. */
+  readonly importance?: GgufImportance;
   readonly tokenizer: GgufTokenizer;
   /** Base name of the file and general.name; the architecture's unless given. */
   readonly name?: string;
@@ -56,21 +56,13 @@ export const sizeLabel = (params: number): string => {
 const baseName = (name: string): string =>
   name.replace(/[^A-Za-z0-9]+/g, "-").replace(/^-+|-+$/g, "") || "model";
 
-/** The type of a name. Throws ConfigError for one that is not known. */
-export const ggufTypeOf = (name: string): GgmlType => {
-  if (Object.hasOwn(ggmlTypes, name)) return name as GgmlType;
-  throw new ConfigError(`must be one of ${Object.keys(ggmlTypes).join(", ")}, not ${name}`, {
-    field: "--gguf",
-  });
-};
-
-const generalKeys = (model: Model, name: string, type: GgmlType): [string, GgufValue][] => [
+const generalKeys = (model: Model, name: string, type: GgufMixName): [string, GgufValue][] => [
   ["general.architecture", string(model.arch.name)],
   ["general.type", string("model")],
   ["general.name", string(name)],
   ["general.size_label", string(sizeLabel(countParams(model.weights)))],
-  ["general.file_type", uint32(fileTypes[type])],
-  ...(ggmlTypes[type].block > 1
+  ["general.file_type", uint32(ggufMixes[type].fileType)],
+  ...(ggmlTypes[ggufMixes[type].base].block > 1
     ? ([["general.quantization_version", uint32(QUANTIZATION_VERSION)]] as [string, GgufValue][])
     : []),
 ];
@@ -80,7 +72,7 @@ const generalKeys = (model: Model, name: string, type: GgmlType): [string, GgufV
  * does not have, FormatError for a tokenizer of that kind.
  */
 export const gguf = (model: Model, options: GgufOptions): Gguf => {
-  const type = ggufTypeOf(options.type);
+  const type = ggufMixOf(options.type);
   const name = options.name ?? model.arch.name;
   const arch = ggufArchitectureOf(model);
   const config = model.config as ConfigFields;
@@ -98,7 +90,7 @@ export const gguf = (model: Model, options: GgufOptions): Gguf => {
     ...Object.entries(own).map(([key, value]) => [`${model.arch.name}.${key}`, value] as [string, GgufValue]),
     ...Object.entries(tokenizer.keys),
   ]);
-  const encoded = encodeGguf({ metadata, tensors: ggufTensors(model, type) });
+  const encoded = encodeGguf({ metadata, tensors: ggufTensors(model, type, options.importance) });
   const label = sizeLabel(countParams(model.weights));
   const fileName = `${baseName(name)}-${label}-v${options.version ?? "1.0"}-${type.toUpperCase()}.gguf`;
   return { ...encoded, fileName, notes: [...notes, ...tokenizer.notes] };

@@ -1,15 +1,17 @@
 /** Models as llama.cpp knows them: the metadata that describes an architecture, and its tensors. */
 
-import { type GgmlType, ggmlTypes } from "../../formats/gguf/ggml.ts";
+import type { GgmlType } from "../../formats/gguf/ggml.ts";
 import type { GgufTensor, GgufValue } from "../../formats/gguf/gguf.ts";
 import type { Tensor } from "../../ir/tensor.ts";
 import { pairRows, turn } from "../../models/gguf/layout.ts";
 import { ggufPlaces, type Place, type Places } from "../../models/gguf/places.ts";
 import { ROPE_FREQS } from "../../models/gguf/rope.ts";
+import type { LinearInfo } from "../../models/linears.ts";
 import type { Model } from "../../models/model.ts";
 import { isPacked, type Weight } from "../../nn/param.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { entries } from "../../util/tree.ts";
+import { type GgufMixName, mixedType } from "./mixes.ts";
 import { type ConfigFields, numberOf, ropeKeys } from "./rope.ts";
 
 /** How llama.cpp knows an architecture. */
@@ -109,13 +111,22 @@ export const ggufArchitectures: Readonly<Record<string, GgufArchitecture>> = {
   qwen3: rotary(ggufPlaces.qwen3),
 };
 
-/** The type that a tensor is stored in: vectors and positions in f32, odd rows of packed types in f16. */
-const typeOf = (place: Place, shape: readonly number[], type: GgmlType): GgmlType => {
-  if (shape.length < 2 || place.exact === true) return "f32";
-  return shape.at(-1)! % ggmlTypes[type].block === 0 ? type : "f16";
+/** What an error of each number of a row counts, by the path of the weight. */
+export type GgufImportance = ReadonlyMap<string, ArrayLike<number>>;
+
+/** The type that a tensor is stored in: vectors and positions in f32, matrices as the kind of file says. */
+const typeFor = (
+  info: LinearInfo | undefined,
+  { place, shape }: { readonly place: Place; readonly shape: readonly number[] },
+  how: { readonly mix: GgufMixName; readonly layers: number; readonly weighed: boolean },
+): GgmlType => {
+  if (shape.length < 2 || place.exact === true || info === undefined) return "f32";
+  const role = info.reads === "head" ? "head" : info.role;
+  const { mix, ...about } = how;
+  return mixedType(mix, { role, layer: info.layer ?? 0, row: shape.at(-1)!, ...about });
 };
 
-const tensorOf = (place: Place, t: Tensor, type: GgmlType, heads: number): GgufTensor => {
+const tensorOf = (place: Place, t: Tensor, heads: number): Omit<GgufTensor, "type" | "importance"> => {
   const data = t.data as Float32Array;
   const isTurned = place.layout === "turned";
   const shape = isTurned ? t.shape.toReversed() : t.shape;
@@ -123,7 +134,7 @@ const tensorOf = (place: Place, t: Tensor, type: GgmlType, heads: number): GgufT
     if (isTurned) return turn(data, t.shape);
     return place.layout === "as is" ? data : pairRows(data, t.shape[0]!, heads);
   };
-  return { name: place.name, shape, type: typeOf(place, shape, type), values };
+  return { name: place.name, shape, values };
 };
 
 /** The architecture's entry. Throws ConfigError where llama.cpp has none that is known here. */
@@ -138,23 +149,36 @@ export const ggufArchitectureOf = (model: Model): GgufArchitecture => {
   });
 };
 
+/** A dense weight. Throws ConfigError for a packed one. */
+const denseAt = (path: string, w: Weight): Tensor => {
+  if (!isPacked(w)) return w;
+  throw new ConfigError(`is ${w.kind.name} already`, {
+    tensor: path,
+    hint: "GGUF is made from float32 weights",
+  });
+};
+
 /** A dense model's tensors in order. Throws ConfigError for a packed weight and for one without a place. */
-export const ggufTensors = (model: Model, type: GgmlType): GgufTensor[] => {
+export const ggufTensors = (
+  model: Model,
+  mix: GgufMixName,
+  importance: GgufImportance = new Map(),
+): GgufTensor[] => {
   const arch = ggufArchitectureOf(model);
   const config = model.config as ConfigFields;
   const heads = arch.heads(config);
+  const infos = new Map(model.arch.linears(model.config).map((info) => [info.path, info]));
+  const { layers } = model.arch.cache(model.config);
   const tensors = arch.extra?.(config) ?? [];
-  for (const [name, w] of entries<Weight>(model.weights)) {
-    const place = arch.places.tensorOf(name);
+  for (const [path, w] of entries<Weight>(model.weights)) {
+    const place = arch.places.tensorOf(path);
     if (place === undefined)
-      throw new ConfigError(`has no place in llama.cpp's ${model.arch.name}`, { tensor: name });
-    if (isPacked(w)) {
-      throw new ConfigError(`is ${w.kind.name} already`, {
-        tensor: name,
-        hint: "GGUF is made from float32 weights",
-      });
-    }
-    tensors.push(tensorOf(place, w, type, place.layout === "key" ? heads.key : heads.query));
+      throw new ConfigError(`has no place in llama.cpp's ${model.arch.name}`, { tensor: path });
+    const made = tensorOf(place, denseAt(path, w), place.layout === "key" ? heads.key : heads.query);
+    const own = importance.get(path);
+    const about = { mix, layers, weighed: own !== undefined };
+    const type = typeFor(infos.get(path), { place, shape: made.shape }, about);
+    tensors.push({ ...made, type, ...(own === undefined ? {} : { importance: own }) });
   }
   return tensors;
 };

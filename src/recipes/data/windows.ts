@@ -1,0 +1,62 @@
+/** Windows of text that a model's numbers are looked at on. */
+import type { Model } from "../../models/model.ts";
+import { taskOf } from "../../tasks/index.ts";
+import type { Material } from "../../tasks/task.ts";
+import type { Tokenizer } from "../../tokenizer/index.ts";
+import { rng } from "../../util/rng.ts";
+import type { RunOptions } from "../config/options.ts";
+import type { RecipeHooks } from "../context/hooks.ts";
+import { asGiven } from "./asGiven.ts";
+import { userData } from "./read.ts";
+
+/** Longest window, tokens. */
+const WINDOW = 128;
+
+/** Windows of token ids: of running text at places that a seed draws, else the records' own. */
+export const windowsOf = (
+  material: Material,
+  { length, tokens, seed }: { readonly length: number; readonly tokens: number; readonly seed: number },
+): number[][] => {
+  if (material.kind === "pairs") return material.train.map(({ source }) => Array.from(source));
+  if (material.kind === "examples") return material.train.map(({ parts }) => Array.from(parts.ids ?? []));
+  const { train } = material;
+  if (train.length <= tokens) return [Array.from(train.subarray(0, train.length))];
+  const random = rng(seed, "calibration");
+  return Array.from({ length: Math.ceil(tokens / length) }, () => {
+    const start = random.int(train.length - length + 1);
+    return Array.from(train.subarray(start, start + length));
+  });
+};
+
+/** Text that shows what layers read. */
+export interface CalibrationText {
+  /** Whose `data` is read; the default text where it names none. */
+  readonly run: RunOptions;
+  /** Tokens that are read at most. */
+  readonly tokens?: number;
+}
+
+/** Text as a model reads it. */
+export interface ReadText {
+  readonly material: Material;
+  /** Windows of token ids. */
+  readonly texts: readonly (readonly number[])[];
+  /** Tokens of a window at most. */
+  readonly length: number;
+  /** Whether the model's task can be measured on it. */
+  readonly own: boolean;
+}
+
+/** Reads the user's text, else the default corpus, as a model's tokenizer has it. Throws as `userData`. */
+export const readText = async (
+  { model, tokenizer }: { readonly model: Model; readonly tokenizer: Tokenizer },
+  run: RunOptions,
+  { tokens, hooks }: { readonly tokens: number; readonly hooks: RecipeHooks },
+): Promise<ReadText> => {
+  const task = taskOf(model);
+  const own = task.reads.includes("text") || run.data.paths.length > 0;
+  const asked = own ? task : { reads: ["text"] as const };
+  const { material } = await userData(asGiven(run), hooks, { task: asked, tokenizer, model });
+  const length = Math.max(1, Math.min(WINDOW, model.arch.cache(model.config).positions - 1));
+  return { material, texts: windowsOf(material, { length, tokens, seed: run.seed }), length, own };
+};
