@@ -113,7 +113,7 @@ const checkMethod = ({ quantizeMethod: method, dtype, gguf }: Given): void => {
   });
 };
 
-/** Whether a text is read for graphs: the user's own, or the default where a method is named that reads one. */
+/** Whether graphs are made on a text: the user's, or the default where a method is named that reads some. */
 const readsText = ({ quantizeMethod }: Given, { data }: RunOptions): boolean =>
   data.paths.length > 0 ||
   (quantizeMethod !== undefined && roundingMethods[quantizeMethod as RoundingName].reads !== "nothing");

@@ -1,8 +1,8 @@
 /**
  * Writes ggml's blocks of 256 numbers, whose groups have small integers as scales under one float16. Each
- * group's grid is fitted (fits.ts), then the unit that all their scales are multiples of, then each group takes
- * the multiples near its own grid that its numbers are nearest with. That is how llama.cpp's k-quants go
- * about it (https://github.com/ggml-org/llama.cpp/pull/1684); the multiples are searched for beyond that.
+ * group's grid is fitted (fits.ts), then the unit that all their scales are multiples of, then each group
+ * takes the multiples near its own grid that its numbers are nearest with. That is how llama.cpp's k-quants
+ * go about it (https://github.com/ggml-org/llama.cpp/pull/1684); multiples are searched for beyond that.
  */
 import { fitRange, fitScale, fitUnit, type Numbers } from "./fits.ts";
 import { type BlockLayout, blocks } from "./ggmlBlocks.ts";
@@ -106,7 +106,7 @@ const empty = ({ blockBytes }: BlockLayout, { bytes, at }: To): void => {
   bytes.fill(0, at, at + blockBytes);
 };
 
-/** Scale and offset of a group of q4_k and q5_k: six bits each, those of the last four groups in two places. */
+/** Scale and offset of a group of q4_k and q5_k: six bits each, of the last four groups in two places. */
 const putPair = ({ bytes, at }: To, group: number, scale: number, least: number): void => {
   if (group < 4) {
     bytes[at + group]! |= scale;

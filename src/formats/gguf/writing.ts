@@ -7,8 +7,8 @@ import type { GgmlForm } from "./ggmlBlocks.ts";
 /** A type that is written too. */
 export interface GgmlWrittenForm extends GgmlForm {
   /**
-   * Whole rows as bytes. `importance` [row] >= 0 is what an error of each of a row's numbers counts, all alike
-   * without; it is read by types of fewer than 8 bits. Throws ConfigError for a number that the type cannot
+   * Whole rows as bytes. `importance` [row] >= 0 is what an error of each of a row's numbers counts, all
+   * alike without; types of fewer than 8 bits read it. Throws ConfigError for a number that the type cannot
    * hold.
    */
   pack(values: Float32Array, importance?: ArrayLike<number>): Uint8Array;
@@ -31,7 +31,7 @@ export const halvesOf = (values: Float32Array, type: string): Uint16Array => {
   return bits;
 };
 
-/** Writes x as float16 to `bytes[at]` and gives what stands there. Throws ConfigError where it does not fit. */
+/** Writes x as float16 to `bytes[at]`; gives what stands there. Throws ConfigError where it does not fit. */
 export const putHalf = (bytes: Uint8Array, at: number, x: number, type: string): number => {
   const [bits] = halvesOf(Float32Array.of(x), type);
   bytes[at] = bits! & 255;

@@ -1,8 +1,8 @@
 /**
  * Which type each matrix of a file is stored in. The names and the choices are those of llama.cpp's
- * llama-quantize (https://github.com/ggml-org/llama.cpp/tree/master/tools/quantize), so that a file of a name
- * is what people expect: matrices that rounding harms most take more bits, values and down projections in some
- * of the layers alone.
+ * llama-quantize (https://github.com/ggml-org/llama.cpp/tree/master/tools/quantize), so that a file of a
+ * name is what people expect: matrices that rounding harms most take more bits, values and down projections
+ * in some of the layers alone.
  */
 import { type GgmlType, ggmlTypes } from "../../formats/gguf/ggml.ts";
 import type { LinearRole } from "../../models/linears.ts";
