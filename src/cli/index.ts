@@ -21,6 +21,7 @@ const loaders: Readonly<Record<VerbName, () => Promise<Verb>>> = {
   sweep: () => import("./sweep.ts"),
   optimize: () => import("./optimize.ts"),
   eval: () => import("./eval.ts"),
+  compare: () => import("./compare.ts"),
   generate: () => import("./generate.ts"),
   distill: () => import("./distill.ts"),
   quantize: () => import("./quantize.ts"),

@@ -43,7 +43,7 @@ export const percentile = (times: readonly number[], q: number): number => {
 };
 
 /** A percentile of times, with the interval that other runs like these give. */
-const measuredPercentile = (times: readonly number[], q: number): Measured => {
+export const measuredPercentile = (times: readonly number[], q: number): Measured => {
   const sorted = times.toSorted((a, b) => a - b);
   return bootstrap(times.length, (weights) => {
     let left = Math.max(1, Math.ceil(q * weights.reduce((sum, weight) => sum + weight, 0)));

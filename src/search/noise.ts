@@ -1,4 +1,5 @@
 /** Whether held-out text tells two candidates apart: their losses on the same tokens, in pairs. */
+import type { Measured } from "../metrics/metric.ts";
 
 /** How much more one candidate loses than another, and how sure that is. */
 export interface LossDifference {
@@ -25,3 +26,12 @@ export const lossDifference = (a: Float32Array, b: Float32Array): LossDifference
 /** Whether a difference is on no certain side of `limit`: within two standard errors of it. */
 export const withinNoise = ({ mean, standardError }: LossDifference, limit = 0): boolean =>
   2 * standardError > Math.abs(mean - limit);
+
+/**
+ * How many examples in all would tell a figure from `bound`, its interval being as wide as the root of their
+ * number is small: infinite where it is at the bound, or where one example was measured.
+ */
+export const examplesToTell = ({ value, low, high, n }: Measured, bound: number): number => {
+  const share = Math.max(value - low, high - value) / Math.abs(value - bound);
+  return Number.isFinite(share) ? Math.ceil(n * share ** 2) : Number.POSITIVE_INFINITY;
+};

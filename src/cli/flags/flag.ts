@@ -9,6 +9,7 @@ export const verbs = {
   sweep: "search hyperparameters of train or finetune",
   optimize: "make a trained model fit a budget",
   eval: "measure a model's quality and speed",
+  compare: "tell two models apart, for CI by exit code",
   generate: "write text with a model",
   distill: "teach a smaller model by a larger one",
   quantize: "store a model's matrices in 4 or 8 bits",
@@ -75,7 +76,7 @@ export const reading: readonly VerbName[] = [...learning, "eval", "distill", "qu
 /** All verbs. */
 export const every = Object.keys(verbs) as VerbName[];
 /** What has options of a run: a config file, a seed, threads. */
-export const running: readonly VerbName[] = [...reading, "finetune", "generate", "verify"];
+export const running: readonly VerbName[] = [...reading, "compare", "finetune", "generate", "verify"];
 /** What reads records or text. */
 export const given: readonly VerbName[] = [...reading, "finetune"];
 /** Shown by each verb. */

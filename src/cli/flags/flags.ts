@@ -3,6 +3,7 @@
  * field of the options, whose type and default are the field's own; the verbs read those without a field.
  */
 import { adapterFlag, adapterFlags, freezeFlags } from "./adapterFlags.ts";
+import { withCompare } from "./compareFlags.ts";
 import { chats, cleaning, pairs, records, selection, sentences, shards, text } from "./dataFlags.ts";
 import {
   common,
@@ -18,7 +19,6 @@ import {
   type VerbName,
 } from "./flag.ts";
 import { ranks } from "./rankFlags.ts";
-
 import { withSweep } from "./sweepFlags.ts";
 
 export { type Flag, type Group, type Section, type VerbName, verbs } from "./flag.ts";
@@ -141,12 +141,14 @@ const distill: Section = {
   ],
 };
 
+/** What limits what is made, and what is compared. */
+const limiting: Partial<Flag> = { verbs: ["quickstart", "optimize", "compare"], common: true };
 const budget: Section = {
   title: "Budget",
   verbs: ["quickstart", "optimize"],
   flags: [
-    row("--max-mb <x>", "budget.maxMb", "largest model file, MB", common),
-    row("--max-ms <x>", "budget.maxMs", "longest median time of a token (a text), ms", common),
+    row("--max-mb <x>", "budget.maxMb", "largest model file, MB", limiting),
+    row("--max-ms <x>", "budget.maxMs", "longest median time of a token (a text), ms", limiting),
     row("--max-loss <x>", "budget.maxLoss", "most of the task's figure lost (default: 0.1)", common),
     row(
       "--min-quality <x>",
@@ -155,10 +157,10 @@ const budget: Section = {
       common,
     ),
     row("--limit <figure>", "budget.limits", "any figure, as 'p95Ms<=5', 'accuracy>=0.98x'; repeatable", {
-      ...common,
+      ...limiting,
       repeats: true,
     }),
-    row("--target <names...>", "budget.targets", "where to measure, such as web-wasm", common),
+    row("--target <names...>", "budget.targets", "where to measure, such as web-wasm", limiting),
   ],
 };
 
@@ -216,10 +218,10 @@ const run: Section = {
 
 /** The flags that verbs share, in the order of the help. */
 export const sections: readonly Section[] = withSweep(
-  [
+  withCompare([
     ...[text, records, pairs, sentences, chats, cleaning, selection, shards, model, trainSection, adapters],
     ...[distill, budget, hub, ranks, run],
-  ],
+  ]),
   every,
 );
 

@@ -14,6 +14,7 @@ import { decoderOf } from "../../serve/decode/decoding.ts";
 import { generate } from "../../serve/decode/generate.ts";
 import type { Asked, Evaluator, Prediction } from "./evaluation.ts";
 import { type LabelledRecord, labelledRecords } from "./records.ts";
+import { bitsPerByteOf, type SaidToken } from "./scored.ts";
 
 /** Most tokens of an answer that the model gives. */
 const LONGEST = 256;
@@ -23,21 +24,20 @@ const FIGURES = 5;
 
 type Session = Awaited<ReturnType<typeof loadAsIs>>;
 
-/** Nats and number of the learnt tokens of each record. */
+/** The learnt tokens of each record. */
 const lossesOf = async (
   { hooks }: Asked,
   session: Session,
   records: readonly LabelledRecord[],
-): Promise<number[][]> => {
+): Promise<SaidToken[][]> => {
   const reader = readerOf({ model: session });
   const progress = hooks.ui.task("measuring", records.length);
-  const rows: number[][] = [];
+  const rows: SaidToken[][] = [];
   for (const { example } of records) {
     hooks.signal?.throwIfAborted();
     await reader.start();
     const logits = await reader.read(Array.from(example.parts.ids!), 0);
-    const said = saidTokens(logits, example.parts.labels!);
-    rows.push([said.reduce((sum, { nats }) => sum + nats, 0), said.length]);
+    rows.push(saidTokens(logits, example.parts.labels!));
     progress.update(rows.length);
   }
   progress.done(`measured ${rows.length} records`);
@@ -118,7 +118,8 @@ export const answers: Evaluator = {
     const all = await labelledRecords(asked);
     const session = await loadAsIs(engine, subject.graphs.model!);
     try {
-      const rows = await lossesOf(asked, session, all);
+      const said = await lossesOf(asked, session, all);
+      const rows = said.map((some) => [some.reduce((sum, { nats }) => sum + nats, 0), some.length]);
       const tokens = rows.reduce((sum, [, n]) => sum + n!, 0);
       const wanted = given.predictions !== undefined || given.report !== undefined;
       const own = wanted ? await predictionsOf(asked, session, all) : undefined;
@@ -129,6 +130,9 @@ export const answers: Evaluator = {
           perplexity: bootstrapSums(rows, ([nats, n]) => Math.exp(nats! / n!)),
           ...own?.figures,
         },
+        scored: bitsPerByteOf(said, subject.tokenizer, {
+          ...{ keys: all.map(({ id }) => id), example: "record" },
+        }),
         ...(own === undefined ? {} : { predictions: own.predictions }),
       };
     } finally {

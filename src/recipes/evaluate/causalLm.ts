@@ -8,6 +8,7 @@ import { loadAsIs } from "../../node/runtime/graph.ts";
 import type { Tokenizer } from "../../tokenizer/index.ts";
 import type { Evaluator } from "./evaluation.ts";
 import { ints, rowsOf, saidCount, textMaterial } from "./heldOut.ts";
+import { textBlocks } from "./scored.ts";
 
 /** Longest window, tokens. */
 const LONGEST = 512;
@@ -56,6 +57,7 @@ export const causalLm: Evaluator = {
       return {
         measuredOn: `${tokens} tokens of held-out text`,
         figures: figuresOf(found, subject.tokenizer),
+        scored: textBlocks(ints(windows[0]!, "inputIds")[0]!, found.flat(), subject.tokenizer),
       };
     } finally {
       await session.dispose();

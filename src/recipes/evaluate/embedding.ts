@@ -6,6 +6,7 @@ import { cosineOf, sentenceVector, unit } from "../../evaluate/vectors.ts";
 import { bootstrapMean } from "../../metrics/bootstrap.ts";
 import type { Figures } from "../../metrics/metric.ts";
 import { pearson } from "../../metrics/numbers/pearson.ts";
+import { rankInfluences } from "../../metrics/numbers/rankInfluences.ts";
 import { spearman } from "../../metrics/numbers/spearman.ts";
 import { proportion } from "../../metrics/proportion.ts";
 import { loadAsIs } from "../../node/runtime/graph.ts";
@@ -15,6 +16,7 @@ import type { Asked, EvalOptions, Evaluator, Prediction, Quality } from "./evalu
 import { type Grouped, groupsIn } from "./groups.ts";
 import { ints, readTokens, rowsOf, textMaterial } from "./heldOut.ts";
 import { search } from "./retrieval.ts";
+import { ofMean } from "./scored.ts";
 import { named, type Subject, withGraphs } from "./subject.ts";
 
 /** Texts that are compared are paragraphs rather than pages, tokens. */
@@ -80,6 +82,9 @@ const atWidths = (
   return { ...figuresOf(vectors), ...Object.fromEntries(cut) };
 };
 
+/** A figure of records of which more is better. */
+const recordsMore = (name: string) => ({ name, better: "more", example: "record" }) as const;
+
 const onScored = async (asked: Asked, pairs: readonly Grouped[]): Promise<Quality> => {
   refuse(asked.given, ["reference"], "on scored pairs, which say themselves what is near");
   if (pairs.length < 2) {
@@ -102,6 +107,16 @@ const onScored = async (asked: Asked, pairs: readonly Grouped[]): Promise<Qualit
       spearman: spearman.measure(near(some), scores),
       pearson: pearson.measure(near(some), scores),
     })),
+    scored: {
+      ...{ name: "spearman", better: "more", example: "pair", keys: pairs.map(({ id }) => id) },
+      numbers: (places) =>
+        Float32Array.from(
+          rankInfluences(
+            places.map((i) => cosines[i]!),
+            places.map((i) => scores[i]!),
+          ),
+        ),
+    },
     predictions: pairs.map(
       ({ id, texts, score }, i): Prediction => ({
         id,
@@ -144,6 +159,10 @@ const onClasses = async (asked: Asked, all: readonly Grouped[]): Promise<Quality
     figures: atWidths(asked, vectors, (some) => ({
       nearestOfClass: proportion(hits(some).filter(({ hit }) => hit).length, all.length),
     })),
+    scored: ofMean(
+      found.map(({ hit }) => Number(hit)),
+      { ...recordsMore("nearest of class"), keys: all.map(({ id }) => id) },
+    ),
     said: {
       kind: "searches",
       all: all.map(({ id }, i) => ({
@@ -169,8 +188,10 @@ const onVectors = async (asked: Asked, all: readonly Grouped[]): Promise<Quality
     });
   }
   const given = all.map((each) => unit(Float32Array.from(Array.from(each.given!))));
+  const near = vectors.map((v, i) => cosineOf(v, given[i]!));
   return {
     measuredOn: `${all.length} texts with vectors`,
+    scored: ofMean(near, { ...recordsMore("cosine"), keys: all.map(({ id }) => id) }),
     figures: atWidths(asked, vectors, (some) => ({
       cosine: bootstrapMean(some.map((v, i) => cosineOf(v, unit(given[i]!.slice(0, v.length))))),
     })),
@@ -190,6 +211,10 @@ const onGroups = async (asked: Asked, groups: readonly Grouped[]): Promise<Quali
     measuredOn: `${groups.length} pairs, each looked for among all texts`,
     figures: atWidths(asked, vectors, (some) => found(some).figures),
     predictions,
+    scored: ofMean(
+      predictions.map(({ score = 0 }) => score),
+      { ...recordsMore("mrr"), keys: predictions.map(({ id = "" }) => id) },
+    ),
     said: {
       kind: "searches",
       all: predictions.map(({ id = "", input, reference, prediction, score = 0 }) => ({
@@ -241,12 +266,17 @@ const onText = async (asked: Asked): Promise<Quality> => {
   const vectors = await vectorsOf(asked, subject, texts);
   const reference = given.reference ?? "its own weights in float32";
   const same = vectors[0]!.length === known[0]!.length;
+  const agreements = Array.from(rankAgreements(known)(vectors));
   return {
     measuredOn: `${texts.length} held-out texts, against ${reference}`,
+    scored: ofMean(agreements, {
+      ...{ name: "rank agreement", better: "more", example: "text", ofReference: true },
+      keys: texts.map((text, i) => `${i} ${text}`),
+    }),
     figures: {
       // Vectors of different widths have no cosine; their neighbours can be compared all the same.
       ...(same ? { cosine: bootstrapMean(vectors.map((v, i) => cosineOf(v, known[i]!))) } : {}),
-      rankAgreement: bootstrapMean(Array.from(rankAgreements(known)(vectors))),
+      rankAgreement: bootstrapMean(agreements),
     },
   };
 };

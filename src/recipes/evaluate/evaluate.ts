@@ -59,7 +59,8 @@ const savePredictions = async (path: string, predictions: readonly Prediction[])
   await writeFileDurable(path, [new TextEncoder().encode(lines.join(""))]);
 };
 
-const measured = async (asked: Asked): Promise<Quality> => {
+/** What a model's evaluator finds of its graphs, told and written as the options say. */
+export const measureQuality = async (asked: Asked): Promise<Quality> => {
   const { subject, given, hooks } = asked;
   if (!subject.shipped) {
     const { adapters = [], dir, dtype } = subject;
@@ -112,6 +113,28 @@ const asTold = async (
   });
 };
 
+/**
+ * Opens the model that is evaluated, with the task that the options and the data make of it. Throws
+ * ConfigError for an option that means nothing to it.
+ */
+export const openEvaluated = async (
+  ref: string,
+  { given, options }: Pick<Asked, "given" | "options">,
+  hooks: RecipeHooks,
+): Promise<Named> => {
+  const found = await named(
+    ref,
+    defined({ dtype: given.dtype, hub: hooks.hub, adapters: options.model.adapters }),
+  );
+  const how = { options, compared: given.reference !== undefined };
+  const model = given.taskFile === undefined ? await asTold(found, how, hooks) : found;
+  requireMeaning(given, model.task);
+  requireTaken(options, model.task);
+  const fault = await knownFault(model.dir, model.dtype, graphNames[model.arch.kind]);
+  if (fault !== undefined) hooks.ui.warn(fault);
+  return model;
+};
+
 /** Speed and memory of graphs on a target. Throws MissingError where that is not on this machine. */
 const speedAt = async (
   { target, threads }: { readonly target: TargetName; readonly threads: number },
@@ -137,22 +160,13 @@ export const evaluateFolder = async (
   options: RunOptions,
   hooks: RecipeHooks,
 ): Promise<Evaluation> => {
-  const found = await named(
-    ref,
-    defined({ dtype: given.dtype, hub: hooks.hub, adapters: options.model.adapters }),
-  );
-  const how = { options, compared: given.reference !== undefined };
-  const model = given.taskFile === undefined ? await asTold(found, how, hooks) : found;
-  const { dir, dtype, task, arch, tokenizer } = model;
+  const model = await openEvaluated(ref, { given, options }, hooks);
+  const { dtype, task, tokenizer } = model;
   const [target] = targetsFrom([given.target ?? "node-cpu"], "--target") as [TargetName];
-  requireMeaning(given, task);
-  requireTaken(options, task);
   if (given.report !== undefined) requireReport(given.report);
-  const fault = await knownFault(dir, dtype, graphNames[arch.kind]);
-  if (fault !== undefined) hooks.ui.warn(fault);
   const engine = await nodeEngine(options.threads > 0 ? { threads: options.threads } : {});
   return withGraphs(engine, model, async (subject) => {
-    const quality = await measured({ engine, subject, given, options, hooks });
+    const quality = await measureQuality({ engine, subject, given, options, hooks });
     const { measuredOn, figures } = quality;
     const { sizeBytes, shipped } = subject;
     if (given.report !== undefined) {

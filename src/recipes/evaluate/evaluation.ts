@@ -7,6 +7,7 @@ import type { ExportDtype } from "../../ship/onnx/dtype.ts";
 import type { Row } from "../../tasks/records.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
+import type { Scored } from "./scored.ts";
 import type { Subject } from "./subject.ts";
 
 /** How a model is evaluated. */
@@ -58,6 +59,8 @@ export interface Quality {
   readonly measuredOn: string;
   readonly figures: Figures;
   readonly predictions?: readonly Prediction[];
+  /** What decides beside another model; none of what is told of no other. */
+  readonly scored?: Scored;
   /** What was said of the records, for a report. */
   readonly said?: Said;
 }

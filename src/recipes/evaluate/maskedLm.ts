@@ -5,6 +5,7 @@ import { proportion } from "../../metrics/proportion.ts";
 import type { Tokenizer } from "../../tokenizer/index.ts";
 import type { Evaluator, Prediction } from "./evaluation.ts";
 import { ints, readWindows, tooShort } from "./heldOut.ts";
+import { ofMean } from "./scored.ts";
 
 /** A window with what was hidden in it; its score is the nats per hidden token. */
 const predictionOf = (tokenizer: Tokenizer, ids: readonly number[], said: readonly Said[]): Prediction => ({
@@ -34,6 +35,13 @@ export const maskedLm: Evaluator = {
         filledIn: proportion(hits, found.length),
       },
       predictions,
+      scored: ofMean(
+        found.map(({ nats }) => nats),
+        {
+          ...{ name: "nats per masked token", better: "less", example: "masked token", ofTokens: true },
+          keys: found.map(({ id }, i) => `${i} ${id}`),
+        },
+      ),
     };
   },
 };

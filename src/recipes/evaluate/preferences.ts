@@ -12,6 +12,7 @@ import type { Example } from "../../tasks/records.ts";
 import { ConfigError } from "../../util/errors.ts";
 import type { Asked, Evaluator } from "./evaluation.ts";
 import { type LabelledRecord, labelledRecords } from "./records.ts";
+import { ofMean } from "./scored.ts";
 import { named, withGraphs } from "./subject.ts";
 
 /** The log-probability of the learnt tokens, nats. */
@@ -97,6 +98,13 @@ export const preferences: Evaluator = {
         rewardAccuracy: proportion(margins.filter((margin) => margin > 0).length, margins.length),
         rewardMargin: bootstrapMean(margins),
       },
+      scored: ofMean(
+        margins.map((margin) => Number(margin > 0)),
+        {
+          ...{ name: "reward accuracy", better: "more", example: "pair" },
+          keys: records.map(({ id }) => id),
+        },
+      ),
       said: {
         kind: "preferences",
         all: records.map((record, i) => ({

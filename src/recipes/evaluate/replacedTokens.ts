@@ -4,6 +4,7 @@ import { proportion } from "../../metrics/proportion.ts";
 import type { Tokenizer } from "../../tokenizer/index.ts";
 import type { Evaluator, Prediction } from "./evaluation.ts";
 import { ints, readWindows, tooShort } from "./heldOut.ts";
+import { ofMean } from "./scored.ts";
 
 /** A token that counts. */
 interface Told {
@@ -58,6 +59,10 @@ export const replacedTokens: Evaluator = {
         found: proportion(wrong.filter(hit).length, wrong.length),
       },
       predictions,
+      scored: ofMean(all.map(natsOf), {
+        ...{ name: "nats per token", better: "less", example: "token", ofTokens: true },
+        keys: all.map(({ replaced }, i) => `${i} ${replaced}`),
+      }),
     };
   },
 };

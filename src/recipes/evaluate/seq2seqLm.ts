@@ -21,6 +21,7 @@ import { holdsPairs } from "../data/read.ts";
 import { translatorOf } from "../generate/translate.ts";
 import type { Asked, Evaluator, Prediction, Quality } from "./evaluation.ts";
 import { ints, readTokens, rowsOf, saidCount, textMaterial } from "./heldOut.ts";
+import { bitsPerByteOf, ofSums, type SaidToken } from "./scored.ts";
 
 /** Pairs that are translated unless told. */
 const PAIRS = 200;
@@ -36,22 +37,26 @@ const lossOn = async (
   { hooks }: Asked,
   sessions: Sessions,
   rows: HeldOut["windows"],
-): Promise<{ readonly loss: Measured; readonly tokens: number }> => {
+): Promise<{
+  readonly loss: Measured;
+  readonly tokens: number;
+  readonly said: readonly (readonly SaidToken[])[];
+}> => {
   const reader = readerOf(sessions);
   const progress = hooks.ui.task("measuring", rows.length);
-  const sums: (readonly [nats: number, tokens: number])[] = [];
+  const all: SaidToken[][] = [];
   for (const row of rows) {
     hooks.signal?.throwIfAborted();
     await reader.start(ints(row, "inputIds").slice(0, readTokens(row)));
     const length = saidCount(row);
     const logits = await reader.read(ints(row, "decoderInputIds").slice(0, length), 0);
-    const said = saidTokens(logits, ints(row, "labels").slice(0, length));
-    sums.push([said.reduce((sum, { nats }) => sum + nats, 0), said.length]);
-    progress.update(sums.length);
+    all.push(saidTokens(logits, ints(row, "labels").slice(0, length)));
+    progress.update(all.length);
   }
-  const tokens = sums.reduce((sum, [, count]) => sum + count, 0);
+  const sums = all.map((said) => [said.reduce((sum, { nats }) => sum + nats, 0), said.length]);
+  const tokens = all.reduce((sum, { length }) => sum + length, 0);
   progress.done(`measured ${tokens} target tokens`);
-  return { loss: bootstrapSums(sums, ([nats, count]) => nats! / count!), tokens };
+  return { loss: bootstrapSums(sums, ([nats, count]) => nats! / count!), tokens, said: all };
 };
 
 /** What the model writes for each source, as `anneal generate` does, with its chrF. */
@@ -108,7 +113,7 @@ const onPairs = async (asked: Asked, sessions: Sessions): Promise<Quality> => {
     { kind: "pairs", train: [], validation: tokens },
     { context: longest, tokens: Number.POSITIVE_INFINITY },
   );
-  const { loss } = await lossOn(asked, sessions, rows);
+  const { loss, said } = await lossOn(asked, sessions, rows);
   const predictions = await translate(asked, sessions, pairs);
   const written = predictions.map(({ prediction }) => String(prediction));
   const right = pairs.map(({ target }) => target);
@@ -120,6 +125,9 @@ const onPairs = async (asked: Asked, sessions: Sessions): Promise<Quality> => {
       chrf: chrf().measure(written, right),
       rougeL: rougeL().measure(written, right),
     },
+    scored: bitsPerByteOf(said, asked.subject.tokenizer, {
+      ...{ keys: pairs.map(({ id }) => id), example: "pair" },
+    }),
     predictions,
   };
 };
@@ -141,10 +149,17 @@ const onText = async (asked: Asked, sessions: Sessions): Promise<Quality> => {
   }
   const context = Math.min(positionsOf(asked), LONGEST);
   const rows = rowsOf(asked, await textMaterial(asked), { context });
-  const { loss, tokens } = await lossOn(asked, sessions, rows);
+  const { loss, tokens, said } = await lossOn(asked, sessions, rows);
   return {
     measuredOn: `${tokens} tokens of spans taken out of held-out text`,
     figures: { natsPerTargetToken: loss },
+    scored: ofSums(
+      said.map((some) => [some.reduce((sum, { nats }) => sum + nats, 0), some.length]),
+      {
+        ...{ name: "nats per target token", better: "less", example: "text", ofTokens: true },
+        keys: said.map((some, i) => `${i} ${some.map(({ id }) => id).join()}`),
+      },
+    ),
   };
 };
 

@@ -17,6 +17,7 @@ import { type Problem, problemIn } from "../../tasks/classification/labels.ts";
 import { RunError } from "../../util/errors.ts";
 import type { Asked, Evaluator, Prediction } from "./evaluation.ts";
 import { type Answer, labelledRecords } from "./records.ts";
+import type { Scored } from "./scored.ts";
 
 const named = ({ id2label }: Labels): readonly string[] => Object.values(id2label);
 
@@ -101,6 +102,23 @@ const predictionOf = (
   return { ...about, reference: labels[0]!, prediction: said };
 };
 
+/** The first figure of the kind of labels, record by record; of a ranking, query by query. */
+const scoredOf = (answers: readonly Answer[], problem: Problem): Scored => {
+  const { name, example, numbers } = figures[problem];
+  return {
+    ...{ name, better: "more", example: example === "text" ? "record" : example },
+    keys: answers.map(({ id }) => id),
+    numbers: (places) => {
+      const some = places.map((i) => answers[i]!);
+      return numbers({
+        logits: some.map(({ logits }) => logits),
+        labels: some.map(({ labels }) => labels),
+        groups: some.map(({ unit }) => unit),
+      });
+    },
+  };
+};
+
 const label = (labels: readonly number[]): number => labels[0]!;
 
 /** What was said, for a report: a ranking is whether a text is relevant. */
@@ -166,6 +184,7 @@ export const sequenceClassification: Evaluator = {
       figures: all[problem](answers, names),
       predictions: answers.map((answer) => predictionOf(answer, names, problem)),
       said: saidOf(answers, names, problem),
+      scored: scoredOf(answers, problem),
     };
   },
 };

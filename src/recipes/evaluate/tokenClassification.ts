@@ -3,17 +3,23 @@ import { asFloat32 } from "../../evaluate/parity/agreement.ts";
 import { textFeeds } from "../../evaluate/speed.ts";
 import { accuracy } from "../../metrics/labels/accuracy.ts";
 import { entitiesOf } from "../../metrics/labels/entities.ts";
-import { entityF1, entityPrecision, entityRecall } from "../../metrics/labels/entityScores.ts";
+import {
+  entityF1,
+  entityOutcomes,
+  entityPrecision,
+  entityRecall,
+} from "../../metrics/labels/entityScores.ts";
 import { f1 } from "../../metrics/labels/precisionRecall.ts";
 import type { Figures } from "../../metrics/metric.ts";
 import type { Labels } from "../../models/encoders/encoder.ts";
 import { loadAsIs } from "../../node/runtime/graph.ts";
-import { softmaxOf } from "../../tasks/classification/figures.ts";
+import { f1Influences, softmaxOf } from "../../tasks/classification/figures.ts";
 import { firstPieces, wordLabels } from "../../tasks/classification/tokenClassifier.ts";
 import { areEntities } from "../../tasks/classification/words.ts";
 import { RunError } from "../../util/errors.ts";
 import type { Asked, Evaluator, Prediction } from "./evaluation.ts";
 import { type LabelledRecord, labelledRecords } from "./records.ts";
+import { ofSums, type Scored } from "./scored.ts";
 
 interface Tagged {
   readonly record: LabelledRecord;
@@ -61,6 +67,29 @@ const predictionOf = ({ record, said, right, sure }: Tagged, entities: boolean):
   return { ...about, spans };
 };
 
+/** F1 of entities record by record, else the share of words that are right. */
+const scoredOf = (all: readonly Tagged[], names: readonly string[]): Scored => {
+  const about = { better: "more", example: "record", keys: all.map(({ record }) => record.id) } as const;
+  if (!areEntities(names)) {
+    const hits = ({ said, right }: Tagged) => said.filter((tag, i) => tag === right[i]).length;
+    return ofSums(
+      all.map((each) => [hits(each), each.right.length]),
+      { ...about, name: "accuracy" },
+    );
+  }
+  const outcomes = entityOutcomes(
+    all.map(({ said }) => said),
+    all.map(({ right }) => right),
+  );
+  const counts = outcomes.map(({ predicted, actual, matched }) => ({
+    ...{ predicted: predicted.length, actual: actual.length, matched: matched.length },
+  }));
+  return {
+    ...{ ...about, name: "entity F1" },
+    numbers: (places) => f1Influences(places.map((i) => counts[i]!)),
+  };
+};
+
 /** What the shipped graph says of the words of each record. */
 const taggedBy = async (asked: Asked, names: readonly string[]): Promise<readonly Tagged[]> => {
   const { engine, subject, hooks, given } = asked;
@@ -102,6 +131,7 @@ export const tokenClassification: Evaluator = {
       measuredOn: `${all.length} records`,
       figures: figuresOf(all, names),
       predictions: all.map((each) => predictionOf(each, areEntities(names))),
+      scored: scoredOf(all, names),
       said: {
         ...{ kind: "tags", entities: areEntities(names) },
         all: all.map(({ record, said, right, sure }) => ({
