@@ -1,7 +1,13 @@
 /** Training on ranks that each run the loop: to the bit what replicas do, on any number of ranks at a resume. */
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { batches, evalBatches } from "../src/data/index.ts";
-import { dataParallel, requireAgreement, spmd } from "../src/distribute/index.ts";
+import {
+  dataParallel,
+  type LocalOptions,
+  localSteps,
+  requireAgreement,
+  spmd,
+} from "../src/distribute/index.ts";
 import type { Engine } from "../src/engine/engine.ts";
 import { type Tensor, tensor } from "../src/ir/tensor.ts";
 import { gpt2, gpt2Config } from "../src/models/decoders/gpt2.ts";
@@ -124,10 +130,85 @@ test("what two ranks have saved goes on with one, and on four, which save the sa
   }
 });
 
+test("in fewer bits on the way ranks stay the same to the bit, and near what 32 bits come to", async () => {
+  const { validation: _, ...rest } = options({ steps: 4 });
+  const [exact] = await onRanks(2, () => rest);
+  for (const wire of ["float16", "int8"] as const) {
+    const [first, second] = await Promise.all(
+      localRanks(2).map((collective) => run({ ...spmd(collective, { wire }), ...rest })),
+    );
+    expect(numbers(second!)).toEqual(numbers(first!));
+    const far = losses(first!).map((loss, i) => Math.abs(loss - losses(exact!)[i]!));
+    expect(Math.max(...far)).toBeLessThan(wire === "int8" ? 5e-3 : 1e-4);
+    expect(Math.max(...far)).toBeGreaterThan(0);
+  }
+});
+
+/** The share of a rank in each batch. */
+const shareOf =
+  (rank: number): BatchSource =>
+  async (index) => {
+    const { inputIds, labels } = (await source(index)) as Record<"inputIds" | "labels", Tensor>;
+    const [rows, half] = [B / 2, rank * (B / 2) * T];
+    const cut = ({ data }: Tensor) => (data as Int32Array).slice(half, half + rows * T);
+    return {
+      inputIds: tensor("int32", [rows, T], cut(inputIds)),
+      labels: tensor("int32", [rows * T], cut(labels)),
+    };
+  };
+
+describe("local steps", () => {
+  const { validation: _, ...rest } = options({ steps: 6 });
+  const locally = (how: Partial<LocalOptions>, more: (rank: number) => Partial<Options> = () => ({})) =>
+    Promise.all(
+      localRanks(2).map((collective) => {
+        const local = localSteps(collective, { every: 2, steps: 6, ...how });
+        return run({ ...rest, ...local, ...more(collective.rank) });
+      }),
+    );
+
+  test("one meeting at the end, of rate 1 without momentum, is the mean of what each comes to alone", async () => {
+    const how = { every: 4, steps: 4, outerLr: 1, outerMomentum: 0 };
+    const ranks = await locally(how, () => ({ steps: 4 }));
+    const apart = await Promise.all(
+      [0, 1].map((rank) => train(engine, fresh(), shareOf(rank), { ...rest, steps: 4, batch: B / 2 })),
+    );
+    const [a, b] = apart.map(numbers);
+    for (const rank of ranks) {
+      for (const [path, found] of numbers(rank)) {
+        const mean = a!.get(path)!.map((value, i) => (value + b!.get(path)![i]!) / 2);
+        for (const [i, value] of found.entries()) expect(value).toBeCloseTo(mean[i]!, 6);
+      }
+    }
+  });
+
+  test("a run that is resumed ends with the bits of one never stopped; another number of ranks goes on", async () => {
+    const saved: Snapshot[] = [];
+    const copied = (s: Snapshot): Snapshot => ({
+      ...s,
+      state: new Map(Array.from(s.state, ([name, t]) => [name, { ...t, data: t.data.slice() }])),
+    });
+    const keeping = { save: async (s: Snapshot) => void saved.push(copied(s)), load: async () => saved[0]! };
+    const checkpoints = (rank: number) => (rank === 0 ? keeping : { ...keeping, save: async () => {} });
+    const how = { wire: "int8" } as const;
+    const [straight, other] = await locally(how, (rank) => ({
+      checkpoints: checkpoints(rank),
+      checkpointEvery: 4,
+    }));
+    expect(numbers(other!)).toEqual(numbers(straight!));
+    const resumed = await locally(how, (rank) => ({ checkpoints: checkpoints(rank), resume: true }));
+    for (const rank of resumed) expect(numbers(rank)).toEqual(numbers(straight!));
+    const alone = localSteps(localRanks(1)[0]!, { every: 2, steps: 6 });
+    const one = await run({ ...rest, ...alone, checkpoints: keeping, resume: true });
+    expect(losses(one)).toHaveLength(2);
+    expect(losses(one).every(Number.isFinite)).toBe(true);
+  });
+});
+
 test("a rank that is asked to leave takes all along, after the same step", async () => {
   const controller = new AbortController();
   const ranks = localRanks(2).map((collective) => {
-    const { stepper, signal } = spmd(collective, collective.rank === 1 ? controller.signal : undefined);
+    const { stepper, signal } = spmd(collective, collective.rank === 1 ? { signal: controller.signal } : {});
     const onRow = ({ step }: MetricsRow): void => {
       if (step === 2) controller.abort();
     };

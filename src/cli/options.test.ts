@@ -185,6 +185,11 @@ describe("options that cannot be run", () => {
     [["train.steps=10", "train.warmup=11"], "train.warmup"],
     [["train.batch=8", "train.replicas=3"], "train.replicas"],
     [["train.ema=0.9", "train.averageLast=2"], "train.averageLast"],
+    ["train.localSteps=-1", "train.localSteps"],
+    ["train.outerLr=0", "train.outerLr"],
+    ["train.outerMomentum=1", "train.outerMomentum"],
+    [["train.localSteps=10", "train.ema=0.9"], "train.localSteps"],
+    [["train.localSteps=10", "train.replicas=2", "train.batch=8"], "train.localSteps"],
     [["train.lrPeak=0.1", "train.lrMin=0.2"], "train.lrMin"],
     ['out="  "', "out"],
   ];

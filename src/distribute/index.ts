@@ -1,5 +1,6 @@
 /** Training on several ranks. */
 export { requireAgreement } from "./agree.ts";
 export { dataParallel } from "./dataParallel.ts";
-export { type Spmd, spmd } from "./spmd.ts";
+export { type LocalOptions, localSteps } from "./localSteps.ts";
+export { type Spmd, type SpmdOptions, spmd } from "./spmd.ts";
 export { type Crew, type Order, obey, type Team } from "./team.ts";

@@ -10,6 +10,7 @@ import type { Collective, Parcel } from "../train/ranks/collective.ts";
 import { allocate, checkSame, numbers } from "../train/ranks/held.ts";
 import { rankPlans } from "../train/ranks/plan.ts";
 import { openRank, type Rank, type RankPlan } from "../train/ranks/rank.ts";
+import type { Wire } from "../train/ranks/wire.ts";
 import type { StepOptions } from "../train/step.ts";
 import { asBatch, type MakeStepper, type Stepper, under, weightsOf } from "../train/stepper.ts";
 import { ConfigError } from "../util/errors.ts";
@@ -18,7 +19,8 @@ import { sharer } from "./share.ts";
 
 type Tensors = ReadonlyMap<string, Tensor>;
 
-const check = ({ batch }: StepOptions, { size }: Collective): void => {
+/** Throws ConfigError where a batch does not divide among the ranks. */
+export const requireShares = ({ batch }: StepOptions, { size }: Collective): void => {
   if (batch % size === 0) return;
   throw new ConfigError(`${batch} does not divide among ${size} ranks`, {
     field: "train.batch",
@@ -66,18 +68,25 @@ export interface Spmd {
   readonly signal: AbortSignal;
 }
 
+/** When ranks leave, and how numbers travel between them. */
+export interface SpmdOptions {
+  /** Aborted on one rank: all leave after the same step. */
+  readonly signal?: AbortSignal | undefined;
+  readonly wire?: Wire;
+}
+
 /**
  * Training on all ranks of `collective`, of which each calls this. The stepper's state holds what other ranks
  * hold on rank 0 alone; all ask for it together. Throws ConfigError where the batch does not divide among
  * them, or clipping by the norm does not come first.
  */
-export const spmd = (collective: Collective, signal?: AbortSignal): Spmd => {
+export const spmd = (collective: Collective, { signal, wire }: SpmdOptions = {}): Spmd => {
   // Aborted after the same step on all ranks, as soon as `signal` is on one of them.
   const leaving = new AbortController();
   const stepper: MakeStepper = async (engine, model, options): Promise<Stepper> => {
-    check(options, collective);
+    requireShares(options, collective);
     const plans = rankPlans(model, options, { ranks: collective.size, threads: engine.threads });
-    const rank = await openRank(engine, plans[collective.rank]!, collective);
+    const rank = await openRank(engine, plans[collective.rank]!, collective, wire);
     rank.load(weightsOf(model));
     const counter = await openCounter(engine, model, options);
     const share = sharer(model, options, collective.size);

@@ -1,6 +1,6 @@
 /** The flags of training on several ranks. */
 import { InvalidArgumentError } from "commander";
-import type { Section } from "./flag.ts";
+import { row, type Section } from "./flag.ts";
 
 const seconds = (word: string): number => {
   const value = Number(word);
@@ -19,5 +19,13 @@ export const ranks: Section = {
       help: "seconds that a rank may give no sign of life (default: 45)",
       parse: seconds,
     },
+    row(
+      "--local-steps <n>",
+      "train.localSteps",
+      "updates of each rank before all meet; 0: they meet in each",
+    ),
+    row("--outer-lr <x>", "train.outerLr", "learning rate by which they then go on"),
+    row("--outer-momentum <x>", "train.outerMomentum", "its momentum"),
+    row("--wire <type>", "train.wire", "how numbers travel between ranks"),
   ],
 };

@@ -5,6 +5,7 @@ import { optimizers } from "../../optim/index.ts";
 import type { Limit } from "../../search/figures.ts";
 import { type TaskName, tasks } from "../../tasks/index.ts";
 import { groupLosses, poolingChoices, problems } from "../../tasks/records.ts";
+import { wires } from "../../train/ranks/wire.ts";
 import { ConfigError, type ErrorDetails } from "../../util/errors.ts";
 import { nearest } from "../../util/nearest.ts";
 import {
@@ -84,6 +85,7 @@ const train = {
   accumulate: int,
   chunk: int,
   replicas: int,
+  ...{ localSteps: int, outerLr: number, outerMomentum: number, wire: choice(...wires) },
   optimizer: choice(...(Object.keys(optimizers) as [keyof typeof optimizers])),
   lrPeak: number,
   lrMin: number,

@@ -1,6 +1,7 @@
 /** The options of training. */
 import type { OptimizerName } from "../../optim/index.ts";
 import type { ScheduleOptions } from "../../optim/schedule.ts";
+import type { Wire } from "../../train/ranks/wire.ts";
 
 /** How a model is trained. */
 export interface TrainingOptions {
@@ -14,6 +15,13 @@ export interface TrainingOptions {
   readonly chunk: number;
   /** Threads that each take an equal share of a batch; 0: as many as pay. */
   readonly replicas: number;
+  /** Steps that ranks take by themselves before they meet; 0: they meet in each. */
+  readonly localSteps: number;
+  /** Learning rate and momentum by which ranks that meet go on. */
+  readonly outerLr: number;
+  readonly outerMomentum: number;
+  /** How numbers travel between ranks. */
+  readonly wire: Wire;
   readonly optimizer: OptimizerName;
   /** 0: by the width of the model (fine-tuning). */
   readonly lrPeak: number;

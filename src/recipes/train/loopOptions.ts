@@ -4,6 +4,10 @@ import { scheduleOf } from "../../optim/schedule.ts";
 import type { TrainOptions } from "../../train/loop.ts";
 import type { TrainingOptions } from "../config/options.ts";
 
+/** A multiple of the steps between two meetings of ranks: there are checkpoints at those alone. */
+const atMeetings = (every: number, { localSteps }: TrainingOptions): number =>
+  localSteps > 0 ? Math.ceil(every / localSteps) * localSteps : every;
+
 /** The loop's options from those of a run. */
 export const loopOptions = (t: TrainingOptions, context: number, seed: number): TrainOptions => ({
   steps: t.steps,
@@ -21,8 +25,8 @@ export const loopOptions = (t: TrainingOptions, context: number, seed: number): 
   seed,
   clipNorm: t.clipNorm,
   clipValue: t.clipValue,
-  evalEvery: t.evalEvery,
-  checkpointEvery: t.checkpointEvery,
+  evalEvery: atMeetings(t.evalEvery, t),
+  checkpointEvery: atMeetings(t.checkpointEvery, t),
   onNan: t.onNan,
   ...(t.recompute ? { recompute: true } : {}),
   ...(t.lossRows > 0 ? { lossRows: t.lossRows } : {}),

@@ -3,11 +3,13 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { requireAgreement } from "../../distribute/agree.ts";
+import { localSteps } from "../../distribute/localSteps.ts";
 import { type Spmd, spmd } from "../../distribute/spmd.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Json, Model } from "../../models/model.ts";
 import { checkpointStore } from "../../node/files/checkpoints.ts";
 import { type Checkpoints, checkpointsIn } from "../../train/checkpoint.ts";
+import { alone } from "../../train/ranks/collective.ts";
 import { defined } from "../../util/defined.ts";
 import { ConfigError } from "../../util/errors.ts";
 import type { RunOptions, TrainingOptions } from "../config/options.ts";
@@ -102,10 +104,20 @@ export const shareSteps = (
   { model, engine, frozen }: Pick<Method, "model" | "frozen"> & { readonly engine: Engine },
   { ranks, signal }: Pick<RecipeHooks, "ranks" | "signal">,
 ): Steps => {
+  const { localSteps: every, outerLr, outerMomentum, wire } = t;
+  if (every > 0) {
+    const collective = ranks?.collective ?? alone;
+    checkShares(t, collective.size);
+    const shared = `${collective.size} ranks that meet every ${every} steps`;
+    return {
+      ...localSteps(collective, { every, steps: t.steps, outerLr, outerMomentum, wire, signal }),
+      shared,
+    };
+  }
   if (ranks !== undefined) {
     const { collective } = ranks;
     checkShares(t, collective.size);
-    return { ...spmd(collective, signal), shared: `${collective.size} ranks` };
+    return { ...spmd(collective, { signal, wire }), shared: `${collective.size} ranks` };
   }
   const replicas = replicasOf(t, model, engine, frozen);
   return {
@@ -123,6 +135,12 @@ export const wholeSteps = (
   t: TrainingOptions,
   { ranks, signal }: Pick<RecipeHooks, "ranks" | "signal">,
 ): Steps => {
+  if (t.localSteps > 0) {
+    throw new ConfigError("compares the texts of a batch with each other: no rank steps by itself", {
+      field: "train.objective",
+      hint: "leave --local-steps out",
+    });
+  }
   if (ranks === undefined) return { ...onWholeBatches(t), ...defined({ signal }) };
   throw new ConfigError("compares the texts of a batch with each other: a rank sees its share alone", {
     field: "train.objective",

@@ -27,6 +27,7 @@ import {
 } from "./held.ts";
 import { openRounds, type Rounds } from "./rounds.ts";
 import type { Shard } from "./shards.ts";
+import type { Wire } from "./wire.ts";
 
 /** What a rank needs to know: plain data, so that it can be sent to another thread. */
 export interface RankPlan {
@@ -197,11 +198,16 @@ const stepper = (setting: Setting): Rank["step"] => {
 };
 
 /** Loads a rank's graphs into `engine`. */
-export const openRank = async (engine: Engine, plan: RankPlan, collective: Collective): Promise<Rank> => {
+export const openRank = async (
+  engine: Engine,
+  plan: RankPlan,
+  collective: Collective,
+  wire?: Wire,
+): Promise<Rank> => {
   const sessions = await sessionsOf(engine, plan);
   const shards = plan.shards.map((shard) => holding((plan.joined ? bucket : unbucketed)(shard), plan.taken));
   const own = shards[collective.rank]!;
-  const rounds = await openRounds({ collective, shards, own });
+  const rounds = await openRounds({ collective, shards, own }, wire);
   const state = shardState(own, plan);
   return {
     step: stepper({ plan, collective, sessions, shards, own, rounds, state }),

@@ -2,6 +2,7 @@
 import type { Tensor } from "../../ir/tensor.ts";
 import type { Collective, Parcel, Windows } from "./collective.ts";
 import { allocate, type Held, numbers, takeBack, tensorsOf, typesOf } from "./held.ts";
+import { type Codec, codecs, type Wire } from "./wire.ts";
 
 /** The two ways of a step. */
 export interface Rounds {
@@ -130,10 +131,61 @@ const sharing = ({ collective, shards, own }: Moved, windows: Windows): Rounds =
   };
 };
 
+/**
+ * Gradients, and by how much params change, in fewer bits. All ranks, the owner too, take the change as it
+ * came out of them: their params stay the same to the bit.
+ */
+const coded = ({ collective, shards, own }: Moved, { pack, unpack, sizeOf }: Codec): Rounds => {
+  const { rank } = collective;
+  const roomFor = (held: Held): Parcel => sizesOf(held).map((count) => new Float32Array(sizeOf(count)));
+  const room = shards.map(() => roomFor(own));
+  const given = shards.map((_, r) => (r === rank ? [] : numbers(allocate(typesOf(own.bucket)))));
+  const changed = shards.map((held, r) => (r === rank ? [] : roomFor(held)));
+  const before = numbers(allocate(typesOf(own.bucket)));
+  const change = numbers(allocate(typesOf(own.bucket)));
+  /** Adds what travelled to params. */
+  const apply = (params: Parcel, bits: Parcel, was: Parcel): void => {
+    for (const [i, data] of params.entries()) {
+      const by = new Float32Array(data.length);
+      unpack(bits[i]!, by);
+      const from = was[i]!;
+      for (let k = 0; k < data.length; k++) data[k] = from[k]! + by[k]!;
+    }
+  };
+  return {
+    async gather() {
+      copyInto(before, numbers(own.params));
+      const bits = shards.map(({ grads }, r) => (r === rank ? [] : numbers(grads).map(pack)));
+      const come = await collective.exchange(bits, room);
+      for (const [r, parcel] of given.entries()) {
+        for (const [i, data] of parcel.entries()) unpack(come[r]![i]!, data);
+      }
+      return given;
+    },
+    async spread(_, updated) {
+      if (!updated) return;
+      const fresh = numbers(own.params);
+      for (const [i, data] of change.entries()) {
+        for (let k = 0; k < data.length; k++) data[k] = fresh[i]![k]! - before[i]![k]!;
+      }
+      const bits = change.map(pack);
+      const come = await collective.exchange(
+        shards.map(() => bits),
+        changed,
+      );
+      apply(fresh, bits, before);
+      for (const [r, held] of shards.entries()) {
+        if (r !== rank) apply(numbers(held.params), come[r]!, numbers(held.params));
+      }
+    },
+  };
+};
+
 /** How the ranks of a collective share gradients and params. All ranks open it together. */
-export const openRounds = async (moved: Moved): Promise<Rounds> => {
+export const openRounds = async (moved: Moved, wire: Wire = "float32"): Promise<Rounds> => {
   const { collective, shards, own } = moved;
   if (!collective.copies) return moving(moved);
+  if (wire !== "float32") return coded(moved, codecs[wire]);
   const windows = await collective.windows?.(windowBytes(shards, own));
   const shares = windows?.some((window, r) => r !== collective.rank && window !== undefined);
   return windows !== undefined && shares ? sharing(moved, windows) : copying(moved);
