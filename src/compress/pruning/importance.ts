@@ -38,6 +38,8 @@ export interface ImportanceOptions {
   /** By gradients: what the model learns, and batches of it. */
   readonly lesson?: { readonly objective: Objective; readonly batches: readonly Feeds[] };
   readonly signal?: AbortSignal | undefined;
+  /** Told after each batch. */
+  readonly onBatch?: (done: number, of: number) => void;
 }
 
 /** The importance of each unit, by the name of their layer's units. */
@@ -76,7 +78,7 @@ const byActivation = async (
   engine: Engine,
   model: Model,
   units: readonly Units[],
-  { batches, signal }: ImportanceOptions,
+  { batches, signal, onBatch }: ImportanceOptions,
 ): Promise<UnitScores> => {
   if (batches === undefined || batches.length === 0) throw noText("activation");
   const weights = flatten<Weight>(model.weights as Tree<Weight>);
@@ -89,6 +91,7 @@ const byActivation = async (
     { ...way, sites },
     {
       ...{ gram: false, signal },
+      ...(onBatch === undefined ? {} : { onBatch }),
       visit: async ({ site, moments }) => {
         for (const path of site.paths) {
           const own = readers.get(path);
@@ -148,7 +151,7 @@ const byGradient = async (
   engine: Engine,
   model: Model,
   units: readonly Units[],
-  { lesson, signal }: ImportanceOptions,
+  { lesson, signal, onBatch }: ImportanceOptions,
 ): Promise<UnitScores> => {
   if (lesson === undefined || lesson.batches.length === 0) throw noText("taylor");
   const { objective, batches } = lesson;
@@ -157,7 +160,7 @@ const byGradient = async (
   const sessions = byShape((like) => compile(engine, taylorProgram(model, units, { objective, like })));
   const given = units.map(({ reader: { path } }) => [`w.${path}`, weights.get(path) as Tensor] as const);
   try {
-    for (const batch of batches) {
+    for (const [done, batch] of batches.entries()) {
       signal?.throwIfAborted();
       const session = await sessions.at(batch);
       const feeds = Object.entries({ ...batchFeeds(batch), ...Object.fromEntries(given) });
@@ -167,6 +170,7 @@ const byGradient = async (
         const change = out[`change.${reader.path}`]!.data;
         for (let i = 0; i < own.length; i++) own[i]! += Number(change[i]);
       }
+      onBatch?.(done + 1, batches.length);
     }
   } finally {
     await sessions.dispose();

@@ -1,12 +1,13 @@
-/** A matrix fitted by least squares to what its product is to come to. */
+/** A matrix fitted by least squares, so that its product comes to what it lacks. */
 import type { Tensor } from "../../ir/tensor.ts";
 import type { Cross } from "../calibration/walk.ts";
-import { inverseFactor } from "../rounding/cholesky.ts";
+import { solveSymmetric } from "../rounding/cholesky.ts";
 import type { SecondMoments } from "../rounding/moments.ts";
 
 /** What a matrix is fitted by. */
 export interface FitOptions {
   readonly moments: SecondMoments;
+  /** With what the product without its bias lacks. */
   readonly cross: Cross;
   /** Share of the mean of the moments' diagonal that is added to it. */
   readonly damping: number;
@@ -22,30 +23,6 @@ export interface Fit {
   readonly bias: Float32Array;
   readonly damping: number;
 }
-
-/** U^T U B for U [K, K], upper triangular, and B [K, N], in place of B. */
-const solve = (u: Float64Array, b: Float64Array, k: number, n: number): void => {
-  // U B: a row needs those below it, which are still as they were.
-  for (let i = 0; i < k; i++) {
-    const row = b.subarray(i * n, (i + 1) * n);
-    const own = u[i * k + i]!;
-    for (let j = 0; j < n; j++) row[j]! *= own;
-    for (let m = i + 1; m < k; m++) {
-      const factor = u[i * k + m]!;
-      for (let j = 0, at = m * n; j < n; j++, at++) row[j]! += factor * b[at]!;
-    }
-  }
-  // U^T of that: a row needs those above it, so the last comes first.
-  for (let i = k - 1; i >= 0; i--) {
-    const row = b.subarray(i * n, (i + 1) * n);
-    const own = u[i * k + i]!;
-    for (let j = 0; j < n; j++) row[j]! *= own;
-    for (let m = 0; m < i; m++) {
-      const factor = u[m * k + i]!;
-      for (let j = 0, at = m * n; j < n; j++, at++) row[j]! += factor * b[at]!;
-    }
-  }
-};
 
 /** Second moments about the means, where a bias takes those. */
 const centred = (
@@ -65,32 +42,24 @@ const centred = (
 };
 
 /**
- * W + (H + damping I)^-1 (X^T Y - H W) for a matrix [K, N] or [N, K] as it lies, and of a biased one the mean
- * of Y - X W. Where H is singular the damping grows until it is not. Throws Error for moments that are not
- * finite.
+ * W + (H + damping I)^-1 X^T R for a matrix [K, N] or [N, K] as it lies, R what its product X W lacks, and of
+ * a biased one the mean of R - X (W' - W). Where H is singular the damping grows until it is not. Throws Error
+ * for moments that are not finite.
  */
 export const fitted = (w: Tensor, { moments, cross, damping: asked, biased, inputAxis }: FitOptions): Fit => {
   const { k, count } = moments;
   const n = cross.targets.length;
   const { h, c } = centred(moments, cross, biased);
+  const damping = solveSymmetric(h, c, { k, n, damping: asked });
   const at = (i: number, j: number): number => (inputAxis === 0 ? i * n + j : j * k + i);
   const data = w.data as Float32Array;
-  const rows = Float64Array.from({ length: k * n }, (_, e) => data[at(Math.floor(e / n), e % n)]!);
-  for (let i = 0; i < k; i++) {
-    for (let m = 0; m < k; m++) {
-      const factor = h[i * k + m]!;
-      for (let j = 0; j < n; j++) c[i * n + j]! -= factor * rows[m * n + j]!;
-    }
-  }
-  const { factor, damping } = inverseFactor(h, k, asked);
-  solve(factor, c, k, n);
   const weight = new Float32Array(k * n);
   const bias = Float64Array.from(biased ? cross.targets : [], (sum) => sum / count);
   for (let i = 0; i < k; i++) {
     for (let j = 0; j < n; j++) {
-      const value = rows[i * n + j]! + c[i * n + j]!;
-      weight[at(i, j)] = value;
-      if (biased) bias[j]! -= (cross.inputs[i]! / count) * value;
+      const change = c[i * n + j]!;
+      weight[at(i, j)] = data[at(i, j)]! + change;
+      if (biased) bias[j]! -= (cross.inputs[i]! / count) * change;
     }
   }
   return { weight, bias: Float32Array.from(bias), damping };

@@ -14,6 +14,7 @@ import type { LinearInfo } from "../../models/linears.ts";
 import type { Model } from "../../models/model.ts";
 import { asParams, tensorsOf, withTensors } from "../../nn/param.ts";
 import { sub } from "../../ops/elementwise.ts";
+import { matmul } from "../../ops/linalg.ts";
 import { reshape } from "../../ops/structure.ts";
 import { optimize } from "../../rewrite/index.ts";
 import { type Stop, walk } from "../calibration/walk.ts";
@@ -35,7 +36,7 @@ export interface RestoreOptions {
   /** Share of the mean of the moments' diagonal that is added to it; 0.01 unless told. */
   readonly damping?: number;
   readonly signal?: AbortSignal | undefined;
-  /** Told after each matrix. */
+  /** Told before the first matrix, and after each. */
   readonly onSite?: (done: number, of: number) => void;
 }
 
@@ -80,13 +81,24 @@ const counterpart = (info: LinearInfo, kept: readonly number[], layers: number):
   return info.path.replace(LAYER, (_, stack: string) => stack + (info.role === "down" ? next : kept[at]!));
 };
 
-/** What each site's product is to come to; undefined for those that are left as they are. */
-const targetsOf = (
-  program: Program,
-  infos: ReadonlyMap<string, LinearInfo>,
-  kept: readonly number[],
-  layers: number,
-) => {
+/** What the cut model is, for targets: its writing matrices, and the layers that stayed. */
+interface Cut {
+  readonly infos: ReadonlyMap<string, LinearInfo>;
+  readonly given: ReadonlyMap<string, Tensor>;
+  readonly kept: readonly number[];
+  /** Of the whole model. */
+  readonly layers: number;
+}
+
+/** A site's product by the matrix as it is, of its own: what follows reads the program's, once it is fitted. */
+const productAt = ({ x, paths: [path] }: Site, { infos, given }: Cut): Value => {
+  const transB = inputAxis(infos.get(path!)!) === 1;
+  return matmul(x, constant(given.get(path!)!, `before.${path}`), { transB });
+};
+
+/** What each site's product lacks; undefined for those that are left as they are. */
+const lacksOf = (program: Program, cut: Cut) => {
+  const { infos, kept, layers } = cut;
   const readers = readersOf(program);
   const products = productsOf(program);
   const streamAt = (path: string): Stream | undefined => {
@@ -96,13 +108,16 @@ const targetsOf = (
   const wholes = [...products.keys()].filter((path) => path.startsWith(WHOLE));
   // Where norms stand behind the sums nothing but they reads them: other layers' streams are of another kind.
   const isStream = wholes.some((path) => (readers.get(streamAt(path)?.sum as Value)?.length ?? 0) > 1);
-  return ({ paths: [path] }: Site): Value | undefined => {
+  return (site: Site): Value | undefined => {
+    const [path] = site.paths;
     const info = infos.get(path!)!;
     const own = info.path.replace(LAYER, (_, stack: string) => stack + kept[info.layer!]!);
     const stream = streamAt(WHOLE + (isStream ? counterpart(info, kept, layers) : own));
     const here = streamAt(path!);
     if (stream === undefined || here === undefined) return undefined;
-    return sub(reshape(stream.sum, here.residual.shape), here.residual);
+    const target = sub(reshape(stream.sum, here.residual.shape), here.residual);
+    const product = productAt(site, cut);
+    return sub(reshape(target, product.shape), product);
   };
 };
 
@@ -153,8 +168,9 @@ export const restored = async (engine: Engine, cut: Model, options: RestoreOptio
     onSite?.(stop.index + 1, stop.count);
     return made.tensors;
   };
-  const target = targetsOf(program, infos, kept, layers);
+  const target = lacksOf(program, { infos, given, kept, layers });
   const way = { matrices: Object.fromEntries(given), program, sites, batches };
+  onSite?.(0, sites.length);
   await walk(engine, way, { gram: true, signal, target, visit });
   const pass = { name: "restore", options: { damping } };
   const model = derived(cut, pass, { weights: withTensors(cut.weights, found) });

@@ -18,10 +18,10 @@ import { lessonOf, teaching } from "../optimize/teaching.ts";
 import { onReplicas } from "../train/replicas.ts";
 import type { LayerMeasure } from "./options.ts";
 import type { Round } from "./rounds.ts";
-import { costOn, type Study } from "./study.ts";
+import { costOn, progressOf, type Study } from "./study.ts";
 
-/** Batches that gradients are taken of. */
-const GRADIENTS = 8;
+/** Batches that gradients are taken of, and those that show how strong activations are. */
+const [GRADIENTS, CHOOSING] = [8, 4];
 
 /** What layers and units are chosen by. */
 interface Choosing {
@@ -44,8 +44,8 @@ const withFewerLayers = async (
   study: Study,
 ): Promise<CutModel> => {
   const { arch, config, weights } = model;
-  const progress = study.hooks.ui.task("choosing layers", 0);
-  const onMeasured = (done: number, of: number) => progress.update(done, { of });
+  const progress = progressOf(study.hooks.ui, "choosing layers");
+  const onMeasured = progress.update;
   const kept =
     layersBy === "influence"
       ? mostInfluential(await blockInfluence(study.engine, model, batches), keep)
@@ -67,8 +67,13 @@ const withFewerUnits = async (
     const { objective, source } = lessonOf(made, data, run);
     const some =
       by === "taylor" ? await Promise.all(Array.from({ length: GRADIENTS }, (_, i) => source(i))) : [];
-    const how = { kind, keep, by, batches, lesson: { objective, batches: some }, signal };
+    const progress = progressOf(hooks.ui, `choosing ${kind}`);
+    const how = {
+      ...{ kind, keep, by, signal, lesson: { objective, batches: some } },
+      ...{ batches: batches.slice(0, CHOOSING), onBatch: progress.update },
+    };
     made = keepUnits(made, kind, await chooseUnits(engine, made, how));
+    progress.done(`chose ${kind} by ${by}`);
   }
   return made;
 };
@@ -96,8 +101,8 @@ export const fittedTo = async (
   batches: readonly Tensor[],
   { engine, hooks: { ui, signal } }: Study,
 ): Promise<Model> => {
-  const progress = ui.task("restoring", 0);
-  const onSite = (done: number, of: number) => progress.update(done, { of });
+  const progress = progressOf(ui, "restoring matrices");
+  const onSite = progress.update;
   const made = await restored(engine, model, { whole, batches, layers: kept, onSite, signal });
   progress.done(`restored ${made.matrices} matrices by least squares`);
   for (const note of made.notes) ui.line(note);
@@ -136,8 +141,8 @@ export const withZeros = async (
   batches: readonly Tensor[],
   { engine, hooks: { ui, signal } }: Study,
 ): Promise<Model> => {
-  const progress = ui.task("pruning numbers", 0);
-  const onSite = (done: number, of: number) => progress.update(done, { of });
+  const progress = progressOf(ui, "pruning matrices");
+  const onSite = progress.update;
   const pattern = patternOf(sparsity);
   const made = await sparsified(engine, model, { method, pattern, batches, onSite, signal });
   progress.done(`pruned ${made.matrices} matrices by ${method}`);

@@ -38,7 +38,7 @@ export interface PruneFolderOptions {
 }
 
 /** Tokens of calibration unless told. */
-export const PRUNE_TOKENS = 16_384;
+export const PRUNE_TOKENS = 8192;
 
 /** Size and score of a model. */
 export interface PrunedForm {

@@ -6,24 +6,27 @@ import type { Tensor } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
 import { modelDir } from "../../node/hub/hub.ts";
 import { readTokenizer } from "../../node/model/tokenizerFiles.ts";
+import { meanOf } from "../../tasks/scores.ts";
+import type { Material } from "../../tasks/task.ts";
 import { defined } from "../../util/defined.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import { type Exportable, type Exported, openExport, writeExport } from "../export/export.ts";
+import type { Cuttable } from "../model/cut.ts";
 import { refuseRounded } from "../model/refuseRounded.ts";
 import { pruneSection } from "./card.ts";
 import { cutOnce, fittedTo, taught, withZeros } from "./cut.ts";
 import { type PruneFolderOptions, type PruneReport, type PruneState, requireCut } from "./options.ts";
 import { roundsOf } from "./rounds.ts";
-import { calibrationIn, formOf, type Study, scorerOn, studied } from "./study.ts";
+import { calibrationIn, formOf, progressOf, type Study, scorerOn, studied } from "./study.ts";
 
 /** The pruned folder. */
 export interface PrunedFolder extends Exported, PruneReport {
   readonly seconds: number;
 }
 
-/** Tokens that models are measured on. */
-const MEASURING = 16_384;
+/** Tokens that models are measured on: each state takes a pass over them. */
+const MEASURING = 8192;
 
 /** The model and its states on its way. */
 interface Way {
@@ -84,19 +87,38 @@ const withFewerTokens = async (
   return { made, kept, states: [...states, await described("taught again", made)] };
 };
 
+/** What scores a model on the held-out part of some material and tells how far it is. */
+const measuredBy = async (study: Study, read: Cuttable, material: Material) => {
+  const { run, task, hooks } = study;
+  let progress = progressOf(hooks.ui, "measuring");
+  const onBatch = (done: number, of: number): void => progress.update(done, of);
+  const how = { seed: run.seed + 1, tokens: MEASURING, onBatch };
+  const score = await scorerOn(study, read, material, how);
+  return async (name: string, model: Model): Promise<Float32Array> => {
+    progress = progressOf(hooks.ui, `measuring (${name})`);
+    const scores = await score(model);
+    progress.done(`${name}: ${meanOf(scores).toFixed(4)} ${task.criterion.unit}`);
+    return scores;
+  };
+};
+
 /** Cuts, teaches and prunes numbers; what each state scores, each by its own tokens of the same text. */
 const pruned = async (
   study: Study,
   options: PruneFolderOptions,
 ): Promise<{ readonly made: Model; readonly report: PruneReport }> => {
-  const { run, task, whole = study } = study;
+  const { task, whole = study } = study;
   const { sparsity, method = "sparsegpt", neurons, heads, importance = "activation" } = options;
   const packs = sparsity !== undefined;
-  const how = { seed: run.seed + 1, tokens: MEASURING };
-  const scores = await (await scorerOn(study, whole, whole.data.material, how))(whole.model);
-  const before = formOf(whole.model, scores, packs);
-  const score = await scorerOn(study, study, study.data.material, how);
-  const described: Described = async (name, model) => ({ name, ...formOf(model, await score(model), packs) });
+  const { model } = whole;
+  const first = await measuredBy(study, whole, whole.data.material);
+  const scores = await first("whole", model);
+  const before = formOf(model, scores, packs);
+  const score = await measuredBy(study, study, study.data.material);
+  const described: Described = async (name, made) => ({
+    name,
+    ...formOf(made, await score(name, made), packs),
+  });
   const batches = calibrationIn(study, options);
   const narrow = roundsOf(study.model, options).length > 0;
   const way = narrow

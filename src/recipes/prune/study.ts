@@ -3,6 +3,7 @@ import { gzipSync } from "node:zlib";
 import { calibrationBatches } from "../../compress/calibration/batches.ts";
 import { unitsOf } from "../../compress/pruning/units.ts";
 import type { Engine } from "../../engine/engine.ts";
+import { watched } from "../../engine/watched.ts";
 import type { Tensor } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
 import { countParams, denseTensors } from "../../nn/param.ts";
@@ -12,6 +13,7 @@ import { meanOf } from "../../tasks/scores.ts";
 import type { Material, Scorer, Task } from "../../tasks/task.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
+import type { Progress, Ui } from "../context/ui.ts";
 import { asGiven } from "../data/asGiven.ts";
 import { userData } from "../data/read.ts";
 import { windowsOf } from "../data/windows.ts";
@@ -48,16 +50,43 @@ export const studied = async (
   return { ...found, engine, task, run, hooks };
 };
 
-/** What models are scored by, on the held-out part of some material. */
-export const scorerOn = (
+/** What models are scored by, on the held-out part of some material; `onBatch` is told how far it is. */
+export const scorerOn = async (
   { engine, task }: Study,
   { model, tokenizer }: Cuttable,
   material: Material,
-  { seed, tokens }: { readonly seed: number; readonly tokens: number },
+  { seed, tokens, onBatch }: ScorerOptions,
 ): Promise<Scorer> => {
   const context = Math.max(1, Math.min(WINDOW, model.arch.cache(model.config).positions - 1));
   const how = { model, tokenizer, batch: 4, context, seed, heldOutTokens: tokens };
-  return task.scorer(engine, task.heldOut(material, how), model);
+  const heldOut = task.heldOut(material, how);
+  let done = 0;
+  const told = watched(engine, () => onBatch?.(++done, heldOut.windows.length));
+  const score = await task.scorer(told, heldOut, model);
+  return (given) => {
+    done = 0;
+    return score(given);
+  };
+};
+
+/** What models are scored on. */
+export interface ScorerOptions {
+  readonly seed: number;
+  /** Held-out tokens at most. */
+  readonly tokens: number;
+  readonly onBatch?: (done: number, of: number) => void;
+}
+
+/** A task of progress whose size is known when it is first told of. */
+export const progressOf = (ui: Ui, name: string) => {
+  let task: Progress | undefined;
+  return {
+    update: (done: number, of: number): void => {
+      task ??= ui.task(name, of);
+      task.update(done);
+    },
+    done: (summary: string): void => (task ?? ui.task(name, 0)).done(summary),
+  };
 };
 
 /** The training part alone, as what layers are chosen by: what is held out stays unseen. */
