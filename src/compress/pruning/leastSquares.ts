@@ -42,9 +42,9 @@ const centred = (
 };
 
 /**
- * W + (H + damping I)^-1 X^T R for a matrix [K, N] or [N, K] as it lies, R what its product X W lacks, and of
- * a biased one the mean of R - X (W' - W). Where H is singular the damping grows until it is not. Throws Error
- * for moments that are not finite.
+ * W + (H + damping I)^-1 X^T R for a matrix [K, N] or [N, K] as it lies, R what its product X W lacks, and
+ * of a biased one the mean of R - X (W' - W). Where H is singular the damping grows until it is not. Throws
+ * Error for moments that are not finite.
  */
 export const fitted = (w: Tensor, { moments, cross, damping: asked, biased, inputAxis }: FitOptions): Fit => {
   const { k, count } = moments;

@@ -90,7 +90,7 @@ interface Cut {
   readonly layers: number;
 }
 
-/** A site's product by the matrix as it is, of its own: what follows reads the program's, once it is fitted. */
+/** A site's product by the matrix as it is, apart: what follows reads the program's, once it is fitted. */
 const productAt = ({ x, paths: [path] }: Site, { infos, given }: Cut): Value => {
   const transB = inputAxis(infos.get(path!)!) === 1;
   return matmul(x, constant(given.get(path!)!, `before.${path}`), { transB });
