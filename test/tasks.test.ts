@@ -10,7 +10,8 @@ import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { adamw } from "../src/optim/index.ts";
 import { notesOf } from "../src/recipes/optimize/notes.ts";
 import { figuresOf, measuredValue } from "../src/search/figures.ts";
-import { type BaseParity, optimize } from "../src/search/optimize.ts";
+import type { BaseParity } from "../src/search/candidates/candidate.ts";
+import { optimize } from "../src/search/candidates/optimize.ts";
 import { maskedLanguageModelling, type TaskName, taskOf, tasks } from "../src/tasks/index.ts";
 import { meanOf, saidOf, tokenScores } from "../src/tasks/scores.ts";
 import type { LessonOptions, Task } from "../src/tasks/task.ts";
@@ -282,7 +283,10 @@ test("a task of one's own is a literal: what is compared by it needs nothing els
     model,
     {
       ...{ task: late, lesson, budget: [{ figure: "lateNats", most: 9 }], figures },
-      distill: { batch: 4, context: lesson.context, steps: 2, optimizer: adamw({}), schedule: () => 1e-3 },
+      teaching: () => ({
+        ...{ batch: 4, context: lesson.context, steps: 2 },
+        ...{ optimizer: adamw({}), schedule: () => 1e-3 },
+      }),
       probe: async () => ({ figures: { sizeBytes: exactly(1), "node-cpu/p50Ms": exactly(1) } }),
       judge: async () => Object.fromEntries(["fp32", "q8", "q4"].map((d) => [d, passed])) as BaseParity,
     },

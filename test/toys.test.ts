@@ -21,7 +21,8 @@ import { withPlaces } from "../src/recipes/optimize/places.ts";
 import { tryTarget } from "../src/recipes/verify/tryTarget.ts";
 import { figuresOf, measuredValue } from "../src/search/figures.ts";
 import { parseLimit } from "../src/search/limit.ts";
-import { type BaseParity, optimize } from "../src/search/optimize.ts";
+import type { BaseParity } from "../src/search/candidates/candidate.ts";
+import { optimize } from "../src/search/candidates/optimize.ts";
 import { graphFile } from "../src/ship/onnx/dtype.ts";
 import { referenceOf } from "../src/ship/verify/reference.ts";
 import { causalLm } from "../src/tasks/causalLm.ts";
@@ -136,13 +137,13 @@ describe("a target is a literal", () => {
         {
           ...{ task: causalLm, lesson, figures, probe },
           budget: ["toy/p95Ms<=60s", "loadMs<=60s", "lost<=9"].map((text) => parseLimit(text)),
-          distill: {
+          teaching: () => ({
             batch: 4,
             context: lesson.context,
             steps: 2,
             optimizer: adamw({}),
             schedule: () => 1e-3,
-          },
+          }),
           judge: async () => passed as BaseParity,
         },
         { engine, seed: 1, log: () => {} },

@@ -12,6 +12,7 @@ import { takeRun } from "./train/takeRun.ts";
 
 /** Runs everything; undefined when it was interrupted (a checkpoint is then in OUT/run). */
 export const quickstart = async (given: RunOptions, hooks: RecipeHooks): Promise<Outcome | undefined> => {
+  const startedMs = performance.now();
   const { from, n_layer } = given.model;
   if (from === "") checkStudent(given, n_layer);
   const unlock = await takeRun(given.out);
@@ -23,6 +24,7 @@ export const quickstart = async (given: RunOptions, hooks: RecipeHooks): Promise
     return await compressAndShip(engine, trained.model, data, options, {
       ...hooks,
       curves: [trained.curve],
+      startedMs,
       ...(source === undefined ? {} : { source }),
     });
   } finally {

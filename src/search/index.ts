@@ -30,7 +30,7 @@ export { beats, crowding, frontOf, nonDominatedSort, type Point } from "./front/
 export { importance, pedAnova } from "./importance.ts";
 export { checkBudget, parseLimit } from "./limit.ts";
 export { type LossDifference, lossDifference, withinNoise } from "./noise.ts";
-export type { Optimized } from "./optimize.ts";
+export type { Optimized } from "./candidates/optimize.ts";
 export { dominates, type Objectives, paretoFront } from "./pareto.ts";
 export type { Difference, Standing } from "./picks/difference.ts";
 export { type Against, type NamedPick, type PickName, type PickOptions, picksOf } from "./picks/picks.ts";

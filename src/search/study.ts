@@ -26,8 +26,11 @@ export type Outcome = Pick<Trial, "state" | "objectives" | "violations" | "rungs
 /** A search. */
 export interface Study {
   readonly trials: readonly Trial[];
-  /** The next configuration, as a running trial; undefined where all of the space was tried. */
-  ask(): Trial | undefined;
+  /**
+   * The next configuration, as a running trial; undefined where all of the space was tried. `values` are tried
+   * in place of what the sampler would ask for. Throws ConfigError where they are not of the space.
+   */
+  ask(values?: Values): Trial | undefined;
   /** Ends a trial. Throws ConfigError for one that is not running, or objectives of another number. */
   tell(number: number, outcome: Outcome): Trial;
   /** The complete trials that keep all constraints and that no other dominates. */
@@ -81,10 +84,11 @@ export const study = (space: Space, options: StudyOptions = {}): Study => {
   const axes = (): number | undefined => trials.find(isMeasured)?.objectives.length;
   return {
     trials,
-    ask() {
+    ask(given) {
+      if (given !== undefined) checkValues(space, given);
       const number = trials.reduce((most, t) => Math.max(most, t.number + 1), 0);
       const tried = new Set(trials.map(({ values }) => keyOf(values)));
-      const values = untried(space, suggest(number, projected(trials)), tried, seed);
+      const values = given ?? untried(space, suggest(number, projected(trials)), tried, seed);
       if (values === undefined) return undefined;
       const trial: Trial = { number, values, state: "running" };
       trials.push(trial);

@@ -2,8 +2,9 @@
 import { join } from "node:path";
 import type { Outcome } from "../../recipes/optimize/compressAndShip.ts";
 import { type Figure, LOST, measuredValue, shownFigures, writtenValue } from "../../search/figures.ts";
-import type { Candidate, Optimized } from "../../search/optimize.ts";
 import { pickLines, picksOf } from "../../search/picks/picks.ts";
+import type { Candidate } from "../../search/candidates/candidate.ts";
+import type { Optimized } from "../../search/candidates/optimize.ts";
 import type { Task } from "../../tasks/task.ts";
 import { escaped, print, printJson, table } from "./terminal.ts";
 

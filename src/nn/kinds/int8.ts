@@ -8,7 +8,7 @@ import { filled, sizesOf } from "./matrix.ts";
 const matrixOf = ({ parts }: PackedParam): Int8Matrix => parts as Record<"q" | "scale", Value>;
 
 /** How a weight's product meets its inputs, which its attributes say. */
-const formOf = ({ attrs = {} }: Packed<unknown>): Int8Form => ({
+export const int8FormOf = ({ attrs = {} }: Packed<unknown>): Int8Form => ({
   digits: attrs.digits as Digits,
   strong: attrs.strong as readonly number[],
 });
@@ -18,14 +18,14 @@ export const int8: WeightKind = {
   name: "int8",
   trained: [],
   outputAxes: { q: 1, scale: 0, rows: 1 },
-  multiply: (x, weight, bias) => int8Matmul(x, matrixOf(weight), formOf(weight), bias),
+  multiply: (x, weight, bias) => int8Matmul(x, matrixOf(weight), int8FormOf(weight), bias),
   widened: (attrs) => ({ ...attrs, digits: 0 }),
-  rows: (weight, ids) => int8Rows(matrixOf(weight), ids, formOf(weight).strong),
+  rows: (weight, ids) => int8Rows(matrixOf(weight), ids, int8FormOf(weight).strong),
   dense: (weight) => {
     const { q, scale, rows } = weight.parts as Record<keyof Int8Matrix, Tensor | undefined>;
     const { n } = sizesOf(weight);
     const zero = q!.dtype === "uint8" ? 128 : 0;
-    const { strong } = formOf(weight);
+    const { strong } = int8FormOf(weight);
     const rowOf = new Map(strong.map((input, row) => [input, row]));
     return filled(weight, (i, j) => {
       const row = rowOf.get(i);

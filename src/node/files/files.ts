@@ -3,7 +3,7 @@
  * system become typed ones that name the file and the operation.
  */
 import { createHash } from "node:crypto";
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { copyFile, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, normalize, relative, resolve } from "node:path";
 import { ConfigError, RunError } from "../../util/errors.ts";
 import { discard, idAfter, settle, sweep } from "./leftovers.ts";
@@ -220,10 +220,22 @@ const completed = (marker: Chunks, names: Iterable<string>): Uint8Array => {
   return Buffer.from(`${JSON.stringify({ ...made, kind: "model", files: Array.from(names) }, null, 2)}\n`);
 };
 
+/** Files that are elsewhere already, by the name that they get: one and the same on disk where that can be. */
+export type Links = ReadonlyMap<string, string>;
+
+const linkInto = (dir: string, links: Links): Promise<void> =>
+  guarded("linking", dir, async () => {
+    for (const [name, from] of links) {
+      const to = join(dir, name);
+      await link(from, to).catch(() => copyFile(from, to));
+    }
+  });
+
 /** Writes files, and after them the marker, where it is among them. */
 const writeMarked = async (
   dir: string,
   files: Iterable<readonly [name: string, chunks: Chunks]>,
+  links: Links,
 ): Promise<void> => {
   let marker: Chunks | undefined;
   const others = function* () {
@@ -233,17 +245,20 @@ const writeMarked = async (
     }
   };
   const written = await writeInto(dir, others());
-  if (marker !== undefined) await writeInto(dir, [[MARKER, [completed(marker, written.keys())]]]);
+  await linkInto(dir, links);
+  const names = [...written.keys(), ...links.keys()];
+  if (marker !== undefined) await writeInto(dir, [[MARKER, [completed(marker, names)]]]);
 };
 
 /**
  * Writes a whole folder: built beside its place, then renamed into it. An earlier folder of anneal's own
- * is replaced; anything else there is left alone. Throws ConfigError for what is in the way, RunError
- * where writing fails.
+ * is replaced; anything else there is left alone. `links` names files of other folders that belong there too.
+ * Throws ConfigError for what is in the way, RunError where writing fails.
  */
 export const writeFolder = async (
   dir: string,
   files: Iterable<readonly [name: string, chunks: Chunks]>,
+  links: Links = new Map(),
 ): Promise<void> => {
   const place = resolve(dir);
   await settle(place);
@@ -251,7 +266,7 @@ export const writeFolder = async (
   const temporary = `${place}.tmp-${process.pid}`;
   try {
     await makeFolder(temporary);
-    await writeMarked(temporary, files);
+    await writeMarked(temporary, files, links);
     if (existed) return await swap(temporary, place);
     await guarded("renaming", place, () => rename(temporary, place));
     await guarded("flushing", place, () => syncFolder(dirname(place)));

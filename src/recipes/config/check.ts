@@ -128,6 +128,7 @@ const rules: readonly Rule[] = [
   within("train.layerDecay", "above 0 and at most 1", (v) => v > 0 && v <= 1),
   within("adapter.dropout", "from 0 to below 1", (v) => v >= 0 && v < 1),
   within("adapter.baseBits", "32, 8 or 4", (v) => [32, 8, 4].includes(v)),
+  ...atLeast(0, "search.trials", "search.timeSec"),
   ...atLeast(0, "budget.maxMb", "budget.maxMs", "budget.maxLoss", "budget.minQuality"),
   ...above0("distill.lrPeak", "distill.temperature"),
   within("data.validationShare", "above 0 and below 1", (v) => v > 0 && v < 1),

@@ -6,9 +6,11 @@ import type { Gpt2Config } from "../../models/decoders/gpt2.ts";
 import type { Limit } from "../../search/figures.ts";
 import { type RecordOptions, recordDefaults } from "../../tasks/records.ts";
 import { type AdapterOptions, adapterDefaults } from "./adapter.ts";
+import { type SearchOptions, searchDefaults } from "./search.ts";
 import type { TrainingOptions } from "./training.ts";
 
 export type { AdapterOptions } from "./adapter.ts";
+export type { SearchOptions } from "./search.ts";
 export type { TrainingOptions } from "./training.ts";
 
 /** What is read, and what is done to it. */
@@ -162,6 +164,7 @@ export interface RunOptions {
   readonly adapter: AdapterOptions;
   readonly distill: DistillationOptions;
   readonly budget: BudgetOptions;
+  readonly search: SearchOptions;
 }
 
 /** What a run uses where neither a config file nor a flag says otherwise: minutes on two cores. */
@@ -247,6 +250,7 @@ export const defaults: RunOptions = {
   adapter: adapterDefaults,
   distill: { steps: 300, lrPeak: 2e-3, alpha: 0.9, temperature: 1, layers: 0 },
   budget: { limits: [], targets: ["node-cpu"] },
+  search: searchDefaults,
 };
 
 /** What fine-tuning uses in their place: what BERT's authors and the trainer of transformers do. */

@@ -2,17 +2,13 @@
 import { z } from "zod";
 import { nearNames } from "../../data/pipeline/stages.ts";
 import { optimizers } from "../../optim/index.ts";
-import type { Limit } from "../../search/figures.ts";
 import { type TaskName, tasks } from "../../tasks/index.ts";
 import { groupLosses, poolingChoices, problems } from "../../tasks/records.ts";
 import { wires } from "../../train/ranks/wire.ts";
 import { ConfigError, type ErrorDetails } from "../../util/errors.ts";
 import { nearest } from "../../util/nearest.ts";
 import {
-  type AdapterOptions,
-  type BudgetOptions,
   type DataOptions,
-  type DistillationOptions,
   families,
   type ModelOptions,
   type RunConfig,
@@ -21,14 +17,19 @@ import {
   type TokenizerOptions,
   type TrainingOptions,
 } from "./options.ts";
-
-type Shape<T> = Record<keyof T, z.ZodType>;
-const int = z.int().optional();
-const text = z.string().optional();
-const texts = z.array(z.string()).optional();
-const number = z.number().optional();
-const choice = <const T extends readonly [string, ...string[]]>(...names: T) => z.enum(names).optional();
-const section = <T extends z.ZodRawShape>(shape: T) => z.strictObject(shape).optional();
+import {
+  adapter,
+  budget,
+  choice,
+  distill,
+  int,
+  number,
+  type Shape,
+  search,
+  section,
+  text,
+  texts,
+} from "./sections.ts";
 
 const data = {
   paths: z.array(z.string()).optional(),
@@ -127,24 +128,6 @@ const task = {
   dims: z.array(z.int()).optional(),
   pooling: choice(...poolingChoices),
 } satisfies Shape<TaskOptions>;
-const flag = z.boolean().optional();
-const adapter = {
-  ...{ rank: int, alpha: number, dropout: number, baseBits: int, rankStabilized: flag, dora: flag },
-  ...{ targets: texts, save: texts, tokens: texts, bias: choice("none", "all", "lora_only") },
-} satisfies Shape<AdapterOptions>;
-const distill = { steps: int, lrPeak: number, alpha: number, temperature: number, layers: int };
-const limit = {
-  figure: z.string(),
-  most: number,
-  least: number,
-  relative: z.boolean().optional(),
-} satisfies Shape<Limit>;
-const budget = {
-  ...{ maxMb: number, maxMs: number, maxLoss: number, minQuality: number },
-  targets: texts,
-  limits: z.array(z.union([z.string(), z.strictObject(limit)])).optional(),
-} satisfies Shape<BudgetOptions>;
-
 const shape = {
   seed: int,
   out: z.string().optional(),
@@ -155,8 +138,9 @@ const shape = {
   train: section(train),
   task: section(task),
   adapter: section(adapter),
-  distill: section(distill satisfies Shape<DistillationOptions>),
+  distill: section(distill),
   budget: section(budget),
+  search: section(search),
 } satisfies Shape<RunOptions>;
 
 /** A config file's content, by zod. */

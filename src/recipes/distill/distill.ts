@@ -8,7 +8,7 @@ import { checkpointStore, writeFolder } from "../../node/files/checkpoints.ts";
 import { openModel } from "../../node/hub/hub.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
 import { trainedCard } from "../../report/run/sourceCard.ts";
-import { formsOf } from "../../search/optimize.ts";
+import { formsOf } from "../../search/candidates/candidate.ts";
 import { generationIn, jsonBytes } from "../../ship/onnx/files.ts";
 import { modelFolder } from "../../ship/onnx/modelFolder.ts";
 import { taskOf } from "../../tasks/index.ts";
@@ -214,7 +214,7 @@ const write = async (
 ): Promise<string> => {
   const { tokenizer } = teacher;
   const context = { engine, seed: options.seed, calibration: calibrationOf(tokenizer), log: () => {} };
-  const { forms: dense } = await formsOf("full", model, context);
+  const dense = await formsOf(model, context);
   const forms = codes === undefined ? dense : formsWith(dense, model, codes);
   const { source } = student;
   const files = modelFolder(model, {

@@ -6,7 +6,7 @@ import { quantized } from "../../compress/quantize.ts";
 import type { Codes } from "../../compress/rounding/codes.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Model } from "../../models/model.ts";
-import type { Base } from "../../search/optimize.ts";
+import type { AllForms } from "../../search/candidates/candidate.ts";
 
 /** The student as it learns under 4 bits, on the grids of a scale search. Throws ConfigError as that does. */
 export const roundedPupil = async (engine: Engine, student: Model): Promise<Model> => {
@@ -25,7 +25,7 @@ export const finishedRounded = (trained: Model): { readonly model: Model; readon
 export type Learnt = ReadonlyMap<string, Codes>;
 
 /** The model's forms, those of 4 bits by the codes that were learnt. */
-export const formsWith = (forms: Base["forms"], model: Model, codes: Learnt): Base["forms"] => ({
+export const formsWith = (forms: AllForms, model: Model, codes: Learnt): AllForms => ({
   ...forms,
   q4: quantized(model, { bits: 4 }, { codes }),
 });

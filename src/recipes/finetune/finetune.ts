@@ -8,7 +8,7 @@ import type { Json, Model } from "../../models/model.ts";
 import { countParams } from "../../nn/param.ts";
 import { writeFolder } from "../../node/files/checkpoints.ts";
 import { trainedCard } from "../../report/run/sourceCard.ts";
-import { type Base, formsOf } from "../../search/optimize.ts";
+import { type AllForms, formsOf } from "../../search/candidates/candidate.ts";
 import { generationIn, jsonBytes } from "../../ship/onnx/files.ts";
 import { modelFolder } from "../../ship/onnx/modelFolder.ts";
 import type { Lesson } from "../../tasks/task.ts";
@@ -126,9 +126,9 @@ const write = async (
   { data, tokenizer, source, options, task }: Subject,
   { model, steps, valLoss, figure, lesson }: Tuned,
   { command, ui }: RecipeHooks,
-): Promise<{ readonly path: string; readonly forms: Base["forms"] }> => {
+): Promise<{ readonly path: string; readonly forms: AllForms }> => {
   const context = { engine, seed: options.seed, calibration: calibrationOf(tokenizer), log: () => {} };
-  const { forms } = await formsOf("full", model, context);
+  const forms = await formsOf(model, context);
   const { eos } = tokenizer;
   const files = modelFolder(model, { dtype: "fp32", tokenizer: tokenizer.files(), eos, forms, source });
   const judged = figure === undefined ? {} : { figure: { name: lesson.judge!.name, value: figure } };
@@ -152,7 +152,7 @@ const write = async (
 const shipAdapter = async (
   engine: Engine,
   { options, method, ref }: { readonly options: RunOptions; readonly method: Method; readonly ref: string },
-  made: { readonly tuned: Model; readonly lesson: Lesson; readonly forms: Base["forms"] },
+  made: { readonly tuned: Model; readonly lesson: Lesson; readonly forms: AllForms },
   { command, ui }: RecipeHooks,
 ): Promise<Pick<Finetuned, "adapter" | "gain">> => {
   if (method.adapter === undefined) return {};

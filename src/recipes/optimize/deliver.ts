@@ -11,7 +11,8 @@ import { loadBytes } from "../../node/runtime/graph.ts";
 import { targetTitles } from "../../node/targets/index.ts";
 import { modelCard } from "../../report/run/card.ts";
 import { type Report, reportHtml } from "../../report/run/report.ts";
-import type { Base, BaseParity, Optimized } from "../../search/optimize.ts";
+import type { Base, BaseParity } from "../../search/candidates/candidate.ts";
+import type { Optimized } from "../../search/candidates/optimize.ts";
 import { decoderOf } from "../../serve/decode/decoding.ts";
 import { generate } from "../../serve/decode/generate.ts";
 import { graphNames } from "../../serve/graphs/graphs.ts";
@@ -62,9 +63,14 @@ const hashesOf = (files: Files): Record<string, string> =>
   );
 
 /** What was found before the choice; other targets wait for anneal verify. */
-const parityOf = (engine: Engine, judged: BaseParity, files: Files, { kind }: Model["arch"]): ParityFile => {
+export const parityOf = (
+  engine: Engine,
+  judged: BaseParity,
+  files: Files,
+  { kind }: Model["arch"],
+): ParityFile => {
   const sizes = Object.fromEntries(
-    Object.keys(dtypes).map((dtype) => {
+    Object.keys(judged).map((dtype) => {
       const paths = graphNames[kind].map((name) => graphFile(name, dtype as ShipDtype));
       return [dtype, paths.reduce((sum, path) => sum + joined(files.get(path)!).byteLength, 0)];
     }),
@@ -145,7 +151,7 @@ const reportOf = (engine: Engine, delivery: Delivery, parts: Omit<Delivered, "pa
 export const deliver = async (engine: Engine, delivery: Delivery): Promise<Delivered> => {
   const { optimized, data, options } = delivery;
   const { chosen } = optimized.choice;
-  const base = optimized.bases.get(chosen.base)!;
+  const base = await optimized.base(chosen.base);
   const tokenizer = data.tokenizer.files();
   const files = modelFolder(base.dense, {
     dtype: chosen.dtype,
@@ -154,7 +160,7 @@ export const deliver = async (engine: Engine, delivery: Delivery): Promise<Deliv
     forms: base.forms,
     ...(delivery.source === undefined ? {} : { source: delivery.source }),
   });
-  const figures = parityOf(engine, optimized.parity.get(base.name)!, files, base.dense.arch);
+  const figures = parityOf(engine, optimized.parity.get(chosen.base)!, files, base.dense.arch);
   const samples = await samplesOf(engine, delivery, base, files);
   const parts = { parity: figures, samples, notes: notesOf(optimized), hashes: hashesOf(files) };
   const report = reportOf(engine, delivery, parts);
@@ -177,7 +183,7 @@ const manifest = (delivery: Delivery, base: Base, parts: Omit<Delivered, "path">
     version,
     command,
     recipe: options,
-    history: base.forms[optimized.choice.chosen.dtype].history,
+    history: base.forms[optimized.choice.chosen.dtype]!.history,
     chosen: optimized.choice.chosen,
     candidates: optimized.candidates,
     doubts: optimized.doubts,

@@ -5,9 +5,9 @@ import { runTrial } from "../../evaluate/parity/trial.ts";
 import type { Model } from "../../models/model.ts";
 import { writeFileDurable } from "../../node/files/checkpoints.ts";
 import { inScratch } from "../../node/files/scratch.ts";
-import type { Base, BaseParity } from "../../search/optimize.ts";
+import type { Base, BaseParity } from "../../search/candidates/candidate.ts";
 import { type GraphPaths, graphNames } from "../../serve/graphs/graphs.ts";
-import { dtypes, graphFile, type ShipDtype } from "../../ship/onnx/dtype.ts";
+import { graphFile, type ShipDtype } from "../../ship/onnx/dtype.ts";
 import { formFiles } from "../../ship/onnx/export.ts";
 import { requireParity } from "../../ship/verify/parity.ts";
 import { referenceOf } from "../../ship/verify/reference.ts";
@@ -57,22 +57,22 @@ export const onGraphFiles = async <T>(
   });
 
 /**
- * Judges all forms of a dense model on this machine's processor, on starts of held-out text. Throws RunError
+ * Judges forms of a dense model on this machine's processor, on starts of held-out text. Throws RunError
  * where the float32 graph does not compute what the training graph does.
  */
 export const judgeOn =
   (engine: Engine, data: UserData) =>
-  async ({ dense, forms }: Base, only?: readonly ShipDtype[]): Promise<BaseParity> => {
+  async ({ dense, forms }: Base, only: readonly ShipDtype[]): Promise<BaseParity> => {
     const { positions } = dense.arch.cache(dense.config);
     const texts = promptsOf(data, 10, Math.min(16, positions >> 1));
     const reference = await referenceOf(engine, dense, { texts, count: texts.length });
     const found: Partial<Record<ShipDtype, DtypeParity>> = {};
-    for (const dtype of only ?? (Object.keys(dtypes) as ShipDtype[])) {
-      found[dtype] = await onGraphFiles(forms[dtype], async (graphs) => {
+    for (const dtype of only) {
+      found[dtype] = await onGraphFiles(forms[dtype]!, async (graphs) => {
         const trial = await runTrial(reference, (name) => engine.load(graphs[name]!));
         if (dtype === "fp32") requireParity(trial);
         return { ...judged(dtype, trial), sha256: await sha256Of(graphs) };
       });
     }
-    return found as BaseParity;
+    return found;
   };

@@ -1,9 +1,10 @@
 /** Remarks on a result that its figures call for, for the terminal and the report. */
 
 import { fixed } from "../../render/figures.ts";
+import type { Candidate } from "../../search/candidates/candidate.ts";
+import type { Optimized } from "../../search/candidates/optimize.ts";
 import { doubtNotes } from "../../search/doubts.ts";
 import { figureNamed, LOST, measuredValue } from "../../search/figures.ts";
-import type { Candidate, Optimized } from "../../search/optimize.ts";
 import type { Criterion } from "../../tasks/task.ts";
 
 /** What is compared, and the name of a step's median time. */
@@ -49,10 +50,10 @@ export const faultNotes = ({ candidates }: Pick<Optimized, "candidates">): strin
  * What int8 cost and gained, what distillation won back, what could not be chosen, whether the held-out text
  * is enough for the choice, and what the budget lacked.
  */
-export const notesOf = ({ task, figures, candidates, choice, doubts, bases }: Optimized): string[] => {
+export const notesOf = ({ task, figures, candidates, choice, doubts }: Optimized): string[] => {
   const { criterion: metric } = task;
   const time = figureNamed(figures, "p50Ms")!.name;
-  const reads = [...bases.values()][0]?.dense.arch.kind === "encoder";
+  const reads = figureNamed(figures, "p50Ms")!.unit.endsWith("text");
   const find = (base: string, dtype: string) =>
     candidates.find((c) => c.base.endsWith(base) && c.dtype === dtype);
   const [full, q8] = [find("full", "fp32"), find("full", "q8")];

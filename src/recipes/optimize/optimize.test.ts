@@ -10,14 +10,10 @@ import { initialize } from "../../nn/param.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
 import { optimizers } from "../../optim/index.ts";
 import { figuresOf, measuredValue } from "../../search/figures.ts";
-import {
-  type Base,
-  type Candidate,
-  type Optimized,
-  type OptimizeOptions,
-  optimize,
-} from "../../search/optimize.ts";
-import { dtypes } from "../../ship/onnx/dtype.ts";
+import type { Base, Candidate } from "../../search/candidates/candidate.ts";
+import { type Optimized, optimize } from "../../search/candidates/optimize.ts";
+import type { OptimizeOptions } from "../../search/candidates/run.ts";
+import { dtypes, type ShipDtype } from "../../ship/onnx/dtype.ts";
 import { causalLm } from "../../tasks/causalLm.ts";
 import { languageModelling } from "../../tasks/languageModelling.ts";
 import { tokenScores } from "../../tasks/scores.ts";
@@ -61,11 +57,11 @@ const options = (budget: OptimizeOptions["budget"], judge: OptimizeOptions["judg
   },
   figures: figuresOf({ task: causalLm, does: "generates", targets: ["node-cpu"] }),
   budget,
-  distill: {
+  teaching: () => ({
     ...{ batch, context, steps: 1, seed: 1, clipNorm: 1 },
     optimizer: optimizers.adamw({ weightDecay: 0.1 }),
     schedule: () => 1e-3,
-  },
+  }),
   // Times that are the same everywhere; sizes are the files' own.
   probe: (model) =>
     onGraphFiles(model, async (_, sizeBytes) => ({
@@ -75,10 +71,10 @@ const options = (budget: OptimizeOptions["budget"], judge: OptimizeOptions["judg
 });
 
 /** Judges as always, of graphs among which that of q4 is another model's. */
-const withForeignQ4 = async (base: Base) => {
+const withForeignQ4 = async (base: Base, only: readonly ShipDtype[]) => {
   const { layers } = base.dense.arch.cache(base.dense.config);
   const q4 = await dtypes.q4.pass.run(modelOf(9, layers), { engine, seed: 1, log: () => {} });
-  return judgeOn(engine, corpus)({ ...base, forms: { ...base.forms, q4 } });
+  return judgeOn(engine, corpus)({ ...base, forms: { ...base.forms, q4 } }, only);
 };
 
 const run = (budget: OptimizeOptions["budget"], judge = withForeignQ4): Promise<Optimized> =>
@@ -114,7 +110,7 @@ test("a limit on size makes one candidate more, whose 8 bits are those that the 
   const size = (c: Candidate): number => measuredValue(c, "sizeBytes");
   const named = (run: Optimized, name: string) => run.candidates.find((c) => c.name === name)!;
   const spared = (run: Optimized, base: string): string[] => {
-    const step = run.bases.get(base)!.forms.q4.history.at(-1)!.options as { wide?: string[] };
+    const step = named(run, `${base} q4`).lineage.at(-1)!.options as { wide?: string[] };
     return step.wide ?? [];
   };
   const limit = 0.9 * size(named(found, "full q8"));
@@ -128,13 +124,13 @@ test("a limit on size makes one candidate more, whose 8 bits are those that the 
   expect(size(named(fit, "full fitted q4"))).toBeLessThanOrEqual(limit);
   expect(spared(fit, "full fitted").length).toBeGreaterThan(0);
   expect(spared(fit, "full fitted")).not.toEqual(spared(fit, "full"));
-  expect(fit.parity.get("full fitted")!.q4.sha256).not.toBe(fit.parity.get("full")!.q4.sha256);
+  expect(fit.parity.get("full fitted")!.q4!.sha256).not.toBe(fit.parity.get("full")!.q4!.sha256);
   expect(fit.choice.met).toBe(true);
 }, 60_000);
 
 test("nothing is chosen where nothing may be", async () => {
-  const none = async (base: Base) => {
-    const judged = await judgeOn(engine, corpus)(base);
+  const none = async (base: Base, only: readonly ShipDtype[]) => {
+    const judged = await judgeOn(engine, corpus)(base, only);
     const all = Object.entries(judged).map(([dtype, parity]) => [
       dtype,
       { ...parity, status: "failed" as const, reason: "it is off" },

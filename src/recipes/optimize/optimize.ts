@@ -19,6 +19,7 @@ export const optimizeFolder = async (
   options: RunOptions,
   hooks: RecipeHooks,
 ): Promise<Outcome> => {
+  const startedMs = performance.now();
   const folder = await openModel(ref, { ...hooks.hub, adapters: options.model.adapters });
   const task = taskOf(folder.model);
   budgetOf(options.budget, { ...folder.model, task }); // refused before anything is read
@@ -38,7 +39,7 @@ export const optimizeFolder = async (
     const { data, model, source } = await readingData(whole, { cutVocab, hooks }, (given, told) =>
       userData(fitted, told, { task, ...given }),
     );
-    return await compressAndShip(engine, model, data, fitted, { ...hooks, curves: [], source });
+    return await compressAndShip(engine, model, data, fitted, { ...hooks, curves: [], source, startedMs });
   } finally {
     await unlock();
   }

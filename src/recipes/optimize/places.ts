@@ -4,7 +4,7 @@ import type { Figures } from "../../metrics/metric.ts";
 import type { Model } from "../../models/model.ts";
 import { type TargetName, targets as table } from "../../node/targets/index.ts";
 import type { Place, Target } from "../../node/targets/target.ts";
-import type { ProbeModel } from "../../search/optimize.ts";
+import type { ProbeModel } from "../../search/candidates/measure.ts";
 import { RunError } from "../../util/errors.ts";
 import { onGraphFiles } from "./judge.ts";
 

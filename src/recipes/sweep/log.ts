@@ -46,7 +46,8 @@ export const identityOf = (space: Space, rest: Readonly<Record<string, unknown>>
   space: described(space),
 });
 
-const firstDifference = (a: unknown, b: unknown, path: string): string | undefined => {
+/** The path of the first field in which two differ; undefined where they are alike. */
+export const firstDifference = (a: unknown, b: unknown, path: string): string | undefined => {
   if (JSON.stringify(a) === JSON.stringify(b)) return undefined;
   const objects = [a, b].every((x) => typeof x === "object" && x !== null && !Array.isArray(x));
   if (!objects) return path;

@@ -75,6 +75,7 @@ const unfit: Readonly<Record<string, string>> = {
   data: "trials are measured on the same held-out data",
   budget: "nothing is compressed here",
   distill: "nothing is distilled here",
+  search: "a sweep searches what --search names",
 };
 
 const singleValue = (field: string, text: string): Scalar => {

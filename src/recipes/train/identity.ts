@@ -68,7 +68,7 @@ const exampleContents = (examples: readonly Example[]): string => {
 };
 
 /** Hashes of the data as it is trained on. */
-const dataHashes = (material: Material): { readonly [part: string]: Json } => {
+export const dataHashes = (material: Material): { readonly [part: string]: Json } => {
   if (material.kind === "examples") {
     return {
       train: exampleContents(material.train),
@@ -123,6 +123,7 @@ export const identity = (
     out,
     threads,
     budget,
+    search,
     distill,
     train: t,
     task,

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Engine } from "../../engine/engine.ts";
 import { writeFolder } from "../../node/files/checkpoints.ts";
 import { trainedCard } from "../../report/run/sourceCard.ts";
-import { type Base, formsOf } from "../../search/optimize.ts";
+import { type AllForms, formsOf } from "../../search/candidates/candidate.ts";
 import { generationIn, jsonBytes } from "../../ship/onnx/files.ts";
 import { modelFolder } from "../../ship/onnx/modelFolder.ts";
 import type { RunOptions } from "../config/options.ts";
@@ -36,7 +36,7 @@ export interface Trained {
 const shipAdapter = async (
   options: RunOptions,
   { command, ui }: RecipeHooks,
-  made: { readonly engine: Engine; readonly trained: Pretrained; readonly forms: Base["forms"] },
+  made: { readonly engine: Engine; readonly trained: Pretrained; readonly forms: AllForms },
 ): Promise<Pick<Trained, "adapter" | "gain">> => {
   const { method, trained, lesson } = made.trained;
   if (method.adapter === undefined) return {};
@@ -57,7 +57,7 @@ export const trainModel = async (given: RunOptions, hooks: RecipeHooks): Promise
     const { engine, data, trained, source } = await trainFromText(options, { ...hooks, checkpoints });
     const { model, ended, steps, valLoss } = trained;
     if (ended === "interrupted" || !isFirst(hooks)) return undefined;
-    const { forms } = await formsOf("full", model, {
+    const forms = await formsOf(model, {
       engine,
       seed: options.seed,
       calibration: calibrationOf(data.tokenizer),

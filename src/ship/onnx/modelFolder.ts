@@ -25,7 +25,9 @@ export interface FolderOptions {
   /** End-of-text id. */
   readonly eos: number;
   /** The model in each dtype; those already made for measuring are not made again. */
-  readonly forms: Readonly<Record<ShipDtype, Model>>;
+  readonly forms: Readonly<Partial<Record<ShipDtype, Model>>>;
+  /** Whether the dense weights are among the files; they are unless told. */
+  readonly weights?: boolean;
   /** The checkpoint that the model comes from, of which nothing is lost. */
   readonly source?: FolderSource;
 }
@@ -59,13 +61,13 @@ const freshGeneration = (model: Model, { source, eos }: FolderOptions): SourceJs
 
 /** All files of the folder but the card, the report and the parity figures. `model` is dense. */
 export const modelFolder = (model: Model, options: FolderOptions): Files => {
-  const { dtype, forms } = options;
+  const { dtype, forms, weights = true } = options;
   const generation = freshGeneration(model, options);
   return new Map(
     exportFiles(model, {
       dtypes: Object.keys(forms) as ExportDtype[],
       defaultDtype: dtype,
-      forms,
+      ...{ forms, weights },
       files: carriedFiles(model, options),
       config: sourceConfig(options),
       ...(generation === undefined ? {} : { generation }),

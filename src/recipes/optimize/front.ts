@@ -1,0 +1,103 @@
+/**
+ * The points of a front as folders, OUT/trial-N each: written as soon as a point is on it, so that the best
+ * so far is always there; what leaves the front is removed.
+ */
+import { existsSync } from "node:fs";
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Engine } from "../../engine/engine.ts";
+import { writeFolder } from "../../node/files/checkpoints.ts";
+import { replaces } from "../../node/files/files.ts";
+import { MARKER } from "../../node/files/marker.ts";
+import type { Base, BaseParity, Candidate } from "../../search/candidates/candidate.ts";
+import type { Optimized } from "../../search/candidates/optimize.ts";
+import type { Standing } from "../../search/candidates/run.ts";
+import { jsonBytes } from "../../ship/onnx/files.ts";
+import { modelFolder } from "../../ship/onnx/modelFolder.ts";
+import type { RunOptions } from "../config/options.ts";
+import { version } from "../context/version.ts";
+import type { UserData } from "../data/userData.ts";
+import type { Source } from "../model/source.ts";
+import { parityOf } from "./deliver.ts";
+
+/** What the folders are made of besides the models. */
+export interface FrontOptions {
+  readonly engine: Engine;
+  readonly data: UserData;
+  readonly options: RunOptions;
+  readonly command: string;
+  readonly source?: Source;
+}
+
+/** Keeps the folders of a front. */
+export interface Front {
+  /** Writes the points of some bases that are on the front, and removes those that no longer are. */
+  update(bases: readonly Base[], standing: Standing): Promise<void>;
+  /** Writes what is missing at the end. */
+  complete(optimized: Optimized): Promise<void>;
+}
+
+const NAME = /^trial-(\d+)$/;
+const WEIGHTS = /^model(-\d+-of-\d+)?\.safetensors$|^model\.safetensors\.index\.json$/;
+
+/** The folder of a trial. */
+export const trialFolder = (out: string, number: number): string => join(out, `trial-${number}`);
+
+const manifest = ({ options, command }: FrontOptions, candidate: Candidate): unknown => {
+  const { lineage, ...measured } = candidate;
+  return { version, command, recipe: options, history: lineage, chosen: measured };
+};
+
+/** Keeps the folders of a front in OUT. */
+export const frontIn = (given: FrontOptions): Front => {
+  const { engine, data, options, source } = given;
+  // Folders that have a base's weights, by the base's dense model.
+  const weighed = new Map<string, string>();
+  const write = async (base: Base, candidate: Candidate, parity: BaseParity): Promise<void> => {
+    const { dtype } = candidate;
+    const path = trialFolder(options.out, candidate.number);
+    const dense = base.name.replace(/ (gptq|fitted)$/, "");
+    const other = weighed.get(dense);
+    const shared = other !== undefined && existsSync(other) ? other : undefined;
+    const files = modelFolder(base.dense, {
+      ...{ dtype, tokenizer: data.tokenizer.files(), eos: data.tokenizer.eos },
+      ...{ forms: { [dtype]: base.forms[dtype]! }, weights: shared === undefined },
+      ...(source === undefined ? {} : { source }),
+    });
+    const judged = { [dtype]: parity[dtype]! };
+    files.set("parity.json", [jsonBytes(parityOf(engine, judged, files, base.dense.arch))]);
+    files.set(MARKER, [jsonBytes(manifest(given, candidate))]);
+    const names = shared === undefined ? [] : (await readdir(shared)).filter((name) => WEIGHTS.test(name));
+    await writeFolder(path, files, new Map(names.map((name) => [name, join(shared!, name)])));
+    weighed.set(dense, path);
+  };
+  const sweep = async (candidates: readonly Candidate[]): Promise<void> => {
+    const kept = new Set(candidates.flatMap(({ onFront, number }) => (onFront ? [String(number)] : [])));
+    for (const name of await readdir(options.out).catch(() => [])) {
+      const number = NAME.exec(name)?.[1];
+      if (number === undefined || kept.has(number)) continue;
+      // Throws where it is none of ours.
+      await replaces(join(options.out, name));
+      await rm(join(options.out, name), { recursive: true, force: true });
+    }
+  };
+  return {
+    async update(bases, { candidates, parity }) {
+      for (const base of bases) {
+        for (const candidate of candidates) {
+          const own = candidate.base === base.name && candidate.onFront;
+          if (!own || existsSync(trialFolder(options.out, candidate.number))) continue;
+          await write(base, candidate, parity.get(base.name)!);
+        }
+      }
+      await sweep(candidates);
+    },
+    async complete({ candidates, parity, base }) {
+      for (const candidate of candidates) {
+        if (!candidate.onFront || existsSync(trialFolder(options.out, candidate.number))) continue;
+        await write(await base(candidate.base), candidate, parity.get(candidate.base)!);
+      }
+      await sweep(candidates);
+    },
+  };
+};

@@ -1,0 +1,155 @@
+/**
+ * A search on disk, in OUT/run/search: study.json says what it is, trials.jsonl what became of each trial,
+ * bases/ holds the dense models that it made. One that was killed goes on from there.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { decodeSafetensors } from "../../formats/safetensors/safetensors.ts";
+import type { Tensor, TensorType } from "../../ir/tensor.ts";
+import type { HistoryStep, Model, ModelConfig } from "../../models/model.ts";
+import { appendLine, writeFileDurable } from "../../node/files/checkpoints.ts";
+import { guarded, makeFolder } from "../../node/files/files.ts";
+import type { Keeping, Kept } from "../../search/candidates/keeping.ts";
+import { keyOf, type Values } from "../../search/space/space.ts";
+import { weightFiles } from "../../ship/onnx/export.ts";
+import { CheckpointError, DataError } from "../../util/errors.ts";
+import { type Tree, unflatten } from "../../util/tree.ts";
+import { firstDifference } from "../sweep/log.ts";
+
+const [STUDY, TRIALS, BASES] = ["study.json", "trials.jsonl", "bases"];
+/** So often a process may end in a trial before that has failed. */
+const BEGUN = 3;
+/** Largest file of weights, bytes. */
+const SHARD = 1e9;
+
+const NUMBERS: Readonly<Record<string, number>> = {
+  "#NaN": Number.NaN,
+  "#Infinity": Number.POSITIVE_INFINITY,
+  "#-Infinity": Number.NEGATIVE_INFINITY,
+};
+
+/** JSON of what has numbers that JSON has not. */
+const written = (value: unknown): string =>
+  JSON.stringify(value, (_, x: unknown) => (typeof x === "number" && !Number.isFinite(x) ? `#${x}` : x));
+
+const read = (text: string): unknown =>
+  JSON.parse(text, (_, x: unknown) => (typeof x === "string" && x in NUMBERS ? NUMBERS[x] : x));
+
+const packed = ({ buffer, byteOffset, byteLength }: Float32Array): string =>
+  Buffer.from(buffer, byteOffset, byteLength).toString("base64");
+
+const unpacked = (text: string): Float32Array => {
+  const bytes = Buffer.from(text, "base64");
+  return new Float32Array(Uint8Array.from(bytes).buffer);
+};
+
+/** A line of trials.jsonl: a trial begins, or it has ended. */
+type Line =
+  | { readonly begins: number; readonly values: Values }
+  | { readonly record: Kept["record"]; readonly scores?: string };
+
+/** The lines of a log. What follows the last line's end was torn by a crash, and is written again. */
+const linesIn = (file: string): Line[] => {
+  if (!existsSync(file)) return [];
+  return readFileSync(file, "utf8")
+    .split("\n")
+    .slice(0, -1)
+    .map((text, i) => {
+      try {
+        return read(text) as Line;
+      } catch (cause) {
+        const hint = "run it again without --resume";
+        throw new DataError("is damaged", { file, line: i + 1, cause, hint });
+      }
+    });
+};
+
+const nameOf = (key: string): string => createHash("sha256").update(key).digest("hex").slice(0, 16);
+
+interface BaseFile {
+  readonly config: ModelConfig;
+  readonly history: readonly HistoryStep[];
+  readonly files: readonly string[];
+}
+
+const keepDense = async (dir: string, { config, history, ...model }: Model): Promise<void> => {
+  await makeFolder(dir);
+  const files = weightFiles({ config, history, ...model }, SHARD);
+  for (const [name, chunks] of files) await writeFileDurable(join(dir, name), chunks);
+  const names = Array.from(files.keys()).filter((name) => name.endsWith(".safetensors"));
+  const said: BaseFile = { config, history, files: names };
+  // Last: with it the model is whole.
+  await writeFileDurable(join(dir, "base.json"), [Buffer.from(`${JSON.stringify(said)}\n`)]);
+};
+
+const readDense = async (dir: string, whole: Model): Promise<Model | undefined> => {
+  const file = join(dir, "base.json");
+  if (!existsSync(file)) return undefined;
+  const { config, history, files } = JSON.parse(await readFile(file, "utf8")) as BaseFile;
+  const tensors = new Map<string, Tensor>();
+  for (const name of files) {
+    const path = join(dir, name);
+    const bytes = await guarded("reading", path, () => readFile(path));
+    for (const [key, t] of decodeSafetensors(bytes, path).tensors) tensors.set(key, t);
+  }
+  const parsed = whole.arch.parse(config) as ModelConfig;
+  const types = whole.arch.params(parsed) as Tree<TensorType>;
+  const weights = unflatten<TensorType, Tensor>(types, tensors, (path) => {
+    throw new CheckpointError("is missing", { file: dir, tensor: path, hint: "run it without --resume" });
+  });
+  return { ...whole, config: parsed, history, weights };
+};
+
+/** What makes one search another, and whether an earlier one is gone on with. */
+export interface StoreOptions {
+  /** The folder of the run. */
+  readonly run: string;
+  readonly identity: unknown;
+  readonly resume: boolean;
+  readonly whole: Model;
+  readonly onWarning: (text: string) => void;
+}
+
+/** Whether the folder holds this very search; what differs is said. */
+const isSame = async (dir: string, { identity, onWarning }: StoreOptions): Promise<boolean> => {
+  const text = await readFile(join(dir, STUDY!), "utf8").catch(() => undefined);
+  if (text === undefined) return false;
+  const field = firstDifference(JSON.parse(text), JSON.parse(JSON.stringify(identity)), "");
+  if (field === undefined) return true;
+  onWarning(`the search in ${dir} differs in ${field}: its trials are not comparable, all are made anew`);
+  return false;
+};
+
+/** Opens the search of a run: that which is there where `resume` is asked for and it is the same, else anew. */
+export const openStore = async (options: StoreOptions): Promise<Keeping> => {
+  const { run, identity, resume, whole } = options;
+  const dir = join(run, "search");
+  const file = join(dir, TRIALS!);
+  if (!resume || !(await isSame(dir, options))) {
+    await rm(dir, { recursive: true, force: true });
+    await makeFolder(dir);
+    await writeFileDurable(join(dir, STUDY!), [Buffer.from(`${JSON.stringify(identity, null, 2)}\n`)]);
+  }
+  const lines = linesIn(file);
+  const ended = lines.flatMap((line) => ("record" in line ? [line] : []));
+  const begun = lines.flatMap((line) => ("begins" in line ? [line.values] : []));
+  const open = begun.filter((v) => !ended.some(({ record }) => keyOf(record.values) === keyOf(v)));
+  const times = (values: Values): number => open.filter((v) => keyOf(v) === keyOf(values)).length;
+  const place = (key: string): string => join(dir, BASES!, nameOf(key));
+  return {
+    earlier: ended.map(({ record, scores }) => ({
+      record,
+      ...(scores === undefined ? {} : { scores: unpacked(scores) }),
+    })),
+    fatal: open.filter(
+      (values, i) => times(values) >= BEGUN && open.findIndex((v) => keyOf(v) === keyOf(values)) === i,
+    ),
+    begins: (begins, values) => appendLine(file, written({ begins, values })),
+    ends: ({ record, scores }) =>
+      appendLine(file, written({ record, ...(scores === undefined ? {} : { scores: packed(scores) }) })),
+    dense: (key) => readDense(place(key), whole),
+    keep: (key, model) => keepDense(place(key), model),
+  };
+};

@@ -1,0 +1,55 @@
+/**
+ * Forms of 4 bits that are as large as a limit on size allows: which matrices keep 8 bits is chosen by the
+ * bytes that are left, where the usual form of 4 bits chooses by what they cost.
+ */
+import { int8Forms } from "../../compress/forms.ts";
+import { packedBytes } from "../../compress/packedSize.ts";
+import type { Context } from "../../compress/pass.ts";
+import { quantize } from "../../compress/quantize.ts";
+import { groupCosts } from "../../compress/sensitivity.ts";
+import { wideWithin } from "../../compress/within.ts";
+import type { Bound } from "../budget.ts";
+import { SIZE } from "../figures.ts";
+import type { Base } from "./candidate.ts";
+import { eightBitIn } from "./forms.ts";
+
+/** The least of the bounds on size, bytes; undefined where there is none. */
+export const sizeLimit = (bounds: readonly Bound[]): number | undefined => {
+  const sizes = bounds.flatMap(({ figure, most, bound }) => (most && figure.name === SIZE ? [bound] : []));
+  return sizes.length === 0 ? undefined : Math.min(...sizes);
+};
+
+/** The limit, and what the files of two forms take, bytes. */
+export interface Fitting {
+  readonly limit: number;
+  readonly sizes: Readonly<Record<"q4" | "q8", number>>;
+}
+
+/**
+ * `base` with the form of 4 bits that fits the limit; undefined where all of 8 bits do, nothing does, or the
+ * usual form is that one. Files have more in them than weights, and some weights twice: how much is seen by
+ * the two forms that were measured.
+ */
+export const fittedTo = async (
+  base: Base,
+  { limit, sizes }: Fitting,
+  context: Context,
+): Promise<Base | undefined> => {
+  const { dense, forms } = base;
+  const { engine, calibration: texts } = context;
+  if (texts === undefined || forms.q4 === undefined || !(sizes.q8 > limit)) return undefined;
+  const known = { forms: await int8Forms(engine, dense, texts) };
+  const usual = [...eightBitIn(forms.q4).keys()];
+  const bytes = {
+    q4: packedBytes(dense, { bits: 4, wide: usual, ...known }),
+    q8: packedBytes(dense, { bits: 8, ...known }),
+  };
+  const share = (sizes.q8 - sizes.q4) / (bytes.q8 - bytes.q4);
+  if (!(share > 0)) return undefined;
+  const maxBytes = bytes.q4 + (limit - sizes.q4) / share;
+  const wide = wideWithin(dense, await groupCosts(engine, dense, texts), { maxBytes, ...known });
+  const alike = wide.length === usual.length && usual.every((path) => wide.includes(path));
+  if (alike || packedBytes(dense, { bits: 4, wide, ...known }) > maxBytes) return undefined;
+  const q4 = await quantize({ bits: 4, wide }).run(dense, context);
+  return { name: `${base.name} fitted`, dense, forms: { ...forms, q4 } };
+};

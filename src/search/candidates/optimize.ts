@@ -1,0 +1,240 @@
+/**
+ * The heart: from one trained model to the best that a budget allows. Configurations of a space say how a
+ * smaller model is made of it and in which form it is; each that may keep the budget is made, measured and
+ * judged: one whose graph computes something else is shown and never chosen. The cheapest question comes
+ * first: size and speed are foretold from the start's own, and what learns badly is stopped.
+ */
+import type { Context } from "../../compress/pass.ts";
+import type { Model } from "../../models/model.ts";
+import type { Task } from "../../tasks/task.ts";
+import { boundsOf, type Choice, choose } from "../budget.ts";
+import { type Doubt, doubtsOf } from "../doubts.ts";
+import { type Budget, type Figure, measuredValue, SIZE } from "../figures.ts";
+import { checkBudget } from "../limit.ts";
+import { paretoFront } from "../pareto.ts";
+import { keyOf, type Space, type Values } from "../space/space.ts";
+import { study } from "../study.ts";
+import type { Trial } from "../trial.ts";
+import {
+  type Base,
+  type BaseParity,
+  type Candidate,
+  type MeasuredCandidate,
+  type TrialRecord,
+  withForms,
+} from "./candidate.ts";
+import { foreteller } from "./foretell.ts";
+import { forgetting } from "./keeping.ts";
+import { startOf } from "./measure.ts";
+import { objectiveFigures } from "./objectives.ts";
+import { ruledOut } from "./ruledOut.ts";
+import { giveUp, namesOf, type OptimizeOptions, type Run, runGroup, variantOf } from "./run.ts";
+import { baseKey, cuttableOf, dtypeIn, siblingsIn, smallSpace, startIn } from "./space.ts";
+
+/** The candidates, and which was chosen. */
+export interface Optimized {
+  readonly task: Task;
+  /** What the candidates' figures are. */
+  readonly figures: readonly Figure[];
+  /** The limits by the figures' whole names. */
+  readonly budget: Budget;
+  readonly candidates: readonly Candidate[];
+  /** What became of each configuration that was asked for. */
+  readonly records: readonly TrialRecord[];
+  /** By the base's name. */
+  readonly parity: ReadonlyMap<string, BaseParity>;
+  readonly choice: Choice<Candidate>;
+  /** What decided the choice and is smaller than the noise of the held-out text. */
+  readonly doubts: readonly Doubt[];
+  /** A dense model with its forms; made again where it is not at hand. */
+  base(name: string): Promise<Base>;
+}
+
+const measuredIn = (records: readonly TrialRecord[]): MeasuredCandidate[] =>
+  records.flatMap(({ candidate }) => (candidate === undefined ? [] : [candidate]));
+
+/** By the base's name; the roundings of one's own beside the usual forms. */
+const parityOf = (run: Run): Map<string, BaseParity> => {
+  const parity = new Map<string, BaseParity>();
+  for (const { candidate, values, parity: judged } of run.records) {
+    if (candidate === undefined || judged === undefined) continue;
+    const before = parity.get(candidate.base) ?? parity.get(namesOf(run, values).base);
+    parity.set(candidate.base, { ...before, [candidate.dtype]: judged });
+  }
+  return parity;
+};
+
+const withFront = ({ records, objectives }: Run): Candidate[] => {
+  const measured = measuredIn(records);
+  const sound = measured.filter(({ fault }) => fault === undefined);
+  const axes = objectives.map(({ name, better }) => (c: MeasuredCandidate) => {
+    return (better === "less" ? 1 : -1) * measuredValue(c, name);
+  });
+  const front = new Set(paretoFront(sound, axes));
+  return measured.map((c) => ({ ...c, onFront: front.has(c) }));
+};
+
+/** Few candidates. */
+const usualSpace = (model: Model, { teaching }: OptimizeOptions, budget: Budget): Space =>
+  smallSpace({
+    ...cuttableOf(model),
+    steps: teaching({}).steps,
+    fits: budget.some(({ figure, most }) => figure === SIZE && most !== undefined),
+  });
+
+const begin = async (model: Model, options: OptimizeOptions, context: Context): Promise<Run> => {
+  const { task, lesson, figures, sampler = "grid", keeping = forgetting } = options;
+  const budget = checkBudget(options.budget, figures);
+  const space = options.space ?? usualSpace(model, options, budget);
+  const earlier = keeping.earlier.map(({ record }) => record);
+  const score = await task.scorer(context.engine, lesson.heldOut, model);
+  return {
+    options: { ...options, budget, keeping, score, space },
+    ...{ context, whole: model },
+    study: study(space, { sampler, seed: context.seed, trials: earlier }),
+    objectives: objectiveFigures(figures, budget),
+    records: [...earlier],
+    scores: new Map(
+      keeping.earlier.flatMap(({ record, scores }) => (scores ? [[record.number, scores]] : [])),
+    ),
+    held: new Map(),
+    foretold: new Map(),
+  };
+};
+
+/** A dense model that is not at hand, with its forms. Throws Error for one that no candidate is of. */
+const remade = async (run: Run, name: string): Promise<Base> => {
+  const { options, context, whole, records } = run;
+  const own = records.find(({ candidate }) => candidate?.base === name);
+  if (own === undefined) throw new Error(`no candidate is a form of ${name}`);
+  const dense = (await options.keeping.dense(baseKey(own.values))) ?? whole;
+  const wanted = [...new Set(siblingsIn(options.space, own.values).map(dtypeIn))];
+  const usual = { name: namesOf(run, own.values).base, dense, forms: {} };
+  const base = await withForms(usual, wanted, context);
+  return (await variantOf(run, base, own.values)) ?? base;
+};
+
+/** The best so far; undefined where nothing may be chosen. */
+const chosenSoFar = ({ records, options }: Run): MeasuredCandidate | undefined => {
+  const { budget, figures } = options;
+  const sound = measuredIn(records).some(({ fault }) => fault === undefined);
+  return sound ? choose(measuredIn(records), { budget, figures }).chosen : undefined;
+};
+
+/** Holds what is needed again: the start, and what is chosen so far. What is kept elsewhere is let go. */
+const hold = async (run: Run, bases: readonly Base[]): Promise<void> => {
+  for (const base of bases) run.held.set(base.name, base);
+  await run.options.onBase?.(bases, { candidates: withFront(run), parity: parityOf(run) });
+  if (run.options.keeping === forgetting) return;
+  const needed = [measuredIn(run.records)[0]?.base, chosenSoFar(run)?.base];
+  for (const name of [...run.held.keys()]) if (!needed.includes(name)) run.held.delete(name);
+};
+
+/** Measures the start in every form, and learns from it what others would cost. */
+const measureStart = async (run: Run): Promise<void> => {
+  const { options, whole } = run;
+  if (run.records.length === 0) {
+    const lead = run.study.ask(startIn(options.space, cuttableOf(whole)))!;
+    await hold(run, await runGroup(run, { lead, forms: siblingsIn(options.space, lead.values) }));
+  }
+  const [start] = measuredIn(run.records);
+  run.start = startOf(options, run.scores.get(start!.number)!);
+  run.bounds = boundsOf(options.budget, options.figures, start!);
+  if (options.spares !== true) return;
+  const base = run.held.get(start!.base) ?? (await remade(run, start!.base));
+  run.held.set(base.name, base);
+  const own = measuredIn(run.records).filter((c) => c.base === base.name);
+  run.foreteller = foreteller(
+    { start: base, measured: new Map(own.map((c) => [c.dtype, c])) },
+    options.probe,
+  );
+};
+
+const isTried = ({ study: { trials } }: Run, values: Values): boolean =>
+  trials.some((trial) => keyOf(trial.values) === keyOf(values));
+
+/** A dense model of which a form was measured by a process that ended before the others were. */
+const leftOpen = (run: Run): Values | undefined => {
+  for (const { values, stage } of run.records) {
+    if (stage !== "measured") continue;
+    const left = siblingsIn(run.options.space, values).find((form) => !isTried(run, form));
+    if (left !== undefined) return left;
+  }
+  return undefined;
+};
+
+/** Ends what an earlier process ended in, again and again. */
+const endFatal = (run: Run): void => {
+  for (const values of run.options.keeping.fatal) {
+    if (isTried(run, values)) continue;
+    const why = "the process ended in it three times, as where memory runs out";
+    giveUp(run, run.study.ask(values)!, { stage: "failed", why }, 0);
+  }
+};
+
+/** Makes and measures the dense model of a trial, in the forms that may keep the limits. */
+const tryOne = async (run: Run, trial: Trial): Promise<"made" | "refused"> => {
+  const forms = siblingsIn(run.options.space, trial.values).filter(
+    (values) => keyOf(values) === keyOf(trial.values) || !isTried(run, values),
+  );
+  const fitting: Values[] = [];
+  for (const values of forms) {
+    const why = await ruledOut(run, values);
+    if (why === undefined) fitting.push(values);
+    else giveUp(run, keyOf(values) === keyOf(trial.values) ? trial : run.study.ask(values)!, why, 0);
+  }
+  const [first] = fitting;
+  if (first === undefined) return "refused";
+  const own = fitting.some((values) => keyOf(values) === keyOf(trial.values));
+  const lead = own ? trial : run.study.ask(first)!;
+  await hold(run, await runGroup(run, { lead, forms: fitting }));
+  return "made";
+};
+
+/** Tries configurations until there are enough, the time is over, or all were tried. */
+const search = async (run: Run): Promise<void> => {
+  const { options, context } = run;
+  const { trials = Number.POSITIVE_INFINITY, until } = options;
+  endFatal(run);
+  const start = baseKey(run.records[0]!.values);
+  const made = new Set(run.records.flatMap(({ values, seconds }) => (seconds > 0 ? [baseKey(values)] : [])));
+  made.delete(start);
+  while (!until?.aborted) {
+    context.signal?.throwIfAborted();
+    const open = leftOpen(run);
+    if (open === undefined && made.size >= trials) break;
+    const trial = run.study.ask(open);
+    if (trial === undefined) break;
+    if ((await tryOne(run, trial)) === "made") made.add(baseKey(trial.values));
+  }
+};
+
+/**
+ * Makes, judges and measures the candidates of `model` and chooses among them. Throws ConfigError for a
+ * budget that cannot be before anything is made.
+ */
+export const optimize = async (
+  model: Model,
+  options: OptimizeOptions,
+  context: Context,
+): Promise<Optimized> => {
+  const run = await begin(model, options, context);
+  await measureStart(run);
+  await search(run);
+  const { figures, budget, task } = run.options;
+  const candidates = withFront(run);
+  const choice = choose(candidates, { budget, figures });
+  const [whole] = candidates;
+  const scale = measuredValue(whole!, figures[0]!.name) / whole!.score;
+  const sign = task.criterion.better === "less" ? 1 : -1;
+  const losses = new Map(
+    candidates.map(({ name, number }) => [name, run.scores.get(number)!.map((x) => sign * x)]),
+  );
+  return {
+    ...{ task, figures, budget, candidates, choice },
+    records: [...run.records],
+    parity: parityOf(run),
+    doubts: doubtsOf({ candidates, losses, choice, budget, figures, scale }),
+    base: async (name) => run.held.get(name) ?? remade(run, name),
+  };
+};

@@ -1,0 +1,150 @@
+/**
+ * The space of candidates: how a model is cut, whether what is left is taught, and in which form it is. A
+ * dense model is made by all but its form; forms of one share it.
+ */
+import type { Model } from "../../models/model.ts";
+import { dtypes, type ShipDtype } from "../../ship/onnx/dtype.ts";
+import { configurations } from "../space/configurations.ts";
+import { type Categorical, categorical, keyOf, type Space, type Values } from "../space/space.ts";
+
+/** Parameters that say in which form a dense model is. */
+export const FORM_PARAMS = ["dtype", "rounding"] as const;
+
+/** How the matrices of 4 bits are rounded, or that 8 bits stay where a limit on size leaves room. */
+export type FormRounding = "search" | "gptq" | "fitted";
+
+const ordered = { ordered: true } as const;
+
+/** A model's numbers that say what can be cut. */
+export interface Cuttable {
+  readonly layers: number;
+  /** Whether MLP neurons can be cut. */
+  readonly neurons: boolean;
+}
+
+/** What can be cut of a model. */
+export const cuttableOf = ({ arch, config }: Pick<Model, "arch" | "config">): Cuttable => ({
+  layers: arch.cache(config).layers,
+  neurons: Object.keys(arch.widths.neurons).length > 0,
+});
+
+/** Whether a configuration leaves something out. */
+export const isCut = ({ layers, neurons = 1 }: Values, whole: number): boolean =>
+  (layers !== undefined && layers !== whole) || neurons !== 1;
+
+/** Whether a configuration's dense model is taught. */
+export const isTaught = ({ steps = 0 }: Values): boolean => Number(steps) > 0;
+
+/** What a space is made by. */
+export interface CandidateSpaceOptions extends Cuttable {
+  /** Updates of a taught model. */
+  readonly steps: number;
+  /** Layers of the smaller model in a small space. */
+  readonly keep?: number;
+  /** Whether a limit on size may leave room for more bits. */
+  readonly fits: boolean;
+}
+
+const formsIn = (whole: number, roundings: readonly FormRounding[]): Space => {
+  const shaped = (v: Values): boolean => !isCut(v, whole) || isTaught(v);
+  return {
+    // What was cut and not taught is there to show what teaching gains: in float32 alone.
+    dtype: categorical(Object.keys(dtypes), { when: shaped }),
+    ...(roundings.length > 1
+      ? { rounding: categorical(roundings, { when: ({ dtype }) => dtype === "q4" }) }
+      : {}),
+  };
+};
+
+/** The model and one with fewer layers, before teaching and after, in every form. */
+export const smallSpace = ({ layers, steps, keep, fits }: CandidateSpaceOptions): Space => {
+  const fewer = keep ?? Math.max(1, layers >> 1);
+  return {
+    layers: categorical([...new Set([layers, fewer])]),
+    steps: categorical([...new Set([0, steps])], { ...ordered, when: (v) => isCut(v, layers) }),
+    ...formsIn(layers, fits ? ["search", "fitted"] : ["search"]),
+  };
+};
+
+/** Depths and widths, how layers are chosen, whether what is left is taught; every form, two roundings. */
+export const fullSpace = ({ layers, neurons, steps, keep, fits }: CandidateSpaceOptions): Space => {
+  const depths = [1, 3 / 4, 1 / 2, 1 / 4].map((share) => Math.max(1, Math.round(share * layers)));
+  const all = [...new Set([...depths, ...(keep === undefined ? [] : [keep])])].sort((a, b) => b - a);
+  const some = (v: Values): boolean => v.layers !== layers && Number(v.layers) > 1;
+  return {
+    layers: categorical(all, ordered),
+    layersBy: categorical(["spread", "influence"], { when: some }),
+    ...(neurons ? { neurons: categorical([1, 0.75, 0.5], ordered) } : {}),
+    steps: categorical([...new Set([0, steps])], { ...ordered, when: (v) => isCut(v, layers) }),
+    ...formsIn(layers, fits ? ["search", "gptq", "fitted"] : ["search", "gptq"]),
+  };
+};
+
+const isForm = (name: string): boolean => FORM_PARAMS.some((param) => param === name);
+
+/** A configuration without its form. */
+export const baseValues = (values: Values): Values =>
+  Object.fromEntries(Object.entries(values).filter(([name]) => !isForm(name)));
+
+/** What tells dense models apart. */
+export const baseKey = (values: Values): string => keyOf(baseValues(values));
+
+/** The configurations of a space that share a dense model, in their order. */
+export const siblingsIn = (space: Space, values: Values): Values[] => {
+  const own = baseValues(values);
+  const forms = Object.entries(space).flatMap(([name, param]) => {
+    if (!isForm(name)) return [];
+    const { when } = param;
+    const after = when === undefined ? param : { ...param, when: (v: Values) => when({ ...own, ...v }) };
+    return [[name, after] as const];
+  });
+  if (forms.length === 0) return [own];
+  return Array.from(configurations(Object.fromEntries(forms)), (form) => ({ ...own, ...form }));
+};
+
+/** The configuration of the model as it is. */
+export const startIn = (space: Space, whole: Cuttable): Values => {
+  const first = (name: string): string | number | boolean | undefined =>
+    (space[name] as Categorical | undefined)?.choices[0];
+  const usual: Values = { layers: whole.layers, neurons: 1, dtype: "fp32" };
+  const own = Object.entries(space).flatMap(([name, { when }]) => {
+    const active = when === undefined || when(usual);
+    const value = usual[name] ?? (active ? first(name) : undefined);
+    return active && value !== undefined ? [[name, value] as const] : [];
+  });
+  return Object.fromEntries(own);
+};
+
+/** The dtype of a configuration: what was cut and not taught is float32. */
+export const dtypeIn = ({ dtype = "fp32" }: Values): ShipDtype => dtype as ShipDtype;
+
+const KNOWN = ["layers", "layersBy", "neurons", "steps", ...FORM_PARAMS];
+
+/** What a dense model is called: "full", "2-layer distilled", "3-layer 75%-neuron pruned lr 0.001". */
+export const baseName = (space: Space, values: Values, whole: number): string => {
+  const { layers = whole, layersBy, neurons = 1, steps = 0, ...more } = baseValues(values);
+  const choices = (name: string): number => {
+    const param = space[name];
+    return param?.kind === "categorical" ? param.choices.length : Number.POSITIVE_INFINITY;
+  };
+  const cut = [
+    ...(layers === whole ? [] : [`${layers}-layer`]),
+    ...(layersBy === "influence" ? ["by-influence"] : []),
+    ...(neurons === 1 ? [] : [`${Math.round(100 * Number(neurons))}%-neuron`]),
+  ];
+  const taught = Number(steps) > 0 ? "distilled" : "pruned";
+  // How long is told where that is searched.
+  const long = Number(steps) > 0 && choices("steps") > 2 ? [`steps ${steps}`] : [];
+  const rest = Object.entries(more).flatMap(([name, value]) => {
+    if (KNOWN.includes(name)) return [];
+    return [`${name} ${typeof value === "number" ? Number(value.toPrecision(3)) : value}`];
+  });
+  if (cut.length === 0 && rest.length === 0 && Number(steps) === 0) return "full";
+  return [...cut, ...(cut.length > 0 || Number(steps) > 0 ? [taught] : []), ...long, ...rest].join(" ");
+};
+
+/** What a form is called: "full q8", "full fitted q4". */
+export const formName = (base: string, values: Values): string => {
+  const { rounding = "search" } = values;
+  return [base, ...(rounding === "search" ? [] : [rounding]), dtypeIn(values)].join(" ");
+};
