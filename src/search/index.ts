@@ -12,6 +12,7 @@ export {
   excess,
   mostLost,
 } from "./budget.ts";
+export type { Optimized } from "./candidates/optimize.ts";
 export { asha, ETA, survivors, type Verdict } from "./fidelity/asha.ts";
 export { type Halved, type HalvingOptions, successiveHalving } from "./fidelity/halving.ts";
 export { allowsStop, type Foretold, foretold, foretoldText } from "./fidelity/rungs.ts";
@@ -30,7 +31,6 @@ export { beats, crowding, frontOf, nonDominatedSort, type Point } from "./front/
 export { importance, pedAnova } from "./importance.ts";
 export { checkBudget, parseLimit } from "./limit.ts";
 export { type LossDifference, lossDifference, withinNoise } from "./noise.ts";
-export type { Optimized } from "./candidates/optimize.ts";
 export { dominates, type Objectives, paretoFront } from "./pareto.ts";
 export type { Difference, Standing } from "./picks/difference.ts";
 export { type Against, type NamedPick, type PickName, type PickOptions, picksOf } from "./picks/picks.ts";

@@ -2,6 +2,8 @@
  * The flags: a table, of which the parser, the help, its defaults and the refusals are made. A flag sets a
  * field of the options, whose type and default are the field's own; the verbs read those without a field.
  */
+
+import { seconds } from "../terminal/time.ts";
 import { adapterFlag, adapterFlags, freezeFlags } from "./adapterFlags.ts";
 import { withCompare } from "./compareFlags.ts";
 import { chats, cleaning, pairs, records, selection, sentences, shards, text } from "./dataFlags.ts";
@@ -164,6 +166,32 @@ const budget: Section = {
   ],
 };
 
+const onOptimize = { common: ["optimize"] } as const;
+const search: Section = {
+  title: "Search",
+  verbs: ["quickstart", "optimize"],
+  flags: [
+    row("--time <t>", "search.timeSec", "time for all of it, such as 90s, 30m: as much is tried", {
+      ...{ parse: seconds, zero: "for two smaller models" },
+      ...onOptimize,
+    }),
+    row("--trials <n>", "search.trials", "smaller models that are made", {
+      zero: "by --time",
+      ...onOptimize,
+    }),
+    row(
+      "--search <param>",
+      "search.params",
+      "such as layers=2,4, neurons=0.5..1, lr=1e-4..1e-2; repeatable",
+      {
+        repeats: true,
+        ...onOptimize,
+      },
+    ),
+    row("--sampler <name>", "search.sampler", "what chooses the next"),
+  ],
+};
+
 const hub: Section = {
   title: "Hub",
   verbs: [...tuning, "optimize", "eval", "generate", "quantize", "prune", "export"],
@@ -182,7 +210,12 @@ const run: Section = {
       verbs: given.filter((verb) => verb !== "quantize" && verb !== "prune" && verb !== "export"),
       common: [...learning, "finetune", "distill"],
     }),
-    { flag: "--resume", help: "go on from the newest checkpoint in OUT/run", verbs: tuning, ...common },
+    {
+      flag: "--resume",
+      help: "go on from what is in OUT/run",
+      verbs: [...tuning, "optimize"],
+      ...common,
+    },
     row("--seed <n>", "seed", "seed of everything random", {
       ...ours,
       common: ["generate", "finetune"],
@@ -220,7 +253,7 @@ const run: Section = {
 export const sections: readonly Section[] = withSweep(
   withCompare([
     ...[text, records, pairs, sentences, chats, cleaning, selection, shards, model, trainSection, adapters],
-    ...[distill, budget, hub, ranks, run],
+    ...[distill, budget, search, hub, ranks, run],
   ]),
   every,
 );

@@ -74,6 +74,7 @@ const fieldOption = (flag: Flag, field: string, base: RunOptions): Option => {
   const { kind, choices, ofNumbers } = fieldType(field);
   const option = new Option(flag.flag, described(flag, field, base));
   if (flag.repeats) return option.argParser(collect);
+  if (flag.parse !== undefined) return option.argParser(flag.parse);
   if (choices !== undefined) return option.argParser(oneOf(choices));
   if (ofNumbers) return option.argParser((text, before: readonly number[] = []) => [...before, number(text)]);
   return kind === "number" ? option.argParser(number) : option;

@@ -1,10 +1,10 @@
 /** Prints what an optimization found: the table with its front, the choice, a sample, what to do next. */
 import { join } from "node:path";
 import type { Outcome } from "../../recipes/optimize/compressAndShip.ts";
-import { type Figure, LOST, measuredValue, shownFigures, writtenValue } from "../../search/figures.ts";
-import { pickLines, picksOf } from "../../search/picks/picks.ts";
 import type { Candidate } from "../../search/candidates/candidate.ts";
 import type { Optimized } from "../../search/candidates/optimize.ts";
+import { type Figure, LOST, measuredValue, shownFigures, writtenValue } from "../../search/figures.ts";
+import { pickLines, picksOf } from "../../search/picks/picks.ts";
 import type { Task } from "../../tasks/task.ts";
 import { escaped, print, printJson, table } from "./terminal.ts";
 

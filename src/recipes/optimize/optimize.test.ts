@@ -1,73 +1,20 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { batches, evalBatches } from "../../data/index.ts";
 import type { Engine } from "../../engine/engine.ts";
-import { sizeFigure } from "../../evaluate/probe.ts";
-import { tensor } from "../../ir/tensor.ts";
-import { exactly } from "../../metrics/metric.ts";
-import { gpt2, gpt2Config } from "../../models/decoders/gpt2.ts";
-import type { Model } from "../../models/model.ts";
-import { initialize } from "../../nn/param.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
-import { optimizers } from "../../optim/index.ts";
-import { figuresOf, measuredValue } from "../../search/figures.ts";
 import type { Base, Candidate } from "../../search/candidates/candidate.ts";
 import { type Optimized, optimize } from "../../search/candidates/optimize.ts";
 import type { OptimizeOptions } from "../../search/candidates/run.ts";
+import { measuredValue } from "../../search/figures.ts";
 import { dtypes, type ShipDtype } from "../../ship/onnx/dtype.ts";
-import { causalLm } from "../../tasks/causalLm.ts";
-import { languageModelling } from "../../tasks/languageModelling.ts";
 import { tokenScores } from "../../tasks/scores.ts";
-import { trainBpe } from "../../tokenizer/index.ts";
 import { heldOutLoss } from "../../train/validate.ts";
-import { asUserData } from "../data/userData.ts";
-import { judgeOn, onGraphFiles } from "./judge.ts";
+import { judgeOn } from "./judge.ts";
 import { faultNotes, notesOf } from "./notes.ts";
-
-const [batch, context] = [2, 8];
-const text = "the quick brown fox jumps over the lazy dog. ".repeat(6);
-const tokenizer = trainBpe([text], { vocab: 258 });
-const tokens = tokenizer.encode(text);
-const stream = { tokens, bytes: text.length, documents: 1 };
-const report = { stages: [] };
-const corpus = asUserData({ tokenizer, train: stream, validation: stream, report, skipped: [] });
-const feeds = ({ inputIds, labels }: { inputIds: Int32Array; labels: Int32Array }) => ({
-  inputIds: tensor("int32", [batch, context], inputIds),
-  labels: tensor("int32", [batch * context], labels),
-});
-const windows = evalBatches({ tokens: tokens.subarray(0, 60), batch, context }).map(feeds);
-
-const modelOf = (seed: number, layers = 2): Model => {
-  const shape = { vocab_size: 258, n_positions: 32, n_embd: 32, n_head: 2 };
-  const config = gpt2Config({ ...shape, n_layer: layers });
-  return { arch: gpt2, config, weights: initialize(gpt2.params(config) as never, seed), history: [] };
-};
+import { corpus, modelOf, optionsOf, tokens, windows } from "./optimize.fixture.ts";
 
 let engine: Engine;
 beforeAll(async () => {
   engine = await nodeEngine({ threads: 1 });
-});
-
-const options = (budget: OptimizeOptions["budget"], judge: OptimizeOptions["judge"]): OptimizeOptions => ({
-  task: causalLm,
-  lesson: {
-    objective: languageModelling,
-    context,
-    heldOut: { windows, bytes: 60 },
-    source: (index) => feeds(batches({ tokens, batch, context, seed: 2 })(index)),
-  },
-  figures: figuresOf({ task: causalLm, does: "generates", targets: ["node-cpu"] }),
-  budget,
-  teaching: () => ({
-    ...{ batch, context, steps: 1, seed: 1, clipNorm: 1 },
-    optimizer: optimizers.adamw({ weightDecay: 0.1 }),
-    schedule: () => 1e-3,
-  }),
-  // Times that are the same everywhere; sizes are the files' own.
-  probe: (model) =>
-    onGraphFiles(model, async (_, sizeBytes) => ({
-      figures: { ...sizeFigure(sizeBytes), "node-cpu/p50Ms": exactly(1) },
-    })),
-  judge,
 });
 
 /** Judges as always, of graphs among which that of q4 is another model's. */
@@ -78,7 +25,7 @@ const withForeignQ4 = async (base: Base, only: readonly ShipDtype[]) => {
 };
 
 const run = (budget: OptimizeOptions["budget"], judge = withForeignQ4): Promise<Optimized> =>
-  optimize(modelOf(1), options(budget, judge), { engine, seed: 1, log: () => {} });
+  optimize(modelOf(1), optionsOf(budget, judge), { engine, seed: 1, log: () => {} });
 
 let found: Optimized;
 beforeAll(async () => {
@@ -118,7 +65,7 @@ test("a limit on size makes one candidate more, whose 8 bits are those that the 
   const relative = { figure: "sizeBytes", most: limit / size(named(found, "full fp32")), relative: true };
   const fit = await optimize(
     modelOf(1),
-    options([relative, { figure: "lost", most: 100 }], judgeOn(engine, corpus)),
+    optionsOf([relative, { figure: "lost", most: 100 }], judgeOn(engine, corpus)),
     { engine, seed: 1, calibration: [Array.from(tokens.subarray(0, 64))], log: () => {} },
   );
   expect(size(named(fit, "full fitted q4"))).toBeLessThanOrEqual(limit);

@@ -9,6 +9,8 @@ import {
   smallSpace,
 } from "../../search/candidates/space.ts";
 import { type Budget, SIZE } from "../../search/figures.ts";
+import type { SamplerName } from "../../search/samplers/index.ts";
+import { sizeOf } from "../../search/space/configurations.ts";
 import {
   categorical,
   float,
@@ -18,8 +20,6 @@ import {
   type Space,
   type Values,
 } from "../../search/space/space.ts";
-import { type SamplerName } from "../../search/samplers/index.ts";
-import { sizeOf } from "../../search/space/configurations.ts";
 import { dtypes } from "../../ship/onnx/dtype.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { nearest } from "../../util/nearest.ts";
@@ -160,12 +160,7 @@ export const samplerOf = ({ search: { sampler } }: RunOptions, space: Space): Sa
 };
 
 /** What makes one search another: how long it may take does not. */
-export const searchIdentity = (
-  options: RunOptions,
-  data: UserData,
-  model: Model,
-  space: Space,
-): unknown => {
+export const searchIdentity = (options: RunOptions, data: UserData, model: Model, space: Space): unknown => {
   const { distill, train: t, budget, seed, model: shape } = options;
   return identityOf(space, {
     ...{ seed, context: shape.n_positions, batch: t.batch, weightDecay: t.weightDecay, distill, budget },

@@ -139,8 +139,7 @@ export const baseName = (space: Space, values: Values, whole: number): string =>
     if (KNOWN.includes(name)) return [];
     return [`${name} ${typeof value === "number" ? Number(value.toPrecision(3)) : value}`];
   });
-  if (cut.length === 0 && rest.length === 0 && Number(steps) === 0) return "full";
-  return [...cut, ...(cut.length > 0 || Number(steps) > 0 ? [taught] : []), ...long, ...rest].join(" ");
+  return [...(cut.length > 0 ? [...cut, taught] : ["full"]), ...long, ...rest].join(" ");
 };
 
 /** What a form is called: "full q8", "full fitted q4". */

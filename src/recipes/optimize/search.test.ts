@@ -1,0 +1,171 @@
+/** A search of a space: what is foretold, what is refused, what is kept, what ends early. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { calibrationBatches } from "../../compress/calibration/batches.ts";
+import { derived } from "../../compress/pass.ts";
+import type { Engine } from "../../engine/engine.ts";
+import { nodeEngine } from "../../node/runtime/engine.ts";
+import type { TrialRecord } from "../../search/candidates/candidate.ts";
+import { type Optimized, optimize } from "../../search/candidates/optimize.ts";
+import type { OptimizeOptions } from "../../search/candidates/run.ts";
+import { cuttableOf, fullSpace } from "../../search/candidates/space.ts";
+import { measuredValue, SIZE } from "../../search/figures.ts";
+import { categorical } from "../../search/space/space.ts";
+import { judgeOn } from "./judge.ts";
+import { corpus, modelOf, optionsOf, tokens } from "./optimize.fixture.ts";
+import { openStore } from "./store.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "anneal-search-"));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+let engine: Engine;
+const whole = modelOf(1, 4);
+const texts = [Array.from(tokens)];
+const space = fullSpace({ ...cuttableOf(whole), steps: 2, fits: true });
+beforeAll(async () => {
+  engine = await nodeEngine({ threads: 1 });
+});
+
+const context = (signal?: AbortSignal) => ({
+  ...{ engine, seed: 3, calibration: texts, log: () => {} },
+  ...(signal ? { signal } : {}),
+});
+
+const search = (more: Partial<OptimizeOptions> = {}, signal?: AbortSignal): Promise<Optimized> =>
+  optimize(
+    whole,
+    {
+      ...optionsOf(
+        [
+          { figure: SIZE, most: 250_000 },
+          { figure: "lost", most: 100 },
+        ],
+        judgeOn(engine, corpus),
+      ),
+      ...{ space, sampler: "random", trials: 2, spares: true },
+      batches: calibrationBatches(whole, texts, 64),
+      ...more,
+    },
+    context(signal),
+  );
+
+const told = (records: readonly TrialRecord[]) =>
+  records.map(({ seconds: _, candidate, parity, ...record }) => ({
+    ...{ ...record, score: candidate?.score, sha256: parity?.sha256 },
+  }));
+
+describe("a search of depths, widths and forms", () => {
+  let found: Optimized;
+  beforeAll(async () => {
+    found = await search();
+  }, 60_000);
+
+  test("begins with the model as it is, in every form, and makes as many smaller ones as it may", () => {
+    expect(found.candidates[0]).toMatchObject({ number: 0, name: "full fp32", base: "full" });
+    const bases = new Set(found.records.flatMap(({ candidate }) => (candidate ? [candidate.base] : [])));
+    const smaller = [...bases].filter((name) => !/^full( |$)/.test(name));
+    expect(new Set(smaller.map((name) => name.replace(/ (gptq|fitted)$/, ""))).size).toBe(2);
+    expect(new Set(found.records.map(({ number }) => number)).size).toBe(found.records.length);
+  });
+
+  test("makes nothing that is too large for the limit, and says what it would have been", () => {
+    const refused = found.records.filter(({ why = "" }) => why.startsWith("size foretold"));
+    expect(refused.length).toBeGreaterThan(0);
+    for (const { foretold, why, candidate, seconds } of refused) {
+      expect(foretold![SIZE]!).toBeGreaterThan(1.03 * 250_000);
+      expect(why).toMatch(/^size foretold as \d/);
+      expect(candidate).toBeUndefined();
+      expect(seconds).toBe(0);
+    }
+  });
+
+  test("foretells sizes; a twentieth of files as small as these is the graph itself", () => {
+    const pairs = found.records.flatMap(({ foretold, candidate }) => {
+      const size = foretold?.[SIZE];
+      if (size === undefined || candidate === undefined || candidate.values.rounding === "fitted") return [];
+      return [[size, measuredValue(candidate, SIZE)] as const];
+    });
+    expect(pairs.length).toBeGreaterThan(1);
+    for (const [size, real] of pairs) expect(Math.abs(size / real - 1)).toBeLessThan(0.06);
+  });
+
+  test("each candidate has the passes that made it, and its graph's hash", () => {
+    for (const { lineage, base, dtype, values } of found.candidates) {
+      const names = lineage.map(({ name }) => name);
+      expect(names.includes("distill")).toBe(Number(values.steps ?? 0) > 0);
+      expect(names.includes("keepUnits")).toBe((values.neurons ?? 1) !== 1);
+      expect(names.includes("quantize")).toBe(dtype !== "fp32");
+      expect(found.parity.get(base)![dtype]!.sha256).toMatch(/^[0-9a-f]{64}$/);
+    }
+  });
+
+  test("killed in the midst of a model's forms and gone on with, ends as if it had not been", async () => {
+    const identity = { model: "whole" };
+    const store = (resume: boolean) =>
+      openStore({ run: join(dir, "killed"), identity, resume, whole, onWarning: () => {} });
+    const kill = new AbortController();
+    let seen = 0;
+    const onCandidate = (): void => {
+      if (++seen === found.candidates.length - 1) kill.abort(new Error("killed"));
+    };
+    await expect(search({ keeping: await store(false), onCandidate }, kill.signal)).rejects.toThrow("killed");
+    const went = await search({ keeping: await store(true) });
+    expect(told(went.records)).toEqual(told(found.records));
+    expect(went.choice.chosen.name).toBe(found.choice.chosen.name);
+    expect(went.doubts.map(({ candidate }) => candidate)).toEqual(found.doubts.map((d) => d.candidate));
+    // What was made by the first process is there to be delivered, with the very bits that were measured.
+    const base = await went.base(went.choice.chosen.base);
+    const { dtype } = went.choice.chosen;
+    const again = await judgeOn(engine, corpus)(base, [dtype]);
+    expect(again[dtype]!.sha256).toBe(found.parity.get(found.choice.chosen.base)![dtype]!.sha256);
+  }, 60_000);
+
+  test("another search in the folder is told apart, and made anew", async () => {
+    const lines: string[] = [];
+    const onWarning = (text: string) => lines.push(text);
+    const run = join(dir, "killed");
+    const kept = await openStore({ run, identity: { model: "other" }, resume: true, whole, onWarning });
+    expect(kept.earlier).toEqual([]);
+    expect(lines[0]).toContain("differs in model");
+  });
+});
+
+test("where the time is over the best so far is the result", async () => {
+  const over = new AbortController();
+  const found = await search({
+    trials: 50,
+    until: over.signal,
+    onCandidate: ({ base }) => {
+      if (base !== "full") over.abort();
+    },
+  });
+  const bases = new Set(found.candidates.map(({ base }) => base.replace(/ (gptq|fitted)$/, "")));
+  expect(bases.size).toBeLessThanOrEqual(2);
+  expect(found.choice.chosen.fault).toBeUndefined();
+}, 60_000);
+
+test("a pass of one's own joins, and one that fails is noted while the search goes on", async () => {
+  const own = {
+    param: categorical(["none", "halved", "broken"]),
+    pass: (value: string | number | boolean) =>
+      value === "none"
+        ? undefined
+        : {
+            ...{ name: "own", options: { value } },
+            run: async (model: typeof whole) => {
+              if (value === "broken") throw new Error("it does not go");
+              return derived(model, { name: "own", options: { value } }, {});
+            },
+          },
+  };
+  const few = { layers: categorical([4]), own: own.param, dtype: categorical(["fp32"]) };
+  const found = await search({ space: few, sampler: "grid", trials: 9, passes: { own } });
+  expect(found.records.map(({ name, stage, why }) => [name, stage, why])).toEqual([
+    ["full own none fp32", "measured", undefined],
+    ["full own halved fp32", "measured", undefined],
+    ["full own broken fp32", "failed", "it does not go"],
+  ]);
+  expect(found.candidates[1]!.lineage.at(-1)).toEqual({ name: "own", options: { value: "halved" } });
+}, 60_000);

@@ -1,0 +1,182 @@
+/** Searches the candidates of a model, telling of each; the points of the front are written as they come. */
+import { join } from "node:path";
+import { calibrationBatches } from "../../compress/calibration/batches.ts";
+import type { Context } from "../../compress/pass.ts";
+import type { Engine } from "../../engine/engine.ts";
+import type { Tensor } from "../../ir/tensor.ts";
+import type { Model } from "../../models/model.ts";
+import type { Candidate, TrialRecord } from "../../search/candidates/candidate.ts";
+import { type Optimized, optimize } from "../../search/candidates/optimize.ts";
+import type { OptimizeOptions } from "../../search/candidates/run.ts";
+import { baseName, cuttableOf } from "../../search/candidates/space.ts";
+import { figureNamed, measuredValue, writtenValue } from "../../search/figures.ts";
+import type { Space, Values } from "../../search/space/space.ts";
+import { taskOf } from "../../tasks/index.ts";
+import type { MetricsRow } from "../../train/loop.ts";
+import { budgetOf } from "../config/budget.ts";
+import type { RunOptions } from "../config/options.ts";
+import type { RecipeHooks } from "../context/hooks.ts";
+import type { UserData } from "../data/userData.ts";
+import { calibrationOf } from "../model/calibration.ts";
+import type { Source } from "../model/source.ts";
+import { windowsOf } from "../quantize/material.ts";
+import { type Curve, follow } from "../train/pretrain.ts";
+import { onReplicas } from "../train/replicas.ts";
+import { type Clock, clockOf } from "./clock.ts";
+import { type Front, frontIn } from "./front.ts";
+import { judgeOn } from "./judge.ts";
+import { targetsNamed, withPlaces } from "./places.ts";
+import { isWide, samplerOf, searchIdentity, spaceOf } from "./space.ts";
+import { openStore } from "./store.ts";
+import { lessonOf, teaching } from "./teaching.ts";
+
+/** What a run has besides its options: where words go, what was trained before, what it began with. */
+export type SearchHooks = RecipeHooks & {
+  readonly curves: readonly Curve[];
+  readonly source?: Source;
+  /** When the run began, on performance.now()'s clock. */
+  readonly startedMs: number;
+};
+
+/** Tells of a candidate as it is measured. */
+const candidateLine = (candidate: Candidate, { figures }: Pick<OptimizeOptions, "figures">): string => {
+  const [criterion] = figures;
+  const told = [criterion!.name, "p50Ms", "sizeBytes"].map((name) => {
+    const figure = figureNamed(figures, name)!;
+    const words = figure === criterion ? figure.label : figure.unit;
+    return `${writtenValue(figure, measuredValue(candidate, figure.name))} ${words}`;
+  });
+  return `${candidate.name}: ${told.join(", ")}`;
+};
+
+/** Text that smaller models are fitted on, and its longest window, tokens. */
+const [FITTED_ON, WINDOW] = [8192, 128];
+
+/** Shows each smaller model as it learns, and keeps its curve. */
+const studentsOf = (space: Space, model: Model, options: RunOptions, ui: RecipeHooks["ui"]) => {
+  const curves = new Map<string, () => Curve>();
+  let open: (() => void) | undefined;
+  const done = (): void => {
+    open?.();
+    open = undefined;
+  };
+  const watch = (values: Values, steps: number) => {
+    let onRow: ((row: MetricsRow) => void) | undefined;
+    return (row: MetricsRow): void => {
+      if (onRow === undefined) {
+        done();
+        const name = baseName(space, values, cuttableOf(model).layers);
+        const progress = ui.task(`teaching ${name}`, steps);
+        const student = follow(name, progress, join(options.out, "run", "metrics.jsonl"));
+        open = () => progress.done(`taught ${name}`);
+        curves.set(name, student.curve);
+        onRow = student.onRow;
+      }
+      onRow(row);
+    };
+  };
+  return { watch, done, curves: () => Array.from(curves.values(), (curve) => curve()) };
+};
+
+type Students = ReturnType<typeof studentsOf>;
+
+/** The options of a run whose smaller model is taught as a configuration says. */
+const taughtBy = (options: RunOptions, { steps, lr, alpha, temperature }: Values): RunOptions => {
+  const { distill } = options;
+  const own = { steps, lrPeak: lr, alpha, temperature };
+  const told = Object.entries(own).filter(([, value]) => typeof value === "number");
+  return { ...options, distill: { ...distill, ...Object.fromEntries(told) } };
+};
+
+const givenUpLine = ({ name, stage, why }: TrialRecord): string =>
+  `${name}: ${stage === "rung" ? "stopped" : stage === "failed" ? "failed" : "not made"}: ${why}`;
+
+/** Text that smaller models are fitted on, as batches. */
+const batchesOf = (model: Model, { material }: UserData, { seed }: RunOptions): Tensor[] => {
+  const length = Math.max(1, Math.min(WINDOW, model.arch.cache(model.config).positions - 1));
+  return calibrationBatches(model, windowsOf(material, { length, tokens: FITTED_ON, seed }), FITTED_ON);
+};
+
+/** What is made, measured and chosen by, as the options say. */
+const askedOf = (engine: Engine, model: Model, data: UserData, options: RunOptions) => {
+  const task = taskOf(model);
+  const { targets, ...stated } = budgetOf(options.budget, { ...model, task });
+  const space = spaceOf(options, model, stated.budget);
+  const wide = isWide(options);
+  const { trials } = options.search;
+  return {
+    targets,
+    asked: {
+      ...{ task, lesson: lessonOf(model, data, options), space, ...stated },
+      ...{ judge: judgeOn(engine, data), batches: batchesOf(model, data, options), spares: wide },
+      ...(wide ? { sampler: samplerOf(options, space) } : {}),
+      ...(trials > 0 ? { trials } : {}),
+    },
+  };
+};
+
+/** What is told, and written, while a search goes on. */
+const tellingOf = (
+  { ui }: SearchHooks,
+  students: Students,
+  front: Front | undefined,
+  figures: OptimizeOptions["figures"],
+  clock: Clock,
+): Pick<OptimizeOptions, "onCandidate" | "onGivenUp" | "onBase"> => ({
+  onCandidate: (candidate) => {
+    students.done();
+    ui.line(candidateLine(candidate, { figures }));
+  },
+  onGivenUp: (record) => {
+    students.done();
+    ui.line(givenUpLine(record));
+  },
+  ...(front === undefined
+    ? {}
+    : { onBase: (bases, standing) => clock.shipping(() => front.update(bases, standing)) }),
+});
+
+/** Makes, measures, judges and chooses, telling of each candidate. */
+export const searched = async (
+  engine: Engine,
+  model: Model,
+  data: UserData,
+  options: RunOptions,
+  hooks: SearchHooks,
+): Promise<{ readonly optimized: Optimized; readonly curves: readonly Curve[] }> => {
+  const { ui, signal, source, command, resume = false, startedMs } = hooks;
+  const { targets, asked } = askedOf(engine, model, data, options);
+  const students = studentsOf(asked.space, model, options, ui);
+  const teachingOf = (values: Values) => {
+    const own = teaching(taughtBy(options, values), asked.lesson, signal);
+    return {
+      ...{ ...own, ...onReplicas(options.train, model, engine) },
+      onRow: students.watch(values, own.steps),
+    };
+  };
+  const keeping = await openStore({
+    ...{ run: join(options.out, "run"), whole: model, resume },
+    identity: searchIdentity(options, data, model, asked.space),
+    onWarning: (text) => ui.warn(text),
+  });
+  const from = source === undefined ? {} : { source };
+  const front = isWide(options) ? frontIn({ engine, data, options, command, ...from }) : undefined;
+  const clock = clockOf(options.search.timeSec, startedMs);
+  const told = tellingOf(hooks, students, front, asked.figures, clock);
+  const context: Context = {
+    ...{ engine, seed: options.seed, calibration: calibrationOf(data.tokenizer) },
+    log: (line) => ui.line(line),
+    ...(signal ? { signal } : {}),
+  };
+  const where = { targets: targetsNamed(targets), threads: engine.threads, vocab: data.tokenizer.vocabSize };
+  try {
+    const optimized = await withPlaces(where, (probe) => {
+      const how = { ...asked, ...told, teaching: teachingOf, probe, keeping, until: clock.until };
+      return optimize(model, how, context);
+    });
+    await front?.complete(optimized);
+    return { optimized, curves: students.curves() };
+  } finally {
+    clock.stop();
+  }
+};
