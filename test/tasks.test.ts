@@ -9,9 +9,9 @@ import type { Weight } from "../src/nn/param.ts";
 import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { adamw } from "../src/optim/index.ts";
 import { notesOf } from "../src/recipes/optimize/notes.ts";
-import { figuresOf, measuredValue } from "../src/search/figures.ts";
 import type { BaseParity } from "../src/search/candidates/candidate.ts";
 import { optimize } from "../src/search/candidates/optimize.ts";
+import { figuresOf, measuredValue } from "../src/search/figures.ts";
 import { maskedLanguageModelling, type TaskName, taskOf, tasks } from "../src/tasks/index.ts";
 import { meanOf, saidOf, tokenScores } from "../src/tasks/scores.ts";
 import type { LessonOptions, Task } from "../src/tasks/task.ts";
@@ -279,14 +279,12 @@ test("a task of one's own is a literal: what is compared by it needs nothing els
   };
   const lesson = late.lesson(material, { model, tokenizer, ...shape });
   const figures = figuresOf({ task: late, does: "generates", targets: ["node-cpu"] });
+  const few = { batch: 4, steps: 2, optimizer: adamw({}), schedule: () => 1e-3 };
   const optimized = await optimize(
     model,
     {
       ...{ task: late, lesson, budget: [{ figure: "lateNats", most: 9 }], figures },
-      teaching: () => ({
-        ...{ batch: 4, context: lesson.context, steps: 2 },
-        ...{ optimizer: adamw({}), schedule: () => 1e-3 },
-      }),
+      teaching: () => ({ ...few, context: lesson.context }),
       probe: async () => ({ figures: { sizeBytes: exactly(1), "node-cpu/p50Ms": exactly(1) } }),
       judge: async () => Object.fromEntries(["fp32", "q8", "q4"].map((d) => [d, passed])) as BaseParity,
     },

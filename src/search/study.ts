@@ -27,8 +27,8 @@ export type Outcome = Pick<Trial, "state" | "objectives" | "violations" | "rungs
 export interface Study {
   readonly trials: readonly Trial[];
   /**
-   * The next configuration, as a running trial; undefined where all of the space was tried. `values` are tried
-   * in place of what the sampler would ask for. Throws ConfigError where they are not of the space.
+   * The next configuration, as a running trial; undefined where all of the space was tried. `values` are
+   * tried in place of what the sampler would ask for. Throws ConfigError where they are not of the space.
    */
   ask(values?: Values): Trial | undefined;
   /** Ends a trial. Throws ConfigError for one that is not running, or objectives of another number. */

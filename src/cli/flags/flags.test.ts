@@ -12,6 +12,7 @@ const setting = sharedFlags.flatMap((flag) =>
 );
 /** Words that the schema takes for a field. */
 const wordsOf = (field: string): string[] => {
+  if (field.endsWith("Sec")) return ["1s"];
   const { kind, choices, ofNumbers } = fieldType(field);
   if (kind === "boolean") return [];
   return [choices?.[0] ?? (kind === "number" || ofNumbers ? "1" : "word")];

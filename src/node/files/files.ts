@@ -220,7 +220,7 @@ const completed = (marker: Chunks, names: Iterable<string>): Uint8Array => {
   return Buffer.from(`${JSON.stringify({ ...made, kind: "model", files: Array.from(names) }, null, 2)}\n`);
 };
 
-/** Files that are elsewhere already, by the name that they get: one and the same on disk where that can be. */
+/** Files that are elsewhere already, by the name that they get: the same on disk where that can be. */
 export type Links = ReadonlyMap<string, string>;
 
 const linkInto = (dir: string, links: Links): Promise<void> =>

@@ -10,7 +10,7 @@ export interface Clock {
 
 /** Shares of the time that are left for the end at least. */
 const RESERVE = 0.02;
-/** What is delivered at the end against what a point of the front takes: every dtype, card, report, samples. */
+/** What delivering takes at the end against a point of the front: every dtype, card, report, samples. */
 const WHOLE = 3;
 
 /** Counts `seconds` from `startedMs` on performance.now()'s clock; 0: without end. */

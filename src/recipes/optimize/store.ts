@@ -122,7 +122,7 @@ const isSame = async (dir: string, { identity, onWarning }: StoreOptions): Promi
   return false;
 };
 
-/** Opens the search of a run: that which is there where `resume` is asked for and it is the same, else anew. */
+/** Opens the search of a run: the one that is there where `resume` is asked for and it is this, else anew. */
 export const openStore = async (options: StoreOptions): Promise<Keeping> => {
   const { run, identity, resume, whole } = options;
   const dir = join(run, "search");
