@@ -39,12 +39,12 @@ const search = (more: Partial<OptimizeOptions> = {}, signal?: AbortSignal): Prom
     {
       ...optionsOf(
         [
-          { figure: SIZE, most: 250_000 },
+          { figure: SIZE, most: 150_000 },
           { figure: "lost", most: 100 },
         ],
         judgeOn(engine, corpus),
       ),
-      ...{ space, sampler: "random", trials: 2, spares: true },
+      ...{ space, sampler: "grid", trials: 1, spares: true },
       batches: calibrationBatches(whole, texts, 64),
       ...more,
     },
@@ -66,7 +66,7 @@ describe("a search of depths, widths and forms", () => {
     expect(found.candidates[0]).toMatchObject({ number: 0, name: "full fp32", base: "full" });
     const bases = new Set(found.records.flatMap(({ candidate }) => (candidate ? [candidate.base] : [])));
     const smaller = [...bases].filter((name) => !/^full( |$)/.test(name));
-    expect(new Set(smaller.map((name) => name.replace(/ (gptq|fitted)$/, ""))).size).toBe(2);
+    expect(new Set(smaller.map((name) => name.replace(/ (gptq|fitted)$/, ""))).size).toBe(1);
     expect(new Set(found.records.map(({ number }) => number)).size).toBe(found.records.length);
   });
 
@@ -74,21 +74,21 @@ describe("a search of depths, widths and forms", () => {
     const refused = found.records.filter(({ why = "" }) => why.startsWith("size foretold"));
     expect(refused.length).toBeGreaterThan(0);
     for (const { foretold, why, candidate, seconds } of refused) {
-      expect(foretold![SIZE]!).toBeGreaterThan(1.03 * 250_000);
+      expect(foretold![SIZE]!).toBeGreaterThan(1.03 * 150_000);
       expect(why).toMatch(/^size foretold as \d/);
       expect(candidate).toBeUndefined();
       expect(seconds).toBe(0);
     }
   });
 
-  test("foretells sizes; a twentieth of files as small as these is the graph itself", () => {
+  test("foretells sizes; which matrices keep 8 bits, the start says, and models this small differ", () => {
     const pairs = found.records.flatMap(({ foretold, candidate }) => {
       const size = foretold?.[SIZE];
       if (size === undefined || candidate === undefined || candidate.values.rounding === "fitted") return [];
       return [[size, measuredValue(candidate, SIZE)] as const];
     });
     expect(pairs.length).toBeGreaterThan(1);
-    for (const [size, real] of pairs) expect(Math.abs(size / real - 1)).toBeLessThan(0.06);
+    for (const [size, real] of pairs) expect(Math.abs(size / real - 1)).toBeLessThan(0.05);
   });
 
   test("each candidate has the passes that made it, and its graph's hash", () => {
@@ -161,7 +161,8 @@ test("a pass of one's own joins, and one that fails is noted while the search go
           },
   };
   const few = { layers: categorical([4]), own: own.param, dtype: categorical(["fp32"]) };
-  const found = await search({ space: few, sampler: "grid", trials: 9, passes: { own } });
+  const budget = [{ figure: "lost", most: 100 }];
+  const found = await search({ space: few, budget, trials: 9, passes: { own } });
   expect(found.records.map(({ name, stage, why }) => [name, stage, why])).toEqual([
     ["full own none fp32", "measured", undefined],
     ["full own halved fp32", "measured", undefined],

@@ -15,6 +15,7 @@ import { int8FormOf } from "../../nn/kinds/int8.ts";
 import { countParams, isPacked, type Weight } from "../../nn/param.ts";
 import type { Int8Form } from "../../ops/int8.ts";
 import type { ShipDtype } from "../../ship/onnx/dtype.ts";
+import { formFiles } from "../../ship/onnx/export.ts";
 import { entries } from "../../util/tree.ts";
 import { measuredValue, SIZE } from "../figures.ts";
 import type { Values } from "../space/space.ts";
@@ -96,6 +97,16 @@ const bytesOf = (known: Known, values: Values): number => {
   return packedBytes(shape, { bits: dtype === "q8" ? 8 : 4, wide, forms });
 };
 
+/** Of models with fewer numbers the graph itself counts: their files are written, in memory. */
+const SMALL = 2e6;
+
+/** Bytes of the files of a form. */
+const fileBytes = (form: Model): number => {
+  let bytes = 0;
+  for (const chunks of formFiles(form, "fp32").values()) for (const c of chunks) bytes += c.byteLength;
+  return bytes;
+};
+
 /** Foretells sizes and speeds; a shape is measured once. */
 export interface Foreteller {
   /** Bytes of the files; undefined where the start was not measured in the dtype. */
@@ -115,6 +126,7 @@ export const foreteller = (
       const dtype = dtypeIn(values);
       const own = known.measured.get(dtype);
       if (own === undefined) return undefined;
+      if (countParams(known.start.dense.weights) < SMALL) return fileBytes(formOf(known, values));
       const { layers: all } = known.start.dense.arch.cache(known.start.dense.config);
       const whole = bytesOf(known, { layers: all, dtype });
       return (measuredValue(own, SIZE) * bytesOf(known, values)) / whole;
