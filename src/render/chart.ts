@@ -13,7 +13,17 @@ export interface ScatterPoint {
   /** Not dominated in any of what is compared. */
   readonly onFront: boolean;
   readonly chosen: boolean;
+  /** What stands beside it: its name unless told; "" for nothing. */
+  readonly label?: string;
+  /** Ends of what was measured, from which to which. */
+  readonly xEnds?: Ends;
+  readonly yEnds?: Ends;
+  /** A third figure as a share of the largest: the area of the point. */
+  readonly area?: number;
 }
+
+/** Both ends of an interval. */
+export type Ends = readonly [low: number, high: number];
 
 /** What a scatter chart shows. */
 export interface Scatter {
@@ -29,15 +39,16 @@ export interface Scatter {
   readonly leastY?: boolean;
 }
 
-/** The highest y to draw in scale: single points far above all others would press those into a line. */
+/**
+ * The highest y to draw in scale: few points far above all others, three times as far from the lowest as
+ * three quarters of them are, would press those into a line.
+ */
 const ceiling = (values: readonly number[]): number => {
   const sorted = values.toSorted((a, b) => a - b);
-  while (sorted.length > 3) {
-    const [first, next, last] = [sorted[0]!, sorted.at(-2)!, sorted.at(-1)!];
-    if (last - next <= 2 * (next - first)) break;
-    sorted.pop();
-  }
-  return sorted.at(-1) ?? 1;
+  if (sorted.length <= 3) return sorted.at(-1) ?? 1;
+  const first = sorted[0]!;
+  const most = first + 3 * (sorted[Math.ceil(0.75 * sorted.length) - 1]! - first);
+  return sorted.findLast((value) => value <= most) ?? first;
 };
 
 /** Where a limit is little beyond the values it belongs in the picture. */
@@ -46,27 +57,57 @@ const withLimit = (values: readonly number[], limit: number | undefined, span: n
     ? [...values, limit]
     : [...values];
 
-const drawPoint = (point: ScatterPoint, x: number, y: number, above: boolean): Html => {
+/** Radius of a point, pixels: of one that has an area by that. */
+const radiusOf = ({ area }: ScatterPoint): number =>
+  area === undefined ? 4.5 : 2.5 + 6.5 * Math.sqrt(Math.max(0, Math.min(1, area)));
+
+/** The part of an interval that is in the picture, in pixels; none where it has no width there. */
+const within = (
+  ends: Ends | undefined,
+  { min, max }: Axis,
+  at: (value: number) => number,
+): Ends | undefined => {
+  if (ends === undefined || !ends.every(Number.isFinite)) return undefined;
+  const [low, high] = ends.map((end) => at(Math.min(max, Math.max(min, end)))) as [number, number];
+  return Math.abs(high - low) < 1 ? undefined : [low, high];
+};
+
+/** The intervals of a point: lines through it. */
+const barsOf = ({ point, x, y, above }: Spot, [xAxis, yAxis]: readonly [Axis, Axis], to: Frame) => {
+  if (above) return [];
+  const across = within(point.xEnds, xAxis, to.x);
+  const along = within(point.yEnds, yAxis, to.y);
+  return [
+    ...(across === undefined ? [] : [{ x1: across[0], x2: across[1], y1: y, y2: y }]),
+    ...(along === undefined ? [] : [{ x1: x, x2: x, y1: along[0], y2: along[1] }]),
+  ];
+};
+
+const drawPoint = ({ point, x, y, above }: Spot): Html => {
   const kind = point.chosen ? "point chosen" : point.onFront ? "point" : "point dim";
+  const radius = radiusOf(point);
   const shape = above
     ? html`<path class="${kind}" d="M${px(x)} ${px(y - 5)}l5 9h-10z"/>`
-    : html`<circle class="${kind}" cx="${px(x)}" cy="${px(y)}" r="4.5"/>`;
+    : html`<circle class="${kind}" cx="${px(x)}" cy="${px(y)}" r="${px(radius)}"/>`;
   return html`<g><title>${point.name}: ${point.x}, ${point.y}</title>${shape}
-${point.chosen && html`<circle class="ring" cx="${px(x)}" cy="${px(y)}" r="9"/>`}</g>`;
+${point.chosen && html`<circle class="ring" cx="${px(x)}" cy="${px(y)}" r="${px(radius + 4.5)}"/>`}</g>`;
 };
 
 const drawLabels = (spots: readonly Spot[], taken: readonly Box[], lines: readonly Box[]): Html[] => {
-  const order = spots.toSorted(
+  const named = spots.filter(({ text }) => text !== "");
+  const others = spots.filter(({ text }) => text === "");
+  const dots = others.map(({ x, y }) => ({ x: x - 7, y: y - 7, width: 14, height: 14 }));
+  const order = named.toSorted(
     (a, b) => +b.point.chosen - +a.point.chosen || +b.point.onFront - +a.point.onFront,
   );
   const anchors = order.map(({ x, y, text, point }) => ({
     x,
     y,
     text,
-    radius: point.chosen ? 4 : 0,
+    radius: radiusOf(point) - 4.5 + (point.chosen ? 4 : 0),
     bold: point.chosen,
   }));
-  const boxes = placeLabels(anchors, { area: PLOT, taken, lines });
+  const boxes = placeLabels(anchors, { area: PLOT, taken, lines: [...lines, ...dots] });
   return order.map((spot, i) => {
     const box = boxes[i];
     if (box === undefined) return html``;
@@ -99,7 +140,8 @@ interface Spot {
 const spotsOf = (points: readonly ScatterPoint[], y: Axis, to: Frame): Spot[] =>
   points.map((point) => {
     const above = point.y > y.max;
-    const text = above ? `${point.name} (${y.format(point.y)})` : point.name;
+    const { label = point.name } = point;
+    const text = above && label !== "" ? `${label} (${y.format(point.y)})` : label;
     return { point, x: to.x(point.x), y: above ? PLOT.y + 8 : to.y(point.y), text, above };
   });
 
@@ -112,13 +154,22 @@ export const scatterChart = (chart: Scatter): Html => {
   const x = axis(chart.xLabel, withLimit(xs, chart.limitX, Math.max(...xs)), 0);
   const y = axis(chart.yLabel, withLimit(ys, chart.limitY, 2 * (top - Math.min(...ys))));
   const to = frame(x, y);
-  const spots = spotsOf(points, y, to);
+  // The largest first, so that none hides a smaller one.
+  const spots = spotsOf(points, y, to).sort((a, b) => radiusOf(b.point) - radiusOf(a.point));
   const front = chart.front
     .filter((p) => p.y <= y.max)
     .toSorted((a, b) => a.x - b.x)
     .map((p) => [p.x, p.y] as const);
   const curve = along(front.map(([a, b]) => [to.x(a), to.y(b)] as const));
-  const occupied = [...spots.map((s) => ({ x: s.x - 9, y: s.y - 9, width: 18, height: 18 })), ...curve];
+  const bars = spots.flatMap((spot) => barsOf(spot, [x, y], to));
+  const barBoxes = bars.flatMap(({ x1, x2, y1, y2 }) =>
+    along([
+      [x1, y1],
+      [x2, y2],
+    ]),
+  );
+  const curves = [...curve, ...barBoxes];
+  const occupied = [...spots.map((s) => ({ x: s.x - 9, y: s.y - 9, width: 18, height: 18 })), ...curves];
   const column = limitColumn(chart.limitX, { axis: x, at: to.x, plot: PLOT, occupied });
   const row = limitRow(chart.limitY, {
     axis: y,
@@ -129,11 +180,14 @@ export const scatterChart = (chart: Scatter): Html => {
   });
   const marks = [column, row];
   const taken = marks.flatMap(({ boxes }) => boxes);
-  const lines = [...marks.flatMap((m) => m.lines), ...curve];
+  const lines = [...marks.flatMap((m) => m.lines), ...curves];
   return svg(
     `${chart.yLabel} against ${chart.xLabel}`,
     html`${marks.map((m) => m.shape)}${to.axes}${line("front", front, to)}
-${spots.map((s) => drawPoint(s.point, s.x, s.y, s.above))}${drawLabels(spots, taken, lines)}`,
+${bars.map(
+  ({ x1, x2, y1, y2 }) =>
+    html`<line class="ends" x1="${px(x1)}" x2="${px(x2)}" y1="${px(y1)}" y2="${px(y2)}"/>`,
+)}${spots.map(drawPoint)}${drawLabels(spots, taken, lines)}`,
   );
 };
 

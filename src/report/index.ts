@@ -1,4 +1,6 @@
 /** Reports and cards: of a run, of prepared data. */
+
+export type { Differing, Disagreement, SaidText } from "./beside.ts";
 export { dataCard } from "./data/card.ts";
 export {
   type BeforeAfter,
@@ -19,10 +21,16 @@ export {
 } from "./data/report.ts";
 export { type CardParts, modelCard } from "./run/card.ts";
 export {
+  type Ended,
+  type Funnel,
+  type FunnelReason,
+  type FunnelStage,
+  funnelOf,
   type Provenance,
   type Report,
   type ReportCandidate,
   type ReportCurve,
+  type ReportSearch,
   reportHtml,
   type Sample,
 } from "./run/report.ts";

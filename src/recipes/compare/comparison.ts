@@ -1,9 +1,9 @@
 /** What a comparison of two models is asked, and what it finds. */
 import type { Figures, Measured } from "../../metrics/metric.ts";
+import type { Disagreement } from "../../report/beside.ts";
 import type { Figure } from "../../search/figures.ts";
 import type { Difference } from "../../search/picks/difference.ts";
 import type { ExportDtype } from "../../ship/onnx/dtype.ts";
-import type { Prediction } from "../evaluate/evaluation.ts";
 
 /** How two models are compared. */
 export interface CompareOptions {
@@ -43,23 +43,6 @@ export interface JudgedLimit {
   readonly sure: boolean;
   /** Where it does not: how many more would tell, and of what; none where no number would. */
   readonly needed?: { readonly more: number; readonly of: string };
-}
-
-/** What the two say of the same records. */
-export interface Disagreement {
-  readonly records: number;
-  /** On how many they differ, and on how many of these one alone is right. */
-  readonly differ: number;
-  readonly onlyFirst: number;
-  readonly onlySecond: number;
-  /** The first of those on which they differ. */
-  readonly examples: readonly {
-    readonly id: string;
-    readonly input: Prediction["input"];
-    readonly reference: Prediction["reference"];
-    readonly first: Prediction["prediction"];
-    readonly second: Prediction["prediction"];
-  }[];
 }
 
 /** Two models on the same held-out data; the first is the start that shares are of. */

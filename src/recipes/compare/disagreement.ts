@@ -1,6 +1,6 @@
 /** Where two models say different things of the same records. */
+import type { Disagreement } from "../../report/beside.ts";
 import type { Prediction, Quality } from "../evaluate/evaluation.ts";
-import type { Disagreement } from "./comparison.ts";
 
 /** Examples that are told. */
 const SHOWN = 20;

@@ -1,6 +1,6 @@
 /** The part of the report that compares the candidates: sentence, pictures, table. */
 
-import { scatterChart } from "../../render/chart.ts";
+import { type Ends, scatterChart } from "../../render/chart.ts";
 import { count, fixed, megabytes, short, signed } from "../../render/figures.ts";
 import { type Html, html } from "../../render/html.ts";
 import { boundsOf, mostLost } from "../../search/budget.ts";
@@ -15,6 +15,7 @@ import {
   writtenValue,
 } from "../../search/figures.ts";
 import { paretoFront } from "../../search/pareto.ts";
+import { defined } from "../../util/defined.ts";
 import type { Report, ReportCandidate } from "./model.ts";
 
 /** Limits of the budget in words: empty where there are none. */
@@ -75,48 +76,93 @@ const mostOf = ({ budget, figures, candidates }: Report, { name, scale }: Figure
   return bounds.length === 0 ? undefined : Math.min(...bounds);
 };
 
-const picture = (report: Report, figure: Figure, xLabel: string): Html => {
-  const { criterion, quality } = toldOf(report);
+/** Candidates that are all named in a picture; of more those on its line are, by their numbers. */
+const FEW = 12;
+
+/** What stands beside a point: nothing of most where there are many, which the table below names. */
+const labelOf = (c: ReportCandidate, { candidates, chosen }: Report, onLine: boolean): string => {
+  if (candidates.length <= FEW) return c.name;
+  if (c.name === chosen) return c.number === undefined ? c.name : `${c.number} ${c.name}`;
+  return onLine || c === candidates[0] ? String(c.number ?? c.name) : "";
+};
+
+const endsOf = (c: ReportCandidate, { name, scale }: Figure): Ends | undefined => {
+  const measured = c.figures[name];
+  return measured === undefined ? undefined : [measured.low / scale, measured.high / scale];
+};
+
+/** Which figures a picture shows: across, upwards, and as the area of a point. */
+interface Shown {
+  readonly x: Figure;
+  readonly y: Figure;
+  readonly area?: Figure;
+  readonly xLabel: string;
+  readonly yLabel: string;
+}
+
+/** What may be at most, or has to be at least, of the figure upwards. */
+const limitUp = (report: Report, y: Figure): { readonly limitY?: number; readonly leastY?: boolean } => {
   const { budget, figures, candidates } = report;
-  const points = candidates.map((c) => ({
+  const { criterion, quality } = toldOf(report);
+  if (y !== criterion) {
+    const limitY = mostOf(report, y);
+    return limitY === undefined ? {} : { limitY };
+  }
+  const most = mostLost(budget, figures, candidates[0]!);
+  if (most === undefined) return {};
+  const sign = criterion.better === "less" ? 1 : -1;
+  return { limitY: quality(candidates[0]!) + sign * most, leastY: sign < 0 };
+};
+
+const picture = (report: Report, { x, y, area, xLabel, yLabel }: Shown): Html => {
+  const { candidates } = report;
+  const { criterion } = toldOf(report);
+  const areas = candidates.map((c) => (area === undefined ? 0 : measuredValue(c, area.name) || 0));
+  const largest = Math.max(...areas);
+  const points = candidates.map((c, i) => ({
     name: c.name,
-    x: measuredValue(c, figure.name) / figure.scale,
-    y: quality(c),
-    lost: measuredValue(c, LOST),
+    x: measuredValue(c, x.name) / x.scale,
+    y: measuredValue(c, y.name) / y.scale,
+    ...defined({ xEnds: endsOf(c, x), yEnds: endsOf(c, y) }),
+    ...(largest > 0 ? { area: areas[i]! / largest } : {}),
+    up: y === criterion ? measuredValue(c, LOST) : measuredValue(c, y.name),
     onFront: c.onFront,
     sound: c.fault === undefined,
     chosen: c.name === report.chosen,
   }));
-  const most = mostLost(budget, figures, candidates[0]!);
-  const sign = criterion.better === "less" ? 1 : -1;
-  const limitX = mostOf(report, figure);
-  const limitY = most === undefined ? undefined : quality(candidates[0]!) + sign * most;
+  const limitX = mostOf(report, x);
+  const front = paretoFront(
+    points.filter(({ sound }) => sound),
+    [(p) => p.x, (p) => p.up],
+  );
+  const line = new Set(front.map(({ name }) => name));
   return scatterChart({
-    xLabel,
-    yLabel: criterion.label,
-    points,
-    front: paretoFront(
-      points.filter(({ sound }) => sound),
-      [(p) => p.x, (p) => p.lost],
-    ),
+    ...{ xLabel, yLabel, front },
+    points: points.map((p, i) => ({ ...p, label: labelOf(candidates[i]!, report, line.has(p.name)) })),
     ...(limitX === undefined ? {} : { limitX }),
-    ...(limitY === undefined ? {} : { limitY, leastY: sign < 0 }),
+    ...limitUp(report, y),
   });
 };
 
-/** Two pictures: quality against size, quality against time. */
+/** Quality, time and size: each two of them in a picture, the third as the area of the points. */
 export const paretoSection = (report: Report): Html => {
   const { criterion, time, step } = toldOf(report);
   const size = figureNamed(report.figures, SIZE)!;
+  const [mb, ms] = ["size, MB", `median time of a ${step}, ms`];
+  const many = report.candidates.length > FEW;
   return html`<section id="pareto"><h2>What each candidate costs</h2>
-<p>${criterion.better === "less" ? "Lower" : "Upper"} left is better.
-The line joins those that no other beats in both figures of the picture.
+<p>${criterion.better === "less" ? "Lower left" : "Upper left (in the last picture lower left)"} is better.
+The line joins those that no other beats in both figures of the picture; lines through a point are its 95 %
+interval, its area in the first two the third figure.
 Hollow points are beaten in size, time and quality together; the ringed one is shipped.
 Red marks what the budget rules out; a limit with an arrow lies beyond the picture.
-A triangle at the upper edge lies far above.</p>
-<div class="panels">
-<figure>${picture(report, size, "size, MB")}</figure>
-<figure>${picture(report, time, `median time of a ${step}, ms`)}</figure>
+A triangle at the upper edge lies far above.${many && " Numbers are those of the table below."}</p>
+<div class="panels board">
+<figure>${picture(report, { x: size, y: criterion, area: time, xLabel: mb, yLabel: criterion.label })}
+<figcaption>area: time</figcaption></figure>
+<figure>${picture(report, { x: time, y: criterion, area: size, xLabel: ms, yLabel: criterion.label })}
+<figcaption>area: size</figcaption></figure>
+<figure>${picture(report, { x: size, y: time, xLabel: mb, yLabel: ms })}</figure>
 </div></section>`;
 };
 
@@ -148,7 +194,9 @@ const row = (c: ReportCandidate, shown: readonly Figure[], report: Report): Html
   const chosen = c.name === report.chosen;
   const whole = c === report.candidates[0];
   return html`
-<tr class="${chosen ? "chosen" : c.onFront ? "" : "dim"}"><th scope="row">${c.name}</th>
+<tr class="${chosen ? "chosen" : c.onFront ? "" : "dim"}"><th scope="row">${
+    c.number !== undefined && html`<span class="soft">${c.number}</span> `
+  }${c.name}</th>
 <td>${count(c.layers)}</td><td>${count(c.params)}</td>
 ${shown.map((figure) => html`<td>${cell(c, figure, whole)}</td>`)}
 ${parityCell(c)}<td>${c.onFront ? "\u25cf" : ""}</td>

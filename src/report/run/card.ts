@@ -8,6 +8,7 @@ import { fenced, inline, table } from "../../render/markdown.ts";
 import { LOST, measuredValue, SIZE, shownFigures, writtenValue } from "../../search/figures.ts";
 import { dtypes } from "../../ship/onnx/dtype.ts";
 import { parityMarkdown } from "../../ship/verify/table.ts";
+import { historyLines } from "../lineage.ts";
 import { limitsOf, toldOf } from "./candidates.ts";
 import { picksMarkdown } from "./picks.ts";
 import { chosenOf, type Report, type ReportCandidate } from "./report.ts";
@@ -118,10 +119,16 @@ const training = ({ data, tokens }: Report): string => {
 ${stages}`;
 };
 
-const provenance = ({ provenance: p }: Report): string => {
+/** The passes that made it, a line each. */
+const lineageText = ({ lineage = [] }: ReportCandidate): string => {
+  const lines = historyLines(lineage);
+  return lines.length === 0 ? "" : `\n\n${lines.map((line, i) => `${i + 1}. ${inline(line)}`).join("\n")}`;
+};
+
+const provenance = ({ provenance: p }: Report, chosen: ReportCandidate): string => {
   const versions = Object.entries(p.versions).map(([name, version]) => `${name} ${version}`);
   const hashes = Object.entries(p.hashes).map(([file, hash]) => [`${inline(file)}`, `\`${inline(hash)}\``]);
-  return `${fenced(p.command, "sh")}
+  return `${fenced(p.command, "sh")}${lineageText(chosen)}
 
 Seed ${p.seed}; ${inline(versions.join(", "))}; measured on ${inline(p.machine)}.
 
@@ -163,7 +170,7 @@ export const modelCard = (report: Report, { source, generation = {} }: CardParts
     ...(Object.keys(generation).length === 0 ? [] : [["Generation", generationSection(generation)] as const]),
     ["Parity with the trained graph", parityMarkdown(report.parity)],
     ["Training data", training(report)],
-    ["How it was made", provenance(report)],
+    ["How it was made", provenance(report, chosen)],
     ["Limits", limits(report, chosen, source)],
   ];
   const body = sections.map(([title, text]) => `## ${title}\n\n${text}\n`).join("\n");

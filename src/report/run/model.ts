@@ -1,10 +1,15 @@
 /** What the report and the model card are made of. */
 import type { DataReport } from "../../data/records/document.ts";
+import type { HistoryStep } from "../../models/model.ts";
 import type { Choosable } from "../../search/budget.ts";
 import type { Budget, Figure } from "../../search/figures.ts";
 import type { NamedPick } from "../../search/picks/picks.ts";
+import type { Space, Values } from "../../search/space/space.ts";
 import type { ShipDtype } from "../../ship/onnx/dtype.ts";
 import type { ParityFile } from "../../ship/verify/verify.ts";
+import type { Disagreement } from "../beside.ts";
+import type { Importance } from "../search/importance.ts";
+import type { Funnel } from "./funnel.ts";
 
 /** A measured candidate. */
 export interface ReportCandidate extends Choosable {
@@ -17,6 +22,23 @@ export interface ReportCandidate extends Choosable {
   /** Not dominated in what is lost, size, median time and what else the budget limits. */
   readonly onFront: boolean;
   readonly note?: string;
+  /** That of its trial, where it is one of a search. */
+  readonly number?: number;
+  /** Its place in the space that was searched. */
+  readonly values?: Values;
+  /** The passes that made it. */
+  readonly lineage?: readonly HistoryStep[];
+  /** The command that delivers it. */
+  readonly command?: string;
+}
+
+/** What was searched, and what of it decided. */
+export interface ReportSearch {
+  readonly space: Space;
+  /** By PED-ANOVA; none where there are too few trials. */
+  readonly importance: Importance;
+  /** How far each configuration came. */
+  readonly funnel: Funnel;
 }
 
 /** Losses of one training run. */
@@ -63,6 +85,10 @@ export interface Report {
   readonly candidates: readonly ReportCandidate[];
   /** The named ones, as `picksOf` finds them with the losses of pairs; found by intervals unless told. */
   readonly picks?: readonly NamedPick<ReportCandidate>[];
+  /** Where candidates are trials of a search. */
+  readonly search?: ReportSearch;
+  /** The start beside the chosen one, where they predict: of the same held-out records. */
+  readonly beside?: Disagreement;
   readonly curves: readonly ReportCurve[];
   readonly data: DataReport;
   readonly tokens: {

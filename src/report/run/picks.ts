@@ -3,7 +3,7 @@ import type { Measured } from "../../metrics/metric.ts";
 import { type Html, html } from "../../render/html.ts";
 import { inline, table } from "../../render/markdown.ts";
 import { type Figure, figureNamed, LOST, writtenValue } from "../../search/figures.ts";
-import { differenceText } from "../../search/picks/difference.ts";
+import { type Difference, differenceText } from "../../search/picks/difference.ts";
 import {
   type Against,
   comparedFigures,
@@ -36,36 +36,27 @@ const valueCell = (c: ReportCandidate, figure: Figure): Html => {
 };
 
 /** What of a difference is a loss, and what cannot be told. */
-const givenUp = ({ differences }: Against, figures: readonly Figure[]): Html => {
-  const texts = (standing: string): string[] =>
+const givenUp = ({ names, differences }: Against, figures: readonly Figure[]): Html => {
+  const texts = (standing: Difference["standing"]): string[] =>
     differences
       .filter((each) => each.standing === standing)
       .map((each) => differenceText(each, figureNamed(figures, each.figure)!));
   const [worse, noise] = [texts("worse"), texts("within noise")];
-  const lines = [...(worse.length + noise.length === 0 ? ["nothing"] : worse)];
-  return html`<td class="text">${lines.map((line) => html`<span class="each">${line}</span>`)}${noise.map(
-    (line) => html`<span class="each soft">${line}</span>`,
-  )}</td>`;
+  const all = [...(worse.length === 0 ? ["nothing"] : worse), ...noise].join("; ");
+  return html`<li><span class="soft">against the ${names.join(", ")}:</span> ${all}</li>`;
 };
 
-const row = (
-  pick: NamedPick<ReportCandidate>,
-  all: readonly NamedPick<ReportCandidate>[],
-  report: Report,
-) => {
-  const { names, candidate, exceeded, level } = pick;
-  const cells = all.map((other) => {
-    const against = pick.against.find((each) => each.candidate === other.candidate.name);
-    return against === undefined ? html`<td class="text soft">\u2013</td>` : givenUp(against, report.figures);
-  });
-  const remarks = [
-    ...(exceeded.length === 0 ? [] : [`beyond the budget: ${exceeded.join(", ")}`]),
-    ...(level.length === 0 ? [] : [`not told from ${level.join(", ")}`]),
-  ];
-  return html`<tr class="${names.includes("chosen") ? "chosen" : ""}">
+const row = ({ names, candidate }: NamedPick<ReportCandidate>, report: Report): Html => html`
+<tr class="${names.includes("chosen") ? "chosen" : ""}">
 <th scope="row">${names.join(", ")}<small>${candidate.name}</small></th>
-${shownIn(report).map((figure) => valueCell(candidate, figure))}${cells}
-<td class="text wrap">${remarks.join("; ")}</td></tr>`;
+${shownIn(report).map((figure) => valueCell(candidate, figure))}</tr>`;
+
+const block = (pick: NamedPick<ReportCandidate>, { figures }: Report): Html => {
+  const { names, candidate, exceeded, level, against } = pick;
+  return html`<div><h3>${names.join(", ")} <span class="soft">${candidate.name}</span></h3>
+<ul class="trades">${against.map((each) => givenUp(each, figures))}
+${exceeded.length > 0 && html`<li class="bad">beyond the budget: ${exceeded.join(", ")}</li>`}
+${level.length > 0 && html`<li class="soft">not told from ${level.join(", ")}</li>`}</ul></div>`;
 };
 
 /** The named candidates, and what each gives up against each other one. */
@@ -73,13 +64,13 @@ export const picksSection = (report: Report): Html => {
   const picks = picksIn(report);
   if (picks.length < 2) return html``;
   return html`<section id="picks"><h2>Named picks</h2>
-<p>What each gives up against the others; below a value its 95 % interval. "Within noise": the held-out data,
-or the repeats of a time, do not tell the two apart.</p>
 <div class="scroll"><table class="picks"><thead><tr><th scope="col">pick</th>
 ${shownIn(report).map(({ label, unit }) => html`<th scope="col">${label}<small>${unit}</small></th>`)}
-${picks.map(({ names }) => html`<th scope="col" class="text">against<small>${names.join(", ")}</small></th>`)}
-<th scope="col" class="text"></th></tr></thead>
-<tbody>${picks.map((pick) => row(pick, picks, report))}</tbody></table></div></section>`;
+</tr></thead>
+<tbody>${picks.map((pick) => row(pick, report))}</tbody></table></div>
+<p>What each gives up against the others. Below a value above is its 95 % interval; "within noise": the
+held-out data, or the repeats of a time, do not tell the two apart.</p>
+<div class="made">${picks.map((pick) => block(pick, report))}</div></section>`;
 };
 
 /** The same for the card, against the shipped one alone. */

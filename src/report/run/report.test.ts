@@ -35,7 +35,7 @@ describe("reportHtml", () => {
       expect(page.match(new RegExp(`id="${id}"`, "g")), id).toHaveLength(1);
     }
     for (const { name } of candidates) expect(page).toContain(`<th scope="row">${name}</th>`);
-    expect(page.match(/<svg/g)).toHaveLength(4);
+    expect(page.match(/<svg/g)).toHaveLength(5);
     expect(page).not.toMatch(/NaN|undefined|Infinity|\[object/);
   });
 
@@ -82,15 +82,26 @@ describe("reportHtml", () => {
           .replace(/\s+/g, " ")
           .trim(),
       );
-    const picks = rows(page.match(/<section id="picks">[\s\S]*?<\/section>/)![0]);
-    expect(picks).toHaveLength(4);
-    expect(picks[0]).toMatch(
-      /^chosen 2-layer taught q8 2\.3431 2\.3221 to 2\.3641 0\.742 0\.463 0\.454 to 0\.472/,
+    const [section] = page.match(/<section id="picks">[\s\S]*?<\/section>/)!;
+    const picks = rows(section);
+    expect(picks.map((text) => text.split(" ").slice(0, 4).join(" "))).toEqual([
+      "chosen 2-layer taught q8",
+      "smallest 2-layer taught q4",
+      "fastest 2-layer taught fp32",
+      "best whole q8 2.2853",
+    ]);
+    expect(picks[0]).toMatch(/q8 2\.3431 2\.3221 to 2\.3641 0\.742 0\.463 0\.454 to 0\.472/);
+    const blocks = Array.from(section.matchAll(/<h3>[\s\S]*?<\/ul>/g), ([text]) =>
+      text
+        .replace(/<[^>]+>/g, " ")
+        .replace(/\s+/g, " ")
+        .trim(),
     );
-    expect(picks[1]).toContain("smallest 2-layer taught q4");
-    expect(picks[2]).toMatch(/^fastest 2-layer taught fp32 .*beyond the budget: size 2\.72 MB \(limit 1\)/);
-    expect(picks[2]).toContain("not told from 2-layer cut fp32");
-    expect(picks[3]).toMatch(/^best whole q8 .* 1\.54x the size 1\.73x the p50 /);
+    expect(blocks[2]).toMatch(
+      /^fastest 2-layer taught fp32 against the chosen: 3\.67x the size; lost within noise/,
+    );
+    expect(blocks[2]).toMatch(/beyond the budget: size 2\.72 MB \(limit 1\) not told from 2-layer cut fp32$/);
+    expect(blocks[3]).toContain("against the chosen: 1.54x the size; 1.73x the p50");
     const alone = reportHtml({ ...fixture, chosen: candidates[0]!.name, candidates: [candidates[0]!] });
     expect(alone).not.toContain('id="picks"');
   });

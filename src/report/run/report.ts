@@ -4,8 +4,11 @@
  */
 
 import { ConfigError } from "../../util/errors.ts";
+import { besideSection } from "../beside.ts";
 import { pageHtml } from "../page.ts";
 import { candidatesSection, headline, paretoSection } from "./candidates.ts";
+import { funnelSection } from "./funnel.ts";
+import { lineageSection, parametersSection } from "./lineage.ts";
 import type { Report, ReportCandidate } from "./model.ts";
 import { picksSection } from "./picks.ts";
 import {
@@ -18,6 +21,7 @@ import {
 } from "./sections.ts";
 import { reportStyle } from "./style.ts";
 
+export { type Ended, type Funnel, type FunnelReason, type FunnelStage, funnelOf } from "./funnel.ts";
 export type * from "./model.ts";
 
 /** The candidate that a report says is shipped. Throws ConfigError where it is not among the candidates. */
@@ -37,7 +41,11 @@ const sections = [
   paretoSection,
   picksSection,
   candidatesSection,
+  lineageSection,
+  (report: Report) => funnelSection(report.search?.funnel),
+  parametersSection,
   notesSection,
+  (report: Report) => besideSection(report.beside, [report.candidates[0]!.name, report.chosen]),
   curvesSection,
   samplesSection,
   paritySection,

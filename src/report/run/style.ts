@@ -1,3 +1,5 @@
+import { parallelStyle } from "../search/parallel.ts";
+
 /** The report's style: one column, light or dark as the reader prefers, fit for a phone and for paper. */
 
 const light = `--paper: #fdfdfb; --ink: #1d1f23; --soft: #5e636d; --line: #dcdcd6; --wash: #f1f1ec;
@@ -43,6 +45,7 @@ a { color: var(--accent); text-underline-offset: .15em; }
 .panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr));
   gap: 1.5rem; margin: 1rem 0; }
 .panels figure { max-width: 36rem; }
+.panels.board { grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); }
 .key { display: inline-block; width: 1.6em; height: 0; border-top: 2px solid var(--soft);
   vertical-align: middle; margin-right: .4em; }
 .key.held { border-color: var(--held); }
@@ -63,8 +66,9 @@ tbody th { color: inherit; font-weight: 400; vertical-align: baseline; line-heig
 td { vertical-align: baseline; }
 td small { font-weight: 400; display: block; color: var(--soft); }
 th:first-child, td.text, th.text { text-align: left; }
-td .each { display: block; }
-td.wrap { white-space: normal; min-width: 12rem; }
+.picks th small { white-space: normal; min-width: 8rem; }
+.trades { list-style: none; padding: 0; margin: .2rem 0; font-size: .92rem; }
+.made h3 { margin-top: .8rem; }
 th:first-child { position: sticky; left: 0; background: var(--paper); }
 tr.chosen > * { font-weight: 650; background: var(--mark); }
 tr.chosen th:first-child { background: linear-gradient(var(--mark), var(--mark)) var(--paper); }
@@ -96,12 +100,31 @@ svg .label.dim { fill: var(--soft); }
 svg .label.strong { font-weight: 650; }
 svg .lead { stroke: var(--soft); stroke-width: .8; }
 svg .limit { stroke: var(--bad); stroke-width: 1.2; stroke-dasharray: 5 4; }
+svg .ends { stroke: var(--soft); stroke-width: 1; }
+svg .mark { stroke: var(--paper); stroke-width: 3; stroke-linejoin: round; paint-order: stroke; }
 svg .limit-name { fill: var(--bad); }
 svg .beyond { fill: var(--bad); opacity: .09; }
 svg .train { fill: none; stroke: var(--soft); stroke-width: 1.1; stroke-linejoin: round; }
 svg .train-dot { fill: var(--soft); }
 svg .held { fill: none; stroke: var(--held); stroke-width: 1.5; }
 svg .held-dot { fill: var(--held); }
+`;
+
+const search = `
+.made { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 0 2rem;
+  align-items: start; margin: .75rem 0; }
+details { border-bottom: 1px solid var(--line); padding: .45rem 0; min-width: 0; }
+summary { cursor: pointer; overflow-wrap: anywhere; }
+.passes { margin: .4rem 0; padding-left: 1.6rem; overflow-wrap: anywhere; }
+.stages { list-style: none; padding: 0; margin: .75rem 0; max-width: 46rem; }
+.stages > li { margin: 0 0 1rem; }
+.stage { display: flex; flex-wrap: wrap; gap: 0 1rem; justify-content: space-between; font-size: .92rem; }
+.stage b { flex: 1 1 12rem; font-weight: 600; }
+.stages .bar { width: 100%; margin-top: .25rem; }
+.why { font-size: .85rem; color: var(--soft); margin: .3rem 0 0; padding-left: 1.1rem;
+  overflow-wrap: anywhere; }
+.sides { grid-template-columns: max-content 1fr; gap: .1rem .9rem; margin: .25rem 0; }
+.sides dd { margin: 0; }
 `;
 
 const paper = `
@@ -127,4 +150,4 @@ const paper = `
 /** The style sheet of a run's report. */
 export const reportStyle = `:root { ${light} }
 @media (prefers-color-scheme: dark) { :root { ${dark} } }
-${page}${tables}${charts}${paper}`;
+${page}${tables}${charts}${search}${parallelStyle}${paper}`;

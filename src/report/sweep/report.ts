@@ -1,34 +1,19 @@
 /** The report of a sweep as one file of HTML: no script, nothing loaded from elsewhere. */
-import { percent, plain, short } from "../../render/figures.ts";
+import { short } from "../../render/figures.ts";
 import { type Html, html } from "../../render/html.ts";
-import type { Scalar } from "../../search/space/space.ts";
-import { section, shareBar, table } from "../data/sections.ts";
+import { section, table } from "../data/sections.ts";
 import { pageHtml } from "../page.ts";
 import { reportStyle } from "../run/style.ts";
-import { historyChart, parallelChart } from "./charts.ts";
+import { importanceSection } from "../search/importance.ts";
+import { parallelChart, shortName, valueText } from "../search/parallel.ts";
+import { historyChart } from "./charts.ts";
 import { qualityOf, type SweepReport, type SweptTrial } from "./model.ts";
 
 export type { SweepReport, SweptTrial } from "./model.ts";
 export { qualityOf } from "./model.ts";
 
-const style = `${reportStyle}
-svg.wide { min-width: 40rem; width: 100%; }
-svg .way { fill: none; stroke-width: 1.3;
-  stroke: color-mix(in srgb, var(--accent) var(--share), var(--line)); }
-svg .way.best { stroke: var(--held); stroke-width: 2.6; }
-.bar { display: inline-block; width: 12rem; max-width: 40vw; height: .7em; background: var(--wash); }
-.bar i { display: block; height: 100%; background: var(--accent); }
-`;
-
 /** Trials that the table shows. */
 const SHOWN = 100;
-
-const cell = (value: Scalar | undefined): string =>
-  typeof value !== "number"
-    ? String(value ?? "\u2013")
-    : Number.isInteger(value)
-      ? plain(value)
-      : short(value);
 
 const stateText = ({ state, error }: SweptTrial): string =>
   state === "failed" ? `failed: ${error ?? "no reason told"}` : state === "pruned" ? "stopped" : state;
@@ -58,7 +43,7 @@ const trialTable = (report: SweepReport): Html => {
     short(qualityOf(trial, judge)),
     ...(size < 0 ? [] : [short((trial.objectives?.[size] ?? Number.NaN) / 1e6)]),
     short(trial.seconds),
-    ...names.map((name) => cell(trial.values[name])),
+    ...names.map((name) => valueText(trial.values[name])),
     stateText(trial),
   ]);
   const head = [
@@ -66,40 +51,36 @@ const trialTable = (report: SweepReport): Html => {
     judge.name,
     ...(size < 0 ? [] : ["MB"]),
     "s",
-    ...names.map((n) => n.split(".").at(-1)!),
+    ...names.map((n) => shortName(n)),
     "ended",
   ];
   return table(head, rows, [head.length - 1]);
 };
 
-const importanceSection = ({ importance }: SweepReport): Html =>
-  section(
-    "importance",
-    "What decided",
-    html`<p class="soft">PED-ANOVA: how far the values of the best tenth of the trials are from those of all,
-as shares. Few trials make it a rough guess.</p>${table(
-      ["parameter", "share", ""],
-      importance.map(([name, share]) => [name, percent(share), shareBar(share)]),
-    )}`,
-  );
+/** Trials that have a quality. */
+const judgedIn = ({ trials, judge }: SweepReport) =>
+  trials.flatMap((trial) => {
+    const value = qualityOf(trial, judge);
+    return value === undefined ? [] : [{ number: trial.number, values: trial.values, value }];
+  });
 
 /** A self-contained page, the same for the same report. */
 export const sweepReportHtml = (report: SweepReport): string => {
-  const { notes, command, again, trials, judge } = report;
-  const some = trials.some((t) => qualityOf(t, judge) !== undefined);
+  const { notes, command, again, space, judge, best } = report;
+  const judged = judgedIn(report);
   const parts = [
     ...(again === undefined
       ? []
       : [section("again", "The best, made again", html`<pre>${again} --out best</pre>`)]),
-    ...(some
+    ...(judged.length > 0
       ? [
           section(
             "history",
             "History",
             html`<div class="panels"><figure>${historyChart(report)}</figure></div>`,
           ),
-          importanceSection(report),
-          section("parallel", "Parameters together", parallelChart(report)),
+          importanceSection(report.importance),
+          section("parallel", "Parameters together", parallelChart({ space, trials: judged, judge, best })),
         ]
       : []),
     section(
@@ -116,6 +97,6 @@ export const sweepReportHtml = (report: SweepReport): string => {
     title: `Sweep: ${report.dir}`,
     heading: report.dir,
     headline: headline(report),
-    ...{ parts, style },
+    ...{ parts, style: reportStyle },
   });
 };
