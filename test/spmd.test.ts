@@ -36,7 +36,14 @@ const feeds = ({ inputIds, labels }: { inputIds: Int32Array; labels: Int32Array 
   inputIds: tensor("int32", [B, T], inputIds),
   labels: tensor("int32", [B * T], labels),
 });
-const source: BatchSource = (index) => feeds(batches({ tokens, batch: B, context: T, seed: 2 })(index));
+const feedsOf = (batch: number, index: number) => {
+  const { inputIds, labels } = batches({ tokens, batch, context: T, seed: 2 })(index);
+  return {
+    inputIds: tensor("int32", [batch, T], inputIds),
+    labels: tensor("int32", [batch * T], labels),
+  };
+};
+const source: BatchSource = (index) => feedsOf(B, index);
 const validation = evalBatches({ tokens: tokens.subarray(0, 200), batch: B, context: T }).map(feeds);
 
 const fresh = (): Model => {
@@ -141,6 +148,27 @@ test("in fewer bits on the way ranks stay the same to the bit, and near what 32 
     const far = losses(first!).map((loss, i) => Math.abs(loss - losses(exact!)[i]!));
     expect(Math.max(...far)).toBeLessThan(wire === "int8" ? 5e-3 : 1e-4);
     expect(Math.max(...far)).toBeGreaterThan(0);
+  }
+});
+
+test("ranks that keep the gradients of their shard alone take the same steps, micro-batches too", async () => {
+  const { validation: _, ...rest } = options({ steps: 3, accumulate: 2, clipValue: 0.05 });
+  for (const size of [2, 3]) {
+    const given = { ...rest, batch: size * 2 };
+    const wide: BatchSource = (index) => feedsOf(size * 2, index);
+    const on = (zero: 1 | 2) =>
+      Promise.all(
+        localRanks(size).map((collective) => {
+          const rows: MetricsRow[] = [];
+          const how = { ...given, ...spmd(collective, { zero }), onRow: (row: MetricsRow) => rows.push(row) };
+          return train(engine, fresh(), wide, how).then((ended) => ({ ...ended, rows }));
+        }),
+      );
+    const [plain] = await on(1);
+    for (const rank of await on(2)) {
+      for (const [i, loss] of losses(rank).entries()) expect(loss / losses(plain!)[i]!).toBeCloseTo(1, 6);
+      expect(losses(rank)).toHaveLength(3);
+    }
   }
 });
 

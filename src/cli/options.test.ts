@@ -187,6 +187,8 @@ describe("options that cannot be run", () => {
     [["train.ema=0.9", "train.averageLast=2"], "train.averageLast"],
     ["train.localSteps=-1", "train.localSteps"],
     ["train.outerLr=0", "train.outerLr"],
+    ["train.zero=3", "train.zero"],
+    [["train.zero=2", "train.wire=int8"], "train.zero"],
     ["train.outerMomentum=1", "train.outerMomentum"],
     [["train.localSteps=10", "train.ema=0.9"], "train.localSteps"],
     [["train.localSteps=10", "train.replicas=2", "train.batch=8"], "train.localSteps"],

@@ -73,6 +73,8 @@ export interface SpmdOptions {
   /** Aborted on one rank: all leave after the same step. */
   readonly signal?: AbortSignal | undefined;
   readonly wire?: Wire;
+  /** The stage of ZeRO: 1 shards the optimizer's state, 2 gradients too (default: 1). */
+  readonly zero?: 1 | 2;
 }
 
 /**
@@ -80,12 +82,21 @@ export interface SpmdOptions {
  * hold on rank 0 alone; all ask for it together. Throws ConfigError where the batch does not divide among
  * them, or clipping by the norm does not come first.
  */
-export const spmd = (collective: Collective, { signal, wire }: SpmdOptions = {}): Spmd => {
+export const spmd = (
+  collective: Collective,
+  { signal, wire = "float32", zero = 1 }: SpmdOptions = {},
+): Spmd => {
   // Aborted after the same step on all ranks, as soon as `signal` is on one of them.
   const leaving = new AbortController();
   const stepper: MakeStepper = async (engine, model, options): Promise<Stepper> => {
     requireShares(options, collective);
-    const plans = rankPlans(model, options, { ranks: collective.size, threads: engine.threads });
+    if (zero === 2 && wire !== "float32") {
+      throw new ConfigError(`is ${wire}: gradients that are sharded travel as they are`, {
+        field: "train.wire",
+        hint: "set train.wire (--wire) to float32, or train.zero (--zero) to 1",
+      });
+    }
+    const plans = rankPlans(model, options, { ranks: collective.size, threads: engine.threads, zero });
     const rank = await openRank(engine, plans[collective.rank]!, collective, wire);
     rank.load(weightsOf(model));
     const counter = await openCounter(engine, model, options);

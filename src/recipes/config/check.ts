@@ -88,6 +88,15 @@ const relations: readonly Rule[] = [
     hint: () => "set train.ema (--ema) and train.averageLast (--average-last) to 0",
   },
   {
+    field: "train.zero",
+    holds: ({ train }) => train.zero === 1 || (train.wire === "float32" && train.localSteps === 0),
+    says: ({ train }) =>
+      train.localSteps > 0
+        ? `${train.zero} stands beside local steps, of which each rank keeps all gradients`
+        : `${train.zero} stands beside train.wire (${train.wire}): sharded gradients travel as they are`,
+    hint: () => "set train.zero (--zero) to 1",
+  },
+  {
     field: "train.localSteps",
     holds: ({ train }) => train.localSteps === 0 || train.replicas <= 1,
     says: ({ train }) => `stands beside ${train.replicas} replicas`,
@@ -124,6 +133,7 @@ const rules: readonly Rule[] = [
   within("train.ema", "0, or above 0 and below 1", (v) => v >= 0 && v < 1),
   ...atLeast(0, "train.averageLast", "train.localSteps"),
   ...above0("train.outerLr"),
+  within("train.zero", "1 or 2", (v) => v === 1 || v === 2),
   within("train.outerMomentum", "from 0 to below 1", (v) => v >= 0 && v < 1),
   within("train.layerDecay", "above 0 and at most 1", (v) => v > 0 && v <= 1),
   within("adapter.dropout", "from 0 to below 1", (v) => v >= 0 && v < 1),

@@ -86,7 +86,7 @@ const train = {
   accumulate: int,
   chunk: int,
   replicas: int,
-  ...{ localSteps: int, outerLr: number, outerMomentum: number, wire: choice(...wires) },
+  ...{ zero: int, localSteps: int, outerLr: number, outerMomentum: number, wire: choice(...wires) },
   optimizer: choice(...(Object.keys(optimizers) as [keyof typeof optimizers])),
   lrPeak: number,
   lrMin: number,

@@ -15,6 +15,8 @@ export interface TrainingOptions {
   readonly chunk: number;
   /** Threads that each take an equal share of a batch; 0: as many as pay. */
   readonly replicas: number;
+  /** The stage of ZeRO among ranks: 1 shards the optimizer's state, 2 gradients too. */
+  readonly zero: number;
   /** Steps that ranks take by themselves before they meet; 0: they meet in each. */
   readonly localSteps: number;
   /** Learning rate and momentum by which ranks that meet go on. */

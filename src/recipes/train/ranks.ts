@@ -117,7 +117,10 @@ export const shareSteps = (
   if (ranks !== undefined) {
     const { collective } = ranks;
     checkShares(t, collective.size);
-    return { ...spmd(collective, { signal, wire }), shared: `${collective.size} ranks` };
+    return {
+      ...spmd(collective, { signal, wire, zero: t.zero === 2 ? 2 : 1 }),
+      shared: `${collective.size} ranks`,
+    };
   }
   const replicas = replicasOf(t, model, engine, frozen);
   return {

@@ -34,11 +34,19 @@ export const allocate = (types: Iterable<readonly [string, TensorType]>): Map<st
 export const numbers = (tensors: Tensors): Float32Array[] =>
   Array.from(tensors.values(), (t) => t.data as Float32Array);
 
-/** A shard: params that are stored as they are lie where those of `taken` do, all else is zeros. */
-export const holding = (bucket: Bucket, taken: Tensors = new Map()): Held => ({
+/** What a rank holds of a shard. */
+export interface HoldingOptions {
+  /** Params that are stored as they are lie where these do. */
+  readonly taken?: Tensors;
+  /** Whether there is room for its gradients. */
+  readonly grads?: boolean;
+}
+
+/** A shard of zeros. */
+export const holding = (bucket: Bucket, { taken = new Map(), grads = true }: HoldingOptions = {}): Held => ({
   bucket,
   params: new Map(typesOf(bucket).map(([path, type]) => [path, taken.get(path) ?? zeros(type)])),
-  grads: allocate(typesOf(bucket)),
+  grads: grads ? allocate(typesOf(bucket)) : new Map(),
 });
 
 /** A bucket's stored tensors from their numbers. */

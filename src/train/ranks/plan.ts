@@ -4,6 +4,7 @@ import type { MemoryLayout } from "../../engine/engine.ts";
 import { inPlaceStates } from "../../engine/inPlace.ts";
 import { toOnnx } from "../../formats/onnx/lower.ts";
 import { encodeOnnx } from "../../formats/onnx/onnx.ts";
+import type { Program } from "../../ir/program.ts";
 import type { TensorType } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
 import { countParams } from "../../nn/param.ts";
@@ -23,6 +24,7 @@ import { bucket, unbucketed } from "./bucket.ts";
 import { prefixed } from "./held.ts";
 import type { RankPlan } from "./rank.ts";
 import { shardsOf } from "./shards.ts";
+import { gradientGroups, type Stages, stageGraphs } from "./stages.ts";
 
 /** Params above which a step's tensors are so large that its memory counts more than their number. */
 const MEDIUM = 4e6;
@@ -45,27 +47,48 @@ export const layoutOf = ({ arch, config, weights }: Model, options: StepOptions)
   return count > MEDIUM ? "as needed" : "ahead";
 };
 
+/** How many ranks there are, and what each holds. */
+export interface RankOptions {
+  readonly ranks: number;
+  readonly threads: number;
+  /** The stage of ZeRO: 1 shards the optimizer's state, 2 gradients too (default: 1). */
+  readonly zero?: 1 | 2;
+}
+
+/** What `of` makes of the program that finds gradients, for each width of a batch's rows. */
+const byWidth = <T>(model: Model, options: StepOptions, ranks: number, of: (step: Program) => T) => {
+  const { context, target, widths } = options;
+  const own = target === undefined ? context : { source: context, target };
+  const made = (widths ?? [own]).map(widthOptions).map((width) => {
+    const step = gradientStep(model, { ...options, ...width }, { ranks });
+    return [widths === undefined ? ONLY : widthKey(width), of(step)] as const;
+  });
+  return Object.fromEntries(made) as Readonly<Record<string, T>>;
+};
+
+/** Gradients by stages; those of micro-batches are added up as they come. */
+const stagesOf = (model: Model, options: StepOptions, ranks: number): Stages => {
+  const groups = gradientGroups(paramTypes(model, options));
+  const once = { ...options, accumulate: 1 };
+  return { groups, graphs: byWidth(model, once, ranks, (step) => stageGraphs(step, groups)) };
+};
+
 /** The plans of `ranks` ranks with `threads` threads each. */
 export const rankPlans = (
   model: Model,
   options: StepOptions,
-  { ranks, threads }: { readonly ranks: number; readonly threads: number },
+  { ranks, threads, zero = 1 }: RankOptions,
 ): readonly RankPlan[] => {
   const joined = options.optimizer.elementwise === true;
   const shards = shardsOf(paramTypes(model, options), ranks);
-  const { context, target, widths } = options;
-  const own = target === undefined ? context : { source: context, target };
-  const gradients = Object.fromEntries(
-    (widths ?? [own]).map(widthOptions).map((width) => {
-      const step = gradientStep(model, { ...options, ...width }, { ranks });
-      return [widths === undefined ? ONLY : widthKey(width), onnxBytes(step, { halt: true })] as const;
-    }),
-  );
+  const stages = zero === 2 ? { stages: stagesOf(model, options, ranks) } : {};
+  const gradients =
+    zero === 2 ? {} : byWidth(model, options, ranks, (step) => onnxBytes(step, { halt: true }));
   const frozen = prefixed("frozen", frozenTensors(model, options));
   return shards.map((shard): RankPlan => {
     const { stored } = (joined ? bucket : unbucketed)(shard);
     const update = toOnnx(optimize(updateStep(stored, options, { ranks })), { halt: true });
-    const sum = onnxBytes(sumStep(stored, options, { ranks }), { halt: true });
+    const sum = onnxBytes(sumStep(stored, options, { ranks: zero === 2 ? 1 : ranks }), { halt: true });
     return {
       shards,
       joined,
@@ -74,6 +97,7 @@ export const rankPlans = (
       threads,
       layout: layoutOf(model, options),
       frozen,
+      ...stages,
       graphs: { gradients, sum, update: encodeOnnx(update).model },
       inPlace: [...inPlaceStates(update)],
     };

@@ -5,7 +5,7 @@
  * A run without others is a run of one rank.
  */
 import { byShape, type ShapedSessions } from "../../engine/byShape.ts";
-import type { Engine, Feeds, MemoryLayout, Session } from "../../engine/engine.ts";
+import type { Engine, Feeds, MemoryLayout, Session, SessionOptions } from "../../engine/engine.ts";
 import { scalar } from "../../ir/tensor.ts";
 import { ONLY, widthKey, widthOf } from "../width.ts";
 import { bucket, unbucketed } from "./bucket.ts";
@@ -26,7 +26,9 @@ import {
   viewer,
 } from "./held.ts";
 import { openRounds, type Rounds } from "./rounds.ts";
+import { type StageRun, shardedFinder } from "./sharded.ts";
 import type { Shard } from "./shards.ts";
+import type { Stages } from "./stages.ts";
 import type { Wire } from "./wire.ts";
 
 /** What a rank needs to know: plain data, so that it can be sent to another thread. */
@@ -51,6 +53,8 @@ export interface RankPlan {
     readonly sum: Uint8Array;
     readonly update: Uint8Array;
   };
+  /** Gradients are found in stages, and each rank keeps those of its shard: these, not `graphs.gradients`. */
+  readonly stages?: Stages;
   /** Weights that may be trained where they lie, by path; absent: all are copied. */
   readonly taken?: Tensors;
   /** State that `updateStep` can write where it lies. */
@@ -89,11 +93,37 @@ export interface Rank {
   dispose(): Promise<void>;
 }
 
+interface StageSessions {
+  at(batch: Feeds): Promise<readonly StageRun[]>;
+  dispose(): Promise<void>;
+}
+
 interface Sessions {
   readonly gradients: ShapedSessions;
+  readonly stages: StageSessions;
   readonly sum: Session;
   readonly update: Session;
 }
+
+/** The stages of a batch's width, opened when it is first met. */
+const stageSessions = (engine: Engine, { stages }: RankPlan, options: SessionOptions): StageSessions => {
+  const opened = new Map<string, Promise<readonly (StageRun & Session)[]>>();
+  const open = (key: string) =>
+    Promise.all(
+      stages!.graphs[key]!.map(async ({ model, kept }) => ({ ...(await engine.load(model, options)), kept })),
+    );
+  return {
+    at(batch) {
+      const key = stages!.graphs[ONLY] === undefined ? widthKey(widthOf(batch, "batch.")) : ONLY;
+      const found = opened.get(key) ?? open(key);
+      opened.set(key, found);
+      return found;
+    },
+    async dispose() {
+      for (const found of opened.values()) for (const session of await found) await session.dispose();
+    },
+  };
+};
 
 const sessionsOf = async (engine: Engine, plan: RankPlan): Promise<Sessions> => {
   const { graphs, threads } = plan;
@@ -102,6 +132,7 @@ const sessionsOf = async (engine: Engine, plan: RankPlan): Promise<Sessions> => 
     gradients: byShape((feeds) =>
       engine.load(graphs.gradients[ONLY] ?? graphs.gradients[widthKey(widthOf(feeds, "batch."))]!, options),
     ),
+    stages: stageSessions(engine, plan, options),
     sum: await engine.load(graphs.sum, options),
     update: await engine.load(graphs.update, options),
   };
@@ -138,6 +169,18 @@ const finder = ({ plan, sessions, shards }: Setting) => {
   };
 };
 
+/** The same, by which `own` has the sums of the own shard over all ranks. */
+const stagedFinder = ({ plan, collective, sessions, shards, own }: Setting, { groups }: Stages) => {
+  const views = viewer();
+  const sums = own.bucket.view(own.grads);
+  const find = shardedFinder({ collective, shards: plan.shards, groups, own: sums });
+  return (micro: readonly Feeds[], scale: number): Promise<number> => {
+    const params = shards.map((held) => views("params", held.bucket, held.params));
+    const feeds = Object.assign({ ...plan.frozen, scale: scalar(scale) }, ...params);
+    return find(micro, (batch) => sessions.stages.at(batch), feeds);
+  };
+};
+
 interface Sums {
   readonly grads: Tensors;
   /** Of the squares of all elements, before and after they were limited. */
@@ -145,15 +188,15 @@ interface Sums {
   readonly limited: number;
 }
 
-/** Adds up what each rank found for the own shard. */
+/** Adds up what each rank found for the own shard; nothing is given where they are added up already. */
 const adder = ({ collective: { rank }, sessions, own }: Setting) => {
   const limits = sessions.sum.outputNames.includes("limited");
   // Where values are limited their squares before are still read when those after are written.
   const apart = limits ? allocate(typesOf(own.bucket)) : undefined;
-  return async (given: readonly Parcel[]): Promise<Sums> => {
-    const feeds = given.map((parcel, r) =>
+  return async (given: readonly Parcel[] | undefined): Promise<Sums> => {
+    const feeds = given?.map((parcel, r) =>
       prefixed(`given.r${r}`, r === rank ? own.grads : tensorsOf(own.bucket, parcel)),
-    );
+    ) ?? [prefixed("given.r0", own.grads)];
     const grads = apart ?? own.grads;
     const [squares, limited] = [scalar(0), scalar(0)];
     await sessions.sum.run(Object.assign({}, ...feeds), { ...prefixed("grads", grads), squares, limited });
@@ -176,11 +219,13 @@ const total = (parcels: readonly Parcel[], at: number): number =>
 
 /** The three rounds of a step: gradients to their owners, what all must know, new params to all. */
 const stepper = (setting: Setting): Rank["step"] => {
-  const { collective, shards, rounds } = setting;
-  const [find, addUp, update] = [finder(setting), adder(setting), updater(setting)];
+  const { collective, shards, rounds, plan } = setting;
+  const { stages } = plan;
+  const find = stages === undefined ? finder(setting) : stagedFinder(setting, stages);
+  const [addUp, update] = [adder(setting), updater(setting)];
   return async (micro, { lr, step, scale, asks = false }) => {
     const loss = await find(micro, scale);
-    const given = await rounds.gather();
+    const given = stages === undefined ? await rounds.gather() : undefined;
     const { grads, squares, limited } = await addUp(given);
     const facts = shards.map(() => [Float32Array.of(loss, squares, limited, asks ? 1 : 0)]);
     const room = shards.map(() => [new Float32Array(4)]);
@@ -192,7 +237,7 @@ const stepper = (setting: Setting): Rank["step"] => {
       const gradNorm = scalar(Math.sqrt(total(known, 2)));
       await update(grads, { gradNorm, lr: scalar(lr), step: scalar(step) });
     }
-    await rounds.spread(given, updated);
+    await rounds.spread(given ?? [], updated);
     return result;
   };
 };
@@ -205,7 +250,13 @@ export const openRank = async (
   wire?: Wire,
 ): Promise<Rank> => {
   const sessions = await sessionsOf(engine, plan);
-  const shards = plan.shards.map((shard) => holding((plan.joined ? bucket : unbucketed)(shard), plan.taken));
+  const { stages, taken } = plan;
+  const shards = plan.shards.map((shard, r) =>
+    holding((plan.joined ? bucket : unbucketed)(shard), {
+      ...(taken === undefined ? {} : { taken }),
+      grads: stages === undefined || r === collective.rank,
+    }),
+  );
   const own = shards[collective.rank]!;
   const rounds = await openRounds({ collective, shards, own }, wire);
   const state = shardState(own, plan);

@@ -39,13 +39,15 @@ const moving = ({ collective, shards, own }: Moved): Rounds => ({
 
 /** Gradients come into room for them, params to where they are needed. */
 const copying = ({ collective, shards, own }: Moved): Rounds => {
-  const room = shards.map((_, r) => (r === collective.rank ? [] : numbers(allocate(typesOf(own.bucket)))));
+  let room: readonly Parcel[] | undefined;
   return {
-    gather: () =>
-      collective.exchange(
+    gather() {
+      room ??= shards.map((_, r) => (r === collective.rank ? [] : numbers(allocate(typesOf(own.bucket)))));
+      return collective.exchange(
         shards.map(({ grads }) => numbers(grads)),
         room,
-      ),
+      );
+    },
     async spread(_, updated) {
       if (!updated) return; // All ranks know that it was not.
       const fresh = numbers(own.params);
@@ -72,7 +74,10 @@ const lineUp = (floats: number): number => Math.ceil((floats * 4) / LINE) * LINE
 
 /** Bytes of the window of the rank that owns `own`. */
 const windowBytes = (shards: readonly Held[], own: Held): number =>
-  [...shards.flatMap(sizesOf), ...sizesOf(own)].reduce((sum, floats) => sum + lineUp(floats), 0);
+  [...shards.flatMap(sizesOf), ...numbers(own.params).map(({ length }) => length)].reduce(
+    (sum, floats) => sum + lineUp(floats),
+    0,
+  );
 
 /** Where things stand in the window of the rank that owns `own`. */
 const placeIn = (window: ArrayBuffer, shards: readonly Held[], own: Held): Place => {
@@ -83,7 +88,7 @@ const placeIn = (window: ArrayBuffer, shards: readonly Held[], own: Held): Place
     return array;
   };
   const grads = shards.map((held) => sizesOf(held).map(next));
-  return { grads, params: sizesOf(own).map(next) };
+  return { grads, params: numbers(own.params).map(({ length }) => next(length)) };
 };
 
 /** Arrays of numbers into as many others. */
@@ -102,14 +107,15 @@ const sharing = ({ collective, shards, own }: Moved, windows: Windows): Rounds =
   const places = windows.map((window, r) => window && placeIn(window, shards, shards[r]!));
   const mine = places[rank]!;
   shards.forEach((held, r) => {
-    held.grads = lies(held, mine.grads[r]!);
+    if (held.grads.size > 0) held.grads = lies(held, mine.grads[r]!);
   });
   own.params = lies(own, mine.params);
-  const room = places.map((place) => (place === undefined ? numbers(allocate(typesOf(own.bucket))) : []));
+  let room: readonly Parcel[] | undefined;
   const toOthers = (of: (r: number) => Parcel) =>
     places.map((place, r) => (place === undefined ? of(r) : []));
   return {
     async gather() {
+      room ??= toOthers(() => numbers(allocate(typesOf(own.bucket))));
       const come = await collective.exchange(
         toOthers((r) => numbers(shards[r]!.grads)),
         room,
