@@ -4,14 +4,10 @@ TEXTS.json is a list of texts. Prints {"version", "cpuSeconds", "clusters": a nu
 Signatures, buckets and clusters are datatrove's own pipeline steps, in a folder in memory where /dev/shm is there. The clock
 (processor time) starts when texts and word tokenizer are loaded.
 """
-import sys
-
-# This folder has a tokenize.py, which must not stand for the standard library's.
-sys.path.pop(0)
-
 import json
 import os
 import struct
+import sys
 import tempfile
 import time
 

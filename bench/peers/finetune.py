@@ -8,13 +8,10 @@ Reads one JSON order a line on stdin and answers each by one JSON line on stdout
 A file holds, batch by batch, int32 rows and width, ids [B, T], attention mask [B, T], labels [B].
 """
 
-import sys
-
-sys.path.pop(0)  # The peer tokenize.py would stand in for the library's module of that name.
-
 import copy
 import functools
 import json
+import sys
 import time
 
 import numpy as np

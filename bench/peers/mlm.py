@@ -7,11 +7,8 @@ Reads one JSON order a line on stdin and answers each by one JSON line on stdout
 A file holds, batch by batch, int32 ids [B, T], attention mask [B, T], labels [B, T].
 """
 
-import sys
-
-sys.path.pop(0)  # The peer tokenize.py would stand in for the library's module of that name.
-
 import json
+import sys
 import time
 
 import numpy as np

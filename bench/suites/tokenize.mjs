@@ -109,7 +109,7 @@ const pythonOf = () => {
 
 /** The peer with a number of threads: a function that sends it work and waits for its answer. */
 const peer = async (python, tokenizer, threads) => {
-  const script = new URL("../peers/tokenize.py", import.meta.url).pathname;
+  const script = new URL("../peers/tokenizers.peer.py", import.meta.url).pathname;
   const env = {
     ...process.env,
     RAYON_NUM_THREADS: String(threads),

@@ -1,5 +1,6 @@
 /** anneal optimize */
 import type { Command } from "commander";
+import { optimizeData } from "../recipes/optimize/fromData.ts";
 import { optimizeFolder } from "../recipes/optimize/optimize.ts";
 import { withFlags } from "./flags/options.ts";
 import { runRecipe } from "./process/run.ts";
@@ -9,16 +10,18 @@ import { BUDGET_NOT_MET, printOutcome } from "./terminal/outcome.ts";
 export const examples = `
 Examples:
   $ npx anneal optimize novel/model --data book.txt --max-mb 1 --out novel-small
-  $ npx anneal optimize novel/model --data book.txt --max-loss 0.02 --distill-layers 3
-  $ npx anneal optimize my-embedder --data notes/ --min-quality 0.98 --limit "p95Ms<=8"
+  $ npx anneal optimize my-model --data book.txt --max-mb 5 --max-ms 4 --time 30m
+  $ npx anneal optimize --data reviews.csv --task sequence-classification --max-mb 1 --time 20m
 Without a limit on what it costs, the smallest model that keeps enough quality is chosen.`;
 
 /** Adds the verb `optimize`. */
 export const register = (command: Command): void => {
-  command.argument("<model>", "a model's folder or GGUF file, or a model of the Hub as org/name");
-  withFlags(command, "optimize").action((ref: string) =>
+  command.argument("[model]", "a folder, a GGUF file, or a model of the Hub; without: one is trained");
+  withFlags(command, "optimize").action((ref: string | undefined) =>
     runRecipe(command, async (options, hooks, json) => {
-      const outcome = await optimizeFolder(ref, options, hooks);
+      const from = ref === undefined ? optimizeData(options, hooks) : optimizeFolder(ref, options, hooks);
+      const outcome = await from;
+      if (outcome === undefined) return;
       printOutcome(outcome, json);
       if (!outcome.optimized.choice.met) process.exitCode = BUDGET_NOT_MET;
     }),

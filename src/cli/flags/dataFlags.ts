@@ -24,7 +24,7 @@ export const text: Section = {
     }),
     row("--validation-share <x>", "data.validationShare", "share of the text held out", {
       verbs: given,
-      common: ["data", "eval", "train", "finetune", "optimize"],
+      common: ["data", "eval", "train", "finetune"],
     }),
     row("--skip-bad-rows", "data.skipBadRows", "count unreadable records instead of stopping", {
       verbs: given,
@@ -48,7 +48,7 @@ export const records: Section = {
   verbs: ["finetune", "distill", "eval", "optimize"],
   flags: [
     row("--task <name>", "task.name", "what the records are for; found out unless told", {
-      verbs: ["finetune", "eval"],
+      verbs: ["finetune", "eval", "optimize"],
       common: ["finetune"],
     }),
     row("--label-field <names...>", "task.labelFields", "field of the label; several: a column each", {

@@ -171,23 +171,18 @@ const search: Section = {
   title: "Search",
   verbs: ["quickstart", "optimize"],
   flags: [
-    row("--time <t>", "search.timeSec", "time for all of it, such as 90s, 30m: as much is tried", {
-      ...{ parse: seconds, zero: "for two smaller models" },
+    row("--time <t>", "search.timeSec", "time for all of it, such as 30m", {
+      ...{ parse: seconds, zero: "any" },
       ...onOptimize,
     }),
-    row("--trials <n>", "search.trials", "smaller models that are made", {
-      zero: "by --time",
+    row("--trials <n>", "search.trials", "smaller models that are tried", {
+      zero: "few",
       ...onOptimize,
     }),
-    row(
-      "--search <param>",
-      "search.params",
-      "such as layers=2,4, neurons=0.5..1, lr=1e-4..1e-2; repeatable",
-      {
-        repeats: true,
-        ...onOptimize,
-      },
-    ),
+    row("--search <param>", "search.params", "what is tried, as layers=2,4; repeatable", {
+      repeats: true,
+      ...onOptimize,
+    }),
     row("--sampler <name>", "search.sampler", "what chooses the next"),
   ],
 };

@@ -1,4 +1,4 @@
-"""Encodes texts with the Rust library tokenizers: `python tokenize.py TOKENIZER.json`, its threads by RAYON_NUM_THREADS.
+"""Encodes texts with the Rust library tokenizers: `python tokenizers.peer.py TOKENIZER.json`, its threads by RAYON_NUM_THREADS.
 
 Each line of stdin is a JSON object: {"texts": FILE} reads a JSON list of texts; {"encode": "encode_batch"}
 encodes them and answers {"seconds", "cpuSeconds", "tokens"}; {"ids": FILE} writes the ids of each text
