@@ -1,6 +1,6 @@
 /**
- * Optimizing where no model is there: one is trained from the data first. Running text makes a decoder; labelled
- * texts an encoder that learns from the texts alone to fill in what is masked, and then their labels.
+ * Optimizing where no model is there: one is trained from the data first. Running text makes a decoder;
+ * labelled texts an encoder that learns from the texts alone to fill in what is masked, then their labels.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
