@@ -148,9 +148,19 @@ test("optimize measures and teaches classifiers by their labels", async () => {
     ...["--threads", "1", "--replicas", "1"],
   ]);
   expect(run.code, run.stderr).toBe(0);
-  const { metric, candidates } = onlyJson(run) as { metric: unknown; candidates: { name: string }[] };
+  const { metric, candidates, chosen, picks } = onlyJson(run) as {
+    metric: unknown;
+    candidates: { name: string }[];
+    chosen: string;
+    picks: { names: string[]; candidate: string }[];
+  };
   expect(metric).toMatchObject({ name: "accuracy", better: "more" });
   expect(candidates.map(({ name }) => name)).toContain("1-layer distilled q8");
+  expect(picks[0]).toMatchObject({ candidate: chosen });
+  expect(chosen).not.toBe("full fp32");
+  const page = readFileSync(join(at("small"), "model/report.html"), "utf8");
+  expect(page).toMatch(/They say different things of \d+ of \d+ records/);
+  expect(page).toContain(`npx anneal export ${at("small")}/model --dtype ${chosen.split(" ").at(-1)}`);
 }, 240_000);
 
 test("a run that is killed and resumed ends with the bytes of one that never was", async () => {

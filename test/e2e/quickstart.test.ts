@@ -117,6 +117,8 @@ describe("quickstart", () => {
     const least = Math.min(...allowed.map(({ figures }) => figures.lost!.value));
     expect(taken.figures.lost!.value).toBe(least);
     const words = "at most 60000 ms to the first token, at most 0.9x the start's size";
+    const samples = readFileSync(join(path, "report.html"), "utf8").split('id="samples"')[1]!;
+    for (const name of ["full fp32", chosen]) expect(samples).toContain(`<figcaption>${name}</figcaption>`);
     for (const file of ["README.md", "report.html"]) {
       const text = readFileSync(join(path, file), "utf8").replaceAll("&#39;", "'");
       expect(text.replace(/\\/g, "")).toContain(words);

@@ -4,7 +4,7 @@ import type { Outcome } from "../../recipes/optimize/compressAndShip.ts";
 import type { Candidate } from "../../search/candidates/candidate.ts";
 import type { Optimized } from "../../search/candidates/optimize.ts";
 import { type Figure, LOST, measuredValue, shownFigures, writtenValue } from "../../search/figures.ts";
-import { pickLines, picksOf } from "../../search/picks/picks.ts";
+import { pickLines } from "../../search/picks/picks.ts";
 import type { Task } from "../../tasks/task.ts";
 import { escaped, print, printJson, table } from "./terminal.ts";
 
@@ -33,8 +33,7 @@ const next = (path: string, { name, pipeline }: Task): string => `Next:${
 
 /** The result for people, or one JSON object. */
 export const printOutcome = ({ optimized, delivered }: Outcome, json: boolean): void => {
-  const { task, candidates, choice, doubts, budget, figures } = optimized;
-  const picks = picksOf({ candidates, chosen: choice.chosen.name, budget, figures });
+  const { task, candidates, choice, doubts, budget, figures, picks } = optimized;
   if (json) {
     const { chosen, met, rule, exceeded } = choice;
     const [{ name: figure, better }] = optimized.figures as [Figure];

@@ -13,13 +13,16 @@ import { modelCard } from "../../report/run/card.ts";
 import { type Report, reportHtml } from "../../report/run/report.ts";
 import type { Base, BaseParity } from "../../search/candidates/candidate.ts";
 import type { Optimized } from "../../search/candidates/optimize.ts";
+import { measuredValue, SIZE } from "../../search/figures.ts";
 import { decoderOf } from "../../serve/decode/decoding.ts";
 import { generate } from "../../serve/decode/generate.ts";
 import { graphNames } from "../../serve/graphs/graphs.ts";
 import { dtypes, graphFile, type ShipDtype } from "../../ship/onnx/dtype.ts";
+import { formFiles } from "../../ship/onnx/export.ts";
 import { type Files, generationIn, jsonBytes } from "../../ship/onnx/files.ts";
 import { modelFolder } from "../../ship/onnx/modelFolder.ts";
 import { allTargets, type ParityFile, statusOf, withInstead } from "../../ship/verify/verify.ts";
+import { defined } from "../../util/defined.ts";
 import type { RunOptions } from "../config/options.ts";
 import { version } from "../context/version.ts";
 import type { UserData } from "../data/userData.ts";
@@ -28,6 +31,7 @@ import type { Curve } from "../train/pretrain.ts";
 import { machineName } from "../verify/parityFile.ts";
 import { promptsOf } from "./judge.ts";
 import { notesOf } from "./notes.ts";
+import { besideTold, searchTold, withCommand } from "./told.ts";
 
 /** What is shipped, and what its card and report tell. */
 export interface Delivery {
@@ -85,18 +89,15 @@ export const parityOf = (
   };
 };
 
-/** A sample of the shipped file on the first prompts, at a temperature that shows what the model knows. */
-const samplesOf = async (
+/** What a graph writes on the first prompts, at a temperature that shows what the model knows. */
+const samplesBy = async (
   engine: Engine,
   delivery: Delivery,
-  base: Base,
-  files: Files,
+  { name, dense, graph }: { readonly name: string; readonly dense: Model; readonly graph: Uint8Array },
 ): Promise<Report["samples"]> => {
   const { tokenizer } = delivery.data;
-  const { chosen } = delivery.optimized.choice;
-  if (delivery.optimized.task.name !== "causal-lm") return [];
-  const shape = base.dense.arch.cache(base.dense.config);
-  const decoder = decoderOf(await loadBytes(engine, joined(files.get(dtypes[chosen.dtype].file)!)), shape);
+  const shape = dense.arch.cache(dense.config);
+  const decoder = decoderOf(await loadBytes(engine, graph), shape);
   const samples: Report["samples"][number][] = [];
   try {
     for (const prompt of promptsOf(delivery.data, 2, Math.min(12, shape.positions >> 1))) {
@@ -109,7 +110,7 @@ const samplesOf = async (
         seed: delivery.options.seed,
       };
       for await (const id of generate(decoder, prompt, sampling)) ids.push(id);
-      samples.push({ name: chosen.name, prompt: tokenizer.decode(prompt), text: tokenizer.decode(ids) });
+      samples.push({ name, prompt: tokenizer.decode(prompt), text: tokenizer.decode(ids) });
     }
   } finally {
     await decoder.dispose();
@@ -117,9 +118,36 @@ const samplesOf = async (
   return samples;
 };
 
-const reportOf = (engine: Engine, delivery: Delivery, parts: Omit<Delivered, "path">): Report => {
+/** The largest start that is loaded to write beside the chosen one, bytes. */
+const LARGEST_START = 1e9;
+
+/** Samples of the shipped file, and of the start beside it. */
+const samplesOf = async (
+  engine: Engine,
+  delivery: Delivery,
+  base: Base,
+  files: Files,
+): Promise<Report["samples"]> => {
+  const { optimized } = delivery;
+  const { chosen } = optimized.choice;
+  if (optimized.task.name !== "causal-lm") return [];
+  const graph = joined(files.get(dtypes[chosen.dtype].file)!);
+  const own = await samplesBy(engine, delivery, { name: chosen.name, dense: base.dense, graph });
+  const start = optimized.candidates[0]!;
+  if (start === chosen || measuredValue(start, SIZE) > LARGEST_START) return own;
+  const whole = await optimized.base(start.base);
+  const wholeGraph = joined(formFiles(whole.forms[start.dtype]!, start.dtype).get(dtypes[start.dtype].file)!);
+  const given = { name: start.name, dense: whole.dense, graph: wholeGraph };
+  return [...(await samplesBy(engine, delivery, given)), ...own];
+};
+
+/** What is told beside the files' own figures. */
+type Told = Omit<Delivered, "path"> & Pick<Report, "beside">;
+
+const reportOf = (engine: Engine, delivery: Delivery, parts: Told): Report => {
   const { optimized, data, curves, options, command } = delivery;
-  const { choice, task } = optimized;
+  const { choice, task, picks } = optimized;
+  const { chosen } = choice;
   return {
     title: "anneal report",
     chosen: choice.chosen.name,
@@ -129,7 +157,9 @@ const reportOf = (engine: Engine, delivery: Delivery, parts: Omit<Delivered, "pa
     budget: optimized.budget,
     figures: optimized.figures,
     pipeline: task.pipeline,
-    candidates: [...optimized.candidates],
+    candidates: optimized.candidates.map((c) => withCommand(c, { options, chosen })),
+    ...{ picks, search: searchTold(optimized) },
+    ...defined({ beside: parts.beside }),
     curves: curves.map((c) => ({ ...c })),
     data: data.report,
     tokens: { ...data.tokens, vocab: data.tokenizer.vocabSize },
@@ -163,7 +193,10 @@ export const deliver = async (engine: Engine, delivery: Delivery): Promise<Deliv
   const figures = parityOf(engine, optimized.parity.get(chosen.base)!, files, base.dense.arch);
   const samples = await samplesOf(engine, delivery, base, files);
   const parts = { parity: figures, samples, notes: notesOf(optimized), hashes: hashesOf(files) };
-  const report = reportOf(engine, delivery, parts);
+  const report = reportOf(engine, delivery, {
+    ...parts,
+    ...defined({ beside: besideTold(optimized, data, base.dense) }),
+  });
   const text = new TextEncoder();
   files.set("parity.json", [jsonBytes(figures)]);
   files.set("report.html", [text.encode(reportHtml(report))]);

@@ -19,6 +19,7 @@ import { version } from "../context/version.ts";
 import type { UserData } from "../data/userData.ts";
 import type { Source } from "../model/source.ts";
 import { parityOf } from "./deliver.ts";
+import { trialFolder } from "./trialFolder.ts";
 
 /** What the folders are made of besides the models. */
 export interface FrontOptions {
@@ -39,9 +40,6 @@ export interface Front {
 
 const NAME = /^trial-(\d+)$/;
 const WEIGHTS = /^model(-\d+-of-\d+)?\.safetensors$|^model\.safetensors\.index\.json$/;
-
-/** The folder of a trial. */
-export const trialFolder = (out: string, number: number): string => join(out, `trial-${number}`);
 
 const manifest = ({ options, command }: FrontOptions, candidate: Candidate): unknown => {
   const { lineage, ...measured } = candidate;

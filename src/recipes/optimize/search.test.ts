@@ -16,6 +16,7 @@ import { categorical } from "../../search/space/space.ts";
 import { judgeOn } from "./judge.ts";
 import { corpus, modelOf, optionsOf, tokens } from "./optimize.fixture.ts";
 import { openStore } from "./store.ts";
+import { searchTold } from "./told.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "anneal-search-"));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
@@ -89,6 +90,19 @@ describe("a search of depths, widths and forms", () => {
     });
     expect(pairs.length).toBeGreaterThan(1);
     for (const [size, real] of pairs) expect(Math.abs(size / real - 1)).toBeLessThan(0.05);
+  });
+
+  test("names its picks by losses in pairs, and tells where configurations ended", () => {
+    const { picks, losses, candidates, choice } = found;
+    expect(picks[0]!.candidate).toBe(choice.chosen);
+    expect(picks.flatMap(({ names }) => names).toSorted()).toEqual(["best", "chosen", "fastest", "smallest"]);
+    expect([...losses.keys()]).toEqual(candidates.map(({ name }) => name));
+    const { funnel, space: told } = searchTold(found);
+    expect(told).toBe(space);
+    expect(funnel.stages.map(({ ended }) => ended).reduce((a, b) => a + b)).toBe(
+      found.records.length - candidates.length,
+    );
+    expect(funnel.stages[0]!.reasons.map(({ why }) => why).join("; ")).toContain("size foretold as");
   });
 
   test("each candidate has the passes that made it, and its graph's hash", () => {

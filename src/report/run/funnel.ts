@@ -113,9 +113,10 @@ ${shareBar(all === 0 ? 0 : went / all)}${
 }</li>`;
 };
 
-/** The stages with what ended in each and why, and what was spent and spared. */
+/** The stages with what ended in each and why, what was spent and spared; nothing where all came through. */
 export const funnelSection = (funnel: Funnel | undefined): Html => {
-  if (funnel === undefined || funnel.stages.length === 0) return html``;
+  const early = funnel?.stages.some(({ ended }) => ended > 0) ?? false;
+  if (funnel === undefined || !early) return html``;
   const { stages, spentSec, savedSec } = funnel;
   const all = stages[0]!.entered;
   const whole = spentSec + savedSec;

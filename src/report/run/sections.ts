@@ -58,13 +58,21 @@ ${count(tokens.vocab)}; ${fixed(tokens.bytesPerToken, 2)} bytes per token.</p>
 <tbody>${data.stages.map(stageRow)}</tbody></table></div>
 ${data.stages.flatMap((stage) => stage.reasons.map((r) => reason(stage, r)))}</section>`;
 
-/** What the shipped model writes. */
-export const samplesSection = ({ samples }: Report): Html => html`<section id="samples"><h2>Samples</h2>
+/** What the shipped model writes, beside what the start does where that was asked too. */
+export const samplesSection = ({ samples }: Report): Html => {
+  const prompts = [...new Set(samples.map(({ prompt }) => prompt))];
+  return html`<section id="samples"><h2>Samples</h2>
 ${samples.length === 0 && html`<p>None were made.</p>`}
-${samples.map(
-  ({ name, prompt, text }) => html`<figure><figcaption>${name}</figcaption>
+${prompts.map(
+  (prompt) =>
+    html`<div class="panels">${samples
+      .filter((sample) => sample.prompt === prompt)
+      .map(
+        ({ name, text }) => html`<figure><figcaption>${name}</figcaption>
 <pre><span class="prompt">${prompt}</span>${text}</pre></figure>`,
+      )}</div>`,
 )}</section>`;
+};
 
 const parityRow = ([dtype, p]: [string, DtypeParity]): Html => html`<tr><th scope="row">${dtype}</th>
 <td>${short(p.maxLogitDiff)}</td><td>${fixed(p.cosine, 6)}</td><td>${percent(p.topTokenAgreement)}</td>

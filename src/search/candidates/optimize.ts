@@ -12,6 +12,7 @@ import { type Doubt, doubtsOf } from "../doubts.ts";
 import { type Budget, type Figure, measuredValue, SIZE } from "../figures.ts";
 import { checkBudget } from "../limit.ts";
 import { paretoFront } from "../pareto.ts";
+import { type NamedPick, picksOf } from "../picks/picks.ts";
 import { keyOf, type Space, type Values } from "../space/space.ts";
 import { study } from "../study.ts";
 import type { Trial } from "../trial.ts";
@@ -46,6 +47,12 @@ export interface Optimized {
   readonly choice: Choice<Candidate>;
   /** What decided the choice and is smaller than the noise of the held-out text. */
   readonly doubts: readonly Doubt[];
+  /** What was searched. */
+  readonly space: Space;
+  /** The smallest, the fastest and the best, beside the chosen one. */
+  readonly picks: readonly NamedPick<Candidate>[];
+  /** What each held-out example costs, by the candidate's name: more is worse. */
+  readonly losses: ReadonlyMap<string, Float32Array>;
   /** A dense model with its forms; made again where it is not at hand. */
   base(name: string): Promise<Base>;
 }
@@ -230,11 +237,14 @@ export const optimize = async (
   const losses = new Map(
     candidates.map(({ name, number }) => [name, run.scores.get(number)!.map((x) => sign * x)]),
   );
+  const known = { candidates, budget, figures, losses, scale };
   return {
-    ...{ task, figures, budget, candidates, choice },
+    ...{ task, figures, budget, candidates, choice, losses },
+    space: run.options.space,
+    picks: picksOf({ ...known, chosen: choice.chosen.name }),
     records: [...run.records],
     parity: parityOf(run),
-    doubts: doubtsOf({ candidates, losses, choice, budget, figures, scale }),
+    doubts: doubtsOf({ ...known, choice }),
     base: async (name) => run.held.get(name) ?? remade(run, name),
   };
 };
