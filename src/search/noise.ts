@@ -23,6 +23,22 @@ export const lossDifference = (a: Float32Array, b: Float32Array): LossDifference
   return { mean, standardError, n };
 };
 
+/**
+ * The same of what is right or wrong, zeros and ones: by half an example more in each of the four cells
+ * (Agresti and Min 2005, https://doi.org/10.1002/sim.1781), so that few examples on which two agree do not
+ * tell that they always would. Undefined of other numbers.
+ */
+export const hitDifference = (a: Float32Array, b: Float32Array): LossDifference | undefined => {
+  const isHit = (x: number): boolean => x === 0 || x === 1;
+  if (!a.every(isHit) || !b.every(isHit)) return undefined;
+  const { mean, n } = lossDifference(a, b);
+  const only = (one: Float32Array, other: Float32Array): number =>
+    one.reduce((sum, x, i) => sum + Number(x > other[i]!), 0.5);
+  const [first, second] = [only(a, b), only(b, a)];
+  const spread = first + second - (first - second) ** 2 / (n + 2);
+  return { mean, standardError: Math.sqrt(spread) / (n + 2), n };
+};
+
 /** Whether a difference is on no certain side of `limit`: within two standard errors of it. */
 export const withinNoise = ({ mean, standardError }: LossDifference, limit = 0): boolean =>
   2 * standardError > Math.abs(mean - limit);

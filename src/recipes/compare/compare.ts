@@ -1,10 +1,20 @@
 /** Two models on the same held-out data, in pairs: what a change cost, and whether it keeps what it must. */
 import { existsSync } from "node:fs";
 import { probeOf, sizeFigure } from "../../evaluate/probe.ts";
+import { type Figures, mapped } from "../../metrics/metric.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
 import { targets as table, targetsFrom } from "../../node/targets/index.ts";
-import { type Budget, type Figure, figureName, figuresOf, KEPT, type Limit } from "../../search/figures.ts";
+import {
+  type Budget,
+  type Figure,
+  figureName,
+  figuresOf,
+  KEPT,
+  type Limit,
+  LOST,
+} from "../../search/figures.ts";
 import { checkBudget } from "../../search/limit.ts";
+import { hitDifference } from "../../search/noise.ts";
 import { qualityFigures } from "../../search/quality.ts";
 import { dtypesFrom } from "../../ship/onnx/export.ts";
 import { meanOf } from "../../tasks/scores.ts";
@@ -74,15 +84,29 @@ const scoredBoth = ([a, b]: readonly [Subject, Subject], [one, other]: readonly 
   );
 };
 
-/** The figures that decide, of both: the first is the start. */
+/** What is lost and kept of what is right or wrong, by an interval that few examples cannot close. */
+const ofHits = (a: Float32Array, b: Float32Array, whole: number): Figures => {
+  const found = hitDifference(a, b);
+  if (found === undefined) return {};
+  const { mean: value, standardError, n } = found;
+  const lost = { value, low: value - 1.96 * standardError, high: value + 1.96 * standardError, n };
+  return { [LOST]: lost, [KEPT]: mapped(lost, (x) => 1 - x / whole) };
+};
+
+/** The figures that decide, of both: the first is the start, whose share is kept where it has any. */
 const pairedFigures = ({ first, second, pairs }: ReturnType<typeof scoredBoth>, criterion: Criterion) => {
   const heldOut = { windows: [] };
   const [a, b] = [first.numbers(pairs.a), second.numbers(pairs.b)];
   const whole = meanOf(a);
   const start = { scores: a, quality: whole };
+  const found: Figures = {
+    ...qualityFigures({ criterion }, b, { heldOut, start }),
+    ...ofHits(a, b, whole),
+  };
+  const { [KEPT]: _, ...unshared } = found;
   return {
     first: qualityFigures({ criterion }, a, { heldOut }),
-    second: qualityFigures({ criterion }, b, { heldOut, start }),
+    second: whole > 0 ? found : unshared,
     whole,
   };
 };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { rankCorrelation } from "../../metrics/numbers/rankCorrelation.ts";
 import { rankInfluences } from "../../metrics/numbers/rankInfluences.ts";
-import { examplesToTell } from "../../search/noise.ts";
+import { examplesToTell, hitDifference, lossDifference } from "../../search/noise.ts";
 import { trainBpe } from "../../tokenizer/bpe/trainBpe.ts";
 import { rng } from "../../util/rng.ts";
 import { ofSums, pairsOf, textBlocks } from "./scored.ts";
@@ -91,4 +91,22 @@ test("how many examples would tell a figure from a limit", () => {
   expect(examplesToTell(measured, 0.98)).toBe(1600);
   expect(examplesToTell(measured, 0.95)).toBe(400);
   expect(examplesToTell(measured, 0.97)).toBe(Number.POSITIVE_INFINITY);
+});
+
+test("hits and misses: the interval stays open where two always agree, and is that of pairs of many", () => {
+  const hits = (n: number, missed: (i: number) => boolean) =>
+    Float32Array.from({ length: n }, (_, i) => Number(!missed(i)));
+  const same = hits(100, (i) => i % 5 === 0);
+  expect(hitDifference(same, same)).toMatchObject({ mean: 0, n: 100 });
+  expect(hitDifference(same, same)!.standardError).toBeCloseTo(1 / 102, 6);
+  const [a, b] = [hits(5000, (i) => i % 9 === 0), hits(5000, (i) => i % 7 === 0)];
+  const [told, pairs] = [hitDifference(a, b)!, lossDifference(a, b)];
+  expect(told.mean).toBe(pairs.mean);
+  expect(told.standardError / pairs.standardError).toBeCloseTo(1, 2);
+  expect(
+    hitDifference(
+      a,
+      a.map((x) => x / 2),
+    ),
+  ).toBeUndefined();
 });
