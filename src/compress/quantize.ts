@@ -137,7 +137,7 @@ export const quantized = (model: Model, options: QuantizeOptions, measured: Pack
 export const CALIBRATION_TOKENS = 16_384;
 
 /** How a model's matrices of 4 bits are rounded. */
-export interface RoundedOptions extends Pick<CodesOptions, "signal" | "onSite"> {
+export interface RoundedOptions extends Pick<CodesOptions, "signal" | "onSite" | "inputs"> {
   readonly rounding: Pick<QuantizeOptions, "method" | "block">;
   /** Matrices that keep more bits. */
   readonly wide: readonly string[];

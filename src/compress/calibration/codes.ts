@@ -17,7 +17,8 @@ import { type Codes, type GridOptions, type Rows, roundedTensor } from "../round
 import { needsText, type RoundingMethod, type RoundingName, roundingMethods } from "../rounding/methods.ts";
 import type { Moments, SecondMoments } from "../rounding/moments.ts";
 import { type Folded, foldFinder, withFolds } from "./folds.ts";
-import { type Stop, survey, type Walkable, walk, walkable } from "./walk.ts";
+import { type InputMoments, inputMoments } from "./inputMoments.ts";
+import { type Stop, type Walkable, walk, walkable } from "./walk.ts";
 
 /** Which matrices are rounded, and how. */
 export interface CodesOptions {
@@ -29,6 +30,8 @@ export interface CodesOptions {
   readonly except?: readonly string[];
   /** Token ids [B, T] int32 of one shape. */
   readonly batches?: readonly Tensor[] | undefined;
+  /** What matrices read of them, where it is known; measured where a method asks for it. */
+  readonly inputs?: InputMoments | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Of block reconstruction: steps for each block (100 unless told), and the seed of their batches (1). */
   readonly steps?: number;
@@ -221,13 +224,37 @@ export const modelCodes = async (
     rest();
     return { model, codes: made.codes, notes: made.notes };
   }
+  if (method.reads === "second moments") await roundedInTurn(engine, model, made, options);
+  else {
+    const inputs = options.inputs ?? (await inputMoments(engine, model, batches, { signal }));
+    for (const [done, [path, matrix]] of [...matrices].entries()) {
+      signal?.throwIfAborted();
+      roundAt(path, rowsOf(matrix), { method, grid, made }, inputs.get(path));
+      onSite?.(done + 1, matrices.size);
+    }
+  }
+  rest();
+  if (method.reconstructs) await reconstructed(engine, walkable(model, batches), made, options);
+  outputsDivided(made);
+  return { model: withFolds(model, made.folds), codes: made.codes, notes: made.notes };
+};
+
+/** Rounds the matrices along a walk, by the second moments of what each reads. Throws as `walk`. */
+const roundedInTurn = async (
+  engine: Engine,
+  model: Model,
+  made: Made,
+  { method: name, grid, batches = [], signal, onSite }: CodesOptions,
+): Promise<void> => {
   const errors = errorsBy(engine);
   try {
     const way = walkable(model, batches);
-    const round = rounderOf(model, way, { method, grid, made, errorOf: errors.of });
-    const gram = method.reads === "second moments";
-    await (gram ? walk : survey)(engine, way, {
-      ...{ signal, gram },
+    const round = rounderOf(model, way, {
+      ...{ method: roundingMethods[name], grid, made },
+      errorOf: errors.of,
+    });
+    await walk(engine, way, {
+      ...{ signal, gram: true },
       visit: async (stop) => {
         const replaced = await round(stop);
         onSite?.(stop.index + 1, stop.count);
@@ -237,10 +264,6 @@ export const modelCodes = async (
   } finally {
     await errors.dispose();
   }
-  rest();
-  if (method.reconstructs) await reconstructed(engine, walkable(model, batches), made, options);
-  outputsDivided(made);
-  return { model: withFolds(model, made.folds), codes: made.codes, notes: made.notes };
 };
 
 /** Rounds matrices anew: those of blocks by learning, others that are multiplied by by GPTQ. */

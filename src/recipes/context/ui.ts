@@ -25,3 +25,15 @@ export const silent: Ui = {
   warn: () => {},
   task: () => ({ update: () => {}, done: () => {} }),
 };
+
+/** A task of progress whose size is known when it is first told of. */
+export const progressOf = (ui: Ui, name: string) => {
+  let task: Progress | undefined;
+  return {
+    update: (done: number, of: number): void => {
+      task ??= ui.task(name, of);
+      task.update(done);
+    },
+    done: (summary: string): void => (task ?? ui.task(name, 0)).done(summary),
+  };
+};

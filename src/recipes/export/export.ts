@@ -1,11 +1,9 @@
 /** Export: from a model's folder to one with the graphs of any dtypes. */
 import { resolve } from "node:path";
 import type { ModelCodes } from "../../compress/calibration/codes.ts";
-import { int8Forms } from "../../compress/forms.ts";
 import type { Ids } from "../../compress/probe.ts";
-import { CALIBRATION_TOKENS, type QuantizeOptions, roundedModel } from "../../compress/quantize.ts";
-import { wideMatrices } from "../../compress/sensitivity.ts";
-import type { Engine } from "../../engine/engine.ts";
+import { CALIBRATION_TOKENS, type QuantizeOptions } from "../../compress/quantize.ts";
+import { wideUnderBudget } from "../../compress/sensitivity.ts";
 import { packable } from "../../models/linears.ts";
 import type { Json, Model } from "../../models/model.ts";
 import { MARKER, writeFolder } from "../../node/files/files.ts";
@@ -26,6 +24,7 @@ import { version } from "../context/version.ts";
 import { type CalibrationText, readText } from "../data/windows.ts";
 import { bareBodyNotes } from "../model/bareBody.ts";
 import { calibrationIn } from "../model/calibration.ts";
+import { costsOn, formsOn, type Measuring, measuring, roundedBy } from "../model/measured.ts";
 import { type Source, sourceIn } from "../model/source.ts";
 
 /** Where an export goes, and in which dtypes. */
@@ -145,42 +144,32 @@ const measuredIn = async (
   if (bits.length === 0) return { model };
   const threads = options.text?.run.threads ?? 0;
   const engine = await nodeEngine(threads > 0 ? { threads } : {});
-  const int8 = texts === undefined ? {} : { int8: await int8Forms(engine, model, texts) };
+  const study = measuring(engine, model, { ui, ...defined({ signal: options.signal }) });
+  const int8 = texts === undefined ? {} : { int8: await formsOn(study, texts) };
   if (!bits.includes(4)) return { model, ...int8 };
-  const wide = texts === undefined ? [] : await wideMatrices(engine, model, texts);
+  const wide = texts === undefined ? [] : wideUnderBudget(await costsOn(study, texts));
   const all = packable(model.arch.linears(model.config)).size;
   if (texts !== undefined)
     ui.line(`4 bits for ${all - wide.length} of ${all} matrices, by what they cost; 8 for the rest`);
-  const found = await roundedFor(engine, { dir, model, wide, texts }, options);
+  const found = await roundedFor(study, { dir, wide, texts }, options);
   for (const note of found.notes) ui.line(note);
   return { ...found, ...int8, wide, rounding };
 };
 
 /** Codes of a model's matrices of 4 bits, on the text that was asked for, else on `texts`. */
 const roundedFor = async (
-  engine: Engine,
-  given: {
-    readonly dir: string;
-    readonly model: Model;
-    readonly wide: readonly string[];
-    readonly texts: Ids | undefined;
-  },
+  study: Measuring,
+  given: { readonly dir: string; readonly wide: readonly string[]; readonly texts: Ids | undefined },
   { rounding = {}, text, ui = silent, signal, command = "" }: ExportFolderOptions,
 ): Promise<ModelCodes> => {
-  const { dir, model, wide } = given;
+  const { dir, wide } = given;
   const { tokens = CALIBRATION_TOKENS } = text ?? {};
   const hooks = { ui, command, ...defined({ signal }) };
-  const read =
-    text === undefined
-      ? undefined
-      : await readText({ model, tokenizer: await readTokenizer(dir) }, text.run, { tokens, hooks });
-  const texts = read?.texts ?? given.texts;
-  const progress = ui.task("rounding", 0);
-  const onSite = (done: number, of: number) => progress.update(done, { of });
-  const how = { rounding, wide, tokens, signal, onSite, ...defined({ texts }) };
-  const made = await roundedModel(engine, model, how);
-  progress.done(`rounded ${made.codes.size} matrices by ${rounding.method ?? "search"}`);
-  return made;
+  const read = async ({ run }: CalibrationText) =>
+    (await readText({ model: study.model, tokenizer: await readTokenizer(dir) }, run, { tokens, hooks }))
+      .texts;
+  const texts = text === undefined ? given.texts : await read(text);
+  return roundedBy(study, { ...rounding, wide, tokens, ...defined({ texts }) });
 };
 
 /** Says how sentence vectors are made where the folder does not, and why there are none where it does. */

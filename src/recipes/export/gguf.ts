@@ -1,8 +1,6 @@
 /** From a model's folder to a GGUF file for llama.cpp. */
 import { stat } from "node:fs/promises";
 import { basename, extname, join, resolve } from "node:path";
-import { calibrationBatches } from "../../compress/calibration/batches.ts";
-import { inputSquares } from "../../compress/calibration/inputSquares.ts";
 import { CALIBRATION_TOKENS } from "../../compress/quantize.ts";
 import type { Model } from "../../models/model.ts";
 import { writeFileDurable } from "../../node/files/checkpoints.ts";
@@ -18,6 +16,7 @@ import { AnnealError } from "../../util/errors.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import { silent } from "../context/ui.ts";
 import { type CalibrationText, readText } from "../data/windows.ts";
+import { measuring, momentsOn } from "../model/measured.ts";
 
 /** The kind of file, and where it goes. */
 export interface GgufFolderOptions {
@@ -68,7 +67,7 @@ const isFolder = (path: string): Promise<boolean> =>
     () => false,
   );
 
-/** Mean squares of what the model's matrices read of a text. Throws as `readText` and `inputSquares`. */
+/** Mean squares of what the model's matrices read of a text. Throws as `readText` and `momentsOn`. */
 const measuredOn = async (
   model: Model,
   dir: string,
@@ -78,16 +77,8 @@ const measuredOn = async (
   const tokenizer = await readTokenizer(dir);
   const { texts } = await readText({ model, tokenizer }, run, { tokens, hooks });
   const engine = await nodeEngine(run.threads > 0 ? { threads: run.threads } : {});
-  const batches = calibrationBatches(model, texts, tokens);
-  const progress = hooks.ui.task("what layers read", batches.length);
-  const { signal } = hooks;
-  const found = await inputSquares(engine, model, batches, {
-    signal,
-    onBatch: (done) => progress.update(done),
-  });
-  const read = batches.reduce((n, { data }) => n + data.length, 0);
-  progress.done(`what the inputs of ${found.size} matrices count, on ${read} tokens of text`);
-  return found;
+  const found = await momentsOn(measuring(engine, model, hooks), texts, tokens);
+  return new Map(Array.from(found, ([path, { squares }]) => [path, squares]));
 };
 
 /** The same; nothing, with a warning, where the user named no text and the default cannot be read. */

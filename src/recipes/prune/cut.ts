@@ -14,11 +14,12 @@ import type { Tensor } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
 import { taskOf } from "../../tasks/index.ts";
 import { defined } from "../../util/defined.ts";
+import { progressOf } from "../context/ui.ts";
 import { lessonOf, teaching } from "../optimize/teaching.ts";
 import { onReplicas } from "../train/replicas.ts";
 import type { LayerMeasure } from "./options.ts";
 import type { Round } from "./rounds.ts";
-import { costOn, progressOf, type Study } from "./study.ts";
+import { costOn, type Study } from "./study.ts";
 
 /** Batches that gradients are taken of, and those that show how strong activations are. */
 const [GRADIENTS, CHOOSING] = [8, 4];

@@ -11,6 +11,7 @@ import type { Material } from "../../tasks/task.ts";
 import { defined } from "../../util/defined.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
+import { progressOf } from "../context/ui.ts";
 import { type Exportable, type Exported, openExport, writeExport } from "../export/export.ts";
 import type { Cuttable } from "../model/cut.ts";
 import { refuseRounded } from "../model/refuseRounded.ts";
@@ -18,7 +19,7 @@ import { pruneSection } from "./card.ts";
 import { cutOnce, fittedTo, taught, withZeros } from "./cut.ts";
 import { type PruneFolderOptions, type PruneReport, type PruneState, requireCut } from "./options.ts";
 import { roundsOf } from "./rounds.ts";
-import { calibrationIn, formOf, progressOf, type Study, scorerOn, studied } from "./study.ts";
+import { calibrationIn, formOf, type Study, scorerOn, studied } from "./study.ts";
 
 /** The pruned folder. */
 export interface PrunedFolder extends Exported, PruneReport {

@@ -13,7 +13,6 @@ import { meanOf } from "../../tasks/scores.ts";
 import type { Material, Scorer, Task } from "../../tasks/task.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
-import type { Progress, Ui } from "../context/ui.ts";
 import { asGiven } from "../data/asGiven.ts";
 import { userData } from "../data/read.ts";
 import { windowsOf } from "../data/windows.ts";
@@ -76,18 +75,6 @@ export interface ScorerOptions {
   readonly tokens: number;
   readonly onBatch?: (done: number, of: number) => void;
 }
-
-/** A task of progress whose size is known when it is first told of. */
-export const progressOf = (ui: Ui, name: string) => {
-  let task: Progress | undefined;
-  return {
-    update: (done: number, of: number): void => {
-      task ??= ui.task(name, of);
-      task.update(done);
-    },
-    done: (summary: string): void => (task ?? ui.task(name, 0)).done(summary),
-  };
-};
 
 /** The training part alone, as what layers are chosen by: what is held out stays unseen. */
 const unseen = (material: Material): Material => {

@@ -1,15 +1,12 @@
 /** A model in its packed form: what is measured of it, which matrices keep 8 bits, codes of the others. */
-import { int8Forms } from "../../compress/forms.ts";
-import { roundedModel } from "../../compress/quantize.ts";
-import { groupCosts, type MatrixGroup, wideUnderBudget } from "../../compress/sensitivity.ts";
+import { type MatrixGroup, wideUnderBudget } from "../../compress/sensitivity.ts";
 import { type WithinOptions, wideWithin } from "../../compress/within.ts";
-import type { Engine } from "../../engine/engine.ts";
 import { packable } from "../../models/linears.ts";
 import type { Model } from "../../models/model.ts";
 import { defined } from "../../util/defined.ts";
 import { ConfigError } from "../../util/errors.ts";
-import type { RecipeHooks } from "../context/hooks.ts";
 import type { MeasuredExport } from "../export/export.ts";
+import { costsOn, formsOn, type Measuring, roundedBy } from "../model/measured.ts";
 import type { FormChoice, WideKind } from "./options.ts";
 
 /** What a form is made with. */
@@ -21,7 +18,6 @@ export interface FormOptions {
   readonly keep8?: readonly WideKind[];
   /** Tokens that are read at most. */
   readonly tokens: number;
-  readonly hooks: Pick<RecipeHooks, "ui" | "signal">;
 }
 
 /** A model's form, as exports take it. */
@@ -58,26 +54,19 @@ const wideFor = (
   return always.length > 0 ? [...always] : wideUnderBudget(groups);
 };
 
-/** Measures a dense model and rounds its matrices. Throws as `roundedModel` does. */
+/** Measures a dense model and rounds its matrices. Throws as `roundedBy` does. */
 export const packedForm = async (
-  engine: Engine,
-  model: Model,
-  { bits, method, block }: FormChoice,
-  { texts, maxBytes, keep8 = [], tokens, hooks }: FormOptions,
+  study: Measuring,
+  { bits, method = "search", block }: FormChoice,
+  { texts, maxBytes, keep8 = [], tokens }: FormOptions,
 ): Promise<PackedForm> => {
-  const forms = texts === undefined ? undefined : await int8Forms(engine, model, texts);
+  const { model } = study;
+  const forms = texts === undefined ? undefined : await formsOn(study, texts);
   const int8 = defined({ int8: forms });
   if (bits === 8) return { model, notes: [], wide: [], ...int8 };
-  const groups = texts === undefined ? [] : await groupCosts(engine, model, texts);
+  const groups = texts === undefined ? [] : await costsOn(study, texts);
   const always = ofKinds(model, keep8);
   const wide = wideFor(model, groups, { always, ...defined({ maxBytes, block, forms }) });
-  const rounding = defined({ method, block });
-  const progress = hooks.ui.task("rounding", 0);
-  const made = await roundedModel(engine, model, {
-    ...{ rounding, wide, tokens, signal: hooks.signal },
-    ...defined({ texts }),
-    onSite: (done, of) => progress.update(done, { of }),
-  });
-  progress.done(`rounded ${made.codes.size} matrices by ${method ?? "search"}`);
-  return { ...made, wide, rounding, ...int8 };
+  const made = await roundedBy(study, { method, wide, tokens, ...defined({ block, texts }) });
+  return { ...made, wide, rounding: { method, ...defined({ block }) }, ...int8 };
 };

@@ -20,7 +20,12 @@ export interface QuantizeMaterial {
   readonly texts: readonly (readonly number[])[];
   readonly tokens: number;
   /** How the model is measured; nothing where its task has no figure of such text. */
-  readonly measure?: { readonly task: Task; readonly score: (model: Model) => Promise<Float32Array> };
+  readonly measure?: {
+    readonly task: Task;
+    readonly score: (model: Model) => Promise<Float32Array>;
+    /** Tells what is measured on apart from anything else. */
+    readonly id: string;
+  };
   /** What the user is told of the text. */
   readonly warnings: readonly string[];
 }
@@ -31,6 +36,10 @@ const withHeldOut = (material: Material, context: number): Material => {
   const { train } = material;
   return { ...material, validation: Uint32Array.from(train.subarray(0, Math.min(train.length, HELD_OUT))) };
 };
+
+/** What is measured, and on what, as text. */
+const idOf = ({ name }: Task, heldOut: HeldOut): string =>
+  JSON.stringify([name, heldOut], (_, value: unknown) => (typeof value === "bigint" ? String(value) : value));
 
 /** What a text of windows costs a language model, if it looks foreign to it: in words. */
 const foreign = async (
@@ -69,8 +78,9 @@ export const quantizeMaterial = async (
       ...{ model, tokenizer, batch: 4, context: length, seed: run.seed + 1, heldOutTokens: HELD_OUT },
     });
   const open = (heldOut: HeldOut): Promise<Scorer> => task.scorer(engine, heldOut, model);
-  const scorer = await open(heldOutOf(withHeldOut(material, length)));
+  const heldOut = heldOutOf(withHeldOut(material, length));
+  const scorer = await open(heldOut);
   const reads = material.kind === "text" && ["causal-lm", "masked-lm"].includes(task.name);
   const warnings = reads ? await foreign(open, heldOutOf, { model, texts }) : [];
-  return { texts, tokens: count, measure: { task, score: scorer }, warnings };
+  return { texts, tokens: count, measure: { task, score: scorer, id: idOf(task, heldOut) }, warnings };
 };
