@@ -13,7 +13,14 @@ const dir = mkdtempSync(join(tmpdir(), "anneal-measured-"));
 afterAll(() => rmSync(dir, { recursive: true }));
 
 const arch = architectures.gpt2!;
-const config = arch.parse({ model_type: "gpt2", vocab_size: 20, n_positions: 8, n_embd: 8, n_layer: 1, n_head: 2 });
+const config = arch.parse({
+  model_type: "gpt2",
+  vocab_size: 20,
+  n_positions: 8,
+  n_embd: 8,
+  n_layer: 1,
+  n_head: 2,
+});
 const weights = initialize(arch.params(config) as Tree<ParamSpec>, 1);
 const model: Model = { arch, config, weights, history: [] };
 
