@@ -1,13 +1,8 @@
 /** Codes of a model's matrices by any method, on calibration text where the method reads some. */
-import { compile } from "../../engine/compile.ts";
 import type { Engine } from "../../engine/engine.ts";
-import { trace } from "../../ir/program.ts";
-import { type Tensor, tensor } from "../../ir/tensor.ts";
+import type { Tensor } from "../../ir/tensor.ts";
 import { packable } from "../../models/linears.ts";
 import type { Model } from "../../models/model.ts";
-import { mul } from "../../ops/elementwise.ts";
-import { matmul } from "../../ops/linalg.ts";
-import { sum } from "../../ops/structure.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { byColumn, type Matrix, matrixOf } from "../matrix.ts";
 import { denseMatrices } from "../probe.ts";
@@ -18,6 +13,7 @@ import { needsText, type RoundingMethod, type RoundingName, roundingMethods } fr
 import type { Moments, SecondMoments } from "../rounding/moments.ts";
 import { type Folded, foldFinder, withFolds } from "./folds.ts";
 import { type InputMoments, inputMoments } from "./inputMoments.ts";
+import { errorsBy } from "./outputErrors.ts";
 import { type Stop, type Walkable, walk, walkable } from "./walk.ts";
 
 /** Which matrices are rounded, and how. */
@@ -53,36 +49,6 @@ export interface ModelCodes {
 }
 
 const rowsOf = (matrix: Matrix): Rows => ({ n: matrix.n, k: matrix.k, values: byColumn(matrix) });
-
-/** Errors of outputs by the engine, of which a program a shape stays open. */
-const errorsBy = (engine: Engine) => {
-  const sessions = new Map<string, ReturnType<typeof compile>>();
-  const grams = new WeakMap<SecondMoments, Tensor>();
-  const of: OutputError = async ({ n, k, values }, after, moments) => {
-    const types = { d: { dtype: "float32", shape: [n, k] }, h: { dtype: "float32", shape: [k, k] } } as const;
-    const made = () =>
-      compile(
-        engine,
-        trace(types, ({ d, h }) => ({ error: sum(mul(matmul(d, h), d)) })),
-      );
-    const key = `${n} ${k}`;
-    const session = sessions.get(key) ?? made();
-    sessions.set(key, session);
-    const h = grams.get(moments) ?? tensor("float32", [k, k], Float32Array.from(moments.gram));
-    grams.set(moments, h);
-    const d = tensor(
-      "float32",
-      [n, k],
-      after.map((v, i) => v - values[i]!),
-    );
-    const { error } = await (await session).run({ d, h });
-    return Number(error!.data[0]) / (moments.count * n);
-  };
-  const dispose = async (): Promise<void> => {
-    for (const session of sessions.values()) await (await session).dispose();
-  };
-  return { of, dispose };
-};
 
 /** Rounds what one site's products multiply by. */
 type Rounder = (stop: Stop) => Promise<ReadonlyMap<string, Tensor> | undefined>;
