@@ -11,9 +11,9 @@ export type InputMoments = ReadonlyMap<string, Moments>;
 const added = (a: Float64Array, b: Float64Array): Float64Array => a.map((x, i) => x + b[i]!);
 
 /**
- * The moments of a model's inputs over token ids [B, T] int32 of one shape; of matrices that several inputs go
- * through those of all, nothing for tables that are looked up alone. Throws DataError naming a matrix whose
- * inputs are not finite.
+ * The moments of a model's inputs over token ids [B, T] int32 of one shape; of matrices that several inputs
+ * go through those of all, nothing for tables that are looked up alone. Throws DataError naming a matrix
+ * whose inputs are not finite.
  */
 export const inputMoments = async (
   engine: Engine,
