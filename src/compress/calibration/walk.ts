@@ -9,25 +9,12 @@ import { isConstant, isInput, type Node, type Value } from "../../ir/op.ts";
 import { type Program, toposort } from "../../ir/program.ts";
 import type { Tensor } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
-import { abs, mul } from "../../ops/elementwise.ts";
-import { matmul } from "../../ops/linalg.ts";
-import { reshape, sum } from "../../ops/structure.ts";
 import { optimize } from "../../rewrite/index.ts";
-import { DataError } from "../../util/errors.ts";
 import { denseMatrices, matrixProgram } from "../probe.ts";
 import type { Moments, SecondMoments } from "../rounding/moments.ts";
 import { type Site, sitesOf } from "../sites.ts";
 import { partOf } from "./part.ts";
-
-/** Sums over the rows x [K] of a site and y [N] of what its product is to come to. */
-export interface Cross {
-  /** Sum of x, [K]. */
-  readonly inputs: Float64Array;
-  /** Sum of y, [N]. */
-  readonly targets: Float64Array;
-  /** Sum of x y^T, [K, N]. */
-  readonly products: Float64Array;
-}
+import { type Cross, crossOf, crossTotals, sumsOf, type Target, totals } from "./sums.ts";
 
 /** Where a walk is, and what was found there. */
 export interface Stop {
@@ -36,6 +23,8 @@ export interface Stop {
   readonly moments: Moments | SecondMoments;
   /** Where the site has a target. */
   readonly cross?: Cross;
+  /** The same of batches that were held out, where there are some. */
+  readonly heldOut?: { readonly moments: Moments | SecondMoments; readonly cross?: Cross };
   /** How many sites there are, and the number of this one. */
   readonly index: number;
   readonly count: number;
@@ -54,8 +43,10 @@ export interface Walkable {
 export interface WalkOptions {
   /** Whether x x^T is summed, not its diagonal alone. */
   readonly gram: boolean;
-  /** What a site's product is to come to, [..., N], made of the program's values. */
-  target?(site: Site): Value | undefined;
+  /** What a site's product is to come to, made of the program's values. */
+  target?(site: Site): Target | undefined;
+  /** Whether a batch is summed apart. */
+  heldOut?(batch: number): boolean;
   /** Called at each site in order; matrices that it returns, by path, are read from there on. */
   visit(stop: Stop): Promise<ReadonlyMap<string, Tensor> | undefined>;
   readonly signal?: AbortSignal | undefined;
@@ -70,26 +61,6 @@ export const walkable = (model: Model, batches: readonly Tensor[]): Walkable => 
   return { matrices, program, sites: sitesOf(program), batches };
 };
 
-/** [..., K] -> [rows, K]. */
-const asRows = (x: Value): Value =>
-  reshape(x, [(x.shape.slice(0, -1) as number[]).reduce((a, b) => a * b, 1), x.shape.at(-1)!]);
-
-/** What is summed of x [..., K] and a target [..., N]. */
-const crossOf = (x: Value, target: Value | undefined): Record<string, Value> => {
-  if (target === undefined) return {};
-  const [rows, y] = [asRows(x), asRows(target)];
-  return { inputs: sum(rows, [0]), targets: sum(y, [0]), products: matmul(rows, y, { transA: true }) };
-};
-
-/** What is summed of x [..., K]. */
-const sumsOf = (x: Value, gram: boolean): Record<string, Value> => {
-  const rows = asRows(x);
-  return {
-    absolutes: sum(abs(rows), [0]),
-    ...(gram ? { gram: matmul(rows, rows, { transA: true }) } : { squares: sum(mul(rows, rows), [0]) }),
-  };
-};
-
 /** Values that are computed, not given. */
 const isMade = ({ node }: Value): boolean => !isConstant(node) && !isInput(node);
 
@@ -101,57 +72,6 @@ const needed = (nodes: readonly Node[], done: ReadonlySet<Node>): Set<Value> =>
       .flatMap(({ inputs }) => inputs)
       .filter((v) => done.has(v.node) && isMade(v)),
   );
-
-const addTo = (total: Float64Array, values: ArrayLike<number>): void => {
-  for (let i = 0; i < total.length; i++) total[i]! += values[i]!;
-};
-
-/** Sums of one site over batches. */
-const totals = (site: Site, gram: boolean) => {
-  const k = site.x.shape.at(-1) as number;
-  const rows = (site.x.shape.slice(0, -1) as number[]).reduce((a, b) => a * b, 1);
-  const absolutes = new Float64Array(k);
-  const squares = new Float64Array(gram ? k * k : k);
-  let count = 0;
-  return {
-    add: (out: Readonly<Record<string, Tensor>>): void => {
-      addTo(absolutes, out["sums.absolutes"]!.data as Float32Array);
-      addTo(squares, out[gram ? "sums.gram" : "sums.squares"]!.data as Float32Array);
-      count += rows;
-    },
-    moments: (): Moments | SecondMoments => {
-      if (!absolutes.every(Number.isFinite)) {
-        throw new DataError("reads numbers that are not finite on the calibration text", {
-          tensor: site.paths[0]!,
-          hint: "look at the weights of this layer and those before it",
-        });
-      }
-      if (!gram) return { k, count, squares, absolutes };
-      const diagonal = Float64Array.from({ length: k }, (_, i) => squares[i * k + i]!);
-      return { k, count, squares: diagonal, absolutes, gram: squares };
-    },
-  };
-};
-
-/** Sums of a site and its target over batches. */
-const crossTotals = (names: readonly string[]) => {
-  const sums = new Map<string, Float64Array>();
-  return {
-    add: (out: Readonly<Record<string, Tensor>>): void => {
-      for (const name of names) {
-        const values = out[`cross.${name}`]!.data as Float32Array;
-        const total = sums.get(name) ?? new Float64Array(values.length);
-        addTo(total, values);
-        sums.set(name, total);
-      }
-    },
-    cross: (): { cross?: Cross } => {
-      const [inputs, targets, products] = ["inputs", "targets", "products"].map((name) => sums.get(name));
-      if (inputs === undefined || targets === undefined || products === undefined) return {};
-      return { cross: { inputs, targets, products } };
-    },
-  };
-};
 
 /** Values of a program for each batch. */
 export type Held = ReadonlyMap<Value, readonly Tensor[]>;
@@ -167,15 +87,39 @@ interface Part {
   readonly crossed: readonly string[];
 }
 
+/** Sums of a part over the batches that are added. */
+const partSums = ({ site, crossed }: Part, gram: boolean) => {
+  const sums = totals(site, gram);
+  const pairs = crossTotals(
+    crossed,
+    (site.x.shape.slice(0, -1) as number[]).reduce((a, b) => a * b, 1),
+  );
+  let count = 0;
+  return {
+    add: (out: Readonly<Record<string, Tensor>>): void => {
+      sums.add(out);
+      pairs.add(out);
+      count++;
+    },
+    count: () => count,
+    found: () => ({ moments: sums.moments(), ...pairs.cross() }),
+  };
+};
+
 /** Runs one part on all batches: the sums of its site, and what later parts need of it. */
 const runPart = async (
   engine: Engine,
-  { program, held, fresh, site, crossed }: Part,
-  { batches, gram, signal }: Pick<WalkOptions, "gram" | "signal"> & Pick<Walkable, "batches">,
+  part: Part,
+  {
+    batches,
+    gram,
+    signal,
+    ...how
+  }: Pick<WalkOptions, "gram" | "signal" | "heldOut"> & Pick<Walkable, "batches">,
 ) => {
+  const { program, held, fresh } = part;
   const session = await compile(engine, program);
-  const sums = totals(site, gram);
-  const pairs = crossTotals(crossed);
+  const [learnt, apart] = [partSums(part, gram), partSums(part, gram)];
   const made: Tensor[][] = fresh.map(() => []);
   try {
     for (const [b, ids] of batches.entries()) {
@@ -184,14 +128,14 @@ const runPart = async (
       const feeds = Object.entries({ ids, ...Object.fromEntries(given) });
       const used = feeds.filter(([name]) => session.inputNames.includes(name));
       const out = await session.run(Object.fromEntries(used));
-      sums.add(out);
-      pairs.add(out);
+      (how.heldOut?.(b) === true ? apart : learnt).add(out);
       for (const [i] of fresh.entries()) made[i]!.push(out[`fresh.${i}`]!);
     }
   } finally {
     await session.dispose();
   }
-  return { found: { moments: sums.moments(), ...pairs.cross() }, made };
+  const heldOut = apart.count() > 0 ? { heldOut: apart.found() } : {};
+  return { found: { ...learnt.found(), ...heldOut }, made };
 };
 
 /** The moments of one site on batches of the values that are held. Throws as `walk`. */
@@ -208,12 +152,13 @@ export const momentsAt = async (
 /** Walks along a model's sites. Throws DataError naming a site whose inputs are not finite. */
 export const walk = async (engine: Engine, model: Walkable, options: WalkOptions): Promise<void> => {
   const { program: whole, sites, batches } = model;
-  const { gram, visit, signal } = options;
+  const { gram, visit, signal, heldOut } = options;
   const matrices = { ...model.matrices };
   const targets = sites.map((site) => options.target?.(site));
   const readAt = (index: number): Value[] => {
     const target = targets[index];
-    return target === undefined ? [sites[index]!.x] : [sites[index]!.x, target];
+    const { x } = sites[index]!;
+    return [x, ...(target === undefined ? [] : [target.value, target.weight ?? x])];
   };
   const all = toposort(sites.flatMap((_, index) => readAt(index)));
   const done = new Set<Node>();
@@ -224,7 +169,7 @@ export const walk = async (engine: Engine, model: Walkable, options: WalkOptions
     const fresh = [...after].filter((v) => !held.has(v));
     const cross = crossOf(site.x, targets[index]);
     const outputs = {
-      sums: sumsOf(site.x, gram),
+      sums: sumsOf(site.x, gram, targets[index]?.weight),
       cross,
       fresh: Object.fromEntries(fresh.map((v, i) => [String(i), v])),
     };
@@ -232,7 +177,7 @@ export const walk = async (engine: Engine, model: Walkable, options: WalkOptions
     const { found, made } = await runPart(
       engine,
       { program, held, fresh, site, crossed: Object.keys(cross) },
-      { batches, gram, signal },
+      { batches, gram, signal, ...(heldOut === undefined ? {} : { heldOut }) },
     );
     held = new Map([...after].map((v) => [v, held.get(v) ?? made[fresh.indexOf(v)]!]));
     const replaced = await visit({ site, ...found, index, count: sites.length });

@@ -13,15 +13,17 @@ import { type Tensor, type TensorType, tensor } from "../../ir/tensor.ts";
 import type { LinearInfo } from "../../models/linears.ts";
 import type { Model } from "../../models/model.ts";
 import { asParams, tensorsOf, withTensors } from "../../nn/param.ts";
-import { sub } from "../../ops/elementwise.ts";
+import { div, maximum, mul, sqrt, sub } from "../../ops/elementwise.ts";
 import { matmul } from "../../ops/linalg.ts";
-import { reshape } from "../../ops/structure.ts";
+import { reshape, sum } from "../../ops/structure.ts";
 import { optimize } from "../../rewrite/index.ts";
+import type { Target } from "../calibration/sums.ts";
 import { type Stop, walk } from "../calibration/walk.ts";
 import { derived } from "../pass.ts";
 import { logitsOn } from "../probe.ts";
+import type { SecondMoments } from "../rounding/moments.ts";
 import { readersOf, type Site, sitesOf } from "../sites.ts";
-import { fitted } from "./leastSquares.ts";
+import { fitted, type HeldOut } from "./leastSquares.ts";
 import { productsOf, type Stream, streamOf } from "./streams.ts";
 import { inputAxis } from "./units.ts";
 
@@ -47,6 +49,9 @@ export interface Restored {
   /** Matrices whose second moments were singular, with what it took to solve for them. */
   readonly notes: readonly string[];
 }
+
+/** Every so many-th batch tells how much of a fit holds on text that it did not see. */
+const APART = 4;
 
 /** The names that the whole model's constants have in the program of both. */
 const WHOLE = "whole.";
@@ -96,6 +101,16 @@ const productAt = ({ x, paths: [path] }: Site, { infos, given }: Cut): Value => 
   return matmul(x, constant(given.get(path!)!, `before.${path}`), { transB });
 };
 
+/**
+ * What a token's row counts: 1 over the size of the whole model's stream there. Norms stand behind the stream,
+ * so that an error matters as a part of it; the first tokens of a text, whose stream is a hundred times as
+ * strong in many models, would decide everything else.
+ */
+const weightOf = (stream: Value): Value => {
+  const square = div(sum(mul(stream, stream), [-1]), stream.shape.at(-1) as number);
+  return div(1, sqrt(maximum(square, 1e-12)));
+};
+
 /** What each site's product lacks; undefined for those that are left as they are. */
 const lacksOf = (program: Program, cut: Cut) => {
   const { infos, kept, layers } = cut;
@@ -108,7 +123,7 @@ const lacksOf = (program: Program, cut: Cut) => {
   const wholes = [...products.keys()].filter((path) => path.startsWith(WHOLE));
   // Where norms stand behind the sums nothing but they reads them: other layers' streams are of another kind.
   const isStream = wholes.some((path) => (readers.get(streamAt(path)?.sum as Value)?.length ?? 0) > 1);
-  return (site: Site): Value | undefined => {
+  return (site: Site): Target | undefined => {
     const [path] = site.paths;
     const info = infos.get(path!)!;
     const own = info.path.replace(LAYER, (_, stack: string) => stack + kept[info.layer!]!);
@@ -117,19 +132,28 @@ const lacksOf = (program: Program, cut: Cut) => {
     if (stream === undefined || here === undefined) return undefined;
     const target = sub(reshape(stream.sum, here.residual.shape), here.residual);
     const product = productAt(site, cut);
-    return sub(reshape(target, product.shape), product);
+    return { value: sub(reshape(target, product.shape), product), weight: weightOf(stream.sum) };
   };
 };
 
+const hasGram = (moments: Stop["moments"]): moments is SecondMoments => "gram" in moments;
+
+/** Sums that a matrix is fitted by; undefined where there is nothing to fit to. */
+const sumsAt = ({ moments, cross }: Pick<Stop, "moments" | "cross">): HeldOut | undefined =>
+  cross === undefined || !hasGram(moments) ? undefined : { moments, cross };
+
 /** A matrix that is fitted and its bias, by path, and what the user should know of it. */
 const fitAt = (
-  { moments, cross }: Stop,
+  stop: Stop,
   { info, given, damping }: { info: LinearInfo; given: ReadonlyMap<string, Tensor>; damping: number },
 ): { readonly tensors: ReadonlyMap<string, Tensor>; readonly notes: readonly string[] } => {
-  if (cross === undefined || !("gram" in moments)) return { tensors: new Map(), notes: [] };
+  const sums = sumsAt(stop);
+  if (sums === undefined) return { tensors: new Map(), notes: [] };
   const { path, bias } = info;
   const w = given.get(path)!;
-  const fit = fitted(w, { moments, cross, damping, biased: bias !== undefined, inputAxis: inputAxis(info) });
+  const heldOut = stop.heldOut === undefined ? undefined : sumsAt(stop.heldOut);
+  const how = { damping, biased: bias !== undefined, inputAxis: inputAxis(info) };
+  const fit = fitted(w, { ...sums, ...how, ...(heldOut === undefined ? {} : { heldOut }) });
   const tensors = new Map([[path, tensor("float32", w.shape, fit.weight)]]);
   if (bias !== undefined) tensors.set(bias, tensor("float32", [fit.bias.length], fit.bias));
   const took = fit.damping.toPrecision(2);
@@ -171,7 +195,9 @@ export const restored = async (engine: Engine, cut: Model, options: RestoreOptio
   const target = lacksOf(program, { infos, given, kept, layers });
   const way = { matrices: Object.fromEntries(given), program, sites, batches };
   onSite?.(0, sites.length);
-  await walk(engine, way, { gram: true, signal, target, visit });
+  const some = batches.length >= APART;
+  const heldOut = (batch: number): boolean => some && batch % APART === APART - 1;
+  await walk(engine, way, { gram: true, signal, target, visit, heldOut });
   const pass = { name: "restore", options: { damping } };
   const model = derived(cut, pass, { weights: withTensors(cut.weights, found) });
   return { model, matrices: infos.size, notes };
