@@ -83,6 +83,16 @@ const groups: readonly Group[] = [
         help: "8: the teacher's matrices are packed while it teaches",
         parse: numberFrom(8, { most: 32, whole: true }),
       },
+      {
+        flag: "--teacher-top-k <n>",
+        help: "likeliest tokens that are learnt from, kept on disk: another student asks no teacher",
+        parse: whole(1),
+      },
+      {
+        flag: "--teacher-cache <dir>",
+        help: "where they are kept (default: anneal-out/teacher)",
+        needs: "--teacher-top-k",
+      },
     ],
   },
 ];

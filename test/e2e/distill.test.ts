@@ -1,5 +1,5 @@
 /** Students that are taught: cut out, fresh or of a folder, by what teachers say and by what stands within. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { inProcess } from "../../src/cli/inProcess.fixture.ts";
@@ -121,6 +121,22 @@ describe("anneal distill", () => {
     expect(new Set(first).size).toBeLessThanOrEqual(16);
     const { targets } = await verifyFolder(path, { targets: ["node-cpu"], dtypes: ["q4"] });
     expect(targets["node-cpu"]).toMatchObject({ status: "passed" });
+  });
+
+  it("keeps a teacher's likeliest tokens: another run asks no teacher, and learns the same", async () => {
+    const cache = join(dir, "teacher-says");
+    const kept = ["--layers", "1", "--steps", "4", "--teacher-top-k", "8", "--teacher-cache", cache];
+    const first = await distill(decoder, join(dir, "asked"), ...kept);
+    expect(first.after.score).toBeLessThan(first.before.score);
+    const [own] = readdirSync(cache);
+    const files = () =>
+      readdirSync(join(cache, own!)).map((name) => statSync(join(cache, own!, name)).mtimeMs);
+    const before = files();
+    expect(before.length).toBe(4);
+    const again = await distill(decoder, join(dir, "asked-again"), ...kept);
+    expect(await bitsOf(again.path)).toEqual(await bitsOf(first.path));
+    expect(files()).toEqual(before);
+    await expect(distill(decoder, join(dir, "no"), ...kept, "--hidden", "1")).rejects.toThrow(/teacherTopK/);
   });
 
   it("goes on where it was interrupted, to the same bits", async () => {

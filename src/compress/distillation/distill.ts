@@ -17,6 +17,7 @@ import type { Teaching } from "../../tasks/teaching/distillation.ts";
 import { type TrainHooks, type TrainOptions, type TrainResult, train } from "../../train/loop.ts";
 import { defined } from "../../util/defined.ts";
 import { derived, type Pass } from "../pass.ts";
+import { type KeptOptions, keptLogits } from "./keptTeacher.ts";
 
 /** The teacher, the batches, and how the student is trained on them. */
 export interface DistillOptions {
@@ -25,6 +26,8 @@ export interface DistillOptions {
   /** Micro-batches, as for training. */
   readonly source: BatchSource;
   readonly train: Omit<TrainOptions, "objective" | "record"> & TrainHooks;
+  /** Where the teacher's likeliest tokens are kept, of a teaching by logits alone. */
+  readonly kept?: KeptOptions;
   /** How the teaching was made, for the history. */
   readonly said?: { readonly [name: string]: Json };
 }
@@ -86,6 +89,27 @@ const teacherOf = (engine: Engine, { teacher, teaching }: DistillOptions): Teach
   };
 };
 
+/** A teacher of logits whose likeliest tokens are kept; it is compiled when a batch is met that is not. */
+const keptTeacher = (engine: Engine, options: DistillOptions, kept: KeptOptions): Teacher => {
+  let asked: Teacher | undefined;
+  const ask = async (batch: Feeds): Promise<Float32Array> => {
+    asked ??= teacherOf(engine, options);
+    return (await asked.say(batch, 0)).teacherLogits!.data as Float32Array;
+  };
+  const say = keptLogits(ask, kept, options.teacher.config.vocab_size);
+  const held = new Map<string, Float32Array>();
+  return {
+    told: (batch) => say(batch),
+    say: async (batch, slot) => {
+      const key = `${slot} ${shapesOf(batch)}`;
+      const found = await say(batch, held.get(key));
+      held.set(key, found.teacherLogits!.data as Float32Array);
+      return found;
+    },
+    dispose: async () => asked?.dispose(),
+  };
+};
+
 /** Adds what the teacher says to each micro-batch; the buffers, one a micro-batch, are used at each step. */
 const withTeacher =
   (teacher: Teacher, source: BatchSource, accumulate: number): BatchSource =>
@@ -109,7 +133,8 @@ export const teach = async (
   options: DistillOptions & { readonly record?: HistoryStep },
 ): Promise<TrainResult> => {
   const { teaching, source, train: given, record } = options;
-  const teacher = teacherOf(engine, options);
+  const { kept } = options;
+  const teacher = kept === undefined ? teacherOf(engine, options) : keptTeacher(engine, options, kept);
   try {
     const validation = await heldOutOf(teacher, options);
     return await train(engine, student, withTeacher(teacher, source, given.accumulate ?? 1), {

@@ -2,14 +2,13 @@
  * What was measured of a model on some text, kept by content: the same model on the same text by the same
  * version is not measured again. Only what took a while is kept, and not for ever.
  */
-import { createHash, type Hash } from "node:crypto";
+import type { Hash } from "node:crypto";
 import { readdir, readFile, rm, stat, utimes } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Json, Model } from "../../models/model.ts";
-import { denseTensors, type Weight } from "../../nn/param.ts";
-import type { Tree } from "../../util/tree.ts";
 import { writeFileDurable } from "../files/files.ts";
+import { modelHash } from "./modelHash.ts";
 
 /** Results that are kept. */
 export interface Measurements {
@@ -31,19 +30,6 @@ export interface MeasurementsOptions {
 
 /** Files that are kept: those that were used last. */
 const KEPT = 64;
-
-const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
-  new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
-
-/** A hash of a model: its family, config and all its numbers. */
-const modelHash = ({ arch, config, weights }: Model): Hash => {
-  const hash = createHash("sha256").update(JSON.stringify([arch.name, config]));
-  for (const [path, { shape, data }] of denseTensors(weights as Tree<Weight>)) {
-    hash.update(JSON.stringify([path, shape]));
-    hash.update(bytesOf(data));
-  }
-  return hash;
-};
 
 /** Removes files that were not used for longest. */
 const sweep = async (dir: string): Promise<void> => {

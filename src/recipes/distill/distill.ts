@@ -35,6 +35,7 @@ import { onReplicas, onWholeBatches, replicasOf } from "../train/replicas.ts";
 import { takeRun } from "../train/takeRun.ts";
 import { distillSection } from "./card.ts";
 import { type How, howOf } from "./how.ts";
+import { keptBy } from "./keptBy.ts";
 import { checkAsked, type DistillModelOptions, type DistillReport } from "./options.ts";
 import { finishedRounded, formsWith, type Learnt, roundedPupil } from "./roundedStudent.ts";
 import { requireEmbedder, staticStudent } from "./staticStudent.ts";
@@ -146,6 +147,7 @@ const identityOf = (
     ...how.options,
     from: student.from,
     teacherBits: asked.teacherBits ?? 32,
+    ...defined({ teacherTopK: asked.teacherTopK }),
     bits: asked.bits ?? 32,
   },
 });
@@ -175,10 +177,10 @@ const taughtBy = async (all: Prepared, asked: DistillModelOptions, hooks: Recipe
   const replicas = how.compares ? 1 : replicasOf(t, pupil.model, engine);
   if (replicas > 1) ui.line(`trained on ${replicas} replicas`);
   const { teacherBits = 32 } = asked;
+  const teaches = teacherBits === 8 ? quantized(teacher.model, { bits: 8 }) : teacher.model;
   const result = await teach(engine, pupil.model, {
-    teacher: teacherBits === 8 ? quantized(teacher.model, { bits: 8 }) : teacher.model,
-    teaching: how.teaching,
-    source: lesson.source,
+    ...{ teacher: teaches, teaching: how.teaching, source: lesson.source },
+    ...keptBy(teacher.model, asked, { options, ui }),
     record: {
       name: "distill",
       options: { teacher: teacher.source.card.title, ...how.options, ...t } as Json,

@@ -60,6 +60,21 @@ const vectorWords = {
   relations: "how the teacher's vectors of a batch lie to each other",
 } as const;
 
+/** Tasks whose teachers say a distribution over tokens. */
+const OF_TOKENS: readonly string[] = ["causal-lm", "masked-lm"];
+
+/** Throws ConfigError where a teacher says more than distributions over tokens, or something else. */
+const requireLogits = ({ name }: Task, within: boolean): void => {
+  if (OF_TOKENS.includes(name) && !within) return;
+  const what = within
+    ? "hidden states and relations, which are not kept"
+    : `what ${name} says, which is short`;
+  throw new ConfigError(`keeps distributions over tokens, and not ${what}`, {
+    field: "distill.teacherTopK",
+    hint: `leave --teacher-top-k out${within ? ", or --hidden and --relations" : ""}`,
+  });
+};
+
 /** The way that is asked for. Throws ConfigError where teacher and student do not suit it. */
 export const howOf = (taught: Taught, asked: DistillModelOptions, { distill: d }: RunOptions): How => {
   const { task, teacher, student, lesson } = taught;
@@ -77,6 +92,7 @@ export const howOf = (taught: Taught, asked: DistillModelOptions, { distill: d }
   }
   const base = task.teaching(lesson, options, teacher);
   const within = hidden > 0 || relations > 0;
+  if (asked.teacherTopK !== undefined) requireLogits(task, within);
   const made = within
     ? teachingWithin(base, { teacher, student }, { hidden, relations })
     : { teaching: base, pupil: () => ({ model: student, finish: (trained: Model) => trained }) };

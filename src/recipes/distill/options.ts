@@ -32,6 +32,10 @@ export interface DistillModelOptions {
   readonly vectors?: VectorLossName;
   /** Bits of the teacher's matrices while it teaches. */
   readonly teacherBits?: 8 | 32;
+  /** Likeliest tokens of each that the teacher says; they are kept on disk, and it is asked once a batch. */
+  readonly teacherTopK?: number;
+  /** The folder that they are kept in; anneal-out/teacher unless told. */
+  readonly teacherCache?: string;
 }
 
 /** Size and score of a model. */
@@ -68,6 +72,7 @@ const least = (field: string, value: number | undefined, from: number): void => 
 export const checkAsked = (asked: DistillModelOptions): void => {
   const { student, layers, fresh = false, family, width, heads } = asked;
   for (const [field, value] of Object.entries({ layers, width, heads })) least(field, value, 1);
+  least("teacherTopK", asked.teacherTopK, 1);
   least("hidden", asked.hidden, 0);
   least("relations", asked.relations, 0);
   if (student !== undefined && (fresh || layers !== undefined)) {
