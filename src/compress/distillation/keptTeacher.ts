@@ -1,7 +1,7 @@
 /**
  * A teacher whose likeliest tokens are kept: it is asked once for a batch, and of each row's distribution its
- * `topK` largest logits stay, with the mean of the others' exponentials, so that all probabilities still add up
- * to 1. What is learnt from is the same whether a batch was kept before or not.
+ * `topK` largest logits stay, with the mean of the others' exponentials, so that all probabilities still add
+ * up to 1. What is learnt from is the same whether a batch was kept before or not.
  */
 import type { Feeds } from "../../engine/engine.ts";
 import { tensor } from "../../ir/tensor.ts";

@@ -74,7 +74,7 @@ const shareOf = (d: Float64Array, { moments: m, cross }: HeldOut, biased: boolea
 /**
  * W + s (H + damping I)^-1 X^T R for a matrix [K, N] or [N, K] as it lies, R what its product X W lacks, and
  * of a biased one the mean of R - X (W' - W); s is the share of that which holds on rows that were held out,
- * else 1. Where H is singular the damping grows until it is not. Throws Error for moments that are not finite.
+ * else 1. Where H is singular the damping grows until it is not. Throws Error where moments are not finite.
  */
 export const fitted = (w: Tensor, options: FitOptions): Fit => {
   const { moments, cross, damping: asked, biased, inputAxis, heldOut } = options;

@@ -102,9 +102,9 @@ const productAt = ({ x, paths: [path] }: Site, { infos, given }: Cut): Value => 
 };
 
 /**
- * What a token's row counts: 1 over the size of the whole model's stream there. Norms stand behind the stream,
- * so that an error matters as a part of it; the first tokens of a text, whose stream is a hundred times as
- * strong in many models, would decide everything else.
+ * What a token's row counts: 1 over the size of the whole model's stream there. Norms stand behind it, so
+ * that an error matters as a part of the stream; the first tokens of a text, whose stream is a hundred times
+ * as strong in many models, would decide everything else.
  */
 const weightOf = (stream: Value): Value => {
   const square = div(sum(mul(stream, stream), [-1]), stream.shape.at(-1) as number);

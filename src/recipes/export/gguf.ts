@@ -125,17 +125,17 @@ export const ggufFiles = async (
   const mixes: readonly GgufMixName[] = types.map(ggufMixOf); // Refuses wrong ones before weights are read.
   const tokenizer = await tokenizerOf(dir);
   const { model } = await loadModel(dir, { adapters: options.adapters ?? [] });
+  const named = options.name ?? nameOf(resolve(dir));
+  const about = { tokenizer, name: named, ...(version === undefined ? {} : { version }) };
+  // What llama.cpp does not have is refused before anything is measured.
+  for (const type of mixes) gguf(model, { ...about, type });
   const weighs = text !== undefined && mixes.some(weighsInputs);
   const importance = weighs ? await importanceOf(model, dir, text, hooks) : undefined;
   const written: GgufWritten[] = [];
   for (const type of mixes) {
-    const file = gguf(model, {
-      ...{ type, tokenizer, name: options.name ?? nameOf(resolve(dir)) },
-      ...(version === undefined ? {} : { version }),
-      ...(importance === undefined ? {} : { importance }),
-    });
-    const named = extname(out) === ".gguf" && !(await isFolder(out));
-    const path = named ? out : join(out, file.fileName);
+    const file = gguf(model, { ...about, type, ...(importance === undefined ? {} : { importance }) });
+    const isFile = extname(out) === ".gguf" && !(await isFolder(out));
+    const path = isFile ? out : join(out, file.fileName);
     await writeFileDurable(path, told(file, hooks));
     written.push({ path, sizeBytes: file.sizeBytes, notes: file.notes });
   }
