@@ -2,7 +2,6 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { TeacherStore } from "../../compress/distillation/keptTeacher.ts";
 import type { Feeds } from "../../engine/engine.ts";
 import type { Model } from "../../models/model.ts";
 import { writeFileDurable } from "../files/files.ts";
@@ -18,6 +17,12 @@ const keyOf = (batch: Feeds): string => {
   return hash.digest("hex").slice(0, 32);
 };
 
+/** What was kept of a teacher, by the contents of a batch. */
+export interface TeacherFiles {
+  find(batch: Feeds): Promise<Uint8Array | undefined>;
+  keep(batch: Feeds, bytes: Uint8Array): Promise<void>;
+}
+
 /** Which teacher's sayings are kept, how much of them, and where. */
 export interface TeacherStoreOptions {
   readonly topK: number;
@@ -28,7 +33,7 @@ export interface TeacherStoreOptions {
 }
 
 /** The store of a dense teacher. Writing throws RunError where the disk is full. */
-export const teacherStore = (teacher: Model, { topK, bits, dir }: TeacherStoreOptions): TeacherStore => {
+export const teacherStore = (teacher: Model, { topK, bits, dir }: TeacherStoreOptions): TeacherFiles => {
   const own = modelHash(teacher).update(`top ${topK} of ${bits} bits`).digest("hex").slice(0, 16);
   const fileOf = (batch: Feeds): string => join(dir, own, `${keyOf(batch)}.bin`);
   return {
