@@ -89,6 +89,10 @@ export interface RecordOptions {
   readonly labelSmoothing: number;
   /** Share of a text's tokens that are hidden each time that it is learnt from. */
   readonly tokenDropout: number;
+  /** Whether token embeddings begin with what a linear model of the labelled texts says of each token. */
+  readonly linearStart: boolean;
+  /** Share of the target that a linear model has which has not seen the text. */
+  readonly linearTeacher: number;
   /** What happens to an example of more tokens than the model takes. */
   readonly tooLong: "truncate" | "refuse";
   /** Which pieces of a word bear its label: the first, or each. */
@@ -130,6 +134,8 @@ export const recordDefaults: RecordOptions = {
   classWeights: "none",
   labelSmoothing: 0,
   tokenDropout: 0,
+  linearStart: false,
+  linearTeacher: 0,
   tooLong: "truncate",
   labelPieces: "first",
   turns: "all",

@@ -25,6 +25,13 @@ export interface HeldOut {
   readonly examples?: readonly Example[];
 }
 
+/** What a model's start is made of besides the examples. */
+export interface StartOptions {
+  readonly tokenizer: Tokenizer;
+  readonly seed: number;
+  readonly records: RecordOptions;
+}
+
 /** What of a model's outputs on a batch is looked at, by name. */
 export type Says = (
   outputs: Outputs,
@@ -163,6 +170,8 @@ export interface Task {
    * once, before any lesson.
    */
   prepare?(engine: Engine, model: Model, material: Material, options: LessonOptions): Promise<Material>;
+  /** The model with what the examples to train on tell of it before its first update. */
+  start?(model: Model, examples: Examples, options: StartOptions): Model;
   /** Of a task that takes more than the model to learn it. */
   pupil?(model: Model, seed: number): Pupil;
   /** The task as it is for one model, where its criterion depends on that. */

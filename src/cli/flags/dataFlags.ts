@@ -67,6 +67,12 @@ export const records: Section = {
     row("--token-dropout <x>", "task.tokenDropout", "share of tokens hidden at each look at a text", {
       verbs: ["finetune", "distill"],
     }),
+    row("--linear-start", "task.linearStart", "embeddings begin with a linear model of the texts", {
+      verbs: ["finetune"],
+    }),
+    row("--linear-teacher <x>", "task.linearTeacher", "share of the target that a linear model has", {
+      verbs: ["finetune"],
+    }),
     row("--label-smoothing <x>", "task.labelSmoothing", "share of the target that all classes get", {
       verbs: ["train", "finetune"],
     }),

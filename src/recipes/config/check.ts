@@ -124,6 +124,7 @@ const rules: readonly Rule[] = [
   within("train.warmupShare", "from 0 to 1", (v) => v >= 0 && v <= 1),
   within("task.labelSmoothing", "from 0 to below 1", (v) => v >= 0 && v < 1),
   within("task.tokenDropout", "from 0 to below 1", (v) => v >= 0 && v < 1),
+  within("task.linearTeacher", "from 0 to 1", (v) => v >= 0 && v <= 1),
   ...atLeast(0, "seed", "threads", "train.warmup", "train.lrMin", "train.weightDecay", "train.clipNorm"),
   ...atLeast(0, "data.bands", "data.rows", "data.shingle", "data.substrings", "data.temperature"),
   ...above0("data.maxEpochs"),

@@ -153,8 +153,8 @@ export const subjectOf = async (ref: string, given: RunOptions, hooks: RecipeHoo
   const task = asked.name === "" ? foundTask(train, opened, how) : namedTask(asked.name as TaskName);
   hooks.ui.line(`task: ${task.name}`);
   requireTaken(task, how);
-  const own = ownLabels(opened, task);
-  const reading = task.records.read(train.rows, { options: how, lenient: data.skipBadRows, ...own });
+  const labels = ownLabels(opened, task);
+  const reading = task.records.read(train.rows, { options: how, lenient: data.skipBadRows, ...labels });
   hooks.ui.stage("Loading the checkpoint");
   const { wanted } = reading;
   const fresh = wanted.labels === undefined ? {} : { freshHead: true };
@@ -169,5 +169,7 @@ export const subjectOf = async (ref: string, given: RunOptions, hooks: RecipeHoo
   const passed = poolingLeft(await sourceIn(dir, ref, chats.added()), model, loaded);
   const source = await chatSource(passed, { tokenizer, data: records });
   if ("template" in chats.added()) hooks.ui.line(`chat template: the model has none, and gets ${chats.name}`);
-  return { task: task.variant?.(model) ?? task, model, tokenizer, data: records, reading, source, options };
+  const begun = task.start?.(model, records.material, { tokenizer, seed, records: how }) ?? model;
+  const own = task.variant?.(model) ?? task;
+  return { task: own, model: begun, tokenizer, data: records, reading, source, options };
 };

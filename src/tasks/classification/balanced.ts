@@ -1,6 +1,6 @@
-/** Weights of classes by how rare they are. */
-import type { Example } from "../records.ts";
-import type { Problem } from "./labels.ts";
+/** Weights of classes by how rare they are, and what is told of rare ones. */
+import { type Example, type Row, taken } from "../records.ts";
+import type { LabelReading, Problem } from "./labels.ts";
 
 /**
  * n / (K n_k) of labels by id, as scikit-learn's "balanced": the classes weigh the same together, and a label
@@ -31,4 +31,33 @@ export const balanced = (examples: readonly Example[], problem: Problem, classes
   }
   const n = examples.length;
   return counts.map((count) => (count === 0 ? 1 : (n - count) / count));
+};
+
+/** A share of one label beyond which figures say little, and examples below which a label is not learnt. */
+const MOST = 0.9;
+const FEW = 5;
+
+/** What is told of labels that are nearly all the same, and of those that are rare. */
+export const unbalanced = (rows: readonly Row[], { of, names }: LabelReading): string[] => {
+  const counts = names.map(() => 0);
+  for (const [, [id]] of taken(rows, of, () => {})) counts[id!]!++;
+  const most = Math.max(...counts);
+  const total = counts.reduce((a, b) => a + b, 0);
+  const rare = names.filter((_, id) => counts[id]! < FEW);
+  return [
+    ...(most > MOST * total
+      ? [
+          `unbalanced: ${((100 * most) / total).toFixed(1)} % are "${names[counts.indexOf(most)]}" ` +
+            "(--class-weights balanced weighs rare labels more)",
+        ]
+      : []),
+    ...(rare.length > 0 && total > FEW * names.length
+      ? [
+          `few examples: ${rare
+            .slice(0, 8)
+            .map((name) => `"${name}" ${counts[names.indexOf(name)]}`)
+            .join(", ")}`,
+        ]
+      : []),
+  ];
 };

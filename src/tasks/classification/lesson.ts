@@ -1,5 +1,5 @@
 /** Batches of labelled texts, what is judged of them, and how a smaller model is taught. */
-import type { Engine } from "../../engine/engine.ts";
+import type { Engine, Feeds } from "../../engine/engine.ts";
 import { tensor } from "../../ir/tensor.ts";
 import type { Labels } from "../../models/encoders/encoder.ts";
 import type { Model } from "../../models/model.ts";
@@ -19,10 +19,20 @@ import { type Problem, problemIn } from "./labels.ts";
 
 // B batch, K labels
 
+/** The logits [B, K] of a teacher that examples bring along. */
+const teacherFeeds = (examples: readonly Example[], batch: number, count: number): Feeds => {
+  if (examples[0]?.parts.teacher === undefined) return {};
+  const logits = new Float32Array(batch * count);
+  examples.forEach(({ parts }, b) => {
+    logits.set(Array.from(parts.teacher!), b * count);
+  });
+  return { teacherLogits: tensor("float32", [batch, count], logits) };
+};
+
 const labelFeeds = (examples: readonly Example[], batch: number, problem: Problem, count: number) => {
   if (problem === "single_label_classification") {
     const labels = Int32Array.from({ length: batch }, (_, b) => examples[b]?.parts.labels?.[0] ?? IGNORE);
-    return { labels: tensor("int32", [batch], labels) };
+    return { labels: tensor("int32", [batch], labels), ...teacherFeeds(examples, batch, count) };
   }
   const labels = new Float32Array(batch * count);
   examples.forEach(({ parts }, b) => {

@@ -27,10 +27,11 @@ import {
 import { meanOf } from "../scores.ts";
 import { multiLabel, regression, sequenceClassification } from "../sequenceClassification.ts";
 import type { LessonOptions, Material, Task } from "../task.ts";
-import { balanced } from "./balanced.ts";
+import { balanced, unbalanced } from "./balanced.ts";
 import { figures } from "./figures.ts";
 import { type LabelReading, type Problem, problemIn, problemOf, readLabels, saidIn } from "./labels.ts";
 import { judgeBy, judgedOf, labelCollate, labelTeaching } from "./lesson.ts";
+import { begun, linearlyTaughtIf } from "./linear/asked.ts";
 
 /** Names of the two texts of a pair, first of all where the first ranks the second. */
 const QUERIES = ["query", "search_query"];
@@ -169,35 +170,6 @@ const soundRows = (rows: readonly Row[], places: Places, problem: Problem): read
   return taken(rows, said, () => {}).map(([row]) => row);
 };
 
-/** A share of one label beyond which figures say little, and examples below which a label is not learnt. */
-const MOST = 0.9;
-const FEW = 5;
-
-/** What is told of labels that are nearly all the same, and of those that are rare. */
-const unbalanced = (rows: readonly Row[], { of, names }: LabelReading): string[] => {
-  const counts = names.map(() => 0);
-  for (const [, [id]] of taken(rows, of, () => {})) counts[id!]!++;
-  const most = Math.max(...counts);
-  const total = counts.reduce((a, b) => a + b, 0);
-  const rare = names.filter((_, id) => counts[id]! < FEW);
-  return [
-    ...(most > MOST * total
-      ? [
-          `unbalanced: ${((100 * most) / total).toFixed(1)} % are "${names[counts.indexOf(most)]}" ` +
-            "(--class-weights balanced weighs rare labels more)",
-        ]
-      : []),
-    ...(rare.length > 0 && total > FEW * names.length
-      ? [
-          `few examples: ${rare
-            .slice(0, 8)
-            .map((name) => `"${name}" ${counts[names.indexOf(name)]}`)
-            .join(", ")}`,
-        ]
-      : []),
-  ];
-};
-
 const read = (rows: readonly Row[], given: ReadingOptions): Reading => {
   const { options, own, fixed = false, lenient = false } = given;
   const columns = columnsOf(rows);
@@ -244,7 +216,11 @@ const objectiveOf = ({ train }: Examples, options: LessonOptions): Objective => 
   const count = Object.keys(labels.id2label).length;
   const weights = classWeights === "balanced" ? { classWeights: balanced(train, problem, count) } : {};
   const how = { ...inputsOf(options), ...weights };
-  if (problem === "single_label_classification") return sequenceClassification({ ...how, labelSmoothing });
+  if (problem === "single_label_classification") {
+    const plain = sequenceClassification({ ...how, labelSmoothing });
+    const { linearTeacher: alpha = 0 } = options.records ?? {};
+    return alpha === 0 ? plain : labelTeaching(plain, labels, { alpha }).objective;
+  }
   return problem === "regression" ? regression(how) : multiLabel(count, how);
 };
 
@@ -267,12 +243,17 @@ const taskFor = (problem: Problem): Task => {
     records: {
       fits: (columns, options) => (placesOf(columns, options) === undefined ? 0 : 0.5),
       wants,
-      takes: ["labels", "problem", "classWeights", "labelSmoothing", "tokenDropout"],
+      takes: [
+        ...(["labels", "problem", "classWeights", "labelSmoothing", "tokenDropout"] as const),
+        ...(["linearStart", "linearTeacher"] as const),
+      ],
       read,
     },
     criterion: { name, unit, example, better: "more", of: meanOf },
     lossUnit: lossUnits[problem],
     variant: ({ config }) => taskFor(problemIn(config as Labels)),
+    start: begun,
+    prepare: async (_, model, material, options) => linearlyTaughtIf(examplesOf(material), model, options),
     lesson: (material, options) => {
       const examples = examplesOf(material);
       const own = problemIn(options.model.config as Labels);

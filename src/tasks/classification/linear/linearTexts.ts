@@ -1,0 +1,34 @@
+/**
+ * A linear model of labelled texts, by words and pieces of words. Where texts are few it knows more than a network that begins with random
+ * weights, and is learnt in seconds.
+ */
+import { featuresOf, rowsOf } from "./features.ts";
+import { logistic } from "./logistic.ts";
+
+/** Says the log-odds of each label against the others: one number where two labels exclude each other. */
+export interface LinearTexts {
+  score(text: string): readonly number[];
+}
+
+/** Labels that are told apart by a regression each; of two one is enough. */
+const regressions = (classes: number): readonly number[] =>
+  classes === 2 ? [1] : Array.from({ length: classes }, (_, label) => label);
+
+/** Learns texts with one of `classes` labels each. */
+export const linearTexts = (
+  texts: readonly string[],
+  labels: readonly number[],
+  classes: number,
+): LinearTexts => {
+  const all = regressions(classes).map((label) => {
+    const own = labels.map((each) => Number(each === label));
+    const features = featuresOf(texts, own);
+    return { features, ...logistic(rowsOf(features, texts), own) };
+  });
+  return {
+    score: (text) =>
+      all.map(({ features, weights, bias }) =>
+        features.of(text).reduce((sum, [column, value]) => sum + value * weights[column]!, bias),
+      ),
+  };
+};
