@@ -3,16 +3,20 @@
 // token of held-out text, with the rounded weights in float32, so that nothing but rounding is measured; void (null) where
 // nearest's gap is under three times its paired standard error. Methods that read text are run with three samples of it.
 // int8Nats, int4RoundingNats and int4BestNats are of graphs as they are shipped, all matrices in 8 or in 4 bits.
-// keptMixed and keptReconstruction24 are of quantize/mixed.mjs, keptSmoothQuant of quantize/outliers.mjs.
+// keptMixed and keptReconstruction24 are of quantize/mixed.mjs, keptSmoothQuant of quantize/outliers.mjs, encoderInt8Speedup and
+// encoderInt8OverOpenVino (above 1 where the file made here is the faster one) of quantize/encoder.mjs.
 // The table of docs/compression.md is of this. Trained models are kept in ~/.cache/anneal/bench (or the folder that ANNEAL_BENCH_CACHE names).
 // Arguments: --steps N (600), --seeds N (3), --model gpt2|bert, --threads N (1), --held N held-out tokens (16384), --tokens N of
-// calibration (16384), --methods search,hqq,awq,gptq,reconstruct, --grids N (4: blocks of 32 at 4 and 3 bits, then per channel).
+// calibration (16384), --methods search,hqq,awq,gptq,reconstruct, --grids N (4: blocks of 32 at 4 and 3 bits, then per channel), --parts rounding,encoder,
+// --encoder FOLDER that is timed (else a fresh BERT 768 wide), --encoder-layers N of that (12), --turns N (10). ANNEAL_PYTHON names a Python
+// with openvino and nncf.
 import { calibrationBatches } from "../../dist/compress/calibration/batches.js";
 import { modelCodes } from "../../dist/compress/calibration/codes.js";
 import { int8Forms } from "../../dist/compress/forms.js";
 import { quantized } from "../../dist/compress/quantize.js";
 import { nodeEngine } from "../../dist/node/runtime/engine.js";
 import { taskOf } from "../../dist/tasks/index.js";
+import { encoderPart } from "./quantize/encoder.mjs";
 import { mixtures } from "./quantize/mixed.mjs";
 import { outliers } from "./quantize/outliers.mjs";
 import {
@@ -85,7 +89,8 @@ const shipped = async (engine, model, { data, score, dense, tokens, methods }) =
   return { int8Nats: await nats(quantized(model, { bits: 8 }, { forms })), four };
 };
 
-const one = async (engine, kind, options) => {
+/** A trained model with its held-out data and what it scores on them. */
+const subjectOf = async (engine, kind, options) => {
   const { log } = options;
   const data = material(kind);
   const model = await trainedModel(engine, kind, data, options);
@@ -95,7 +100,13 @@ const one = async (engine, kind, options) => {
   const score = await task.scorer(engine, heldOut, model);
   const dense = await score(model);
   log(`${kind}: ${dense.length} held-out tokens, ${mean(dense).toFixed(4)} nats`);
-  const { seeds, tokens, methods } = options;
+  return { data, model, heldOut, score, dense };
+};
+
+/** What rounding a kind of model loses, by all methods. */
+const roundingOf = async (engine, kind, options) => {
+  const { data, model, score, dense } = await subjectOf(engine, kind, options);
+  const { log, seeds, tokens, methods } = options;
   const context = { data, score, dense, log, seeds, tokens, methods };
   const grids = {};
   for (const grid of GRIDS.slice(0, options.grids))
@@ -116,22 +127,11 @@ const one = async (engine, kind, options) => {
   };
 };
 
-export default async function quantize({ log, args }) {
-  const engine = await nodeEngine({ threads: argument(args, "threads", 1) });
-  const options = {
-    ...{ log, steps: argument(args, "steps", 600), seeds: argument(args, "seeds", 3) },
-    held: argument(args, "held", 16_384),
-    tokens: argument(args, "tokens", 16_384),
-    grids: argument(args, "grids", GRIDS.length),
-    methods: [
-      "nearest",
-      ...ALL.slice(1).filter((m) => argument(args, "methods", ALL.join()).split(",").includes(m)),
-    ],
-  };
+const rounding = async (engine, options, args) => {
   const asked = argument(args, "model", undefined);
   const kinds = asked === undefined ? Object.keys(shapes) : [asked];
   const models = {};
-  for (const kind of kinds) models[kind] = await one(engine, kind, options);
+  for (const kind of kinds) models[kind] = await roundingOf(engine, kind, options);
   const [first] = Object.values(models);
   const [blocks, channels] = [GRIDS[0], GRIDS[2]].map((grid) => first.grids[nameOf(grid)]?.kept ?? {});
   const { nearest, ...others } = first.int4Nats;
@@ -146,5 +146,28 @@ export default async function quantize({ log, args }) {
     ...{ keptMixed: first.mixed.three.kept, keptReconstruction24: first.mixed.three.keptReconstruction },
     keptSmoothQuant: first.outliers?.kept,
     models,
+  };
+};
+
+export default async function quantize({ log, args }) {
+  const engine = await nodeEngine({ threads: argument(args, "threads", 1) });
+  const options = {
+    ...{ log, steps: argument(args, "steps", 600), seeds: argument(args, "seeds", 3) },
+    held: argument(args, "held", 16_384),
+    tokens: argument(args, "tokens", 16_384),
+    grids: argument(args, "grids", GRIDS.length),
+    ...{ encoder: argument(args, "encoder", ""), layers: argument(args, "encoder-layers", 12) },
+    turns: argument(args, "turns", 10),
+    methods: [
+      "nearest",
+      ...ALL.slice(1).filter((m) => argument(args, "methods", ALL.join()).split(",").includes(m)),
+    ],
+  };
+  const parts = String(argument(args, "parts", "rounding,encoder")).split(",");
+  return {
+    ...(parts.includes("rounding") ? await rounding(engine, options, args) : {}),
+    ...(parts.includes("encoder")
+      ? await encoderPart(engine, await subjectOf(engine, "bert", options), options)
+      : {}),
   };
 }
