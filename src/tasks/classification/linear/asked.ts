@@ -1,4 +1,7 @@
-/** What a run asks of a linear model of its texts: how the network begins, and what it is taught beside the labels. */
+/**
+ * What a run asks of a linear model of its texts: how the network begins, and what it is taught beside the
+ * labels.
+ */
 import type { Labels } from "../../../models/encoders/encoder.ts";
 import type { Model } from "../../../models/model.ts";
 import { ConfigError } from "../../../util/errors.ts";
@@ -29,7 +32,10 @@ export const begun = (
   return linearStart(model, linear, { tokenizer, seed });
 };
 
-/** The examples with a linear model's logits where it teaches. Throws where labels do not exclude each other. */
+/**
+ * The examples with a linear model's logits where it teaches. Throws where labels do not exclude each
+ * other.
+ */
 export const linearlyTaughtIf = (
   examples: Examples,
   { config }: Model,

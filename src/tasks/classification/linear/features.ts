@@ -76,8 +76,13 @@ const logRatios = (
 /** Features that are learnt from texts, and what they are of any text: columns and values. */
 export interface Features {
   readonly width: number;
-  of(text: string): readonly (readonly [column: number, value: number])[];
+  of(text: string): readonly Entry[];
+  /** What a text adds to one of usual length that it is a part of. */
+  within(text: string): readonly Entry[];
 }
+
+/** A column of a row and its value. */
+export type Entry = readonly [column: number, value: number];
 
 /** The features of texts of which `own` says which have the label (1) and which have not (0). */
 export const featuresOf = (texts: readonly string[], own: ArrayLike<number>): Features => {
@@ -86,15 +91,14 @@ export const featuresOf = (texts: readonly string[], own: ArrayLike<number>): Fe
   const parts = namesOf(pieces, 2);
   const ratios = logRatios(pieces, own, parts);
   const rarity = (count: number): number => Math.log((1 + texts.length) / (1 + count)) + 1;
-  const ofWords = (text: string) => {
-    const found = [...counted(wordFeatures(text))].flatMap(([name, times]) => {
+  const ofWords = (text: string): Entry[] =>
+    [...counted(wordFeatures(text))].flatMap(([name, times]) => {
       const known = words.get(name);
-      if (known === undefined) return [];
-      return [[known.column, (1 + Math.log(times)) * rarity(known.count)] as const];
+      return known === undefined ? [] : [[known.column, (1 + Math.log(times)) * rarity(known.count)]];
     });
-    const length = Math.sqrt(found.reduce((all, [, value]) => all + value * value, 0));
-    return found.map(([column, value]) => [column, (WORDS * value) / length] as const);
-  };
+  const lengthOf = (entries: readonly Entry[]): number =>
+    Math.sqrt(entries.reduce((all, [, value]) => all + value * value, 0));
+  const usual = texts.reduce((sum, text) => sum + lengthOf(ofWords(text)), 0) / texts.length;
   const ofPieces = (text: string) =>
     pieceFeatures(text).flatMap((name) => {
       const known = parts.get(name);
@@ -102,7 +106,16 @@ export const featuresOf = (texts: readonly string[], own: ArrayLike<number>): Fe
         ? []
         : [[words.size + known.column, PIECES * ratios[known.column]!] as const];
     });
-  return { width: words.size + parts.size, of: (text) => [...ofWords(text), ...ofPieces(text)] };
+  const scaled = (entries: readonly Entry[], length: number): Entry[] =>
+    entries.map(([column, value]) => [column, (WORDS * value) / length]);
+  return {
+    width: words.size + parts.size,
+    of: (text) => {
+      const found = ofWords(text);
+      return [...scaled(found, lengthOf(found)), ...ofPieces(text)];
+    },
+    within: (text) => [...scaled(ofWords(text), usual), ...ofPieces(text)],
+  };
 };
 
 /** Texts as rows of a sparse matrix. */

@@ -1,13 +1,15 @@
 /**
- * A linear model of labelled texts, by words and pieces of words. Where texts are few it knows more than a network that begins with random
- * weights, and is learnt in seconds.
+ * A linear model of labelled texts, by words and pieces of words. Where texts are few it knows more than a
+ * network that begins with random weights, and is learnt in seconds.
  */
-import { featuresOf, rowsOf } from "./features.ts";
+import { type Entry, featuresOf, rowsOf } from "./features.ts";
 import { logistic } from "./logistic.ts";
 
 /** Says the log-odds of each label against the others: one number where two labels exclude each other. */
 export interface LinearTexts {
   score(text: string): readonly number[];
+  /** How much a part of a text of usual length adds to its log-odds. */
+  share(part: string): readonly number[];
 }
 
 /** Labels that are told apart by a regression each; of two one is enough. */
@@ -25,10 +27,10 @@ export const linearTexts = (
     const features = featuresOf(texts, own);
     return { features, ...logistic(rowsOf(features, texts), own) };
   });
+  const added = (entries: readonly Entry[], weights: Float64Array): number =>
+    entries.reduce((sum, [column, value]) => sum + value * weights[column]!, 0);
   return {
-    score: (text) =>
-      all.map(({ features, weights, bias }) =>
-        features.of(text).reduce((sum, [column, value]) => sum + value * weights[column]!, bias),
-      ),
+    score: (text) => all.map(({ features, weights, bias }) => bias + added(features.of(text), weights)),
+    share: (part) => all.map(({ features, weights }) => added(features.within(part), weights)),
   };
 };

@@ -1,4 +1,6 @@
-/** Logistic regression on sparse rows by L-BFGS (Liu and Nocedal 1989, https://doi.org/10.1007/BF01589116). */
+/**
+ * Logistic regression on sparse rows by L-BFGS (Liu and Nocedal 1989, https://doi.org/10.1007/BF01589116).
+ */
 import type { SparseRows } from "./features.ts";
 
 /** Weights of the columns and what is added to their sum: the log-odds of a row. */
@@ -17,8 +19,8 @@ const dot = (a: Float64Array, b: Float64Array): number => {
 };
 
 /**
- * |w|^2 / 2 + the sum over the rows of log(1 + exp(-+ (x w + b))), as scikit-learn's with C = 1, and its slope;
- * the bias stands behind the weights and is not held small.
+ * |w|^2 / 2 + the sum over the rows of log(1 + exp(-+ (x w + b))), as scikit-learn's with C = 1, and its
+ * slope; the bias stands behind the weights and is not held small.
  */
 const objective = ({ starts, columns, values, width }: SparseRows, own: ArrayLike<number>) => {
   const rows = starts.length - 1;

@@ -1,7 +1,7 @@
 /**
- * Embeddings that begin with what a linear model says of each token alone: one direction a regression, along which a token lies
- * as far as its log-odds, so that a network from nothing knows the words on its first update, and those that no labelled text has by how
- * they are spelled.
+ * Embeddings that begin with what a linear model makes of each token: one direction a regression,
+ * along which a token lies as far as its log-odds, so that a network from nothing knows the words on its
+ * first update, and those that no labelled text has by how they are spelled.
  */
 import { tensor } from "../../../ir/tensor.ts";
 import type { Model } from "../../../models/model.ts";
@@ -31,12 +31,12 @@ export const linearOf = (
   return linearTexts(texts, labels, classes);
 };
 
-/** Log-odds of each token alone, of mean 0 and deviation 1; 0 of special tokens: [regressions][V]. */
+/** What each token adds to log-odds, of mean 0 and deviation 1; 0 of special tokens: [regressions][V]. */
 const tokenScores = (linear: LinearTexts, tokenizer: Tokenizer): Float64Array[] => {
   const special = new Set(Object.values(tokenizer.specials));
   const size = tokenizer.vocabSize;
   const plain = Array.from({ length: size }, (_, id) => id).filter((id) => !special.has(id));
-  const said = plain.map((id) => linear.score(tokenizer.decode([id]).trim()));
+  const said = plain.map((id) => linear.share(tokenizer.decode([id]).trim()));
   return said[0]!.map((_, r) => {
     const mean = said.reduce((sum, each) => sum + each[r]!, 0) / said.length;
     const spread = Math.sqrt(said.reduce((sum, each) => sum + (each[r]! - mean) ** 2, 0) / said.length);
@@ -55,8 +55,8 @@ const unit = (width: number, next: () => number): Float64Array => {
 };
 
 /**
- * The model with its token embeddings moved along a random direction for each regression of `linear`. Throws ConfigError for a model whose
- * embeddings are no table of its own.
+ * The model with its token embeddings moved along a random direction for each regression of `linear`.
+ * Throws ConfigError for a model whose embeddings are no table of its own.
  */
 export const linearStart = (
   model: Model,

@@ -1,6 +1,6 @@
 /**
- * A linear model as the teacher of a classifier: what it says of a text is of a model that learnt the other texts, so that it
- * knows no label by heart (cross-fitting).
+ * A linear model as the teacher of a classifier: what it says of a text is of a model that learnt the
+ * other texts, so that it knows no label by heart (cross-fitting).
  */
 import type { Tokenizer } from "../../../tokenizer/index.ts";
 import type { Example } from "../../records.ts";
