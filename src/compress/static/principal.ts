@@ -1,6 +1,14 @@
 /** Principal components of rows of numbers. */
 import { eigen } from "./eigen.ts";
 
+/** Which rows and components count. */
+export interface PrincipalOptions {
+  /** Rows that the mean and the components are of; all unless told. The others become 0. */
+  readonly counts?: (row: number) => boolean;
+  /** Strongest components that are left out; none unless told. */
+  readonly skip?: number;
+}
+
 /** Rows of numbers, [rows, width]. */
 export interface Rows {
   readonly data: Float32Array;
@@ -9,14 +17,13 @@ export interface Rows {
 }
 
 /**
- * The rows' coordinates along their `dims` principal components, as scikit-learn's PCA has them but for
- * signs: [rows, width] -> [rows, dims]. The mean and the components are of rows that `counts` (all unless
- * told); the others become 0.
+ * The rows' coordinates along their `dims` principal components behind those that are skipped, as
+ * scikit-learn's PCA has them but for signs: [rows, width] -> [rows, dims].
  */
 export const principal = (
   { data, rows, width }: Rows,
   dims: number,
-  counts: (row: number) => boolean = () => true,
+  { counts = () => true, skip = 0 }: PrincipalOptions = {},
 ): Float32Array => {
   const used = Array.from({ length: rows }, (_, i) => i).filter(counts);
   const mean = new Float64Array(width);
@@ -42,7 +49,7 @@ export const principal = (
     const x = centred(i);
     for (let d = 0; d < dims; d++) {
       let sum = 0;
-      for (let c = 0; c < width; c++) sum += vectors[d * width + c]! * x[c]!;
+      for (let c = 0; c < width; c++) sum += vectors[(skip + d) * width + c]! * x[c]!;
       out[i * dims + d] = sum;
     }
   }

@@ -34,11 +34,13 @@ test("rows lie along their components, and rows that do not count are 0", () => 
   // Points on the line (1, 2, 0) * t around (5, 5, 5), and one that does not count.
   const ts = [-2, -1, 0, 1, 2];
   const data = Float32Array.from([...ts.flatMap((t) => [5 + t, 5 + 2 * t, 5]), 100, -100, 3]);
-  const out = principal({ data, rows: 6, width: 3 }, 2, (row) => row < 5);
+  const out = principal({ data, rows: 6, width: 3 }, 2, { counts: (row) => row < 5 });
   const sign = Math.sign(out[8]!);
   ts.forEach((t, i) => {
     expect(sign * out[2 * i]!).toBeCloseTo(t * Math.sqrt(5), 5);
     expect(out[2 * i + 1]).toBeCloseTo(0, 5);
   });
   expect([...out.slice(10)]).toEqual([0, 0]);
+  const rest = principal({ data, rows: 6, width: 3 }, 1, { counts: (row) => row < 5, skip: 1 });
+  for (const x of rest) expect(x).toBeCloseTo(0, 5);
 });

@@ -1,8 +1,9 @@
 /**
- * Static embeddings of an embedding model, as Model2Vec makes them (https://github.com/MinishLab/model2vec):
- * what the model makes of each token alone, along the principal components of all, weighted by how rare the
- * token is (SIF: Arora et al. 2017, https://openreview.net/forum?id=SyK00v5xx). Counts of the user's text
- * stand in for Zipf's law, of which that is an estimate. Marks around texts get no vector.
+ * Static embeddings of an embedding model, as Model2Vec makes them
+ * (https://github.com/MinishLab/model2vec): what the model makes of each token alone, along the principal
+ * components of all but the strongest, weighted by how rare the token is (SIF: Arora et al. 2017,
+ * https://openreview.net/forum?id=SyK00v5xx). Counts of the user's text stand in for Zipf's law, of which
+ * that is an estimate. Marks around texts get no vector.
  */
 import type { Engine } from "../../engine/engine.ts";
 import { tensor } from "../../ir/tensor.ts";
@@ -31,6 +32,11 @@ export interface StaticOptions {
 
 /** Texts of one token that are read at once. */
 const AT_ONCE = 256;
+/**
+ * Share of the strongest components that are left out: they are common to all tokens and tell little of a
+ * text (Mu and Viswanath 2018, https://arxiv.org/abs/1702.01417, who leave out one in a hundred).
+ */
+const COMMON = 0.01;
 /** SIF's a: tokens of this probability get half the weight of the rarest. */
 const SIF = 1e-4;
 
@@ -86,7 +92,8 @@ export const staticEmbedding = (options: StaticOptions): Pass => {
           field: "distill.dims",
         });
       }
-      const data = principal(table, dims, (id) => !marks.has(id));
+      const skip = Math.min(Math.floor(table.width * COMMON), table.width - dims);
+      const data = principal(table, dims, { counts: (id) => !marks.has(id), skip });
       weightsOf(table.rows, counts).forEach((weight, id) => {
         for (let c = id * dims; c < (id + 1) * dims; c++) data[c]! *= weight;
       });
