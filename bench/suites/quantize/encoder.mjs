@@ -47,10 +47,10 @@ const asBatch = (rows) => {
 const shipped = async (engine, model, dir, texts) => {
   const int8 = await int8Forms(engine, model, texts);
   await writeFolder(dir, exportModel(model, { dtypes: ["fp32", "q8"], int8 }));
-  const plain = [...int8.values()].filter(({ digits, strong }) => digits === 1 && strong.length === 0).length;
+  const oneDigit = [...int8.values()].filter(({ digits }) => digits === 1).length;
   return {
     ...{ fp32: join(dir, "onnx", "model.onnx"), q8: join(dir, "onnx", "model_quantized.onnx") },
-    products: { all: int8.size, plain },
+    products: { all: int8.size, oneDigit },
   };
 };
 
