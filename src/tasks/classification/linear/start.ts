@@ -13,7 +13,7 @@ import type { Example } from "../../records.ts";
 import { type LinearTexts, linearTexts } from "./linearTexts.ts";
 
 /** How far a token of one standard deviation lies, as a share of an embedding's mean length. */
-const STRENGTH = 0.5;
+const STRENGTH = 1;
 
 /** The texts of examples, as their tokens have them, and their labels' ids. */
 export const textsOf = (examples: readonly Example[], tokenizer: Tokenizer) => ({
