@@ -133,7 +133,11 @@ export default async function finetuneBench({ log, args }) {
   const [seeds, threads] = [number("seeds", 3), number("threads", 0)];
   const how = {
     ...{ threads, steps: number("pretrain-steps", 20), epochs: number("epochs", 2) },
-    ...{ family: argument(args, "family", "bert"), layers: number("layers", 1), vocab: number("vocab", 16_000) },
+    ...{
+      family: argument(args, "family", "bert"),
+      layers: number("layers", 1),
+      vocab: number("vocab", 16_000),
+    },
     linearStart: argument(args, "linear", "yes") === "yes",
   };
   const kept = argument(args, "out");
