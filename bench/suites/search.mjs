@@ -5,7 +5,10 @@
 // - hypervolumeAt20: with a fifth of the compute; the mean of the seeds, of the worst space.
 // - hypervolumeOverOptunaTpe and ...Gp: the least ratio of the seeds' means to Optuna's over every tenth of the table's compute (Gp: of a
 //   fifth of it, with the second objective bounded by its median). Optuna repeats itself for nothing; ours never repeats.
-// Peers need ANNEAL_PYTHON with optuna 5. Arguments: --seeds N (5), --space train,compress,distill, --no-peers, --samplers a,b (the first is judged).
+// - sizeError, latencyError, memoryError: median relative error of what was foretold; infeasibleShare: time spent on what was not made;
+//   remeasuredInside: of ten fresh measurements of the winner, the share inside its interval; timeShare: time taken to time given.
+// Peers need ANNEAL_PYTHON with optuna 5. Arguments: --seeds N (5), --space train,compress,distill, --no-peers, --samplers a,b (the first is
+// judged), --parts tables,live, --minutes N (10), --work DIR (where the live search's model and results stay).
 import { existsSync, readFileSync } from "node:fs";
 import { asha } from "../../dist/search/fidelity/asha.js";
 import { hypervolume } from "../../dist/search/front/hypervolume.js";
@@ -13,6 +16,8 @@ import { frontOf } from "../../dist/search/front/sort.js";
 import { keyOf } from "../../dist/search/space/space.js";
 import { study } from "../../dist/search/study.js";
 import { peerOf } from "../peers/peer.mjs";
+import { dataFile } from "../texts.mjs";
+import { live } from "./search/live.mjs";
 import { spaces } from "./search/spaces.mjs";
 
 const mean = (xs) => xs.reduce((a, b) => a + b, 0) / xs.length;
@@ -146,6 +151,18 @@ const ratios = (a, b) => Math.min(...a.map((x, i) => (b[i] === 0 ? Number.POSITI
 const HALF = 0.5;
 
 export default async function search({ log, args }) {
+  const parts = argument(args, "parts", "tables,live").split(",");
+  const own = parts.includes("live")
+    ? live({
+        ...{ log, data: dataFile("tinyshakespeare.txt"), work: argument(args, "work", undefined) },
+        ...{ minutes: Number(argument(args, "minutes", 10)), again: 10 },
+      })
+    : {};
+  return { ...own, ...(parts.includes("tables") ? await tables({ log, args }) : {}) };
+}
+
+/** Samplers on the tables. */
+async function tables({ log, args }) {
   const seeds = Array.from({ length: Number(argument(args, "seeds", 5)) }, (_, i) => i + 1);
   const measured = Object.keys(spaces).filter((name) => existsSync(fileOf(name)));
   const names = argument(args, "space", measured.join()).split(",");
