@@ -161,17 +161,16 @@ const dtypesOf = (all: readonly Values[]): ShipDtype[] => {
   return [...new Set([...all.map(dtypeIn), ...(fitted ? (["q8", "q4"] as const) : [])])];
 };
 
-const sizeOf = ({ records }: Run, base: Base, dtype: ShipDtype): number => {
+/** Bytes of a form's files: as they were measured, else as they were foretold, where they were too many. */
+const sizeOf = ({ records, foreteller }: Run, base: Base, values: Values, dtype: ShipDtype): number => {
   const own = records.find(({ candidate }) => candidate?.base === base.name && candidate.dtype === dtype);
-  return own === undefined ? Number.NaN : measuredValue(own.candidate!, SIZE);
+  if (own !== undefined) return measuredValue(own.candidate!, SIZE);
+  return foreteller?.size({ ...values, dtype }) ?? Number.NaN;
 };
 
 /** The base that a configuration is a form of; undefined where a limit leaves no room for another form. */
-export const variantOf = async (
-  run: Run,
-  base: Base,
-  { rounding = "search" }: Values,
-): Promise<Base | undefined> => {
+export const variantOf = async (run: Run, base: Base, values: Values): Promise<Base | undefined> => {
+  const { rounding = "search" } = values;
   const { options, context, bounds = [] } = run;
   if (rounding === "search") return base;
   if (rounding === "gptq") {
@@ -179,7 +178,7 @@ export const variantOf = async (
   }
   const limit = sizeLimit(bounds);
   if (limit === undefined) return undefined;
-  const sizes = { q4: sizeOf(run, base, "q4"), q8: sizeOf(run, base, "q8") };
+  const sizes = { q4: sizeOf(run, base, values, "q4"), q8: sizeOf(run, base, values, "q8") };
   return fittedTo(base, { limit, sizes }, context);
 };
 
