@@ -1,41 +1,25 @@
-// Training over MPI against one process and against replicas on threads: losses of 1, 2 and 4 ranks, and the time of a
-// step at 10 M params. Each measures in a process of its own, in turns. Needs Open MPI, and MPICH for the losses.
+// Training over MPI against one process and against replicas on threads: losses of 1, 2 and 4 ranks, the time of a step at
+// 10 M params, memory, slow links, fewer bits, large batches. Each measures in a process of its own, in turns. Needs Open
+// MPI, and MPICH for the losses. Parts by name: npm run -s bench -- scaling exactness speed memory slow wire lamb.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { lamb } from "./scaling/lamb.mjs";
+import { memory } from "./scaling/memory.mjs";
+import { launchers, median, run } from "./scaling/run.mjs";
+import { slow, wire } from "./scaling/slow.mjs";
 
-const program = fileURLToPath(new URL("scaling/rank.mjs", import.meta.url));
 const small = { vocab: 256, width: 64, layers: 2, heads: 4, context: 32, batch: 8 };
 const large = { vocab: 4096, width: 352, layers: 6, heads: 8, context: 128, batch: 8 };
 const ROUNDS = 3;
-
-const launchers = {
-  openmpi: {
-    words: ["mpirun.openmpi", "-q", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none"],
-    lib: "libmpi.so.40",
-  },
-  mpich: { words: ["mpiexec.mpich"], lib: "libmpich.so.12" },
-};
-
-const parsed = (text) =>
-  text
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line));
-
-const run = (own, launcher, count) => {
-  const node = [process.execPath, program, JSON.stringify(own)];
-  const [file, ...words] = launcher ? [...launcher.words, "-n", String(count), ...node] : node;
-  return parsed(execFileSync(file, words, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }));
-};
 
 /** Milliseconds of an all-reduce of `count` numbers by a C program on the same library. */
 const allReduceInC = (dir, launcher, count) => {
   const [file, ...words] = launcher.words;
   const args = [...words, "-n", "2", join(dir, "allReduce"), String(count), "15"];
-  return parsed(execFileSync(file, args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }))[0]
+  return JSON.parse(execFileSync(file, args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }))
     .theirsMs;
 };
 
@@ -52,19 +36,17 @@ const compiled = (log) => {
   }
 };
 
-const median = (xs) => xs.toSorted((a, b) => a - b)[xs.length >> 1];
-
 const relError = (a, b) => Math.max(...a.map((loss, i) => Math.abs(loss / b[i] - 1)));
 
 /** Losses of 20 steps on 1, 2 and 4 ranks, and whether those of two have the bits of replicas. */
 const exactness = (log) => {
   const how = { size: small, threads: 1, steps: 20 };
-  const [one] = run({ ...how, how: "one" });
-  const [replicas] = run({ ...how, how: "replicas" });
+  const [one] = run("rank.mjs", { ...how, how: "one" });
+  const [replicas] = run("rank.mjs", { ...how, how: "replicas" });
   let [lossRelError, bitEqual] = [0, 1];
   for (const [name, launcher] of Object.entries(launchers)) {
     for (const count of [2, 4]) {
-      const ranks = run({ ...how, how: "rank", lib: launcher.lib }, launcher, count);
+      const ranks = run("rank.mjs", { ...how, how: "rank", lib: launcher.lib }, launcher, count);
       const error = Math.max(...ranks.map(({ losses }) => relError(losses, one.losses)));
       lossRelError = Math.max(lossRelError, error);
       const same = ranks.every(({ hash }) => hash === (count === 2 ? replicas : ranks[0]).hash);
@@ -112,10 +94,10 @@ const speed = (log) => {
   const how = { size: large, steps: 7 };
   const launcher = launchers.openmpi;
   const ways = {
-    oneThread: () => run({ ...how, how: "one", threads: 1 }),
-    twoThreads: () => run({ ...how, how: "one", threads: 2 }),
-    replicas: () => run({ ...how, how: "replicas", threads: 2 }),
-    ranks: () => run({ ...how, how: "rank", threads: 1, lib: launcher.lib }, launcher, 2),
+    oneThread: () => run("rank.mjs", { ...how, how: "one", threads: 1 }),
+    twoThreads: () => run("rank.mjs", { ...how, how: "one", threads: 2 }),
+    replicas: () => run("rank.mjs", { ...how, how: "replicas", threads: 2 }),
+    ranks: () => run("rank.mjs", { ...how, how: "rank", threads: 1, lib: launcher.lib }, launcher, 2),
   };
   const times = Object.fromEntries(Object.keys(ways).map((name) => [name, []]));
   const [shares, reductions, dir] = [[], [], compiled(log)];
@@ -148,7 +130,7 @@ const speed = (log) => {
 };
 
 export default async function scaling({ log, args }) {
-  const parts = { exactness, speed };
+  const parts = { exactness, speed, memory, slow, wire, lamb };
   const asked = args.length === 0 ? Object.keys(parts) : args;
   return Object.assign({}, ...asked.map((name) => parts[name](log)));
 }

@@ -42,42 +42,58 @@ const total = (types: readonly TensorType[]): number =>
   types.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 
 /** Adds `from` to `to`, element by element. */
-const addTo = (to: Tensor, from: Float32Array): void => {
-  const data = to.data as Float32Array;
-  for (let i = 0; i < data.length; i++) data[i] = data[i]! + from[i]!;
+const addTo = (to: Float32Array, from: Float32Array): void => {
+  for (let i = 0; i < to.length; i++) to[i] = to[i]! + from[i]!;
 };
 
-/** A stage: where its gradients are found, and where those that other ranks found of the own shard come. */
-interface StageRoom {
-  readonly found: ReadonlyMap<string, Tensor>;
+/** Most numbers that a rank gives to another at once: what comes needs that much room from each. */
+const PIECE = 2 ** 18;
+
+const pieces = (arrays: Parcel): Float32Array[] =>
+  arrays.flatMap((data) =>
+    Array.from({ length: Math.ceil(data.length / PIECE) }, (_, i) =>
+      data.subarray(i * PIECE, (i + 1) * PIECE),
+    ),
+  );
+
+/** What goes to whom at once, where it comes, and the sums to which that is added. */
+interface Round {
   readonly parcels: readonly Parcel[];
   readonly room: readonly Parcel[];
-  /** Where what is of the own shard is added. */
-  readonly sums: readonly Tensor[];
+  readonly sums: Parcel;
+}
+
+/** A stage: where its gradients are found, and how they get to their owners. */
+interface StageRoom {
+  readonly found: ReadonlyMap<string, Tensor>;
+  readonly rounds: readonly Round[];
 }
 
 const roomsOf = ({ collective, shards, groups, own }: Sharded): readonly StageRoom[] => {
   const { rank, size } = collective;
   const types = (paths: readonly string[]): TensorType[] =>
     paths.map((path) => shards.find((shard) => path in shard)![path]!);
-  const ownOf = (paths: readonly string[]) => paths.filter((path) => path in shards[rank]!);
-  const most = (of: (paths: readonly string[]) => number): number => Math.max(...groups.map(of));
-  const find = arena(most((paths) => total(types(paths))));
-  const take = Array.from({ length: size }, (_, r) =>
-    arena(r === rank ? 0 : most((paths) => total(types(ownOf(paths))))),
-  );
-  const data = (tensors: readonly Tensor[]): Parcel => tensors.map((t) => t.data as Float32Array);
+  const find = arena(Math.max(...groups.map((paths) => total(types(paths)))));
+  const take = Array.from({ length: size }, (_, r) => new Float32Array(r === rank ? 0 : PIECE));
   return groups.map((paths) => {
     const tensors = find(types(paths));
     const found = new Map(paths.map((path, i) => [path, tensors[i]!]));
-    const of = (shard: Shard): Parcel =>
-      data(paths.filter((path) => path in shard).map((path) => found.get(path)!));
-    return {
-      found,
-      parcels: shards.map(of),
-      room: take.map((place, r) => (r === rank ? [] : data(place(types(ownOf(paths)))))),
-      sums: ownOf(paths).map((path) => own.get(path)!),
-    };
+    const of = (from: ReadonlyMap<string, Tensor>, r: number): Float32Array[] =>
+      pieces(paths.filter((path) => path in shards[r]!).map((path) => from.get(path)!.data as Float32Array));
+    const given = shards.map((_, r) => of(found, r));
+    const sums = of(own, rank);
+    const rounds = Array.from({ length: Math.max(...given.map(({ length }) => length)) }, (_, i): Round => {
+      const at = (all: Parcel): Parcel => all.slice(i, i + 1);
+      const comes = at(sums);
+      return {
+        parcels: given.map(at),
+        room: take.map((place, r) =>
+          r === rank ? [] : comes.map(({ length }) => place.subarray(0, length)),
+        ),
+        sums: comes,
+      };
+    });
+    return { found, rounds };
   });
 };
 
@@ -99,13 +115,14 @@ export const shardedFinder = (sharded: Sharded) => {
     const loss = scalar(0);
     const given: Record<string, Tensor> = { ...feeds };
     for (const [k, stage] of stages.entries()) {
-      const { found, parcels, room, sums } = rooms[k]!;
+      const { found, rounds } = rooms[k]!;
       const gives = roomFor(stage.kept);
       const grads = Array.from(found, ([path, t]) => [`grads.${path}`, t] as const);
       await stage.run(given, { ...Object.fromEntries(grads), ...gives, loss });
       Object.assign(given, gives);
-      for (const parcel of await collective.exchange(parcels, room)) {
-        for (const [i, sum] of sums.entries()) addTo(sum, parcel[i]!);
+      for (const { parcels, room, sums } of rounds) {
+        const come = await collective.exchange(parcels, room);
+        for (const [i, sum] of sums.entries()) for (const parcel of come) addTo(sum, parcel[i]!);
       }
     }
     return loss.data[0] as number;

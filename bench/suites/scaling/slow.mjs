@@ -1,0 +1,51 @@
+// Training over a slow link, and what fewer bits and fewer meetings cost: the parts "slow" and "wire" of `bench scaling`.
+import { link } from "./link.mjs";
+import { launchers, run } from "./run.mjs";
+
+/** Steps from one meeting to the next: with a byte a number instead of four, a hundredth of the bytes and less. */
+const EVERY = 30;
+const { lib } = launchers.openmpi;
+const local = { every: EVERY, wire: "int8" };
+
+/** 2 ranks, each behind 100 Mbit/s: the time of a step and the bytes that a rank sends in it. */
+export const slow = (log) => {
+  const laid = link({ rate: "100mbit", log });
+  if (laid === undefined) return {};
+  const size = { width: 160, layers: 4, heads: 4, context: 32, batch: 4, vocab: 512 };
+  const same = { size, lr: 1e-3, lib, evaluates: false };
+  try {
+    const [plain] = run("train.mjs", { ...same, steps: 10 }, laid, 2);
+    const [met] = run("train.mjs", { ...same, ...local, steps: 3 * EVERY }, laid, 2);
+    for (const [name, { stepMs, stepBytes }] of Object.entries({ plain, met })) {
+      log(
+        `${name}: ${plain.params} params, ${stepMs.toFixed(0)} ms and ${Math.round(stepBytes)} bytes a step`,
+      );
+    }
+    return {
+      localStepsSpeedup: plain.stepMs / met.stepMs,
+      localStepsBytesShare: met.stepBytes / plain.stepBytes,
+    };
+  } finally {
+    laid.end();
+  }
+};
+
+/** Held-out loss at equal tokens, above that of 32 bits in each step. */
+export const wire = (log) => {
+  const size = { width: 64, layers: 2, heads: 4, context: 64, batch: 16 };
+  const same = { size, lr: 3e-3, warmup: 60, steps: 1200, lib };
+  const ways = {
+    plain: {},
+    float16Nats: { wire: "float16" },
+    int8Nats: { wire: "int8" },
+    localSteps32Nats: { every: EVERY },
+    localStepsNats: local,
+  };
+  const losses = Object.entries(ways).map(([name, own]) => {
+    const [{ valLoss }] = run("train.mjs", { ...same, ...own }, launchers.openmpi, 2);
+    log(`${name}: held-out loss ${valLoss.toFixed(4)}`);
+    return [name, valLoss];
+  });
+  const [[, plain], ...others] = losses;
+  return Object.fromEntries(others.map(([name, loss]) => [name, loss - plain]));
+};
