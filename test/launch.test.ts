@@ -18,7 +18,7 @@ test("prints the line of either launcher", async () => {
   const one = await launch("--ranks", "3", "--hosts", "a,b", "--cpus", "4", "--dry-run");
   expect(one.code, one.stderr).toBe(0);
   expect(one.stdout).toMatch(
-    /^mpirun -n 3 --host a:2,b:1 --bind-to none .*npx anneal train --data 'my book.txt' .*--threads 4\n$/,
+    /^mpirun -n 3 --host a:2,b:1 --bind-to none --mca oob_tcp_keepalive_time 10 .*npx anneal train --data 'my book.txt' .*--threads 4\n$/,
   );
   const other = await launch("--ranks", "4", "--hosts", "a,b", "--mpi", "mpich", "--dry-run");
   expect(other.stdout).toBe(

@@ -2,8 +2,8 @@
 import { run } from "./run.mjs";
 
 const size = { width: 48, layers: 2, heads: 4, context: 32 };
-const [SMALL, STEPS, FACTOR] = [4, 6400, 32];
-const RATE = 2e-3;
+const [SMALL, STEPS, FACTOR] = [1, 16_000, 32];
+const RATE = 1e-3;
 
 /** Held-out losses at equal tokens. */
 export const lamb = (log) => {

@@ -1,14 +1,15 @@
 // One process of `bench scaling`: trains a small decoder on the letters of Shakespeare, by itself or as a rank of MPI,
 // and prints its held-out loss, the time of its steps and the bytes that it has sent. Arguments as JSON: {"size", "steps",
 // "lr", "optimizer", "warmup", "wire", "every", "outerLr", "outerMomentum", "zero",
-// "seed", "lib", "evaluates", "copies"}.
-import { readFileSync } from "node:fs";
+// "seed", "lib", "evaluates", "copies", "ranks"}; "ranks": so many in this process; "from", "saves": files of weights.
+import { readFileSync, writeFileSync } from "node:fs";
+import { deserialize, serialize } from "node:v8";
 import { batches, evalBatches } from "../../../dist/data/index.js";
 import { localSteps } from "../../../dist/distribute/localSteps.js";
 import { spmd } from "../../../dist/distribute/spmd.js";
 import { tensorOf } from "../../../dist/ir/tensor.js";
 import { gpt2, gpt2Config } from "../../../dist/models/decoders/gpt2.js";
-import { countParams, initialize } from "../../../dist/nn/param.js";
+import { countParams, initialize, tensorsOf, withTensors } from "../../../dist/nn/param.js";
 import { launcherIn } from "../../../dist/node/mpi/launcher.js";
 import { joinWorld } from "../../../dist/node/mpi/world.js";
 import { nodeEngine } from "../../../dist/node/runtime/engine.js";
@@ -16,10 +17,20 @@ import { optimizers } from "../../../dist/optim/index.js";
 import { scheduleOf } from "../../../dist/optim/schedule.js";
 import { train } from "../../../dist/train/loop.js";
 import { dataFile } from "../../texts.mjs";
+import { localRanks } from "./local.mjs";
 
 const given = JSON.parse(process.argv[2]);
 const { size, steps, lr, optimizer = "adamw", warmup = 0, wire = "float32", every = 0, seed = 1 } = given;
-const { lib, evaluates = true, copies = false, zero = 1, outerLr = 0.7, outerMomentum = 0.9 } = given;
+const {
+  lib,
+  evaluates = true,
+  ranks = 1,
+  copies = false,
+  zero = 1,
+  outerLr = 0.7,
+  outerMomentum = 0.9,
+} = given;
+const { from, saves } = given;
 const { width, layers, heads, context, batch } = size;
 
 const text = readFileSync(dataFile("tinyshakespeare.txt"), "utf8");
@@ -37,51 +48,57 @@ const at = batches({ tokens: tokens.subarray(0, cut), batch, context, seed });
 const vocab = size.vocab ?? letters.length;
 const shape = { vocab_size: vocab, n_positions: context, n_embd: width, n_layer: layers, n_head: heads };
 const config = gpt2Config(shape);
-const model = { arch: gpt2, config, weights: initialize(gpt2.params(config), seed), history: [] };
+const fresh = initialize(gpt2.params(config), seed);
+const weights = from === undefined ? fresh : withTensors(fresh, deserialize(readFileSync(from)));
+const model = { arch: gpt2, config, weights, history: [] };
 
 const launched = launcherIn(process.env);
 const world = launched === undefined ? undefined : await joinWorld({ launched, lib });
-let sent = 0;
-/** The world's collective, whose bytes are counted; without memory in common where all are to be sent. */
-const counting = ({ windows, ...collective }) => ({
-  ...collective,
-  ...(copies ? {} : { windows }),
-  exchange(parcels, room) {
-    for (const [r, parcel] of parcels.entries()) {
-      if (r !== collective.rank) for (const data of parcel) sent += data.byteLength;
-    }
-    return collective.exchange(parcels, room);
-  },
-});
-const together = () => {
-  const collective = counting(world.collective);
-  if (every === 0) return spmd(collective, { wire, zero });
-  return localSteps(collective, { every, steps, wire, outerLr, outerMomentum });
+const engine = await nodeEngine({ threads: 1 });
+
+/** How steps are taken on a collective, whose bytes are counted; without memory in common where all are to be sent. */
+const together = ({ windows, ...collective }, sends) => {
+  const counting = {
+    ...collective,
+    ...(copies || windows === undefined ? {} : { windows }),
+    exchange(parcels, room) {
+      for (const [r, parcel] of parcels.entries()) {
+        if (r !== collective.rank) for (const data of parcel) sends(data.byteLength);
+      }
+      return collective.exchange(parcels, room);
+    },
+  };
+  if (every === 0) return spmd(counting, { wire, zero });
+  return localSteps(counting, { every, steps, wire, outerLr, outerMomentum });
 };
 
-const times = [];
-let [last, before] = [performance.now(), 0];
-const result = await train(await nodeEngine({ threads: 1 }), model, (index) => feedsOf(at(index)), {
-  ...{ batch, context, steps, clipNorm: 1, seed },
-  optimizer: optimizers[optimizer]({ weightDecay: 0.1 }),
-  schedule: scheduleOf({ kind: "cosine", lrPeak: lr, lrMin: lr / 10, warmup, steps }),
-  ...(evaluates ? { validation: evalBatches(heldOut).map(feedsOf) } : {}),
-  ...(world === undefined ? {} : together()),
-  onRow({ loss }) {
-    if (loss === undefined) return;
-    times.push([performance.now() - last, sent - before]);
-    [last, before] = [performance.now(), sent];
-  },
-});
-// Whole rounds between meetings, without the first one, by which all is warm.
-const counted = times.slice(every > 0 ? every : 2);
-const mean = (at) => counted.reduce((sum, time) => sum + time[at], 0) / counted.length;
-const found = {
-  params: countParams(model.weights),
-  valLoss: result.valLoss,
-  stepMs: mean(0),
-  stepBytes: mean(1),
-  rank: world?.collective.rank ?? 0,
+/** One rank's training, or that of a process alone. */
+const trained = async (collective) => {
+  const times = [];
+  let [sent, before, last] = [0, 0, performance.now()];
+  const sends = (bytes) => {
+    sent += bytes;
+  };
+  const { valLoss, model: made } = await train(engine, model, (index) => feedsOf(at(index)), {
+    ...{ batch, context, steps, clipNorm: 1, seed },
+    optimizer: optimizers[optimizer]({ weightDecay: 0.1 }),
+    schedule: scheduleOf({ kind: "cosine", lrPeak: lr, lrMin: lr / 10, warmup, steps }),
+    ...(evaluates ? { validation: evalBatches(heldOut).map(feedsOf) } : {}),
+    ...(collective === undefined ? {} : together(collective, sends)),
+    onRow({ loss }) {
+      if (loss === undefined) return;
+      times.push([performance.now() - last, sent - before]);
+      [last, before] = [performance.now(), sent];
+    },
+  });
+  if (saves !== undefined) writeFileSync(saves, serialize(new Map(tensorsOf(made.weights))));
+  // Whole rounds between meetings, without the first one, by which all is warm.
+  const counted = times.slice(every > 0 ? every : 2);
+  const mean = (k) => counted.reduce((sum, time) => sum + time[k], 0) / counted.length;
+  const rank = collective?.rank ?? 0;
+  return { params: countParams(model.weights), valLoss, stepMs: mean(0), stepBytes: mean(1), rank };
 };
-console.log(JSON.stringify(found));
+
+const here = ranks > 1 ? localRanks(ranks) : [world?.collective];
+for (const found of await Promise.all(here.map(trained))) console.log(JSON.stringify(found));
 await world?.leave();

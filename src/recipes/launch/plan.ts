@@ -81,6 +81,18 @@ export interface Here {
   readonly cores: number;
 }
 
+/**
+ * Seconds until Open MPI asks whether a machine is still there, between two such questions, and how many it
+ * may leave unanswered: 25 in all. By its own 300, 20 and 9 it would wait for a machine that is cut off.
+ */
+const ALIVE = { time: 10, intvl: 5, probes: 3 } as const;
+
+const alive = Object.entries(ALIVE).flatMap(([name, value]) => [
+  "--mca",
+  `oob_tcp_keepalive_${name}`,
+  String(value),
+]);
+
 const openmpi = (plan: LaunchPlan, { root, cores }: Here): string[] => {
   const { ranks, hosts } = plan;
   const each = perNode(plan);
@@ -90,6 +102,7 @@ const openmpi = (plan: LaunchPlan, { root, cores }: Here): string[] => {
     ...(hosts.length > 0 ? ["--host", slots.join(",")] : ranks > cores ? ["--oversubscribe"] : []),
     // A rank's threads would share the one core that it is bound to.
     ...["--bind-to", "none"],
+    ...(hosts.length > 0 ? alive : []),
     ...(root ? ["--allow-run-as-root"] : []),
   ];
 };
