@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
+import { launcherIn, threadsOf } from "../src/node/mpi/launcher.ts";
 import { annealHere as anneal } from "./e2e/command.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "anneal-launch-"));
@@ -121,4 +122,27 @@ test("what cannot be started is refused", async () => {
     expect([code, stderr]).toEqual([2, expect.stringMatching(message)]);
   }
   expect(existsSync(file)).toBe(false);
+});
+
+test("the launcher is known by its environment", () => {
+  const open = { OMPI_COMM_WORLD_RANK: "3", OMPI_COMM_WORLD_SIZE: "8", OMPI_COMM_WORLD_LOCAL_SIZE: "4" };
+  expect(launcherIn(open)).toEqual({ by: "mpirun of Open MPI", rank: 3, size: 8, local: 4 });
+  const hydra = { PMI_RANK: "1", PMI_SIZE: "2", MPI_LOCALNRANKS: "2" };
+  expect(launcherIn(hydra)).toEqual({ by: "mpiexec of MPICH", rank: 1, size: 2, local: 2 });
+  const slurm = { SLURM_PROCID: "5", SLURM_NTASKS: "8", SLURM_STEP_TASKS_PER_NODE: "4(x2)" };
+  expect(launcherIn({ ...slurm, PMI_RANK: "5", PMI_SIZE: "8" })).toEqual({
+    by: "srun",
+    rank: 5,
+    size: 8,
+    local: 4,
+  });
+  expect(launcherIn({ ...slurm, PMIX_RANK: "5" })).toEqual({ by: "srun", rank: 5, size: 8, local: 4 });
+  // A batch script's own shell, and a process without any launcher.
+  expect(launcherIn(slurm)).toBeUndefined();
+  expect(launcherIn({})).toBeUndefined();
+  expect(launcherIn({ PMI_RANK: "x", PMI_SIZE: "2" })).toBeUndefined();
+  const among = launcherIn(open)!;
+  expect(threadsOf(among, { cores: 32, usable: 32 })).toBe(8);
+  expect(threadsOf(among, { cores: 32, usable: 1 })).toBe(1);
+  expect(threadsOf(among, { cores: 2, usable: 2 })).toBe(1);
 });

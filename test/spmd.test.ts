@@ -13,7 +13,6 @@ import { type Tensor, tensor } from "../src/ir/tensor.ts";
 import { gpt2, gpt2Config } from "../src/models/decoders/gpt2.ts";
 import type { Model } from "../src/models/model.ts";
 import { initialize, type Weight } from "../src/nn/param.ts";
-import { launcherIn, threadsOf } from "../src/node/mpi/launcher.ts";
 import { threadTeam } from "../src/node/ranks/threadTeam.ts";
 import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { optimizers } from "../src/optim/index.ts";
@@ -279,27 +278,4 @@ test("ranks that differ are refused on all of them, with the difference", async 
       `field "options.lr": is 1 on rank 0 and 2 on rank 1; "options.name" is "ä" and "äöü, longer"`,
     );
   }
-});
-
-test("the launcher is known by its environment", () => {
-  const open = { OMPI_COMM_WORLD_RANK: "3", OMPI_COMM_WORLD_SIZE: "8", OMPI_COMM_WORLD_LOCAL_SIZE: "4" };
-  expect(launcherIn(open)).toEqual({ by: "mpirun of Open MPI", rank: 3, size: 8, local: 4 });
-  const hydra = { PMI_RANK: "1", PMI_SIZE: "2", MPI_LOCALNRANKS: "2" };
-  expect(launcherIn(hydra)).toEqual({ by: "mpiexec of MPICH", rank: 1, size: 2, local: 2 });
-  const slurm = { SLURM_PROCID: "5", SLURM_NTASKS: "8", SLURM_STEP_TASKS_PER_NODE: "4(x2)" };
-  expect(launcherIn({ ...slurm, PMI_RANK: "5", PMI_SIZE: "8" })).toEqual({
-    by: "srun",
-    rank: 5,
-    size: 8,
-    local: 4,
-  });
-  expect(launcherIn({ ...slurm, PMIX_RANK: "5" })).toEqual({ by: "srun", rank: 5, size: 8, local: 4 });
-  // A batch script's own shell, and a process without any launcher.
-  expect(launcherIn(slurm)).toBeUndefined();
-  expect(launcherIn({})).toBeUndefined();
-  expect(launcherIn({ PMI_RANK: "x", PMI_SIZE: "2" })).toBeUndefined();
-  const among = launcherIn(open)!;
-  expect(threadsOf(among, { cores: 32, usable: 32 })).toBe(8);
-  expect(threadsOf(among, { cores: 32, usable: 1 })).toBe(1);
-  expect(threadsOf(among, { cores: 2, usable: 2 })).toBe(1);
 });

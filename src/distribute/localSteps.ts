@@ -21,9 +21,9 @@ export interface LocalOptions {
   readonly every: number;
   /** Steps in all: they meet after the last, too. */
   readonly steps: number;
-  /** Learning rate of the outer step (default: 0.7). */
+  /** Learning rate of the outer step (default: 0.8; the paper's 0.7 and 0.9 are those of 8 ranks). */
   readonly outerLr?: number;
-  /** Its momentum (default: 0.9). */
+  /** Its momentum (default: 0.5). */
   readonly outerMomentum?: number;
   readonly wire?: Wire;
   readonly signal?: AbortSignal | undefined;
@@ -121,7 +121,7 @@ interface Outer {
 
 /** Moves all on by the mean of how far each rank has come. */
 const meeting = (collective: Collective, inner: Stepper, outer: Outer, options: LocalOptions) => {
-  const { outerLr = 0.7, outerMomentum = 0.9, wire = "float32", signal } = options;
+  const { outerLr = 0.8, outerMomentum = 0.5, wire = "float32", signal } = options;
   const { params, momentum } = outer;
   const average = averaging(collective, params.length, wire);
   return async (): Promise<boolean> => {

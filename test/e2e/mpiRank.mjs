@@ -101,6 +101,8 @@ if (launched === undefined) {
     if (stop && rank === 1 && step === 2) process.kill(process.pid, "SIGSTOP");
   };
   const found = await all(engine, { ...spmd(world.collective), onStep: stops });
-  if (rank === 0) console.log(JSON.stringify({ version: world.version, found }));
+  const windows = await world.collective.windows(64);
+  const shares = windows.every((window) => window !== undefined);
+  if (rank === 0) console.log(JSON.stringify({ version: world.version, shares, found }));
   await world.leave();
 }

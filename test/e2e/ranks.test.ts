@@ -50,6 +50,13 @@ interface Trained {
   readonly losses: readonly number[];
   readonly hash: string;
 }
+/** What rank 0 prints. */
+interface Told {
+  readonly version: string;
+  /** Whether the ranks read each other's memory. */
+  readonly shares: boolean;
+  readonly found: Found;
+}
 type Found = Readonly<Record<"decoder" | "classifier", Trained>>;
 
 /** The processes that `command` has started, by rank. */
@@ -83,8 +90,9 @@ describe.each(Object.entries(kinds))("%s", (kind, how) => {
   test.skipIf(why !== "")(`trains to the bit as threads do (skipped: ${why || "not"})`, async () => {
     const { code, stdout, stderr } = await ranks(how, 2, [fixture, how.lib]).finished;
     expect(code, stderr).toBe(0);
-    const { version, found } = JSON.parse(stdout) as { readonly version: string; readonly found: Found };
+    const { version, shares, found } = JSON.parse(stdout) as Told;
     expect(version).toContain(kind);
+    expect(shares).toBe(process.platform === "linux");
     const { one, replicas } = await onThreads();
     expect(found).toEqual(replicas);
     for (const name of ["decoder", "classifier"] as const) {

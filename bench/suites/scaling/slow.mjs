@@ -8,8 +8,7 @@ import { launchers, run } from "./run.mjs";
 /** Steps from one meeting to the next: with a byte a number instead of four, a hundredth of the bytes and less. */
 const EVERY = 30;
 const { lib } = launchers.openmpi;
-/** Ranks go on from the mean of what each has come to, which two of them do best (see docs/scaling.md). */
-const local = { every: EVERY, wire: "int8", outerLr: 1, outerMomentum: 0 };
+const local = { every: EVERY, wire: "int8" };
 
 /** 2 ranks, each behind 100 Mbit/s: the time of a step and the bytes that a rank sends in it. */
 export const slow = (log) => {
@@ -47,7 +46,8 @@ export const wire = (log) => {
     int8Nats: { wire: "int8" },
     localStepsNats: local,
     localSteps32Nats: { ...local, wire: "float32" },
-    nesterovNats: { every: EVERY, wire: "int8" },
+    meanNats: { ...local, outerLr: 1, outerMomentum: 0 },
+    paperNats: { ...local, outerLr: 0.7, outerMomentum: 0.9 },
   };
   const losses = Object.entries(ways).map(([name, own]) => {
     const [{ valLoss }] = run("train.mjs", { ...same, ...own });
