@@ -16,6 +16,6 @@ export const lamb = (log) => {
   };
   const small = take("AdamW", SMALL, { lr: RATE });
   const large = take("AdamW, rate scaled linearly", SMALL * FACTOR, { lr: RATE * FACTOR });
-  const found = take("LAMB", SMALL * FACTOR, { lr: 0.05, optimizer: "lamb" });
+  const found = take("LAMB", SMALL * FACTOR, { lr: 0.03, optimizer: "lamb" });
   return { lambNats: found - small, lambUnderAdamwNats: large - found };
 };
