@@ -30,7 +30,7 @@ const groups: readonly Group[] = [
       },
       {
         flag: "--turns <n>",
-        help: "how often speed is measured, of both in turns; 0: not at all (default: 5)",
+        help: "how often speed is measured, of both in turns; 0: not at all (default: 6)",
         parse: numberFrom(0, { whole: true }),
         common: true,
       },

@@ -12,11 +12,14 @@ const interval = ({ value, low, high }: Measured, write: (x: number) => string):
     ? `${write(value)} [${write(low)}, ${write(high)}]`
     : write(value);
 
-/** A cost by a ratio, a figure of quality by what is more of it. */
-const apart = ({ difference, ratio }: Difference): string => {
+/** A cost by a ratio, a figure of quality by what the second has more of it. */
+const apart = ({ figure, difference: found }: Row): string => {
+  if (found === undefined) return "";
+  const { difference, ratio } = found;
   if (ratio !== undefined) return `${interval(ratio, short)}x`;
-  const sign = difference.value > 0 ? "+" : "";
-  return `${sign}${fixed(difference.value, 4)}${marginText(difference, 4)}`;
+  // What is lost of a figure of which more is better is less of it.
+  const value = found.figure === LOST && figure.better === "more" ? -difference.value : difference.value;
+  return `${value > 0 ? "+" : ""}${fixed(value, 4)}${marginText(difference, 4)}`;
 };
 
 interface Row {
@@ -37,11 +40,14 @@ const titled = ({ label, unit }: Figure): string => [label, unit].join(" ").trim
 const moreText = ({ more, of }: NonNullable<JudgedLimit["needed"]>): string =>
   /\d/.test(of) ? `${more} times ${of} more` : `${more} more ${of}s`;
 
-const limitLine = ({ limit, measured, bound, kept, sure, needed }: JudgedLimit): string => {
+const limitLine = (judged: JudgedLimit, shown: readonly Figure[]): string => {
+  const { limit, figure, measured, bound, share, kept, sure, needed } = judged;
+  const scale = share ? 1 : (shown.find(({ name }) => name === figure)?.scale ?? 1);
+  const write = (x: number): string => short(x / scale);
   const verdict = kept ? "kept    " : "NOT kept";
   const noise = needed === undefined ? "" : `: about ${moreText(needed)} would tell`;
   const doubt = sure ? "" : `; within noise${noise}`;
-  return `  ${verdict}  ${limit}: ${interval(measured, short)} against ${short(bound)}${doubt}`;
+  return `  ${verdict}  ${limit}: ${interval(measured, write)} against ${write(bound)}${doubt}`;
 };
 
 const predictionLine = ({ predictions }: Comparison): string[] => {
@@ -60,7 +66,7 @@ export const printComparison = (comparison: Comparison, json: boolean): void => 
     printJson(comparison);
     return;
   }
-  const { first, second, limits, measuredOn, pairs, example, turns } = comparison;
+  const { first, second, shown, limits, measuredOn, pairs, example, turns } = comparison;
   const value = ({ figures }: Comparison["first"], figure: Figure): string => {
     const measured = figures[figure.name];
     return measured === undefined ? "" : interval(measured, (x) => writtenValue(figure, x));
@@ -76,14 +82,14 @@ export const printComparison = (comparison: Comparison, json: boolean): void => 
         align: "left",
       },
       { title: "second", of: ({ figure }) => value(second, figure), align: "left" },
-      { title: "difference", of: ({ difference: d }) => (d === undefined ? "" : apart(d)), align: "left" },
+      { title: "difference", of: apart, align: "left" },
       { title: "", of: ({ difference: d }) => d?.standing ?? "", align: "left" },
     ]),
     "",
     `first: ${first.model} (${first.dtype}); second: ${second.model} (${second.dtype})`,
     `Measured on ${measuredOn}, in ${pairs} pairs of ${example}${timed}.`,
     ...predictionLine(comparison),
-    ...(limits.length === 0 ? [] : ["", ...limits.map(limitLine)]),
+    ...(limits.length === 0 ? [] : ["", ...limits.map((each) => limitLine(each, shown))]),
   ];
   print(`${lines.join("\n")}\n`);
 };

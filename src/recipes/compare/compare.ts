@@ -33,7 +33,7 @@ import { disagreementOf } from "./disagreement.ts";
 import { differencesOf, judgedLimits, type Sides, shownIn } from "./judged.ts";
 import { inTurns } from "./turns.ts";
 
-const TURNS = 5;
+const TURNS = 6;
 
 /** A model as it was named, FOLDER#DTYPE being one dtype of it; a folder whose own name has a # is itself. */
 export const refOf = (text: string, dtype?: string): { readonly ref: string; readonly dtype?: string } => {

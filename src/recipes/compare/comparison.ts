@@ -15,7 +15,7 @@ export interface CompareOptions {
   readonly limit?: number;
   /** The model that both are told against: of preferences, the one that was untouched. */
   readonly reference?: string;
-  /** How often speed is measured, of both in turns: 5 unless told; 0: not at all. */
+  /** How often speed is measured, of both in turns: 6 unless told; 0: not at all. */
   readonly turns?: number;
   /** Whether a limit that noise leaves open counts as one that is not kept. */
   readonly sure?: boolean;
@@ -38,6 +38,8 @@ export interface JudgedLimit {
   /** What was measured: of a share of the first model's, the share. */
   readonly measured: Measured;
   readonly bound: number;
+  /** Whether both are shares of what the first model has. */
+  readonly share: boolean;
   readonly kept: boolean;
   /** Whether the interval of what was measured lies on one side of the limit. */
   readonly sure: boolean;

@@ -1,5 +1,5 @@
 /** What two models differ in, and whether the second keeps what the budget says. */
-import type { Figures, Measured } from "../../metrics/metric.ts";
+import { type Figures, type Measured, mapped } from "../../metrics/metric.ts";
 import { boundsOf, excess } from "../../search/budget.ts";
 import {
   type Budget,
@@ -49,7 +49,7 @@ const heldAgainst = (
   if (measured === undefined) {
     throw new ConfigError(`${figure.name} was not measured, and is limited`, {
       field: "budget.limits",
-      hint: "leave the limit out, or measure it: --turns 5",
+      hint: "leave the limit out, or measure it: --turns 6",
     });
   }
   const bounds = boundsOf([limit], figures, first);
@@ -57,13 +57,16 @@ const heldAgainst = (
   const whole = measuredValue(first, figure.name);
   const ratio = ratios[figure.name];
   if (ratio !== undefined) return bounds.map(({ bound }) => [ratio, bound / whole]);
-  if (figure.name !== figures[0]!.name) return bounds.map(({ bound }) => [measured, bound]);
+  const shareOf = (x: number): number => x / whole;
+  if (figure.name !== figures[0]!.name) {
+    return bounds.map(({ bound }) => [mapped(measured, shareOf), bound / whole]);
+  }
   // The figure that decides was measured in pairs: its noise is that of what is lost.
   const lost = second.figures[LOST]!;
   const at = (x: number): number => (figure.better === "less" ? whole + x : whole - x);
   const ends = [at(lost.low), at(lost.high)];
   const paired = { value: measured.value, low: Math.min(...ends), high: Math.max(...ends), n: lost.n };
-  return bounds.map(({ bound }) => [paired, bound]);
+  return bounds.map(({ bound }) => [mapped(paired, shareOf), bound / whole]);
 };
 
 const judge = (
@@ -79,7 +82,7 @@ const judge = (
     const of = figure.quality ? example : "turn";
     return {
       limit: limitWords(limit, figures),
-      ...{ figure: figure.name, measured, bound },
+      ...{ figure: figure.name, measured, bound, share: limit.relative === true },
       kept: excess(sides.second, bounds[i]!) === 0,
       sure,
       ...(sure || !Number.isFinite(more) ? {} : { needed: { more: Math.max(1, more), of } }),

@@ -1,7 +1,7 @@
 /** Speed of two models in turns, so that what slows the machine for a while slows both. */
 import { probeOf } from "../../evaluate/probe.ts";
 import { measuredPercentile } from "../../evaluate/speed.ts";
-import type { Figures } from "../../metrics/metric.ts";
+import { type Figures, type Measured, once } from "../../metrics/metric.ts";
 import { type TargetName, targets as table } from "../../node/targets/index.ts";
 import type { Place } from "../../node/targets/target.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
@@ -31,12 +31,20 @@ const valuesAt = async (place: Place, subject: Subject): Promise<Values> => {
   return Object.fromEntries(Object.entries(figures).map(([name, { value }]) => [name, value]));
 };
 
+/** Turns whose ends hold the median in 95 of 100 series: of fewer nothing is known of the spread. */
+const ENOUGH = 6;
+
+const medianOf = (values: readonly number[]): Measured => {
+  const median = measuredPercentile(values, 0.5);
+  return values.length < ENOUGH ? { ...once(median.value), n: values.length } : median;
+};
+
 /** Medians over turns of what each turn has. */
 const mediansOf = (turns: readonly Values[], target: string): Figures =>
   Object.fromEntries(
     Object.keys(turns[0] ?? {}).map((name) => {
       const values = turns.map((turn) => turn[name]!).filter(Number.isFinite);
-      return [`${target}/${name}`, measuredPercentile(values, 0.5)];
+      return [`${target}/${name}`, medianOf(values)];
     }),
   );
 
