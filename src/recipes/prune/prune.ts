@@ -46,6 +46,10 @@ const stepsOf = (recover: number, i: number, rounds: number): number => {
   return i === rounds - 1 ? recover - each * (rounds - 1) : each;
 };
 
+/** Whether a state scores worse than another. */
+const isWorse = (a: PruneState, b: PruneState, { task }: Study): boolean =>
+  task.criterion.better === "less" ? a.score > b.score : a.score < b.score;
+
 /** Takes one round after the other. */
 const inRounds = async (
   study: Study,
@@ -59,15 +63,25 @@ const inRounds = async (
   let made = study.model;
   let kept = Array.from({ length: made.arch.cache(made.config).layers }, (_, i) => i);
   for (const [i, round] of rounds.entries()) {
-    const note = async (name: string, model: Model): Promise<void> => {
+    const note = async (name: string, model: Model): Promise<PruneState> => {
       const of = rounds.length > 1 ? `round ${i + 1}: ` : "";
-      states.push(await described(of + name, model));
+      const state = await described(of + name, model);
+      states.push(state);
+      return state;
     };
     const cut = await cutOnce(made, round, { by, layersBy, batches }, study);
-    await note("cut", cut.model);
+    const plain = await note("cut", cut.model);
     kept = cut.kept.map((layer) => kept[layer]!);
-    const fitted = restore ? await fittedTo(cut, made, batches, study) : cut.model;
-    if (restore) await note("restored", fitted);
+    let fitted = restore ? await fittedTo(cut, made, batches, study) : cut.model;
+    const state = restore ? await note("restored", fitted) : plain;
+    // What is taught afterwards begins with what is nearest to the whole, layer by layer.
+    if (recover === 0 && isWorse(state, plain, study)) {
+      study.hooks.ui.warn(
+        "restoring makes it worse on held-out text: it is left as it was cut; give more text",
+      );
+      states.pop();
+      fitted = cut.model;
+    }
     made = recover > 0 ? await taught(fitted, stepsOf(recover, i, rounds.length), study) : fitted;
     if (recover > 0) await note("taught again", made);
   }
