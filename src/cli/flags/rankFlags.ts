@@ -19,6 +19,7 @@ export const ranks: Section = {
       help: "seconds that a rank may give no sign of life (default: 45)",
       parse: seconds,
     },
+    row("--zero <n>", "train.zero", "what ranks share out: 1: the optimizer's state, 2: gradients, too"),
     row(
       "--local-steps <n>",
       "train.localSteps",

@@ -45,9 +45,10 @@ const unpacked = (text: string): Float32Array => {
   return new Float32Array(Uint8Array.from(bytes).buffer);
 };
 
-/** A line of trials.jsonl: a trial begins, or it has ended. */
+/** A line of trials.jsonl: a trial begins, is left on purpose, or has ended. */
 type Line =
   | { readonly begins: number; readonly values: Values }
+  | { readonly leaves: number; readonly values: Values }
   | { readonly record: Kept["record"]; readonly scores?: string };
 
 /** The lines of a log. What follows the last line's end was torn by a crash, and is written again. */
@@ -136,7 +137,10 @@ export const openStore = async (options: StoreOptions): Promise<Keeping> => {
   const ended = lines.flatMap((line) => ("record" in line ? [line] : []));
   const begun = lines.flatMap((line) => ("begins" in line ? [line.values] : []));
   const open = begun.filter((v) => !ended.some(({ record }) => keyOf(record.values) === keyOf(v)));
-  const times = (values: Values): number => open.filter((v) => keyOf(v) === keyOf(values)).length;
+  const left = lines.flatMap((line) => ("leaves" in line ? [line.values] : []));
+  const count = (all: readonly Values[], values: Values): number =>
+    all.filter((v) => keyOf(v) === keyOf(values)).length;
+  const times = (values: Values): number => count(open, values) - count(left, values);
   const place = (key: string): string => join(dir, BASES!, nameOf(key));
   return {
     earlier: ended.map(({ record, scores }) => ({
@@ -147,6 +151,7 @@ export const openStore = async (options: StoreOptions): Promise<Keeping> => {
       (values, i) => times(values) >= BEGUN && open.findIndex((v) => keyOf(v) === keyOf(values)) === i,
     ),
     begins: (begins, values) => appendLine(file, written({ begins, values })),
+    leaves: (leaves, values) => appendLine(file, written({ leaves, values })),
     ends: ({ record, scores }) =>
       appendLine(file, written({ record, ...(scores === undefined ? {} : { scores: packed(scores) }) })),
     dense: (key) => readDense(place(key), whole),

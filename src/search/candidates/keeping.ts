@@ -17,6 +17,8 @@ export interface Keeping {
   readonly fatal: readonly Values[];
   /** Notes that a configuration is begun. */
   begins(number: number, values: Values): void;
+  /** Notes that one was left on purpose, to be gone on with. */
+  leaves(number: number, values: Values): void;
   ends(kept: Kept): void;
   /** A dense model by its key; undefined where none was kept. */
   dense(key: string): Promise<Model | undefined>;
@@ -28,6 +30,7 @@ export const forgetting: Keeping = {
   earlier: [],
   fatal: [],
   begins: () => {},
+  leaves: () => {},
   ends: () => {},
   dense: () => Promise.resolve(undefined),
   keep: () => Promise.resolve(),

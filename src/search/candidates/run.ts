@@ -230,8 +230,9 @@ const measureForms = async (
   for (const values of forms) {
     context.signal?.throwIfAborted();
     const own = keyOf(values) === keyOf(lead.values);
+    if (!own && options.until?.aborted) break;
     const trial = own ? lead : run.study.ask(values)!;
-    options.keeping.begins(trial.number, values);
+    if (!own) options.keeping.begins(trial.number, values);
     const base = await variantOf(run, whole, values);
     const seconds = (performance.now() - since) / 1000;
     if (base === undefined) {
@@ -247,10 +248,12 @@ const measureForms = async (
   return [...bases.values()];
 };
 
+/** Ends a trial that was stopped while it learnt; one that the time ran out for is left as it is. */
 const unfinished = (run: Run, lead: Trial, rungs: readonly Point[], seconds: number): void => {
-  const late = run.options.until?.aborted === true;
-  const why = late ? "the time was over" : "others had come further by then, at no more cost";
-  giveUp(run, lead, { stage: "rung", why, rungs, objectives: rungs.at(-1) ?? [] }, seconds);
+  const { until, keeping } = run.options;
+  if (until?.aborted) return keeping.leaves(lead.number, lead.values);
+  const why = "others had come further by then, at no more cost";
+  giveUp(run, lead, { stage: "rung", why, rungs, objectives: rungs.at(-1)! }, seconds);
 };
 
 /**
@@ -274,6 +277,7 @@ export const runGroup = async (run: Run, { lead, forms }: Group): Promise<Base[]
     return await measureForms(run, { lead, forms }, { whole, rungs, began });
   } catch (error) {
     const open = run.study.trials.find(({ state }) => state === "running");
+    if (context.signal?.aborted && open !== undefined) options.keeping.leaves(open.number, open.values);
     if (context.signal?.aborted || run.start === undefined || open === undefined) throw error;
     const why = error instanceof Error ? error.message : String(error);
     giveUp(run, open, { stage: "failed", why }, seconds());
