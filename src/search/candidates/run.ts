@@ -251,7 +251,10 @@ const measureForms = async (
 /** Ends a trial that was stopped while it learnt; one that the time ran out for is left as it is. */
 const unfinished = (run: Run, lead: Trial, rungs: readonly Point[], seconds: number): void => {
   const { until, keeping } = run.options;
-  if (until?.aborted) return keeping.leaves(lead.number, lead.values);
+  if (until?.aborted) {
+    keeping.leaves(lead.number, lead.values);
+    return;
+  }
   const why = "others had come further by then, at no more cost";
   giveUp(run, lead, { stage: "rung", why, rungs, objectives: rungs.at(-1)! }, seconds);
 };
