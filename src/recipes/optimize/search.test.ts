@@ -78,7 +78,7 @@ describe("a search of depths, widths and forms", () => {
       expect(foretold![SIZE]!).toBeGreaterThan(1.03 * 150_000);
       expect(why).toMatch(/^size foretold as \d/);
       expect(candidate).toBeUndefined();
-      expect(seconds).toBe(0);
+      expect(seconds).toBeLessThan(5);
     }
   });
 

@@ -186,9 +186,11 @@ const tryOne = async (run: Run, trial: Trial): Promise<"made" | "refused"> => {
   );
   const fitting: Values[] = [];
   for (const values of forms) {
+    const began = performance.now();
     const why = await ruledOut(run, values);
+    const seconds = (performance.now() - began) / 1000;
     if (why === undefined) fitting.push(values);
-    else giveUp(run, keyOf(values) === keyOf(trial.values) ? trial : run.study.ask(values)!, why, 0);
+    else giveUp(run, keyOf(values) === keyOf(trial.values) ? trial : run.study.ask(values)!, why, seconds);
   }
   const [first] = fitting;
   if (first === undefined) return "refused";
@@ -204,7 +206,8 @@ const search = async (run: Run): Promise<void> => {
   const { trials = Number.POSITIVE_INFINITY, until } = options;
   endFatal(run);
   const start = baseKey(run.records[0]!.values);
-  const made = new Set(run.records.flatMap(({ values, seconds }) => (seconds > 0 ? [baseKey(values)] : [])));
+  const begun = run.records.filter(({ stage }) => stage !== "size" && stage !== "speed");
+  const made = new Set(begun.map(({ values }) => baseKey(values)));
   made.delete(start);
   while (!until?.aborted) {
     context.signal?.throwIfAborted();
