@@ -11,15 +11,8 @@ import {
 import { type Budget, SIZE } from "../../search/figures.ts";
 import type { SamplerName } from "../../search/samplers/index.ts";
 import { sizeOf } from "../../search/space/configurations.ts";
-import {
-  categorical,
-  float,
-  integer,
-  type Param,
-  type Scalar,
-  type Space,
-  type Values,
-} from "../../search/space/space.ts";
+import type { Param, Scalar, Space, Values } from "../../search/space/space.ts";
+import { writtenParam } from "../../search/space/written.ts";
 import { dtypes } from "../../ship/onnx/dtype.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { nearest } from "../../util/nearest.ts";
@@ -63,20 +56,13 @@ const single = (name: string, text: string, like: Named): Scalar => {
   return value;
 };
 
-/** A parameter as it is written: "2,4,6" are choices, "0.5..1" a range. */
-const paramOf = (name: string, text: string, like: Named): Param => {
-  const range = /^([^.,]+(?:\.[^.,]+)?)\.\.([^,]+)$/.exec(text.trim());
-  if (range !== null && like.choices === undefined) {
-    const [low, high] = [single(name, range[1]!, like), single(name, range[2]!, like)].map(Number);
-    if (low! > high!) throw refuse(name, text, like);
-    const log = low! > 0 && high! / low! >= 10 ? { log: true } : {};
-    return like.whole ? integer(low!, high!, log) : float(low!, high!, log);
-  }
-  const values = text.split(",").map((word) => single(name, word.trim(), like));
-  const numbers = values.every((v) => typeof v === "number");
-  const all = numbers ? values.toSorted((a, b) => Number(a) - Number(b)) : values;
-  return categorical([...new Set(all)], numbers ? { ordered: true } : {});
-};
+/** A parameter as it is written. */
+const paramOf = (name: string, text: string, like: Named): Param =>
+  writtenParam(text, {
+    value: (word) => single(name, word, like),
+    whole: () => like.whole ?? false,
+    noRange: (range) => refuse(name, range, like),
+  });
 
 /** A parameter with the value that leaves the model as it is. */
 const withStart = (param: Param, start: Scalar): Param => {

@@ -7,6 +7,7 @@ import {
   type Scalar,
   type Space,
 } from "../../search/space/space.ts";
+import { writtenParam } from "../../search/space/written.ts";
 import { ConfigError } from "../../util/errors.ts";
 import type { RunOptions } from "../config/options.ts";
 import { parseSet } from "../config/resolve.ts";
@@ -89,22 +90,6 @@ const singleValue = (field: string, text: string): Scalar => {
   });
 };
 
-const ratio = (low: number, high: number): boolean => low > 0 && high / low >= 10;
-
-const rangeOf = (field: string, [from, to]: readonly [string, string]): Param => {
-  const [low, high] = [singleValue(field, from), singleValue(field, to)];
-  if (typeof low !== "number" || typeof high !== "number") {
-    throw new ConfigError(`${from}..${to} is no range of numbers`, {
-      field,
-      hint: "list the choices with commas",
-    });
-  }
-  // Ends ten times apart are searched by ratio: a rate of 1e-5 is as far from 1e-4 as that from 1e-3.
-  const log = ratio(low, high) ? { log: true } : {};
-  const whole = fieldType(field).kind === "number" && isWhole(field);
-  return whole ? integer(low, high, log) : float(low, high, log);
-};
-
 /** Whether a field takes whole numbers alone. */
 const isWhole = (field: string): boolean => {
   try {
@@ -127,12 +112,10 @@ export const paramOf = (field: string, text: string): Param => {
       hint: why ?? `search fields of training and of the model, such as train.lrPeak=1e-4..1e-2`,
     });
   }
-  const range = /^([^.,]+(?:\.[^.,]+)?)\.\.([^,]+)$/.exec(text.trim());
-  if (range !== null) return rangeOf(field, [range[1]!, range[2]!]);
-  const choices = text.split(",").map((word) => singleValue(field, word.trim()));
-  const ordered = choices.every((c) => typeof c === "number");
-  return categorical(
-    ordered ? choices.toSorted((a, b) => Number(a) - Number(b)) : choices,
-    ordered ? { ordered } : {},
-  );
+  return writtenParam(text, {
+    value: (word) => singleValue(field, word),
+    whole: () => fieldType(field).kind === "number" && isWhole(field),
+    noRange: (range) =>
+      new ConfigError(`${range} is no range of numbers`, { field, hint: "list the choices with commas" }),
+  });
 };
