@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
+import { isAlive } from "../../src/node/files/leftovers.ts";
 import { optionalPath } from "../../src/node/files/optional.ts";
 import { anneal, annealHere, type Finished, filesBelow, lineCount, until, writeCorpus } from "./command.ts";
 
@@ -74,6 +75,8 @@ const processOf = (rank: number, out: string): number => {
   return Number(found);
 };
 
+const minute = () => new Promise((done) => setTimeout(done, 60_000).unref());
+
 const fixture = at("mpiRank.mjs");
 let threads: Promise<{ readonly one: Found; readonly replicas: Found }> | undefined;
 /** What one process and two replicas make of the same, once for all tests. */
@@ -122,8 +125,10 @@ describe.skipIf(why !== "")(`Open MPI (skipped: ${why || "not"})`, () => {
     const { finished } = ranks(how, 2, [at("../../bin/anneal.js"), ...words]);
     const metrics = join(out, "run", "metrics.jsonl");
     expect(await until(() => lineCount(metrics) >= 9, finished)).toBe(true);
+    const other = processOf(0, out);
     process.kill(processOf(1, out), "SIGKILL");
     const { code, stdout } = await finished;
+    expect(await until(() => !isAlive(other), minute())).toBe(true);
     expect(code).not.toBe(0);
     expect(stdout).toBe("");
     expect(filesBelow(join(out, "model"))).toEqual([]);

@@ -2,6 +2,7 @@
  * What killed processes leave: files and folders that bear the id of the process that was writing them. The
  * next run deletes those of processes that are gone, and brings back a folder that was moved aside.
  */
+import { readFileSync } from "node:fs";
 import { readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
@@ -9,13 +10,39 @@ import { basename, dirname, join } from "node:path";
 export const discard = (path: string): Promise<void> =>
   rm(path, { recursive: true, force: true }).catch(() => {});
 
-/** Whether a process of this machine runs, be it another user's. */
+/** Fields 3 (state) and on of /proc/PID/stat; none where the system does not tell. */
+export const statOf = (pid: number): readonly string[] => {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // The name before them may hold spaces and parentheses.
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  } catch {
+    return [];
+  }
+};
+
+/** Whether a process of this machine runs, be it another user's; one that only waits to be reaped is dead. */
 export const isAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
+    if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
+  }
+  return !["Z", "X"].includes(statOf(pid)[0] ?? "");
+};
+
+const sigkill = 1n << 8n;
+const exiting = 4;
+
+/** Whether a process has been killed and only takes down what it held: a moment, or seconds under load. */
+export const isDying = (pid: number): boolean => {
+  if ((Number(statOf(pid)[6]) & exiting) !== 0) return true;
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    const pending = [...status.matchAll(/^(?:SigPnd|ShdPnd):\s*([0-9a-f]+)$/gm)];
+    return pending.some(([, mask]) => (BigInt(`0x${mask}`) & sigkill) !== 0n);
+  } catch {
+    return false;
   }
 };
 

@@ -1,9 +1,11 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { BusyError, RunError } from "../../util/errors.ts";
+import { isAlive, isDying } from "./leftovers.ts";
 import { lockRun } from "./lock.ts";
 
 let dir = "";
@@ -48,6 +50,27 @@ test.each([
   await put("lock", owner());
   await (await lockRun(dir))();
   expect(await readdir(dir)).toEqual([]);
+});
+
+test.skipIf(process.platform !== "linux")("a lock of a process that nobody reaps is taken over", async () => {
+  const parent = spawn("sh", ["-c", "sleep 0.3 & echo $!; exec sleep 60"]);
+  try {
+    const [told] = (await once(parent.stdout, "data")) as [Buffer];
+    const pid = Number(told);
+    while (isAlive(pid)) await new Promise((done) => setTimeout(done, 10));
+    process.kill(pid, 0);
+    await put("lock", { pid, host: hostname() });
+    await (await lockRun(dir))();
+    expect(await readdir(dir)).toEqual([]);
+  } finally {
+    parent.kill("SIGKILL");
+  }
+});
+
+test("one that runs is not dying", () => {
+  expect(isAlive(process.pid)).toBe(true);
+  expect(isDying(process.pid)).toBe(false);
+  expect(isDying(process.ppid)).toBe(false);
 });
 
 test("a takeover that died is taken over too", async () => {

@@ -7,9 +7,10 @@ import { randomUUID } from "node:crypto";
 import { link, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { BusyError } from "../../util/errors.ts";
 import { guarded, makeFolder } from "./files.ts";
-import { discard, isAlive } from "./leftovers.ts";
+import { discard, isAlive, isDying, statOf } from "./leftovers.ts";
 
 interface Owner {
   readonly pid: number;
@@ -20,18 +21,24 @@ interface Owner {
   readonly id?: string | undefined;
 }
 
-/** Field 22 of /proc/PID/stat; the name before it may hold spaces and parentheses. */
-const beganAt = async (pid: number): Promise<string | undefined> => {
-  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-};
+/** Field 22 of /proc/PID/stat. */
+const beganAt = (pid: number): string | undefined => statOf(pid)[19];
 
-/** A process on another machine counts as alive: nobody here can tell. */
-const holds = async ({ pid, host, began }: Owner): Promise<boolean> => {
+const isHeldBy = ({ pid, host, began }: Owner): boolean => {
+  // A process on another machine counts as alive: nobody here can tell.
   if (host !== hostname()) return true;
   if (!isAlive(pid)) return false;
-  const now = await beganAt(pid);
+  const now = beganAt(pid);
   return began === undefined || now === undefined || began === now;
+};
+
+/** One that was killed is waited for: a launcher may be back before the last of its ranks is gone. */
+const holds = async (owner: Owner): Promise<boolean> => {
+  for (let waits = 0; waits < 300 && isHeldBy(owner); waits++) {
+    if (owner.host !== hostname() || !isDying(owner.pid)) return true;
+    await sleep(100);
+  }
+  return isHeldBy(owner);
 };
 
 /** Places the lock whole: a link of a finished file either succeeds or finds another's. */
@@ -127,7 +134,7 @@ const sweepLocks = async (dir: string): Promise<void> => {
 export const lockRun = async (dir: string): Promise<() => Promise<void>> => {
   const path = join(dir, "lock");
   await makeFolder(dir);
-  const me = { pid: process.pid, host: hostname(), began: await beganAt(process.pid), id: randomUUID() };
+  const me = { pid: process.pid, host: hostname(), began: beganAt(process.pid), id: randomUUID() };
   await guarded("locking", path, () => take(path, me, 3));
   await sweepLocks(dir).catch(() => {});
   return () => guarded("unlocking", path, () => release(path, me));
