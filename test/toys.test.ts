@@ -131,11 +131,12 @@ describe("a target is a literal", () => {
     let loaded = 0;
     // The first graph is the start's; the second does not run.
     const targets = { toy: here(() => ++loaded === 2) };
-    const found = await withPlaces({ targets, threads: 1, vocab: 300 }, (probe) =>
+    const turns = () => ({ count: 3, mostMs: 0 });
+    const found = await withPlaces({ targets, threads: 1, vocab: 300, turns }, (probes) =>
       optimize(
         model,
         {
-          ...{ task: causalLm, lesson, figures, probe },
+          ...{ task: causalLm, lesson, figures, ...probes },
           budget: ["toy/p95Ms<=60s", "loadMs<=60s", "lost<=9"].map((text) => parseLimit(text)),
           teaching: () => ({
             batch: 4,
@@ -155,6 +156,13 @@ describe("a target is a literal", () => {
     for (const c of [start!, ...others]) {
       expect(c.fault).toBeUndefined();
       expect(measuredValue(c, "toy/p95Ms")).toBeGreaterThan(0);
+    }
+    // The start and the chosen one were measured again; how far turns lie apart is told of all.
+    expect(found.choice.chosen.figures["toy/p50Ms"]!.n).toBe(3);
+    for (const c of [start!, ...others]) {
+      const { value, low, high } = c.figures["toy/p50Ms"]!;
+      expect(value).toBeGreaterThanOrEqual(low);
+      expect(high).toBeLessThan(Number.POSITIVE_INFINITY);
     }
     expect(found.choice.met).toBe(true);
     expect(found.budget[0]).toEqual({ figure: "toy/p95Ms", most: 60_000 });

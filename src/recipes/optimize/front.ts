@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Engine } from "../../engine/engine.ts";
-import { writeFolder } from "../../node/files/checkpoints.ts";
+import { writeFileDurable, writeFolder } from "../../node/files/checkpoints.ts";
 import { replaces } from "../../node/files/files.ts";
 import { MARKER } from "../../node/files/marker.ts";
 import type { Base, BaseParity, Candidate } from "../../search/candidates/candidate.ts";
@@ -34,7 +34,7 @@ export interface FrontOptions {
 export interface Front {
   /** Writes the points of some bases that are on the front, and removes those that no longer are. */
   update(bases: readonly Base[], standing: Standing): Promise<void>;
-  /** Writes what is missing at the end. */
+  /** Writes what is missing at the end, and the last figures. */
   complete(optimized: Optimized): Promise<void>;
 }
 
@@ -92,8 +92,12 @@ export const frontIn = (given: FrontOptions): Front => {
     },
     async complete({ candidates, parity, base }) {
       for (const candidate of candidates) {
-        if (!candidate.onFront || existsSync(trialFolder(options.out, candidate.number))) continue;
-        await write(await base(candidate.base), candidate, parity.get(candidate.base)!);
+        if (!candidate.onFront) continue;
+        const path = trialFolder(options.out, candidate.number);
+        // Its figures are those of several processes by now.
+        if (existsSync(path)) {
+          await writeFileDurable(join(path, MARKER), [jsonBytes(manifest(given, candidate))]);
+        } else await write(await base(candidate.base), candidate, parity.get(candidate.base)!);
       }
       await sweep(candidates);
     },

@@ -4,6 +4,7 @@ import type { Figures } from "../../metrics/metric.ts";
 import type { Model } from "../../models/model.ts";
 import { type TargetName, targets as table } from "../../node/targets/index.ts";
 import type { Place, Target } from "../../node/targets/target.ts";
+import type { ProbeInTurns } from "../../search/candidates/again.ts";
 import type { ProbeModel } from "../../search/candidates/measure.ts";
 import { RunError } from "../../util/errors.ts";
 import { onGraphFiles } from "./judge.ts";
@@ -18,6 +19,18 @@ export interface PlacesOptions {
   readonly threads: number;
   /** Ids that texts are drawn from. */
   readonly vocab: number;
+  /** How often a few are measured again, each time in a fresh process, and how long that may take. */
+  readonly turns: () => { readonly count: number; readonly mostMs: number };
+  /** Told how long measuring a model took. */
+  readonly onProbe?: (ms: number) => void;
+  /** Told of turns of measuring again. */
+  readonly onTurn?: (done: number, of: number) => void;
+}
+
+/** What measures candidates. */
+export interface Probes {
+  readonly probe: ProbeModel;
+  readonly again: ProbeInTurns;
 }
 
 /** Those of the table that are named. */
@@ -40,18 +53,63 @@ const measureAt = async (
   }
 };
 
+type Places = readonly (readonly [string, Place])[];
+type Graphs = Parameters<Place["probe"]>[0]["graphs"];
+
+/** Figures of one model on all places, and where it does not run. */
+const measureOn = async (places: Places, graphs: Graphs, probed: ReturnType<typeof probeOf>) => {
+  let figures: Figures = {};
+  const faults: string[] = [];
+  for (const at of places) {
+    const found = await measureAt(at, graphs, probed);
+    figures = { ...figures, ...found.figures };
+    if (found.fault !== undefined) faults.push(found.fault);
+  }
+  return { figures, ...(faults.length === 0 ? {} : { fault: faults.join("; ") }) };
+};
+
 const probeIn =
-  (places: readonly (readonly [string, Place])[], vocab: number): ProbeModel =>
+  (places: Places, { vocab, onProbe }: PlacesOptions): ProbeModel =>
   (model: Model) =>
     onGraphFiles(model, async (graphs, sizeBytes) => {
-      let figures = sizeFigure(sizeBytes);
-      const faults: string[] = [];
-      for (const at of places) {
-        const found = await measureAt(at, graphs, probeOf(model, vocab));
-        figures = { ...figures, ...found.figures };
-        if (found.fault !== undefined) faults.push(found.fault);
+      const began = performance.now();
+      const { figures, ...fault } = await measureOn(places, graphs, probeOf(model, vocab));
+      onProbe?.(performance.now() - began);
+      return { figures: { ...sizeFigure(sizeBytes), ...figures }, ...fault };
+    });
+
+/** Works on the graphs of several models. */
+const onAllGraphs = <T>(
+  models: readonly Model[],
+  work: (all: readonly Graphs[]) => Promise<T>,
+  open: readonly Graphs[] = [],
+): Promise<T> => {
+  const [first, ...rest] = models;
+  if (first === undefined) return work(open);
+  return onGraphFiles(first, (graphs) => onAllGraphs(rest, work, [...open, graphs]));
+};
+
+/** Turns of which the spread can be told, where more would take too long. */
+const LEAST = 3;
+
+const inTurns =
+  (places: Places, { vocab, turns, onTurn }: PlacesOptions): ProbeInTurns =>
+  (models) =>
+    onAllGraphs(models, async (all) => {
+      const began = performance.now();
+      const { count, mostMs } = turns();
+      const found: Figures[][] = models.map(() => []);
+      for (let turn = 0; turn < count; turn++) {
+        const left = mostMs - (performance.now() - began) * (1 + 1 / Math.max(1, turn));
+        if (turn >= LEAST && left < 0) break;
+        // Whoever comes second finds the machine as the first left it: they change places.
+        const order = models.map((_, i) => (turn % 2 === 0 ? i : models.length - 1 - i));
+        for (const i of order) {
+          found[i]!.push((await measureOn(places, all[i]!, probeOf(models[i]!, vocab))).figures);
+        }
+        onTurn?.(turn + 1, count);
       }
-      return { figures, ...(faults.length === 0 ? {} : { fault: faults.join("; ") }) };
+      return found;
     });
 
 /**
@@ -59,16 +117,17 @@ const probeIn =
  * before any work, for one that is not on this machine.
  */
 export const withPlaces = async <T>(
-  { targets, threads, vocab }: PlacesOptions,
-  work: (probe: ProbeModel) => Promise<T>,
+  options: PlacesOptions,
+  work: (probes: Probes) => Promise<T>,
 ): Promise<T> => {
   const places: (readonly [string, Place])[] = [];
   try {
-    for (const [name, target] of Object.entries(targets)) {
+    for (const [name, target] of Object.entries(options.targets)) {
       // Who names a target that is had in software alone wants it measured.
+      const { threads } = options;
       places.push([name, await target.open({ threads, timeoutMs: PATIENCE_MS, software: true })]);
     }
-    return await work(probeIn(places, vocab));
+    return await work({ probe: probeIn(places, options), again: inTurns(places, options) });
   } finally {
     for (const [, place] of places) await place.close();
   }

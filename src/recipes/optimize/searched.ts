@@ -16,13 +16,14 @@ import type { MetricsRow } from "../../train/loop.ts";
 import { budgetOf } from "../config/budget.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
+import { progressOf } from "../context/ui.ts";
 import type { UserData } from "../data/userData.ts";
 import { windowsOf } from "../data/windows.ts";
 import { calibrationOf } from "../model/calibration.ts";
 import type { Source } from "../model/source.ts";
 import { type Curve, follow } from "../train/pretrain.ts";
 import { onReplicas } from "../train/replicas.ts";
-import { type Clock, clockOf } from "./clock.ts";
+import { type Clock, clockOf, TURNS } from "./clock.ts";
 import { type Front, frontIn } from "./front.ts";
 import { judgeOn } from "./judge.ts";
 import { targetsNamed, withPlaces } from "./places.ts";
@@ -168,12 +169,21 @@ export const searched = async (
     log: (line) => ui.line(line),
     ...(signal ? { signal } : {}),
   };
-  const where = { targets: targetsNamed(targets), threads: engine.threads, vocab: data.tokenizer.vocabSize };
+  const timing = progressOf(ui, "measuring the start and the chosen one again");
+  const where = {
+    ...{ targets: targetsNamed(targets), threads: engine.threads, vocab: data.tokenizer.vocabSize },
+    turns: () => ({ count: TURNS, mostMs: clock.again() }),
+    ...{ onProbe: clock.probed, onTurn: timing.update },
+  };
   try {
-    const optimized = await withPlaces(where, (probe) => {
-      const how = { ...asked, ...told, teaching: teachingOf, probe, keeping, until: clock.until };
+    const optimized = await withPlaces(where, ({ probe, again }) => {
+      const how = {
+        ...{ ...asked, ...told, teaching: teachingOf, keeping, until: clock.until, probe },
+        ...(isWide(options) ? { again } : {}),
+      };
       return optimize(model, how, context);
     });
+    if (isWide(options)) timing.done("measured the start and the chosen one again, in fresh processes");
     await front?.complete(optimized);
     return { optimized, curves: students.curves() };
   } finally {

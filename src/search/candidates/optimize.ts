@@ -16,6 +16,7 @@ import { type NamedPick, picksOf } from "../picks/picks.ts";
 import { keyOf, type Space, type Values } from "../space/space.ts";
 import { study } from "../study.ts";
 import type { Trial } from "../trial.ts";
+import { seriesOf, withAgain } from "./again.ts";
 import {
   type Base,
   type BaseParity,
@@ -71,8 +72,7 @@ const parityOf = (run: Run): Map<string, BaseParity> => {
   return parity;
 };
 
-const withFront = ({ records, objectives }: Run): Candidate[] => {
-  const measured = measuredIn(records);
+const withFront = ({ records, objectives }: Run, measured = measuredIn(records)): Candidate[] => {
   const sound = measured.filter(({ fault }) => fault === undefined);
   const axes = objectives.map(({ name, better }) => (c: MeasuredCandidate) => {
     return (better === "less" ? 1 : -1) * measuredValue(c, name);
@@ -219,6 +219,32 @@ const search = async (run: Run): Promise<void> => {
   }
 };
 
+/** Times that another one is chosen by what measuring again has shown. */
+const CHOICES = 3;
+
+/** All candidates, the start and the chosen one as they are in several processes. */
+const measuredAgain = async (run: Run): Promise<Candidate[]> => {
+  const { again: probe, budget, figures } = run.options;
+  const again = new Map<string, ReturnType<typeof seriesOf>>();
+  let candidates = withFront(run);
+  const [start] = candidates;
+  for (let choice = 0; probe !== undefined && choice < CHOICES; choice++) {
+    const { chosen } = choose(candidates, { budget, figures });
+    const asked = [...new Set([start!, chosen])].filter(({ name }) => !again.has(name));
+    if (asked.length === 0) break;
+    const forms: Model[] = [];
+    for (const { base: name, dtype } of asked) {
+      forms.push((run.held.get(name) ?? (await remade(run, name))).forms[dtype]!);
+    }
+    const turns = await probe(forms);
+    asked.forEach(({ name }, i) => {
+      again.set(name, seriesOf(turns[i]!));
+    });
+    candidates = withFront(run, withAgain(measuredIn(run.records), again));
+  }
+  return candidates;
+};
+
 /**
  * Makes, judges and measures the candidates of `model` and chooses among them. Throws ConfigError for a
  * budget that cannot be before anything is made.
@@ -232,7 +258,7 @@ export const optimize = async (
   await measureStart(run);
   await search(run);
   const { figures, budget, task } = run.options;
-  const candidates = withFront(run);
+  const candidates = await measuredAgain(run);
   const choice = choose(candidates, { budget, figures });
   const [whole] = candidates;
   const scale = measuredValue(whole!, figures[0]!.name) / whole!.score;

@@ -13,6 +13,7 @@ import type { SamplerName } from "../samplers/index.ts";
 import { keyOf, type Space, type Values } from "../space/space.ts";
 import type { Outcome, Study } from "../study.ts";
 import type { Trial } from "../trial.ts";
+import type { ProbeInTurns } from "./again.ts";
 import { type Base, type BaseParity, type Candidate, type TrialRecord, withForms } from "./candidate.ts";
 import { fittedTo, sizeLimit } from "./fitted.ts";
 import type { Foreteller } from "./foretell.ts";
@@ -46,6 +47,8 @@ export interface OptimizeOptions extends MakeOptions, Omit<Measuring, "score"> {
   /** Whether what a limit on its cost rules out is not made, and what learns badly is stopped. */
   readonly spares?: boolean;
   readonly keeping?: Keeping;
+  /** Measures the start and the chosen one again at the end; unless given what was measured once stands. */
+  readonly again?: ProbeInTurns;
   readonly onCandidate?: (candidate: Candidate) => void;
   /** Told of what was not measured. */
   readonly onGivenUp?: (record: TrialRecord) => void;

@@ -1,0 +1,55 @@
+/**
+ * Measures the start and the chosen one again, each time in a process of its own and in turns: what one
+ * process shows of its own steps is not how far the next one is from it. The choice is made by what comes of
+ * that; how far processes lie apart tells the same of the others, of which there was one each.
+ */
+import type { Figures, Measured } from "../../metrics/metric.ts";
+import { nextOf, type Spread, spreadOf } from "../../metrics/next.ts";
+import type { Model } from "../../models/model.ts";
+import type { MeasuredCandidate } from "./candidate.ts";
+
+/** Measures what some models cost in turns; a list of figures each. */
+export type ProbeInTurns = (models: readonly Model[]) => Promise<readonly (readonly Figures[])[]>;
+
+/** What was measured again: series of each figure, by the candidate's name. */
+export type Again = ReadonlyMap<string, Readonly<Record<string, readonly number[]>>>;
+
+/** Turns of figures as a series a figure; those that are not positive in all turns say nothing. */
+export const seriesOf = (turns: readonly Figures[]): Readonly<Record<string, readonly number[]>> =>
+  Object.fromEntries(
+    Object.keys(turns[0] ?? {}).flatMap((name) => {
+      const values = turns.map((turn) => turn[name]?.value ?? Number.NaN);
+      return values.every((x) => x > 0 && x < Number.POSITIVE_INFINITY) ? [[name, values] as const] : [];
+    }),
+  );
+
+/** How far processes lie apart in each figure. */
+const spreadsOf = (again: Again): Map<string, Spread> => {
+  const all = [...again.values()];
+  const names = new Set(all.flatMap((series) => Object.keys(series)));
+  return new Map(
+    Array.from(names, (name) => [
+      name,
+      spreadOf(all.flatMap((series) => (series[name] ? [series[name]] : []))),
+    ]),
+  );
+};
+
+/** A figure with the interval of the next process. */
+const nextFigure = (once: Measured, series: readonly number[] | undefined, spread: Spread): Measured => {
+  if (series !== undefined) return nextOf(series);
+  return once.value > 0 ? nextOf([once.value], spread) : once;
+};
+
+/** Candidates by what was measured again: of those that were not, with intervals as wide as processes differ. */
+export const withAgain = (measured: readonly MeasuredCandidate[], again: Again): MeasuredCandidate[] => {
+  const spreads = spreadsOf(again);
+  return measured.map((candidate) => {
+    const own = again.get(candidate.name);
+    const figures = Object.entries(candidate.figures).map(([name, figure]): [string, Measured] => {
+      const spread = spreads.get(name);
+      return [name, spread === undefined ? figure : nextFigure(figure, own?.[name], spread)];
+    });
+    return { ...candidate, figures: Object.fromEntries(figures) };
+  });
+};
