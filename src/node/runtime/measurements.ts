@@ -2,9 +2,9 @@
  * What was measured of a model on some text, kept by content: the same model on the same text by the same
  * version is not measured again. Only what took a while is kept, and not for ever.
  */
-import type { Hash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { readdir, readFile, rm, stat, utimes } from "node:fs/promises";
-import { homedir } from "node:os";
+import { cpus, homedir } from "node:os";
 import { join } from "node:path";
 import type { Json, Model } from "../../models/model.ts";
 import { writeFileDurable } from "../files/files.ts";
@@ -62,14 +62,14 @@ const keep = async (dir: string, file: string, found: Json): Promise<void> => {
   }
 };
 
-/** The measurements of a model. */
-export const measurements = (model: Model, options: MeasurementsOptions): Measurements => {
+/** Measurements of what `hashOf` tells apart. */
+const kept = (hashOf: () => Hash, options: MeasurementsOptions): Measurements => {
   const { version, leastMs = 2000, onFound } = options;
   const { dir = join(homedir(), ".cache", "anneal", "measured") } = options;
   let hash: Hash | undefined;
   return {
     of: async (name, about, make) => {
-      hash ??= modelHash(model);
+      hash ??= hashOf();
       const id = hash
         .copy()
         .update(JSON.stringify([version, name, about]))
@@ -87,4 +87,14 @@ export const measurements = (model: Model, options: MeasurementsOptions): Measur
       return found;
     },
   };
+};
+
+/** The measurements of a model, whose numbers count. */
+export const measurements = (model: Model, options: MeasurementsOptions): Measurements =>
+  kept(() => modelHash(model), options);
+
+/** The measurements of a model's shape on this machine, whatever its numbers are. */
+export const shapeMeasurements = ({ arch, config }: Model, options: MeasurementsOptions): Measurements => {
+  const machine = [arch.name, config, cpus()[0]?.model ?? "", cpus().length, process.arch];
+  return kept(() => createHash("sha256").update(JSON.stringify(machine)), options);
 };

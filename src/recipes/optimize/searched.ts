@@ -5,6 +5,7 @@ import type { Context } from "../../compress/pass.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Tensor } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
+import { shapeMeasurements } from "../../node/runtime/measurements.ts";
 import type { Candidate, TrialRecord } from "../../search/candidates/candidate.ts";
 import { type Optimized, optimize } from "../../search/candidates/optimize.ts";
 import type { OptimizeOptions } from "../../search/candidates/run.ts";
@@ -17,6 +18,7 @@ import { budgetOf } from "../config/budget.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import { progressOf } from "../context/ui.ts";
+import { version } from "../context/version.ts";
 import type { UserData } from "../data/userData.ts";
 import { windowsOf } from "../data/windows.ts";
 import { calibrationOf } from "../model/calibration.ts";
@@ -26,7 +28,7 @@ import { onReplicas } from "../train/replicas.ts";
 import { type Clock, clockOf, TURNS } from "./clock.ts";
 import { type Front, frontIn } from "./front.ts";
 import { judgeOn } from "./judge.ts";
-import { targetsNamed, withPlaces } from "./places.ts";
+import { type PlacesOptions, targetsNamed, withPlaces } from "./places.ts";
 import { isWide, samplerOf, searchIdentity, spaceOf } from "./space.ts";
 import { openStore } from "./store.ts";
 import { lessonOf, teaching } from "./teaching.ts";
@@ -137,6 +139,17 @@ const tellingOf = (
     : { onBase: (bases, standing) => clock.shipping(() => front.update(bases, standing)) }),
 });
 
+/** How fast shapes of a model are on this machine, kept for later searches. */
+const sharesOf = (
+  { name, version: runtime }: Engine,
+  model: Model,
+  { targets, threads }: Pick<PlacesOptions, "targets" | "threads">,
+): OptimizeOptions["shares"] => {
+  const by = [version, name, runtime, Object.keys(targets), threads].join(" ");
+  const { of } = shapeMeasurements(model, { version: by, leastMs: 0 });
+  return (shape, make) => of("speed of a shape", shape, async () => ({ ...(await make()) }));
+};
+
 /** Makes, measures, judges and chooses, telling of each candidate. */
 export const searched = async (
   engine: Engine,
@@ -179,6 +192,7 @@ export const searched = async (
     const optimized = await withPlaces(where, ({ probe, again }) => {
       const how = {
         ...{ ...asked, ...told, teaching: teachingOf, keeping, until: clock.until, probe },
+        shares: sharesOf(engine, model, where),
         ...(isWide(options) ? { again } : {}),
       };
       return optimize(model, how, context);

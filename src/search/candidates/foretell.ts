@@ -1,91 +1,17 @@
 /**
  * What a configuration would cost, before it is made: a model is as large and as fast as its shape, whatever
- * its numbers are. Sizes are those of the start's files, by what its weights take; speeds are measured, on
- * the start cut anyhow and rounded as the start is.
+ * its numbers are. Sizes are those of the start's files, by what its weights take; speeds come of a table.
  */
-import { spread } from "../../compress/dropLayers.ts";
 import { packedBytes } from "../../compress/packedSize.ts";
-import { groupOf, unitsToKeep } from "../../compress/pruning/chooseUnits.ts";
-import { keepUnits } from "../../compress/pruning/keepUnits.ts";
-import { unitsOf } from "../../compress/pruning/units.ts";
-import { quantized } from "../../compress/quantize.ts";
 import type { Figures } from "../../metrics/metric.ts";
-import type { Model } from "../../models/model.ts";
-import { int8FormOf } from "../../nn/kinds/int8.ts";
-import { countParams, isPacked, type Weight } from "../../nn/param.ts";
-import type { Int8Form } from "../../ops/int8.ts";
-import type { ShipDtype } from "../../ship/onnx/dtype.ts";
+import type { Json, Model } from "../../models/model.ts";
+import { countParams } from "../../nn/param.ts";
 import { formFiles } from "../../ship/onnx/export.ts";
-import { entries } from "../../util/tree.ts";
 import { measuredValue, SIZE } from "../figures.ts";
 import type { Values } from "../space/space.ts";
-import type { Base, MeasuredCandidate } from "./candidate.ts";
+import { formOf, type Known, packingOf, shapeOf } from "./shape.ts";
 import { baseKey, dtypeIn } from "./space.ts";
-
-/** The start, its forms, and what was measured of them. */
-export interface Known {
-  readonly start: Base;
-  readonly measured: ReadonlyMap<ShipDtype, MeasuredCandidate>;
-}
-
-/** The index of a layer in a path. */
-const LAYER = /^(.*?\.)(\d+)(?=\.)/;
-
-/** The path of a weight in a model of the layers `kept`; undefined where its layer is gone. */
-const pathAfter = (path: string, kept: readonly number[]): string | undefined => {
-  const at = LAYER.exec(path)?.[2];
-  if (at === undefined) return path;
-  const index = kept.indexOf(Number(at));
-  return index < 0 ? undefined : path.replace(LAYER, (_, stack: string) => stack + index);
-};
-
-/** A configuration's shape: the start without some of its layers and neurons, whichever they are. */
-const shapeOf = (model: Model, { layers, neurons = 1 }: Values) => {
-  const { layers: all } = model.arch.cache(model.config);
-  const kept = spread(all, Number(layers ?? all));
-  const shallow =
-    kept.length === all ? model : { ...model, ...model.arch.keepLayers(model.config, model.weights, kept) };
-  if (neurons === 1) return { shape: shallow, kept };
-  const first = new Map(
-    unitsOf(shallow, "neurons").map((units) => {
-      const { kind, name, count } = units;
-      const keep = unitsToKeep(Number(neurons), { kind, count, group: groupOf(units) });
-      return [name, Array.from({ length: keep }, (_, i) => i)] as const;
-    }),
-  );
-  return { shape: keepUnits(shallow, "neurons", first), kept };
-};
-
-/** How the start's matrices are packed, by the paths that they have in a smaller model. */
-const packingOf = ({ weights }: Model, kept: readonly number[], shape: Model) => {
-  const inputs = new Map(Array.from(entries<Weight>(shape.weights), ([path, { shape: s }]) => [path, s]));
-  const wide: string[] = [];
-  const forms = new Map<string, Int8Form>();
-  for (const [path, w] of entries<Weight>(weights)) {
-    const after = pathAfter(path, kept);
-    if (after === undefined || !isPacked(w) || w.kind.name !== "int8") continue;
-    wide.push(after);
-    const { digits, strong } = int8FormOf(w);
-    const sides = inputs.get(after) as readonly [number, number];
-    const k = w.layout === "kn" ? sides[0] : sides[1];
-    // Where inputs are gone others stand in: as many, wherever they are.
-    const some = [...new Set(strong.map((i) => i % k))].sort((a, b) => a - b);
-    forms.set(after, { digits, strong: some });
-  }
-  return { wide, forms };
-};
-
-/** A shape in a dtype, packed as the start is. */
-const formOf = (known: Known, values: Values): Model => {
-  const { shape, kept } = shapeOf(known.start.dense, values);
-  const dtype = dtypeIn(values);
-  const packed = known.start.forms[dtype];
-  if (dtype === "fp32" || packed === undefined) return shape;
-  const { wide, forms } = packingOf(packed, kept, shape);
-  return dtype === "q8"
-    ? quantized(shape, { bits: 8 }, { forms })
-    : quantized(shape, { bits: 4, wide }, { forms });
-};
+import { speedsOf } from "./speeds.ts";
 
 /** Bytes of a shape's weights in a dtype. */
 const bytesOf = (known: Known, values: Values): number => {
@@ -107,40 +33,49 @@ const fileBytes = (form: Model): number => {
   return bytes;
 };
 
-/** Foretells sizes and speeds; a shape is measured once. */
+/** Foretells sizes and speeds. */
 export interface Foreteller {
   /** Bytes of the files; undefined where the start was not measured in the dtype. */
   size(values: Values): number | undefined;
-  /** All that `probe` measures. */
-  figures(values: Values): Promise<Figures>;
+  /** All that is foretold, by the figures' names. */
+  figures(values: Values): Promise<Readonly<Record<string, number>>>;
 }
 
+/** What foretells by. */
+export interface ForetellOptions {
+  readonly probe: (model: Model) => Promise<{ readonly figures: Figures }>;
+  /** Shares of the start's figures that a shape has, as they were found before or as `make` finds them. */
+  readonly shares?: (shape: Json, make: () => Promise<Shares>) => Promise<Shares>;
+}
+
+/** A shape's figures as shares of the start's, by name. */
+export type Shares = Readonly<Record<string, number>>;
+
 /** Foretells what configurations cost. */
-export const foreteller = (
-  known: Known,
-  probe: (model: Model) => Promise<{ readonly figures: Figures }>,
-): Foreteller => {
-  const probed = new Map<string, Promise<Figures>>();
+export const foreteller = (known: Known, options: ForetellOptions): Foreteller => {
+  const bytes = new Map<string, number>();
+  const speeds = speedsOf(known, options);
+  const sizeOf = (values: Values): number | undefined => {
+    const dtype = dtypeIn(values);
+    const own = known.measured.get(dtype);
+    if (own === undefined) return undefined;
+    if (countParams(known.start.dense.weights) < SMALL) return fileBytes(formOf(known, values));
+    const { layers: all } = known.start.dense.arch.cache(known.start.dense.config);
+    const whole = bytesOf(known, { layers: all, dtype });
+    return (measuredValue(own, SIZE) * bytesOf(known, values)) / whole;
+  };
+  const size = (values: Values): number | undefined => {
+    const { layers = 0, neurons = 1 } = values;
+    const key = `${baseKey({ layers, neurons })} ${dtypeIn(values)}`;
+    const found = bytes.get(key) ?? sizeOf(values);
+    if (found !== undefined) bytes.set(key, found);
+    return found;
+  };
   return {
-    size(values) {
-      const dtype = dtypeIn(values);
-      const own = known.measured.get(dtype);
-      if (own === undefined) return undefined;
-      if (countParams(known.start.dense.weights) < SMALL) return fileBytes(formOf(known, values));
-      const { layers: all } = known.start.dense.arch.cache(known.start.dense.config);
-      const whole = bytesOf(known, { layers: all, dtype });
-      return (measuredValue(own, SIZE) * bytesOf(known, values)) / whole;
-    },
-    figures(values) {
-      const { layers, neurons = 1 } = values;
-      const key = `${baseKey({ layers: layers ?? 0, neurons })} ${dtypeIn(values)}`;
-      const found =
-        probed.get(key) ??
-        Promise.resolve(formOf(known, values))
-          .then(probe)
-          .then(({ figures }) => figures);
-      probed.set(key, found);
-      return found;
+    size,
+    async figures(values) {
+      const own = size(values);
+      return { ...(await speeds(values)), ...(own === undefined ? {} : { [SIZE]: own }) };
     },
   };
 };

@@ -7,6 +7,7 @@
 import type { Context } from "../../compress/pass.ts";
 import type { Model } from "../../models/model.ts";
 import type { Task } from "../../tasks/task.ts";
+import { defined } from "../../util/defined.ts";
 import { boundsOf, type Choice, choose } from "../budget.ts";
 import { type Doubt, doubtsOf } from "../doubts.ts";
 import { type Budget, type Figure, measuredValue, SIZE } from "../figures.ts";
@@ -153,7 +154,7 @@ const measureStart = async (run: Run): Promise<void> => {
   const own = measuredIn(run.records).filter((c) => c.base === base.name);
   run.foreteller = foreteller(
     { start: base, measured: new Map(own.map((c) => [c.dtype, c])) },
-    options.probe,
+    { probe: options.probe, ...defined({ shares: options.shares }) },
   );
 };
 

@@ -37,9 +37,7 @@ export const ruledOut = async (run: Run, values: Values): Promise<GivenUp | unde
   const large = values.rounding === "fitted" ? undefined : exceeded(foretold, costs, MARGIN.size);
   if (large !== undefined) return { stage: "size", why: said(run, large, foretold) };
   if (costs.every(({ figure }) => figure.name === SIZE)) return undefined;
-  const figures = await foreteller.figures(values);
-  const speeds = Object.entries(figures).map(([name, { value }]) => [name, value] as const);
-  foretold = { ...Object.fromEntries(speeds), ...foretold };
+  foretold = await foreteller.figures(values);
   run.foretold.set(keyOf(values), foretold);
   const slow = exceeded(foretold, costs, MARGIN.speed);
   return slow === undefined ? undefined : { stage: "speed", why: said(run, slow, foretold) };

@@ -16,7 +16,7 @@ import type { Trial } from "../trial.ts";
 import type { ProbeInTurns } from "./again.ts";
 import { type Base, type BaseParity, type Candidate, type TrialRecord, withForms } from "./candidate.ts";
 import { fittedTo, sizeLimit } from "./fitted.ts";
-import type { Foreteller } from "./foretell.ts";
+import type { Foreteller, ForetellOptions } from "./foretell.ts";
 import { roundedByGptq } from "./forms.ts";
 import type { Keeping } from "./keeping.ts";
 import { type MakeOptions, makeDense } from "./makeBase.ts";
@@ -46,6 +46,8 @@ export interface OptimizeOptions extends MakeOptions, Omit<Measuring, "score"> {
   readonly until?: AbortSignal;
   /** Whether what a limit on its cost rules out is not made, and what learns badly is stopped. */
   readonly spares?: boolean;
+  /** Keeps how fast shapes are; a search measures them anew unless given. */
+  readonly shares?: ForetellOptions["shares"];
   readonly keeping?: Keeping;
   /** Measures the start and the chosen one again at the end; unless given what was measured once stands. */
   readonly again?: ProbeInTurns;
@@ -130,8 +132,11 @@ const watcher = async (run: Run, trial: Trial) => {
   const { options, foreteller, study, objectives } = run;
   const rungs: Point[] = [];
   if (options.spares !== true || foreteller === undefined || !isTaught(trial.values)) return { stop, rungs };
-  const figures = await foreteller.figures(trial.values);
-  const costs = pointOf(objectives, figures).slice(1);
+  const foretold = await foreteller.figures(trial.values);
+  // What is not foretold is taken to be the same of all.
+  const costs = objectives.slice(1).map(({ name, better }) => {
+    return (better === "less" ? 1 : -1) * (foretold[name] ?? 0);
+  });
   const { steps } = options.teaching(trial.values);
   const onRow = (row: MetricsRow): void => {
     if (row.valLoss === undefined || row.step === 0 || row.step >= steps) return;

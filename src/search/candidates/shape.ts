@@ -1,0 +1,80 @@
+/** Shapes of the start cut anyhow, packed as the start is: what is as large and as fast as a candidate. */
+import { spread } from "../../compress/dropLayers.ts";
+import { groupOf, unitsToKeep } from "../../compress/pruning/chooseUnits.ts";
+import { keepUnits } from "../../compress/pruning/keepUnits.ts";
+import { unitsOf } from "../../compress/pruning/units.ts";
+import { quantized } from "../../compress/quantize.ts";
+import type { Model } from "../../models/model.ts";
+import { int8FormOf } from "../../nn/kinds/int8.ts";
+import { isPacked, type Weight } from "../../nn/param.ts";
+import type { Int8Form } from "../../ops/int8.ts";
+import type { ShipDtype } from "../../ship/onnx/dtype.ts";
+import { entries } from "../../util/tree.ts";
+import type { Values } from "../space/space.ts";
+import type { Base, MeasuredCandidate } from "./candidate.ts";
+import { dtypeIn } from "./space.ts";
+
+/** The start, its forms, and what was measured of them. */
+export interface Known {
+  readonly start: Base;
+  readonly measured: ReadonlyMap<ShipDtype, MeasuredCandidate>;
+}
+
+/** The index of a layer in a path. */
+const LAYER = /^(.*?\.)(\d+)(?=\.)/;
+
+/** The path of a weight in a model of the layers `kept`; undefined where its layer is gone. */
+const pathAfter = (path: string, kept: readonly number[]): string | undefined => {
+  const at = LAYER.exec(path)?.[2];
+  if (at === undefined) return path;
+  const index = kept.indexOf(Number(at));
+  return index < 0 ? undefined : path.replace(LAYER, (_, stack: string) => stack + index);
+};
+
+/** A configuration's shape: the start without some of its layers and neurons, whichever they are. */
+export const shapeOf = (model: Model, { layers, neurons = 1 }: Values) => {
+  const { layers: all } = model.arch.cache(model.config);
+  const kept = spread(all, Number(layers ?? all));
+  const shallow =
+    kept.length === all ? model : { ...model, ...model.arch.keepLayers(model.config, model.weights, kept) };
+  if (neurons === 1) return { shape: shallow, kept };
+  const first = new Map(
+    unitsOf(shallow, "neurons").map((units) => {
+      const { kind, name, count } = units;
+      const keep = unitsToKeep(Number(neurons), { kind, count, group: groupOf(units) });
+      return [name, Array.from({ length: keep }, (_, i) => i)] as const;
+    }),
+  );
+  return { shape: keepUnits(shallow, "neurons", first), kept };
+};
+
+/** How the start's matrices are packed, by the paths that they have in a smaller model. */
+export const packingOf = ({ weights }: Model, kept: readonly number[], shape: Model) => {
+  const inputs = new Map(Array.from(entries<Weight>(shape.weights), ([path, { shape: s }]) => [path, s]));
+  const wide: string[] = [];
+  const forms = new Map<string, Int8Form>();
+  for (const [path, w] of entries<Weight>(weights)) {
+    const after = pathAfter(path, kept);
+    if (after === undefined || !isPacked(w) || w.kind.name !== "int8") continue;
+    wide.push(after);
+    const { digits, strong } = int8FormOf(w);
+    const sides = inputs.get(after) as readonly [number, number];
+    const k = w.layout === "kn" ? sides[0] : sides[1];
+    // Where inputs are gone others stand in: as many, wherever they are.
+    const some = [...new Set(strong.map((i) => i % k))].sort((a, b) => a - b);
+    forms.set(after, { digits, strong: some });
+  }
+  return { wide, forms };
+};
+
+/** A shape in a dtype, packed as the start is. */
+export const formOf = (known: Known, values: Values): Model => {
+  const { shape, kept } = shapeOf(known.start.dense, values);
+  const dtype = dtypeIn(values);
+  const packed = known.start.forms[dtype];
+  if (dtype === "fp32" || packed === undefined) return shape;
+  const { wide, forms } = packingOf(packed, kept, shape);
+  return dtype === "q8"
+    ? quantized(shape, { bits: 8 }, { forms })
+    : quantized(shape, { bits: 4, wide }, { forms });
+};

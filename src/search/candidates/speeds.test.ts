@@ -1,0 +1,67 @@
+import { expect, test } from "vitest";
+import { exactly } from "../../metrics/metric.ts";
+import { gpt2, gpt2Config } from "../../models/decoders/gpt2.ts";
+import type { Model } from "../../models/model.ts";
+import { countParams, initialize } from "../../nn/param.ts";
+import type { MeasuredCandidate } from "./candidate.ts";
+import { foreteller, type Shares } from "./foretell.ts";
+import { formOf } from "./shape.ts";
+
+const config = gpt2Config({ vocab_size: 64, n_positions: 16, n_embd: 32, n_head: 2, n_layer: 8 });
+const dense: Model = {
+  arch: gpt2,
+  config,
+  weights: initialize(gpt2.params(config) as never, 1),
+  history: [],
+};
+const start = { name: "full", dense, forms: { fp32: dense } };
+
+/** A place where a number takes a microsecond. */
+const probe = async ({ weights }: Pick<Model, "weights">) => {
+  const ms = countParams(weights) / 1000;
+  return { figures: { "here/p50Ms": exactly(ms), "here/tokensPerSec": exactly(1000 / ms) } };
+};
+
+test("speeds of all depths and widths come of two shapes, which are measured once", async () => {
+  const whole = await probe(dense);
+  const own = { figures: { ...whole.figures, sizeBytes: exactly(4 * countParams(dense.weights)) } };
+  const known = { start, measured: new Map([["fp32", own as MeasuredCandidate] as const]) };
+  const kept = new Map<string, Promise<Shares>>();
+  let made = 0;
+  const told = foreteller(known, {
+    probe: (model) => {
+      made++;
+      return probe(model);
+    },
+    shares: (shape, make) => {
+      const key = JSON.stringify(shape);
+      if (!kept.has(key)) kept.set(key, make());
+      return kept.get(key)!;
+    },
+  });
+  for (const layers of [8, 5, 3, 2, 1]) {
+    for (const neurons of [1, 0.75, 0.5, 0.25]) {
+      const values = { layers, neurons, dtype: "fp32" };
+      const found = await told.figures(values);
+      const { figures } = await probe(formOf(known, values));
+      expect(found["here/p50Ms"]).toBeCloseTo(figures["here/p50Ms"].value, 6);
+      expect(found["here/tokensPerSec"]).toBeCloseTo(figures["here/tokensPerSec"].value, 6);
+    }
+  }
+  expect(made).toBe(2);
+  // Another search finds what was kept, as shares: of a start that is twice as slow today all is.
+  const slower = {
+    ...own,
+    figures: { ...own.figures, "here/p50Ms": exactly(2 * whole.figures["here/p50Ms"].value) },
+  };
+  const today = foreteller(
+    { start, measured: new Map([["fp32", slower as MeasuredCandidate] as const]) },
+    {
+      probe: () => Promise.reject(new Error("measured anew")),
+      shares: (shape) => kept.get(JSON.stringify(shape))!,
+    },
+  );
+  const values = { layers: 3, neurons: 0.5, dtype: "fp32" };
+  const [then, now] = [await told.figures(values), await today.figures(values)];
+  expect(now["here/p50Ms"]).toBeCloseTo(2 * then["here/p50Ms"]!, 6);
+});
