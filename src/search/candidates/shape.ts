@@ -17,7 +17,7 @@ import { dtypeIn } from "./space.ts";
 /** The start, its forms, and what was measured of them. */
 export interface Known {
   readonly start: Base;
-  readonly measured: ReadonlyMap<ShipDtype, MeasuredCandidate>;
+  readonly measured: ReadonlyMap<ShipDtype, Pick<MeasuredCandidate, "figures">>;
 }
 
 /** The index of a layer in a path. */

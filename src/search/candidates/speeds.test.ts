@@ -3,7 +3,6 @@ import { exactly } from "../../metrics/metric.ts";
 import { gpt2, gpt2Config } from "../../models/decoders/gpt2.ts";
 import type { Model } from "../../models/model.ts";
 import { countParams, initialize } from "../../nn/param.ts";
-import type { MeasuredCandidate } from "./candidate.ts";
 import { foreteller, type Shares } from "./foretell.ts";
 import { formOf } from "./shape.ts";
 
@@ -25,7 +24,7 @@ const probe = async ({ weights }: Pick<Model, "weights">) => {
 test("speeds of all depths and widths come of two shapes, which are measured once", async () => {
   const whole = await probe(dense);
   const own = { figures: { ...whole.figures, sizeBytes: exactly(4 * countParams(dense.weights)) } };
-  const known = { start, measured: new Map([["fp32", own as MeasuredCandidate] as const]) };
+  const known = { start, measured: new Map([["fp32", own] as const]) };
   const kept = new Map<string, Promise<Shares>>();
   let made = 0;
   const told = foreteller(known, {
@@ -55,7 +54,7 @@ test("speeds of all depths and widths come of two shapes, which are measured onc
     figures: { ...own.figures, "here/p50Ms": exactly(2 * whole.figures["here/p50Ms"].value) },
   };
   const today = foreteller(
-    { start, measured: new Map([["fp32", slower as MeasuredCandidate] as const]) },
+    { start, measured: new Map([["fp32", slower] as const]) },
     {
       probe: () => Promise.reject(new Error("measured anew")),
       shares: (shape) => kept.get(JSON.stringify(shape))!,
