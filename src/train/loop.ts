@@ -132,7 +132,7 @@ const onNotFinite = (run: Run, result: StepResult): void => {
   emit({ step: progress.step, event: `${what} is not finite: update undone` });
   if (options.onNan === "skip" && progress.skips < MAX_SKIPS) return;
   throw new RunError(`the ${what} of step ${progress.step + 1} is not finite`, {
-    hint: "lower the learning rate or clip the gradients (clipNorm); onNan: skip leaves such updates out",
+    hint: "lower --lr or clip the gradients (--clip-norm 1); --on-nan skip leaves such updates out",
   });
 };
 

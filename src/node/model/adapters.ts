@@ -7,6 +7,7 @@ import { decodeSafetensors } from "../../formats/safetensors/safetensors.ts";
 import { bytesOf, sizeOf, type Tensor, tensor } from "../../ir/tensor.ts";
 import { inFile, type LoadOptions } from "../../models/checkpoint/config.ts";
 import type { Head, Json, Model } from "../../models/model.ts";
+import { requireFinite } from "../../nn/finite.ts";
 import { unpacked, type Weight } from "../../nn/param.ts";
 import { ConfigError, DataError } from "../../util/errors.ts";
 import { widenBfloat16, widenFloat16 } from "../../util/float16.ts";
@@ -90,7 +91,9 @@ const tensorsIn = async (dir: string): Promise<Map<string, Tensor>> => {
     throw new DataError(`cannot be read (${cause.code})`, { file: path, cause });
   });
   const { tensors } = decodeSafetensors(new Uint8Array(bytes), path);
-  return new Map(Array.from(tensors, ([name, t]) => [name, widened(t)]));
+  const wide = Array.from(tensors, ([name, t]) => [name, widened(t)] as const);
+  requireFinite(Object.fromEntries(wide), path);
+  return new Map(wide);
 };
 
 /** Weights that an adapter brings along whole. */

@@ -95,7 +95,10 @@ const failureOf = (name: string, answer: Exclude<TemplateAnswer, { readonly text
   const file = `chat template "${name}"`;
   return "refused" in answer
     ? new DataError(`refuses the messages: ${answer.refused}`, { file })
-    : new FormatError(`cannot be rendered: ${answer.failed}`, { file });
+    : new FormatError(`cannot be rendered: ${answer.failed}`, {
+        file,
+        hint: "mend the template in the model's folder (chat_template.jinja or tokenizer_config.json)",
+      });
 };
 
 /** The time of the clock on the wall, in the fields of Greenwich. */

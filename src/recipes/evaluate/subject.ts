@@ -5,6 +5,7 @@ import type { Engine } from "../../engine/engine.ts";
 import { headOf } from "../../models/head.ts";
 import type { Pooling } from "../../models/model.ts";
 import { usualPooling } from "../../models/pooling.ts";
+import { requireFinite } from "../../nn/finite.ts";
 import { writeFileDurable } from "../../node/files/files.ts";
 import { inScratch } from "../../node/files/scratch.ts";
 import { loadModel } from "../../node/model/folder.ts";
@@ -62,6 +63,7 @@ const shippedPaths = ({ dir, arch, dtype, adapters = [] }: Opened): GraphPaths |
 const makeGraphs = async (engine: Engine, model: Named, into: string): Promise<GraphPaths> => {
   const { dir, arch, config, dtype, tokenizer, adapters = [] } = model;
   const loaded = await loadModel(dir, { task: headOf(arch, config), adapters });
+  requireFinite(loaded.model.weights, dir);
   const form = await exportDtypes[dtype].pass.run(loaded.model, {
     engine,
     seed: 1,

@@ -1,5 +1,6 @@
 /** How a checkpoint's chats are written: by its own template, or by the one that it gets. */
 import { chatWriter, readChatTemplates, templateSpecials } from "../../node/model/template.ts";
+import type { Task } from "../../tasks/task.ts";
 import { type ChatTemplate, chooseTemplate } from "../../template/chat.ts";
 import type { ChatWriter } from "../../template/supervised.ts";
 import type { Tokenizer } from "../../tokenizer/index.ts";
@@ -73,12 +74,15 @@ const endOf = ({ material }: RecordData, tokenizer: Tokenizer): number | undefin
   return id !== undefined && id >= 0 && tokenizer.bytesOf(id).length === 0 ? id : undefined;
 };
 
-/** What the model's folder passes on, with a generation that ends where an answer does. */
+/** What the model's folder passes on, with a generation that ends where an answer does, where it learns answers. */
 export const chatSource = async (
   source: Source,
-  { tokenizer, data }: { readonly tokenizer: Tokenizer; readonly data: RecordData },
+  learns: { readonly task: Task; readonly tokenizer: Tokenizer; readonly data: RecordData },
 ): Promise<Source> => {
-  const end = endOf(data, tokenizer);
+  const { task, tokenizer, data } = learns;
+  // Labels of classes are no tokens.
+  const writes = task.heads.includes("causal-lm") || task.heads.includes("seq2seq-lm");
+  const end = writes ? endOf(data, tokenizer) : undefined;
   const { fields = {}, spellings = new Map() } = source.generation ?? {};
   const { eos_token_id: known = tokenizer.eos } = fields as { readonly eos_token_id?: number | number[] };
   const ends = [known].flat();

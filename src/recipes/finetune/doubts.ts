@@ -48,10 +48,12 @@ export const doubtsOf = ({ curve, lr, epoch = 100, accuracy, held }: Learnt): re
   const losses = curve.train.map(([, loss]) => loss).filter(Number.isFinite);
   const ends = endsOf(losses, epoch);
   const way = "find one that suits with --find-lr, or see with --check whether the records can be learnt";
+  const falls = ends !== undefined && ends.first - ends.last >= FALL * ends.first;
+  const within = falls ? " by more than it wavers" : "";
   const flat =
     ends !== undefined && ends.first > LOW && ends.first - ends.last < Math.max(FALL * ends.first, ends.error)
       ? [
-          `the training loss did not fall (${ends.first.toFixed(3)} to ${ends.last.toFixed(3)}): ` +
+          `the training loss did not fall${within} (${ends.first.toFixed(3)} to ${ends.last.toFixed(3)}): ` +
             `the learning rate ${lr} may be wrong for this model; ${way}`,
         ]
       : [];

@@ -5,6 +5,7 @@ import { withDropout } from "../../models/dropoutRates.ts";
 import type { Labels } from "../../models/encoders/encoder.ts";
 import { headOf } from "../../models/head.ts";
 import type { Model, ModelConfig } from "../../models/model.ts";
+import { requireFinite } from "../../nn/finite.ts";
 import { adapterDirs } from "../../node/hub/hub.ts";
 import { loadModel } from "../../node/model/folder.ts";
 import { type TaskName, tasks } from "../../tasks/index.ts";
@@ -71,9 +72,9 @@ const foundTask = ({ rows }: Records, opened: Opened, options: RecordOptions): R
   if (best === 0) {
     throw new DataError("the records are for no task that is known", {
       file: rows[0]!.id,
-      hint: `their fields are ${columns.map(({ name }) => name).join(", ")}; wanted: ${all
-        .map(({ name, records }) => `${name}: ${records.wants}`)
-        .join("; ")}; --columns names those of a table without a header`,
+      hint:
+        `their fields are ${columns.map(({ name }) => name).join(", ")}; --columns text label names those of ` +
+        `a table without a header; wanted: ${all.map(({ name, records }) => `${name}: ${records.wants}`).join("; ")}`,
     });
   }
   const own = ownTask(opened);
@@ -162,12 +163,13 @@ export const subjectOf = async (ref: string, given: RunOptions, hooks: RecipeHoo
     ...{ task: task.heads[0]!, seed, ...wanted, ...fresh },
     adapters,
   });
+  requireFinite(loaded.weights, dir);
   const { dropout } = options.model;
   const model = pooledAs(dropout === undefined ? loaded : withDropout(loaded, dropout), how.pooling);
   const chats = await chatsOf(dir, tokenizer);
   const records = await recordData(options, hooks, { reading, tokenizer, train, chats, ...validation });
   const passed = poolingLeft(await sourceIn(dir, ref, chats.added()), model, loaded);
-  const source = await chatSource(passed, { tokenizer, data: records });
+  const source = await chatSource(passed, { task, tokenizer, data: records });
   if ("template" in chats.added()) hooks.ui.line(`chat template: the model has none, and gets ${chats.name}`);
   const begun = task.start?.(model, records.material, { tokenizer, seed, records: how }) ?? model;
   const own = task.variant?.(model) ?? task;

@@ -8,6 +8,7 @@ import { architectureOf, inFile, retarget } from "../../models/checkpoint/config
 import { type Generation, generationOf } from "../../models/checkpoint/generationConfig.ts";
 import { headOf } from "../../models/head.ts";
 import type { Architecture, Json, ModelConfig } from "../../models/model.ts";
+import { requireFinite } from "../../nn/finite.ts";
 import { adapterDirs, type HubOptions, modelDir } from "../../node/hub/hub.ts";
 import { adapterHead } from "../../node/model/adapters.ts";
 import { loadModel } from "../../node/model/folder.ts";
@@ -93,6 +94,7 @@ export const sessionsOf = async (
     });
   }
   const { model } = await loadModel(dir, { task: headOf(arch, config), adapters });
+  requireFinite(model.weights, dir);
   const calibration = await calibrationIn(dir);
   const context = { engine, seed: 1, log: () => {}, ...(calibration ? { calibration } : {}) };
   const packed = await pass.run(model, context);

@@ -1,6 +1,7 @@
 /** What training starts from: a fresh model of the options' shape, or a checkpoint. */
 import { withDropout } from "../../models/dropoutRates.ts";
 import type { Architecture, Model, ModelConfig } from "../../models/model.ts";
+import { requireFinite } from "../../nn/finite.ts";
 import { initialize } from "../../nn/param.ts";
 import { openModel } from "../../node/hub/hub.ts";
 import { taskOf } from "../../tasks/index.ts";
@@ -42,6 +43,7 @@ export const startOf = async (options: RunOptions, { hub, ui }: RecipeHooks): Pr
   if (from === "") return { options };
   ui.stage("Loading the checkpoint");
   const { model, tokenizer, dir } = await openModel(from, { ...hub, adapters });
+  requireFinite(model.weights, dir);
   // Refused before anything is read.
   if (taskOf(model).taught === true) {
     const named = classWithoutHead(model);

@@ -40,7 +40,11 @@ const FEW = 5;
 /** What is told of labels that are nearly all the same, and of those that are rare. */
 export const unbalanced = (rows: readonly Row[], { of, names }: LabelReading): string[] => {
   const counts = names.map(() => 0);
-  for (const [, [id]] of taken(rows, of, () => {})) counts[id!]!++;
+  const firsts = new Map<number, string>();
+  for (const [row, [id]] of taken(rows, of, () => {})) {
+    counts[id!]!++;
+    if (!firsts.has(id!)) firsts.set(id!, row.id);
+  }
   const most = Math.max(...counts);
   const total = counts.reduce((a, b) => a + b, 0);
   const rare = names.filter((_, id) => counts[id]! < FEW);
@@ -55,7 +59,8 @@ export const unbalanced = (rows: readonly Row[], { of, names }: LabelReading): s
       ? [
           `few examples: ${rare
             .slice(0, 8)
-            .map((name) => `"${name}" ${counts[names.indexOf(name)]}`)
+            .map((name) => [name, names.indexOf(name)] as const)
+            .map(([name, id]) => `"${name}" ${counts[id]}${firsts.has(id) ? ` (${firsts.get(id)})` : ""}`)
             .join(", ")}`,
         ]
       : []),

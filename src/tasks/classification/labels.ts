@@ -153,10 +153,16 @@ interface Seen {
   readonly first: Row;
 }
 
-const seenIn = (rows: readonly Row[], places: LabelPlaces): ReadonlyMap<string, Seen> => {
+type Entry = readonly [name: string, seen: Seen];
+
+/** How often each label occurs, and the first row that has it. */
+export const seenLabels = (
+  rows: readonly Row[],
+  labelsOf: (row: Row) => readonly string[],
+): ReadonlyMap<string, Seen> => {
   const seen = new Map<string, Seen>();
   for (const row of rows) {
-    for (const name of saidIn(row, places) as readonly string[]) {
+    for (const name of labelsOf(row)) {
       const { count = 0, first = row } = seen.get(name) ?? {};
       seen.set(name, { count: count + 1, first });
     }
@@ -180,8 +186,16 @@ const isNear = (name: string, other: string): boolean => {
   return editDistance(a, b) <= (letters(a) === letters(b) ? 2 : most);
 };
 
+const times = (count: number): string => (count === 1 ? "once" : `${count} times`);
+
+/** Whether `name` is most likely the other one mistyped: rare beside it and near, or of other case alone. */
+const isSlip = ([name, { count }]: Entry, [other, { count: often }]: Entry): boolean => {
+  const sameLetters = name !== other && name.toLowerCase() === other.toLowerCase();
+  return sameLetters ? count <= often : count <= FEW && often >= count * RARE && isNear(name, other);
+};
+
 /** Throws DataError for a label that is most likely another one mistyped. */
-const refuseMistyped = (seen: ReadonlyMap<string, Seen>, field: string): void => {
+export const refuseMistyped = (seen: ReadonlyMap<string, Seen>, field: string): void => {
   const all = [...seen];
   const total = all.reduce((sum, [, { count }]) => sum + count, 0);
   const numbers = all.reduce((sum, [name, { count }]) => sum + (isNumeric(name) ? count : 0), 0);
@@ -193,9 +207,9 @@ const refuseMistyped = (seen: ReadonlyMap<string, Seen>, field: string): void =>
       refuse(first, field, `the label ${JSON.stringify(name)} stands among ${others}`, TOLD);
     }
     if (isNumber) continue;
-    const near = all.find(([other, { count: often }]) => often >= count * RARE && isNear(name, other))?.[0];
-    if (count > FEW || near === undefined) continue;
-    refuse(first, field, `the label ${JSON.stringify(name)} occurs ${count} times: is it "${near}"?`, TOLD);
+    const near = all.find((other) => isSlip([name, { count, first }], other))?.[0];
+    if (near === undefined) continue;
+    refuse(first, field, `the label ${JSON.stringify(name)} occurs ${times(count)}: is it "${near}"?`, TOLD);
   }
 };
 
@@ -257,7 +271,7 @@ export const readLabels = (
       own === undefined || Object.keys(own.id2label).length !== 1 ? ["score"] : Object.values(own.id2label);
     return { problem, names, own: own !== undefined, of: (row) => [numberIn(row, fields[0]!)] };
   }
-  const seen = seenIn(rows, places);
+  const seen = seenLabels(rows, (row) => saidIn(row, places) as readonly string[]);
   const found = sorted(fields.length > 1 ? fields : seen.keys());
   const told = options.labels;
   const kept = own === undefined ? undefined : ownIds(told.length > 0 ? told : found, own, fixed);

@@ -25,6 +25,7 @@ import { tokenTeaching } from "../teaching/distillation.ts";
 import { tokenClassification } from "../tokenClassification.ts";
 import { balancedIds } from "./balanced.ts";
 import { f1Influences, largest } from "./figures.ts";
+import { refuseMistyped, seenLabels } from "./labels.ts";
 import { sentencePieces } from "./pieces.ts";
 import {
   areEntities,
@@ -93,7 +94,17 @@ const encode = (rows: readonly Row[], found: Found, how: EncodeRowsOptions): Enc
   };
 };
 
-/** Throws DataError for a tag that is most likely another one mistyped. */
+/** Throws DataError for a type of entity that is most likely another one mistyped. */
+const refuseOddType = (sentences: ReadonlyMap<Row, Sentence>, { labels }: WordPlaces): void => {
+  const tagsIn = (row: Row): readonly string[] => sentences.get(row)!.words.map(({ tag }) => tag);
+  const rows = [...sentences.keys()];
+  // Parts of speech differ in a letter: VBZ and VBP.
+  if (!areEntities([...new Set(rows.flatMap(tagsIn))])) return;
+  const types = (row: Row) => tagsIn(row).flatMap((tag) => (tag === "O" ? [] : [tag.slice(2)]));
+  refuseMistyped(seenLabels(rows, types), labels);
+};
+
+/** Throws DataError for a tag of another form than nearly all others. */
 const refuseOdd = (sentences: readonly (readonly [Row, Sentence])[], { labels }: WordPlaces): void => {
   const odd = oddTag(sentences.map(([, sentence]) => sentence));
   if (odd === undefined) return;
@@ -118,7 +129,10 @@ const read = (rows: readonly Row[], given: ReadingOptions): Reading => {
   }
   const sentences = taken(rows, (row) => sentenceIn(row, places), lenient ? () => {} : undefined);
   const told = options.labels.length > 0 ? options.labels : undefined;
-  if (told === undefined && !fixed) refuseOdd(sentences, places);
+  if (told === undefined && !fixed) {
+    refuseOdd(sentences, places);
+    refuseOddType(new Map(sentences), places);
+  }
   const found = told ?? tagNames(sentences.flatMap(([, { words }]) => words.map(({ tag }) => tag)));
   if (!fixed && found.length < 2) {
     throw new DataError(`all words have the label ${JSON.stringify(found[0])}`, {

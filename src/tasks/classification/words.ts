@@ -129,6 +129,10 @@ const WORD = /[\p{L}\p{M}\p{N}]+|[^\s\p{L}\p{M}\p{N}]/gu;
 
 const spanSentence = (row: Row, { text: field, labels }: WordPlaces): Sentence => {
   const text = textField(row, field);
+  if (row.fields[labels] === undefined) {
+    const hint = "write [] where a text has none, or leave such records out with --skip-bad-rows";
+    return refuse(row, labels, "is missing", hint);
+  }
   const value = parsed(row.fields[labels]) ?? [];
   if (!Array.isArray(value)) return refuse(row, labels, "holds no list of spans");
   const spans = value

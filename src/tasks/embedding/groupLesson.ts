@@ -60,7 +60,7 @@ const givenWidth = ({ parts }: Example, model: LessonOptions["model"]): number =
   const whole = widthOf(model);
   const given = parts.given?.length ?? whole;
   if (given === whole) return whole;
-  throw new DataError(`the vectors of the records are ${given} wide, and the model's ${whole}`, {
+  throw new DataError(`the records' vectors ("embedding") have ${given} numbers, and the model's ${whole}`, {
     hint: "choose a model of that width, or make the vectors with another teacher",
   });
 };

@@ -2,7 +2,7 @@
 import { IGNORE } from "../../nn/loss.ts";
 import type { ChatWriter } from "../../template/supervised.ts";
 import type { Tokenizer } from "../../tokenizer/index.ts";
-import { ConfigError, DataError } from "../../util/errors.ts";
+import { AnnealError, ConfigError, DataError } from "../../util/errors.ts";
 import type { RecordOptions, Row } from "../records.ts";
 import type { Lesson } from "./forms.ts";
 import { completionTokens, type LearntTokens, learntTokens } from "./tokens.ts";
@@ -75,7 +75,8 @@ export const labelled = (
   { context, tooLong }: CutOptions,
 ): Labelled => {
   if (made instanceof Error) {
-    const hint = "mend the messages, or leave such rows out with --skip-bad-rows";
+    const own = made instanceof AnnealError ? made.details.hint : undefined;
+    const hint = own ?? "mend the messages, or leave such rows out with --skip-bad-rows";
     throw new DataError(made.message, { file: row.id, hint, cause: made });
   }
   const { ids, learnt } = made;
