@@ -86,7 +86,7 @@ describe("each kind of labels is learnt, measured as it was judged, and shown in
       {},
       "micro F1",
     ],
-    ["a number", rows((text) => ({ text, score: 2 * Number(has("cat")(text)) + 1 })), {}, "Pearson's r"],
+    ["a number", rows((text) => ({ text, score: Number(has("cat")(text)) + 0.25 })), {}, "Pearson's r"],
     [
       "a ranking",
       rows((passage, i) => ({ query: place(i >> 2), passage, relevance: Number(has("dog")(passage)) })),
@@ -148,18 +148,33 @@ describe("each kind of labels is learnt, measured as it was judged, and shown in
 });
 
 test("a tag of another form is named by its place, and labels nearly all alike are told", async () => {
-  const tags = rows((text, i) => ({
+  const tags = (odd: string) => (text: string, i: number) => ({
     tokens: text.split(" "),
-    tags: text.split(" ").map((word) => (word === "cat" ? (i === 20 ? "B_PET" : "B-PET") : "O")),
-  }));
-  const refused = await optionsFor("odd", tags);
-  await expect(finetune(body, refused, hooks)).rejects.toThrow(
+    tags: text.split(" ").map((word) => (word === "cat" ? (i === 20 ? odd : "B-PET") : "O")),
+  });
+  const refused = async (odd: string) => finetune(body, await optionsFor("odd", rows(tags(odd), 200)), hooks);
+  await expect(refused("B_PET")).rejects.toThrow(
     /odd\.jsonl:21, field "tags": the tag "B_PET" is not of the form of the others: is it "B-PET"/,
+  );
+  await expect(refused("B-PTE")).rejects.toThrow(
+    /odd\.jsonl:21, field "tags": the label "PTE" occurs once: is it "PET"/,
   );
   told.length = 0;
   const alike = rows((text, i) => ({ text, label: i === 40 || i === 50 ? "rare" : "usual" }));
   await checkBatch(body, await optionsFor("alike", alike, { train: { lrPeak: 1e-2 } }), hooks);
-  expect(told.join("\n")).toMatch(/unbalanced: 97.5 % are "usual".*\n.*few examples: "rare" 2/);
+  expect(told.join("\n")).toMatch(
+    /unbalanced: 97.5 % are "usual".*\n.*few examples: "rare" 2 \(.*alike\.jsonl:41\)/,
+  );
+});
+
+test("a checkpoint with a number that is none is refused by its tensor", async () => {
+  const model = plain("masked-lm");
+  const path = "bert.embeddings.LayerNorm.bias";
+  new Map(tensorsOf(model.weights)).get(path)!.data[3] = Number.NaN;
+  const broken = await writeModel(join(dir, "broken"), model, ["fp32"]);
+  await expect(finetune(broken, await optionsFor("broken-run", pets), hooks)).rejects.toThrow(
+    `tensor "${path}": holds NaN at place 3`,
+  );
 });
 
 const pets = rows((text) => ({ text, label: has("cat")(text) ? "pet" : "other" }));

@@ -198,6 +198,7 @@ describe("refused, by file, line and field", () => {
       csv([...rows, { text: "a slip", label: "godo" }]),
       /mistyped\.csv:122.*"godo".*is it "good"/s,
     ],
+    ["case", csv([...rows, { text: "a capital", label: "Good" }]), /case\.csv:122.*"Good".*is it "good"/s],
     [
       "number",
       csv([...rows, { text: "a number", label: "3" }]),
