@@ -64,7 +64,7 @@ const moduleOf = ({ path }: LinearInfo): string => path.replace(/\.weight$/, "")
 
 /** The matrices that take an adapter. Throws ConfigError for a target that names none. */
 const targeted = (linears: readonly LinearInfo[], targets: AdaptOptions["targets"] = "all-linear") => {
-  if (targets === "all-linear") return linears.filter(isInner);
+  if (targets === "all-linear" || targets.join() === "all-linear") return linears.filter(isInner);
   const known = linears.filter(({ role }) => role !== "position");
   if (targets.length === 0) throw new ConfigError("names no matrix", { field: "adapter.targets" });
   const found = new Set<LinearInfo>();

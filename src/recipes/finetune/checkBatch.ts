@@ -1,5 +1,6 @@
 /** `finetune --check`: whether the model can learn one batch by heart, and what is wrong where it cannot. */
 import type { Feeds } from "../../engine/engine.ts";
+import { IGNORE } from "../../nn/loss.ts";
 import { trainedTensors } from "../../nn/param.ts";
 import type { Lesson } from "../../tasks/task.ts";
 import { type Overfit, overfit } from "../../train/overfit.ts";
@@ -85,13 +86,19 @@ const hintsOf = (run: Prepared, batch: Feeds, tries: readonly Overfit[]): readon
 /** Batches among which one is chosen. */
 const CHOICE = 20;
 
-/** Of some batches the one with most tokens to read: others may have rows of nothing. */
+/** Tokens that are read and labels that count. A decoder's batch has no mask: its padding stands behind. */
+const fullness = ({ attentionMask, labels }: Feeds): number => {
+  const read = Array.from(attentionMask?.data ?? [], Number).reduce((a, b) => a + b, 0);
+  return read + Array.from(labels?.data ?? [], Number).filter((label) => label !== IGNORE).length;
+};
+
+/** Of some batches the fullest: others may have rows of nothing. */
 const fullest = async (source: Lesson["source"], count: number): Promise<Feeds> => {
   let [best, most] = [await source(0), -1];
   for (let i = 0; i < Math.min(CHOICE, count); i++) {
     const batch = await source(i);
-    const read = Array.from(batch.attentionMask?.data ?? [], Number).reduce((a, b) => a + b, 0);
-    if (read > most) [best, most] = [batch, read];
+    const full = fullness(batch);
+    if (full > most) [best, most] = [batch, full];
   }
   return best;
 };
