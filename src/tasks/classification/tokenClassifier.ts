@@ -25,11 +25,10 @@ import { tokenTeaching } from "../teaching/distillation.ts";
 import { tokenClassification } from "../tokenClassification.ts";
 import { balancedIds } from "./balanced.ts";
 import { f1Influences, largest } from "./figures.ts";
-import { refuseMistyped, seenLabels } from "./labels.ts";
 import { sentencePieces } from "./pieces.ts";
 import {
   areEntities,
-  oddTag,
+  refuseMistypedTags,
   type Sentence,
   sentenceIn,
   tagNames,
@@ -94,27 +93,6 @@ const encode = (rows: readonly Row[], found: Found, how: EncodeRowsOptions): Enc
   };
 };
 
-/** Throws DataError for a type of entity that is most likely another one mistyped. */
-const refuseOddType = (sentences: ReadonlyMap<Row, Sentence>, { labels }: WordPlaces): void => {
-  const tagsIn = (row: Row): readonly string[] => sentences.get(row)!.words.map(({ tag }) => tag);
-  const rows = [...sentences.keys()];
-  // Parts of speech differ in a letter: VBZ and VBP.
-  if (!areEntities([...new Set(rows.flatMap(tagsIn))])) return;
-  const types = (row: Row) => tagsIn(row).flatMap((tag) => (tag === "O" ? [] : [tag.slice(2)]));
-  refuseMistyped(seenLabels(rows, types), labels);
-};
-
-/** Throws DataError for a tag of another form than nearly all others. */
-const refuseOdd = (sentences: readonly (readonly [Row, Sentence])[], { labels }: WordPlaces): void => {
-  const odd = oddTag(sentences.map(([, sentence]) => sentence));
-  if (odd === undefined) return;
-  const guess = odd.near === undefined ? "" : `: is it "${odd.near}"?`;
-  throw new DataError(`the tag ${JSON.stringify(odd.tag)} is not of the form of the others${guess}`, {
-    ...{ file: sentences[odd.sentence]![0].id, field: labels },
-    hint: "mend it, leave the record out, or say with --labels what all labels are",
-  });
-};
-
 const sameSet = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && a.every((name) => b.includes(name));
 
@@ -129,10 +107,7 @@ const read = (rows: readonly Row[], given: ReadingOptions): Reading => {
   }
   const sentences = taken(rows, (row) => sentenceIn(row, places), lenient ? () => {} : undefined);
   const told = options.labels.length > 0 ? options.labels : undefined;
-  if (told === undefined && !fixed) {
-    refuseOdd(sentences, places);
-    refuseOddType(new Map(sentences), places);
-  }
+  if (told === undefined && !fixed) refuseMistypedTags(sentences, places);
   const found = told ?? tagNames(sentences.flatMap(([, { words }]) => words.map(({ tag }) => tag)));
   if (!fixed && found.length < 2) {
     throw new DataError(`all words have the label ${JSON.stringify(found[0])}`, {

@@ -2,6 +2,7 @@
 import { DataError } from "../../util/errors.ts";
 import { nearest } from "../../util/nearest.ts";
 import { type Column, columnNamed, type RecordOptions, type Row, textField } from "../records.ts";
+import { refuseMistyped, seenLabels } from "./labels.ts";
 
 /** A word of a text and what it is labelled. */
 export interface Word {
@@ -169,7 +170,7 @@ const FEW = 0.02;
  * The place of a tag that is not of the form that nearly all others have, and one that it may be; undefined
  * where there is none.
  */
-export const oddTag = (
+const oddTag = (
   sentences: readonly Sentence[],
 ): { readonly sentence: number; readonly tag: string; readonly near: string | undefined } | undefined => {
   const tags = sentences.flatMap(({ words }, sentence) => words.map(({ tag }) => ({ sentence, tag })));
@@ -178,6 +179,36 @@ export const oddTag = (
   if (first === undefined || odd.length > FEW * tags.length) return undefined;
   const known = new Set(tags.map(({ tag }) => tag).filter((tag) => TAG.test(tag)));
   return known.has("O") && known.size > 1 ? { ...first, near: nearest(first.tag, known) } : undefined;
+};
+
+/** Throws DataError for a type of entity that is most likely another one mistyped. */
+const refuseOddType = (sentences: ReadonlyMap<Row, Sentence>, { labels }: WordPlaces): void => {
+  const tagsIn = (row: Row): readonly string[] => sentences.get(row)!.words.map(({ tag }) => tag);
+  const rows = [...sentences.keys()];
+  // Parts of speech differ in a letter: VBZ and VBP.
+  if (!areEntities([...new Set(rows.flatMap(tagsIn))])) return;
+  const types = (row: Row) => tagsIn(row).flatMap((tag) => (tag === "O" ? [] : [tag.slice(2)]));
+  refuseMistyped(seenLabels(rows, types), labels);
+};
+
+/** Throws DataError for a tag of another form than nearly all others. */
+const refuseOdd = (sentences: readonly (readonly [Row, Sentence])[], { labels }: WordPlaces): void => {
+  const odd = oddTag(sentences.map(([, sentence]) => sentence));
+  if (odd === undefined) return;
+  const guess = odd.near === undefined ? "" : `: is it "${odd.near}"?`;
+  throw new DataError(`the tag ${JSON.stringify(odd.tag)} is not of the form of the others${guess}`, {
+    ...{ file: sentences[odd.sentence]![0].id, field: labels },
+    hint: "mend it, leave the record out, or say with --labels what all labels are",
+  });
+};
+
+/** Throws DataError for a tag, or a type of entity, that is most likely another one mistyped. */
+export const refuseMistypedTags = (
+  sentences: readonly (readonly [Row, Sentence])[],
+  places: WordPlaces,
+): void => {
+  refuseOdd(sentences, places);
+  refuseOddType(new Map(sentences), places);
 };
 
 /** All tags of the scheme that the found ones are of, O first: a type has each prefix, seen or not. */
