@@ -29,7 +29,6 @@ import { sentencePieces } from "./pieces.ts";
 import {
   areEntities,
   refuseMistypedTags,
-  type Sentence,
   sentenceIn,
   tagNames,
   type WordPlaces,
