@@ -1,10 +1,11 @@
 """Optuna on a table: each line of JSON is an order, answered with the rows that its sampler asked for, in their order.
 
     {"rows": [{"values": {...}, "objectives": [...] | null}], "params": [{"name", "ordered", "choices"}], "sampler": "tpe" | "gp",
-     "seed": 1, "trials": 40, "most": null | [null, 0.5]}
+     "seed": 1, "trials": 40, "asks": 60, "most": null | [null, 0.5]}
 
 `most` bounds objectives, told to Optuna as constraints. Parameters of ordered choices are integers to it, others categories; one that
-no row has beside the values so far is not suggested. A row that is asked for again costs nothing: it is answered from the table.
+no row has beside the values so far is not suggested. A row that is asked for again costs nothing (it is answered from the table, and
+named once in the answer), but it is one of `asks`.
 """
 import json
 import sys
@@ -40,8 +41,7 @@ def run(order):
     rows, most, wanted = order["rows"], order.get("most"), order["trials"]
     study = optuna.create_study(directions=["minimize"] * order["axes"], sampler=make(order["sampler"], order["seed"]))
     asked = []
-    # Repeats are free, so that there may be more of them than trials that cost.
-    while len(set(asked)) < wanted and len(asked) < 3 * wanted:
+    while len(set(asked)) < wanted and len(asked) < order["asks"]:
         trial = study.ask()
         row = walk(trial, rows, order["params"])
         asked.append(row)
@@ -53,7 +53,7 @@ def run(order):
             if bound is not None:
                 trial.set_constraint(f"most{i}", values[i] - bound)
         study.tell(trial, values)
-    return asked
+    return list(dict.fromkeys(asked))
 
 
 for line in sys.stdin:

@@ -4,12 +4,14 @@
 // - computeOverRandom: the compute that reaches what random search has after half of the table's, as a share of that half; geometric mean.
 // - hypervolumeAt20: with a fifth of the compute; the mean of the seeds, of the worst space.
 // - hypervolumeOverOptunaTpe and ...Gp: the least ratio of the seeds' means to Optuna's over every tenth of the table's compute (Gp: of a
-//   fifth of it, with the second objective bounded by its median). Optuna repeats itself for nothing; ours never repeats.
+//   fifth of it, with the second objective bounded by its median)).
+//   Optuna may repeat itself for nothing: it has three suggestions a row of the table (its GP, which takes a second for one, 1.5 a trial), and
+//   keeps what it has where it finds nothing new; ours never repeats. What it asked for is kept in search/optuna.json, anew with --peers.
 // - sizeError, latencyError, memoryError: median relative error of what was foretold; infeasibleShare: time spent on what was not made;
 //   remeasuredInside: of ten fresh measurements of the winner, the share inside its interval; timeShare: time taken to time given.
-// Peers need ANNEAL_PYTHON with optuna 5. Arguments: --seeds N (5), --space train,compress,distill, --no-peers, --samplers a,b (the first is
-// judged), --parts tables,live, --minutes N (10), --work DIR (where the live search's model and results stay).
-import { existsSync, readFileSync } from "node:fs";
+// Peers need ANNEAL_PYTHON with optuna 5. Arguments: --seeds N (5), --gp-seeds N (3), --space train,compress,distill, --no-peers, --peers,
+// --samplers a,b (the first is judged), --parts tables,live, --minutes N (10), --work DIR (where the live search's model and results stay).
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { asha } from "../../dist/search/fidelity/asha.js";
 import { hypervolume } from "../../dist/search/front/hypervolume.js";
 import { frontOf } from "../../dist/search/front/sort.js";
@@ -92,18 +94,39 @@ const ours = ({ name, rows, at, bound }, { sampler, seed, share, compute, bounde
 
 /** The same of rows that a peer asked for: what it asked for before costs nothing. */
 const theirs = ({ rows }, asked) => {
-  const seen = new Set();
   let spent = 0;
-  return asked.flatMap((index) => {
-    if (seen.has(index)) return [];
-    seen.add(index);
+  return asked.map((index) => {
     spent += rows[index].compute;
-    return [{ spent, objectives: rows[index].objectives }];
+    return { spent, objectives: rows[index].objectives };
   });
 };
 
-const orderOf = ({ name, rows, bound }, { sampler, seed, trials, bounded }) => ({
-  ...{ sampler, seed, trials, axes: 2, most: bounded ? [null, bound] : null },
+const OPTUNA = new URL("./search/optuna.json", import.meta.url);
+
+/** What Optuna asks for, kept: it takes minutes, and does not change. */
+const optuna = (anew) => {
+  const kept = existsSync(OPTUNA) && !anew ? JSON.parse(readFileSync(OPTUNA, "utf8")) : {};
+  let peer;
+  return {
+    async ask(table, order) {
+      const { sampler, seed, trials, asks } = order;
+      const key = `${table.name} ${sampler} seed ${seed}, ${trials} trials of ${asks}`;
+      if (kept[key] === undefined) {
+        peer ??= peerOf(new URL("../peers/search.py", import.meta.url).pathname);
+        kept[key] = await peer.ask(order);
+        const lines = Object.entries(kept).map(
+          ([name, rows]) => `${JSON.stringify(name)}: ${JSON.stringify(rows)}`,
+        );
+        writeFileSync(OPTUNA, `{\n${lines.sort().join(",\n")}\n}\n`);
+      }
+      return theirs(table, kept[key]);
+    },
+    end: () => peer?.end(),
+  };
+};
+
+const orderOf = ({ name, rows, bound }, { sampler, seed, trials, asks, bounded }) => ({
+  ...{ sampler, seed, trials, asks, axes: 2, most: bounded ? [null, bound] : null },
   rows: rows.map(({ values, objectives = null }) => ({ values, objectives })),
   params: Object.entries(spaces[name]).map(([param, { choices, ordered = false }]) => ({
     name: param,
@@ -146,7 +169,7 @@ const reaching = (table, steps, goal) =>
   );
 
 const rounded = (xs) => xs.map((x) => Number(x.toFixed(3)));
-const ratios = (a, b) => Math.min(...a.map((x, i) => (b[i] === 0 ? Number.POSITIVE_INFINITY : x / b[i])));
+const ratios = (a, b) => Math.min(...b.map((x, i) => (x === 0 ? Number.POSITIVE_INFINITY : a[i] / x)));
 
 const HALF = 0.5;
 
@@ -167,9 +190,8 @@ async function tables({ log, args }) {
   const measured = Object.keys(spaces).filter((name) => existsSync(fileOf(name)));
   const names = argument(args, "space", measured.join()).split(",");
   const samplers = argument(args, "samplers", "bayes,tpe,nsga2,halton,random").split(",");
-  const peer = args.includes("--no-peers")
-    ? undefined
-    : peerOf(new URL("../peers/search.py", import.meta.url).pathname);
+  const peer = args.includes("--no-peers") ? undefined : optuna(args.includes("--peers"));
+  const gpSeeds = seeds.slice(0, Number(argument(args, "gp-seeds", 3)));
   const found = {};
   for (const name of names) {
     const table = tableOf(name);
@@ -197,15 +219,21 @@ async function tables({ log, args }) {
     }
     const peers = {};
     if (peer !== undefined) {
-      const asked = async (sampler, trials, bounded) => {
+      const { length } = table.rows;
+      const asked = async (how, of) => {
         const all = [];
-        for (const seed of seeds)
-          all.push(theirs(table, await peer.ask(orderOf(table, { sampler, seed, trials, bounded }))));
+        for (const seed of of) all.push(await peer.ask(table, orderOf(table, { ...how, seed })));
         return all;
       };
+      const few = Math.ceil(length / 4);
+      const tpe = await asked({ sampler: "tpe", trials: length, asks: 3 * length, bounded: false }, seeds);
+      const gp = await asked(
+        { sampler: "gp", trials: few, asks: Math.ceil(1.5 * few), bounded: true },
+        gpSeeds,
+      );
       const fifths = TENTHS.map((t) => t / 5);
-      peers.tpe = curve(table, await asked("tpe", table.rows.length, false), TENTHS);
-      peers.gp = curve(table, await asked("gp", Math.ceil(table.rows.length / 4), true), fifths, true);
+      peers.tpe = curve(table, tpe, TENTHS);
+      peers.gp = curve(table, gp, fifths, true);
       peers.bounded = curve(table, runs("bayes", 0.2, true), fifths, true);
       log(`${name}, Optuna TPE: ${rounded(peers.tpe).join(" ")}`);
       log(

@@ -1,9 +1,11 @@
 /** Judging candidates before the choice: each graph as it would be shipped, against its dense model. */
+import { writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Engine } from "../../engine/engine.ts";
+import type { Reference } from "../../evaluate/parity/reference.ts";
 import { runTrial } from "../../evaluate/parity/trial.ts";
 import type { Model } from "../../models/model.ts";
-import { writeFileDurable } from "../../node/files/checkpoints.ts";
+import { guarded } from "../../node/files/files.ts";
 import { inScratch } from "../../node/files/scratch.ts";
 import type { Base, BaseParity } from "../../search/candidates/candidate.ts";
 import { type GraphPaths, graphNames } from "../../serve/graphs/graphs.ts";
@@ -48,7 +50,8 @@ export const onGraphFiles = async <T>(
   inScratch("judge", async (dir) => {
     let sizeBytes = 0;
     for (const [path, chunks] of formFiles(form, "fp32")) {
-      await writeFileDurable(join(dir, basename(path)), chunks);
+      const file = join(dir, basename(path));
+      await guarded("writing", file, () => writeFile(file, chunks));
       sizeBytes += chunks.reduce((n, c) => n + c.byteLength, 0);
     }
     const names = graphNames[form.arch.kind];
@@ -60,12 +63,17 @@ export const onGraphFiles = async <T>(
  * Judges forms of a dense model on this machine's processor, on starts of held-out text. Throws RunError
  * where the float32 graph does not compute what the training graph does.
  */
-export const judgeOn =
-  (engine: Engine, data: UserData) =>
-  async ({ dense, forms }: Base, only: readonly ShipDtype[]): Promise<BaseParity> => {
+export const judgeOn = (engine: Engine, data: UserData) => {
+  const references = new WeakMap<Model, Promise<Reference>>();
+  const referenceFor = (dense: Model): Promise<Reference> => {
     const { positions } = dense.arch.cache(dense.config);
     const texts = promptsOf(data, 10, Math.min(16, positions >> 1));
-    const reference = await referenceOf(engine, dense, { texts, count: texts.length });
+    const found = references.get(dense) ?? referenceOf(engine, dense, { texts, count: texts.length });
+    references.set(dense, found);
+    return found;
+  };
+  return async ({ dense, forms }: Base, only: readonly ShipDtype[]): Promise<BaseParity> => {
+    const reference = await referenceFor(dense);
     const found: Partial<Record<ShipDtype, DtypeParity>> = {};
     for (const dtype of only) {
       found[dtype] = await onGraphFiles(forms[dtype]!, async (graphs) => {
@@ -76,3 +84,4 @@ export const judgeOn =
     }
     return found;
   };
+};

@@ -160,6 +160,46 @@ test("where the time is over the best so far is the result", async () => {
   expect(found.choice.chosen.fault).toBeUndefined();
 }, 60_000);
 
+test("a search of few trials begins with the mildest cuts, untaught, in every form that loses no more", async () => {
+  const budget = [{ figure: "kept", least: 2 }];
+  const found = await search({
+    sampler: "bayes",
+    trials: 2,
+    budget,
+    space: { ...space, steps: categorical([0]) },
+  });
+  const smaller = found.records.filter(({ values }) => values.layers !== 4 || values.neurons !== 1);
+  const [first, second] = ["75%-neuron pruned", "3-layer by-influence pruned"];
+  expect(smaller.map(({ name, stage }) => [name, stage])).toEqual(
+    [first, second].flatMap((base) => [
+      [`${base} fp32`, "measured"],
+      ...["q8", "q4", "gptq q4", "fitted q4"].map((form) => [`${base} ${form}`, "quality"]),
+    ]),
+  );
+  expect(smaller[1]!.why).toBe(`${first} fp32 has more bits, and lost more than is allowed`);
+}, 60_000);
+
+test("what there is no time to teach is left for another day, and tried as it is", async () => {
+  const store = () =>
+    openStore({ run: join(dir, "late"), identity: {}, resume: true, whole, onWarning: () => {} });
+  const long = { ...space, steps: categorical([0, 1e6]), layersBy: categorical(["spread"]) };
+  const found = await search({
+    ...{ sampler: "random", trials: 4, space: long, keeping: await store(), left: () => 60_000 },
+    budget: [{ figure: "lost", most: 100 }],
+  });
+  const late = found.records.filter(({ stage }) => stage === "time");
+  expect(late.length).toBeGreaterThan(0);
+  for (const { why, values } of late) {
+    expect(why).toMatch(/^teaching it would take about \d+ minutes more, longer than there is$/);
+    expect(values.steps).toBe(1e6);
+  }
+  expect(found.candidates.some(({ values }) => values.steps === 0)).toBe(true);
+  // Only the first was begun: the others are known to take as long.
+  expect(late.filter(({ seconds }) => seconds > 0)).toHaveLength(1);
+  const { earlier } = await store();
+  expect(earlier.map(({ record }) => record.stage)).not.toContain("time");
+}, 60_000);
+
 test("a pass of one's own joins, and one that fails is noted while the search goes on", async () => {
   const own = {
     param: categorical(["none", "halved", "broken"]),

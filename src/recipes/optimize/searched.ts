@@ -9,11 +9,9 @@ import { shapeMeasurements } from "../../node/runtime/measurements.ts";
 import type { Candidate, TrialRecord } from "../../search/candidates/candidate.ts";
 import { type Optimized, optimize } from "../../search/candidates/optimize.ts";
 import type { OptimizeOptions } from "../../search/candidates/run.ts";
-import { baseName, cuttableOf } from "../../search/candidates/space.ts";
 import { figureNamed, measuredValue, writtenValue } from "../../search/figures.ts";
-import type { Space, Values } from "../../search/space/space.ts";
+import type { Values } from "../../search/space/space.ts";
 import { taskOf } from "../../tasks/index.ts";
-import type { MetricsRow } from "../../train/loop.ts";
 import { budgetOf } from "../config/budget.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
@@ -23,12 +21,13 @@ import type { UserData } from "../data/userData.ts";
 import { windowsOf } from "../data/windows.ts";
 import { calibrationOf } from "../model/calibration.ts";
 import type { Source } from "../model/source.ts";
-import { type Curve, follow } from "../train/pretrain.ts";
+import type { Curve } from "../train/pretrain.ts";
 import { onReplicas } from "../train/replicas.ts";
 import { type Clock, clockOf, TURNS } from "./clock.ts";
 import { type Front, frontIn } from "./front.ts";
 import { judgeOn } from "./judge.ts";
 import { type PlacesOptions, targetsNamed, withPlaces } from "./places.ts";
+import { type Showing, showing } from "./showing.ts";
 import { isWide, samplerOf, searchIdentity, spaceOf } from "./space.ts";
 import { openStore } from "./store.ts";
 import { lessonOf, teaching } from "./teaching.ts";
@@ -54,34 +53,6 @@ const candidateLine = (candidate: Candidate, { figures }: Pick<OptimizeOptions, 
 
 /** Text that smaller models are fitted on, and its longest window, tokens. */
 const [FITTED_ON, WINDOW] = [8192, 128];
-
-/** Shows each smaller model as it learns, and keeps its curve. */
-const studentsOf = (space: Space, model: Model, options: RunOptions, ui: RecipeHooks["ui"]) => {
-  const curves = new Map<string, () => Curve>();
-  let open: (() => void) | undefined;
-  const done = (): void => {
-    open?.();
-    open = undefined;
-  };
-  const watch = (values: Values, steps: number) => {
-    let onRow: ((row: MetricsRow) => void) | undefined;
-    return (row: MetricsRow): void => {
-      if (onRow === undefined) {
-        done();
-        const name = baseName(space, values, cuttableOf(model).layers);
-        const progress = ui.task(`teaching ${name}`, steps);
-        const student = follow(name, progress, join(options.out, "run", "metrics.jsonl"));
-        open = () => progress.done(`taught ${name}`);
-        curves.set(name, student.curve);
-        onRow = student.onRow;
-      }
-      onRow(row);
-    };
-  };
-  return { watch, done, curves: () => Array.from(curves.values(), (curve) => curve()) };
-};
-
-type Students = ReturnType<typeof studentsOf>;
 
 /** The options of a run whose smaller model is taught as a configuration says. */
 const taughtBy = (options: RunOptions, { steps, lr, alpha, temperature }: Values): RunOptions => {
@@ -121,17 +92,18 @@ const askedOf = (engine: Engine, model: Model, data: UserData, options: RunOptio
 /** What is told, and written, while a search goes on. */
 const tellingOf = (
   { ui }: SearchHooks,
-  students: Students,
+  shown: Showing,
   front: Front | undefined,
   figures: OptimizeOptions["figures"],
   clock: Clock,
-): Pick<OptimizeOptions, "onCandidate" | "onGivenUp" | "onBase"> => ({
+): Pick<OptimizeOptions, "onCandidate" | "onForm" | "onFit" | "onGivenUp" | "onBase"> => ({
+  ...{ onForm: shown.onForm, onFit: shown.onFit },
   onCandidate: (candidate) => {
-    students.done();
+    shown.done();
     ui.line(candidateLine(candidate, { figures }));
   },
   onGivenUp: (record) => {
-    students.done();
+    shown.done();
     ui.line(givenUpLine(record));
   },
   ...(front === undefined
@@ -160,12 +132,12 @@ export const searched = async (
 ): Promise<{ readonly optimized: Optimized; readonly curves: readonly Curve[] }> => {
   const { ui, signal, source, command, resume = false, startedMs } = hooks;
   const { targets, asked } = askedOf(engine, model, data, options);
-  const students = studentsOf(asked.space, model, options, ui);
+  const shown = showing(asked.space, model, options, ui);
   const teachingOf = (values: Values) => {
     const own = teaching(taughtBy(options, values), asked.lesson, signal);
     return {
       ...{ ...own, ...onReplicas(options.train, model, engine) },
-      onRow: students.watch(values, own.steps),
+      onRow: shown.watch(values, own.steps),
     };
   };
   const keeping = await openStore({
@@ -176,7 +148,7 @@ export const searched = async (
   const from = source === undefined ? {} : { source };
   const front = isWide(options) ? frontIn({ engine, data, options, command, ...from }) : undefined;
   const clock = clockOf(options.search.timeSec, startedMs);
-  const told = tellingOf(hooks, students, front, asked.figures, clock);
+  const told = tellingOf(hooks, shown, front, asked.figures, clock);
   const context: Context = {
     ...{ engine, seed: options.seed, calibration: calibrationOf(data.tokenizer) },
     log: (line) => ui.line(line),
@@ -191,7 +163,8 @@ export const searched = async (
   try {
     const optimized = await withPlaces(where, ({ probe, again }) => {
       const how = {
-        ...{ ...asked, ...told, teaching: teachingOf, keeping, until: clock.until, probe },
+        ...{ ...asked, ...told, teaching: teachingOf, keeping, probe },
+        ...{ until: clock.until, left: clock.left },
         shares: sharesOf(engine, model, where),
         ...(isWide(options) ? { again } : {}),
       };
@@ -199,7 +172,7 @@ export const searched = async (
     });
     if (isWide(options)) timing.done("measured the start and the chosen one again, in fresh processes");
     await front?.complete(optimized);
-    return { optimized, curves: students.curves() };
+    return { optimized, curves: shown.curves() };
   } finally {
     clock.stop();
   }

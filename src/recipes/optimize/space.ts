@@ -79,7 +79,6 @@ const conditions = (layers: number): Readonly<Record<string, (values: Values) =>
   lr: isTaught,
   alpha: isTaught,
   temperature: isTaught,
-  dtype: (v) => !isCut(v, layers) || isTaught(v),
   rounding: ({ dtype }) => dtype === "q4",
 });
 

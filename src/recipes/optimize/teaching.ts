@@ -1,5 +1,6 @@
 /** How the smaller model learns from the larger one, as the options say. */
 import type { Model } from "../../models/model.ts";
+import { countParams } from "../../nn/param.ts";
 import { optimizers } from "../../optim/index.ts";
 import { scheduleOf } from "../../optim/schedule.ts";
 import { taskOf } from "../../tasks/index.ts";
@@ -39,11 +40,20 @@ export const teaching = (
   };
 };
 
+/** Held-out tokens that candidates are scored on, at least and at most. */
+const [LEAST, MOST] = [4096, 32_768];
+/** Tokens times numbers of a model that are scored in about ten seconds of one core. */
+const WORK = 4e11;
+
+/** Held-out tokens: as many as are read soon, since each candidate reads them all. */
+const heldOutTokens = ({ weights }: Model): number =>
+  Math.round(Math.min(MOST, Math.max(LEAST, WORK / countParams(weights))));
+
 /** What the student learns from, and all are measured on. */
 export const lessonOf = (model: Model, { material, tokenizer }: UserData, options: RunOptions) => {
   const { train: t, model: shape, seed } = options;
   return taskOf(model).lesson(material, {
     ...{ model, tokenizer, batch: t.batch, context: shape.n_positions, seed: seed + 1 },
-    ...{ heldOutTokens: 32_768, wholeWords: t.wholeWords, records: recordOptions(options) },
+    ...{ heldOutTokens: heldOutTokens(model), wholeWords: t.wholeWords, records: recordOptions(options) },
   });
 };

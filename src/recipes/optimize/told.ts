@@ -21,7 +21,9 @@ const [SHOWN, LONGEST] = [20, 400];
 const stages: Readonly<Record<Stage, string>> = {
   size: "size, foretold",
   speed: "speed, of the shape alone",
+  time: "whether there is time to teach it",
   rung: "stopped while it learnt",
+  quality: "quality, of a form with more bits",
   failed: "failed",
   measured: "measured whole",
 };

@@ -49,10 +49,10 @@ export type Forms = Readonly<Partial<Record<ShipDtype, Model>>>;
 export type BaseParity = Readonly<Partial<Record<ShipDtype, DtypeParity>>>;
 
 /**
- * How far a configuration came: its size alone was foretold, its speed too, it was stopped while it learnt,
- * it failed, or it was measured.
+ * How far a configuration came: its size alone was foretold, its speed too, the time was too short for it, it
+ * was stopped while it learnt, a form of more bits had lost too much, it failed, or it was measured.
  */
-export type Stage = "size" | "speed" | "rung" | "failed" | "measured";
+export type Stage = "size" | "speed" | "time" | "rung" | "quality" | "failed" | "measured";
 
 /** What became of a configuration. */
 export interface TrialRecord extends Trial {

@@ -33,13 +33,15 @@ export interface MakeOptions {
   readonly teaching: (values: Values) => Teaching;
   /** Token ids [B, T] int32 of one shape of text that is not held out: what is left is fitted on them. */
   readonly batches?: readonly Tensor[];
+  /** Told while what is left of the model is fitted: matrices done, of how many. */
+  readonly onFit?: (values: Values, done: number, of: number) => void;
   /** Passes of the user's own, by the parameter's name. */
   readonly passes?: Readonly<Record<string, OwnPass>>;
 }
 
-/** A dense model; `stopped` where it was given up while it learnt. */
+/** A dense model; `stopped` where it was given up, while it learnt or before there was any. */
 export interface Made {
-  readonly dense: Model;
+  readonly dense?: Model;
   readonly stopped: boolean;
 }
 
@@ -93,6 +95,7 @@ const cut = async (whole: Model, values: Values, options: MakeOptions, context: 
   if (model === whole || batches === undefined) return model;
   const made = await restored(context.engine, model, {
     ...{ whole, batches, layers: kept, signal: context.signal },
+    onSite: (done, of) => options.onFit?.(values, done, of),
   });
   for (const note of made.notes) context.log(note);
   return made.model;
@@ -150,8 +153,17 @@ export const makeDense = async (
   context: Context,
   watching: Watching = {},
 ): Promise<Made> => {
-  const smaller = await cut(whole, values, options, context);
-  const dense = await withOwn(smaller, values, options, context);
-  if (!isTaught(values)) return { dense, stopped: false };
-  return taught(dense, whole, values, options, context, watching);
+  const { signal: interrupted } = context;
+  const signals = [interrupted, watching.stop].filter((each) => each !== undefined);
+  const cutting = { ...context, ...(signals.length > 0 ? { signal: AbortSignal.any(signals) } : {}) };
+  try {
+    const smaller = await cut(whole, values, options, cutting);
+    const dense = await withOwn(smaller, values, options, cutting);
+    cutting.signal?.throwIfAborted();
+    if (!isTaught(values)) return { dense, stopped: false };
+    return await taught(dense, whole, values, options, context, watching);
+  } catch (error) {
+    if (watching.stop?.aborted !== true || interrupted?.aborted === true) throw error;
+    return { stopped: true };
+  }
 };

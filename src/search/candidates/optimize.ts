@@ -14,9 +14,8 @@ import { type Budget, type Figure, measuredValue, SIZE } from "../figures.ts";
 import { checkBudget } from "../limit.ts";
 import { paretoFront } from "../pareto.ts";
 import { type NamedPick, picksOf } from "../picks/picks.ts";
-import { keyOf, type Space, type Values } from "../space/space.ts";
+import type { Space } from "../space/space.ts";
 import { study } from "../study.ts";
-import type { Trial } from "../trial.ts";
 import { seriesOf, withAgain } from "./again.ts";
 import {
   type Base,
@@ -27,12 +26,13 @@ import {
   withForms,
 } from "./candidate.ts";
 import { foreteller } from "./foretell.ts";
+import { runGroup, variantOf } from "./group.ts";
 import { forgetting } from "./keeping.ts";
 import { startOf } from "./measure.ts";
 import { objectiveFigures } from "./objectives.ts";
-import { ruledOut } from "./ruledOut.ts";
-import { giveUp, namesOf, type OptimizeOptions, type Run, runGroup, variantOf } from "./run.ts";
+import { namesOf, type OptimizeOptions, type Run } from "./run.ts";
 import { baseKey, cuttableOf, dtypeIn, siblingsIn, smallSpace, startIn } from "./space.ts";
+import { tryAll } from "./trying.ts";
 
 /** The candidates, and which was chosen. */
 export interface Optimized {
@@ -119,7 +119,7 @@ const remade = async (run: Run, name: string): Promise<Base> => {
   const wanted = [...new Set(siblingsIn(options.space, own.values).map(dtypeIn))];
   const usual = { name: namesOf(run, own.values).base, dense, forms: {} };
   const base = await withForms(usual, wanted, context);
-  return (await variantOf(run, base, own.values)) ?? base;
+  return (await variantOf(run, base, own.values, context)) ?? base;
 };
 
 /** The best so far; undefined where nothing may be chosen. */
@@ -156,68 +156,6 @@ const measureStart = async (run: Run): Promise<void> => {
     { start: base, measured: new Map(own.map((c) => [c.dtype, c])) },
     { probe: options.probe, ...defined({ shares: options.shares }) },
   );
-};
-
-const isTried = ({ study: { trials } }: Run, values: Values): boolean =>
-  trials.some((trial) => keyOf(trial.values) === keyOf(values));
-
-/** A dense model of which a form was measured by a process that ended before the others were. */
-const leftOpen = (run: Run): Values | undefined => {
-  for (const { values, stage } of run.records) {
-    if (stage !== "measured") continue;
-    const left = siblingsIn(run.options.space, values).find((form) => !isTried(run, form));
-    if (left !== undefined) return left;
-  }
-  return undefined;
-};
-
-/** Ends what an earlier process ended in, again and again. */
-const endFatal = (run: Run): void => {
-  for (const values of run.options.keeping.fatal) {
-    if (isTried(run, values)) continue;
-    const why = "the process ended in it three times, as where memory runs out";
-    giveUp(run, run.study.ask(values)!, { stage: "failed", why }, 0);
-  }
-};
-
-/** Makes and measures the dense model of a trial, in the forms that may keep the limits. */
-const tryOne = async (run: Run, trial: Trial): Promise<"made" | "refused"> => {
-  const forms = siblingsIn(run.options.space, trial.values).filter(
-    (values) => keyOf(values) === keyOf(trial.values) || !isTried(run, values),
-  );
-  const fitting: Values[] = [];
-  for (const values of forms) {
-    const began = performance.now();
-    const why = await ruledOut(run, values);
-    const seconds = (performance.now() - began) / 1000;
-    if (why === undefined) fitting.push(values);
-    else giveUp(run, keyOf(values) === keyOf(trial.values) ? trial : run.study.ask(values)!, why, seconds);
-  }
-  const [first] = fitting;
-  if (first === undefined) return "refused";
-  const own = fitting.some((values) => keyOf(values) === keyOf(trial.values));
-  const lead = own ? trial : run.study.ask(first)!;
-  await hold(run, await runGroup(run, { lead, forms: fitting }));
-  return "made";
-};
-
-/** Tries configurations until there are enough, the time is over, or all were tried. */
-const search = async (run: Run): Promise<void> => {
-  const { options, context } = run;
-  const { trials = Number.POSITIVE_INFINITY, until } = options;
-  endFatal(run);
-  const start = baseKey(run.records[0]!.values);
-  const begun = run.records.filter(({ stage }) => stage !== "size" && stage !== "speed");
-  const made = new Set(begun.map(({ values }) => baseKey(values)));
-  made.delete(start);
-  while (!until?.aborted) {
-    context.signal?.throwIfAborted();
-    const open = leftOpen(run);
-    if (open === undefined && made.size >= trials) break;
-    const trial = run.study.ask(open);
-    if (trial === undefined) break;
-    if ((await tryOne(run, trial)) === "made") made.add(baseKey(trial.values));
-  }
 };
 
 /** Times that another one is chosen by what measuring again has shown. */
@@ -257,7 +195,7 @@ export const optimize = async (
 ): Promise<Optimized> => {
   const run = await begin(model, options, context);
   await measureStart(run);
-  await search(run);
+  await tryAll(run, (bases) => hold(run, bases));
   const { figures, budget, task } = run.options;
   const candidates = await measuredAgain(run);
   const choice = choose(candidates, { budget, figures });

@@ -4,8 +4,16 @@
  */
 import type { Model } from "../../models/model.ts";
 import { dtypes, type ShipDtype } from "../../ship/onnx/dtype.ts";
-import { configurations } from "../space/configurations.ts";
-import { type Categorical, categorical, keyOf, type Space, type Values } from "../space/space.ts";
+import { choicesOf, configurations } from "../space/configurations.ts";
+import {
+  type Categorical,
+  type Condition,
+  categorical,
+  decided,
+  keyOf,
+  type Space,
+  type Values,
+} from "../space/space.ts";
 
 /** Parameters that say in which form a dense model is. */
 export const FORM_PARAMS = ["dtype", "rounding"] as const;
@@ -45,16 +53,12 @@ export interface CandidateSpaceOptions extends Cuttable {
   readonly fits: boolean;
 }
 
-const formsIn = (whole: number, roundings: readonly FormRounding[]): Space => {
-  const shaped = (v: Values): boolean => !isCut(v, whole) || isTaught(v);
-  return {
-    // What was cut and not taught is there to show what teaching gains: in float32 alone.
-    dtype: categorical(Object.keys(dtypes), { when: shaped }),
-    ...(roundings.length > 1
-      ? { rounding: categorical(roundings, { when: ({ dtype }) => dtype === "q4" }) }
-      : {}),
-  };
-};
+const formsIn = (roundings: readonly FormRounding[], when?: Condition): Space => ({
+  dtype: categorical(Object.keys(dtypes), when === undefined ? {} : { when }),
+  ...(roundings.length > 1
+    ? { rounding: categorical(roundings, { when: ({ dtype }) => dtype === "q4" }) }
+    : {}),
+});
 
 /** The model and one with fewer layers, before teaching and after, in every form. */
 export const smallSpace = ({ layers, steps, keep, fits }: CandidateSpaceOptions): Space => {
@@ -62,7 +66,8 @@ export const smallSpace = ({ layers, steps, keep, fits }: CandidateSpaceOptions)
   return {
     layers: categorical([...new Set([layers, fewer])]),
     steps: categorical([...new Set([0, steps])], { ...ordered, when: (v) => isCut(v, layers) }),
-    ...formsIn(layers, fits ? ["search", "fitted"] : ["search"]),
+    // What was cut and not taught is there to show what teaching gains: in float32 alone.
+    ...formsIn(fits ? ["search", "fitted"] : ["search"], (v) => !isCut(v, layers) || isTaught(v)),
   };
 };
 
@@ -76,7 +81,7 @@ export const fullSpace = ({ layers, neurons, steps, keep, fits }: CandidateSpace
     layersBy: categorical(["spread", "influence"], { when: some }),
     ...(neurons ? { neurons: categorical([1, 0.75, 0.5], ordered) } : {}),
     steps: categorical([...new Set([0, steps])], { ...ordered, when: (v) => isCut(v, layers) }),
-    ...formsIn(layers, fits ? ["search", "gptq", "fitted"] : ["search", "gptq"]),
+    ...formsIn(fits ? ["search", "gptq", "fitted"] : ["search", "gptq"]),
   };
 };
 
@@ -113,6 +118,45 @@ export const startIn = (space: Space, whole: Cuttable): Values => {
     return active && value !== undefined ? [[name, value] as const] : [];
   });
   return Object.fromEntries(own);
+};
+
+/** Whether a configuration may be left as it was cut. */
+const mayBeUntaught = ({ steps }: Space): boolean =>
+  steps !== undefined && choicesOf(steps)?.includes(0) === true;
+
+/** A configuration by some of its values, and for the rest those that a parameter has first. */
+const completed = (space: Space, given: Values): Values =>
+  decided(space, (name, param) => {
+    const [choices, value] = [choicesOf(param), given[name]];
+    if (choices === undefined) return value ?? (param as Exclude<typeof param, Categorical>).high;
+    return value !== undefined && choices.includes(value) ? value : choices[0]!;
+  });
+
+/** A configuration as it is cut, without teaching; undefined where the space has none such. */
+export const untaught = (space: Space, values: Values): Values | undefined =>
+  mayBeUntaught(space) ? completed(space, { ...values, steps: 0 }) : undefined;
+
+/**
+ * What a search of few trials begins with: of each way to cut a model, alone and not taught, its values from
+ * the mildest on. Much is kept by a mild cut, and the first of each that keeps the limits on what it costs
+ * tells what the model bears.
+ */
+export const openings = (space: Space, { layers }: Cuttable): Values[][] => {
+  const start: Values = {
+    layers,
+    neurons: 1,
+    layersBy: "influence",
+    steps: 0,
+    dtype: "fp32",
+    rounding: "search",
+  };
+  return ["neurons", "layers"].flatMap((name) => {
+    const param = space[name];
+    const choices = param === undefined || !mayBeUntaught(space) ? undefined : choicesOf(param);
+    if (choices === undefined) return [];
+    const cuts = choices.map(Number).filter((value) => value < Number(start[name]));
+    return [cuts.sort((a, b) => b - a).map((value) => completed(space, { ...start, [name]: value }))];
+  });
 };
 
 /** The dtype of a configuration: what was cut and not taught is float32. */

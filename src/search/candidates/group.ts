@@ -1,0 +1,203 @@
+/** A group of a search: a dense model is made, and its forms are measured one after the other. */
+import type { Context } from "../../compress/pass.ts";
+import type { Model } from "../../models/model.ts";
+import { dtypes, type ShipDtype } from "../../ship/onnx/dtype.ts";
+import { defined } from "../../util/defined.ts";
+import { boundsOf, mostLost } from "../budget.ts";
+import { LOST, measuredValue, SIZE } from "../figures.ts";
+import type { Point } from "../front/sort.ts";
+import { keyOf, type Values } from "../space/space.ts";
+import type { Trial } from "../trial.ts";
+import { type Base, type BaseParity, withForms } from "./candidate.ts";
+import { type Dense, denseOf } from "./dense.ts";
+import { fittedTo, sizeLimit } from "./fitted.ts";
+import { roundedByGptq } from "./forms.ts";
+import { measureForm, startOf } from "./measure.ts";
+import { pointOf, violationsOf } from "./objectives.ts";
+import { finish, giveUp, isOver, lateWords, namesOf, postpone, type Run } from "./run.ts";
+import { dtypeIn } from "./space.ts";
+
+/** The usual forms that configurations need, the roundings of one's own apart. */
+const dtypesOf = (all: readonly Values[]): ShipDtype[] => {
+  const fitted = all.some(({ rounding }) => rounding === "fitted");
+  return [...new Set([...all.map(dtypeIn), ...(fitted ? (["q8", "q4"] as const) : [])])];
+};
+
+/** Bytes of a form's files: as they were measured, else as they were foretold, where they were too many. */
+const sizeOf = ({ records, foreteller }: Run, base: Base, values: Values, dtype: ShipDtype): number => {
+  const own = records.find(({ candidate }) => candidate?.base === base.name && candidate.dtype === dtype);
+  if (own !== undefined) return measuredValue(own.candidate!, SIZE);
+  return foreteller?.size({ ...values, dtype }) ?? Number.NaN;
+};
+
+/** The base that a configuration is a form of; undefined where a limit leaves no room for another form. */
+export const variantOf = async (
+  run: Run,
+  base: Base,
+  values: Values,
+  context: Context,
+): Promise<Base | undefined> => {
+  const { rounding = "search" } = values;
+  const { options, bounds = [] } = run;
+  if (rounding === "search") return base;
+  if (rounding === "gptq") {
+    return options.batches === undefined ? undefined : roundedByGptq(base, options.batches, context);
+  }
+  const limit = sizeLimit(bounds);
+  if (limit === undefined) return undefined;
+  const sizes = { q4: sizeOf(run, base, values, "q4"), q8: sizeOf(run, base, values, "q8") };
+  return fittedTo(base, { limit, sizes }, context);
+};
+
+/** A form of a dense model, and what was found on the way there. */
+interface Formed {
+  readonly trial: Trial;
+  readonly base: Base;
+  readonly parity: BaseParity;
+  readonly rungs: readonly Point[];
+  /** When work on it began. */
+  readonly since: number;
+}
+
+const secondsSince = (began: number): number => (performance.now() - began) / 1000;
+
+const measured = async (run: Run, { trial, base, parity, rungs, since }: Formed): Promise<void> => {
+  const { options, study } = run;
+  const { number, values } = trial;
+  const { form: name } = namesOf(run, values);
+  const score = async (model: Model): Promise<Float32Array> => {
+    const scores = await options.score(model);
+    options.onForm?.(name, "scored");
+    return scores;
+  };
+  const way = { ...options, score };
+  const { candidate, scores } = await measureForm(base, { number, name, values }, parity, way, run.start);
+  run.start ??= startOf(options, scores);
+  run.bounds ??= boundsOf(options.budget, options.figures, candidate);
+  const told = study.tell(number, {
+    state: "complete",
+    objectives: pointOf(run.objectives, candidate.figures),
+    violations: violationsOf(candidate, run.bounds),
+    ...(rungs.length > 0 ? { rungs } : {}),
+  });
+  const more = { parity: parity[candidate.dtype], foretold: run.foretold.get(keyOf(values)) };
+  const seconds = secondsSince(since);
+  finish(run, { ...told, name, stage: "measured", seconds, candidate, ...defined(more) }, scores);
+  options.onCandidate?.({ ...candidate, onFront: false });
+};
+
+/** The forms of a dense model that are to be measured, and the trial that it is made for. */
+interface Group {
+  readonly lead: Trial;
+  readonly forms: readonly Values[];
+}
+
+/** Ends at the end of the time too; the start's first form, without which there is nothing, does not. */
+const untilOver = ({ context, options: { until }, start }: Run): Context => {
+  if (start === undefined || until === undefined) return context;
+  return { ...context, signal: AbortSignal.any([until, ...(context.signal ? [context.signal] : [])]) };
+};
+
+/** Why a form is not measured: one of more bits has lost more than is allowed. */
+const worseThan = ({ records, options }: Run, base: string, values: Values): string | undefined => {
+  const bits = Object.keys(dtypes);
+  const start = records.find(({ candidate }) => candidate !== undefined)?.candidate;
+  const most = start === undefined ? undefined : mostLost(options.budget, options.figures, start);
+  if (options.spares !== true || most === undefined) return undefined;
+  const over = records.find(({ candidate: c }) => {
+    const more = c?.base === base && bits.indexOf(c.dtype) < bits.indexOf(dtypeIn(values));
+    return more && (c.figures[LOST]?.low ?? Number.NaN) > most;
+  });
+  return over === undefined ? undefined : `${over.name} has more bits, and lost more than is allowed`;
+};
+
+/** Makes one form and measures it; returns the base that it is a form of, where there is room for it. */
+const formed = async (run: Run, whole: Base, given: Omit<Formed, "base" | "parity">): Promise<Base[]> => {
+  const { options } = run;
+  const { trial, since } = given;
+  const { values } = trial;
+  const { form: name } = namesOf(run, values);
+  const context = untilOver(run);
+  const worse = worseThan(run, whole.name, values);
+  if (worse !== undefined) {
+    giveUp(run, trial, { stage: "quality", why: worse }, secondsSince(since));
+    return [];
+  }
+  options.onForm?.(name, "begun");
+  const usual = await withForms(whole, dtypesOf([values]), context);
+  const base = await variantOf(run, usual, values, context);
+  if (base === undefined) {
+    const why = "the limit on size leaves room for no other bits";
+    giveUp(run, trial, { stage: "size", why }, secondsSince(since));
+    return [usual];
+  }
+  options.onForm?.(name, "made");
+  const parity = await options.judge(base, [dtypeIn(values)]);
+  context.signal?.throwIfAborted();
+  options.onForm?.(name, "judged");
+  const before = performance.now();
+  await measured(run, { ...given, base, parity });
+  run.formMs = Math.max(run.formMs ?? 0, performance.now() - before);
+  return [usual, base];
+};
+
+/** Measures the forms of a dense model in turn; `bases` become those that they are forms of. */
+const measureForms = async (
+  run: Run,
+  { lead, forms }: Group,
+  { name, dense, began }: { readonly name: string; readonly dense: Dense; readonly began: number },
+  bases: Map<string, Base>,
+): Promise<void> => {
+  const { options, context } = run;
+  bases.set(name, { name, dense: dense.model!, forms: {} });
+  let since = began;
+  for (const values of forms) {
+    context.signal?.throwIfAborted();
+    const own = keyOf(values) === keyOf(lead.values);
+    if (!own && isOver(run, run.formMs)) break;
+    const trial = own ? lead : run.study.ask(values)!;
+    if (!own) options.keeping.begins(trial.number, values);
+    const rungs = own ? dense.rungs : [];
+    for (const base of await formed(run, bases.get(name)!, { trial, rungs, since }))
+      bases.set(base.name, base);
+    since = performance.now();
+  }
+};
+
+/** Ends a trial that was stopped while it was made; one that the time runs out for is left as it is. */
+const unfinished = (run: Run, lead: Trial, { rungs, lateMs }: Dense, seconds: number): void => {
+  const { until, keeping } = run.options;
+  if (until?.aborted || lateMs !== undefined) {
+    keeping.leaves(lead.number, lead.values);
+    if (lateMs !== undefined) postpone(run, lead, lateWords(lateMs), seconds);
+    return;
+  }
+  const why = "others had come further by then, at no more cost";
+  giveUp(run, lead, { stage: "rung", why, rungs, objectives: rungs.at(-1)! }, seconds);
+};
+
+/**
+ * Makes the dense model of a trial and measures some of its forms; returns the bases that they are forms of.
+ * What fails is noted and nothing is thrown, unless it is the start; an interruption is.
+ */
+export const runGroup = async (run: Run, { lead, forms }: Group): Promise<Base[]> => {
+  const { options, context } = run;
+  const began = performance.now();
+  const bases = new Map<string, Base>();
+  options.keeping.begins(lead.number, lead.values);
+  try {
+    const dense = await denseOf(run, lead);
+    const { base: name } = namesOf(run, lead.values);
+    if (dense.model === undefined) unfinished(run, lead, dense, secondsSince(began));
+    else await measureForms(run, { lead, forms }, { name, dense, began }, bases);
+  } catch (error) {
+    const open = run.study.trials.find(({ state }) => state === "running");
+    const ended = context.signal?.aborted === true;
+    const over = run.start !== undefined && options.until?.aborted === true;
+    if ((ended || over) && open !== undefined) options.keeping.leaves(open.number, open.values);
+    if (ended || run.start === undefined || open === undefined) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    if (!over) giveUp(run, open, { stage: "failed", why }, secondsSince(began));
+  }
+  return [...bases.values()];
+};
