@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { exactly } from "../metrics/metric.ts";
 import { causalLm } from "../tasks/causalLm.ts";
-import { doubtNotes, doubtsOf } from "./doubts.ts";
+import { doubtNotes, doubtsOf, limitNotes } from "./doubts.ts";
 import { type Budget, choose, figuresOf } from "./index.ts";
 
 const figures = figuresOf({ task: causalLm, does: "generates", targets: ["node-cpu"] });
@@ -90,11 +90,27 @@ test("the remark names tokens, difference, noise and the way out; none where all
   const doubt = { candidate: "q4", against: "q8", mean: 0.01, standardError: 0.02, n: 395 };
   expect(doubtNotes([doubt], units)).toEqual([
     "The choice is within the noise: 395 held-out tokens do not decide it " +
-      "(q4 differs from q8 by 0.0100 \u00b1 0.0400 nats per token). More held-out text would.",
+      "(q4 differs from q8 by 0.0100 \u00b1 0.0400 nats per token). About 6\u202f320 would.",
   ]);
   const one = { ...doubt, standardError: Number.POSITIVE_INFINITY, n: 1, limit: 0.2 };
   expect(doubtNotes([one], units)[0]).toMatch(
     /1 held-out token does not.*unknown.*at most 0\.2000 is allowed/,
   );
   expect(doubtNotes([], units)).toEqual([]);
+});
+
+test("a limit that the next process may break is told, and how many processes would tell", () => {
+  const figures = figuresOf({ task: causalLm, does: "generates", targets: ["node-cpu"] });
+  const timed = (low: number, value: number, high: number, n: number) => {
+    const chosen = { name: "q8", figures: { "node-cpu/p50Ms": { value, low, high, n } } };
+    const choice = { chosen, met: true, rule: "", exceeded: [] };
+    const budget = [{ figure: "p50Ms", most: 1.5 }];
+    return limitNotes({ candidates: [chosen], choice, budget, figures });
+  };
+  expect(timed(1.2, 1.45, 1.7, 6)).toEqual([
+    "p50 of q8 is 1.45 ms/token in 6 processes, and in the next one 1.20 to 1.70: " +
+      "the limit of 1.50 lies within; about 23 would tell where the median is.",
+  ]);
+  for (const value of [1.3, 1.5]) expect(timed(1.2, value, 1.8, 6)[0]).toMatch(/lies within\.$/);
+  expect([...timed(1.2, 1.3, 1.4, 6), ...timed(1.2, 1.4, 1.6, 1)]).toEqual([]);
 });

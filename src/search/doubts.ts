@@ -1,6 +1,8 @@
-/** What a choice rests on that the held-out text is too small to tell. */
+/** What a choice rests on that the held-out text, or the processes that were timed, are too few to tell. */
+import { exactly } from "../metrics/metric.ts";
+import { count } from "../render/figures.ts";
 import { boundsOf, type Choice, type Choosable, excess, limitsCost, mostLost } from "./budget.ts";
-import { type Budget, type Figure, LOST, measuredValue, SIZE } from "./figures.ts";
+import { type Budget, type Figure, LOST, measuredValue, SIZE, writtenValue } from "./figures.ts";
 import { type LossDifference, lossDifference, withinNoise } from "./noise.ts";
 
 /** A difference that decides the choice and is smaller than its noise. */
@@ -106,5 +108,32 @@ export const doubtNotes = (doubts: readonly Doubt[], { unit, example }: ScoreUni
   const what = doubts.map((doubt) => sentence(doubt, unit)).join("; ");
   const { n } = first;
   const examples = n === 1 ? `1 held-out ${example} does` : `${n} held-out ${example}s do`;
-  return [`The choice is within the noise: ${examples} not decide it (${what}). More held-out text would.`];
+  const more = Number.isFinite(enough(doubts)) ? `About ${count(enough(doubts))}` : "More held-out text";
+  return [`The choice is within the noise: ${examples} not decide it (${what}). ${more} would.`];
 };
+
+/** Examples that would decide all: noise falls with the root of their number. */
+const enough = (doubts: readonly Doubt[]): number =>
+  Math.max(...doubts.map((d) => d.n * ((2 * d.standardError) / Math.abs(d.mean - (d.limit ?? 0))) ** 2));
+
+/** Whether the next process may break what the chosen one keeps, or keep what it breaks; a remark each. */
+export const limitNotes = <T extends Named>({
+  candidates,
+  choice,
+  budget,
+  figures,
+}: Pick<Measurements<T>, "candidates" | "choice" | "budget" | "figures">): string[] =>
+  boundsOf(budget, figures, candidates[0]!).flatMap(({ figure, bound }) => {
+    const { low, high, value, n } = choice.chosen.figures[figure.name] ?? exactly(Number.NaN);
+    if (figure.quality || n < 3 || !(low < bound && bound < high)) return [];
+    const [at, from, to, limit] = [value, low, high, bound].map((x) => writtenValue(figure, x));
+    // The interval of the next one is wider than that of the median by a root of their number and one.
+    const share = Math.log(high / low) / 2 / Math.sqrt(n + 1) / Math.abs(Math.log(value / bound));
+    const more = share > 1 && Number.isFinite(share);
+    const times = more ? `; about ${count(Math.ceil(n * share ** 2))} would tell where the median is` : "";
+    const unit = figure.unit === "" ? "" : ` ${figure.unit}`;
+    return [
+      `${figure.label} of ${choice.chosen.name} is ${at}${unit} in ${n} processes, and in the next one ` +
+        `${from} to ${to}: the limit of ${limit} lies within${times}.`,
+    ];
+  });

@@ -50,6 +50,7 @@ export const records: Section = {
     row("--task <name>", "task.name", "what the records are for; found out unless told", {
       verbs: ["finetune", "eval", "optimize"],
       common: ["finetune"],
+      parse: (word) => (word === "classify" ? "sequence-classification" : word),
     }),
     row("--label-field <names...>", "task.labelFields", "field of the label; several: a column each", {
       common: ["finetune"],

@@ -46,6 +46,12 @@ it("every field of the options has one flag, and no two flags share a name", () 
   expect(new Set(sharedFlags.map(({ name }) => name)).size).toBe(sharedFlags.length);
 });
 
+it("what users say for a task is its name", () => {
+  const command = withFlags(new Command(), "optimize").exitOverride();
+  command.parse(["--task", "classify"], { from: "user" });
+  expect(flagsToConfig(command)).toEqual({ task: { name: "sequence-classification" } });
+});
+
 it("flags that are not given set nothing", () => {
   for (const verb of Object.keys(verbs) as VerbName[]) {
     const command = withFlags(new Command(), verb);

@@ -74,8 +74,12 @@ const fieldOption = (flag: Flag, field: string, base: RunOptions): Option => {
   const { kind, choices, ofNumbers } = fieldType(field);
   const option = new Option(flag.flag, described(flag, field, base));
   if (flag.repeats) return option.argParser(collect);
-  if (flag.parse !== undefined) return option.argParser(flag.parse);
-  if (choices !== undefined) return option.argParser(oneOf(choices));
+  const { parse } = flag;
+  if (choices !== undefined) {
+    const one = oneOf(choices);
+    return option.argParser((word) => one(parse === undefined ? word : String(parse(word))));
+  }
+  if (parse !== undefined) return option.argParser(parse);
   if (ofNumbers) return option.argParser((text, before: readonly number[] = []) => [...before, number(text)]);
   return kind === "number" ? option.argParser(number) : option;
 };

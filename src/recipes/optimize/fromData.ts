@@ -91,6 +91,7 @@ const step = async (
 };
 
 const classifier = async (options: RunOptions, hooks: RecipeHooks): Promise<Outcome | undefined> => {
+  const startedMs = performance.now();
   const files = await listInputs(options.data.paths);
   const bytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const body = bodyOptions(options, bytes);
@@ -98,7 +99,7 @@ const classifier = async (options: RunOptions, hooks: RecipeHooks): Promise<Outc
   if (from === undefined) return undefined;
   const tuning = tunedOptions(options);
   const tuned = await step("the classifier", tuning.out, hooks, (own) => finetune(from, tuning, own));
-  return tuned === undefined ? undefined : optimizeFolder(tuned, options, hooks);
+  return tuned === undefined ? undefined : optimizeFolder(tuned, options, hooks, startedMs);
 };
 
 /**

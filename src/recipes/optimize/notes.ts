@@ -3,7 +3,7 @@
 import { fixed } from "../../render/figures.ts";
 import type { Candidate } from "../../search/candidates/candidate.ts";
 import type { Optimized } from "../../search/candidates/optimize.ts";
-import { doubtNotes } from "../../search/doubts.ts";
+import { doubtNotes, limitNotes } from "../../search/doubts.ts";
 import { figureNamed, LOST, measuredValue } from "../../search/figures.ts";
 import type { Criterion } from "../../tasks/task.ts";
 
@@ -50,7 +50,8 @@ export const faultNotes = ({ candidates }: Pick<Optimized, "candidates">): strin
  * What int8 cost and gained, what distillation won back, what could not be chosen, whether the held-out text
  * is enough for the choice, and what the budget lacked.
  */
-export const notesOf = ({ task, figures, candidates, choice, doubts }: Optimized): string[] => {
+export const notesOf = (optimized: Optimized): string[] => {
+  const { task, figures, candidates, choice, doubts } = optimized;
   const { criterion: metric } = task;
   const time = figureNamed(figures, "p50Ms")!.name;
   const reads = figureNamed(figures, "p50Ms")!.unit.endsWith("text");
@@ -61,7 +62,7 @@ export const notesOf = ({ task, figures, candidates, choice, doubts }: Optimized
   const notes: string[] = [];
   if (full && q8) notes.push(...int8(full, q8, { ...metric, time }, reads ? "reads" : "decodes"));
   if (full && pruned && distilled) notes.push(distillation(full, pruned, distilled, metric));
-  notes.push(...faultNotes({ candidates }), ...doubtNotes(doubts, metric));
+  notes.push(...faultNotes({ candidates }), ...doubtNotes(doubts, metric), ...limitNotes(optimized));
   if (!choice.met) {
     notes.push(
       `Nothing meets the budget; the nearest candidate exceeds it in ${choice.exceeded.join(", ")}.`,

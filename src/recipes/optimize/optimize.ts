@@ -13,13 +13,16 @@ import { sourceIn } from "../model/source.ts";
 import { takeRun } from "../train/takeRun.ts";
 import { compressAndShip, type Outcome } from "./compressAndShip.ts";
 
-/** From a model's folder to the best candidate under the budget, shipped to OUT/model. */
+/**
+ * From a model's folder to the best candidate under the budget, shipped to OUT/model; its time counts from
+ * `startedMs` on performance.now()'s clock.
+ */
 export const optimizeFolder = async (
   ref: string,
   options: RunOptions,
   hooks: RecipeHooks,
+  startedMs = performance.now(),
 ): Promise<Outcome> => {
-  const startedMs = performance.now();
   const folder = await openModel(ref, { ...hooks.hub, adapters: options.model.adapters });
   const task = taskOf(folder.model);
   budgetOf(options.budget, { ...folder.model, task }); // refused before anything is read
