@@ -79,6 +79,11 @@ const groups: readonly Group[] = [
         ...common,
       },
       {
+        flag: "--on-policy <x>",
+        help: "share of the batches whose texts the student writes on itself (default: 0)",
+        parse: numberFrom(0, { most: 1 }),
+      },
+      {
         flag: "--teacher-bits <n>",
         help: "8: the teacher's matrices are packed while it teaches",
         parse: numberFrom(8, { most: 32, whole: true }),

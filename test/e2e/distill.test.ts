@@ -139,8 +139,21 @@ describe("anneal distill", () => {
     await expect(distill(decoder, join(dir, "no"), ...kept, "--hidden", "1")).rejects.toThrow(/teacherTopK/);
   });
 
-  it("goes on where it was interrupted, to the same bits", async () => {
-    const [straight, broken] = ["straight", "broken"].map((name) => join(dir, name));
+  it("teaches a student by what it writes itself", async () => {
+    const how = "--layers 1 --steps 2 --on-policy 0.5 --divergence reverse".split(" ");
+    const { path } = await distill(decoder, join(dir, "on-policy"), ...how);
+    const { options } = (await loadFolder(path)).model.history.at(-1)!;
+    expect(options).toMatchObject({ onPolicy: 0.5, alpha: 1, divergence: "reverse" });
+    expect(readFileSync(join(path, "README.md"), "utf8")).toContain("0.5 of the texts written on by");
+  });
+
+  it.each([
+    ["of losses", { layers: 1, hidden: 1 }],
+    ["of a student's own texts", { layers: 1, onPolicy: 0.5 }],
+  ])("goes on where it was interrupted, to the same bits, %s", async (_, asked) => {
+    const [straight, broken] = ["straight", "broken"].map((name) =>
+      join(dir, name + Object.keys(asked).at(-1)),
+    );
     const train = {
       ...distillDefaults.train,
       steps: 6,
@@ -156,7 +169,6 @@ describe("anneal distill", () => {
       model: { ...distillDefaults.model, n_positions: 24 },
     });
     const hooks = { ui: silent, command: "test" };
-    const asked = { layers: 1, hidden: 1 };
     await distillModel(decoder, asked, run(straight!), hooks);
     const controller = new AbortController();
     const stop = (done: number) => done === 3 && controller.abort();
@@ -170,7 +182,7 @@ describe("anneal distill", () => {
     });
     expect(first).toBeUndefined();
     await expect(
-      distillModel(decoder, { ...asked, hidden: 2 }, run(broken!), { ...hooks, resume: true }),
+      distillModel(decoder, { layers: 1, hidden: 2 }, run(broken!), { ...hooks, resume: true }),
     ).rejects.toThrow(/distill/);
     await distillModel(decoder, asked, run(broken!), { ...hooks, resume: true });
     expect(await bitsOf(join(broken!, "model"))).toEqual(await bitsOf(join(straight!, "model")));
@@ -186,6 +198,8 @@ describe("anneal distill", () => {
       2,
       /token \d+ is ".", and "." to its teacher|has \d+ tokens, and its teacher \d+/,
     ],
+    [["--on-policy", "0.5", "--alpha", "0.9"], 2, /distill.onPolicy.*teacher alone/],
+    [["--on-policy", "1", "--teacher-top-k", "8"], 2, /distill.onPolicy.*written anew/],
     [["--vectors", "mse"], 2, /distill.vectors.*makes no vectors/],
     [["--divergence", "forwards"], 2, /did you mean forward\?/],
     [["--fresh", "--family", "bert"], 2, /has no head for causal-lm/],

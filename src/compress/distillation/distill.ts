@@ -15,9 +15,11 @@ import { batchFeeds, typesOf } from "../../tasks/scores.ts";
 import type { BatchSource } from "../../tasks/task.ts";
 import type { Teaching } from "../../tasks/teaching/distillation.ts";
 import { type TrainHooks, type TrainOptions, type TrainResult, train } from "../../train/loop.ts";
+import { type MakeStepper, type Stepper, stepper } from "../../train/stepper.ts";
 import { defined } from "../../util/defined.ts";
 import { derived, type Pass } from "../pass.ts";
 import { type KeptOptions, keptLogits } from "./keptTeacher.ts";
+import { type OnPolicyOptions, onPolicy } from "./onPolicy.ts";
 
 /** The teacher, the batches, and how the student is trained on them. */
 export interface DistillOptions {
@@ -28,6 +30,8 @@ export interface DistillOptions {
   readonly train: Omit<TrainOptions, "objective" | "record"> & TrainHooks;
   /** Where the teacher's likeliest tokens are kept, of a teaching by logits alone. */
   readonly kept?: KeptOptions;
+  /** How much of what it learns from the student writes itself, of language models. */
+  readonly onPolicy?: OnPolicyOptions;
   /** How the teaching was made, for the history. */
   readonly said?: { readonly [name: string]: Json };
 }
@@ -126,23 +130,40 @@ const heldOutOf = async (teacher: Teacher, { teaching, train: { validation } }: 
   return told;
 };
 
+/** The batches, as far as the student does not write them, and the stepper whose weights it writes with. */
+const written = (engine: Engine, student: Model, { source, onPolicy: how, train: given }: DistillOptions) => {
+  if (how === undefined) return { source, dispose: async () => {} };
+  const make = given.stepper ?? stepper;
+  let learning: Stepper | undefined;
+  const caught: MakeStepper = async (...args) => {
+    learning = await make(...args);
+    return learning;
+  };
+  return {
+    ...onPolicy(engine, student, { ...how, source, weights: () => learning!.weights() }),
+    stepper: caught,
+  };
+};
+
 /** Trains `student`, and says how that ended. Throws as `train` does. */
 export const teach = async (
   engine: Engine,
   student: Model,
   options: DistillOptions & { readonly record?: HistoryStep },
 ): Promise<TrainResult> => {
-  const { teaching, source, train: given, record } = options;
-  const { kept } = options;
+  const { teaching, train: given, record, kept } = options;
+  const { source, dispose, ...stepping } = written(engine, student, options);
   const teacher = kept === undefined ? teacherOf(engine, options) : keptTeacher(engine, options, kept);
   try {
     const validation = await heldOutOf(teacher, options);
     return await train(engine, student, withTeacher(teacher, source, given.accumulate ?? 1), {
       ...given,
+      ...stepping,
       objective: teaching.objective,
       ...defined({ validation, record }),
     });
   } finally {
+    await dispose();
     await teacher.dispose();
   }
 };

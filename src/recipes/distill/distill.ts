@@ -181,6 +181,7 @@ const taughtBy = async (all: Prepared, asked: DistillModelOptions, hooks: Recipe
   const result = await teach(engine, pupil.model, {
     ...{ teacher: teaches, teaching: how.teaching, source: lesson.source },
     ...keptBy(teacher.model, asked, { options, ui }),
+    ...(asked.onPolicy === undefined ? {} : { onPolicy: { share: asked.onPolicy, seed } }),
     record: {
       name: "distill",
       options: { teacher: teacher.source.card.title, ...how.options, ...t } as Json,

@@ -4,6 +4,7 @@ import { widthOf } from "../../tasks/embedding/imitation.ts";
 import type { Lesson, Pupil, Task } from "../../tasks/task.ts";
 import type { DistillOptions, Teaching } from "../../tasks/teaching/distillation.ts";
 import { teachingWithin } from "../../tasks/teaching/within.ts";
+import { defined } from "../../util/defined.ts";
 import { ConfigError } from "../../util/errors.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { DistillModelOptions } from "./options.ts";
@@ -75,10 +76,25 @@ const requireLogits = ({ name }: Task, within: boolean): void => {
   });
 };
 
+/** Throws ConfigError for students that write no texts. */
+const requireWriter = ({ name }: Task): void => {
+  if (name === "causal-lm") return;
+  throw new ConfigError(`means nothing to ${name}, whose models write no texts`, {
+    field: "distill.onPolicy",
+    hint: "leave --on-policy out",
+  });
+};
+
 /** The way that is asked for. Throws ConfigError where teacher and student do not suit it. */
 export const howOf = (taught: Taught, asked: DistillModelOptions, { distill: d }: RunOptions): How => {
   const { task, teacher, student, lesson } = taught;
-  const { alpha = d.alpha, temperature = d.temperature, divergence = "forward" } = asked;
+  const { onPolicy } = asked;
+  // What a student writes is no label.
+  const {
+    alpha = onPolicy === undefined ? d.alpha : 1,
+    temperature = d.temperature,
+    divergence = "forward",
+  } = asked;
   const { hidden = 0, relations = 0 } = asked;
   const isVectors = task.name === "embedding";
   const options: DistillOptions = isVectors
@@ -93,6 +109,7 @@ export const howOf = (taught: Taught, asked: DistillModelOptions, { distill: d }
   const base = task.teaching(lesson, options, teacher);
   const within = hidden > 0 || relations > 0;
   if (asked.teacherTopK !== undefined) requireLogits(task, within);
+  if (onPolicy !== undefined) requireWriter(task);
   const made = within
     ? teachingWithin(base, { teacher, student }, { hidden, relations })
     : { teaching: base, pupil: () => ({ model: student, finish: (trained: Model) => trained }) };
@@ -100,11 +117,16 @@ export const howOf = (taught: Taught, asked: DistillModelOptions, { distill: d }
     options.vectors === undefined ? distributionWords(options) : vectorWords[options.vectors],
     ...(hidden > 0 ? [`${hidden} of hidden states`] : []),
     ...(relations > 0 ? [`${relations} of relations of queries, keys and values`] : []),
+    ...(onPolicy === undefined ? [] : [`${onPolicy} of the texts written on by the student`]),
   ];
   return {
     ...made,
     compares: options.vectors === "relations",
-    options: { ...options, ...(within ? { hidden, relations } : {}) } as How["options"],
+    options: {
+      ...options,
+      ...(within ? { hidden, relations } : {}),
+      ...defined({ onPolicy }),
+    } as How["options"],
     words: words.join(", "),
   };
 };

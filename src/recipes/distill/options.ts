@@ -30,6 +30,8 @@ export interface DistillModelOptions {
   readonly relations?: number;
   /** Of embeddings: what is learnt of vectors; "tokens" unless told, "relations" where widths differ. */
   readonly vectors?: VectorLossName;
+  /** Share of the batches whose texts the student writes on itself, of language models; 0 unless told. */
+  readonly onPolicy?: number;
   /** Bits of the teacher's matrices while it teaches. */
   readonly teacherBits?: 8 | 32;
   /** Likeliest tokens of each that the teacher says; they are kept on disk, and it is asked once a batch. */
@@ -68,8 +70,24 @@ const least = (field: string, value: number | undefined, from: number): void => 
   throw new ConfigError(`${value} is not at least ${from}`, { field: `distill.${field}` });
 };
 
+/** Throws ConfigError where what a student writes would have to be known beforehand, or right. */
+const checkOnPolicy = ({ onPolicy, alpha = 1, teacherTopK }: DistillModelOptions): void => {
+  if (onPolicy === undefined) return;
+  const refuse = (what: string, hint: string): never => {
+    throw new ConfigError(what, { field: "distill.onPolicy", hint });
+  };
+  if (!(onPolicy >= 0 && onPolicy <= 1))
+    refuse(`${onPolicy} is no share from 0 to 1`, "give --on-policy 0.5");
+  if (alpha < 1) {
+    refuse("learns from the teacher alone: what a student writes is no label", "leave --alpha out");
+  }
+  if (teacherTopK === undefined) return;
+  refuse("asks the teacher of texts that are written anew each time", "leave --teacher-top-k out");
+};
+
 /** Throws ConfigError for options that do not go together. */
 export const checkAsked = (asked: DistillModelOptions): void => {
+  checkOnPolicy(asked);
   const { student, layers, fresh = false, family, width, heads } = asked;
   for (const [field, value] of Object.entries({ layers, width, heads })) least(field, value, 1);
   least("teacherTopK", asked.teacherTopK, 1);

@@ -10,7 +10,7 @@ import type { TensorType } from "../../ir/tensor.ts";
 import { headOf } from "../../models/head.ts";
 import type { Head, Model } from "../../models/model.ts";
 import { project } from "../../nn/linear.ts";
-import { asConstants } from "../../nn/param.ts";
+import { asConstants, asParams } from "../../nn/param.ts";
 import { emptyCache } from "../../ops/attention.ts";
 import { countUp, keepLast, lengthOf } from "../../ops/dynamic.ts";
 import { add, cast, equal, mul, sub, where } from "../../ops/elementwise.ts";
@@ -51,13 +51,18 @@ const shared = (mask: Value, ids: Value) => {
   };
 };
 
-/** input_ids, attention_mask, position_ids, num_logits_to_keep, past_key_values.i.* -> logits, present.i.* */
-const generating = (model: Model): Program =>
-  trace(spec(model), (v) => {
+/**
+ * input_ids, attention_mask, position_ids, num_logits_to_keep, past_key_values.i.* -> logits, present.i.*, of
+ * a decoder that generates. Its weights are constants, but those of `inputs`, which are inputs `w.PATH`: a
+ * model that still learns.
+ */
+export const generatingProgram = (model: Model, inputs: Readonly<Record<string, TensorType>> = {}): Program =>
+  trace({ ...spec(model), w: inputs }, ({ w, ...v }) => {
     const layers = v.past_key_values.map(({ key, value }) => ({ pastKey: key, pastValue: value }));
     const cache = { layers, ...shared(v.attention_mask, v.position_ids) };
-    const inputs = { inputIds: v.input_ids, positionIds: v.position_ids, cache };
-    const { hidden, head, present } = model.arch.forward(asConstants(model.weights), inputs, model.config);
+    const given = { inputIds: v.input_ids, positionIds: v.position_ids, cache };
+    const params = asParams(model.weights, new Map(Object.entries(w)));
+    const { hidden, head, present } = model.arch.forward(params, given, model.config);
     return { logits: project(head!, keepLast(hidden, v.num_logits_to_keep, "kept")), present };
   });
 
@@ -93,5 +98,5 @@ const reading = (model: Model, task: Head): Program =>
 /** The graph of a decoder for its task. */
 export const decoderProgram = (model: Model): Program => {
   const task = headOf(model.arch, model.config);
-  return task === "causal-lm" ? generating(model) : reading(model, task);
+  return task === "causal-lm" ? generatingProgram(model) : reading(model, task);
 };
