@@ -33,7 +33,7 @@ const groups: readonly Group[] = [
       { flag: "--fresh", help: "or random weights, of --layers, --width, --heads", ...common },
       { flag: "--static", help: "or token vectors alone (embeddings), of --dims", ...common },
       { flag: "--dims <n>", help: "channels of static vectors (256)", parse: whole(1) },
-      { flag: "--bits <n>", help: "4: rounded while it learns", parse: whole(1), ...common },
+      { flag: "--bits <n>", help: "4 or 2: rounded while it learns", parse: whole(1), ...common },
       { flag: "--width <n>", help: "channels of a fresh one (half of the teacher's)", parse: whole(1) },
       { flag: "--heads <n>", help: "attention heads of a fresh one (the teacher's)", parse: whole(1) },
       { flag: "--family <name>", help: "family of a fresh one (the teacher's)" },

@@ -8,7 +8,7 @@ import type { RunOptions } from "../recipes/config/options.ts";
 import { type ExportedFile, exportFolder } from "../recipes/export/export.ts";
 import { ggufFiles } from "../recipes/export/gguf.ts";
 import { ggufMixOf } from "../ship/gguf/mixes.ts";
-import { exportDtypes } from "../ship/onnx/dtype.ts";
+import { anyModelDtypes, exportDtypes } from "../ship/onnx/dtype.ts";
 import { dtypesFrom } from "../ship/onnx/export.ts";
 import { defined } from "../util/defined.ts";
 import { ConfigError } from "../util/errors.ts";
@@ -57,7 +57,7 @@ const exportGguf = async (
 };
 
 const common = { common: true } as const;
-const names = Object.keys(exportDtypes).join(", ");
+const names = anyModelDtypes.join(", ");
 const written: Group = {
   title: "What is written",
   flags: [

@@ -23,7 +23,8 @@ import { wideMatrices } from "./sensitivity.ts";
 
 /** Bits of a weight, and which matrices take how many. */
 export interface QuantizeOptions {
-  readonly bits: 8 | 4;
+  /** 2 are what a model has learnt under, each matrix by codes of its own: they are not found here. */
+  readonly bits: 8 | 4 | 2;
   /** Of 8 bits: stored as uint8 around 128 instead of int8 around 0. */
   readonly unsigned?: boolean;
   /**
@@ -52,7 +53,7 @@ const saidOf = (options: QuantizeOptions): HistoryStep["options"] => {
 };
 
 const check = ({ bits, unsigned = false, wide = [], spared, method, block }: QuantizeOptions): void => {
-  if (bits !== 8 && bits !== 4)
+  if (bits !== 8 && bits !== 4 && bits !== 2)
     throw new ConfigError(`must be 8 or 4, not ${bits}`, { field: "quantize.bits" });
   if (unsigned && bits !== 8) throw new ConfigError("goes with 8 bits only", { field: "quantize.unsigned" });
   if (wide.length > 0 && bits !== 4)
@@ -61,6 +62,12 @@ const check = ({ bits, unsigned = false, wide = [], spared, method, block }: Qua
     throw new ConfigError("goes with 4 bits only", { field: "quantize.spared" });
   checkMethod({ bits, ...defined({ method, block }) });
 };
+
+const unlearnt = (): ConfigError =>
+  new ConfigError("is 2: so few are right where a model has learnt under them alone", {
+    field: "quantize.bits",
+    hint: "anneal distill MODEL --bits 2 teaches it, and writes them",
+  });
 
 /** Throws ConfigError for a method that there is not, and for what 8 bits do not have. */
 const checkMethod = ({ bits, method, block }: QuantizeOptions): void => {
@@ -94,14 +101,15 @@ export type Int8FormMap = ReadonlyMap<string, Int8Form>;
 export interface PackingParts {
   /** Matrices of 8 bits without a form read two digits. */
   readonly forms?: Int8FormMap;
-  /** Codes of 4 bits by path; matrices without any are rounded by scale search alone. */
+  /** Codes of 4 or 2 bits by path; matrices without any are rounded by scale search alone, to 4. */
   readonly codes?: ReadonlyMap<string, Codes>;
 }
 
 const packed = (matrix: Matrix, path: string, options: QuantizeOptions, { forms, codes }: PackingParts) => {
   const { bits, unsigned = false, wide = [], block = INT4_BLOCK } = options;
-  if (bits === 4 && !wide.includes(path)) {
+  if (bits !== 8 && !wide.includes(path)) {
     const own = codes?.get(path);
+    if (own?.bits === 2) return { kind: kinds.int2, parts: packedParts(own, own.block) };
     return { kind: kinds.int4, parts: own ? packedParts(own, block) : int4Parts(matrix, block) };
   }
   const form = forms?.get(path) ?? plainForm(matrix);
@@ -114,6 +122,7 @@ const packed = (matrix: Matrix, path: string, options: QuantizeOptions, { forms,
  */
 export const quantized = (model: Model, options: QuantizeOptions, measured: PackingParts = {}): Model => {
   check(options);
+  if (options.bits === 2 && measured.codes === undefined) throw unlearnt();
   const matrices = packable(model.arch.linears(model.config));
   for (const path of options.wide ?? []) {
     if (!matrices.has(path))
@@ -176,6 +185,7 @@ const requireDense = (model: Model): void => {
 const measured = async (model: Model, options: QuantizeOptions, context: Context) => {
   const { engine, calibration: texts, signal, log } = context;
   requireDense(model);
+  if (options.bits === 2) throw unlearnt();
   const forms = texts === undefined ? undefined : await int8Forms(engine, model, texts);
   if (options.bits !== 4) return { options, model, parts: defined({ forms }) };
   const found = options.wide === undefined && texts !== undefined;

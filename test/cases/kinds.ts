@@ -72,24 +72,26 @@ const int8 = (
   };
 };
 
-const int4 = (name: string, k: number, block = 32): KindCase => {
+const fewBits = (bits: 4 | 2, name: string, k: number, block = 32): KindCase => {
+  const each = 8 / bits;
   const blocks = Math.ceil(k / block);
-  const [bytes, zeroBytes] = [block / 2, Math.ceil(blocks / 2)];
+  const [bytes, zeroBytes] = [block / each, Math.ceil(blocks / each)];
   const q = Uint8Array.from(ints(N * blocks * bytes, 0, 256));
   const zero = Uint8Array.from(ints(N * zeroBytes, 0, 256));
   const scale = floats([N * blocks], 0.05, 0.1);
-  const nibble = (values: Uint8Array, from: number, i: number) =>
-    (values[from + (i >> 1)]! >> (4 * (i % 2))) & 15;
+  const value = (values: Uint8Array, from: number, i: number) =>
+    (values[from + Math.floor(i / each)]! >> (bits * (i % each))) & (2 ** bits - 1);
   const parts = {
     q: tensor("uint8", [N, blocks, bytes], q),
     scale,
     zero: tensor("uint8", [N * zeroBytes], zero),
   };
+  const kind = bits === 4 ? kinds.int4 : kinds.int2;
   return {
-    ...{ name, k, weight: (layout) => ({ ...shaped(k, layout), kind: kinds.int4, parts }) },
+    ...{ name, k, weight: (layout) => ({ ...shaped(k, layout), kind, parts }) },
     at: (row, n) => {
       const b = Math.floor(row / block);
-      const centred = nibble(q, n * blocks * bytes, row) - nibble(zero, n * zeroBytes, b);
+      const centred = value(q, n * blocks * bytes, row) - value(zero, n * zeroBytes, b);
       return Math.fround(centred * (scale.data[n * blocks + b] as number));
     },
     // Half a step of 8 bits, of x and of what stands for 0.
@@ -234,18 +236,24 @@ export const kindCases: Record<keyof typeof kinds, readonly KindCase[]> = {
     widened(int8("one digit, unsigned", 1, { unsigned: true, strong: [3] })),
   ],
   int4: [
-    int4("a last block that is not full", 40),
-    int4("seven blocks", 200),
-    int4("nineteen blocks", 577),
-    int4("blocks of 16", 100, 16),
-    widened(int4("a last block that is not full", 40)),
-    widened(int4("nineteen blocks", 577)),
+    fewBits(4, "a last block that is not full", 40),
+    fewBits(4, "seven blocks", 200),
+    fewBits(4, "nineteen blocks", 577),
+    fewBits(4, "blocks of 16", 100, 16),
+    widened(fewBits(4, "a last block that is not full", 40)),
+    widened(fewBits(4, "nineteen blocks", 577)),
+  ],
+  int2: [
+    fewBits(2, "a last block that is not full", 40),
+    fewBits(2, "five blocks", 160),
+    fewBits(2, "nineteen blocks", 577),
+    widened(fewBits(2, "five blocks", 160)),
   ],
   rounded: [learningCase(40)],
   adapted: [
     adapted(denseCase(40)),
     adapted(int8("8 bits", 2, { k: 193 })),
-    adapted(int4("4 bits", 70)),
+    adapted(fewBits(4, "4 bits", 70)),
     adapted(adapted(denseCase(40))),
   ],
   dora: [dora(40), dora(193)],

@@ -100,27 +100,27 @@ describe("anneal distill", () => {
     expect(model.history.at(-1)!.options).toMatchObject({ vectors: "relations" });
   });
 
-  it("learns under 4 bits, and ships the codes that it learnt", async () => {
-    const { before, teacher, path } = await distill(
-      decoder,
-      join(dir, "rounded"),
-      "--bits",
-      "4",
-      "--steps",
-      "4",
-    );
+  it.each([4, 2])("learns under %i bits, and ships the codes that it learnt", async (bits) => {
+    const how = ["--bits", String(bits), "--steps", "4"];
+    const { before, teacher, path } = await distill(decoder, join(dir, `rounded-${bits}`), ...how);
     expect(before.params).toBe(teacher.params);
     const { model, dtype } = await loadFolder(path);
-    expect(dtype).toBe("q4");
-    // Blocks of 32 numbers of the shipped weights are of at most 16 values.
-    const [[, w]] = [...tensorsOf(model.weights)].filter(([name]) => /wte|c_fc/.test(name)) as [
-      [string, Tensor],
-    ];
-    const width = w.shape[1]!;
-    const first = Array.from({ length: Math.min(32, width) }, (_, i) => Number(w.data[i]));
-    expect(new Set(first).size).toBeLessThanOrEqual(16);
-    const { targets } = await verifyFolder(path, { targets: ["node-cpu"], dtypes: ["q4"] });
-    expect(targets["node-cpu"]).toMatchObject({ status: "passed" });
+    expect(dtype).toBe(`q${bits}`);
+    // Blocks of 32 inputs of the shipped weights are of at most so many values; the table keeps 4 bits.
+    const tensors = new Map<string, Tensor>(tensorsOf(model.weights));
+    const [, fc] = [...tensors].find(([name]) => /c_fc.weight/.test(name))!;
+    const [rows, columns] = fc.shape as [number, number];
+    const first = Array.from({ length: Math.min(32, rows) }, (_, i) => Number(fc.data[i * columns]));
+    expect(new Set(first).size).toBeLessThanOrEqual(2 ** bits);
+    const table = Array.from(
+      [...tensors].find(([name]) => /wte/.test(name))![1].data.subarray(0, 32),
+      Number,
+    );
+    expect(new Set(table).size).toBeGreaterThan(4);
+    const verified = await verifyFolder(path, { targets: ["node-cpu"], dtypes: [`q${bits}` as "q2"] });
+    expect(verified.targets["node-cpu"]).toMatchObject({ status: "passed" });
+    const refused = await inProcess(dir, ["export", path, "--dtype", "q2", "--out", join(dir, "no-q2")]);
+    expect(refused.err).toMatch(/quantize.bits.*learnt under them.*\n.*distill MODEL --bits 2/);
   });
 
   it("keeps a teacher's likeliest tokens: another run asks no teacher, and learns the same", async () => {

@@ -77,7 +77,7 @@ describe("anneal prune", () => {
     expect(layersOf(model)).toBe(whole - 1);
     expect(model.history.slice(-2)).toEqual([
       { name: "dropLayers", options: { kept } },
-      { name: "restore", options: { damping: 0.01 } },
+      { name: "restore", options: {} },
     ]);
     expect(readFileSync(join(out, "README.md"), "utf8")).toMatch(/## Pruning\n\nThe model was cut\. Of/);
     const { targets } = await verifyFolder(out, { targets: ["node-cpu"] });

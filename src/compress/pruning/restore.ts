@@ -4,7 +4,7 @@
  * same text. (FASP, https://arxiv.org/abs/2501.09412, fits each product to its own former outputs; with the
  * stream as the target later layers make up for what earlier ones lost, as block reconstruction does.) Layers
  * are taken in order, each as those before it were restored. The fit is damped towards the weights that are
- * there.
+ * there, as much as batches that are held out ask for.
  */
 import type { Engine } from "../../engine/engine.ts";
 import { constant, type Value } from "../../ir/op.ts";
@@ -17,13 +17,14 @@ import { div, maximum, mul, sqrt, sub } from "../../ops/elementwise.ts";
 import { matmul } from "../../ops/linalg.ts";
 import { reshape, sum } from "../../ops/structure.ts";
 import { optimize } from "../../rewrite/index.ts";
+import { defined } from "../../util/defined.ts";
 import type { Target } from "../calibration/sums.ts";
 import { type Stop, walk } from "../calibration/walk.ts";
 import { derived } from "../pass.ts";
 import { logitsOn } from "../probe.ts";
 import type { SecondMoments } from "../rounding/moments.ts";
 import { readersOf, type Site, sitesOf } from "../sites.ts";
-import { fitted, type HeldOut } from "./leastSquares.ts";
+import { type FitSums, fitted } from "./leastSquares.ts";
 import { productsOf, type Stream, streamOf } from "./streams.ts";
 import { inputAxis } from "./units.ts";
 
@@ -35,7 +36,10 @@ export interface RestoreOptions {
   readonly batches: readonly Tensor[];
   /** Former indices of the layers that stayed; all of them unless told. */
   readonly layers?: readonly number[];
-  /** Share of the mean of the moments' diagonal that is added to it; 0.01 unless told. */
+  /**
+   * Share of the mean of the moments' diagonal that is added to it; of each matrix what helps most on batches
+   * that are held out unless told.
+   */
   readonly damping?: number;
   readonly signal?: AbortSignal | undefined;
   /** Told before the first matrix, and after each. */
@@ -139,13 +143,17 @@ const lacksOf = (program: Program, cut: Cut) => {
 const hasGram = (moments: Stop["moments"]): moments is SecondMoments => "gram" in moments;
 
 /** Sums that a matrix is fitted by; undefined where there is nothing to fit to. */
-const sumsAt = ({ moments, cross }: Pick<Stop, "moments" | "cross">): HeldOut | undefined =>
+const sumsAt = ({ moments, cross }: Pick<Stop, "moments" | "cross">): FitSums | undefined =>
   cross === undefined || !hasGram(moments) ? undefined : { moments, cross };
 
 /** A matrix that is fitted and its bias, by path, and what the user should know of it. */
 const fitAt = (
   stop: Stop,
-  { info, given, damping }: { info: LinearInfo; given: ReadonlyMap<string, Tensor>; damping: number },
+  {
+    info,
+    given,
+    damping,
+  }: { info: LinearInfo; given: ReadonlyMap<string, Tensor>; damping: number | undefined },
 ): { readonly tensors: ReadonlyMap<string, Tensor>; readonly notes: readonly string[] } => {
   const sums = sumsAt(stop);
   if (sums === undefined) return { tensors: new Map(), notes: [] };
@@ -158,7 +166,7 @@ const fitAt = (
   if (bias !== undefined) tensors.set(bias, tensor("float32", [fit.bias.length], fit.bias));
   const took = fit.damping.toPrecision(2);
   const singular = `${path}: second moments are singular, damped by ${took} of their mean`;
-  return { tensors, notes: fit.damping > damping ? [singular] : [] };
+  return { tensors, notes: damping !== undefined && fit.damping > damping ? [singular] : [] };
 };
 
 /** The matrices that write into streams, with the tensors that are fitted: they and their biases. */
@@ -177,7 +185,7 @@ const writersOf = ({ arch, config, weights }: Model) => {
  * Throws DataError naming a layer that reads what is not finite.
  */
 export const restored = async (engine: Engine, cut: Model, options: RestoreOptions): Promise<Restored> => {
-  const { whole, batches, damping = 0.01, signal, onSite } = options;
+  const { whole, batches, damping, signal, onSite } = options;
   const { layers } = whole.arch.cache(whole.config);
   const { layers: kept = Array.from({ length: layers }, (_, i) => i) } = options;
   const { infos, given } = writersOf(cut);
@@ -198,7 +206,7 @@ export const restored = async (engine: Engine, cut: Model, options: RestoreOptio
   const some = batches.length >= APART;
   const heldOut = (batch: number): boolean => some && batch % APART === APART - 1;
   await walk(engine, way, { gram: true, signal, target, visit, heldOut });
-  const pass = { name: "restore", options: { damping } };
+  const pass = { name: "restore", options: { ...defined({ damping }) } };
   const model = derived(cut, pass, { weights: withTensors(cut.weights, found) });
   return { model, matrices: infos.size, notes };
 };

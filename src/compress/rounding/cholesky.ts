@@ -58,7 +58,7 @@ const invertUpper = (v: Float64Array, k: number): Float64Array => {
  * is not positive definite the damping grows tenfold until it is; `damping` is what it took. Throws Error
  * where nothing helps: h is not finite.
  */
-const dampedFactor = (
+export const dampedFactor = (
   h: Float64Array,
   k: number,
   damping: number,
@@ -122,16 +122,12 @@ const eliminate = (
 /** Columns that are solved for together, so that they stay in the cache. */
 const BAND = 64;
 
-/**
- * (h + damping)^-1 b for a symmetric h [K, K] and b [K, N], in place of b; damped as `inverseFactor` says,
- * and what it took is returned. Throws Error as that does.
- */
-export const solveSymmetric = (
-  h: Float64Array,
+/** (V V^T)^-1 b for an upper triangular V [K, K], as `dampedFactor` gives it, and b [K, N], in place of b. */
+export const solveFactored = (
+  v: Float64Array,
   b: Float64Array,
-  { k, n, damping }: { readonly k: number; readonly n: number; readonly damping: number },
-): number => {
-  const { factor: v, damping: took } = dampedFactor(h, k, damping);
+  { k, n }: { readonly k: number; readonly n: number },
+): void => {
   for (let from = 0; from < n; from += BAND) {
     const band = { b, n, from, to: Math.min(n, from + BAND) };
     const divide = (i: number): void => {
@@ -147,5 +143,4 @@ export const solveSymmetric = (
       divide(i);
     }
   }
-  return took;
 };

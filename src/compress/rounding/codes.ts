@@ -140,24 +140,27 @@ const inBlocks = (codes: Codes, block: number): Codes => {
 };
 
 /**
- * Codes of 4 bits as the parts of an int4 weight: q uint8 [N, blocks, block / 2], scale [N * blocks], zero
- * uint8 [N * ceil(blocks / 2)]; see ops/int4.
+ * Codes of 4 or 2 bits as the parts of a weight of that kind: q uint8 [N, blocks, block * bits / 8], scale
+ * [N * blocks], zero uint8 [N * ceil(blocks * bits / 8)]; see ops/int4.
  */
 export const packedParts = (given: Codes, block: number): Parts => {
   const codes = inBlocks(given, block);
   const { n, k } = codes;
+  const bits = codes.bits === 2 ? 2 : 4;
+  const each = 8 / bits;
   const blocks = Math.ceil(k / block);
-  const [bytes, zeroBytes] = [block / 2, Math.ceil(blocks / 2)];
+  const [bytes, zeroBytes] = [block / each, Math.ceil(blocks / each)];
   const q = new Uint8Array(n * blocks * bytes);
   const zero = new Uint8Array(n * zeroBytes);
   for (let j = 0; j < n; j++) {
     for (let b = 0; b < blocks; b++) {
       const middle = codes.zero[j * blocks + b]!;
-      zero[j * zeroBytes + (b >> 1)]! |= middle << (4 * (b % 2));
+      zero[j * zeroBytes + Math.floor(b / each)]! |= middle << (bits * (b % each));
       const at = (j * blocks + b) * bytes;
       for (let i = 0; i < block; i++) {
         const input = b * block + i;
-        q[at + (i >> 1)]! |= (input < k ? codes.q[j * k + input]! : middle) << (4 * (i % 2));
+        q[at + Math.floor(i / each)]! |=
+          (input < k ? codes.q[j * k + input]! : middle) << (bits * (i % each));
       }
     }
   }

@@ -160,7 +160,7 @@ interface Taught extends TrainResult {
 /** The student with what learns beside it, or as it is rounded while it learns. */
 const pupilOf = async ({ engine, how, student, options }: Prepared, { bits }: DistillModelOptions) => {
   if (bits === undefined) return how.pupil(options.seed);
-  return { model: await roundedPupil(engine, student.model), finish: finishedRounded };
+  return { model: await roundedPupil(engine, student.model, bits), finish: finishedRounded };
 };
 
 /** The student after its lessons. */
@@ -212,17 +212,17 @@ const historyOf = ({ model }: Student, result: TrainResult): Model["history"] =>
 const write = async (
   { engine, teacher, student, options, task, how }: Prepared,
   { model, steps, valLoss, codes }: Taught,
-  report: DistillReport,
+  { report, bits = 4 }: { readonly report: DistillReport } & Pick<DistillModelOptions, "bits">,
   { command }: RecipeHooks,
 ): Promise<string> => {
   const { tokenizer } = teacher;
   const context = { engine, seed: options.seed, calibration: calibrationOf(tokenizer), log: () => {} };
   const dense = await formsOf(model, context);
-  const forms = codes === undefined ? dense : formsWith(dense, model, codes);
+  const forms = codes === undefined ? dense : formsWith(dense, model, { codes, bits });
   const { source } = student;
   const files = modelFolder(model, {
     ...{
-      dtype: codes === undefined ? "fp32" : "q4",
+      dtype: codes === undefined ? "fp32" : `q${bits}`,
       tokenizer: tokenizer.files(),
       eos: tokenizer.eos,
       forms,
@@ -288,7 +288,7 @@ export const distillModel = async (
       ...{ scored: whole.scored, from: student.from, steps: result.steps },
     };
     hooks.ui.stage("Writing the model");
-    const path = await write(all, result, report, hooks);
+    const path = await write(all, result, { report, ...defined({ bits: asked.bits }) }, hooks);
     return { ...report, path, task: task.name, ended: result.ended };
   } finally {
     await unlock();

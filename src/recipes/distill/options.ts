@@ -16,7 +16,7 @@ export interface DistillModelOptions {
   readonly static?: boolean;
   readonly dims?: number;
   /** Bits that its matrices are rounded to while it learns, and are shipped in. */
-  readonly bits?: 4;
+  readonly bits?: 4 | 2;
   /** Of a fresh student: its family, channels and heads; the teacher's, and half of its channels. */
   readonly family?: string;
   readonly width?: number;
@@ -115,10 +115,10 @@ export const checkAsked = (asked: DistillModelOptions): void => {
   if (!isStatic && dims !== undefined) {
     throw new ConfigError("is of static students alone", { field: "distill.dims", hint: "add --static" });
   }
-  if (bits !== undefined && bits !== 4) {
-    throw new ConfigError(`${bits} bits have no form that runs quickly everywhere`, {
+  if (bits !== undefined && bits !== 4 && bits !== 2) {
+    throw new ConfigError(`${bits} bits have no form in ONNX Runtime`, {
       field: "distill.bits",
-      hint: "give --bits 4",
+      hint: "give --bits 4 or 2",
     });
   }
   if (bits !== undefined && hidden + relations > 0) {

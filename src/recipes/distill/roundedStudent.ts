@@ -3,15 +3,31 @@ import { modelCodes } from "../../compress/calibration/codes.ts";
 import { learningRounded, learntRounded } from "../../compress/distillation/learntRounding.ts";
 import { INT4_BLOCK } from "../../compress/int4.ts";
 import { quantized } from "../../compress/quantize.ts";
-import type { Codes } from "../../compress/rounding/codes.ts";
+import type { Codes, GridOptions } from "../../compress/rounding/codes.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Model } from "../../models/model.ts";
 import type { AllForms } from "../../search/candidates/candidate.ts";
+import type { TaughtDtype } from "../../ship/onnx/dtype.ts";
 
-/** The student as it learns under 4 bits, on the grids of a scale search. Throws ConfigError as that does. */
-export const roundedPupil = async (engine: Engine, student: Model): Promise<Model> => {
-  const grid = { bits: 4, block: INT4_BLOCK } as const;
-  const { codes } = await modelCodes(engine, student, { method: "search", grid });
+/** Bits that a student can learn under. */
+export type LearntBits = 4 | 2;
+
+/** Of 2 bits: matrices that stand in no layer, which the whole model hangs on, keep 4. */
+const gridsOf = ({ arch, config }: Model, bits: LearntBits): ReadonlyMap<string, GridOptions> =>
+  new Map(
+    arch
+      .linears(config)
+      .map(({ path, layer }) => [path, { bits: layer === undefined ? 4 : bits, block: INT4_BLOCK }]),
+  );
+
+/** The student as it learns under few bits, on the grids of a scale search. Throws ConfigError as that does. */
+export const roundedPupil = async (engine: Engine, student: Model, bits: LearntBits): Promise<Model> => {
+  const grid = { bits, block: INT4_BLOCK } as const;
+  const { codes } = await modelCodes(engine, student, {
+    method: "search",
+    grid,
+    grids: gridsOf(student, bits),
+  });
   return learningRounded(student, codes);
 };
 
@@ -24,8 +40,12 @@ export const finishedRounded = (trained: Model): { readonly model: Model; readon
 /** Codes by path. */
 export type Learnt = ReadonlyMap<string, Codes>;
 
-/** The model's forms, those of 4 bits by the codes that were learnt. */
-export const formsWith = (forms: AllForms, model: Model, codes: Learnt): AllForms => ({
+/** The model's forms, with the one of the codes that were learnt. */
+export const formsWith = (
+  { q4: _, ...forms }: AllForms,
+  model: Model,
+  { codes, bits }: { readonly codes: Learnt; readonly bits: LearntBits },
+): Readonly<Partial<Record<TaughtDtype, Model>>> => ({
   ...forms,
-  q4: quantized(model, { bits: 4 }, { codes }),
+  [`q${bits}`]: quantized(model, { bits }, { codes }),
 });

@@ -13,7 +13,7 @@ import type { FolderPooling } from "../../node/model/pooling.ts";
 import { readTokenizer } from "../../node/model/tokenizerFiles.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
 import { type ExportCard, exportCard } from "../../report/run/sourceCard.ts";
-import { type ExportDtype, exportDtypes } from "../../ship/onnx/dtype.ts";
+import { anyModelDtypes, type ExportDtype, exportDtypes } from "../../ship/onnx/dtype.ts";
 import { dtypesFrom, type ExportOptions, exportFiles } from "../../ship/onnx/export.ts";
 import { generationOf } from "../../ship/onnx/exportConfig.ts";
 import { jsonBytes } from "../../ship/onnx/files.ts";
@@ -90,7 +90,7 @@ const manifest = (
 });
 
 const chosen = (options: ExportFolderOptions, own?: string) => {
-  const dtypes = dtypesFrom(options.dtypes ?? Object.keys(exportDtypes), "--dtype");
+  const dtypes = dtypesFrom(options.dtypes ?? anyModelDtypes, "--dtype");
   const [asked] = options.default === undefined ? [] : dtypesFrom([options.default], "--default");
   const fitting = [own, "q8"].find((name) => dtypes.some((dtype) => dtype === name));
   return { dtypes, default: asked ?? (fitting as ExportDtype | undefined) ?? dtypes[0]! };

@@ -5,10 +5,12 @@
 import { type Pass, pipe, type QuantizeOptions, quantize } from "../../compress/index.ts";
 import type { GraphName } from "../../serve/graphs/graphs.ts";
 
-/** Every dtype that can be exported, from the most exact. */
-export type ExportDtype = "fp32" | "fp16" | "q8" | "int8" | "uint8" | "q4" | "q4f16";
+/** Every dtype of a graph, from the most exact. */
+export type ExportDtype = "fp32" | "fp16" | "q8" | "int8" | "uint8" | "q4" | "q4f16" | "q2";
 /** Those among which the recipes choose. */
 export type ShipDtype = "fp32" | "q8" | "q4";
+/** Those that a model taught here may be shipped in. */
+export type TaughtDtype = ShipDtype | "q2";
 
 /** How far a dtype's outputs may be from those of the float32 model. */
 export interface Tolerance {
@@ -68,7 +70,13 @@ export const exportDtypes: Readonly<Record<ExportDtype, DtypeForm>> = {
   // 8-bit products have no form in float16: graphs of GPT-2 and BERT with some among halves end the process
   // that loads them (onnxruntime 1.30 and 1.32), and WebGPU hands them to the processor.
   q4f16: form("_q4f16", tolerances.four, true, { bits: 4, spared: "dense" }),
+  q2: form("_q2", tolerances.four, false, { bits: 2 }),
 };
+
+/** The dtypes that any model can be exported in. */
+export const anyModelDtypes: readonly ExportDtype[] = (Object.keys(exportDtypes) as ExportDtype[]).filter(
+  (dtype) => exportDtypes[dtype].packed?.bits !== 2,
+);
 
 /** The dtypes that the recipes make and choose from, from the most exact. */
 export const dtypes: Readonly<Record<ShipDtype, DtypeForm>> = {

@@ -4,7 +4,7 @@
  */
 import { headOf } from "../../models/head.ts";
 import type { Json, Model } from "../../models/model.ts";
-import type { ExportDtype, ShipDtype } from "./dtype.ts";
+import type { ExportDtype, TaughtDtype } from "./dtype.ts";
 import { exportFiles } from "./export.ts";
 import type { SourceJson } from "./exportConfig.ts";
 import { type Files, jsonBytes } from "./files.ts";
@@ -19,13 +19,13 @@ export interface FolderSource {
 /** What a shipped folder says besides its weights. */
 export interface FolderOptions {
   /** The dtype that a user gets who asks for none. */
-  readonly dtype: ShipDtype;
+  readonly dtype: TaughtDtype;
   /** Contents of tokenizer.json and tokenizer_config.json, of a model without a checkpoint. */
   readonly tokenizer: { readonly tokenizer: Json; readonly config: Json };
   /** End-of-text id. */
   readonly eos: number;
   /** The model in each dtype; those already made for measuring are not made again. */
-  readonly forms: Readonly<Partial<Record<ShipDtype, Model>>>;
+  readonly forms: Readonly<Partial<Record<TaughtDtype, Model>>>;
   /** Whether the dense weights are among the files; they are unless told. */
   readonly weights?: boolean;
   /** The checkpoint that the model comes from, of which nothing is lost. */
