@@ -15,7 +15,7 @@ import { asConstants, initialize, type ParamSpec } from "../../src/nn/param.ts";
 import { writeFolder } from "../../src/node/files/checkpoints.ts";
 import { nodeEngine } from "../../src/node/runtime/engine.ts";
 import { argmax } from "../../src/serve/decode/sample.ts";
-import { type ExportDtype, exportDtypes } from "../../src/ship/onnx/dtype.ts";
+import { anyModelDtypes, type ExportDtype, exportDtypes } from "../../src/ship/onnx/dtype.ts";
 import { type ExportOptions, exportModel } from "../../src/ship/onnx/export.ts";
 import type { Files } from "../../src/ship/onnx/files.ts";
 import type { Tree } from "../../src/util/tree.ts";
@@ -23,7 +23,7 @@ import { exportCases } from "../cases/exports.ts";
 
 export const dir = mkdtempSync(join(tmpdir(), "anneal-export-"));
 
-export const allDtypes = Object.keys(exportDtypes) as ExportDtype[];
+export const allDtypes = anyModelDtypes;
 
 export let engine: Engine;
 

@@ -13,7 +13,7 @@ import { initialize, type ParamSpec, type Weight } from "../../src/nn/param.ts";
 import { nodeEngine } from "../../src/node/runtime/engine.ts";
 import { adamw } from "../../src/optim/index.ts";
 import { greedySearch, seq2seqDecoderOf } from "../../src/serve/decode/seq2seqDecoder.ts";
-import { type ExportDtype, exportDtypes, graphFile } from "../../src/ship/onnx/dtype.ts";
+import { anyModelDtypes, graphFile } from "../../src/ship/onnx/dtype.ts";
 import { onnxGraphs } from "../../src/ship/onnx/export.ts";
 import { pairBatch } from "../../src/tasks/seq2seq/pairBatch.ts";
 import { sequenceToSequence } from "../../src/tasks/seq2seq/sequenceToSequence.ts";
@@ -128,7 +128,7 @@ const taught = async (model: Model, encode: (text: string) => number[]): Promise
   return { ...model, weights };
 };
 
-const dtypes = Object.keys(exportDtypes) as ExportDtype[];
+const dtypes = [...anyModelDtypes];
 
 const root = mkdtempSync(join(tmpdir(), "anneal-translation-"));
 let engine: Engine;

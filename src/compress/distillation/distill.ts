@@ -2,24 +2,19 @@
  * Distillation (Hinton et al. 2015, https://arxiv.org/abs/1503.02531): trains a student on what its teacher says
  * of each batch. The teacher runs forward only, with its weights as initializers, beside the student's step.
  */
-import { byShape, shapesOf } from "../../engine/byShape.ts";
-import { compile } from "../../engine/compile.ts";
-import type { Engine, Feeds, Session } from "../../engine/engine.ts";
-import type { Value } from "../../ir/op.ts";
-import { type Program, trace } from "../../ir/program.ts";
-import { type Tensor, type TensorType, zeros } from "../../ir/tensor.ts";
+import { shapesOf } from "../../engine/byShape.ts";
+import type { Engine, Feeds } from "../../engine/engine.ts";
 import type { HistoryStep, Json, Model } from "../../models/model.ts";
-import { asParams, tensorsOf } from "../../nn/param.ts";
-import { batchOutputs } from "../../tasks/objective.ts";
-import { batchFeeds, typesOf } from "../../tasks/scores.ts";
 import type { BatchSource } from "../../tasks/task.ts";
 import type { Teaching } from "../../tasks/teaching/distillation.ts";
 import { type TrainHooks, type TrainOptions, type TrainResult, train } from "../../train/loop.ts";
 import { type MakeStepper, type Stepper, stepper } from "../../train/stepper.ts";
 import { defined } from "../../util/defined.ts";
 import { derived, type Pass } from "../pass.ts";
+import { type AlignedOptions, alignedTeacher } from "./alignedTeacher.ts";
 import { type KeptOptions, keptLogits } from "./keptTeacher.ts";
 import { type OnPolicyOptions, onPolicy } from "./onPolicy.ts";
+import { type Teacher, teacherOf } from "./teacher.ts";
 
 /** The teacher, the batches, and how the student is trained on them. */
 export interface DistillOptions {
@@ -30,68 +25,13 @@ export interface DistillOptions {
   readonly train: Omit<TrainOptions, "objective" | "record"> & TrainHooks;
   /** Where the teacher's likeliest tokens are kept, of a teaching by logits alone. */
   readonly kept?: KeptOptions;
+  /** Tokenizers of a student and a teacher that have different ones; see `alignedTeaching`. */
+  readonly aligned?: AlignedOptions;
   /** How much of what it learns from the student writes itself, of language models. */
   readonly onPolicy?: OnPolicyOptions;
   /** How the teaching was made, for the history. */
   readonly said?: { readonly [name: string]: Json };
 }
-
-/** A model that says what it makes of a batch. */
-interface Teacher {
-  /** What it says, in tensors of its own for each `slot`, which its next use of the same shape overwrites. */
-  say(batch: Feeds, slot: number): Promise<Feeds>;
-  /** What it says, in fresh tensors. */
-  told(batch: Feeds): Promise<Feeds>;
-  dispose(): Promise<void>;
-}
-
-const said = (session: Session, batch: Feeds): Feeds =>
-  Object.fromEntries(Object.entries(batchFeeds(batch)).filter(([name]) => name in session.inputTypes));
-
-/** The teacher, compiled for each shape of a batch. */
-const teacherOf = (engine: Engine, { teacher, teaching }: DistillOptions): Teacher => {
-  // What stands beside a weight is found where it is an input; as constants weights run faster.
-  const inputs = teaching.readsWeights ? new Map(tensorsOf(teacher.weights)) : new Map<string, Tensor>();
-  const weights = Object.fromEntries(Array.from(inputs, ([path, t]) => [`w.${path}`, t]));
-  const types = Object.fromEntries(
-    Array.from(inputs, ([path, { dtype, shape }]) => [path, { dtype, shape }] as const),
-  );
-  const programFor = (like: Feeds): Program =>
-    trace({ batch: typesOf([like]), w: types }, ({ batch, w }) => {
-      const params = asParams(teacher.weights, new Map(Object.entries(w)));
-      return teaching.says(batchOutputs(teacher, params, batch), batch, params);
-    });
-  const outputs = new Map<string, readonly [name: string, type: TensorType][]>();
-  const sessions = byShape((like) => {
-    const program = programFor(like);
-    const values = Object.entries(program.outputs as Readonly<Record<string, Value>>);
-    outputs.set(
-      shapesOf(like),
-      values.map(([name, { dtype, shape }]) => [name, { dtype, shape }]),
-    );
-    return compile(engine, program, { inPlace: true, idle: "sleep" });
-  });
-  const into = async (batch: Feeds, buffersOf: () => Feeds): Promise<Feeds> => {
-    const session = await sessions.at(batch);
-    const buffers = buffersOf();
-    await session.run({ ...weights, ...said(session, batch) }, buffers);
-    return buffers;
-  };
-  const fresh = (batch: Feeds): Feeds =>
-    Object.fromEntries(outputs.get(shapesOf(batch))!.map(([name, type]) => [name, zeros(type)]));
-  const held = new Map<string, Feeds>();
-  return {
-    told: (batch) => into(batch, () => fresh(batch)),
-    say: (batch, slot) =>
-      into(batch, () => {
-        const key = `${slot} ${shapesOf(batch)}`;
-        const buffers = held.get(key) ?? fresh(batch);
-        held.set(key, buffers);
-        return buffers;
-      }),
-    dispose: () => sessions.dispose(),
-  };
-};
 
 /** A teacher of logits whose likeliest tokens are kept; it is compiled when a batch is met that is not. */
 const keptTeacher = (engine: Engine, options: DistillOptions, kept: KeptOptions): Teacher => {
@@ -145,15 +85,22 @@ const written = (engine: Engine, student: Model, { source, onPolicy: how, train:
   };
 };
 
+const openTeacher = (engine: Engine, options: DistillOptions): Teacher => {
+  const { kept, aligned, teacher } = options;
+  if (kept !== undefined) return keptTeacher(engine, options, kept);
+  const asked = teacherOf(engine, options);
+  return aligned === undefined ? asked : alignedTeacher(asked, teacher, aligned);
+};
+
 /** Trains `student`, and says how that ended. Throws as `train` does. */
 export const teach = async (
   engine: Engine,
   student: Model,
   options: DistillOptions & { readonly record?: HistoryStep },
 ): Promise<TrainResult> => {
-  const { teaching, train: given, record, kept } = options;
+  const { teaching, train: given, record } = options;
   const { source, dispose, ...stepping } = written(engine, student, options);
-  const teacher = kept === undefined ? teacherOf(engine, options) : keptTeacher(engine, options, kept);
+  const teacher = openTeacher(engine, options);
   try {
     const validation = await heldOutOf(teacher, options);
     return await train(engine, student, withTeacher(teacher, source, given.accumulate ?? 1), {

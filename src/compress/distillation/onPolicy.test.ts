@@ -17,7 +17,11 @@ const batchAt = (index: number): Feeds => ({
     [ROWS, LENGTH],
     Int32Array.from({ length: ROWS * LENGTH }, (_, i) => (7 * index + 3 * i) % 20),
   ),
-  labels: tensor("int32", [ROWS * LENGTH], new Int32Array(ROWS * LENGTH).fill(1)),
+  labels: tensor(
+    "int32",
+    [ROWS * LENGTH],
+    Int32Array.from({ length: ROWS * LENGTH }, (_, i) => (7 * index + 3 * (i + 1)) % 20),
+  ),
 });
 
 const idsOf = ({ inputIds, labels }: Feeds): number[][] =>

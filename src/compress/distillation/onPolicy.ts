@@ -7,6 +7,7 @@ import { compile } from "../../engine/compile.ts";
 import type { Engine, Feeds, Session } from "../../engine/engine.ts";
 import { type Tensor, tensor } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
+import { IGNORE } from "../../nn/loss.ts";
 import { decoderOf } from "../../serve/decode/decoding.ts";
 import { generateBatch } from "../../serve/decode/generate.ts";
 import { generatingProgram } from "../../serve/graphs/decoder.ts";
@@ -39,14 +40,15 @@ const openStudent = async (engine: Engine, student: Model, weights: () => Weight
   return decoderOf(session, student.arch.cache(student.config));
 };
 
-/** Token ids [B, T + 1]: the rows of a batch with the label behind them. */
-const textsOf = ({ inputIds, labels }: Feeds): readonly number[][] => {
+/** The rows of a batch of running text, T + 1 token ids each, or as many as there is text. */
+export const textsOf = ({ inputIds, labels }: Feeds): readonly number[][] => {
   const [rows, length] = inputIds!.shape as readonly [number, number];
-  const ids = inputIds!.data as Int32Array;
-  return Array.from({ length: rows }, (_, row) => [
-    ...ids.subarray(row * length, (row + 1) * length),
-    Number(labels!.data[(row + 1) * length - 1]),
-  ]);
+  const said = labels!.data as Int32Array;
+  return Array.from({ length: rows }, (_, row) => {
+    const own = Array.from(said.subarray(row * length, (row + 1) * length));
+    const end = own.indexOf(IGNORE);
+    return [Number(inputIds!.data[row * length]), ...own.slice(0, end < 0 ? length : end)];
+  });
 };
 
 /** A batch of texts [B, T + 1]. */

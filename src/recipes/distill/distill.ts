@@ -12,8 +12,7 @@ import { formsOf } from "../../search/candidates/candidate.ts";
 import { generationIn, jsonBytes } from "../../ship/onnx/files.ts";
 import { modelFolder } from "../../ship/onnx/modelFolder.ts";
 import { taskOf } from "../../tasks/index.ts";
-import { meanOf } from "../../tasks/scores.ts";
-import type { Lesson, Scorer, Task } from "../../tasks/task.ts";
+import type { Lesson, Task } from "../../tasks/task.ts";
 import { checkpointsIn } from "../../train/checkpoint.ts";
 import type { TrainResult } from "../../train/loop.ts";
 import { defined } from "../../util/defined.ts";
@@ -38,8 +37,9 @@ import { type How, howOf } from "./how.ts";
 import { keptBy } from "./keptBy.ts";
 import { checkAsked, type DistillModelOptions, type DistillReport } from "./options.ts";
 import { finishedRounded, formsWith, type Learnt, roundedPupil } from "./roundedStudent.ts";
+import { alignedBy, scorerOf, tokenizerOf } from "./scoring.ts";
 import { requireEmbedder, staticStudent } from "./staticStudent.ts";
-import { formOf, type Opened, type Student, studentOf } from "./student.ts";
+import { type Opened, type Student, studentOf } from "./student.ts";
 
 /** The distilled model's folder, and how the run ended. */
 export interface Distilled extends DistillReport {
@@ -124,11 +124,14 @@ const prepared = async (
   const n_positions = Math.min(given.model.n_positions, positions);
   const run = { ...given, model: { ...given.model, from: ref, n_positions } };
   ui.stage("Reading the data");
-  const data = await userData(run, hooks, { task, tokenizer: teacher.tokenizer, model: teacher.model });
+  const { tokenizer = teacher.tokenizer } = early ?? {};
+  const model = early?.tokenizer === undefined ? teacher.model : early.model;
+  const data = await userData(run, hooks, { task, tokenizer, model });
   const student = early ?? (await staticStudent(engine, teacher, data.material, asked, hooks));
   await requireTraining(student.model, run);
   const lesson = lessonOf(task, { teacher, student }, data, run);
-  const taught = { task, teacher: teacher.model, student: student.model, lesson };
+  const across = student.tokenizer !== undefined;
+  const taught = { task, teacher: teacher.model, student: student.model, lesson, across };
   const how = howOf(taught, asked, run);
   return { engine, task, teacher, student, data, lesson, how, options: timed(run, task, lesson, student) };
 };
@@ -181,6 +184,7 @@ const taughtBy = async (all: Prepared, asked: DistillModelOptions, hooks: Recipe
   const result = await teach(engine, pupil.model, {
     ...{ teacher: teaches, teaching: how.teaching, source: lesson.source },
     ...keptBy(teacher.model, asked, { options, ui }),
+    ...(student.tokenizer === undefined ? {} : { aligned: alignedBy(all) }),
     ...(asked.onPolicy === undefined ? {} : { onPolicy: { share: asked.onPolicy, seed } }),
     record: {
       name: "distill",
@@ -215,7 +219,7 @@ const write = async (
   { report, bits = 4 }: { readonly report: DistillReport } & Pick<DistillModelOptions, "bits">,
   { command }: RecipeHooks,
 ): Promise<string> => {
-  const { tokenizer } = teacher;
+  const tokenizer = tokenizerOf({ teacher, student });
   const context = { engine, seed: options.seed, calibration: calibrationOf(tokenizer), log: () => {} };
   const dense = await formsOf(model, context);
   const forms = codes === undefined ? dense : formsWith(dense, model, { codes, bits });
@@ -238,15 +242,6 @@ const write = async (
   const path = join(options.out, "model");
   await writeFolder(path, files);
   return path;
-};
-
-/** What the models score on the held-out data. */
-const scorerOf = async ({ engine, task, lesson, teacher }: Prepared) => {
-  const score: Scorer = await task.scorer(engine, lesson.heldOut, teacher.model);
-  return async (model: Model) => {
-    const scores = await score(model);
-    return { form: formOf(model, meanOf(scores)), scored: scores.length };
-  };
 };
 
 const tell = ({ student, lesson, how, options }: Prepared, { ui }: RecipeHooks): void => {
@@ -273,19 +268,20 @@ export const distillModel = async (
   const unlock = await takeRun(run.out);
   try {
     const all = await prepared(ref, asked, run, hooks);
-    const { teacher, student, task } = all;
+    const { student, task } = all;
     tell(all, hooks);
     const score = await scorerOf(all);
-    const [whole, before] = [await score(teacher.model), await score(student.model)];
+    const [whole, before] = [await score.teacher(), await score.student(student.model)];
     hooks.ui.stage("Distilling");
     const untaught = asked.static === true && run.train.steps === 0;
     const result = untaught ? asMade(student) : await taughtBy(all, asked, hooks);
     if (result.ended === "interrupted") return undefined;
-    const after = await score(result.model);
-    const { unit, better } = task.criterion;
+    const after = await score.student(result.model);
+    const { name, better } = task.criterion;
+    const unit = student.tokenizer === undefined ? task.criterion.unit : name;
     const report: DistillReport = {
       ...{ teacher: whole.form, before: before.form, after: after.form, unit, better },
-      ...{ scored: whole.scored, from: student.from, steps: result.steps },
+      ...{ scored: before.scored, from: student.from, steps: result.steps },
     };
     hooks.ui.stage("Writing the model");
     const path = await write(all, result, { report, ...defined({ bits: asked.bits }) }, hooks);

@@ -2,6 +2,7 @@
 import type { Json, Model } from "../../models/model.ts";
 import { widthOf } from "../../tasks/embedding/imitation.ts";
 import type { Lesson, Pupil, Task } from "../../tasks/task.ts";
+import { alignedTeaching } from "../../tasks/teaching/aligned.ts";
 import type { DistillOptions, Teaching } from "../../tasks/teaching/distillation.ts";
 import { teachingWithin } from "../../tasks/teaching/within.ts";
 import { defined } from "../../util/defined.ts";
@@ -15,6 +16,8 @@ export interface Taught {
   readonly teacher: Model;
   readonly student: Model;
   readonly lesson: Lesson;
+  /** Whether the two have tokenizers of their own. */
+  readonly across: boolean;
 }
 
 /** A way to teach. */
@@ -85,9 +88,39 @@ const requireWriter = ({ name }: Task): void => {
   });
 };
 
+/** Throws ConfigError for what takes a teacher's distributions over the student's own tokens. */
+const requireSpans = (asked: DistillModelOptions): void => {
+  const { divergence, temperature, hidden, relations, teacherTopK, vectors } = asked;
+  const given = Object.entries({ divergence, temperature, hidden, relations, teacherTopK, vectors });
+  const field = given.find(([, value]) => value !== undefined)?.[0];
+  if (field === undefined) return;
+  throw new ConfigError("means nothing to a student of another tokenizer, which learns what spans cost", {
+    field: `distill.${field}`,
+    hint: "leave it out, or choose models of one tokenizer",
+  });
+};
+
+/** The way of a student that has a tokenizer of its own. Throws as `howOf`. */
+const howAcross = ({ student }: Taught, asked: DistillModelOptions, { distill: d }: RunOptions): How => {
+  requireSpans(asked);
+  const { onPolicy } = asked;
+  const { alpha = onPolicy === undefined ? d.alpha : 1 } = asked;
+  const rest = alpha < 1 ? `, ${Number((1 - alpha).toFixed(4))} the labels` : "";
+  const written = onPolicy === undefined ? "" : `, ${onPolicy} of the texts written on by the student`;
+  return {
+    teaching: alignedTeaching(alpha),
+    pupil: () => ({ model: student, finish: (trained: Model) => trained }),
+    compares: false,
+    options: { alpha, across: "spans", ...defined({ onPolicy }) } as How["options"],
+    words: `${alpha} what spans of the text cost a teacher of another tokenizer${rest}${written}`,
+  };
+};
+
 /** The way that is asked for. Throws ConfigError where teacher and student do not suit it. */
-export const howOf = (taught: Taught, asked: DistillModelOptions, { distill: d }: RunOptions): How => {
+export const howOf = (taught: Taught, asked: DistillModelOptions, run: RunOptions): How => {
+  if (taught.across) return howAcross(taught, asked, run);
   const { task, teacher, student, lesson } = taught;
+  const { distill: d } = run;
   const { onPolicy } = asked;
   // What a student writes is no label.
   const {

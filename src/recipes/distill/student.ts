@@ -26,6 +26,8 @@ export interface Opened {
 /** A student before it learns. */
 export interface Student {
   readonly model: Model;
+  /** Its own, where it is not the teacher's. */
+  readonly tokenizer?: Tokenizer;
   /** What it keeps of the folder that it came from; nothing of a fresh one. */
   readonly source?: Source;
   /** Where it came from, in words. */
@@ -121,23 +123,29 @@ const requireAlike = (teacher: Opened, student: Opened, ref: string): void => {
       "fine-tune one of them on the other's labels first",
     );
   }
+  const apart = differsAt(teacher, student);
+  // Language models learn how likely spans of the text are.
+  if (apart === undefined || own.name === "causal-lm") return;
+  refuse(apart, "choose models of one tokenizer, or make a --fresh student, which takes the teacher's");
+};
+
+/** How two tokenizers differ, in words; undefined where they do not. */
+const differsAt = (teacher: Opened, student: Opened): string | undefined => {
   const [a, b] = [teacher.tokenizer, student.tokenizer];
-  const hint = "choose models of one tokenizer, or make a --fresh student, which takes the teacher's";
   if (a.vocabSize !== b.vocabSize || teacher.model.config.vocab_size !== student.model.config.vocab_size) {
-    refuse(
-      `has ${student.model.config.vocab_size} tokens, and its teacher ${teacher.model.config.vocab_size}`,
-      hint,
-    );
+    const [mine, theirs] = [student, teacher].map(({ model }) => model.config.vocab_size);
+    return `has ${mine} tokens, and its teacher ${theirs}`;
   }
   for (let id = 0; id < a.vocabSize; id++) {
     const [x, y] = [a.bytesOf(id), b.bytesOf(id)].map((bytes) => new TextDecoder().decode(bytes));
-    if (x !== y) refuse(`token ${id} is ${JSON.stringify(y)}, and ${JSON.stringify(x)} to its teacher`, hint);
+    if (x !== y) return `token ${id} is ${JSON.stringify(y)}, and ${JSON.stringify(x)} to its teacher`;
   }
+  return undefined;
 };
 
 /**
  * The student that is asked for. Throws ConfigError for one that cannot be made, and for a folder of another
- * task, other labels or another tokenizer.
+ * task, other labels or, but for language models, another tokenizer.
  */
 export const studentOf = async (
   teacher: Opened,
@@ -152,8 +160,10 @@ export const studentOf = async (
   if (asked.student === undefined) return cut(teacher, asked, { engine, seed: run.seed });
   const { model, tokenizer, dir } = await openModel(asked.student, { ...hub });
   const source = await sourceIn(dir, asked.student);
-  requireAlike(teacher, { model, tokenizer, source }, asked.student);
-  return { model, source, from: source.card.title, fresh: false };
+  const own = { model, tokenizer, source };
+  requireAlike(teacher, own, asked.student);
+  const across = differsAt(teacher, own) === undefined ? {} : { tokenizer };
+  return { model, source, ...across, from: source.card.title, fresh: false };
 };
 
 /** Size and score of a model. */
