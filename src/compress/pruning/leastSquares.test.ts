@@ -68,3 +68,57 @@ test("of a change that rows of its own do not bear out little is made", () => {
   expect(lasting.share).toBeGreaterThan(0.95);
   expect(lasting.weight.every((v, i) => Math.abs(v - truth[i]!) < 0.2)).toBe(true);
 });
+
+test("few rows of a wide matrix are fitted as much as rows of its own bear out", () => {
+  const [k, n] = [96, 80];
+  const wide = tensor("float32", [k, n], new Float32Array(k * n));
+  const way = Float64Array.from({ length: k * n }, () => random.normal() / Math.sqrt(k));
+  const rows = (count: number) => {
+    const x = numbers(count * k);
+    const y = new Float64Array(count * n);
+    for (let r = 0; r < count; r++) {
+      for (let j = 0; j < n; j++) {
+        let sum = 2 * random.normal();
+        for (let i = 0; i < k; i++) sum += x[r * k + i]! * way[i * n + j]!;
+        y[r * n + j] = sum;
+      }
+    }
+    return { x, y };
+  };
+  const sumsOver = ({ x, y }: ReturnType<typeof rows>) => {
+    const count = x.length / k;
+    const cross = {
+      count,
+      inputs: new Float64Array(k),
+      targets: new Float64Array(n),
+      products: new Float64Array(k * n),
+    };
+    for (let r = 0; r < count; r++)
+      for (let i = 0; i < k; i++)
+        for (let j = 0; j < n; j++) cross.products[i * n + j]! += x[r * k + i]! * y[r * n + j]!;
+    return { moments: momentsOf(x, k), cross: cross satisfies Cross };
+  };
+  const [seen, apart, fresh] = [rows(108), rows(36), rows(200)].map(sumsOver) as [
+    ReturnType<typeof sumsOver>,
+    ReturnType<typeof sumsOver>,
+    ReturnType<typeof sumsOver>,
+  ];
+  /** What a change takes from the sum of squares on rows that nobody saw. */
+  const gain = (d: Float32Array): number => {
+    let total = 0;
+    for (let i = 0; i < k; i++) {
+      for (let j = 0; j < n; j++) {
+        let own = 0;
+        for (let m = 0; m < k; m++) own += fresh.moments.gram[i * k + m]! * d[m * n + j]!;
+        total += d[i * n + j]! * (2 * fresh.cross.products[i * n + j]! - own);
+      }
+    }
+    return total;
+  };
+  const options = { ...seen, heldOut: apart, biased: false, inputAxis: 0 } as const;
+  const chosen = fitted(wide, options);
+  const weak = fitted(wide, { ...options, damping: 0.01 });
+  expect(chosen.damping).toBeGreaterThan(0.1);
+  expect(gain(chosen.weight)).toBeGreaterThan(2 * Math.max(0, gain(weak.weight)));
+  expect(gain(chosen.weight)).toBeGreaterThan(0);
+});
