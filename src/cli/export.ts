@@ -13,7 +13,7 @@ import { dtypesFrom } from "../ship/onnx/export.ts";
 import { defined } from "../util/defined.ts";
 import { ConfigError } from "../util/errors.ts";
 import type { Group } from "./flags/flags.ts";
-import { list, numberFrom, withFlags } from "./flags/options.ts";
+import { list, numberFrom, oneOf, withFlags } from "./flags/options.ts";
 import { runRecipe } from "./process/run.ts";
 import { inLine, print, printJson, table } from "./terminal/terminal.ts";
 
@@ -33,6 +33,7 @@ interface Given {
   readonly out: string;
   readonly weights: boolean;
   readonly widen?: boolean;
+  readonly cache?: "int8";
   readonly adapter?: readonly string[];
   readonly importance: boolean;
   readonly quantizeMethod?: string;
@@ -71,6 +72,11 @@ const written: Group = {
     {
       flag: "--widen",
       help: "packed weights become float32 when a graph is loaded: for decoders on WebAssembly",
+    },
+    {
+      flag: "--cache <dtype>",
+      help: "int8: the cache of keys and values in the packed dtypes, on processors (default: float32)",
+      parse: oneOf(["int8"] as const),
     },
     { flag: "--adapter <folder>", help: "an adapter to merge; may be repeated", repeats: true },
     { flag: "--no-weights", help: "leave the dense weights out: the graphs have them already", ...common },
@@ -119,9 +125,14 @@ const readsText = ({ quantizeMethod }: Given, { data }: RunOptions): boolean =>
   (quantizeMethod !== undefined && roundingMethods[quantizeMethod as RoundingName].reads !== "nothing");
 
 /** Throws ConfigError for what only graphs have, where GGUF alone is asked for. */
-const checkGguf = ({ gguf, dtype, default: chosen, weights, widen = false }: Given): void => {
+const checkGguf = ({ gguf, dtype, default: chosen, weights, widen = false, cache }: Given): void => {
   if (gguf === undefined || dtype !== undefined) return;
-  const said = { "--default": chosen !== undefined, "--no-weights": !weights, "--widen": widen };
+  const said = {
+    "--default": chosen !== undefined,
+    "--no-weights": !weights,
+    "--widen": widen,
+    "--cache": cache !== undefined,
+  };
   const [lost] = Object.entries(said).find(([, given]) => given) ?? [];
   if (lost === undefined) return;
   throw new ConfigError(`${lost} has no effect on GGUF, which has one dtype a file and all of its weights`, {
@@ -147,7 +158,7 @@ export const register = (command: Command): void => {
       const options = {
         ...{ out, adapters, weights: given.weights, widen: given.widen ?? false },
         ...{ command: hooks.command, ui: hooks.ui },
-        ...defined({ signal: hooks.signal, dtypes, default: chosen }),
+        ...defined({ signal: hooks.signal, dtypes, default: chosen, cache: given.cache }),
         ...(method === undefined ? {} : { rounding: { method } }),
         ...(readsText(given, run) ? { text } : {}),
       };

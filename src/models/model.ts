@@ -1,6 +1,6 @@
 /** Architectures and models: pure functions over a tree of params, and the numbers that go with them. */
 import type { Value } from "../ir/op.ts";
-import type { Dim } from "../ir/tensor.ts";
+import type { Dim, Tensor } from "../ir/tensor.ts";
 import type { Param, ParamSpec, Weight } from "../nn/param.ts";
 import type { CacheInputs } from "../ops/attention.ts";
 import type { Tree } from "../util/tree.ts";
@@ -29,7 +29,7 @@ export interface ModelConfig {
 }
 
 /** One layer's cache, in a program. */
-export type LayerCache = Pick<CacheInputs, "pastKey" | "pastValue">;
+export type LayerCache = Pick<CacheInputs, "pastKey" | "pastValue" | "keyScale" | "valueScale">;
 
 /** What a model's forward pass reads. */
 export interface Inputs {
@@ -51,7 +51,7 @@ export interface Inputs {
   /** Decoding against a cache: the layers' own parts and what they share. */
   readonly cache?: { readonly layers: readonly LayerCache[]; readonly total: Dim } & Omit<
     CacheInputs,
-    "pastKey" | "pastValue"
+    keyof LayerCache
   >;
   /** Training: an int32 seed that differs at each step; absent means no dropout. */
   readonly dropoutSeed?: Value;
@@ -200,6 +200,14 @@ export interface Model<C = any> {
   readonly history: readonly HistoryStep[];
   /** Of a model of features whose texts have vectors: how they are made. */
   readonly pooling?: Pooling;
+  /** Of a decoder whose cache is int8: the steps of each layer's. */
+  readonly cacheScales?: readonly CacheScales[];
+}
+
+/** What a step of int8 is of each channel of a layer's cache, float32 [kvHeads * headWidth]. */
+export interface CacheScales {
+  readonly key: Tensor;
+  readonly value: Tensor;
 }
 
 export type { ParamSpec };

@@ -94,9 +94,21 @@ export interface CacheInputs {
   readonly totalLength: Value;
   /** Additive [B or 1, H or 1, T, total], for padding on the left. */
   readonly bias?: Value;
+  /** Of a cache of int8: what a step of each channel of keys is, float32 [Hkv D]. */
+  readonly keyScale?: Value;
+  /** The same of values. */
+  readonly valueScale?: Value;
 }
 
-type GroupQuery = { heads: number; kvHeads: number; scale: number; total: Dim; packed: boolean };
+type GroupQuery = {
+  heads: number;
+  kvHeads: number;
+  scale: number;
+  total: Dim;
+  packed: boolean;
+  /** The last two inputs are the scales of a cache of int8. */
+  scaled?: true;
+};
 
 /** Shapes [B, T, width] of query, key and value, or of all in one. */
 const checkHeads = (inputs: readonly Value[], { heads, kvHeads, packed }: GroupQuery, d: Dim): void => {
@@ -123,15 +135,20 @@ const cachedOp: Op<readonly Value[], GroupQuery, [out: Value, key: Value, value:
     const { dtype } = inputs[0]!;
     const d = pastKey!.shape[3]!;
     checkHeads(inputs, attrs, d);
-    const cache = { dtype, shape: [b!, attrs.kvHeads, attrs.total, d] };
+    const cache = { dtype: pastKey!.dtype, shape: [b!, attrs.kvHeads, attrs.total, d] };
     return [{ dtype, shape: [b!, t!, attrs.heads * (d as number)] }, cache, cache];
   },
-  onnx: (emit, names, { attrs: { heads, kvHeads, scale, packed } }) => {
+  onnx: (emit, all, { attrs: { heads, kvHeads, scale, packed, scaled } }) => {
+    const [names, scales] = scaled ? [all.slice(0, -2), all.slice(-2)] : [all, []];
     const query = packed ? [names[0]!, "", ""] : names.slice(0, 3);
     const [pastKey, pastValue, seqlensK, totalLength, bias] = names.slice(packed ? 1 : 3);
     const inputs = [...query, pastKey!, pastValue!, seqlensK!, totalLength!];
-    if (bias !== undefined) inputs.push("", "", "", bias);
-    const attrs = { num_heads: { int: heads }, kv_num_heads: { int: kvHeads }, scale: { float: scale } };
+    if (bias !== undefined || scaled) inputs.push("", "", "", bias ?? "");
+    if (scaled) inputs.push("", ...scales);
+    const sizes = { num_heads: { int: heads }, kv_num_heads: { int: kvHeads }, scale: { float: scale } };
+    const by = { string: "PER_CHANNEL" };
+    const int8 = { k_quant_type: by, v_quant_type: by, kv_cache_bit_width: { int: 8 } };
+    const attrs = scaled ? { ...sizes, ...int8 } : sizes;
     return emit.node("GroupQueryAttention", inputs, attrs, { domain: "com.microsoft", outputs: 3 });
   },
 };
@@ -152,19 +169,22 @@ export type Projections = readonly [query: Value, key: Value, value: Value];
  * Causal attention against a cache: `given` is packed [B, T, (H + 2 Hkv) D] or its three parts -> out
  * [B, T, H D] and the grown cache. H / Hkv heads share a key and a value (Ainslie et al. 2023,
  * https://arxiv.org/abs/2305.13245). Inference only; keys are appended behind `seqlensK`. Past and present
- * may be one buffer.
+ * may be one buffer. A cache of int8 has scales, by which what is appended is rounded.
  */
 export const cachedAttend = (given: Value | Projections, cache: CacheInputs, options: CachedOptions) => {
   const { heads, kvHeads, total } = options;
   const scale = options.scale ?? 1 / Math.sqrt(cache.pastKey.shape[3] as number);
-  const { pastKey, pastValue, seqlensK, totalLength, bias } = cache;
+  const { pastKey, pastValue, seqlensK, totalLength, bias, keyScale, valueScale } = cache;
+  const scales = keyScale === undefined || valueScale === undefined ? [] : [keyScale, valueScale];
   const packed = "node" in given;
   const inputs = [
     ...(packed ? [given] : given),
     ...[pastKey, pastValue, seqlensK, totalLength],
     ...(bias === undefined ? [] : [bias]),
+    ...scales,
   ];
-  const [out, key, value] = apply(cachedOp, inputs, { heads, kvHeads, scale, total, packed });
+  const scaled = scales.length > 0 ? ({ scaled: true } as const) : {};
+  const [out, key, value] = apply(cachedOp, inputs, { heads, kvHeads, scale, total, packed, ...scaled });
   return { out, key, value };
 };
 

@@ -4,11 +4,13 @@ import { join } from "node:path";
 import * as hf from "@huggingface/transformers";
 import { beforeAll, describe, expect, it } from "vitest";
 import { main } from "../../src/cli/index.ts";
+import { cacheScales } from "../../src/compress/cacheScales.ts";
 import { tensorsOf } from "../../src/nn/param.ts";
 import { writeFolder } from "../../src/node/files/checkpoints.ts";
 import { loadModel } from "../../src/node/model/folder.ts";
 import { loadGraph } from "../../src/node/runtime/graph.ts";
 import { exportFolder } from "../../src/recipes/export/export.ts";
+import { verifyFolder } from "../../src/recipes/verify/verify.ts";
 import { decoderOf } from "../../src/serve/decode/decoding.ts";
 import { exportDtypes } from "../../src/ship/onnx/dtype.ts";
 import { exportModel } from "../../src/ship/onnx/export.ts";
@@ -101,6 +103,31 @@ describe("anneal export", () => {
     for (const { name } of made.files) {
       expect(readFileSync(join(again, name)).equals(readFileSync(join(out, name))), name).toBe(true);
     }
+  });
+
+  it("writes a cache of int8 into the packed dtypes, which transformers.js reads on from", async () => {
+    const out = join(dir, "int8-cache");
+    const { dtypes } = await exportFolder(source, { out, dtypes: ["fp32", "q8"], cache: "int8" });
+    const at = async (file: string) => loadGraph(engine, join(out, "onnx", file));
+    const [wide, small] = [await at("model.onnx"), await at("model_quantized.onnx")];
+    const typesOf = (session: typeof wide) => session.inputTypes["past_key_values.0.key"]?.dtype;
+    expect([wide, small].map(typesOf)).toEqual(["float32", "int8"]);
+    for (const session of [wide, small]) await session.dispose();
+    const { targets } = await verifyFolder(out, { targets: ["node-cpu"] });
+    expect(targets["node-cpu"]).toMatchObject({ status: "passed" });
+    hf.env.localModelPath = "/";
+    const said: string[] = [];
+    for (const dtype of dtypes) {
+      const generate = await hf.pipeline("text-generation", out, { dtype: dtype as "q8" });
+      const [made] = (await generate("the quick", { max_new_tokens: 12, do_sample: false })) as unknown as [
+        { generated_text: string },
+      ];
+      said.push(made.generated_text);
+      await generate.dispose();
+    }
+    expect(said[1]!.length).toBe(said[0]!.length);
+    expect(said[1]!.slice(0, 12)).toBe(said[0]!.slice(0, 12));
+    await expect(cacheScales(engine, modelOf("bert", "masked-lm"), ids)).rejects.toThrow(/bert has no cache/);
   });
 
   it("makes the tokenizer's files of an older checkpoint", async () => {

@@ -1,5 +1,6 @@
 /** Export: from a model's folder to one with the graphs of any dtypes. */
 import { resolve } from "node:path";
+import { cacheScales } from "../../compress/cacheScales.ts";
 import type { ModelCodes } from "../../compress/calibration/codes.ts";
 import type { Ids } from "../../compress/probe.ts";
 import { CALIBRATION_TOKENS, type QuantizeOptions } from "../../compress/quantize.ts";
@@ -41,6 +42,8 @@ export interface ExportFolderOptions {
   readonly weights?: boolean;
   /** Whether packed weights become float32 when a graph is loaded, for WebAssembly; not unless told. */
   readonly widen?: boolean;
+  /** Whether the cache of keys and values is int8 in the packed dtypes; float32 unless told. */
+  readonly cache?: "int8";
   /** How matrices of 4 bits are rounded; by scale search unless told. */
   readonly rounding?: Pick<QuantizeOptions, "method" | "block">;
   /** What they are rounded on; a few short texts unless told. */
@@ -78,13 +81,14 @@ type Written = readonly [name: string, chunks: readonly Uint8Array[]];
 const manifest = (
   model: Model,
   { dtypes, default: usual, quantize }: Pick<Exported, "dtypes" | "default"> & { readonly quantize?: Json },
-  { widen = false, command }: ExportFolderOptions,
+  { widen = false, command, cache }: ExportFolderOptions,
 ): Json => ({
   version,
   ...(command === undefined ? {} : { command }),
   export: {
     ...{ dtypes, default: usual, ...(widen ? { widen } : {}) },
     ...(quantize === undefined ? {} : { quantize }),
+    ...defined({ cache }),
   },
   history: model.history.map(({ name, options }) => ({ name, options })),
 });
@@ -124,7 +128,8 @@ export interface Exportable {
 }
 
 /** What the packed dtypes have to know of a model: the model may have scales folded in. */
-export interface MeasuredExport extends Pick<ExportOptions, "int8" | "wide" | "codes" | "rounding"> {
+export interface MeasuredExport
+  extends Pick<ExportOptions, "int8" | "wide" | "codes" | "rounding" | "cache"> {
   readonly model: Model;
   /** Sections that the card gets besides. */
   readonly sections?: ExportCard["sections"];
@@ -144,16 +149,17 @@ const measuredIn = async (
   if (bits.length === 0) return { model };
   const threads = options.text?.run.threads ?? 0;
   const engine = await nodeEngine(threads > 0 ? { threads } : {});
+  const cache = options.cache === undefined ? {} : { cache: await cacheScales(engine, model, texts ?? []) };
   const study = measuring(engine, model, { ui, ...defined({ signal: options.signal }) });
   const int8 = texts === undefined ? {} : { int8: await formsOn(study, texts) };
-  if (!bits.includes(4)) return { model, ...int8 };
+  if (!bits.includes(4)) return { model, ...int8, ...cache };
   const wide = texts === undefined ? [] : wideUnderBudget(await costsOn(study, texts));
   const all = packable(model.arch.linears(model.config)).size;
   if (texts !== undefined)
     ui.line(`4 bits for ${all - wide.length} of ${all} matrices, by what they cost; 8 for the rest`);
   const found = await roundedFor(study, { dir, wide, texts }, options);
   for (const note of found.notes) ui.line(note);
-  return { ...found, ...int8, wide, rounding };
+  return { ...found, ...int8, ...cache, wide, rounding };
 };
 
 /** Codes of a model's matrices of 4 bits, on the text that was asked for, else on `texts`. */

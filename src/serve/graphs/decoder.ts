@@ -4,7 +4,7 @@
  * (GroupQueryAttention then writes its rows in place). One that classifies or gives features reads whole
  * texts, padded on either side.
  */
-import type { Value } from "../../ir/op.ts";
+import { constant, type Value } from "../../ir/op.ts";
 import { type Program, trace } from "../../ir/program.ts";
 import type { TensorType } from "../../ir/tensor.ts";
 import { headOf } from "../../models/head.ts";
@@ -24,7 +24,7 @@ const int64 = (...shape: (number | string)[]): TensorType => ({ dtype: "int64", 
 const spec = (model: Model) => {
   const { layers, kvHeads, headWidth } = model.arch.cache(model.config);
   const past: TensorType = {
-    dtype: "float32",
+    dtype: model.cacheScales === undefined ? "float32" : "int8",
     shape: ["batch_size", kvHeads, "past_sequence_length", headWidth],
   };
   return {
@@ -34,6 +34,14 @@ const spec = (model: Model) => {
     num_logits_to_keep: int64(),
     past_key_values: Array.from({ length: layers }, () => ({ key: past, value: past })),
   };
+};
+
+/** The steps of a layer's cache, where it is int8. */
+const scalesAt = ({ cacheScales }: Model, layer: number) => {
+  const own = cacheScales?.[layer];
+  if (own === undefined) return {};
+  const stepsOf = (part: keyof typeof own): Value => constant(own[part], `cache_scales.${layer}.${part}`);
+  return { keyScale: stepsOf("key"), valueScale: stepsOf("value") };
 };
 
 /** Every row has S - 1 as its last key; what padding there is, the bias hides. Ids are [B, T]. */
@@ -58,7 +66,10 @@ const shared = (mask: Value, ids: Value) => {
  */
 export const generatingProgram = (model: Model, inputs: Readonly<Record<string, TensorType>> = {}): Program =>
   trace({ ...spec(model), w: inputs }, ({ w, ...v }) => {
-    const layers = v.past_key_values.map(({ key, value }) => ({ pastKey: key, pastValue: value }));
+    const layers = v.past_key_values.map(({ key, value }, i) => ({
+      ...{ pastKey: key, pastValue: value },
+      ...scalesAt(model, i),
+    }));
     const cache = { layers, ...shared(v.attention_mask, v.position_ids) };
     const given = { inputIds: v.input_ids, positionIds: v.position_ids, cache };
     const params = asParams(model.weights, new Map(Object.entries(w)));

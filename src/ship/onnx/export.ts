@@ -48,6 +48,8 @@ export interface ExportOptions {
   /** Codes of 4-bit matrices (see `modelCodes`), and how they came to be; by scale search unless told. */
   readonly codes?: ReadonlyMap<string, Codes>;
   readonly rounding?: Pick<QuantizeOptions, "method" | "block">;
+  /** Steps of a cache in int8 (see `cacheScales`), of the packed dtypes that compute in float32. */
+  readonly cache?: Model["cacheScales"];
   /** Whether packed weights become float32 when a graph is loaded (see `widened`); not unless told. */
   readonly widen?: boolean;
   /** A graph whose weights take more bytes than this has them in a file beside it (1.9e9 unless told). */
@@ -95,11 +97,12 @@ export const dtypesFrom = (words: readonly string[], field: string): ExportDtype
 /** A dense model in one dtype. */
 const formOf = (model: Model, dtype: ExportDtype, options: ExportOptions): Model => {
   const { wide = [], int8: forms, codes, rounding = {}, widen = false } = options;
-  const { packed } = exportDtypes[dtype];
+  const { packed, half } = exportDtypes[dtype];
   if (packed === undefined) return model;
   const asked = packed.bits === 4 ? { ...packed, ...rounding, wide } : packed;
   const formed = quantized(model, asked, defined({ forms, codes }));
-  return widen ? widened(formed) : formed;
+  const whole = widen ? widened(formed) : formed;
+  return half ? whole : { ...whole, ...defined({ cacheScales: options.cache }) };
 };
 
 /** The graphs of a model that is in the dtype's form already, ready to be encoded. */

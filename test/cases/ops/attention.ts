@@ -2,7 +2,7 @@
 import { constant, type Value } from "../../../src/ir/op.ts";
 import { tensorOf } from "../../../src/ir/tensor.ts";
 import * as ops from "../../../src/ops/index.ts";
-import { at, attendHead, type Flat, make, pick } from "../../reference.ts";
+import { at, attendHead, draw, type Flat, make, pick } from "../../reference.ts";
 import { type Arg, type Case, casesOf, f32, given, int32, int64 } from "./case.ts";
 
 const HALF = 0.5;
@@ -87,6 +87,9 @@ const leftPadding = (t: number, s: number, padded: readonly number[]): Arg =>
     make([padded.length, 1, t, s], ([b, , , si]) => (si! < padded[b!]! ? -30 : 0)),
   );
 
+/** A step of a cache of int8: inputs go from -1 to 1. */
+const STEP = 1 / 127;
+
 const cachedCase = (name: string, shape: CachedShape, padded?: readonly number[]): Case => {
   const { b, t, past, heads, kvHeads, d } = shape;
   const total = past + t;
@@ -114,6 +117,36 @@ const cachedCase = (name: string, shape: CachedShape, padded?: readonly number[]
     },
     reference: cached(shape),
     gradient: "refused",
+  };
+};
+
+/** The same case with a cache of int8, in steps of 1/127 of the range that it has. */
+const inInt8 = (name: string, shape: CachedShape, padded?: readonly number[]): Case => {
+  const { b, past, heads, kvHeads, d, t } = shape;
+  const row = cachedCase(name, shape, padded);
+  const steps = constant(tensorOf("float32", [kvHeads * d], new Array(kvHeads * d).fill(STEP)));
+  const old = () =>
+    given("int8", [b, kvHeads, past, d], draw(name, b * kvHeads * past * d, -127, 128).map(Math.floor));
+  const whole = cached(shape);
+  const rounded = (x: Flat): number[] => Array.from(x, (v) => Math.round(v / STEP));
+  return {
+    ...row,
+    inputs: row.inputs.map((arg, i) => (i === 1 || i === 2 ? old() : arg)),
+    build: (qkv, pastKey, pastValue, seqlensK, totalLength, bias) => {
+      const cache = {
+        ...{ pastKey: pastKey!, pastValue: pastValue!, seqlensK: seqlensK!, totalLength: totalLength! },
+        ...{ keyScale: steps, valueScale: steps, ...(bias === undefined ? {} : { bias }) },
+      };
+      const { out, key, value } = ops.cachedAttend(qkv!, cache, { heads, kvHeads, total: past + t });
+      return [out!, key!, value!];
+    },
+    reference: (qkv, key, value, seqlens, total, bias) => {
+      const wide = (x: Flat) => Array.from(x, (v) => v * STEP);
+      const [out, newKey, newValue] = whole(qkv!, wide(key!), wide(value!), seqlens!, total!, bias);
+      return [out!, rounded(newKey!), rounded(newValue!)];
+    },
+    // What is read back from the cache is off by half a step.
+    tolerance: 2 * STEP,
   };
 };
 
@@ -209,6 +242,8 @@ export const attention = casesOf({
     cachedCase("one token, padding on the left", { b: 2, t: 1, past: 3, heads: 2, kvHeads: 2, d: 8 }, [2, 0]),
     cachedCase("several tokens behind a cache", { b: 1, t: 2, past: 3, heads: 2, kvHeads: 2, d: 8 }),
     cachedCase("grouped heads", { b: 2, t: 1, past: 3, heads: 4, kvHeads: 2, d: 8 }),
+    inInt8("one token, int8", { b: 2, t: 1, past: 3, heads: 4, kvHeads: 2, d: 8 }),
+    inInt8("first call, int8, padding", { b: 2, t: 3, past: 0, heads: 2, kvHeads: 2, d: 16 }, [0, 2]),
     cachedCase("one head for keys", { b: 2, t: 2, past: 0, heads: 3, kvHeads: 1, d: 16 }, [1, 0]),
     separate(
       cachedCase("grouped heads, in parts", { b: 2, t: 2, past: 0, heads: 4, kvHeads: 2, d: 8 }, [0, 1]),
