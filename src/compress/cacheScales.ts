@@ -14,12 +14,25 @@ import type { Ids } from "./probe.ts";
 /** Other texts may go a little further than those that are looked at; beyond it numbers are cut off. */
 const ROOM = 1.1;
 
+/** Tokens that are read at most: the largest of a channel is soon found. */
+const MOST = 4096;
+
 /** Throws ConfigError for a model that reads on from no cache, or from an encoder's. */
 const requireDecoder = ({ arch, config }: Model): void => {
   if (arch.kind === "decoder" && headOf(arch, config) === "causal-lm") return;
   throw new ConfigError(`${arch.name} has no cache of its own that could be int8`, {
     field: "cache",
     hint: "leave --cache out: it is for language models that generate",
+  });
+};
+
+/** Texts of at most `positions` tokens, as many as have `MOST` together. */
+const someOf = (texts: Ids, positions: number): Ids => {
+  let left = MOST;
+  return texts.flatMap((ids) => {
+    const own = ids.slice(0, Math.min(positions, left));
+    left -= own.length;
+    return own.length > 0 ? [own] : [];
   });
 };
 
@@ -51,7 +64,7 @@ const stepsOf = (most: Float64Array): Tensor =>
 export const cacheScales = async (engine: Engine, model: Model, texts: Ids): Promise<CacheScales[]> => {
   requireDecoder(model);
   const { positions, layers } = model.arch.cache(model.config);
-  const read = texts.map((ids) => ids.slice(0, positions)).filter(({ length }) => length > 0);
+  const read = someOf(texts, positions);
   if (read.length === 0) {
     throw new ConfigError("there is no text by which a cache could be measured", { field: "cache" });
   }

@@ -1,7 +1,6 @@
 /** Export: from a model's folder to one with the graphs of any dtypes. */
 import { resolve } from "node:path";
 import { cacheScales } from "../../compress/cacheScales.ts";
-import type { ModelCodes } from "../../compress/calibration/codes.ts";
 import type { Ids } from "../../compress/probe.ts";
 import { CALIBRATION_TOKENS, type QuantizeOptions } from "../../compress/quantize.ts";
 import { wideUnderBudget } from "../../compress/sensitivity.ts";
@@ -149,33 +148,32 @@ const measuredIn = async (
   if (bits.length === 0) return { model };
   const threads = options.text?.run.threads ?? 0;
   const engine = await nodeEngine(threads > 0 ? { threads } : {});
-  const cache = options.cache === undefined ? {} : { cache: await cacheScales(engine, model, texts ?? []) };
   const study = measuring(engine, model, { ui, ...defined({ signal: options.signal }) });
+  const few = bits.includes(4) || options.cache !== undefined;
+  const read = few ? await textsFor(study, { dir, texts }, options) : undefined;
+  const cache = options.cache === undefined ? {} : { cache: await cacheScales(engine, model, read ?? []) };
   const int8 = texts === undefined ? {} : { int8: await formsOn(study, texts) };
   if (!bits.includes(4)) return { model, ...int8, ...cache };
   const wide = texts === undefined ? [] : wideUnderBudget(await costsOn(study, texts));
   const all = packable(model.arch.linears(model.config)).size;
   if (texts !== undefined)
     ui.line(`4 bits for ${all - wide.length} of ${all} matrices, by what they cost; 8 for the rest`);
-  const found = await roundedFor(study, { dir, wide, texts }, options);
+  const { tokens = CALIBRATION_TOKENS } = options.text ?? {};
+  const found = await roundedBy(study, { ...rounding, wide, tokens, ...defined({ texts: read }) });
   for (const note of found.notes) ui.line(note);
   return { ...found, ...int8, ...cache, wide, rounding };
 };
 
-/** Codes of a model's matrices of 4 bits, on the text that was asked for, else on `texts`. */
-const roundedFor = async (
-  study: Measuring,
-  given: { readonly dir: string; readonly wide: readonly string[]; readonly texts: Ids | undefined },
-  { rounding = {}, text, ui = silent, signal, command = "" }: ExportFolderOptions,
-): Promise<ModelCodes> => {
-  const { dir, wide } = given;
-  const { tokens = CALIBRATION_TOKENS } = text ?? {};
+/** The text that was asked for, else a few short ones. */
+const textsFor = async (
+  { model }: Measuring,
+  { dir, texts }: { readonly dir: string; readonly texts: Ids | undefined },
+  { text, ui = silent, signal, command = "" }: ExportFolderOptions,
+): Promise<Ids | undefined> => {
+  if (text === undefined) return texts;
+  const { run, tokens = CALIBRATION_TOKENS } = text;
   const hooks = { ui, command, ...defined({ signal }) };
-  const read = async ({ run }: CalibrationText) =>
-    (await readText({ model: study.model, tokenizer: await readTokenizer(dir) }, run, { tokens, hooks }))
-      .texts;
-  const texts = text === undefined ? given.texts : await read(text);
-  return roundedBy(study, { ...rounding, wide, tokens, ...defined({ texts }) });
+  return (await readText({ model, tokenizer: await readTokenizer(dir) }, run, { tokens, hooks })).texts;
 };
 
 /** Says how sentence vectors are made where the folder does not, and why there are none where it does. */
