@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { join, resolve } from "node:path";
 import ts from "typescript";
 import { expect, test } from "vitest";
+import { annealHere } from "./e2e/command.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const readme = readFileSync(join(root, "README.md"), "utf8");
@@ -26,11 +27,10 @@ test("the library example prints what it says", () => {
   }
 });
 
-test("every command and option that the prose names exists", () => {
+test("every command and option that the prose names exists", async () => {
   const helps = new Map<string, string>();
-  const help = (verb: string): string => {
-    const argv = [join(root, "bin/anneal.js"), verb, "--help", "all"];
-    const text = helps.get(verb) ?? execFileSync(process.execPath, argv, { encoding: "utf8" });
+  const help = async (verb: string): Promise<string> => {
+    const text = helps.get(verb) ?? (await annealHere([verb, "--help", "all"])).stdout;
     helps.set(verb, text);
     return text;
   };
@@ -38,7 +38,7 @@ test("every command and option that the prose names exists", () => {
   const prose = [readme, ...docs.map((name) => readFileSync(join(root, "docs", name), "utf8"))].join("\n");
   for (const [, verb, rest] of prose.matchAll(/npx anneal (\w+)([^\n#`]*)/g)) {
     for (const [option] of rest!.matchAll(/--[a-z-]+/g)) {
-      expect(help(verb!), `${verb} ${option}`).toMatch(new RegExp(`${option}\\b(?!-)`));
+      expect(await help(verb!), `${verb} ${option}`).toMatch(new RegExp(`${option}\\b(?!-)`));
     }
   }
 });

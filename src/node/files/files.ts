@@ -74,6 +74,10 @@ const made = async (dir: string, lacksParents = true): Promise<void> => {
 export const makeFolder = (dir: string): Promise<void> =>
   guarded("making the folder", dir, () => made(resolve(dir)));
 
+/** Deletes a file, or a folder with all that is in it; one that is not there is well. Throws RunError. */
+export const remove = (path: string): Promise<void> =>
+  guarded("deleting", path, () => rm(path, { recursive: true, force: true }));
+
 /** Flushes a folder's entries, so that a rename in it lasts. */
 export const syncFolder = async (dir: string): Promise<void> => {
   const handle = await open(dir, "r");
@@ -202,7 +206,7 @@ export const replaces = async (dir: string): Promise<boolean> => {
 /** Puts `temporary` in the place of `dir`; where that fails, the earlier folder comes back. */
 const swap = async (temporary: string, dir: string): Promise<void> => {
   const aside = `${dir}.old-${process.pid}`;
-  await rm(aside, { recursive: true, force: true });
+  await remove(aside);
   await guarded("moving aside", dir, () => rename(dir, aside));
   try {
     await guarded("renaming", dir, () => rename(temporary, dir));

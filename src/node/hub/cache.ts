@@ -3,10 +3,11 @@
  * (https://huggingface.co/docs/huggingface_hub/guides/manage-cache): `models--ORG--NAME` with the files' bytes
  * in `blobs` by their hash, links to them in `snapshots/COMMIT`, and commits by branch or tag in `refs`.
  */
-import { copyFile, mkdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { copyFile, readFile, rename, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { decodeIndex } from "../../formats/safetensors/safetensorsIndex.ts";
 import { ConfigError, DataError } from "../../util/errors.ts";
+import { guarded, makeFolder, remove } from "../files/files.ts";
 import { ggufIn } from "../model/ggufFile.ts";
 import { findFile, readText } from "../model/modelFile.ts";
 import { INDEX, SINGLE } from "../model/weights.ts";
@@ -70,21 +71,24 @@ export const cachedCommit = async (repo: string, revision: string): Promise<stri
 export const writeRef = async (repo: string, revision: string, commit: string): Promise<void> => {
   if (isCommit(revision)) return;
   const path = join(repo, "refs", revision);
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(`${path}.tmp-${process.pid}`, commit);
-  await rename(`${path}.tmp-${process.pid}`, path);
+  await makeFolder(dirname(path));
+  await guarded("writing", path, async () => {
+    await writeFile(`${path}.tmp-${process.pid}`, commit);
+    await rename(`${path}.tmp-${process.pid}`, path);
+  });
 };
 
 /** Puts a blob into a snapshot under a file's name: as a link, or as a copy where links are not allowed. */
 export const linkBlob = async (repo: string, commit: string, name: string, etag: string): Promise<void> => {
   const path = join(snapshotFolder(repo, commit), name);
-  await mkdir(dirname(path), { recursive: true });
-  await rm(path, { force: true });
+  await makeFolder(dirname(path));
+  await remove(path);
   const blob = join(repo, "blobs", etag);
-  await symlink(relative(dirname(path), blob), path).catch((cause: NodeJS.ErrnoException) => {
+  const linked = symlink(relative(dirname(path), blob), path).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code !== "EPERM" && cause.code !== "EACCES") throw cause;
     return copyFile(blob, path);
   });
+  await guarded("linking", path, () => linked);
 };
 
 /** Names of the files that a snapshot lacks of what a model cannot do without. */

@@ -4,10 +4,10 @@
  */
 import { createHash, type Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { open, rename, rm, stat } from "node:fs/promises";
+import { open, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AnnealError, DataError, FormatError, RunError } from "../../util/errors.ts";
-import { guarded } from "../files/files.ts";
+import { guarded, remove } from "../files/files.ts";
 
 /** The part of `@huggingface/hub` that is used. */
 export type HubLibrary = Pick<typeof import("@huggingface/hub"), "modelInfo" | "listFiles" | "downloadFile">;
@@ -98,7 +98,7 @@ const partOf = async (download: Download): Promise<number> => {
   const partial = partialOf(download);
   const size = (await sizeOf(partial)) ?? 0;
   if (size <= download.file.sizeBytes) return size;
-  await rm(partial);
+  await remove(partial);
   return 0;
 };
 
@@ -148,7 +148,7 @@ const complete = async (download: Download): Promise<void> => {
     try {
       await append(download, have);
     } catch (cause) {
-      if (cause instanceof FormatError) await rm(partial, { force: true });
+      if (cause instanceof FormatError) await remove(partial);
       if (cause instanceof AnnealError) throw cause;
       const error = hubError(access, file.name, cause);
       const lasting = error instanceof DataError || access.signal?.aborted === true;
@@ -175,7 +175,7 @@ export const downloadBlob = async (download: Download): Promise<void> => {
   if (await isWhole(partial, file)) {
     return guarded("renaming", partial, () => rename(partial, join(repo, "blobs", file.etag)));
   }
-  await rm(partial, { force: true });
+  await remove(partial);
   // What was there from before may have been the damage.
   if (resumed) return downloadBlob(download);
   throw new FormatError(`does not have the hash ${file.etag} that the Hub lists`, {

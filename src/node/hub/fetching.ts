@@ -1,12 +1,12 @@
 /** Bringing what is needed of a repository into the cache: of a model, or of an adapter. */
-import { mkdir, statfs } from "node:fs/promises";
+import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { CONFIG as ADAPTER_CONFIG, WEIGHTS as ADAPTER_WEIGHTS } from "../../adapters/peft/names.ts";
 import { decodeIndex } from "../../formats/safetensors/safetensorsIndex.ts";
 import { architectureOf } from "../../models/checkpoint/config.ts";
 import { MODULES } from "../../models/checkpoint/sentenceModules.ts";
 import { DataError, FormatError, RunError } from "../../util/errors.ts";
-import { MARKER } from "../files/files.ts";
+import { MARKER, makeFolder } from "../files/files.ts";
 import { ggufAmong } from "../model/ggufFile.ts";
 import { findFile, readJson, readText } from "../model/modelFile.ts";
 import { INDEX, refuseForeignWeights, SHARD, SINGLE } from "../model/weights.ts";
@@ -227,7 +227,7 @@ export const fetchSnapshot = async (
 ): Promise<string> => {
   const commit = await commitOf(access);
   const snapshot = snapshotFolder(repo, commit);
-  await mkdir(join(repo, "blobs"), { recursive: true });
+  await makeFolder(join(repo, "blobs"));
   const meter = meterOf(0, onProgress);
   const fetchAll = fetcher(access, repo, commit, meter);
   const large = await files({ access, commit, snapshot, meter, fetchAll });

@@ -4,7 +4,6 @@
  * their paths, so that neither shards nor threads change a byte of the result.
  */
 import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ShardIndex } from "../../data/batch/tokenShards.ts";
 import { type Merged, mergeParts } from "../../data/pipeline/pipeline.ts";
@@ -158,7 +157,7 @@ const mergeShards = async (
       ...(given ? { given } : {}),
     });
     clock.add({ output: (performance.now() - start) / 1000 });
-    await rm(join(next, "spool"), { recursive: true, force: true });
+    await discard(join(next, "spool"));
     const written = [...files, "duplicates.jsonl"];
     const stats = parts.map((part) => part.stats);
     const settings = pipelineSettings(options);

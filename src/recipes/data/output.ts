@@ -1,12 +1,12 @@
 /** What `anneal data` leaves: token shards with their tokenizer, or cleaned documents, and the report. */
-import { rm, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { dtypeFor, type ShardIndex, shardTokensOf, tokenWriter } from "../../data/batch/tokenShards.ts";
 import type { Merged } from "../../data/pipeline/pipeline.ts";
 import type { Document } from "../../data/records/document.ts";
 import { type SplitName, splitNames } from "../../data/records/splits.ts";
-import { guarded } from "../../node/files/files.ts";
+import { guarded, remove } from "../../node/files/files.ts";
 import { appender } from "../../node/prepare/shards.ts";
 import { tokenizePool } from "../../node/prepare/tokenizePool.ts";
 import { writeParquet } from "../../node/read/parquet/writeParquet.ts";
@@ -198,7 +198,7 @@ export const writeDocuments = async (
   for (const file of files) {
     const to = file.replace(/jsonl$/, "parquet");
     await writeParquet(join(dir, file), join(dir, to));
-    await rm(join(dir, file));
+    await remove(join(dir, file));
     made.push(to);
   }
   return made;

@@ -1,11 +1,11 @@
 /** Shards of the first phase: the parts of every n-th file, and the note of them that the merge reads. */
 
 import { existsSync } from "node:fs";
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { EvaluationCounts } from "../../data/filter/contamination.ts";
-import { makeFolder, writeFileDurable } from "../../node/files/files.ts";
+import { makeFolder, remove, writeFileDurable } from "../../node/files/files.ts";
 import { makeParts } from "../../node/prepare/partPool.ts";
 import { jsonHash, type MadePart } from "../../node/prepare/parts.ts";
 import { type StageClock, stageClock } from "../../node/prepare/stageClock.ts";
@@ -72,7 +72,7 @@ const writeShard = async (dir: string, written: ShardFile): Promise<void> => {
   const shards = join(dir, "work", "shards");
   await makeFolder(shards);
   for (const name of await readdir(shards)) {
-    if (!name.endsWith(`-of-${shard.count}.json`)) await rm(join(shards, name), { force: true });
+    if (!name.endsWith(`-of-${shard.count}.json`)) await remove(join(shards, name));
   }
   await writeFileDurable(shardPath(dir, shard), [new TextEncoder().encode(JSON.stringify(written))]);
 };

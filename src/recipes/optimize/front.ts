@@ -3,11 +3,11 @@
  * so far is always there; what leaves the front is removed.
  */
 import { existsSync } from "node:fs";
-import { readdir, rm } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Engine } from "../../engine/engine.ts";
 import { writeFileDurable, writeFolder } from "../../node/files/checkpoints.ts";
-import { replaces } from "../../node/files/files.ts";
+import { remove, replaces } from "../../node/files/files.ts";
 import { MARKER } from "../../node/files/marker.ts";
 import type { Base, BaseParity, Candidate } from "../../search/candidates/candidate.ts";
 import type { Optimized } from "../../search/candidates/optimize.ts";
@@ -76,7 +76,7 @@ export const frontIn = (given: FrontOptions): Front => {
       if (number === undefined || kept.has(number)) continue;
       // Throws where it is none of ours.
       await replaces(join(options.out, name));
-      await rm(join(options.out, name), { recursive: true, force: true });
+      await remove(join(options.out, name));
     }
   };
   return {

@@ -4,13 +4,13 @@
  */
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { readFile, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decodeSafetensors } from "../../formats/safetensors/safetensors.ts";
 import type { Tensor, TensorType } from "../../ir/tensor.ts";
 import type { HistoryStep, Model, ModelConfig } from "../../models/model.ts";
 import { appendLine, writeFileDurable } from "../../node/files/checkpoints.ts";
-import { guarded, makeFolder } from "../../node/files/files.ts";
+import { guarded, makeFolder, remove } from "../../node/files/files.ts";
 import type { Keeping, Kept } from "../../search/candidates/keeping.ts";
 import { keyOf, type Values } from "../../search/space/space.ts";
 import { weightFiles } from "../../ship/onnx/export.ts";
@@ -129,7 +129,7 @@ export const openStore = async (options: StoreOptions): Promise<Keeping> => {
   const dir = join(run, "search");
   const file = join(dir, TRIALS!);
   if (!resume || !(await isSame(dir, options))) {
-    await rm(dir, { recursive: true, force: true });
+    await remove(dir);
     await makeFolder(dir);
     await writeFileDurable(join(dir, STUDY!), [Buffer.from(`${JSON.stringify(identity, null, 2)}\n`)]);
   }

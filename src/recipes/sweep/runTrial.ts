@@ -1,8 +1,8 @@
 /** One trial: a run of training or of fine-tuning, watched at its rungs and stopped there where it is bad. */
 import { existsSync } from "node:fs";
-import { rm, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { makeFolder } from "../../node/files/files.ts";
+import { discard, makeFolder } from "../../node/files/files.ts";
 import { asha, ETA } from "../../search/fidelity/asha.ts";
 import type { Point } from "../../search/front/sort.ts";
 import type { Trial } from "../../search/trial.ts";
@@ -124,6 +124,6 @@ export const runTrial = async (
     return ended("failed", { error: messageOf(error) });
   } finally {
     // What a trial would go on from is of no use once it has ended.
-    if (!signal.aborted) await rm(join(folder, "run", "checkpoints"), { recursive: true, force: true });
+    if (!signal.aborted) await discard(join(folder, "run", "checkpoints"));
   }
 };

@@ -1,8 +1,8 @@
 /** A run's folders, taken before its work: OUT/run for checkpoints and metrics, OUT/model for the result. */
-import { readdir, readFile, rm, rmdir } from "node:fs/promises";
+import { readdir, readFile, rmdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { claimFolder } from "../../node/files/claim.ts";
-import { replaces } from "../../node/files/files.ts";
+import { remove, replaces } from "../../node/files/files.ts";
 import { settle } from "../../node/files/leftovers.ts";
 import { lockRun } from "../../node/files/lock.ts";
 import { MARKER, markerOf } from "../../node/files/marker.ts";
@@ -37,7 +37,7 @@ const isRun =
 const leaveNothing = async (run: string): Promise<void> => {
   const names = await readdir(run).catch(() => [""]);
   if (names.length !== 1 || names[0] !== MARKER) return;
-  await rm(join(run, MARKER), { force: true });
+  await remove(join(run, MARKER));
   await rmdir(run).catch(() => {}); // Somebody has begun to write there.
 };
 
