@@ -97,7 +97,7 @@ test.skipIf(noBrowser !== undefined)(
   async () => {
     const data = join(dir, "data");
     writeCorpus(data, 80);
-    const train = "--layers 2 --heads 2 --width 32 --context 32 --vocab 300 --steps 6 --batch 4".split(" ");
+    const train = "--layers 1 --heads 2 --width 32 --context 32 --vocab 300 --steps 6 --batch 4".split(" ");
     const out = join(dir, "trained");
     expect((await anneal(["train", "--data", data, "--out", out, ...train])).code).toBe(0);
     const made = await anneal([
