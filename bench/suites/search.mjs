@@ -10,7 +10,8 @@
 // - sizeError, latencyError, memoryError: median relative error of what was foretold; infeasibleShare: time spent on what was not made;
 //   remeasuredInside: of ten fresh measurements of the winner, the share inside its interval; timeShare: time taken to time given.
 // Peers need ANNEAL_PYTHON with optuna 5. Arguments: --seeds N (5), --gp-seeds N (3), --space train,compress,distill, --no-peers, --peers,
-// --samplers a,b (the first is judged), --parts tables,live, --minutes N (10), --work DIR (where the live search's model and results stay).
+// --samplers a,b (the first is judged), --parts tables,live (and killed: ten kills against none), --minutes N (10), --work DIR (where the
+// models and results of live and killed stay).
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { asha } from "../../dist/search/fidelity/asha.js";
 import { hypervolume } from "../../dist/search/front/hypervolume.js";
@@ -19,6 +20,7 @@ import { keyOf } from "../../dist/search/space/space.js";
 import { study } from "../../dist/search/study.js";
 import { peerOf } from "../peers/peer.mjs";
 import { dataFile } from "../texts.mjs";
+import { killed } from "./search/killed.mjs";
 import { live } from "./search/live.mjs";
 import { spaces } from "./search/spaces.mjs";
 
@@ -181,6 +183,10 @@ export default async function search({ log, args }) {
         ...{ minutes: Number(argument(args, "minutes", 10)), again: 10 },
       })
     : {};
+  if (parts.includes("killed")) {
+    const data = dataFile("tinyshakespeare.txt");
+    Object.assign(own, await killed({ log, data, work: argument(args, "work", undefined) }));
+  }
   return { ...own, ...(parts.includes("tables") ? await tables({ log, args }) : {}) };
 }
 
