@@ -32,9 +32,12 @@ export interface GenerationOptions {
   readonly promptTokens?: number;
   /** Tokens generated in each run: 48, or 32 for a source. */
   readonly tokens?: number;
-  /** Runs that count, after one that does not. */
+  /** Runs that count, after one that does not: 5, or 2 and more of what takes long. */
   readonly runs?: number;
 }
+
+/** Milliseconds after which two runs are enough. */
+const LONG_MS = 6000;
 
 /** The value below which a share `q` of `times` lies (nearest rank). */
 export const percentile = (times: readonly number[], q: number): number => {
@@ -114,7 +117,8 @@ export const measureGeneration = async (reader: Reader, options: GenerationOptio
   const run = start === undefined ? { prompt: text, next } : { source: text, prompt: [start], next };
   await timedRun(reader, run);
   const [reading, first, steps]: [number[], number[], number[]] = [[], [], []];
-  for (let i = 0; i < runs; i++) {
+  const began = performance.now();
+  for (let i = 0; i < runs && (i < 2 || since(began) < LONG_MS); i++) {
     const times = await timedRun(reader, run);
     reading.push(times.readMs);
     first.push(times.firstMs);

@@ -7,6 +7,7 @@ import type { Place, Target } from "../../node/targets/target.ts";
 import type { ProbeInTurns } from "../../search/candidates/again.ts";
 import type { ProbeModel } from "../../search/candidates/measure.ts";
 import { RunError } from "../../util/errors.ts";
+import { LEAST } from "./clock.ts";
 import { onGraphFiles } from "./judge.ts";
 
 /** Longest that one candidate may take on one target, milliseconds. */
@@ -88,9 +89,6 @@ const onAllGraphs = <T>(
   if (first === undefined) return work(open);
   return onGraphFiles(first, (graphs) => onAllGraphs(rest, work, [...open, graphs]));
 };
-
-/** Turns of which the spread can be told, where more would take too long. */
-const LEAST = 3;
 
 const inTurns =
   (places: Places, { vocab, turns, onTurn }: PlacesOptions): ProbeInTurns =>

@@ -23,7 +23,7 @@ import { calibrationOf } from "../model/calibration.ts";
 import type { Source } from "../model/source.ts";
 import type { Curve } from "../train/pretrain.ts";
 import { onReplicas } from "../train/replicas.ts";
-import { type Clock, clockOf, TURNS } from "./clock.ts";
+import { type Clock, clockOf } from "./clock.ts";
 import { type Front, frontIn } from "./front.ts";
 import { judgeOn } from "./judge.ts";
 import { type PlacesOptions, targetsNamed, withPlaces } from "./places.ts";
@@ -157,7 +157,7 @@ export const searched = async (
   const timing = progressOf(ui, "measuring the start and the chosen one again");
   const where = {
     ...{ targets: targetsNamed(targets), threads: engine.threads, vocab: data.tokenizer.vocabSize },
-    turns: () => ({ count: TURNS, mostMs: clock.again() }),
+    turns: clock.again,
     ...{ onProbe: clock.probed, onTurn: timing.update },
   };
   try {
