@@ -15,6 +15,32 @@ const sharing = (size: number, perMachine: number) => {
   };
 };
 
+/** Lines between ranks: what was sent is taken where it lies, and stays its sender's until then. */
+const lines = () => {
+  const sent = new Map<string, { readonly data: Float32Array; done(): void }[]>();
+  const waiting = new Map<string, (() => void)[]>();
+  const of = <T>(all: Map<string, T[]>, key: string): T[] => {
+    if (!all.has(key)) all.set(key, []);
+    return all.get(key)!;
+  };
+  return (rank: number): Required<Pick<Collective, "send" | "receive">> => ({
+    send: (to, data) =>
+      new Promise((done) => {
+        of(sent, `${rank} ${to}`).push({ data, done });
+        of(waiting, `${rank} ${to}`).shift()?.();
+      }),
+    async receive(from, room) {
+      const key = `${from} ${rank}`;
+      if (of(sent, key).length === 0) await new Promise<void>((come) => of(waiting, key).push(come));
+      const { data, done } = of(sent, key).shift()!;
+      if (data.length !== room.length)
+        throw new Error(`${data.length} numbers where ${room.length} are taken`);
+      room.set(data);
+      done();
+    },
+  });
+};
+
 /**
  * One collective for each of `size` ranks. An exchange ends as soon as all have come to it. With `perMachine`,
  * as many share memory.
@@ -23,6 +49,7 @@ export const localRanks = (size: number, perMachine?: number): readonly Collecti
   const share = perMachine === undefined ? undefined : sharing(size, perMachine);
   let waiting: { readonly parcels: readonly Parcel[]; readonly room: readonly Parcel[]; done(): void }[] = [];
   const at: number[] = [];
+  const linesOf = lines();
   const copyAll = (): void => {
     for (const [i, { room }] of waiting.entries()) {
       for (const [j, { parcels }] of waiting.entries()) {
@@ -41,6 +68,7 @@ export const localRanks = (size: number, perMachine?: number): readonly Collecti
       rank,
       size,
       copies: true,
+      ...linesOf(rank),
       ...(share === undefined ? {} : { windows: (bytes: number) => share(rank, bytes) }),
       exchange: (parcels, room = parcels) =>
         new Promise((resolve, reject) => {

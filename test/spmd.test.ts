@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { batches, evalBatches } from "../src/data/index.ts";
 import {
   dataParallel,
+  gathered,
   type LocalOptions,
   localSteps,
   requireAgreement,
@@ -28,6 +29,7 @@ import {
 import type { Collective } from "../src/train/ranks/collective.ts";
 import { flatten } from "../src/util/tree.ts";
 import { localRanks } from "./localRanks.ts";
+import { together } from "./together.ts";
 
 const [B, T] = [4, 8];
 const tokens = Uint32Array.from({ length: 600 }, (_, i) => (i * i + (i >> 2)) % 17);
@@ -116,8 +118,7 @@ test("ranks of a machine that share memory take the steps of those that copy", a
 
 test("four ranks, then three, then four go on from what was saved, on the same data", async () => {
   const saved: Snapshot[] = [];
-  const keeping = { save: async (s: Snapshot) => void saved.push(s), load: async () => saved.at(-1)! };
-  const silent = { ...keeping, save: async () => {} };
+  const checkpoints = together(saved);
   const { validation: _, ...rest } = options({ optimizer: optimizers.muon(), batch: 12 });
   const rowsOf = async (how: Partial<Options>): Promise<readonly MetricsRow[]> => {
     const rows: MetricsRow[] = [];
@@ -135,7 +136,7 @@ test("four ranks, then three, then four go on from what was saved, on the same d
         rowsOf({
           ...spmd(collective),
           ...{ steps: 2 * (k + 1), resume: k > 0 },
-          checkpoints: collective.rank === 0 ? keeping : silent,
+          checkpoints,
         }),
       ),
     );
@@ -223,22 +224,14 @@ describe("local steps", () => {
 
   test("a run that is resumed ends with the bits of one never stopped; another number of ranks goes on", async () => {
     const saved: Snapshot[] = [];
-    const copied = (s: Snapshot): Snapshot => ({
-      ...s,
-      state: new Map(Array.from(s.state, ([name, t]) => [name, { ...t, data: t.data.slice() }])),
-    });
-    const keeping = { save: async (s: Snapshot) => void saved.push(copied(s)), load: async () => saved[0]! };
-    const checkpoints = (rank: number) => (rank === 0 ? keeping : { ...keeping, save: async () => {} });
+    const checkpoints = { ...together(saved), load: async () => saved[0]! };
     const how = { wire: "int8" } as const;
-    const [straight, other] = await locally(how, (rank) => ({
-      checkpoints: checkpoints(rank),
-      checkpointEvery: 4,
-    }));
+    const [straight, other] = await locally(how, () => ({ checkpoints, checkpointEvery: 4 }));
     expect(numbers(other!)).toEqual(numbers(straight!));
-    const resumed = await locally(how, (rank) => ({ checkpoints: checkpoints(rank), resume: true }));
+    const resumed = await locally(how, () => ({ checkpoints, resume: true }));
     for (const rank of resumed) expect(numbers(rank)).toEqual(numbers(straight!));
     const alone = localSteps(localRanks(1)[0]!, { every: 2, steps: 6 });
-    const one = await run({ ...rest, ...alone, checkpoints: keeping, resume: true });
+    const one = await run({ ...rest, ...alone, checkpoints, resume: true });
     expect(losses(one)).toHaveLength(2);
     expect(losses(one).every(Number.isFinite)).toBe(true);
   });
@@ -257,6 +250,17 @@ test("a rank that is asked to leave takes all along, after the same step", async
     expect(ended).toBe("interrupted");
     expect(steps).toBe(3);
   }
+});
+
+test("what ranks hold apart comes together on the first, each tensor once", async () => {
+  const held = [["a"], ["a", "b"], ["c"]].map(
+    (names, rank) =>
+      new Map(names.map((name) => [name, tensor("int32", [2], Int32Array.of(rank, name.charCodeAt(0)))])),
+  );
+  const all = await Promise.all(localRanks(3).map((c) => gathered(c, held[c.rank]!)));
+  const [a, b, c] = [held[0]!.get("a"), held[1]!.get("b"), held[2]!.get("c")];
+  expect([...all[0]!]).toEqual(Object.entries({ a, b, c }));
+  expect(all.slice(1)).toEqual(held.slice(1));
 });
 
 test("a batch that does not divide is refused", async () => {

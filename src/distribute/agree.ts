@@ -13,10 +13,14 @@ export const toAll = (collective: Collective, data: Float32Array): Promise<reado
   );
 };
 
-/** The numbers that rank 0 gives: what all ranks go by, where machines might differ in a last bit. */
-export const shared = async (collective: Collective, values: readonly number[]): Promise<number[]> => {
-  const [[bits]] = (await toAll(collective, new Float32Array(Float64Array.from(values).buffer))) as [Parcel];
-  return [...new Float64Array(bits!.slice().buffer)];
+/** The numbers that one rank gives, the first unless told: all go by them, whatever their own last bits. */
+export const shared = async (
+  collective: Collective,
+  values: readonly number[],
+  by = 0,
+): Promise<number[]> => {
+  const all = await toAll(collective, new Float32Array(Float64Array.from(values).buffer));
+  return [...new Float64Array(all[by]![0]!.slice().buffer)];
 };
 
 /** UTF-8 as the bits of float32, filled up with spaces. */
@@ -29,14 +33,15 @@ const bitsOf = (text: string, floats: number): Float32Array => {
 const textOf = (bits: Float32Array): string =>
   new TextDecoder().decode(new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength)).trimEnd();
 
-/** What each rank says, by rank. */
-const texts = async (collective: Collective, own: string): Promise<string[]> => {
+/** What each rank tells, by rank. */
+export const tellAll = async (collective: Collective, told: Json): Promise<Json[]> => {
+  const own = JSON.stringify(told);
   const length = Math.ceil(new TextEncoder().encode(own).length / 4);
   const size = new Float32Array(Uint32Array.of(length).buffer);
   const sizes = await toAll(collective, size);
   const longest = Math.max(...sizes.map(([bits]) => new Uint32Array(bits!.slice().buffer)[0]!));
   const all = await toAll(collective, bitsOf(own, longest));
-  return all.map(([bits]) => textOf(bits!));
+  return all.map(([bits]) => JSON.parse(textOf(bits!)) as Json);
 };
 
 /** Differences that are told. */
@@ -47,7 +52,7 @@ const TOLD = 5;
  * with what differs from rank 0 on the first that does.
  */
 export const requireAgreement = async (collective: Collective, own: object): Promise<void> => {
-  const all = (await texts(collective, JSON.stringify(own))).map((text) => JSON.parse(text) as Json);
+  const all = await tellAll(collective, own as Json);
   for (const [rank, other] of all.entries()) {
     const found = differences(all[0]!, other);
     const [first] = found;

@@ -95,20 +95,6 @@ const prefixed = (prefix: string, tensors: Tensors): [string, Tensor][] =>
 /** Where the optimizer's state of a rank stands in a checkpoint: that of the first as one process has it. */
 const optOf = (rank: number): string => (rank === 0 ? "opt." : `rank${rank}.opt.`);
 
-/** Each rank's state of the optimizer, by its names in a checkpoint: of all on rank 0, the own elsewhere. */
-const allOpts = async ({ rank, size, exchange }: Collective, own: Tensors): Promise<[string, Tensor][]> => {
-  const each = Array.from({ length: size }, (_, r) => r);
-  const room = each.map((r) => (r === rank ? own : rank > 0 ? new Map<string, Tensor>() : zerosLike(own)));
-  await exchange(
-    each.map((r) => (r === 0 && rank > 0 ? numbers(own) : [])),
-    room.map((tensors, r) => (r === rank ? [] : numbers(tensors))),
-  );
-  return room.flatMap((tensors, r) => prefixed(optOf(r), tensors));
-};
-
-const zerosLike = (tensors: Tensors): Tensors =>
-  new Map(Array.from(tensors, ([path, t]) => [path, { ...t, data: new Float32Array(t.data.length) }]));
-
 /** How many ranks a checkpoint has the optimizer's state of. */
 const ranksIn = (state: Tensors): number =>
   Math.max(0, ...Array.from(state.keys(), (name) => Number(/^rank(\d+)\./.exec(name)?.[1] ?? 0))) + 1;
@@ -137,14 +123,20 @@ const meeting = (collective: Collective, inner: Stepper, outer: Outer, options: 
   };
 };
 
-/** What the ranks save and load: it is that of one process, with what the others hold beside it. */
-const kept = (collective: Collective, inner: Stepper, outer: Outer): Pick<Stepper, "state" | "load"> => ({
+/** What the ranks save and load: the first what one process would, the others their optimizer's state. */
+const kept = (
+  collective: Collective,
+  inner: Stepper,
+  outer: Outer,
+): Required<Pick<Stepper, "state" | "load" | "writes">> => ({
+  writes: () => collective.rank === 0,
   async state() {
     const own = await inner.state();
-    const opts = await allOpts(collective, under("opt.", own));
+    const opt = prefixed(optOf(collective.rank), under("opt.", own));
+    if (collective.rank > 0) return new Map(opt);
     const momentum = viewsLike(outer.momentum, inner.weights());
     const params = prefixed("params.", under("params.", own));
-    return new Map([...params, ...opts, ...prefixed("outer.", momentum)]);
+    return new Map([...params, ...opt, ...prefixed("outer.", momentum)]);
   },
   async load(state) {
     const momentum = viewsLike(outer.momentum, inner.weights());
@@ -174,7 +166,7 @@ export const localSteps = (collective: Collective, options: LocalOptions): Spmd 
     const params = flat(inner.weights());
     const outer = { params, momentum: new Float32Array(params.length) };
     const meet = meeting(collective, inner, outer, options);
-    const { state, load } = kept(collective, inner, outer);
+    const { state, load, writes } = kept(collective, inner, outer);
     let met = true;
     return {
       async run(micro, lr, number) {
@@ -190,6 +182,7 @@ export const localSteps = (collective: Collective, options: LocalOptions): Spmd 
         throw new RunError(`a checkpoint between two meetings of the ranks, which are ${every} steps apart`);
       },
       load,
+      writes,
       agreed: (values) => shared(collective, values),
       dispose: () => inner.dispose(),
     };

@@ -6,8 +6,8 @@
 import type { Tensor } from "../ir/tensor.ts";
 import { openCounter } from "../train/counter.ts";
 import { bucket, unbucketed } from "../train/ranks/bucket.ts";
-import type { Collective, Parcel } from "../train/ranks/collective.ts";
-import { allocate, checkSame, numbers } from "../train/ranks/held.ts";
+import type { Collective } from "../train/ranks/collective.ts";
+import { allocate, checkSame } from "../train/ranks/held.ts";
 import { rankPlans } from "../train/ranks/plan.ts";
 import { openRank, type Rank, type RankPlan } from "../train/ranks/rank.ts";
 import type { Wire } from "../train/ranks/wire.ts";
@@ -32,23 +32,6 @@ export const requireShares = ({ batch }: StepOptions, { size }: Collective): voi
 const roomFor = (plan: RankPlan, rank: number): Tensors => {
   const { view } = (plan.joined ? bucket : unbucketed)(plan.shards[rank]!);
   return view(allocate(Object.entries(plan.opt)));
-};
-
-/** The optimizer's state of all shards on rank 0, that of the own one elsewhere. */
-const gathered = async (
-  rank: Rank,
-  plans: readonly RankPlan[],
-  collective: Collective,
-): Promise<readonly Tensors[]> => {
-  const own = rank.opt();
-  const first = collective.rank === 0;
-  const all = plans.map((plan, r) => (r === collective.rank ? own : first ? roomFor(plan, r) : new Map()));
-  const given = plans.map((_, r): Parcel => (r === 0 && !first ? numbers(own) : []));
-  await collective.exchange(
-    given,
-    all.map((tensors, r) => (r === collective.rank ? [] : numbers(tensors))),
-  );
-  return all;
 };
 
 const prefixed = (prefix: string, tensors: Tensors): [string, Tensor][] =>
@@ -78,8 +61,8 @@ export interface SpmdOptions {
 }
 
 /**
- * Training on all ranks of `collective`, of which each calls this. The stepper's state holds what other ranks
- * hold on rank 0 alone; all ask for it together. Throws ConfigError where the batch does not divide among
+ * Training on all ranks of `collective`, of which each calls this. The stepper's state is of the own shard:
+ * those of all ranks are the whole. Throws ConfigError where the batch does not divide among
  * them, or clipping by the norm does not come first.
  */
 export const spmd = (
@@ -101,6 +84,8 @@ export const spmd = (
     rank.load(weightsOf(model));
     const counter = await openCounter(engine, model, options);
     const share = sharer(model, options, collective.size);
+    const own = plans[collective.rank]!.shards[collective.rank]!;
+    const writes = (path: string): boolean => path in own;
     return {
       async run(micro, lr, step) {
         const own = micro.map((feeds) => asBatch(share(feeds, collective.rank)));
@@ -110,9 +95,10 @@ export const spmd = (
         return result;
       },
       weights: () => rank.params(),
+      writes,
       async state() {
-        const opt = await gathered(rank, plans, collective);
-        return new Map([...prefixed("params.", rank.params()), ...opt.flatMap((t) => prefixed("opt.", t))]);
+        const params = [...rank.params()].filter(([path]) => writes(path));
+        return new Map([...prefixed("params.", new Map(params)), ...prefixed("opt.", rank.opt())]);
       },
       async load(state) {
         checkSame(namesIn(rank, plans), state);

@@ -12,47 +12,63 @@ export interface Stage {
   readonly program: Program;
   /** What it gives to later ones, as outputs that are their inputs, by name. */
   readonly kept: Readonly<Record<string, TensorType>>;
+  /** What it takes of earlier ones, by name. */
+  readonly taken: Readonly<Record<string, TensorType>>;
 }
 
-/** The stage in which each node is needed first. */
-const stagesOf = (groups: readonly (readonly Value[])[]): Map<Node, number> => {
-  const stage = new Map<Node, number>();
-  for (const [k, outputs] of groups.entries()) {
-    for (const node of toposort(outputs)) if (!stage.has(node)) stage.set(node, k);
-  }
-  return stage;
-};
+/** The nodes that are computed in one stage alone, and that stage; others are there in every one. */
+export type StageOf = ReadonlyMap<Node, number>;
 
 /** Inputs and constants are there in every stage. */
 const isEverywhere = (node: Node): boolean => isInput(node) || isConstant(node);
 
+/** The stage in which each node is needed first. */
+const neededIn = (groups: readonly (readonly Value[])[]): StageOf => {
+  const stage = new Map<Node, number>();
+  const seen = new Set<Node>();
+  for (const [k, outputs] of groups.entries()) {
+    for (const node of toposort(outputs)) {
+      if (!seen.has(node) && !isEverywhere(node)) stage.set(node, k);
+      seen.add(node);
+    }
+  }
+  return stage;
+};
+
+const typesOf = (values: readonly (readonly [name: string, v: Value])[]): Record<string, TensorType> =>
+  Object.fromEntries(values.map(([name, { dtype, shape }]) => [name, { dtype, shape }]));
+
 /**
- * Cuts `program` into one for each of `groups` of its outputs' paths: what a group needs is computed in the
- * first that needs it. Together they compute what `program` does, and nothing twice. Each output is in one
- * group.
+ * Cuts `program` into one for each of `groups` of its outputs' paths, by the stage of each node, which is
+ * none before those of its inputs. What stages need of earlier ones bears `name` and a number.
  */
-export const cut = (program: Program, groups: readonly (readonly string[])[]): readonly Stage[] => {
+export const cutAt = (
+  program: Program,
+  stageOf: StageOf,
+  groups: readonly (readonly string[])[],
+  name = "kept",
+): readonly Stage[] => {
   const outputs = flatten<Value>(program.outputs);
   const wanted = groups.map((paths) => paths.map((path) => outputs.get(path)!));
-  const stageOf = stagesOf(wanted);
+  const order = toposort(wanted.flat());
   const names = new Map<Value, string>();
   const keeping = (v: Value): string => {
-    const name = names.get(v) ?? `kept.${names.size}`;
-    names.set(v, name);
-    return name;
+    const known = names.get(v) ?? `${name}.${names.size}`;
+    names.set(v, known);
+    return known;
   };
   const made = wanted.map((values, k) => {
     const replaced = new Map<Value, Value>();
     const lookup = (v: Value): Value => {
       const known = replaced.get(v);
-      if (known !== undefined || isEverywhere(v.node)) return known ?? v;
+      if (known !== undefined || !stageOf.has(v.node)) return known ?? v;
       // It is of an earlier stage: those of this one stand in order.
       const kept = input(keeping(v), v);
       replaced.set(v, kept);
       return kept;
     };
-    for (const node of toposort(values)) {
-      if (stageOf.get(node) !== k || isEverywhere(node)) continue;
+    for (const node of order) {
+      if (stageOf.get(node) !== k) continue;
       const fresh = apply(node.op, node.inputs.map(lookup), node.attrs) as readonly Value[];
       for (const [i, v] of node.outputs.entries()) replaced.set(v, fresh[i]!);
     }
@@ -61,16 +77,34 @@ export const cut = (program: Program, groups: readonly (readonly string[])[]): r
   });
   const inputs = new Map(entries<Value>(program.inputs));
   return made.map(({ own, replaced }, k) => {
-    const given = [...names].filter(([v]) => stageOf.get(v.node) === k);
-    const taken = [...names].flatMap(([v, name]) =>
-      stageOf.get(v.node)! < k && replaced.has(v) ? [[name, replaced.get(v)!] as const] : [],
+    const given = [...names].flatMap(([v, known]) =>
+      stageOf.get(v.node) === k ? [[known, replaced.get(v)!] as const] : [],
+    );
+    const taken = [...names].flatMap(([v, known]) =>
+      stageOf.get(v.node)! < k && replaced.has(v) ? [[known, replaced.get(v)!] as const] : [],
     );
     return {
       program: {
         inputs: Object.fromEntries([...inputs, ...taken]),
-        outputs: Object.fromEntries([...own, ...given.map(([v, name]) => [name, replaced.get(v)!] as const)]),
+        outputs: Object.fromEntries([...own, ...given]),
       },
-      kept: Object.fromEntries(given.map(([{ dtype, shape }, name]) => [name, { dtype, shape }])),
+      kept: typesOf(given),
+      taken: typesOf(taken),
     };
   });
+};
+
+/**
+ * Cuts `program` into one for each of `groups` of its outputs' paths: what a group needs is computed in the
+ * first that needs it. Together they compute what `program` does, and nothing twice. Each output is in one
+ * group.
+ */
+export const cut = (
+  program: Program,
+  groups: readonly (readonly string[])[],
+  name?: string,
+): readonly Stage[] => {
+  const outputs = flatten<Value>(program.outputs);
+  const wanted = groups.map((paths) => paths.map((path) => outputs.get(path)!));
+  return cutAt(program, neededIn(wanted), groups, name);
 };

@@ -37,6 +37,23 @@ describe("a run's checkpoints", () => {
     expect(await checkpointsIn(await saved(), run).load()).toEqual({ step: 3, state, meta: progress });
   });
 
+  test("what several ranks wrote is one, and of files without what is wanted nothing is held", async () => {
+    const stores = [memory(), memory()];
+    const parts = ["params.a", "params.b"].map((name, i) => new Map([[name, tensorOf("float32", [1], [i])]]));
+    const files = new Map<string, Uint8Array>();
+    for (const [rank, store] of stores.entries()) {
+      await checkpointsIn(store, run, rank).save({ step: 3, state: parts[rank]!, meta: progress });
+      for (const [name, bytes] of (await store.load()).files) files.set(name, bytes);
+    }
+    const load: CheckpointStore["load"] = async (kept = () => true) => ({
+      ...{ step: 3, meta: stores[0]!.meta },
+      files: new Map([...files].filter(([name, bytes]) => kept(name, bytes))),
+    });
+    const both = checkpointsIn({ ...stores[0]!, load }, run);
+    expect((await both.load()).state).toEqual(new Map([...parts[0]!, ...parts[1]!]));
+    expect((await both.load((name) => name === "params.b")).state).toEqual(parts[1]);
+  });
+
   test.each([
     [{ ...run, seed: 2 }, /^field "seed": was 1 in the checkpoint and is 2$/],
     [{ ...run, data: { ...run.data, train: "8" } }, /^field "data.train": was "9 tokens" .* is "8"$/],

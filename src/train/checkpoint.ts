@@ -20,19 +20,29 @@ export interface Snapshot {
 /** Where a run's checkpoints live. */
 export interface Checkpoints {
   save(snapshot: Snapshot): Promise<void>;
-  /** The newest sound one; throws CheckpointError when there is none. */
-  load(): Promise<Snapshot>;
+  /**
+   * The newest sound one, with the tensors that are `wanted` (all unless told), by their names in the state,
+   * among the weights or in an average. Throws CheckpointError when there is none.
+   */
+  load(wanted?: (name: string) => boolean): Promise<Snapshot>;
 }
 
 /** A durable place for named files of one step: see `node/files/checkpoints`. */
 export interface CheckpointStore {
   save(step: number, files: Readonly<Record<string, readonly Uint8Array[]>>, meta: Json): Promise<void>;
-  load(): Promise<{ step: number; files: ReadonlyMap<string, Uint8Array>; meta: Json }>;
+  /** Every file is checked; those that are not `kept` are not held. */
+  load(
+    kept?: (name: string, bytes: Uint8Array) => boolean,
+  ): Promise<{ step: number; files: ReadonlyMap<string, Uint8Array>; meta: Json }>;
 }
 
-const STATE = "state.safetensors";
-const BEST = "best.safetensors";
-const AVERAGE = "average.safetensors";
+type Part = "state" | "best" | "average";
+
+/** A part's file: that of a process alone, or of the first of several ranks, bears no number. */
+const fileOf = (part: Part, rank: number): string => `${part}${rank === 0 ? "" : `.${rank}`}.safetensors`;
+
+/** The part that a file is of, whoever wrote it. */
+const partOf = (name: string): string | undefined => /^(\w+)(\.\d+)?\.safetensors$/.exec(name)?.[1];
 
 type Fields = { readonly [key: string]: Json };
 
@@ -49,26 +59,48 @@ const partsOf = (meta: Json): { readonly progress: Json; readonly config: Json }
   });
 };
 
+/** The tensors of a part, from all of its files; undefined where there is none. */
+const tensorsIn = (
+  files: ReadonlyMap<string, Uint8Array>,
+  part: Part,
+  wanted: (name: string) => boolean,
+): Map<string, Tensor> | undefined => {
+  const own = [...files].filter(([name]) => partOf(name) === part);
+  if (own.length === 0) return undefined;
+  const all = own.flatMap(([name, bytes]) => [...decodeSafetensors(bytes, name).tensors]);
+  return new Map(all.filter(([name]) => wanted(name)));
+};
+
 /**
  * Checkpoints over a store. `identity` is all that a run depends on: the options, and hashes of the data and
- * the tokenizer. Resuming where it is another is refused, naming what differs.
+ * the tokenizer. Resuming where it is another is refused, naming what differs. Of several ranks that write
+ * to one store each has files of its own, which any number of ranks reads.
  */
-export const checkpointsIn = (store: CheckpointStore, identity: Json): Checkpoints => ({
-  save: ({ step, state, best, average, meta }) => {
-    const files: Record<string, readonly Uint8Array[]> = { [STATE]: encodeSafetensors(state) };
-    if (best !== undefined) files[BEST] = encodeSafetensors(best);
-    if (average !== undefined) files[AVERAGE] = encodeSafetensors(average);
-    return store.save(step, files, { progress: meta, config: identity });
+export const checkpointsIn = (store: CheckpointStore, identity: Json, rank = 0): Checkpoints => ({
+  save: ({ step, meta, ...parts }) => {
+    const { state, best, average } = parts;
+    const files = Object.entries({ state, best, average }).flatMap(([part, tensors]) =>
+      tensors === undefined ? [] : [[fileOf(part as Part, rank), encodeSafetensors(tensors)] as const],
+    );
+    return store.save(step, Object.fromEntries(files), { progress: meta, config: identity });
   },
-  load: async () => {
-    const { step, files, meta } = await store.load();
+  load: async (wanted = () => true) => {
+    const kept = (name: string, bytes: Uint8Array): boolean =>
+      [...decodeSafetensors(bytes, name).tensors.keys()].some(wanted);
+    const { step, files, meta } = await store.load(kept);
     const { progress, config } = partsOf(meta);
     requireSame(config, identity);
-    const read = (name: string) => decodeSafetensors(files.get(name)!, name).tensors;
-    if (!files.has(STATE)) throw new CheckpointError("is missing from the checkpoint", { file: STATE });
-    const best = files.has(BEST) ? { best: read(BEST) } : {};
-    const average = files.has(AVERAGE) ? { average: read(AVERAGE) } : {};
-    return { step, state: read(STATE), meta: progress, ...best, ...average };
+    const [state, best, average] = (["state", "best", "average"] as const).map((part) =>
+      tensorsIn(files, part, wanted),
+    );
+    if (state === undefined) {
+      throw new CheckpointError("is missing from the checkpoint", { file: fileOf("state", 0) });
+    }
+    return {
+      ...{ step, state, meta: progress },
+      ...(best === undefined ? {} : { best }),
+      ...(average === undefined ? {} : { average }),
+    };
   },
 });
 

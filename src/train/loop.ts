@@ -13,7 +13,7 @@ import { checkSame } from "./ranks/held.ts";
 import type { StepResult } from "./ranks/rank.ts";
 import type { StepOptions } from "./step.ts";
 import { agreedOn, type MakeStepper, type Stepper, seedTensor, stepper } from "./stepper.ts";
-import { validator, type Windows } from "./validate.ts";
+import { type Validator, validator, type Windows } from "./validate.ts";
 
 /** The step's options, and how long, how fast and until when a run goes. */
 export interface TrainOptions extends Omit<StepOptions, "objective"> {
@@ -91,7 +91,7 @@ interface Run {
   readonly options: TrainOptions;
   readonly hooks: TrainHooks;
   readonly stepper: Stepper;
-  readonly validate?: Awaited<ReturnType<typeof validator>>;
+  readonly validate?: Validator;
   readonly average?: Average;
   readonly progress: Progress;
   readonly emit: (row: MetricsRow) => void;
@@ -212,9 +212,10 @@ const loop = async (run: Run, source: BatchSource): Promise<TrainResult["ended"]
   return "done";
 };
 
-const finished = (model: Model, run: Run, ended: TrainResult["ended"]): TrainResult => {
-  const { options, progress } = run;
-  const weights = progress.best ?? copy(reached(run));
+const finished = async (model: Model, run: Run, ended: TrainResult["ended"]): Promise<TrainResult> => {
+  const { options, progress, stepper: made } = run;
+  const own = progress.best ?? copy(reached(run));
+  const weights = (await made.whole?.(own)) ?? own;
   const record = options.record ?? { name: "train", options: { steps: options.steps } };
   return {
     model: {
@@ -261,7 +262,9 @@ const trainWith = async (
   options: TrainOptions & TrainHooks,
 ): Promise<TrainResult> => {
   const { validation, objective, judge } = options;
-  const validate = validation ? await validator(engine, model, validation, { objective, judge }) : undefined;
+  const open: NonNullable<Stepper["validator"]> =
+    made.validator ?? ((windows, how) => validator(engine, model, windows, how));
+  const validate = validation ? await open(validation, { objective, judge }) : undefined;
   const none = { step: 0, bestStep: 0, sinceBest: 0, skips: 0, tokens: 0 };
   const progress: Progress = { ...none, bestLoss: Number.POSITIVE_INFINITY };
   const emit = options.onRow ?? (() => {});
@@ -276,16 +279,19 @@ const trainWith = async (
   };
   try {
     if (options.resume) {
-      await restore(run, await resumable(options.checkpoints));
+      await restore(run, await resumable(options.checkpoints, made));
       emit({ step: progress.step, event: "resumed" });
     }
-    return finished(model, run, await loop(run, source));
+    return await finished(model, run, await loop(run, source));
   } finally {
     await validate?.dispose();
   }
 };
 
-const resumable = (checkpoints: Checkpoints | undefined): Promise<Snapshot> => {
+const resumable = (
+  checkpoints: Checkpoints | undefined,
+  { wants }: Pick<Stepper, "wants">,
+): Promise<Snapshot> => {
   if (checkpoints === undefined) throw new ConfigError("resume needs a run directory", { field: "run" });
-  return checkpoints.load();
+  return checkpoints.load(wants);
 };

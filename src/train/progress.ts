@@ -1,9 +1,9 @@
 /** How far a run is, and that as a checkpoint says it. */
-import type { Tensor } from "../ir/tensor.ts";
 import type { Json } from "../models/model.ts";
 import { CheckpointError } from "../util/errors.ts";
 import type { Average } from "./average.ts";
 import type { Snapshot } from "./checkpoint.ts";
+import type { Tensors } from "./ranks/held.ts";
 import type { Stepper } from "./stepper.ts";
 
 /** What changes as a run goes on, besides weights and optimizer state. */
@@ -17,22 +17,29 @@ export interface Progress {
   skips: number;
   /** Of the batches so far, padding included. */
   tokens: number;
-  best?: ReadonlyMap<string, Tensor>;
+  best?: Tensors;
 }
 
-/** A run as a checkpoint holds it. */
+/** What `keep` keeps. */
+const filtered = (tensors: Tensors, keep: (name: string) => boolean): Tensors =>
+  new Map([...tensors].filter(([name]) => keep(name)));
+
+/** A run as a checkpoint holds it; of several ranks, this one's part of it. */
 export const snapshotOf = async (
-  stepper: Pick<Stepper, "state">,
+  stepper: Pick<Stepper, "state" | "writes">,
   progress: Progress,
   average?: Pick<Average, "state">,
 ): Promise<Snapshot> => {
   const { best, bestLoss, bestFigure = null, ...counts } = progress;
   const meta = { ...counts, bestFigure, bestLoss: Number.isFinite(bestLoss) ? bestLoss : null };
   const { step } = progress;
+  const { writes = () => true } = stepper;
+  // Sets of an average have numbers in front of their paths; its count stands alone.
+  const averaged = (name: string): boolean => !/^\d+\./.test(name) || writes(name.replace(/^\d+\./, ""));
   return {
     ...{ step, state: await stepper.state(), meta: meta as Json },
-    ...(best === undefined ? {} : { best }),
-    ...(average === undefined ? {} : { average: average.state() }),
+    ...(best === undefined ? {} : { best: filtered(best, writes) }),
+    ...(average === undefined ? {} : { average: filtered(average.state(), averaged) }),
   };
 };
 

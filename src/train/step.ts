@@ -17,7 +17,7 @@ import { applyUpdates, chain, type Optimizer } from "../optim/transform.ts";
 import { batchTotals, type MemoryOptions, type Objective } from "../tasks/objective.ts";
 import type { Width } from "../tasks/task.ts";
 import { ConfigError } from "../util/errors.ts";
-import { entries, flatten, leaves, mapTree, type Tree } from "../util/tree.ts";
+import { entries, flatten, mapTree, type Tree } from "../util/tree.ts";
 import { type Bucket, bucket, unbucketed } from "./ranks/bucket.ts";
 import type { WidthOptions } from "./width.ts";
 
@@ -104,6 +104,8 @@ const allParams = (model: Model, { params, frozen = {}, batch }: Given): Tree<Pa
 export interface Parts {
   /** Ranks that each take an equal share of every micro-batch. */
   readonly ranks: number;
+  /** Whether a tensor counts in the norm of the gradients, by its path; each does unless told. */
+  readonly counted?: (path: string) => boolean;
 }
 
 /** The types of a rank's share of a micro-batch. */
@@ -189,6 +191,15 @@ export const countStep = (model: Model, options: StepOptions): Program => {
   });
 };
 
+/** A batch's loss alone, as its part of the mean: what is cut into the stages of a pipeline. */
+export const lossStep = (model: Model, options: StepOptions): Program => {
+  const params = paramTypes(model, options);
+  const batch = batchTypes(model, options, { ranks: 1 });
+  return trace({ params, frozen: frozenTypes(model, options), batch, scale: f32 }, (v) => ({
+    loss: mul(totalsOf(model, options, v).total, v.scale),
+  }));
+};
+
 /**
  * The first of three programs: the gradients of a rank's share of a micro-batch, as its part of the mean.
  * `scale` is 1 over what counts in all micro-batches and ranks. With `accumulate` they are added to `sums`.
@@ -212,17 +223,23 @@ export const gradientStep = (model: Model, options: StepOptions, { ranks }: Part
  * The second: a shard's gradients, `given` by each rank, become their sum, limited to `clipValue`; with the
  * sum of their squares before (`squares`) and after that (`limited`).
  */
-export const sumStep = (shard: Types, { clipValue }: StepOptions, { ranks }: Parts): Program => {
+export const sumStep = (
+  shard: Types,
+  { clipValue }: StepOptions,
+  { ranks, counted = () => true }: Parts,
+): Program => {
+  const squaresOf = (grads: Tree<Value>): Value =>
+    sumOfSquares([...entries<Value>(grads)].flatMap(([path, g]) => (counted(path) ? [g] : [])));
   const given = Object.fromEntries(Array.from({ length: ranks }, (_, r) => [`r${r}`, shard]));
   return trace({ given }, (v) => {
     const parts = Object.values(v.given).map((g) => flatten<Value>(g));
     const sums = mapTree<TensorType, Value>(shard, (_, path) =>
       parts.map((part) => part.get(path)!).reduce((a, b) => add(a, b)),
     );
-    const squares = sumOfSquares(leaves<Value>(sums));
+    const squares = squaresOf(sums);
     if (!clipValue) return ranks > 1 ? { grads: sums, squares } : { squares };
     const grads = mapTree<Value, Value>(sums, (g) => limited(g, clipValue));
-    return { grads, squares, limited: sumOfSquares(leaves<Value>(grads)) };
+    return { grads, squares, limited: squaresOf(grads) };
   });
 };
 
@@ -233,13 +250,13 @@ const shardOptimizer = (options: StepOptions): Optimizer => clipped({ ...options
 export const shardStateTypes = (shard: Types, options: StepOptions): Types =>
   shardOptimizer(options).state(shard);
 
-/** The third: updates a shard of the params by its gradients, given the norm of all gradients. */
-export const updateStep = (shard: Types, options: StepOptions, { ranks }: Parts): Program => {
+/** The third: updates a shard of the params, `whole` or of several, by its gradients and the norm of all. */
+export const updateStep = (shard: Types, options: StepOptions, whole: boolean): Program => {
   const state = { params: shard, opt: shardStateTypes(shard, options) };
   return trace(
     { ...state, grads: shard, gradNorm: f32, lr: f32, step: f32 },
     ({ params, opt, grads, gradNorm, lr, step }) => {
-      const context = { lr, step, ...(ranks > 1 ? { shard: { updates: grads, norm: gradNorm } } : {}) };
+      const context = { lr, step, ...(whole ? {} : { shard: { updates: grads, norm: gradNorm } }) };
       const [changes, next] = shardOptimizer(options).update(grads, opt, params, context);
       return { params: applyUpdates(params, changes), opt: next };
     },

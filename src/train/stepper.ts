@@ -11,6 +11,7 @@ import { checkSame, prefixed as feedsOf, fillWith } from "./ranks/held.ts";
 import { layoutOf, rankPlans } from "./ranks/plan.ts";
 import { openRank, type Rank, type StepResult } from "./ranks/rank.ts";
 import { frozenTensors, fusedStep, paramTypes, type StepOptions, storage } from "./step.ts";
+import type { Validator, ValidatorOptions, Windows } from "./validate.ts";
 import { widthOf } from "./width.ts";
 
 /** Something that trains: holds weights and optimizer state, and takes steps on them. */
@@ -22,8 +23,19 @@ export interface Stepper {
   run(micro: readonly Feeds[], lr: number, step: number): Promise<StepResult>;
   /** The weights that are trained, by path; overwritten by later steps. */
   weights(): ReadonlyMap<string, Tensor>;
-  /** Weights ("params.x") and optimizer state ("opt.y") by name; overwritten by later steps. */
+  /**
+   * Weights ("params.x") and optimizer state ("opt.y") by name; overwritten by later steps. Of several ranks
+   * each has a part, which together are the whole.
+   */
   state(): Promise<ReadonlyMap<string, Tensor>>;
+  /** Of several ranks that each run the loop: whether this one saves the weight at a path. */
+  writes?(path: string): boolean;
+  /** Of ranks that hold parts of the model: whether this one needs a tensor of a checkpoint, by its name. */
+  wants?(name: string): boolean;
+  /** Of such ranks: how they measure held-out data together. */
+  validator?(windows: Windows, options: ValidatorOptions): Promise<Validator>;
+  /** Of such ranks: the weights of all on the first; those of this one elsewhere. */
+  whole?(weights: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>>;
   /** Goes on from a state. Throws CheckpointError, with nothing copied, where it is of something else. */
   load(state: ReadonlyMap<string, Tensor>): Promise<void>;
   /** Of several ranks that each run the loop: the figures of rank 0, by which all go. */
@@ -106,7 +118,7 @@ const single = (rank: Rank, counter: Counter): Stepper => {
 export const IN_THREE = 16e6;
 
 /** The weights of which each has a buffer of its own. */
-const apart = (weights: Tensors): Tensors => {
+export const apart = (weights: Tensors): Tensors => {
   const uses = new Map<ArrayBufferLike, number>();
   for (const { data } of weights.values()) uses.set(data.buffer, (uses.get(data.buffer) ?? 0) + 1);
   return new Map([...weights].filter(([, { data }]) => uses.get(data.buffer) === 1));

@@ -41,22 +41,35 @@ const measuredBy = (objective: Objective, windows: Windows, model: Model): Objec
   throw new ConfigError(`has no ${missing}, which "${measure.name}" reads`, { field: "validation" });
 };
 
+/** Adds up what held-out batches say, each by the outputs of `heldOutProgram`. */
+export const tally = (judge?: Judge) => {
+  let total = 0;
+  let tokens = 0;
+  const said: Readonly<Record<string, Tensor>>[] = [];
+  return {
+    add(out: Readonly<Record<string, Tensor>>): void {
+      total += Number(out["totals.total"]!.data[0]);
+      tokens += Number(out["totals.count"]!.data[0]);
+      said.push(under("said.", out));
+    },
+    /** Throws DataError where nothing counts. */
+    result(): HeldOut {
+      if (tokens === 0) throw new DataError("nothing of the held-out data counts: every label is IGNORE");
+      return { loss: total / tokens, tokens, ...(judge === undefined ? {} : { figure: judge.figure(said) }) };
+    },
+  };
+};
+
 const average = async (
   sessions: ShapedSessions,
   { windows, judge }: { readonly windows: Windows; readonly judge?: Judge | undefined },
   weights: Feeds,
 ): Promise<HeldOut> => {
-  let total = 0;
-  let tokens = 0;
-  const said: Readonly<Record<string, Tensor>>[] = [];
+  const { add, result } = tally(judge);
   for (const window of windows) {
-    const out = await (await sessions.at(window)).run({ ...weights, ...batchFeeds(window) });
-    total += Number(out["totals.total"]!.data[0]);
-    tokens += Number(out["totals.count"]!.data[0]);
-    said.push(under("said.", out));
+    add(await (await sessions.at(window)).run({ ...weights, ...batchFeeds(window) }));
   }
-  if (tokens === 0) throw new DataError("nothing of the held-out data counts: every label is IGNORE");
-  return { loss: total / tokens, tokens, ...(judge === undefined ? {} : { figure: judge.figure(said) }) };
+  return result();
 };
 
 /** The outputs whose names begin with `prefix`, without it. */
@@ -87,33 +100,53 @@ export interface ValidatorOptions {
   readonly judge?: Judge | undefined;
 }
 
+/** Held-out loss of weights that keep changing. */
+export interface Validator {
+  /** The loss of `weights`, and of the model's own where one is not among them. */
+  run(weights: ReadonlyMap<string, Tensor>): Promise<HeldOut>;
+  dispose(): Promise<void>;
+}
+
 /**
- * Held-out loss of weights that keep changing: they are inputs, so nothing is compiled again. Throws
- * ConfigError where the windows lack what the objective reads.
+ * The program that measures batches of a window's shape: "totals", and what a judge asks for as "said".
+ * Weights are inputs "params.x". Throws ConfigError where the windows lack what the objective reads.
  */
-export const validator = async (
-  engine: Engine,
+export const heldOutProgram = (
   model: Model,
   windows: Windows,
   { objective = languageModelling, judge }: ValidatorOptions = {},
 ) => {
   const measure = measuredBy(objective, windows, model);
-  const own = new Map(trainedTensors(model.weights));
+  const own = trainedTensors(model.weights);
   const params = Object.fromEntries(Array.from(own, ([name, { dtype, shape }]) => [name, { dtype, shape }]));
-  const programFor = (window: Feeds) =>
+  return (window: Feeds) =>
     trace({ params, batch: typesOf([window]) }, (v) => {
       const all = asParams(model.weights, flatten<Value>(v.params));
       return measures(model, all, { measure, judge }, v.batch);
     });
+};
+
+/** What the programs of `heldOutProgram` are fed: the model's own tensors, and `weights` in their places. */
+export const heldOutFeeds = (model: Model, weights: ReadonlyMap<string, Tensor>): Feeds =>
+  Object.fromEntries(
+    [...trainedTensors(model.weights), ...weights].map(([path, t]) => [`params.${path}`, t]),
+  );
+
+/**
+ * Held-out loss of weights that keep changing: they are inputs, so nothing is compiled again. Throws
+ * ConfigError as `heldOutProgram`.
+ */
+export const validator = async (
+  engine: Engine,
+  model: Model,
+  windows: Windows,
+  options: ValidatorOptions = {},
+): Promise<Validator> => {
+  const programFor = heldOutProgram(model, windows, options);
   const sessions = byShape((window) => compile(engine, programFor(window), { idle: "sleep" }));
+  const { judge } = options;
   return {
-    /** The loss of `weights`, and of the model's own where one is not among them. */
-    run: (weights: ReadonlyMap<string, Tensor>): Promise<HeldOut> =>
-      average(
-        sessions,
-        { windows, judge },
-        Object.fromEntries([...own, ...weights].map(([path, t]) => [`params.${path}`, t])),
-      ),
+    run: (weights) => average(sessions, { windows, judge }, heldOutFeeds(model, weights)),
     dispose: () => sessions.dispose(),
   };
 };

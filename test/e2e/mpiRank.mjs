@@ -2,7 +2,7 @@
 // one of its ranks (argument: the library; with "stop" rank 1 stops its own process in the midst), else on one process
 // and on the threads of two replicas.
 import { createHash } from "node:crypto";
-import { dataParallel, spmd } from "../../dist/distribute/index.js";
+import { dataParallel, pipeline, spmd } from "../../dist/distribute/index.js";
 import { tensorOf } from "../../dist/ir/tensor.js";
 import { gpt2, gpt2Config } from "../../dist/models/decoders/gpt2.js";
 import { bert, bertConfig } from "../../dist/models/encoders/bert.js";
@@ -81,6 +81,9 @@ const run = async (engine, { objective, model }, how) => {
   return { losses, hash: hash.digest("hex") };
 };
 
+/** The decoder in micro-batches, each rank with some of its layers. */
+const inLayers = (engine, how) => run(engine, subjects.decoder, { accumulate: 3, ...how });
+
 const all = async (engine, how) => {
   const found = {};
   for (const [name, subject] of Object.entries(subjects)) found[name] = await run(engine, subject, how);
@@ -92,7 +95,8 @@ const engine = await nodeEngine({ threads: 1 });
 const launched = launcherIn(process.env);
 if (launched === undefined) {
   const replicas = await all(engine, { stepper: dataParallel(threadTeam(2)) });
-  console.log(JSON.stringify({ one: await all(engine, {}), replicas }));
+  const one = await all(engine, {});
+  console.log(JSON.stringify({ one, replicas, micro: await inLayers(engine, {}) }));
 } else {
   const world = await joinWorld({ launched, lib, silenceSec: 2 });
   world.watch();
@@ -101,8 +105,9 @@ if (launched === undefined) {
     if (stop && rank === 1 && step === 2) process.kill(process.pid, "SIGSTOP");
   };
   const found = await all(engine, { ...spmd(world.collective), onStep: stops });
+  const layers = stop ? undefined : await inLayers(engine, pipeline(world.collective));
   const windows = await world.collective.windows(64);
   const shares = windows.every((window) => window !== undefined);
-  if (rank === 0) console.log(JSON.stringify({ version: world.version, shares, found }));
+  if (rank === 0) console.log(JSON.stringify({ version: world.version, shares, found, layers }));
   await world.leave();
 }

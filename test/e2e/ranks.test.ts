@@ -57,6 +57,8 @@ interface Told {
   /** Whether the ranks read each other's memory. */
   readonly shares: boolean;
   readonly found: Found;
+  /** Of ranks that have some of the layers each. */
+  readonly layers: Trained;
 }
 type Found = Readonly<Record<"decoder" | "classifier", Trained>>;
 
@@ -78,12 +80,18 @@ const processOf = (rank: number, out: string): number => {
 const minute = () => new Promise((done) => setTimeout(done, 60_000).unref());
 
 const fixture = at("mpiRank.mjs");
-let threads: Promise<{ readonly one: Found; readonly replicas: Found }> | undefined;
+interface Threads {
+  readonly one: Found;
+  readonly replicas: Found;
+  /** One process, in micro-batches. */
+  readonly micro: Trained;
+}
+let threads: Promise<Threads> | undefined;
 /** What one process and two replicas make of the same, once for all tests. */
 const onThreads = () => {
   threads ??= (async () => {
     const told = execFileSync(process.execPath, [fixture], { encoding: "utf8" });
-    return JSON.parse(told) as { readonly one: Found; readonly replicas: Found };
+    return JSON.parse(told) as Threads;
   })();
   return threads;
 };
@@ -93,11 +101,14 @@ describe.each(Object.entries(kinds))("%s", (kind, how) => {
   test.skipIf(why !== "")(`trains to the bit as threads do (skipped: ${why || "not"})`, async () => {
     const { code, stdout, stderr } = await ranks(how, 2, [fixture, how.lib]).finished;
     expect(code, stderr).toBe(0);
-    const { version, shares, found } = JSON.parse(stdout) as Told;
+    const { version, shares, found, layers } = JSON.parse(stdout) as Told;
     expect(version).toContain(kind);
     expect(shares).toBe(process.platform === "linux");
-    const { one, replicas } = await onThreads();
+    const { one, replicas, micro } = await onThreads();
     expect(found).toEqual(replicas);
+    for (const [i, loss] of layers.losses.entries()) {
+      expect(Math.abs(loss / micro.losses[i]! - 1), `layers, step ${i + 1}`).toBeLessThan(1e-6);
+    }
     for (const name of ["decoder", "classifier"] as const) {
       for (const [i, loss] of found[name].losses.entries()) {
         expect(Math.abs(loss / one[name].losses[i]! - 1), `${name}, step ${i + 1}`).toBeLessThan(1e-6);

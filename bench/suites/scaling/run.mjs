@@ -17,10 +17,13 @@ const parsed = (text) =>
     .split("\n")
     .map((line) => JSON.parse(line));
 
-/** What `file`, such as "train.mjs", prints of `own` on each of `count` ranks; on one process without a launcher. */
-export const run = (file, own, launcher, count) => {
+/**
+ * What `file`, such as "train.mjs", prints of `own` on each of `count` ranks; on one process without a launcher. Words
+ * `before` stand in front of each one's command.
+ */
+export const run = (file, own, launcher, count, before = []) => {
   const program = fileURLToPath(new URL(file, import.meta.url));
-  const node = [process.execPath, "--expose-gc", program, JSON.stringify(own)];
+  const node = [...before, process.execPath, "--expose-gc", program, JSON.stringify(own)];
   const [first, ...words] = launcher ? [...launcher.words, "-n", String(count), ...node] : node;
   return parsed(execFileSync(first, words, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }));
 };

@@ -21,6 +21,11 @@ export const ranks: Section = {
     },
     row("--zero <n>", "train.zero", "what ranks share out: 1: the optimizer's state, 2: gradients, too"),
     row(
+      "--pipeline",
+      "train.pipeline",
+      "ranks share out layers; micro-batches (--accumulate) pass through them",
+    ),
+    row(
       "--local-steps <n>",
       "train.localSteps",
       "updates of each rank before all meet; 0: they meet in each",

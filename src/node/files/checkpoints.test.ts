@@ -2,9 +2,10 @@ import { createHash } from "node:crypto";
 import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import type { Json } from "../../models/model.ts";
 import { CheckpointError, ConfigError } from "../../util/errors.ts";
 import { content, deadPid, dir, FILE, load, names, save } from "./checkpoints.fixture.ts";
-import { checkpointStore } from "./checkpoints.ts";
+import { checkpointStore, type Writers } from "./checkpoints.ts";
 
 /** A manifest whose own hash is right. */
 const putManifest = (step: number, manifest: unknown): Promise<void> => {
@@ -211,4 +212,33 @@ describe("what a crash leaves", () => {
     expect(files.get(FILE)!.length).toBe(20);
     expect(await names()).toEqual(["latest", "step-1", "step-2"]);
   });
+});
+
+test("ranks write one checkpoint together, of which each has files of its own", async () => {
+  let told: [rank: number, own: Json, done: (all: Json[]) => void][] = [];
+  const writers = [0, 1].map(
+    (rank): Writers => ({
+      rank,
+      tell: (own) =>
+        new Promise((done) => {
+          told.push([rank, own, done]);
+          if (told.length < 2) return;
+          const all = told.toSorted(([a], [b]) => a - b);
+          told = [];
+          for (const [, , end] of all) end(all.map(([, said]) => said));
+        }),
+    }),
+  );
+  for (const step of [1, 2, 3]) {
+    const files = (rank: number) => ({ [`part-${rank}.bin`]: [content(step, 10 + rank)] });
+    await Promise.all(
+      writers.map((w) => checkpointStore(dir, { writers: w }).save(step, files(w.rank), { by: w.rank })),
+    );
+  }
+  expect(await names()).toEqual(["latest", "step-2", "step-3"]);
+  const { files, meta } = await checkpointStore(dir).load();
+  expect(meta).toEqual({ by: 0 });
+  expect([...files]).toEqual([0, 1].map((rank) => [`part-${rank}.bin`, content(3, 10 + rank)]));
+  const some = await checkpointStore(dir).load((name) => name === "part-1.bin");
+  expect([...some.files.keys()]).toEqual(["part-1.bin"]);
 });

@@ -2,24 +2,31 @@
  * Checkpoints that survive a crash: built under a temporary name, flushed, hashed, renamed, read back; then
  * `latest` moves, then older ones go. One of the same step is moved aside first, and counts until then.
  */
-import { createHash } from "node:crypto";
-import { open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { readdir, readFile, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Json } from "../../models/model.ts";
 import type { CheckpointStore } from "../../train/checkpoint.ts";
 import { CheckpointError, ConfigError } from "../../util/errors.ts";
-import { parseText } from "../../util/jsonText.ts";
 import {
   type Chunks,
   discard,
   guarded,
   makeFolder,
   syncFolder,
-  type Written,
   writeFileDurable,
   writeInto,
 } from "./files.ts";
 import { isGone } from "./leftovers.ts";
+import {
+  checkFile,
+  decodeManifest,
+  encodeManifest,
+  isFileName,
+  MANIFEST,
+  type Manifest,
+  readChecked,
+  unreadable,
+} from "./manifest.ts";
 
 export { appendLine } from "./appendLine.ts";
 export { writeFileDurable, writeFolder } from "./files.ts";
@@ -32,32 +39,26 @@ export interface StoreOptions {
   /** Fail at a damaged checkpoint instead of going back to the one before. */
   readonly strict?: boolean;
   readonly onWarning?: (line: string) => void;
+  /** The ranks that save together: each writes its own files, and the first all else. */
+  readonly writers?: Writers;
 }
 
-interface Manifest {
-  readonly step: number;
-  readonly files: Readonly<Record<string, Written>>;
-  readonly meta: Json;
+/** Processes that call the same in the same order, on one file system. */
+export interface Writers {
+  readonly rank: number;
+  /** What each of them tells, by rank. */
+  tell(own: Json): Promise<readonly Json[]>;
 }
+
+const onlyWriter: Writers = { rank: 0, tell: async (own) => [own] };
 
 type Loaded = Awaited<ReturnType<CheckpointStore["load"]>>;
 
-const MANIFEST = "manifest.json";
 /** A folder of a step, or one that was moved aside by a process that saved the step anew. */
 const STEP = /^step-(0|[1-9]\d*)(\.old-\d+)?$/;
 const TEMPORARY = /^(?:step-\d+|latest)\.tmp-(\d+)$/;
 const ASIDE = /^(step-\d+)\.old-(\d+)$/;
-const FILE_NAME = /^[\w-][\w.-]*$/;
 const text = new TextEncoder();
-
-/** Reading and hashing go in pieces of this many bytes: each call takes less than 2 GiB. */
-const PIECE = 1 << 28;
-
-const sha256Of = (bytes: Uint8Array): string => {
-  const hash = createHash("sha256");
-  for (let at = 0; at < bytes.length; at += PIECE) hash.update(bytes.subarray(at, at + PIECE));
-  return hash.digest("hex");
-};
 
 const namesIn = (dir: string): Promise<string[]> =>
   guarded("reading", dir, () =>
@@ -82,83 +83,34 @@ const placesIn = async (dir: string): Promise<Place[]> => {
   return found.sort((a, b) => b.step - a.step || a.name.length - b.name.length);
 };
 
-const isFileName = (name: string): boolean => FILE_NAME.test(name) && name !== MANIFEST;
-
-/** The manifest opens with the hash of all that follows, so that no bit of it can change unseen. */
-const encodeManifest = (manifest: Manifest): Uint8Array => {
-  const rest = JSON.stringify(manifest).slice(1);
-  return text.encode(`{"sha256":"${sha256Of(text.encode(rest))}",${rest}`);
-};
-
-const decodeManifest = (bytes: Buffer, step: number, file: string): Manifest => {
-  const hash = /^\{"sha256":"([0-9a-f]{64})",/.exec(bytes.toString("latin1", 0, 80));
-  if (hash === null || sha256Of(bytes.subarray(hash[0].length)) !== hash[1]) {
-    throw new CheckpointError("is damaged: its hash is missing or differs", { file });
-  }
-  const damaged = (what: string, cause?: unknown) =>
-    new CheckpointError(`is damaged: ${what}`, { file, cause });
-  let manifest: Partial<Manifest> | null;
-  try {
-    manifest = parseText(bytes.toString("utf8")) as Partial<Manifest> | null;
-  } catch (cause) {
-    throw damaged("it is not JSON", cause);
-  }
-  const files: unknown = manifest?.files;
-  if (typeof files !== "object" || files === null || Array.isArray(files) || manifest?.step !== step) {
-    throw damaged("it is not a manifest of this step");
-  }
-  if (manifest.meta === undefined) throw damaged("it has no meta");
-  for (const [name, written] of Object.entries(files) as [string, Partial<Written> | null][]) {
-    if (!isFileName(name)) throw damaged(`${JSON.stringify(name)} is no name of a file beside it`);
-    const size = written?.sizeBytes;
-    if (!Number.isSafeInteger(size) || size! < 0 || typeof written!.sha256 !== "string") {
-      throw damaged(`${name} has no size and hash`);
-    }
-  }
-  return manifest as Manifest;
-};
-
-const unreadable =
-  (file: string) =>
-  (cause: NodeJS.ErrnoException): never => {
-    throw new CheckpointError(`cannot be read (${cause.code})`, { file, cause });
-  };
-
-/** A file of exactly this size and hash; the size is checked before memory is taken. */
-const readChecked = async (path: string, { sizeBytes, sha256 }: Written): Promise<Uint8Array> => {
-  const damaged = () =>
-    new CheckpointError("is damaged: size or hash differ from the manifest", { file: path });
-  const handle = await open(path, "r").catch(unreadable(path));
-  try {
-    if ((await handle.stat()).size !== sizeBytes) throw damaged();
-    const bytes = new Uint8Array(sizeBytes);
-    for (let at = 0; at < sizeBytes; ) {
-      const { bytesRead } = await handle
-        .read(bytes, at, Math.min(PIECE, sizeBytes - at))
-        .catch(unreadable(path));
-      if (bytesRead === 0) throw damaged();
-      at += bytesRead;
-    }
-    if (sha256Of(bytes) !== sha256) throw damaged();
-    return bytes;
-  } finally {
-    await handle.close();
-  }
+const manifestOf = async (dir: string, { step, name }: Place): Promise<Manifest> => {
+  const path = join(dir, name, MANIFEST);
+  return decodeManifest(await readFile(path).catch(unreadable(path)), step, path);
 };
 
 /** Reads a checkpoint and checks sizes and hashes. Throws CheckpointError saying what is wrong. */
-const verified = async (dir: string, { step, name: folder }: Place): Promise<Loaded> => {
-  const path = join(dir, folder, MANIFEST);
-  const manifest = decodeManifest(await readFile(path).catch(unreadable(path)), step, path);
+const verified = async (
+  dir: string,
+  place: Place,
+  kept: (name: string, bytes: Uint8Array) => boolean = () => true,
+): Promise<Loaded> => {
+  const manifest = await manifestOf(dir, place);
   const files = new Map<string, Uint8Array>();
   for (const [name, written] of Object.entries(manifest.files)) {
-    files.set(name, await readChecked(join(dir, folder, name), written));
+    const bytes = await readChecked(join(dir, place.name, name), written);
+    if (kept(name, bytes)) files.set(name, bytes);
   }
-  return { step, files, meta: manifest.meta };
+  return { step: place.step, files, meta: manifest.meta };
+};
+
+/** As `verified`, without holding what is read. */
+const check = async (dir: string, place: Place): Promise<void> => {
+  const { files } = await manifestOf(dir, place);
+  for (const [name, written] of Object.entries(files)) await checkFile(join(dir, place.name, name), written);
 };
 
 const isSound = (dir: string, place: Place): Promise<boolean> =>
-  verified(dir, place).then(
+  check(dir, place).then(
     () => true,
     (error) => {
       if (error instanceof CheckpointError) return false;
@@ -210,7 +162,7 @@ const moveIn = async (dir: string, place: Place, temporary: string): Promise<voi
   try {
     await guarded("renaming", final, () => rename(temporary, final));
     await guarded("flushing", dir, () => syncFolder(dir));
-    await verified(dir, place);
+    await check(dir, place);
   } catch (error) {
     if (existed) {
       await discard(final);
@@ -222,23 +174,30 @@ const moveIn = async (dir: string, place: Place, temporary: string): Promise<voi
   await writeFileDurable(join(dir, "latest"), [text.encode(`${place.name}\n`)]);
 };
 
+/** Each rank writes its files; the first then has all moved in. */
 const save = async (
   dir: string,
   place: Place,
   files: Readonly<Record<string, Chunks>>,
-  meta: Json,
+  { meta, writers: { rank, tell } }: { readonly meta: Json; readonly writers: Writers },
 ): Promise<void> => {
   const bad = Object.keys(files).find((name) => !isFileName(name));
   if (bad !== undefined) throw new ConfigError("is no name for a checkpoint's file", { file: bad });
-  const temporary = join(dir, `${place.name}.tmp-${process.pid}`);
-  await makeFolder(temporary);
+  const [name] = await tell(`${place.name}.tmp-${process.pid}`);
+  const temporary = join(dir, name as string);
+  if (rank === 0) await makeFolder(temporary);
   try {
-    const written = await writeInto(temporary, new Map(Object.entries(files)));
-    const manifest = { step: place.step, files: Object.fromEntries(written), meta };
+    await tell(null); // The folder is there.
+    const own = await writeInto(temporary, new Map(Object.entries(files)));
+    const written = await tell(
+      Object.fromEntries(Array.from(own, ([file, { sizeBytes, sha256 }]) => [file, { sizeBytes, sha256 }])),
+    );
+    if (rank > 0) return;
+    const manifest = { step: place.step, files: Object.assign({}, ...written), meta };
     await writeInto(temporary, new Map([[MANIFEST, [encodeManifest(manifest)]]]));
     await moveIn(dir, place, temporary);
   } finally {
-    await discard(temporary);
+    if (rank === 0) await discard(temporary);
   }
 };
 
@@ -264,7 +223,11 @@ const candidates = async (dir: string): Promise<{ order: Place[]; wrong?: string
   return first.length > 0 ? { order } : { order, wrong: `names step-${step}, which is not there` };
 };
 
-const load = async (dir: string, { strict = false, onWarning }: StoreOptions): Promise<Loaded> => {
+const load = async (
+  dir: string,
+  { strict = false, onWarning }: StoreOptions,
+  kept?: (name: string, bytes: Uint8Array) => boolean,
+): Promise<Loaded> => {
   const { order, wrong } = await candidates(dir);
   if (wrong !== undefined && order.length > 0) {
     if (strict) throw new CheckpointError(wrong, { file: join(dir, "latest") });
@@ -272,7 +235,7 @@ const load = async (dir: string, { strict = false, onWarning }: StoreOptions): P
   }
   for (const place of order) {
     try {
-      return await verified(dir, place);
+      return await verified(dir, place, kept);
     } catch (error) {
       if (strict || !(error instanceof CheckpointError)) throw error;
       onWarning?.(`DAMAGED CHECKPOINT: ${error.message}; going back to the one before`);
@@ -287,14 +250,20 @@ const load = async (dir: string, { strict = false, onWarning }: StoreOptions): P
   );
 };
 
-/** Checkpoints in a folder that one process at a time writes to (see lockRun), one save after the other. */
+/**
+ * Checkpoints in a folder that one process at a time writes to (see lockRun), or several ranks together, one
+ * save after the other.
+ */
 export const checkpointStore = (dir: string, options: StoreOptions = {}): CheckpointStore => ({
   save: async (step, files, meta) => {
-    await makeFolder(dir);
-    await sweep(dir);
+    const { writers = onlyWriter, keep = 2 } = options;
+    const first = writers.rank === 0;
+    if (first) await makeFolder(dir);
+    if (first) await sweep(dir);
     const place = { step, name: `step-${step}` };
-    await save(dir, place, files, meta);
-    await prune(dir, place, options.keep ?? 2);
+    await save(dir, place, files, { meta, writers });
+    if (first) await prune(dir, place, keep);
+    await writers.tell(null); // It stands.
   },
-  load: () => load(dir, options),
+  load: (kept) => load(dir, options, kept),
 });

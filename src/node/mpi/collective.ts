@@ -8,7 +8,7 @@ import type { Collective, Parcel } from "../../train/ranks/collective.ts";
 import { RunError } from "../../util/errors.ts";
 import type { Mpi, Requests } from "./library.ts";
 
-const [READY, DATA] = [0, 1];
+const [READY, DATA, LINE] = [0, 1, 3];
 /** Elements of a message: MPI counts them in an int. */
 const CHUNK = 2 ** 28;
 /** Milliseconds of testing in every turn, after which a rank that waits for others rests in between. */
@@ -56,6 +56,27 @@ const measureOf = (parcel: Parcel): Float32Array => {
 const sizeText = (measure: Float32Array): string => {
   const [arrays = 0, low = 0, high = 0] = new Uint32Array(measure.buffer);
   return `${high * 2 ** 32 + low} numbers in ${arrays} arrays`;
+};
+
+/** One way between two ranks: what is posted first comes first. */
+const linesOf = (
+  mpi: Mpi,
+  watch: Watch,
+  held: Set<unknown>,
+): Required<Pick<Collective, "send" | "receive">> => {
+  const line = async (data: Float32Array, post: (piece: Float32Array, at: Requests) => void) => {
+    const pieces = chunks([data]);
+    const requests = mpi.requests(pieces.length);
+    const all = [requests, data];
+    held.add(all);
+    for (const [i, piece] of pieces.entries()) post(piece, requests.subarray(i, i + 1));
+    await settled(mpi, requests, watch, true);
+    held.delete(all);
+  };
+  return {
+    send: (to, data) => line(data, (piece, at) => mpi.send(piece, to, LINE, at)),
+    receive: (from, room) => line(room, (piece, at) => mpi.receive(piece, from, LINE, at)),
+  };
 };
 
 /** The ranks of MPI's world. `watch` is asked while they wait for each other. */
@@ -107,6 +128,7 @@ export const mpiCollective = (mpi: Mpi, watch: Watch): Collective => {
     rank,
     size,
     copies: true,
+    ...linesOf(mpi, watch, held),
     async exchange(parcels, room = parcels) {
       const byRank = (all: readonly Parcel[]) => new Map(others.map((r) => [r, all[r] ?? []]));
       const [given, into] = [byRank(parcels), byRank(room)];

@@ -97,6 +97,13 @@ const relations: readonly Rule[] = [
     hint: () => "set train.zero (--zero) to 1",
   },
   {
+    field: "train.pipeline",
+    holds: ({ train: t }) =>
+      !t.pipeline || (t.zero === 1 && t.localSteps === 0 && t.wire === "float32" && t.replicas <= 1),
+    says: () => "has ranks that share layers, not batches: each has all gradients and state of its own",
+    hint: () => "leave out --zero, --local-steps, --wire and --replicas",
+  },
+  {
     field: "train.localSteps",
     holds: ({ train }) => train.localSteps === 0 || train.replicas <= 1,
     says: ({ train }) => `stands beside ${train.replicas} replicas`,

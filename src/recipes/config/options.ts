@@ -222,7 +222,7 @@ export const defaults: RunOptions = {
     accumulate: 1,
     chunk: 0,
     replicas: 0,
-    ...{ zero: 1, localSteps: 0, outerLr: 0.8, outerMomentum: 0.5, wire: "float32" },
+    ...{ zero: 1, pipeline: false, localSteps: 0, outerLr: 0.8, outerMomentum: 0.5, wire: "float32" },
     optimizer: "muon",
     lrPeak: 4e-3,
     lrMin: 2e-4,

@@ -17,6 +17,8 @@ export interface TrainingOptions {
   readonly replicas: number;
   /** The stage of ZeRO among ranks: 1 shards the optimizer's state, 2 gradients too. */
   readonly zero: number;
+  /** Whether ranks share the layers of the model instead of the batches. */
+  readonly pipeline: boolean;
   /** Steps that ranks take by themselves before they meet; 0: they meet in each. */
   readonly localSteps: number;
   /** Learning rate and momentum by which ranks that meet go on. */

@@ -5,7 +5,7 @@ import type { Lesson } from "../../tasks/task.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import { type Method, methodOf } from "../train/method.ts";
-import { requireTraining } from "../train/needs.ts";
+import { requireTraining, stagesOf } from "../train/needs.ts";
 import { lessonOf } from "./lesson.ts";
 import { scheduled } from "./schedule.ts";
 import { type Subject, subjectOf } from "./subject.ts";
@@ -28,7 +28,10 @@ export const prepare = async (ref: string, given: RunOptions, hooks: RecipeHooks
   const { train: examples } = subject.data.material;
   const context = examples.reduce((most, { length }) => Math.max(most, length), 1);
   // How many of an example's tokens the head reads is the task's own affair.
-  await requireTraining(model, subject.options, { context, headRows: 0 });
+  await requireTraining(model, subject.options, {
+    ...{ context, headRows: 0 },
+    ...stagesOf(subject.options, hooks),
+  });
   const method = methodOf(model, subject.options, tokenizer);
   const lesson = await lessonOf(engine, subject, method.model);
   return { engine, subject, method, lesson, options: scheduled(subject.options, subject, lesson) };

@@ -132,7 +132,8 @@ export const identity = (
     adapter,
     ...rest
   } = options;
-  const { replicas, ...training } = t;
+  // Checkpoints of a pipeline are those of one process.
+  const { replicas, pipeline, ...training } = t;
   const files = { files: jsonHash(tokenizer.files().tokenizer) };
   // A tokenizer that is learnt here follows from the text; that of a checkpoint is a cause.
   const learnt = options.model.from === "";

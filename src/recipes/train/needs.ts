@@ -8,6 +8,7 @@ import { optimizers } from "../../optim/index.ts";
 import { stepMemory } from "../../train/memory.ts";
 import { flatten, leaves, type Tree } from "../../util/tree.ts";
 import type { RunOptions } from "../config/options.ts";
+import type { RecipeHooks } from "../context/hooks.ts";
 
 /** What Node and the runtime take before any model is there, bytes. */
 const PROGRAM = 150e6;
@@ -27,6 +28,8 @@ export interface Rows {
   readonly context?: number;
   /** Rows that the language-model head reads. */
   readonly headRows?: number;
+  /** Ranks among which the layers are shared out. */
+  readonly stages?: number;
 }
 
 const bytesOf = (types: Iterable<TensorType>): number => {
@@ -63,7 +66,7 @@ export const trainingNeeds = (
   arch: Architecture,
   config: ModelConfig,
   options: RunOptions,
-  rows: Rows = {},
+  { stages = 1, ...rows }: Rows = {},
 ): Needs => {
   const { train, model } = options;
   const weights = bytesOf(leaves<TensorType>(arch.params(config)));
@@ -79,12 +82,22 @@ export const trainingNeeds = (
     ...{ ...masked, ...rows },
     ...(train.lossRows > 0 ? { lossRows: train.lossRows } : {}),
   });
+  // A rank begins with all weights; the first of a pipeline keeps activations of as many micro-batches as
+  // there are ranks, each of its own layers.
+  const passing = step.activations + step.head;
+  const held = (step.total - passing + kept) / stages;
   return {
     params: weights / 4,
-    memoryBytes: PROGRAM + step.total + kept,
+    memoryBytes: PROGRAM + (stages > 1 ? Math.max(weights, held + passing) : held + passing),
     diskBytes: CHECKPOINTS * (kept + state) + 2 * weights,
   };
 };
+
+/** Among how many ranks a run's layers are shared out. */
+export const stagesOf = (
+  { train }: RunOptions,
+  { ranks }: Pick<RecipeHooks, "ranks">,
+): Pick<Rows, "stages"> => ({ stages: train.pipeline ? (ranks?.collective.size ?? 1) : 1 });
 
 /**
  * Throws MissingError where training on rows such as these needs more memory or room on the disk than there

@@ -25,7 +25,7 @@ import { identity } from "./identity.ts";
 import { loopOptions } from "./loopOptions.ts";
 import { testLr } from "./lrTest.ts";
 import { type Method, methodOf } from "./method.ts";
-import { requireTraining } from "./needs.ts";
+import { requireTraining, stagesOf } from "./needs.ts";
 import { runCheckpoints, shareSteps } from "./ranks.ts";
 import { onReplicas } from "./replicas.ts";
 import { freshShape, newModel, startOf } from "./start.ts";
@@ -226,7 +226,7 @@ const subjectOf = async (given: RunOptions, hooks: RecipeHooks, refuse: Refuse):
   const shape = arch && config ? ([arch, config] as const) : freshShape(options, options.tokenizer.vocab);
   const task = from === undefined ? tasks[families[options.model.family].task] : taskOf(from.model);
   refuse({ arch: shape[0], config: shape[1], task });
-  await requireTraining({ arch: shape[0], config: shape[1] }, options);
+  await requireTraining({ arch: shape[0], config: shape[1] }, options, stagesOf(options, hooks));
   hooks.ui.stage("Reading and cleaning text");
   const tokenizer = from === undefined ? {} : { tokenizer: from.tokenizer };
   const data = await userData(options, hooks, { task, ...tokenizer });

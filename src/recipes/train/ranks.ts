@@ -1,15 +1,17 @@
 /** What a rank among others does otherwise: it writes nothing, and trains on its share. */
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { requireAgreement } from "../../distribute/agree.ts";
+import { dirname, join } from "node:path";
+import { requireAgreement, tellAll } from "../../distribute/agree.ts";
+import { gathered } from "../../distribute/gather.ts";
 import { localSteps } from "../../distribute/localSteps.ts";
+import { pipeline } from "../../distribute/pipeline.ts";
 import { type Spmd, spmd } from "../../distribute/spmd.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Json, Model } from "../../models/model.ts";
 import { checkpointStore } from "../../node/files/checkpoints.ts";
-import { type Checkpoints, checkpointsIn } from "../../train/checkpoint.ts";
-import { alone } from "../../train/ranks/collective.ts";
+import { type Checkpoints, checkpointsIn, type Snapshot } from "../../train/checkpoint.ts";
+import { alone, type Collective } from "../../train/ranks/collective.ts";
 import { defined } from "../../util/defined.ts";
 import { ConfigError } from "../../util/errors.ts";
 import type { RunOptions, TrainingOptions } from "../config/options.ts";
@@ -37,9 +39,9 @@ export const isFirst = ({ ranks }: Pick<RecipeHooks, "ranks">): boolean =>
 const notAmongRanks = (field: string, value: unknown, hint: string): ConfigError =>
   new ConfigError(`is ${value}, where several ranks train`, { field, hint });
 
-const checkShares = ({ batch, replicas }: TrainingOptions, size: number): void => {
+const checkShares = ({ batch, replicas, pipeline: layers }: TrainingOptions, size: number): void => {
   if (replicas > 1) throw notAmongRanks("train.replicas", replicas, "leave it out: start more ranks instead");
-  if (batch % size === 0) return;
+  if (layers || batch % size === 0) return;
   throw new ConfigError(`a batch of ${batch} does not divide among ${size} ranks`, {
     field: "train.batch",
     hint: `make the batch a multiple of ${size}, or start fewer ranks`,
@@ -76,21 +78,49 @@ export interface Subject {
   readonly dir: string;
 }
 
+/** Whether all ranks see one folder: that of which the first has taken the lock. */
+const seeOne = async (folder: string, collective: Collective): Promise<boolean> => {
+  const own = await readFile(join(folder, "lock"), "utf8").catch(() => "");
+  const [first, ...others] = await tellAll(collective, own);
+  return first !== "" && others.every((lock) => lock === first);
+};
+
 /**
- * The checkpoints of a run: ranks after the first only load them. All ranks have come as far as this when it
- * resolves. Throws ConfigError where their data or weights differ.
+ * The checkpoints of a run, which all ranks write together where they see one folder; else the first writes
+ * what all give it. All ranks have come as far as this when it resolves. Throws ConfigError where their data
+ * or weights differ.
  */
 export const runCheckpoints = async (
   { identity, model, dir }: Subject,
   { ranks, ui }: RecipeHooks,
 ): Promise<Checkpoints> => {
-  const store = checkpointStore(dir, { onWarning: (line) => ui.warn(line) });
-  const checkpoints = checkpointsIn(store, identity);
-  if (ranks === undefined) return checkpoints;
-  await requireAgreement(ranks.collective, { run: identity, weights: weightsHash(model) });
+  const options = { onWarning: (line: string) => ui.warn(line) };
+  if (ranks === undefined) return checkpointsIn(checkpointStore(dir, options), identity);
+  const { collective } = ranks;
+  await requireAgreement(collective, { run: identity, weights: weightsHash(model) });
   ranks.watch();
-  return isFirst({ ranks }) ? checkpoints : { ...checkpoints, save: async () => {} };
+  if (await seeOne(dirname(dir), collective)) {
+    const writers = { rank: collective.rank, tell: (own: Json) => tellAll(collective, own) };
+    return checkpointsIn(checkpointStore(dir, { ...options, writers }), identity, collective.rank);
+  }
+  const checkpoints = checkpointsIn(checkpointStore(dir, options), identity);
+  return {
+    ...checkpoints,
+    async save({ step, meta, ...own }) {
+      const parts = await allParts(collective, own);
+      if (isFirst({ ranks })) await checkpoints.save({ step, meta, ...parts });
+    },
+  };
 };
+
+type Parts = Pick<Snapshot, "state" | "best" | "average">;
+
+/** The parts of a snapshot that all ranks hold, on the first. All have the same parts. */
+const allParts = async (collective: Collective, { state, best, average }: Parts): Promise<Parts> => ({
+  state: await gathered(collective, state),
+  ...(best === undefined ? {} : { best: await gathered(collective, best) }),
+  ...(average === undefined ? {} : { average: await gathered(collective, average) }),
+});
 
 /** How a model's steps are taken. */
 export interface Steps extends Partial<Spmd> {
@@ -105,6 +135,16 @@ export const shareSteps = (
   { ranks, signal }: Pick<RecipeHooks, "ranks" | "signal">,
 ): Steps => {
   const { localSteps: every, outerLr, outerMomentum, wire } = t;
+  if (t.pipeline) {
+    const { collective } = ranks ?? { collective: alone };
+    if (collective.size === 1) {
+      throw new ConfigError("shares out layers among ranks, and there is one", {
+        field: "train.pipeline",
+        hint: "start it under mpirun with a rank for each part, or leave out --pipeline",
+      });
+    }
+    return { ...pipeline(collective, { signal }), shared: `${collective.size} ranks by layers` };
+  }
   if (every > 0) {
     const collective = ranks?.collective ?? alone;
     checkShares(t, collective.size);

@@ -22,6 +22,13 @@ export interface Collective {
    */
   exchange(parcels: readonly Parcel[], room?: readonly Parcel[]): Promise<readonly Parcel[]>;
   /**
+   * Gives numbers to one rank, which come to it in the order in which they were sent; resolves once they may
+   * change. Absent between threads.
+   */
+  send?(to: number, data: Float32Array): Promise<void>;
+  /** Takes what a rank has sent, as many numbers as that. */
+  receive?(from: number, room: Float32Array): Promise<void>;
+  /**
    * Memory of this rank, of `bytes`, and that of the others on its machine; undefined at ranks of other
    * machines. It lives as long as the process. Absent where ranks share no memory.
    */

@@ -4,7 +4,6 @@ import type { MemoryLayout } from "../../engine/engine.ts";
 import { inPlaceStates } from "../../engine/inPlace.ts";
 import { toOnnx } from "../../formats/onnx/lower.ts";
 import { encodeOnnx } from "../../formats/onnx/onnx.ts";
-import type { Program } from "../../ir/program.ts";
 import type { TensorType } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
 import { countParams } from "../../nn/param.ts";
@@ -13,6 +12,7 @@ import { entries, type Tree } from "../../util/tree.ts";
 import {
   frozenTensors,
   gradientStep,
+  type Parts,
   paramTypes,
   type StepOptions,
   shardStateTypes,
@@ -23,7 +23,7 @@ import { ONLY, widthKey, widthOptions } from "../width.ts";
 import { bucket, unbucketed } from "./bucket.ts";
 import { prefixed } from "./held.ts";
 import type { RankPlan } from "./rank.ts";
-import { shardsOf } from "./shards.ts";
+import { type Shard, shardsOf } from "./shards.ts";
 import { gradientGroups, type Stages, stageGraphs } from "./stages.ts";
 
 /** Params above which a step's tensors are so large that its memory counts more than their number. */
@@ -55,22 +55,56 @@ export interface RankOptions {
   readonly zero?: 1 | 2;
 }
 
-/** What `of` makes of the program that finds gradients, for each width of a batch's rows. */
-const byWidth = <T>(model: Model, options: StepOptions, ranks: number, of: (step: Program) => T) => {
+/** What `of` makes of a step's options for each width of a batch's rows, by its name. */
+export const byWidth = <T>(
+  options: StepOptions,
+  of: (own: StepOptions) => T,
+): Readonly<Record<string, T>> => {
   const { context, target, widths } = options;
-  const own = target === undefined ? context : { source: context, target };
-  const made = (widths ?? [own]).map(widthOptions).map((width) => {
-    const step = gradientStep(model, { ...options, ...width }, { ranks });
-    return [widths === undefined ? ONLY : widthKey(width), of(step)] as const;
+  const only = target === undefined ? context : { source: context, target };
+  const made = (widths ?? [only]).map(widthOptions).map((width) => {
+    return [widths === undefined ? ONLY : widthKey(width), of({ ...options, ...width })] as const;
   });
-  return Object.fromEntries(made) as Readonly<Record<string, T>>;
+  return Object.fromEntries(made);
 };
 
 /** Gradients by stages; those of micro-batches are added up as they come. */
 const stagesOf = (model: Model, options: StepOptions, ranks: number): Stages => {
   const groups = gradientGroups(paramTypes(model, options));
-  const once = { ...options, accumulate: 1 };
-  return { groups, graphs: byWidth(model, once, ranks, (step) => stageGraphs(step, groups)) };
+  const step = (own: StepOptions) => gradientStep(model, { ...own, accumulate: 1 }, { ranks });
+  return { groups, graphs: byWidth(options, (own) => stageGraphs(step(own), groups)) };
+};
+
+/** A shard, and how its gradients become an update. */
+export interface Owned extends Parts {
+  readonly shard: Shard;
+  /** Whether small params are stored joined. */
+  readonly joined: boolean;
+  /** Whether there are no others. */
+  readonly whole: boolean;
+}
+
+/** What the owner of a shard needs besides the gradients. */
+export const ownerPlan = (
+  model: Model,
+  options: StepOptions,
+  { shard, joined, whole, ...parts }: Owned,
+): Omit<RankPlan, "shards" | "threads"> => {
+  const { stored } = (joined ? bucket : unbucketed)(shard);
+  const update = toOnnx(optimize(updateStep(stored, options, whole)), { halt: true });
+  return {
+    joined,
+    opt: Object.fromEntries(entries<TensorType>(shardStateTypes(stored, options) as Tree<TensorType>)),
+    accumulates: (options.accumulate ?? 1) > 1,
+    layout: layoutOf(model, options),
+    frozen: prefixed("frozen", frozenTensors(model, options)),
+    graphs: {
+      gradients: {},
+      sum: onnxBytes(sumStep(stored, options, parts), { halt: true }),
+      update: encodeOnnx(update).model,
+    },
+    inPlace: [...inPlaceStates(update)],
+  };
 };
 
 /** The plans of `ranks` ranks with `threads` threads each. */
@@ -83,23 +117,12 @@ export const rankPlans = (
   const shards = shardsOf(paramTypes(model, options), ranks);
   const stages = zero === 2 ? { stages: stagesOf(model, options, ranks) } : {};
   const gradients =
-    zero === 2 ? {} : byWidth(model, options, ranks, (step) => onnxBytes(step, { halt: true }));
-  const frozen = prefixed("frozen", frozenTensors(model, options));
+    zero === 2
+      ? {}
+      : byWidth(options, (own) => onnxBytes(gradientStep(model, own, { ranks }), { halt: true }));
   return shards.map((shard): RankPlan => {
-    const { stored } = (joined ? bucket : unbucketed)(shard);
-    const update = toOnnx(optimize(updateStep(stored, options, { ranks })), { halt: true });
-    const sum = onnxBytes(sumStep(stored, options, { ranks: zero === 2 ? 1 : ranks }), { halt: true });
-    return {
-      shards,
-      joined,
-      opt: Object.fromEntries(entries<TensorType>(shardStateTypes(stored, options) as Tree<TensorType>)),
-      accumulates: (options.accumulate ?? 1) > 1,
-      threads,
-      layout: layoutOf(model, options),
-      frozen,
-      ...stages,
-      graphs: { gradients, sum, update: encodeOnnx(update).model },
-      inPlace: [...inPlaceStates(update)],
-    };
+    const owned = { shard, joined, whole: ranks === 1, ranks: zero === 2 ? 1 : ranks };
+    const { graphs, ...own } = ownerPlan(model, options, owned);
+    return { ...own, ...stages, shards, threads, graphs: { ...graphs, gradients } };
   });
 };

@@ -5,8 +5,9 @@
  * A run without others is a run of one rank.
  */
 import { byShape, type ShapedSessions } from "../../engine/byShape.ts";
-import type { Engine, Feeds, MemoryLayout, Session, SessionOptions } from "../../engine/engine.ts";
+import type { Engine, Feeds, MemoryLayout, Session } from "../../engine/engine.ts";
 import { scalar } from "../../ir/tensor.ts";
+import { type Flow, openFlow, type PipelinePlan } from "../pipeline/flow.ts";
 import { ONLY, widthKey, widthOf } from "../width.ts";
 import { bucket, unbucketed } from "./bucket.ts";
 import type { Collective, Parcel } from "./collective.ts";
@@ -25,8 +26,8 @@ import {
   typesOf,
   viewer,
 } from "./held.ts";
-import { openRounds, type Rounds } from "./rounds.ts";
-import { type StageRun, shardedFinder } from "./sharded.ts";
+import { noRounds, openRounds, type Rounds } from "./rounds.ts";
+import { type StageSessions, shardedFinder, stageSessions } from "./sharded.ts";
 import type { Shard } from "./shards.ts";
 import type { Stages } from "./stages.ts";
 import type { Wire } from "./wire.ts";
@@ -55,6 +56,8 @@ export interface RankPlan {
   };
   /** Gradients are found in stages, and each rank keeps those of its shard: these, not `graphs.gradients`. */
   readonly stages?: Stages;
+  /** The rank has a stage of a pipeline, and that one's params as its only shard: not `graphs.gradients`. */
+  readonly pipeline?: PipelinePlan;
   /** Weights that may be trained where they lie, by path; absent: all are copied. */
   readonly taken?: Tensors;
   /** State that `updateStep` can write where it lies. */
@@ -93,46 +96,23 @@ export interface Rank {
   dispose(): Promise<void>;
 }
 
-interface StageSessions {
-  at(batch: Feeds): Promise<readonly StageRun[]>;
-  dispose(): Promise<void>;
-}
-
 interface Sessions {
   readonly gradients: ShapedSessions;
   readonly stages: StageSessions;
+  readonly flow?: Flow;
   readonly sum: Session;
   readonly update: Session;
 }
 
-/** The stages of a batch's width, opened when it is first met. */
-const stageSessions = (engine: Engine, { stages }: RankPlan, options: SessionOptions): StageSessions => {
-  const opened = new Map<string, Promise<readonly (StageRun & Session)[]>>();
-  const open = (key: string) =>
-    Promise.all(
-      stages!.graphs[key]!.map(async ({ model, kept }) => ({ ...(await engine.load(model, options)), kept })),
-    );
-  return {
-    at(batch) {
-      const key = stages!.graphs[ONLY] === undefined ? widthKey(widthOf(batch, "batch.")) : ONLY;
-      const found = opened.get(key) ?? open(key);
-      opened.set(key, found);
-      return found;
-    },
-    async dispose() {
-      for (const found of opened.values()) for (const session of await found) await session.dispose();
-    },
-  };
-};
-
-const sessionsOf = async (engine: Engine, plan: RankPlan): Promise<Sessions> => {
-  const { graphs, threads } = plan;
+const sessionsOf = async (engine: Engine, plan: RankPlan, collective: Collective): Promise<Sessions> => {
+  const { graphs, threads, pipeline } = plan;
   const options = { inPlace: true, threads, idle: "sleep", layout: plan.layout } as const;
   return {
     gradients: byShape((feeds) =>
       engine.load(graphs.gradients[ONLY] ?? graphs.gradients[widthKey(widthOf(feeds, "batch."))]!, options),
     ),
-    stages: stageSessions(engine, plan, options),
+    stages: stageSessions(engine, plan.stages, options),
+    ...(pipeline === undefined ? {} : { flow: openFlow(engine, pipeline, collective, options) }),
     sum: await engine.load(graphs.sum, options),
     update: await engine.load(graphs.update, options),
   };
@@ -181,6 +161,18 @@ const stagedFinder = ({ plan, collective, sessions, shards, own }: Setting, { gr
   };
 };
 
+/** The same of a stage of a pipeline: all gradients of its params, and the loss on the last rank. */
+const flowFinder = ({ plan, own }: Setting, flow: Flow) => {
+  const views = viewer();
+  return (micro: readonly Feeds[], scale: number): Promise<number> => {
+    if (plan.accumulates) for (const data of numbers(own.grads)) data.fill(0);
+    const sums = plan.accumulates ? views("sums", own.bucket, own.grads) : {};
+    const params = views("params", own.bucket, own.params);
+    const feeds = { ...plan.frozen, ...params, ...sums, scale: scalar(scale) };
+    return flow.find(micro, { feeds, fetches: views("grads", own.bucket, own.grads) });
+  };
+};
+
 interface Sums {
   readonly grads: Tensors;
   /** Of the squares of all elements, before and after they were limited. */
@@ -219,16 +211,21 @@ const total = (parcels: readonly Parcel[], at: number): number =>
 
 /** The three rounds of a step: gradients to their owners, what all must know, new params to all. */
 const stepper = (setting: Setting): Rank["step"] => {
-  const { collective, shards, rounds, plan } = setting;
+  const { collective, rounds, plan, sessions } = setting;
   const { stages } = plan;
-  const find = stages === undefined ? finder(setting) : stagedFinder(setting, stages);
+  const find = sessions.flow
+    ? flowFinder(setting, sessions.flow)
+    : stages === undefined
+      ? finder(setting)
+      : stagedFinder(setting, stages);
   const [addUp, update] = [adder(setting), updater(setting)];
+  const each = Array.from({ length: collective.size });
   return async (micro, { lr, step, scale, asks = false }) => {
     const loss = await find(micro, scale);
-    const given = stages === undefined ? await rounds.gather() : undefined;
+    const given = await rounds.gather();
     const { grads, squares, limited } = await addUp(given);
-    const facts = shards.map(() => [Float32Array.of(loss, squares, limited, asks ? 1 : 0)]);
-    const room = shards.map(() => [new Float32Array(4)]);
+    const facts = each.map(() => [Float32Array.of(loss, squares, limited, asks ? 1 : 0)]);
+    const room = each.map(() => [new Float32Array(4)]);
     const known = await collective.exchange(facts, room);
     const leaves = total(known, 3) > 0;
     const result = { loss: total(known, 0), gradNorm: Math.sqrt(total(known, 1)), leaves };
@@ -249,16 +246,18 @@ export const openRank = async (
   collective: Collective,
   wire?: Wire,
 ): Promise<Rank> => {
-  const sessions = await sessionsOf(engine, plan);
-  const { stages, taken } = plan;
+  const sessions = await sessionsOf(engine, plan, collective);
+  const { stages, taken, pipeline } = plan;
+  const mine = pipeline === undefined ? collective.rank : 0;
   const shards = plan.shards.map((shard, r) =>
     holding((plan.joined ? bucket : unbucketed)(shard), {
       ...(taken === undefined ? {} : { taken }),
-      grads: stages === undefined || r === collective.rank,
+      grads: stages === undefined || r === mine,
     }),
   );
-  const own = shards[collective.rank]!;
-  const rounds = await openRounds({ collective, shards, own }, wire);
+  const own = shards[mine]!;
+  const moved = { collective, shards, own };
+  const rounds = pipeline === undefined ? await openRounds(moved, wire, stages !== undefined) : noRounds;
   const state = shardState(own, plan);
   return {
     step: stepper({ plan, collective, sessions, shards, own, rounds, state }),

@@ -6,11 +6,17 @@ import { type Codec, codecs, type Wire } from "./wire.ts";
 
 /** The two ways of a step. */
 export interface Rounds {
-  /** What each rank found of the own shard's gradients; stays as it is until `spread`. */
-  gather(): Promise<readonly Parcel[]>;
+  /**
+   * What each rank found of the own shard's gradients, which stays as it is until `spread`; undefined where
+   * their sums are there already.
+   */
+  gather(): Promise<readonly Parcel[] | undefined>;
   /** Gives the own shard's params to all, as they are after an update. */
   spread(given: readonly Parcel[], updated: boolean): Promise<void>;
 }
+
+/** Of a rank that alone has gradients and params of its shard. */
+export const noRounds: Rounds = { gather: async () => undefined, spread: async () => {} };
 
 /** Whose shards move between whom. */
 export interface Moved {
@@ -187,8 +193,16 @@ const coded = ({ collective, shards, own }: Moved, { pack, unpack, sizeOf }: Cod
   };
 };
 
-/** How the ranks of a collective share gradients and params. All ranks open it together. */
-export const openRounds = async (moved: Moved, wire: Wire = "float32"): Promise<Rounds> => {
+/**
+ * How the ranks of a collective share gradients, unless those are `summed` already, and params. All ranks
+ * open it together.
+ */
+export const openRounds = async (moved: Moved, wire: Wire = "float32", summed = false): Promise<Rounds> => {
+  const rounds = await bothWays(moved, wire);
+  return summed ? { ...rounds, gather: noRounds.gather } : rounds;
+};
+
+const bothWays = async (moved: Moved, wire: Wire): Promise<Rounds> => {
   const { collective, shards, own } = moved;
   if (!collective.copies) return moving(moved);
   if (wire !== "float32") return coded(moved, codecs[wire]);

@@ -2,17 +2,48 @@
  * Gradients of which each rank keeps those of its own shard alone (ZeRO stage 2): they are found in stages,
  * and those of a stage go to their owners before the next begins.
  */
-import type { Feeds } from "../../engine/engine.ts";
+import type { Engine, Feeds, Session, SessionOptions } from "../../engine/engine.ts";
 import { scalar, sizeOf, type Tensor, type TensorType, zeros } from "../../ir/tensor.ts";
+import { ONLY, widthKey, widthOf } from "../width.ts";
 import type { Collective, Parcel } from "./collective.ts";
 import type { Shard } from "./shards.ts";
-import type { StageGraph } from "./stages.ts";
+import type { StageGraph, Stages } from "./stages.ts";
 
 /** What a stage's session runs as. */
 export interface StageRun {
   readonly kept: StageGraph["kept"];
   run(feeds: Feeds, fetches: Feeds): Promise<unknown>;
 }
+
+/** What the stages of batches run as, by the batch. */
+export interface StageSessions {
+  at(batch: Feeds): Promise<readonly StageRun[]>;
+  dispose(): Promise<void>;
+}
+
+/** The stages of a batch's width, opened when it is first met. */
+export const stageSessions = (
+  engine: Engine,
+  stages: Stages | undefined,
+  options: SessionOptions,
+): StageSessions => {
+  const opened = new Map<string, Promise<readonly (StageRun & Session)[]>>();
+  const open = (key: string) =>
+    Promise.all(
+      stages!.graphs[key]!.map(async ({ model, kept }) => ({ ...(await engine.load(model, options)), kept })),
+    );
+  return {
+    at(batch) {
+      const key = stages!.graphs[ONLY] === undefined ? widthKey(widthOf(batch, "batch.")) : ONLY;
+      const found = opened.get(key) ?? open(key);
+      opened.set(key, found);
+      return found;
+    },
+    async dispose() {
+      for (const found of opened.values()) for (const session of await found) await session.dispose();
+    },
+  };
+};
 
 /** Whose gradients are found, and where they go. */
 export interface Sharded {
