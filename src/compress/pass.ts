@@ -12,8 +12,31 @@ export interface Context {
   readonly signal?: AbortSignal;
   /** Texts as token ids, for passes that look at what a model makes of them. */
   readonly calibration?: readonly (readonly number[])[];
+  /** Keeps what passes measure of a model on the texts; without it each measures anew. */
+  readonly memo?: Memo;
   log(line: string): void;
 }
+
+/** What was measured of a model, by a name: as it was found before, or as `make` finds it. */
+export type Memo = <T>(model: Model, name: string, make: () => Promise<T>) => Promise<T>;
+
+/** A memo for as long as the models are there; what failed is measured again. */
+export const memoOf = (): Memo => {
+  const known = new WeakMap<Model["weights"], Map<string, Promise<unknown>>>();
+  return <T>({ weights }: Model, name: string, make: () => Promise<T>): Promise<T> => {
+    const own = known.get(weights) ?? new Map<string, Promise<unknown>>();
+    known.set(weights, own);
+    const found = (own.get(name) as Promise<T> | undefined) ?? make();
+    own.set(name, found);
+    found.catch(() => own.delete(name));
+    return found;
+  };
+};
+
+const anew: Memo = (_, __, make) => make();
+
+/** The memo of a context. */
+export const memoIn = ({ memo }: Pick<Context, "memo">): Memo => memo ?? anew;
 
 /** A change of a model, with the name and options that its history tells. */
 export interface Pass {

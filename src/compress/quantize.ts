@@ -15,11 +15,11 @@ import { int8Forms } from "./forms.ts";
 import { INT4_BLOCK, INT4_BLOCKS, int4Parts } from "./int4.ts";
 import { int8Parts, plainForm } from "./int8.ts";
 import { type Matrix, matrixOf } from "./matrix.ts";
-import { type Context, derived, type Pass } from "./pass.ts";
+import { type Context, derived, memoIn, type Pass } from "./pass.ts";
 import type { Ids } from "./probe.ts";
 import { type Codes, packedParts } from "./rounding/codes.ts";
 import { type RoundingName, roundingMethods } from "./rounding/methods.ts";
-import { wideMatrices } from "./sensitivity.ts";
+import { groupCosts, type MatrixGroup, wideUnderBudget } from "./sensitivity.ts";
 
 /** Bits of a weight, and which matrices take how many. */
 export interface QuantizeOptions {
@@ -181,15 +181,23 @@ const requireDense = (model: Model): void => {
   }
 };
 
+/** The forms of 8-bit matrices, measured once in a context that keeps them. Throws as `int8Forms`. */
+export const formsIn = (model: Model, texts: Ids, context: Context): Promise<Int8FormMap> =>
+  memoIn(context)(model, "forms of 8 bits", () => int8Forms(context.engine, model, texts));
+
+/** What 4 bits cost, measured once in a context that keeps it. Throws as `groupCosts`. */
+export const costsIn = (model: Model, texts: Ids, context: Context): Promise<readonly MatrixGroup[]> =>
+  memoIn(context)(model, "what 4 bits cost", () => groupCosts(context.engine, model, texts));
+
 /** What a pass measures of a model: which matrices keep 8 bits, forms and codes of the others. */
 const measured = async (model: Model, options: QuantizeOptions, context: Context) => {
   const { engine, calibration: texts, signal, log } = context;
   requireDense(model);
   if (options.bits === 2) throw unlearnt();
-  const forms = texts === undefined ? undefined : await int8Forms(engine, model, texts);
+  const forms = texts === undefined ? undefined : await formsIn(model, texts, context);
   if (options.bits !== 4) return { options, model, parts: defined({ forms }) };
   const found = options.wide === undefined && texts !== undefined;
-  const wide = found ? await wideMatrices(engine, model, texts) : (options.wide ?? []);
+  const wide = found ? wideUnderBudget(await costsIn(model, texts, context)) : (options.wide ?? []);
   const { method, block } = options;
   const rounding = defined({ method, block });
   const made = await roundedModel(engine, model, { rounding, wide, signal, ...defined({ texts }) });

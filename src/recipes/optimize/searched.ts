@@ -1,7 +1,7 @@
 /** Searches the candidates of a model, telling of each; the points of the front are written as they come. */
 import { join } from "node:path";
 import { calibrationBatches } from "../../compress/calibration/batches.ts";
-import type { Context } from "../../compress/pass.ts";
+import { type Context, memoOf } from "../../compress/pass.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Tensor } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
@@ -150,7 +150,7 @@ export const searched = async (
   const clock = clockOf(options.search.timeSec, startedMs);
   const told = tellingOf(hooks, shown, front, asked.figures, clock);
   const context: Context = {
-    ...{ engine, seed: options.seed, calibration: calibrationOf(data.tokenizer) },
+    ...{ engine, seed: options.seed, calibration: calibrationOf(data.tokenizer), memo: memoOf() },
     log: (line) => ui.line(line),
     ...(signal ? { signal } : {}),
   };

@@ -2,11 +2,9 @@
  * Forms of 4 bits that are as large as a limit on size allows: which matrices keep 8 bits is chosen by the
  * bytes that are left, where the usual form of 4 bits chooses by what they cost.
  */
-import { int8Forms } from "../../compress/forms.ts";
 import { packedBytes } from "../../compress/packedSize.ts";
 import type { Context } from "../../compress/pass.ts";
-import { quantize } from "../../compress/quantize.ts";
-import { groupCosts } from "../../compress/sensitivity.ts";
+import { costsIn, formsIn, quantize } from "../../compress/quantize.ts";
 import { wideWithin } from "../../compress/within.ts";
 import type { Bound } from "../budget.ts";
 import { SIZE } from "../figures.ts";
@@ -36,9 +34,9 @@ export const fittedTo = async (
   context: Context,
 ): Promise<Base | undefined> => {
   const { dense, forms } = base;
-  const { engine, calibration: texts } = context;
+  const { calibration: texts } = context;
   if (texts === undefined || forms.q4 === undefined || !(sizes.q8 > limit)) return undefined;
-  const known = { forms: await int8Forms(engine, dense, texts) };
+  const known = { forms: await formsIn(dense, texts, context) };
   const usual = [...eightBitIn(forms.q4).keys()];
   const bytes = {
     q4: packedBytes(dense, { bits: 4, wide: usual, ...known }),
@@ -47,7 +45,7 @@ export const fittedTo = async (
   const share = (sizes.q8 - sizes.q4) / (bytes.q8 - bytes.q4);
   if (!(share > 0)) return undefined;
   const maxBytes = bytes.q4 + (limit - sizes.q4) / share;
-  const wide = wideWithin(dense, await groupCosts(engine, dense, texts), { maxBytes, ...known });
+  const wide = wideWithin(dense, await costsIn(dense, texts, context), { maxBytes, ...known });
   const alike = wide.length === usual.length && usual.every((path) => wide.includes(path));
   if (alike || packedBytes(dense, { bits: 4, wide, ...known }) > maxBytes) return undefined;
   const q4 = await quantize({ bits: 4, wide }).run(dense, context);
