@@ -18,7 +18,7 @@ import { mean, reduceMax } from "../ops/reduce.ts";
 import { reshape, transpose } from "../ops/structure.ts";
 import { optimize } from "../rewrite/index.ts";
 import { SMALL } from "./int8.ts";
-import { cosine, groupName, type Ids, type Probe, probeOf } from "./probe.ts";
+import { cosine, groupName, type Ids, type Interruptible, type Probe, probeOf } from "./probe.ts";
 import { matrixRead, type Site, sitesOf } from "./sites.ts";
 
 /**
@@ -104,7 +104,12 @@ const switchable = (
   return { ...rewritten, inputs: { ...(program.inputs as object), ...named } as Program["inputs"] };
 };
 
-const measure = async (engine: Engine, program: Program, feeds: Probe["feeds"], groups: readonly Group[]) => {
+const measure = async (
+  engine: Engine,
+  { program, feeds }: Probe,
+  groups: readonly Group[],
+  { signal }: Interruptible,
+) => {
   const session = await compile(engine, program);
   const run = async (on: number): Promise<Float32Array> => {
     const given = groups.map((_, g): [string, Tensor] => [
@@ -115,7 +120,10 @@ const measure = async (engine: Engine, program: Program, feeds: Probe["feeds"], 
   };
   try {
     const whole = await run(-1);
-    for (const [g, group] of groups.entries()) group.cost = 1 - cosine(whole, await run(g));
+    for (const [g, group] of groups.entries()) {
+      signal?.throwIfAborted();
+      group.cost = 1 - cosine(whole, await run(g));
+    }
   } finally {
     await session.dispose();
   }
@@ -141,6 +149,7 @@ export const int8Forms = async (
   engine: Engine,
   model: Model,
   texts: Ids,
+  options: Interruptible = {},
 ): Promise<ReadonlyMap<string, Int8Form>> => {
   const { program: traced, feeds } = probeOf(model, texts);
   const program = optimize(traced);
@@ -149,7 +158,7 @@ export const int8Forms = async (
   if (sites.length === 0) return new Map();
   const strong = await strongOf(engine, { program, feeds }, sites);
   const groups = groupsOf(sites, model);
-  await measure(engine, switchable(program, sites, strong, groups), feeds, groups);
+  await measure(engine, { program: switchable(program, sites, strong, groups), feeds }, groups, options);
   const reads = headOf(model.arch, model.config) === "features" ? "features" : "logits";
   const one = singles(groups, BUDGET[reads]);
   const forms = new Map<string, Int8Form>();

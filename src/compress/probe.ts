@@ -11,6 +11,11 @@ import { entries, mapTree, type Tree } from "../util/tree.ts";
 /** Texts as token ids. */
 export type Ids = readonly (readonly number[])[];
 
+/** What may be ended before it is done. */
+export interface Interruptible {
+  readonly signal?: AbortSignal;
+}
+
 /** Rows of tokens that are read, and their length. */
 const [ROWS, LENGTH] = [4, 64];
 

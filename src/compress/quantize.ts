@@ -183,11 +183,15 @@ const requireDense = (model: Model): void => {
 
 /** The forms of 8-bit matrices, measured once in a context that keeps them. Throws as `int8Forms`. */
 export const formsIn = (model: Model, texts: Ids, context: Context): Promise<Int8FormMap> =>
-  memoIn(context)(model, "forms of 8 bits", () => int8Forms(context.engine, model, texts));
+  memoIn(context)(model, "forms of 8 bits", () =>
+    int8Forms(context.engine, model, texts, defined({ signal: context.signal })),
+  );
 
 /** What 4 bits cost, measured once in a context that keeps it. Throws as `groupCosts`. */
 export const costsIn = (model: Model, texts: Ids, context: Context): Promise<readonly MatrixGroup[]> =>
-  memoIn(context)(model, "what 4 bits cost", () => groupCosts(context.engine, model, texts));
+  memoIn(context)(model, "what 4 bits cost", () =>
+    groupCosts(context.engine, model, texts, defined({ signal: context.signal })),
+  );
 
 /** What a pass measures of a model: which matrices keep 8 bits, forms and codes of the others. */
 const measured = async (model: Model, options: QuantizeOptions, context: Context) => {

@@ -13,7 +13,7 @@ import type { Weight } from "../nn/param.ts";
 import { flatten, type Tree } from "../util/tree.ts";
 import { int4Rounded } from "./int4.ts";
 import { matrixOf } from "./matrix.ts";
-import { cosine, groupName, type Ids, probeOf } from "./probe.ts";
+import { cosine, groupName, type Ids, type Interruptible, probeOf } from "./probe.ts";
 
 /** What all groups of 4 bits together may take from the cosine of the outputs. */
 const BUDGET = 0.007;
@@ -48,12 +48,14 @@ const measure = async (
   feeds: Readonly<Record<string, Tensor>>,
   model: Model,
   groups: MatrixGroup[],
+  { signal }: Interruptible,
 ) => {
   const known = packable(model.arch.linears(model.config));
   const run = async (changed: Record<string, Tensor>): Promise<Float32Array> =>
     (await session.run({ ...feeds, ...changed })).out!.data as Float32Array;
   const whole = await run({});
   for (const group of groups) {
+    signal?.throwIfAborted();
     const changed = group.paths.map((path) => {
       const w = feeds[`w.${path}`]!;
       const rounded = int4Rounded(matrixOf(path, w, known.get(path)!.layout));
@@ -67,12 +69,17 @@ const measure = async (
  * What 4 bits cost each group of a dense model's matrices, on texts given as token ids; the cheapest for a
  * param first.
  */
-export const groupCosts = async (engine: Engine, model: Model, texts: Ids): Promise<MatrixGroup[]> => {
+export const groupCosts = async (
+  engine: Engine,
+  model: Model,
+  texts: Ids,
+  options: Interruptible = {},
+): Promise<MatrixGroup[]> => {
   const { program, feeds } = probeOf(model, texts);
   const groups = groupsOf(model);
   const session = await compile(engine, program);
   try {
-    await measure(session, feeds, model, groups);
+    await measure(session, feeds, model, groups, options);
   } finally {
     await session.dispose();
   }
