@@ -52,6 +52,12 @@ const groups: readonly Group[] = [
         ...common,
       },
       {
+        flag: "--width <x>",
+        help: "channels of the hidden states that stay: a share or a number (Llama, Qwen)",
+        parse: numberFrom(0),
+        ...common,
+      },
+      {
         flag: "--sparsity <x>",
         help: "part of each matrix that is made 0: 0.5, 2:4; files shrink by compression, speed stays",
         ...common,
@@ -81,6 +87,7 @@ const groups: readonly Group[] = [
         help: `how numbers are chosen that are made 0: ${Object.keys(sparsityMethods).join(", ")}`,
         fallback: "sparsegpt",
       },
+      { flag: "--allocate", help: "of --sparsity: matrices have shares of their own, by what zeros cost" },
       { flag: "--no-restore", help: "leave what is left as it was: no fit to the whole model" },
       {
         flag: "--calibration-tokens <n>",
@@ -126,10 +133,12 @@ export const register = (command: Command): void => {
   withFlags(command, "prune", groups).action((ref: string, { dryRun = false, ...given }: Given) =>
     runRecipe(command, async (run, hooks, json) => {
       const { calibrationTokens: tokens, out, recover, restore } = given;
-      const { layers, neurons, heads, cutVocab, sparsity, importance, layersBy, method } = given;
+      const { layers, neurons, heads, width, cutVocab, sparsity } = given;
+      const { allocate, importance, layersBy, method } = given;
       const options = {
         ...{ out, recover, restore, tokens },
-        ...defined({ layers, neurons, heads, cutVocab, sparsity, importance, layersBy, method }),
+        ...defined({ layers, neurons, heads, width, cutVocab, sparsity }),
+        ...defined({ allocate, importance, layersBy, method }),
       };
       if (dryRun) {
         const found = await predictPruned(ref, options, hooks);

@@ -16,6 +16,8 @@ export interface HeadFields {
 export interface Widths {
   /** The beginning of a stack's paths ("" where there is one stack) -> the field of its MLPs' neurons. */
   readonly neurons: Readonly<Record<string, string>>;
+  /** The field of the hidden states' width, where nothing else follows from it: heads say their own. */
+  readonly hidden?: string;
   /** Absent where the heads' widths always add up to the hidden width. */
   readonly heads?: HeadFields;
 }

@@ -106,14 +106,17 @@ describe("anneal prune", () => {
     expect(names.slice(names.indexOf("cutVocabulary"))).toEqual(expected);
   });
 
-  it("cuts heads with their keys and values, as predicted, and transformers.js says what is left of them", async () => {
+  it("cuts heads with their keys and values and hidden states, as predicted, and transformers.js says what is left of them", async () => {
     const [from, out] = [join(dir, "to-narrow"), join(dir, "narrow")];
     await writeFolder(from, exportModel(modelOf("llama", "causal-lm"), { files }));
-    const cuts = ["--heads", "0.5", "--neurons", "0.5", "--importance", "taylor", "--sparsity", "2:4"];
+    const how = ["--importance", "taylor", "--sparsity", "2:4"];
+    const cuts = ["--heads", "0.5", "--neurons", "0.5", "--width", "0.75", ...how];
     const predicted = (await prune(from, out, ...cuts, "--dry-run")) as unknown as PrunePrediction;
     const { before, after, path } = await prune(from, out, ...cuts);
     expect([predicted.before.params, predicted.after.params]).toEqual([before.params, after.params]);
-    expect(after).toMatchObject({ heads: before.heads! / 2, neurons: before.neurons / 2 });
+    expect(after).toMatchObject({
+      ...{ heads: before.heads! / 2, neurons: before.neurons / 2, width: (3 * before.width!) / 4 },
+    });
     const { model } = await loadFolder(path);
     // All in layers but norms.
     expect(after.packed!.zeros).toBeGreaterThan(0.3);
@@ -132,6 +135,9 @@ describe("anneal prune", () => {
     [["--heads", "0.5"], /prune.heads.*heads' widths add up to the hidden width/],
     [["--neurons", "1.5"], /prune.neurons.*share between 0 and 1 or a number from 1 to \d+, not 1.5/],
     [["--neurons", "0.5", "--importance", "size"], /prune.importance.*activation, taylor, magnitude/],
+    [["--width", "0.5"], /prune.width.*of gpt2 cannot be cut/],
+    [["--sparsity", "2:4", "--allocate"], /prune.allocate.*alike in all/],
+    [["--layers", "1", "--allocate"], /prune.allocate.*none are asked for/],
     [["--sparsity", "5"], /prune.sparsity.*a share between 0 and 1, or 2:4 and the like, not "5"/],
     [["--sparsity", "0.5", "--recover", "10"], /prune.recover.*would fill the zeros again/],
     [["--layers", "99"], /prune.layers.*from 1 to the model's \d+ layers, not 99/],

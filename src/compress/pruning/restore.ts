@@ -36,6 +36,8 @@ export interface RestoreOptions {
   readonly batches: readonly Tensor[];
   /** Former indices of the layers that stayed; all of them unless told. */
   readonly layers?: readonly number[];
+  /** Former channels of the hidden states that stayed; all of them unless told. */
+  readonly channels?: readonly number[] | undefined;
   /**
    * Share of the mean of the moments' diagonal that is added to it; of each matrix what helps most on batches
    * that are held out unless told.
@@ -97,6 +99,7 @@ interface Cut {
   readonly kept: readonly number[];
   /** Of the whole model. */
   readonly layers: number;
+  readonly channels: readonly number[] | undefined;
 }
 
 /** A site's product by the matrix as it is, apart: what follows reads the program's, once it is fitted. */
@@ -115,9 +118,18 @@ const weightOf = (stream: Value): Value => {
   return div(1, sqrt(maximum(square, 1e-12)));
 };
 
+/** The channels of a stream [..., C] that stayed, [..., C']. */
+const staying = (stream: Value, channels: readonly number[] | undefined): Value => {
+  if (channels === undefined) return stream;
+  const [all, some] = [stream.shape.at(-1) as number, channels.length];
+  const chosen = new Float32Array(all * some);
+  for (const [to, from] of channels.entries()) chosen[from * some + to] = 1;
+  return matmul(stream, constant(tensor("float32", [all, some], chosen)));
+};
+
 /** What each site's product lacks; undefined for those that are left as they are. */
 const lacksOf = (program: Program, cut: Cut) => {
-  const { infos, kept, layers } = cut;
+  const { infos, kept, layers, channels } = cut;
   const readers = readersOf(program);
   const products = productsOf(program);
   const streamAt = (path: string): Stream | undefined => {
@@ -134,7 +146,7 @@ const lacksOf = (program: Program, cut: Cut) => {
     const stream = streamAt(WHOLE + (isStream ? counterpart(info, kept, layers) : own));
     const here = streamAt(path!);
     if (stream === undefined || here === undefined) return undefined;
-    const target = sub(reshape(stream.sum, here.residual.shape), here.residual);
+    const target = sub(reshape(staying(stream.sum, channels), here.residual.shape), here.residual);
     const product = productAt(site, cut);
     return { value: sub(reshape(target, product.shape), product), weight: weightOf(stream.sum) };
   };
@@ -185,7 +197,7 @@ const writersOf = ({ arch, config, weights }: Model) => {
  * Throws DataError naming a layer that reads what is not finite.
  */
 export const restored = async (engine: Engine, cut: Model, options: RestoreOptions): Promise<Restored> => {
-  const { whole, batches, damping, signal, onSite } = options;
+  const { whole, batches, damping, signal, onSite, channels } = options;
   const { layers } = whole.arch.cache(whole.config);
   const { layers: kept = Array.from({ length: layers }, (_, i) => i) } = options;
   const { infos, given } = writersOf(cut);
@@ -200,7 +212,7 @@ export const restored = async (engine: Engine, cut: Model, options: RestoreOptio
     onSite?.(stop.index + 1, stop.count);
     return made.tensors;
   };
-  const target = lacksOf(program, { infos, given, kept, layers });
+  const target = lacksOf(program, { infos, given, kept, layers, channels });
   const way = { matrices: Object.fromEntries(given), program, sites, batches };
   onSite?.(0, sites.length);
   const some = batches.length >= APART;

@@ -15,6 +15,7 @@ import { denseMatrices } from "../probe.ts";
 import { requireDense } from "../pruning/chooseUnits.ts";
 import { laidLike, type Rows } from "../rounding/codes.ts";
 import type { Moments, SecondMoments } from "../rounding/moments.ts";
+import { allocated } from "./allocate.ts";
 import { magnitude } from "./magnitude.ts";
 import { checkPattern, type Pattern } from "./pattern.ts";
 import { sparseGpt } from "./sparseGpt.ts";
@@ -51,6 +52,8 @@ export type SparsityName = keyof typeof sparsityMethods;
 export interface SparsifyOptions {
   readonly method: SparsityName;
   readonly pattern: Pattern;
+  /** Of a share: whether matrices have shares of their own, by what zeros cost; all alike unless told. */
+  readonly allocate?: boolean;
   /** Token ids [B, T] int32 of one shape; methods that read what layers read need some. */
   readonly batches?: readonly Tensor[] | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -95,14 +98,19 @@ const shapeOf = ({ n, k, stepK }: Matrix): number[] => (stepK === 1 ? [n, k] : [
  * where a method needs text and there is none, for packed weights, and as `walk`.
  */
 export const sparsified = async (engine: Engine, model: Model, options: SparsifyOptions): Promise<Sparse> => {
-  const { method: name, pattern, batches, signal, onSite } = options;
+  const { method: name, pattern, allocate = false, batches, signal, onSite } = options;
   const method: SparsityMethod = sparsityMethods[name];
   const matrices = matricesIn(model, pattern);
+  const shares = allocate ? await sharesOf(engine, model, matrices, options) : undefined;
+  const patternAt = (path: string): Pattern => {
+    const share = shares?.get(path);
+    return share === undefined ? pattern : { share };
+  };
   const made = new Map<string, Tensor>();
   const notes: string[] = [];
   const prune = (path: string, moments?: Moments | SecondMoments): void => {
     const matrix = matrices.get(path)!;
-    const { values, damping = 0 } = method.prune(rowsOf(matrix), pattern, moments);
+    const { values, damping = 0 } = method.prune(rowsOf(matrix), patternAt(path), moments);
     made.set(path, tensor("float32", shapeOf(matrix), laidLike(matrix, values)));
     if (damping > 0.011)
       notes.push(`${path}: second moments are singular, damped by ${damping.toPrecision(2)}`);
@@ -120,9 +128,27 @@ export const sparsified = async (engine: Engine, model: Model, options: Sparsify
     };
     await walk(engine, { ...way, sites }, { gram: method.reads === "second moments", signal, visit });
   }
-  const pass = { name: "sparsify", options: { method: name, ...pattern } };
+  const said = allocate ? { allocate } : {};
+  const pass = { name: "sparsify", options: { method: name, ...pattern, ...said } };
   const weights = withTensors(model.weights, made);
   return { model: derived(model, pass, { weights }), matrices: made.size, notes };
+};
+
+/** Shares of matrices. Throws ConfigError for patterns that are no share, and where there is no text. */
+const sharesOf = (
+  engine: Engine,
+  model: Model,
+  matrices: ReadonlyMap<string, Matrix>,
+  { method, pattern, batches, signal }: SparsifyOptions,
+): Promise<ReadonlyMap<string, number>> => {
+  if (!("share" in pattern)) {
+    throw new ConfigError("divides a share among matrices, and so many of each few are alike in all", {
+      field: "prune.allocate",
+      hint: "leave --allocate out, or give a share: --sparsity 0.5",
+    });
+  }
+  if (batches === undefined || batches.length === 0) throw noText(method);
+  return allocated(engine, model, matrices, { ...pattern, batches, signal });
 };
 
 const noText = (name: SparsityName): ConfigError =>

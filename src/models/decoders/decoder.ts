@@ -232,6 +232,7 @@ export const decoderArchitecture = <C extends DecoderConfig>(
   },
   widths: {
     neurons: { "": "intermediate_size" },
+    hidden: "hidden_size",
     heads: { heads: "num_attention_heads", shared: "num_key_value_heads", width: "head_dim" },
   },
   linears: (c) => {

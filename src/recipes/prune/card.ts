@@ -29,6 +29,7 @@ export const pruneColumns = (report: PruneReport): readonly PruneColumn[] => {
   const sizes: readonly PruneColumn[] = [
     { title: "layers", of: ({ layers }) => String(layers) },
     { title: "heads", of: ({ heads }) => String(heads ?? "") },
+    { title: "width", of: ({ width }) => String(width ?? "") },
     { title: "neurons", of: ({ neurons }) => String(neurons) },
     { title: "tokens", of: ({ tokens }) => String(tokens) },
   ];

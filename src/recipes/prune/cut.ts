@@ -3,6 +3,7 @@ import { chooseLayers } from "../../compress/chooseLayers.ts";
 import { distill } from "../../compress/index.ts";
 import { derived } from "../../compress/pass.ts";
 import { blockInfluence, mostInfluential } from "../../compress/pruning/blockInfluence.ts";
+import { channelsOf, narrowed } from "../../compress/pruning/channels.ts";
 import { chooseUnits } from "../../compress/pruning/chooseUnits.ts";
 import type { Importance } from "../../compress/pruning/importance.ts";
 import { keepUnits } from "../../compress/pruning/keepUnits.ts";
@@ -31,10 +32,12 @@ interface Choosing {
   readonly batches: readonly Tensor[];
 }
 
-/** A cut model, and the former indices of its layers. */
+/** A cut model, and the former indices of its layers and channels. */
 export interface CutModel {
   readonly model: Model;
   readonly kept: readonly number[];
+  /** The channels that stay, where some go. */
+  readonly channels?: readonly number[];
 }
 
 /** The layers that stay, by what the absence of each costs on text that is not held out, or by influence. */
@@ -92,19 +95,23 @@ export const cutOnce = async (
     round.layers === undefined || round.layers === layers
       ? { model, kept: all }
       : await withFewerLayers(model, round.layers, choosing, study);
-  return { model: await withFewerUnits(shallow.model, round, choosing, study), kept: shallow.kept };
+  const { kept } = shallow;
+  const thin = await withFewerUnits(shallow.model, round, choosing, study);
+  if (round.width === undefined || round.width === channelsOf(thin)) return { model: thin, kept };
+  const batches = choosing.batches.slice(0, CHOOSING);
+  return { ...(await narrowed(study.engine, thin, { keep: round.width, batches })), kept };
 };
 
 /** The cut model fitted to the one that it was cut out of. */
 export const fittedTo = async (
-  { model, kept }: CutModel,
+  { model, kept, channels }: CutModel,
   whole: Model,
   batches: readonly Tensor[],
   { engine, hooks: { ui, signal } }: Study,
 ): Promise<Model> => {
   const progress = progressOf(ui, "restoring matrices");
   const onSite = progress.update;
-  const made = await restored(engine, model, { whole, batches, layers: kept, onSite, signal });
+  const made = await restored(engine, model, { whole, batches, layers: kept, channels, onSite, signal });
   progress.done(`restored ${made.matrices} matrices by least squares`);
   for (const note of made.notes) ui.line(note);
   return made.model;
@@ -138,15 +145,18 @@ export const taught = async (
 /** The model with a part of its numbers 0. Throws as `sparsified` does. */
 export const withZeros = async (
   model: Model,
-  { sparsity, method }: { readonly sparsity: string; readonly method: SparsityName },
+  {
+    sparsity,
+    ...how
+  }: { readonly sparsity: string; readonly method: SparsityName; readonly allocate: boolean },
   batches: readonly Tensor[],
   { engine, hooks: { ui, signal } }: Study,
 ): Promise<Model> => {
   const progress = progressOf(ui, "pruning matrices");
   const onSite = progress.update;
   const pattern = patternOf(sparsity);
-  const made = await sparsified(engine, model, { method, pattern, batches, onSite, signal });
-  progress.done(`pruned ${made.matrices} matrices by ${method}`);
+  const made = await sparsified(engine, model, { ...how, pattern, batches, onSite, signal });
+  progress.done(`pruned ${made.matrices} matrices by ${how.method}`);
   for (const note of made.notes) ui.line(note);
   return made.model;
 };

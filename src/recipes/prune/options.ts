@@ -21,6 +21,8 @@ export interface PruneFolderOptions {
   readonly neurons?: number;
   /** Query heads of each attention that stay: a share below 1, or a number; all unless told. */
   readonly heads?: number;
+  /** Channels of the hidden states that stay: a share below 1, or a number; all unless told. */
+  readonly width?: number;
   /** What neurons and heads are chosen by; activations unless told. */
   readonly importance?: Importance;
   /** Whether what is left is fitted to what the whole model computes; it is unless told. */
@@ -29,6 +31,8 @@ export interface PruneFolderOptions {
   readonly cutVocab?: boolean;
   /** The part of matrices in layers that is to be 0: "0.5", "2:4"; none unless told. Not quicker: smaller. */
   readonly sparsity?: string;
+  /** Whether each matrix has a share of its own, by what zeros cost it; all alike unless told. */
+  readonly allocate?: boolean;
   /** How those numbers are chosen; by SparseGPT unless told. */
   readonly method?: SparsityName;
   /** Updates in which the whole model teaches what is left of it; none unless told. */
@@ -45,6 +49,8 @@ export interface PrunedForm {
   readonly params: number;
   readonly layers: number;
   readonly tokens: number;
+  /** Channels of the hidden states, where they can be cut. */
+  readonly width?: number;
   /** Of the first MLP. */
   readonly neurons: number;
   /** Query heads of an attention, where heads can be cut. */
@@ -86,17 +92,23 @@ const requireOne = (field: string, name: string, names: readonly string[]): void
 
 /** Throws ConfigError where nothing is asked for, or for a measure that there is not. */
 export const requireCut = (options: PruneFolderOptions): void => {
-  const { layers, neurons, heads, cutVocab = false, sparsity, recover = 0 } = options;
+  const { layers, neurons, heads, width, cutVocab = false, sparsity, recover = 0 } = options;
   const { importance = "activation", layersBy = "loss", method = "sparsegpt" } = options;
   requireOne("prune.importance", importance, importances);
   requireOne("prune.layersBy", layersBy, layerMeasures);
   requireOne("prune.method", method, Object.keys(sparsityMethods));
   if (sparsity !== undefined) patternOf(sparsity);
-  const shrinks = cutVocab || [layers, neurons, heads].some((given) => given !== undefined);
+  const shrinks = cutVocab || [layers, neurons, heads, width].some((given) => given !== undefined);
   if (sparsity !== undefined && !shrinks && recover > 0) {
     throw new ConfigError("would fill the zeros again: numbers are made 0 after all teaching", {
       field: "prune.recover",
       hint: "leave --recover out, or cut --neurons, --heads or --layers too",
+    });
+  }
+  if (options.allocate && sparsity === undefined) {
+    throw new ConfigError("divides zeros among matrices, and none are asked for", {
+      field: "prune.allocate",
+      hint: "add --sparsity 0.5, or leave --allocate out",
     });
   }
   if (shrinks || sparsity !== undefined) return;

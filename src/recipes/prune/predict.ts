@@ -1,5 +1,6 @@
 /** What a pruning would give, by shapes alone. */
 import { spread } from "../../compress/dropLayers.ts";
+import { widthField } from "../../compress/pruning/channels.ts";
 import { unitsOf } from "../../compress/pruning/units.ts";
 import type { TensorType } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
@@ -54,7 +55,8 @@ const configAfter = (model: Model, options: PruneFolderOptions): unknown => {
       return Object.entries(own.fields).map(([field, per]) => [field, per * units] as const);
     }),
   );
-  return arch.parse({ ...shallow, ...Object.fromEntries(sizes) });
+  const width = last?.width === undefined ? {} : { [widthField(model)]: last.width };
+  return arch.parse({ ...shallow, ...Object.fromEntries(sizes), ...width });
 };
 
 /** The hidden width: outputs of what reads neurons. */

@@ -123,7 +123,14 @@ const pruned = async (
   options: PruneFolderOptions,
 ): Promise<{ readonly made: Model; readonly report: PruneReport }> => {
   const { task, whole = study } = study;
-  const { sparsity, method = "sparsegpt", neurons, heads, importance = "activation" } = options;
+  const {
+    sparsity,
+    method = "sparsegpt",
+    neurons,
+    heads,
+    importance = "activation",
+    allocate = false,
+  } = options;
   const packs = sparsity !== undefined;
   const { model } = whole;
   const first = await measuredBy(study, whole, whole.data.material);
@@ -139,7 +146,7 @@ const pruned = async (
   const way = narrow
     ? await inRounds(study, batches, options, described)
     : await withFewerTokens(study, options, described);
-  const made = packs ? await withZeros(way.made, { sparsity, method }, batches, study) : way.made;
+  const made = packs ? await withZeros(way.made, { sparsity, method, allocate }, batches, study) : way.made;
   const states = packs ? [...way.states, await described("sparse", made)] : way.states;
   const { unit, better } = task.criterion;
   const chosen = neurons === undefined && heads === undefined ? {} : { importance };

@@ -2,6 +2,7 @@
  * How a cut is divided: a round takes at most a third of anything, so that what is left learns between two of
  * them (Muralidharan et al. 2024, https://arxiv.org/abs/2407.14679). Without teaching there is one round.
  */
+import { channelsOf, channelsToKeep } from "../../compress/pruning/channels.ts";
 import { groupOf, unitsToKeep } from "../../compress/pruning/chooseUnits.ts";
 import { type UnitKind, type Units, unitsOf } from "../../compress/pruning/units.ts";
 import type { Model } from "../../models/model.ts";
@@ -11,6 +12,8 @@ import type { PruneFolderOptions } from "./options.ts";
 /** What a round leaves. */
 export interface Round {
   readonly layers?: number;
+  /** Channels of the hidden states that stay. */
+  readonly width?: number;
   /** Units of a layer that stay; of heads, query heads. */
   readonly units: Readonly<Partial<Record<UnitKind, (own: Units) => number>>>;
 }
@@ -57,6 +60,11 @@ const layerSpan = ({ arch, config }: Model, asked: number): Span => {
   });
 };
 
+const widthSpan = (model: Model, asked: number): Span => {
+  const [from, to] = [channelsOf(model), channelsToKeep(model, asked)];
+  return { from, to, step: from % ROUND === 0 && to % ROUND === 0 ? ROUND : 1 };
+};
+
 /** Rounds that a span takes. */
 const needed = ({ from, to }: Span): number =>
   Math.max(1, Math.ceil(Math.log(to / from) / Math.log(1 - MOST) - 1e-9));
@@ -67,16 +75,19 @@ const needed = ({ from, to }: Span): number =>
  */
 export const roundsOf = (
   model: Model,
-  { layers, neurons, heads, recover = 0 }: Omit<PruneFolderOptions, "out">,
+  { layers, neurons, heads, width, recover = 0 }: Omit<PruneFolderOptions, "out">,
 ): Round[] => {
   const depth = layers === undefined ? undefined : layerSpan(model, layers);
+  const narrow = width === undefined ? undefined : widthSpan(model, width);
   const asked = Object.entries({ neurons, heads }).filter(([, value]) => value !== undefined);
   const spans = asked.map(([kind, value]) => [kind, unitSpans(model, kind as UnitKind, value!)] as const);
-  const all = [...(depth === undefined ? [] : [depth]), ...spans.flatMap(([, of]) => [...of.values()])];
+  const sizes = [depth, narrow].filter((span) => span !== undefined);
+  const all = [...sizes, ...spans.flatMap(([, of]) => [...of.values()])];
   if (all.length === 0) return [];
   const rounds = recover > 0 ? Math.max(...all.map(needed)) : 1;
   return Array.from({ length: rounds }, (_, i) => ({
     ...(depth === undefined ? {} : { layers: at(depth, i + 1, rounds) }),
+    ...(narrow === undefined ? {} : { width: at(narrow, i + 1, rounds) }),
     units: Object.fromEntries(
       spans.map(([kind, of]) => [kind, (own: Units) => at(of.get(fieldOf(own))!, i + 1, rounds)]),
     ),

@@ -1,6 +1,7 @@
 /** A pruning under way: the model, what reads the text, and what is measured on it. */
 import { gzipSync } from "node:zlib";
 import { calibrationBatches } from "../../compress/calibration/batches.ts";
+import { channelsOf } from "../../compress/pruning/channels.ts";
 import { unitsOf } from "../../compress/pruning/units.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { watched } from "../../engine/watched.ts";
@@ -120,11 +121,12 @@ const packedSizes = ({ weights }: Model): PrunedForm["packed"] & {} => {
 
 /** The sizes of a model, also as it is packed where that is asked for, and what it scores. */
 export const formOf = (model: Model, scores: Float32Array, packs: boolean): PrunedForm => {
-  const { heads } = model.arch.widths;
+  const { heads, hidden } = model.arch.widths;
   return {
     params: countParams(model.weights),
     tokens: model.config.vocab_size,
     layers: model.arch.cache(model.config).layers,
+    ...(hidden === undefined ? {} : { width: channelsOf(model) }),
     neurons: unitsOf(model, "neurons")[0]!.count,
     ...(heads === undefined ? {} : { heads: Number((model.config as Record<string, number>)[heads.heads]) }),
     ...(packs ? { packed: packedSizes(model) } : {}),
