@@ -20,7 +20,9 @@ import { architectures } from "../../src/models/index.ts";
 import type { Head, Model } from "../../src/models/model.ts";
 import { initialize, type ParamSpec } from "../../src/nn/param.ts";
 import { writeFolder } from "../../src/node/files/checkpoints.ts";
+import { loadModel } from "../../src/node/model/folder.ts";
 import { silent } from "../../src/recipes/context/ui.ts";
+import { named } from "../../src/recipes/evaluate/subject.ts";
 import { exportFolder } from "../../src/recipes/export/export.ts";
 import { trainedCard } from "../../src/report/run/sourceCard.ts";
 import { exportModel } from "../../src/ship/onnx/export.ts";
@@ -103,6 +105,31 @@ it("the parts of sentence-transformers, licence and other files go along; what i
   const again = join(dir, "sentences-again");
   expect((await exportFolder(out, { out: again, dtypes: ["fp32"] })).left).toEqual([]);
   expect(readdirSync(again).sort()).toEqual(readdirSync(out).sort());
+});
+
+it("a classifier that an embedding model was tuned into is one, and passes on no pooling", async () => {
+  const pooling = {
+    "modules.json": JSON.stringify([
+      { type: "sentence_transformers.models.Transformer", path: "" },
+      { type: "sentence_transformers.models.Pooling", path: "1_Pooling" },
+    ]),
+    "1_Pooling/config.json": '{"pooling_mode_cls_token": true}',
+    "sentence_bert_config.json": '{"max_seq_length": 32}',
+  };
+  const tokenizer = { "tokenizer.json": JSON.stringify(charTokenizer("abc").files().tokenizer) };
+  const labels = await checkpoint("labels", modelOf("bert", "sequence-classification"), {
+    ...pooling,
+    ...tokenizer,
+  });
+  expect((await named(labels, {})).task.name).toBe("sequence-classification");
+  expect((await loadModel(labels)).model.config.architectures).toEqual(["BertForSequenceClassification"]);
+  const out = join(dir, "labels-out");
+  await exportFolder(labels, { out, dtypes: ["fp32"] });
+  for (const name of Object.keys(pooling)) expect(existsSync(join(out, name)), name).toBe(false);
+  // Of many embedding models the class is that of a language model.
+  const words = await checkpoint("words", modelOf("bert", "masked-lm"), { ...pooling, ...tokenizer });
+  expect((await named(words, {})).task.name).toBe("embedding");
+  expect((await loadModel(words)).model.config.architectures).toEqual(["BertModel"]);
 });
 
 it("numbers of configs keep their kind", async () => {

@@ -101,6 +101,12 @@ export const poolingMode = (config: Json, file: string): PoolingMode => {
   });
 };
 
+/** The paths of `names` by which sentence-transformers takes a folder for an embedding model. */
+export const sentenceNames = (names: readonly string[]): readonly string[] =>
+  names.filter((name) =>
+    /^(modules|config_sentence_transformers|sentence_bert_config)\.json$|^\d_\w+\//.test(name),
+  );
+
 /** The files by which sentence-transformers knows a model with this pooling, as JSON by name. */
 export const sentenceFiles = (pooling: Pooling, width: number): ReadonlyMap<string, Json> => {
   const modules = [

@@ -15,7 +15,7 @@ import { freeMemory } from "../runtime/resources.ts";
 import { adapterHead, withAdapters } from "./adapters.ts";
 import { isGguf } from "./ggufFile.ts";
 import { readJson, readJsonIfThere } from "./modelFile.ts";
-import { type FolderPooling, pooledBy, readPooling } from "./pooling.ts";
+import { type FolderPooling, isPooled, pooledBy, readPooling } from "./pooling.ts";
 import { readTokenizer } from "./tokenizerFiles.ts";
 import { checkMemory, findWeights, halvesIn, readWeights } from "./weights.ts";
 
@@ -81,8 +81,7 @@ export const loadModel = async (dir: string, options: LoadFolderOptions = {}): P
   const generation = inFile(generationFile, () => generationOf(generationJson, config));
   const files = await findWeights(dir);
   const pooling = await readPooling(dir);
-  // Whatever class the config names, a folder that says how to pool is a model of features.
-  const own = pooling.said && arch.classes.features ? ({ task: "features" } as const) : {};
+  const own = isPooled(arch, config as object, pooling) ? ({ task: "features" } as const) : {};
   const { adapters = [] } = options;
   // An adapter brings the head that it was trained with along.
   const headed = await adapterHead(adapters);

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { MODULES, poolingMode, sentenceModules } from "../../models/checkpoint/sentenceModules.ts";
 import { headOf } from "../../models/head.ts";
-import type { Model, Pooling } from "../../models/model.ts";
+import type { Architecture, Model, Pooling } from "../../models/model.ts";
 import { usualPooling } from "../../models/pooling.ts";
 import { AnnealError } from "../../util/errors.ts";
 import { readJson, readJsonIfThere } from "./modelFile.ts";
@@ -26,6 +26,21 @@ export const readPooling = async (dir: string): Promise<FolderPooling> => {
     if (fault instanceof AnnealError) return { fault };
     throw fault;
   }
+};
+
+/**
+ * Whether a folder's model is one of features: a folder that says how to pool is, also where its class is that
+ * of a language model, as of many embedding models. A head that was made for labels is what its class says.
+ */
+export const isPooled = (
+  { classes }: Pick<Architecture, "classes">,
+  { architectures }: { readonly architectures?: unknown },
+  { said }: FolderPooling,
+): boolean => {
+  if (said === undefined || classes.features === undefined) return false;
+  const [name] = Array.isArray(architectures) ? (architectures as readonly unknown[]) : [];
+  const forLabels: readonly unknown[] = [classes["sequence-classification"], classes["token-classification"]];
+  return name === undefined || !forLabels.includes(name);
 };
 
 /** `model` with its pooling: only features are pooled, an encoder's as is usual where nothing is said. */

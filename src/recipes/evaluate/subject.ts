@@ -9,7 +9,7 @@ import { requireFinite } from "../../nn/finite.ts";
 import { writeFileDurable } from "../../node/files/files.ts";
 import { inScratch } from "../../node/files/scratch.ts";
 import { loadModel } from "../../node/model/folder.ts";
-import { readPooling } from "../../node/model/pooling.ts";
+import { isPooled, readPooling } from "../../node/model/pooling.ts";
 import { type GraphPaths, graphNames } from "../../serve/graphs/graphs.ts";
 import { exportDtypes, graphFile } from "../../ship/onnx/dtype.ts";
 import { formFiles } from "../../ship/onnx/export.ts";
@@ -41,13 +41,11 @@ export interface Subject extends Named {
  */
 export const named = async (ref: string, options: OpenOptions): Promise<Named> => {
   const opened = await openFolder(ref, options);
-  const { said, fault } = await readPooling(opened.dir);
-  const { features } = opened.arch.classes;
-  // Whatever class the config names, a folder that says how to pool is a model of features.
-  const config =
-    said !== undefined && features !== undefined
-      ? { ...opened.config, architectures: [features] }
-      : opened.config;
+  const pooling = await readPooling(opened.dir);
+  const { said, fault } = pooling;
+  const config = isPooled(opened.arch, opened.config, pooling)
+    ? { ...opened.config, architectures: [opened.arch.classes.features!] }
+    : opened.config;
   const task = taskOf({ arch: opened.arch, config });
   if (task.name === "embedding" && fault !== undefined) throw fault;
   return { ...opened, config, task, pooling: said ?? usualPooling };

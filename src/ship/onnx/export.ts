@@ -13,7 +13,8 @@ import { encodeIndex, planShards, shardName } from "../../formats/safetensors/sa
 import type { Value } from "../../ir/op.ts";
 import type { Program } from "../../ir/program.ts";
 import { type Tensor, tensor } from "../../ir/tensor.ts";
-import { MODULES, sentenceFiles } from "../../models/checkpoint/sentenceModules.ts";
+import { MODULES, sentenceFiles, sentenceNames } from "../../models/checkpoint/sentenceModules.ts";
+import { headOf } from "../../models/head.ts";
 import type { Model } from "../../models/model.ts";
 import { denseWeights } from "../../nn/param.ts";
 import { optimize } from "../../rewrite/index.ts";
@@ -181,6 +182,14 @@ const defaultOf = ({ dtypes = ["fp32"], defaultDtype = dtypes[0]! }: ExportOptio
   });
 };
 
+/** What came along, less what would have a model that is none of features taken for one. */
+const filesFor = ({ arch, config }: Model, files: ReadonlyMap<string, Uint8Array>) => {
+  if (headOf(arch, config) === "features" || !files.has(MODULES)) return files;
+  const others = new Map(files);
+  for (const name of sentenceNames([...files.keys()])) others.delete(name);
+  return others;
+};
+
 /** The files that say how a model pools, where what it came from has none. */
 function* poolingFiles(model: Model, files: ReadonlyMap<string, Uint8Array>): Generator<File> {
   const { pooling } = model;
@@ -197,7 +206,7 @@ function* poolingFiles(model: Model, files: ReadonlyMap<string, Uint8Array>): Ge
 export function* exportFiles(model: Model, options: ExportOptions = {}): Generator<File> {
   const { files = new Map<string, Uint8Array>(), config: source = { fields: {} } } = options;
   const defaultDtype = defaultOf(options);
-  for (const [name, bytes] of files) yield [name, [bytes]];
+  for (const [name, bytes] of filesFor(model, files)) yield [name, [bytes]];
   yield* poolingFiles(model, files);
   if (options.weights ?? true) yield* weightFiles(model, options.shardLimitBytes, options.halves);
   const external: string[] = [];
