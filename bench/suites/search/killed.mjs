@@ -38,8 +38,8 @@ export const killed = async ({ log, data, work }) => {
   const shape = ["--layers", "4", "--width", "64", "--vocab", "512", "--context", "64", "--steps", "60"];
   if (!existsSync(model)) await run(["train", "-q", "--data", data, ...shape, "--out", join(dir, "small")]);
   const search = (out, ...more) => [
-    ...["optimize", model, "-q", "--data", data, "--max-mb", "0.3", "--max-loss", "0.5", "--trials", "6"],
-    ...["--sampler", "halton", "--distill-steps", "60", "--threads", "1", "--out", out, ...more],
+    ...["optimize", model, "-q", "--data", data, "--max-mb", "0.3", "--max-loss", "0.5", "--trials", "3"],
+    ...["--sampler", "halton", "--distill-steps", "30", "--threads", "1", "--out", out, ...more],
   ];
   const [whole, pieces] = [join(dir, "whole"), join(dir, "pieces")];
   const began = performance.now();
@@ -50,7 +50,7 @@ export const killed = async ({ log, data, work }) => {
   while (kills < KILLS && !ended) {
     seed = (seed * 48_271) % 2_147_483_647;
     const args = kills === 0 ? search(pieces) : search(pieces, "--resume");
-    ended = await run(args, (0.15 + (0.45 * seed) / 2_147_483_647) * tookMs);
+    ended = await run(args, (0.1 + (0.3 * seed) / 2_147_483_647) * tookMs);
     if (!ended) kills++;
     log(`${ended ? "ended" : `killed ${kills} times`}`);
   }

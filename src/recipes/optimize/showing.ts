@@ -56,6 +56,7 @@ export const showing = (space: Space, model: Model, options: RunOptions, ui: Ui)
         onRow(row);
       };
     },
-    curves: () => Array.from(curves.values(), (curve) => curve()),
+    // What was given up at once has no curve.
+    curves: () => Array.from(curves.values(), (curve) => curve()).filter(({ train }) => train.length > 0),
   };
 };
