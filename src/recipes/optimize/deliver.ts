@@ -30,7 +30,7 @@ import type { Source } from "../model/source.ts";
 import type { Curve } from "../train/pretrain.ts";
 import { machineName } from "../verify/parityFile.ts";
 import { promptsOf } from "./judge.ts";
-import { notesOf } from "./notes.ts";
+import { notesOf, vocabularyNotes } from "./notes.ts";
 import { besideTold, searchTold, withCommand } from "./told.ts";
 
 /** What is shipped, and what its card and report tell. */
@@ -192,7 +192,9 @@ export const deliver = async (engine: Engine, delivery: Delivery): Promise<Deliv
   });
   const figures = parityOf(engine, optimized.parity.get(chosen.base)!, files, base.dense.arch);
   const samples = await samplesOf(engine, delivery, base, files);
-  const parts = { parity: figures, samples, notes: notesOf(optimized), hashes: hashesOf(files) };
+  const cut = options.model.cutVocab ? [] : vocabularyNotes(optimized, base.dense);
+  const notes = [...notesOf(optimized), ...cut];
+  const parts = { parity: figures, samples, notes, hashes: hashesOf(files) };
   const report = reportOf(engine, delivery, {
     ...parts,
     ...defined({ beside: besideTold(optimized, data, base.dense) }),

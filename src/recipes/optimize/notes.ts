@@ -1,11 +1,14 @@
 /** Remarks on a result that its figures call for, for the terminal and the report. */
 
+import type { Model } from "../../models/model.ts";
+import { countParams, type Weight } from "../../nn/param.ts";
 import { fixed } from "../../render/figures.ts";
 import type { Candidate } from "../../search/candidates/candidate.ts";
 import type { Optimized } from "../../search/candidates/optimize.ts";
 import { doubtNotes, limitNotes } from "../../search/doubts.ts";
 import { figureNamed, LOST, measuredValue } from "../../search/figures.ts";
 import type { Criterion } from "../../tasks/task.ts";
+import { entries } from "../../util/tree.ts";
 
 /** What is compared, and the name of a step's median time. */
 interface Compared extends Criterion {
@@ -45,6 +48,28 @@ export const faultNotes = ({ candidates }: Pick<Optimized, "candidates">): strin
   candidates.flatMap(({ name, fault }) =>
     fault === undefined ? [] : [`${name} cannot be chosen: ${fault}.`],
   );
+
+/** Of all weights, from which share on the vocabulary's table decides the size. */
+const MUCH = 0.3;
+
+/** What helps where a size is beyond its limit and the vocabulary's table is much of it. */
+export const vocabularyNotes = (
+  { choice }: Pick<Optimized, "choice">,
+  { arch, config, weights }: Model,
+): string[] => {
+  if (!choice.exceeded.some((what) => what.startsWith("size"))) return [];
+  const tables = new Set(
+    arch.linears(config).flatMap(({ role, path }) => (role === "embedding" || role === "head" ? [path] : [])),
+  );
+  const all = countParams(weights);
+  let inTables = 0;
+  for (const [path, { shape }] of entries<Weight>(weights)) {
+    if (tables.has(path)) inTables += shape.reduce((a, d) => a * d, 1);
+  }
+  if (inTables < MUCH * all) return [];
+  const [part, whole] = [inTables, all].map((n) => (n / 1e6).toFixed(1));
+  return [`The vocabulary has ${part} of ${whole} M weights: --cut-vocab keeps what the data has of it.`];
+};
 
 /**
  * What int8 cost and gained, what distillation won back, what could not be chosen, whether the held-out text

@@ -9,7 +9,7 @@ import { dtypes, type ShipDtype } from "../../ship/onnx/dtype.ts";
 import { tokenScores } from "../../tasks/scores.ts";
 import { heldOutLoss } from "../../train/validate.ts";
 import { judgeOn } from "./judge.ts";
-import { faultNotes, notesOf } from "./notes.ts";
+import { faultNotes, notesOf, vocabularyNotes } from "./notes.ts";
 import { corpus, modelOf, optionsOf, tokens, windows } from "./optimize.fixture.ts";
 
 let engine: Engine;
@@ -51,6 +51,16 @@ describe("a candidate whose graph computes something else", () => {
     const nothing = await run([{ figure: "sizeBytes", most: 1 }]);
     expect(nothing.choice).toMatchObject({ met: false, chosen: { name: "1-layer distilled q8" } });
   });
+});
+
+test("where the vocabulary's table decides a size that is beyond its limit, that is told", () => {
+  const beyond = { choice: { ...found.choice, exceeded: ["size 2.0 MB (limit 1)"] } };
+  const model = modelOf(1);
+  expect(vocabularyNotes(beyond, model)).toEqual([]);
+  const layer = model.arch.linears(model.config).filter(({ role }) => role !== "embedding");
+  const arch = { ...model.arch, linears: () => layer.map((one) => ({ ...one, role: "embedding" as const })) };
+  expect(vocabularyNotes(beyond, { ...model, arch })).toEqual([expect.stringContaining("--cut-vocab")]);
+  expect(vocabularyNotes(found, { ...model, arch })).toEqual([]);
 });
 
 test("a limit on size makes one candidate more, whose 8 bits are those that the bytes leave room for", async () => {
