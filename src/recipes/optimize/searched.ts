@@ -51,6 +51,14 @@ const candidateLine = (candidate: Candidate, { figures }: Pick<OptimizeOptions, 
   return `${candidate.name}: ${told.join(", ")}`;
 };
 
+/** Of a search whose time is limited: "; 12 min left". */
+const leftText = (ms: number): string => {
+  if (!Number.isFinite(ms)) return "";
+  return ms < 100_000
+    ? `; ${Math.max(0, Math.round(ms / 1000))} s left`
+    : `; ${Math.round(ms / 60_000)} min left`;
+};
+
 /** Text that smaller models are fitted on, and its longest window, tokens. */
 const [FITTED_ON, WINDOW] = [8192, 128];
 
@@ -100,7 +108,7 @@ const tellingOf = (
   ...{ onForm: shown.onForm, onFit: shown.onFit },
   onCandidate: (candidate) => {
     shown.done();
-    ui.line(candidateLine(candidate, { figures }));
+    ui.line(`${candidateLine(candidate, { figures })}${leftText(clock.left())}`);
   },
   onGivenUp: (record) => {
     shown.done();
