@@ -90,7 +90,7 @@ test("the remark names tokens, difference, noise and the way out; none where all
   const doubt = { candidate: "q4", against: "q8", mean: 0.01, standardError: 0.02, n: 395 };
   expect(doubtNotes([doubt], units)).toEqual([
     "The choice is within the noise: 395 held-out tokens do not decide it " +
-      "(q4 differs from q8 by 0.0100 \u00b1 0.0400 nats per token). About 6\u202f320 would.",
+      "(q4 differs from q8 by 0.0100 \u00b1 0.0400 nats per token; about 6\u202f320 would tell). More held-out text would.",
   ]);
   const one = { ...doubt, standardError: Number.POSITIVE_INFINITY, n: 1, limit: 0.2 };
   expect(doubtNotes([one], units)[0]).toMatch(

@@ -93,12 +93,20 @@ export interface ScoreUnits {
   readonly example: string;
 }
 
+/** Examples that would decide it: noise falls with the root of their number. */
+const enough = ({ mean, standardError, n, limit = 0 }: Doubt): number =>
+  Math.ceil(n * ((2 * standardError) / Math.abs(mean - limit)) ** 2);
+/** Of how many times the examples it is told that they would decide: beyond that two are as good as equal. */
+const MOST = 20;
+
 const sentence = (doubt: Doubt, unit: string): string => {
-  const { candidate, against, limit } = doubt;
+  const { candidate, against, limit, n } = doubt;
   const difference = `differs from ${against} by ${spread(doubt)} ${unit}`;
+  const needed = enough(doubt);
+  const told = needed <= MOST * n ? `; about ${count(needed)} would tell` : "";
   return limit === undefined
-    ? `${candidate} ${difference}`
-    : `${candidate} ${difference}, where at most ${limit.toFixed(4)} is allowed`;
+    ? `${candidate} ${difference}${told}`
+    : `${candidate} ${difference}, where at most ${limit.toFixed(4)} is allowed${told}`;
 };
 
 /** The doubts as one remark with what to do; none where there is no doubt. */
@@ -108,13 +116,8 @@ export const doubtNotes = (doubts: readonly Doubt[], { unit, example }: ScoreUni
   const what = doubts.map((doubt) => sentence(doubt, unit)).join("; ");
   const { n } = first;
   const examples = n === 1 ? `1 held-out ${example} does` : `${n} held-out ${example}s do`;
-  const more = Number.isFinite(enough(doubts)) ? `About ${count(enough(doubts))}` : "More held-out text";
-  return [`The choice is within the noise: ${examples} not decide it (${what}). ${more} would.`];
+  return [`The choice is within the noise: ${examples} not decide it (${what}). More held-out text would.`];
 };
-
-/** Examples that would decide all: noise falls with the root of their number. */
-const enough = (doubts: readonly Doubt[]): number =>
-  Math.max(...doubts.map((d) => d.n * ((2 * d.standardError) / Math.abs(d.mean - (d.limit ?? 0))) ** 2));
 
 /** Whether the next process may break what the chosen one keeps, or keep what it breaks; a remark each. */
 export const limitNotes = <T extends Named>({
