@@ -1,4 +1,4 @@
-// Distillation: what students gain of their teachers. Four parts, each alone by --parts gap,sst2,static,qad:
+// Distillation: what students gain of their teachers. Six parts, each alone by --parts gap,sst2,static,qad,policy,across:
 // gap     a GPT-2 of 6 layers on wikitext2.valid and tinyshakespeare, and 3 of its layers: studentGapClosed is the share of the gap
 //         between that student trained alone (from nothing, on as many tokens) and the teacher that is closed by distilling layers cut
 //         out of the teacher; freshGapClosed the same of a student that begins with random weights; studentSpeedup by forward passes.
@@ -7,15 +7,22 @@
 // sst2    a classifier of 4 layers and its student of 2: sst2StudentKept (of accuracy), sst2StudentSpeedup.
 // static  static embeddings of the embedding model in --embedder DIR: staticKept is the share of its rank correlation with how near
 //         sentences of wikitext2.valid stand (next to each other, in one article, in two), staticSpeedup by texts of 128 tokens.
+// policy  a student that goes on with texts of its own: policyKept is its KL to the teacher on what it writes over that of one that learns
+//         from the data alone. across: acrossGapClosed, of a student of another tokenizer.
 // Arguments: --layers N (6) and --steps N of the teacher (600), --student-layers N (3), --student-steps N (400), --seeds N (3), --threads N (1), --held N (16384), --embedder DIR,
 // --body DIR (a pre-trained encoder for sst2; else one is trained, of --pretrain-steps 1000), --out DIR.
+import { acrossPart } from "./distill/across.mjs";
 import { gapPart } from "./distill/gap.mjs";
+import { policyPart } from "./distill/policy.mjs";
 import { qadPart } from "./distill/qad.mjs";
 import { argument } from "./distill/shared.mjs";
 import { sst2Part } from "./distill/sst2.mjs";
 import { staticPart } from "./distill/static.mjs";
 
-const parts = { gap: gapPart, qad: qadPart, sst2: sst2Part, static: staticPart };
+const parts = {
+  ...{ gap: gapPart, qad: qadPart, sst2: sst2Part, static: staticPart },
+  ...{ policy: policyPart, across: acrossPart },
+};
 
 export default async function distill({ log, args }) {
   const asked = String(argument(args, "parts", Object.keys(parts).join())).split(",");
