@@ -112,6 +112,7 @@ const folding = (
             {
               ...grid,
               errorOf,
+              settle: (rows, by) => method.round(rows, grid, divided(moments, by)),
             },
           );
     if (scales === undefined || scales.power === 0) {

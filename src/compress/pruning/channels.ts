@@ -11,7 +11,7 @@ import type { Model } from "../../models/model.ts";
 import type { Weight } from "../../nn/param.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { flatten, mapTree, type Tree } from "../../util/tree.ts";
-import { survey, walkable } from "../calibration/walk.ts";
+import { type Stop, survey, walkable } from "../calibration/walk.ts";
 import { matrixOf } from "../matrix.ts";
 import { derived } from "../pass.ts";
 import { requireDense } from "./chooseUnits.ts";
@@ -88,15 +88,9 @@ const channelsRead = async (engine: Engine, model: Model, batches: readonly Tens
   const infos = new Map(model.arch.linears(model.config).map((info) => [info.path, info]));
   const tensors = flatten<Weight>(model.weights as Tree<Weight>);
   const [scores, strengths] = [new Float64Array(channelsOf(model)), new Map<string, Float64Array>()];
-  const visit = async ({
-    site,
-    moments: { squares },
-  }: {
-    site: { x: Value; paths: string[] };
-    moments: { squares: Float64Array };
-  }) => {
+  const look = ({ site, moments: { squares } }: Stop): void => {
     const norm = normOf(site.x);
-    if (norm === undefined || squares.length !== scores.length) return undefined;
+    if (norm === undefined || squares.length !== scores.length) return;
     addRead(
       scores,
       squares,
@@ -107,6 +101,9 @@ const channelsRead = async (engine: Engine, model: Model, batches: readonly Tens
       norm,
       squares.map((s, i) => (scale[i] === 0 ? 0 : s / scale[i]! ** 2)),
     );
+  };
+  const visit = async (stop: Stop) => {
+    look(stop);
     return undefined;
   };
   await survey(engine, walkable(model, batches), { gram: false, visit });

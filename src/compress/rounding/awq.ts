@@ -24,6 +24,11 @@ export type OutputError = (
 export interface AwqOptions extends GridOptions {
   /** What rounding the scaled matrices gives; to nearest unless told. */
   readonly round?: (rows: Rows, options: GridOptions) => Codes;
+  /**
+   * How matrices with inputs that are divided by scales are rounded in the end, where that is another way:
+   * the power that was found, half of it and none are then compared by it.
+   */
+  readonly settle?: (rows: Rows, scales: Float64Array) => Codes;
   readonly errorOf?: OutputError;
 }
 
@@ -59,21 +64,29 @@ export const awqScales = async (
   moments: SecondMoments,
   options: AwqOptions,
 ): Promise<AwqScales> => {
-  const { round = nearest, errorOf = outputError, ...grid } = options;
+  const { round = nearest, settle, errorOf = outputError, ...grid } = options;
   const magnitudes = moments.absolutes.map((sum) => sum / moments.count);
-  let best: AwqScales | undefined;
-  for (let step = 0; step < POWERS; step++) {
-    const power = step / POWERS;
-    const scales = scalesOf(magnitudes, power);
-    const inverse = scales.map((s) => 1 / s);
-    let error = 0;
-    for (const rows of matrices) {
-      const codes = round(scaledInputs(rows, scales), grid);
-      const { values } = scaledInputs({ ...rows, values: dequantized(codes) }, inverse);
-      error += (await errorOf(rows, values as Float32Array, moments)) * rows.n;
+  const bestOf = async (
+    powers: readonly number[],
+    by: (rows: Rows, scales: Float64Array) => Codes,
+  ): Promise<AwqScales> => {
+    let best: AwqScales | undefined;
+    for (const power of powers) {
+      const scales = scalesOf(magnitudes, power);
+      const inverse = scales.map((s) => 1 / s);
+      let error = 0;
+      for (const rows of matrices) {
+        const codes = by(scaledInputs(rows, scales), scales);
+        const { values } = scaledInputs({ ...rows, values: dequantized(codes) }, inverse);
+        error += (await errorOf(rows, values as Float32Array, moments)) * rows.n;
+      }
+      if (best === undefined || error < best.error)
+        best = { scales, power, error, plainError: best?.plainError ?? error };
     }
-    if (best === undefined || error < best.error)
-      best = { scales, power, error, plainError: best?.plainError ?? error };
-  }
-  return best!;
+    return best!;
+  };
+  const all = Array.from({ length: POWERS }, (_, step) => step / POWERS);
+  const found = await bestOf(all, (rows) => round(rows, grid));
+  if (settle === undefined || found.power === 0) return found;
+  return bestOf([0, found.power / 2, found.power], settle);
 };
