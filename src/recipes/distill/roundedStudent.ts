@@ -5,9 +5,12 @@ import { INT4_BLOCK } from "../../compress/int4.ts";
 import { quantized } from "../../compress/quantize.ts";
 import type { Codes, GridOptions } from "../../compress/rounding/codes.ts";
 import type { Engine } from "../../engine/engine.ts";
+import { kernelName } from "../../evaluate/kernels.ts";
 import type { Model } from "../../models/model.ts";
+import { knownKernels } from "../../node/runtime/kernelCache.ts";
 import type { AllForms } from "../../search/candidates/candidate.ts";
 import type { TaughtDtype } from "../../ship/onnx/dtype.ts";
+import { ConfigError } from "../../util/errors.ts";
 
 /** Bits that a student can learn under. */
 export type LearntBits = 4 | 2;
@@ -20,8 +23,19 @@ const gridsOf = ({ arch, config }: Model, bits: LearntBits): ReadonlyMap<string,
       .map(({ path, layer }) => [path, { bits: layer === undefined ? 4 : bits, block: INT4_BLOCK }]),
   );
 
+/** Throws ConfigError where products of so few bits are wrong on this machine. */
+const requireProducts = async (engine: Engine, bits: LearntBits): Promise<void> => {
+  const [own] = await knownKernels(engine, [{ bits, block: INT4_BLOCK, zeros: true, accuracy: 4 }]);
+  if (own === undefined || own.status === "sound" || own.status === "slow") return;
+  throw new ConfigError(`${kernelName(own)}: ${own.why}, with ${engine.name} ${engine.version} here`, {
+    field: "distill.bits",
+    hint: "leave --bits out, or teach on a machine that has them",
+  });
+};
+
 /** The student as it learns under few bits, on the grids of a scale search. Throws ConfigError as that does. */
 export const roundedPupil = async (engine: Engine, student: Model, bits: LearntBits): Promise<Model> => {
+  await requireProducts(engine, bits);
   const grid = { bits, block: INT4_BLOCK } as const;
   const { codes } = await modelCodes(engine, student, {
     method: "search",
