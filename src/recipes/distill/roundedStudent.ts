@@ -6,26 +6,36 @@ import { quantized } from "../../compress/quantize.ts";
 import type { Codes, GridOptions } from "../../compress/rounding/codes.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { kernelName } from "../../evaluate/kernels.ts";
+import type { TensorType } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
 import { knownKernels } from "../../node/runtime/kernelCache.ts";
 import type { AllForms } from "../../search/candidates/candidate.ts";
 import type { TaughtDtype } from "../../ship/onnx/dtype.ts";
 import { ConfigError } from "../../util/errors.ts";
+import { flatten, type Tree } from "../../util/tree.ts";
 
 /** Bits that a student can learn under. */
 export type LearntBits = 4 | 2;
 
+/** Inputs of a block of 2 bits, where they divide: of 32 products take half as long again as of 4 bits. */
+const LONG_BLOCK = 64;
+
 /** Of 2 bits: matrices that stand in no layer, which the whole model hangs on, keep 4. */
-const gridsOf = ({ arch, config }: Model, bits: LearntBits): ReadonlyMap<string, GridOptions> =>
-  new Map(
-    arch
-      .linears(config)
-      .map(({ path, layer }) => [path, { bits: layer === undefined ? 4 : bits, block: INT4_BLOCK }]),
+const gridsOf = ({ arch, config }: Model, bits: LearntBits): ReadonlyMap<string, GridOptions> => {
+  const shapes = flatten<TensorType>(arch.params(config) as Tree<TensorType>);
+  return new Map(
+    arch.linears(config).map(({ path, layer, layout }): [string, GridOptions] => {
+      if (bits === 4 || layer === undefined) return [path, { bits: 4, block: INT4_BLOCK }];
+      const inputs = Number(shapes.get(path)?.shape[layout === "kn" ? 0 : 1]);
+      return [path, { bits, block: inputs % LONG_BLOCK === 0 ? LONG_BLOCK : INT4_BLOCK }];
+    }),
   );
+};
 
 /** Throws ConfigError where products of so few bits are wrong on this machine. */
 const requireProducts = async (engine: Engine, bits: LearntBits): Promise<void> => {
-  const [own] = await knownKernels(engine, [{ bits, block: INT4_BLOCK, zeros: true, accuracy: 4 }]);
+  const block = bits === 2 ? LONG_BLOCK : INT4_BLOCK;
+  const [own] = await knownKernels(engine, [{ bits, block, zeros: true, accuracy: 4 }]);
   if (own === undefined || own.status === "sound" || own.status === "slow") return;
   throw new ConfigError(`${kernelName(own)}: ${own.why}, with ${engine.name} ${engine.version} here`, {
     field: "distill.bits",
