@@ -21,12 +21,14 @@ const leftOpen = (run: Run): Values | undefined => {
   return undefined;
 };
 
+/** Whether a form of a configuration's dense model was measured. */
+const isMade = ({ records }: Run, values: Values): boolean =>
+  records.some((r) => r.stage === "measured" && baseKey(r.values) === baseKey(values));
+
 /** The mildest cut of each kind that was not refused: the first that is not tried yet. */
 const nextOpening = (run: Run, first: readonly (readonly Values[])[]): Values | undefined => {
-  const isMade = (values: Values): boolean =>
-    run.records.some((r) => r.stage === "measured" && baseKey(r.values) === baseKey(values));
   for (const cuts of first) {
-    if (cuts.some(isMade)) continue;
+    if (cuts.some((values) => isMade(run, values))) continue;
     const next = cuts.find((values) => !isTried(run, values));
     if (next !== undefined) return next;
   }
@@ -61,13 +63,14 @@ const tryOne = async (run: Run, trial: Trial, hold: Hold): Promise<"made" | "ref
   if (first === undefined) return "refused";
   const own = fitting.some((values) => keyOf(values) === keyOf(trial.values));
   const lead = own ? trial : run.study.ask(first)!;
-  const lateMs = teachingMs(run, lead.values);
+  // What was made before is taught.
+  const lateMs = isMade(run, lead.values) ? 0 : teachingMs(run, lead.values);
   if (isOver(run, lateMs + (run.formMs ?? 0))) {
     postpone(run, lead, lateWords(lateMs), 0);
     return "late";
   }
   await hold(await runGroup(run, { lead, forms: fitting }));
-  return "made";
+  return run.records.at(-1)?.stage === "time" ? "late" : "made";
 };
 
 /** So many configurations in a row that there is no time to teach, and nothing else is looked for. */
