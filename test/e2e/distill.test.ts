@@ -156,11 +156,12 @@ describe("anneal distill", () => {
   });
 
   it("teaches a student by what it writes itself", async () => {
-    const how = "--layers 1 --steps 2 --on-policy 0.5 --divergence reverse".split(" ");
+    const how = "--layers 1 --steps 2 --on-policy 1 --divergence reverse --hidden 0.1".split(" ");
     const { path } = await distill(decoder, join(dir, "on-policy"), ...how);
     const { options } = (await loadFolder(path)).model.history.at(-1)!;
-    expect(options).toMatchObject({ onPolicy: 0.5, alpha: 1, divergence: "reverse" });
-    expect(readFileSync(join(path, "README.md"), "utf8")).toContain("0.5 of the texts written on by");
+    expect(options).toMatchObject({ onPolicy: 1, alpha: 1, divergence: "reverse" });
+    expect(readFileSync(join(path, "README.md"), "utf8")).toContain("1 of the texts written on by");
+    await distill(decoder, join(dir, "on-policy-rounded"), "--bits", "4", "--steps", "2", "--on-policy", "1");
   });
 
   it.each([

@@ -35,7 +35,13 @@ const openStudent = async (engine: Engine, student: Model, weights: () => Weight
     Array.from(weights(), ([path, { dtype, shape }]) => [path, { dtype, shape }] as const),
   );
   const graph = await compile(engine, generatingProgram(student, types), { inPlace: true, idle: "sleep" });
-  const fed = (): Feeds => Object.fromEntries(Array.from(weights(), ([path, t]) => [`w.${path}`, t]));
+  // What learns beside the student is none of the graph's inputs.
+  const fed = (): Feeds =>
+    Object.fromEntries(
+      Array.from(weights(), ([path, t]) => [`w.${path}`, t] as const).filter(
+        ([name]) => name in graph.inputTypes,
+      ),
+    );
   const session: Session = { ...graph, run: (feeds, fetches) => graph.run({ ...fed(), ...feeds }, fetches) };
   return decoderOf(session, student.arch.cache(student.config));
 };
