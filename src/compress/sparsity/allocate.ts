@@ -16,7 +16,7 @@ import { laidLike } from "../rounding/codes.ts";
 import { groupsOf } from "../sensitivity.ts";
 
 /** How far a matrix's share may be from that of all. */
-const FAR = 0.2;
+const FAR = 0.1;
 
 /** Shares of a matrix's loss are counted in this many steps a power of ten, from 1e-16 of all of it on. */
 const [STEPS, LEAST] = [16, -16];
