@@ -90,6 +90,7 @@ const measured = async (run: Run, { trial, base, parity, rungs, since }: Formed)
 interface Group {
   readonly lead: Trial;
   readonly forms: readonly Values[];
+  readonly hold: Hold;
 }
 
 /** Ends at the end of the time too; the start's first form, without which there is nothing, does not. */
@@ -141,15 +142,17 @@ const formed = async (run: Run, whole: Base, given: Omit<Formed, "base" | "parit
   return [usual, base];
 };
 
-/** Measures the forms of a dense model in turn; `bases` become those that they are forms of. */
+/** Takes the bases of forms as they are measured, so that the best so far is at hand and on disk. */
+export type Hold = (bases: readonly Base[]) => Promise<void>;
+
+/** Measures the forms of a dense model in turn. */
 const measureForms = async (
   run: Run,
-  { lead, forms }: Group,
+  { lead, forms, hold }: Group,
   { name, dense, began }: { readonly name: string; readonly dense: Dense; readonly began: number },
-  bases: Map<string, Base>,
 ): Promise<void> => {
   const { options, context } = run;
-  bases.set(name, { name, dense: dense.model!, forms: {} });
+  let whole: Base = { name, dense: dense.model!, forms: {} };
   let since = began;
   for (const values of forms) {
     context.signal?.throwIfAborted();
@@ -158,8 +161,9 @@ const measureForms = async (
     const trial = own ? lead : run.study.ask(values)!;
     if (!own) options.keeping.begins(trial.number, values);
     const rungs = own ? dense.rungs : [];
-    for (const base of await formed(run, bases.get(name)!, { trial, rungs, since }))
-      bases.set(base.name, base);
+    const bases = await formed(run, whole, { trial, rungs, since });
+    whole = bases[0] ?? whole;
+    await hold(bases);
     since = performance.now();
   }
 };
@@ -177,19 +181,19 @@ const unfinished = (run: Run, lead: Trial, { rungs, lateMs }: Dense, seconds: nu
 };
 
 /**
- * Makes the dense model of a trial and measures some of its forms; returns the bases that they are forms of.
- * What fails is noted and nothing is thrown, unless it is the start; an interruption is.
+ * Makes the dense model of a trial and measures some of its forms, whose bases `hold` is given. What fails is
+ * noted and nothing is thrown, unless it is the start; an interruption is.
  */
-export const runGroup = async (run: Run, { lead, forms }: Group): Promise<Base[]> => {
+export const runGroup = async (run: Run, group: Group): Promise<void> => {
+  const { lead } = group;
   const { options, context } = run;
   const began = performance.now();
-  const bases = new Map<string, Base>();
   options.keeping.begins(lead.number, lead.values);
   try {
     const dense = await denseOf(run, lead);
     const { base: name } = namesOf(run, lead.values);
     if (dense.model === undefined) unfinished(run, lead, dense, secondsSince(began));
-    else await measureForms(run, { lead, forms }, { name, dense, began }, bases);
+    else await measureForms(run, group, { name, dense, began });
   } catch (error) {
     const open = run.study.trials.find(({ state }) => state === "running");
     const ended = context.signal?.aborted === true;
@@ -199,5 +203,4 @@ export const runGroup = async (run: Run, { lead, forms }: Group): Promise<Base[]
     const why = error instanceof Error ? error.message : String(error);
     if (!over) giveUp(run, open, { stage: "failed", why }, secondsSince(began));
   }
-  return [...bases.values()];
 };

@@ -143,7 +143,8 @@ const measureStart = async (run: Run): Promise<void> => {
   const { options, whole } = run;
   if (run.records.length === 0) {
     const lead = run.study.ask(startIn(options.space, cuttableOf(whole)))!;
-    await hold(run, await runGroup(run, { lead, forms: siblingsIn(options.space, lead.values) }));
+    const forms = siblingsIn(options.space, lead.values);
+    await runGroup(run, { lead, forms, hold: (bases) => hold(run, bases) });
   }
   const [start] = measuredIn(run.records);
   run.start = startOf(options, run.scores.get(start!.number)!);

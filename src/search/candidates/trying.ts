@@ -1,9 +1,8 @@
 /** Which configurations are tried: what was left open, the mildest cuts, then what the sampler asks for. */
 import { keyOf, type Values } from "../space/space.ts";
 import type { Trial } from "../trial.ts";
-import type { Base } from "./candidate.ts";
 import { teachingMs } from "./dense.ts";
-import { runGroup } from "./group.ts";
+import { type Hold, runGroup } from "./group.ts";
 import { ruledOut } from "./ruledOut.ts";
 import { giveUp, isOver, lateWords, postpone, type Run } from "./run.ts";
 import { baseKey, cuttableOf, openings, siblingsIn, untaught } from "./space.ts";
@@ -44,8 +43,6 @@ const endFatal = (run: Run): void => {
   }
 };
 
-type Hold = (bases: readonly Base[]) => Promise<void>;
-
 /** Makes and measures the dense model of a trial, in the forms that may keep the limits. */
 const tryOne = async (run: Run, trial: Trial, hold: Hold): Promise<"made" | "refused" | "late"> => {
   const forms = siblingsIn(run.options.space, trial.values).filter(
@@ -69,7 +66,7 @@ const tryOne = async (run: Run, trial: Trial, hold: Hold): Promise<"made" | "ref
     postpone(run, lead, lateWords(lateMs), 0);
     return "late";
   }
-  await hold(await runGroup(run, { lead, forms: fitting }));
+  await runGroup(run, { lead, forms: fitting, hold });
   return run.records.at(-1)?.stage === "time" ? "late" : "made";
 };
 
@@ -78,7 +75,7 @@ const LATE = 20;
 
 /**
  * Tries configurations until there are enough, the time is over, or all were tried. `hold` is given the bases
- * that were made.
+ * of what is measured.
  */
 export const tryAll = async (run: Run, hold: Hold): Promise<void> => {
   const { options, context, whole } = run;
