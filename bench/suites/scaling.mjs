@@ -1,6 +1,6 @@
 // Training over MPI against one process and against replicas on threads: losses of 1, 2 and 4 ranks, the time of a step at
 // 10 M params, memory, slow links, fewer bits, large batches. Each measures in a process of its own, in turns. Needs Open
-// MPI, and MPICH for the losses. Parts by name: npm run -s bench -- scaling exactness speed memory pipeline slow wire lamb.
+// MPI, and MPICH for the losses. Parts by name: npm run -s bench -- scaling exactness speed memory pipeline slow lossy wire lamb.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ import { lamb } from "./scaling/lamb.mjs";
 import { memory } from "./scaling/memory.mjs";
 import { pipeline } from "./scaling/pipeline.mjs";
 import { launchers, median, run } from "./scaling/run.mjs";
-import { slow, wire } from "./scaling/slow.mjs";
+import { lossy, slow, wire } from "./scaling/slow.mjs";
 
 const small = { vocab: 256, width: 64, layers: 2, heads: 4, context: 32, batch: 8 };
 const large = { vocab: 4096, width: 352, layers: 6, heads: 8, context: 128, batch: 8 };
@@ -131,7 +131,9 @@ const speed = (log) => {
 };
 
 export default async function scaling({ log, args }) {
-  const parts = { exactness, speed, memory, pipeline, slow, wire, lamb };
+  const parts = { exactness, speed, memory, pipeline, slow, lossy, wire, lamb };
   const asked = args.length === 0 ? Object.keys(parts) : args;
-  return Object.assign({}, ...asked.map((name) => parts[name](log)));
+  const found = {};
+  for (const name of asked) Object.assign(found, await parts[name](log));
+  return found;
 }

@@ -1,9 +1,11 @@
 // Two machines in one: network namespaces of their own, a pair of virtual interfaces between them whose bandwidth tc
-// limits, and processes that do not see each other's. Needs root, ip and tc.
-import { execFileSync } from "node:child_process";
+// limits, and processes that do not see each other's. Needs root, ip and tc; to lose packets a C compiler, for kernels lack
+// what would.
+import { execFileSync, spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 const names = ["anneal-a", "anneal-b"];
 const addresses = ["10.77.0.1", "10.77.0.2"];
@@ -22,16 +24,35 @@ const take = () => {
   }
 };
 
+/** A program between the two sides that loses some of the packets; resolves when it is there. */
+const relayed = async (dir, lost) => {
+  const program = join(dir, "relay");
+  const source = fileURLToPath(new URL("relay.c", import.meta.url));
+  execFileSync("cc", ["-O2", "-o", program, source], { stdio: ["ignore", "ignore", "pipe"] });
+  const spaces = names.map((name) => `/var/run/netns/${name}`);
+  const relay = spawn(program, [...spaces, device, String(Math.round(lost * 1000))], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  await new Promise((done, fail) => {
+    relay.stdout.once("data", done);
+    relay.once("exit", () => fail(new Error("no device that a program stands behind")));
+    relay.once("error", fail);
+  });
+  return relay;
+};
+
 /**
- * Lays the link; undefined, with a line that says why, where this machine does not allow it. The result starts MPI's
+ * Lays the link, of whose packets a share `lost` is lost; undefined, with a line that says why, where this machine does not allow it. The result starts MPI's
  * ranks, one on each side, and takes the link away again.
  */
-export const link = ({ rate = "100mbit", log }) => {
+export const link = async ({ rate = "100mbit", lost = 0, log }) => {
   const dir = mkdtempSync(join(tmpdir(), "anneal-link-"));
+  let relay;
   try {
     take();
     for (const name of names) sh(`ip netns add ${name}`);
-    sh(`ip link add ${device} netns ${names[0]} type veth peer name ${device} netns ${names[1]}`);
+    if (lost > 0) relay = await relayed(dir, lost);
+    else sh(`ip link add ${device} netns ${names[0]} type veth peer name ${device} netns ${names[1]}`);
     for (const [i, name] of names.entries()) {
       const inside = `ip netns exec ${name}`;
       sh(`${inside} ip addr add ${addresses[i]}/24 dev ${device}`);
@@ -40,6 +61,7 @@ export const link = ({ rate = "100mbit", log }) => {
     }
   } catch (error) {
     log(`no link between namespaces: ${String(error.stderr ?? error.message).trim()}`);
+    relay?.stdin.end();
     rmSync(dir, { recursive: true, force: true });
     return undefined;
   }
@@ -58,7 +80,13 @@ export const link = ({ rate = "100mbit", log }) => {
   ];
   return {
     words,
+    /** TCP segments that one side has sent again so far. */
+    resent() {
+      const [heads, counts] = sh(`ip netns exec ${names[0]} grep ^Tcp: /proc/net/snmp`).trim().split("\n");
+      return Number(counts.split(" ")[heads.split(" ").indexOf("RetransSegs")]);
+    },
     end() {
+      relay?.stdin.end();
       take();
       rmSync(dir, { recursive: true, force: true });
     },

@@ -11,8 +11,8 @@ const { lib } = launchers.openmpi;
 const local = { every: EVERY, wire: "int8" };
 
 /** 2 ranks, each behind 100 Mbit/s: the time of a step and the bytes that a rank sends in it. */
-export const slow = (log) => {
-  const laid = link({ rate: "100mbit", log });
+export const slow = async (log) => {
+  const laid = await link({ rate: "100mbit", log });
   if (laid === undefined) return {};
   const size = { width: 160, layers: 4, heads: 4, context: 32, batch: 4, vocab: 512 };
   const same = { size, lr: 1e-3, lib, evaluates: false };
@@ -28,6 +28,25 @@ export const slow = (log) => {
       localStepsSpeedup: plain.stepMs / met.stepMs,
       localStepsBytesShare: met.stepBytes / plain.stepBytes,
     };
+  } finally {
+    laid.end();
+  }
+};
+
+/** 2 ranks over a link that loses a hundredth of all packets: what they come to, beside ranks without a link. */
+export const lossy = async (log) => {
+  const size = { width: 64, layers: 2, heads: 4, context: 32, batch: 4 };
+  const same = { size, lr: 1e-3, steps: 20 };
+  const laid = await link({ rate: "1gbit", lost: 0.01, log });
+  if (laid === undefined) return {};
+  try {
+    const [over] = run("train.mjs", { ...same, lib }, laid, 2);
+    log(`${laid.resent()} segments sent again`);
+    const [near] = run("train.mjs", { ...same, ranks: 2 });
+    for (const [name, { stepMs, valLoss }] of Object.entries({ over, near })) {
+      log(`${name}: ${stepMs.toFixed(0)} ms a step, held-out loss ${valLoss.toFixed(6)}`);
+    }
+    return { lossyLossError: Math.abs(over.valLoss / near.valLoss - 1) };
   } finally {
     laid.end();
   }
