@@ -3,8 +3,8 @@
 import { run } from "./run.mjs";
 
 const size = { width: 48, layers: 2, heads: 4, context: 32 };
-const [SMALL, STEPS, FACTOR] = [1, 16_000, 32];
-const rates = { adamw: [1e-3, 2e-3, 4e-3], lamb: [0.015, 0.03, 0.06] };
+const [SMALL, STEPS, FACTOR] = [1, 32_000, 32];
+const rates = { adamw: [1e-3, 2e-3, 4e-3], lamb: [0.01, 0.02, 0.04] };
 const [TUNED, ...SEEDS] = [1, 2, 3];
 
 /** Held-out losses at equal tokens. */
