@@ -1,7 +1,7 @@
 /** anneal data */
 import { join } from "node:path";
 import type { Command } from "commander";
-import { type DataOutcome, mergeData, prepareData } from "../recipes/data/data.ts";
+import { type DataOutcome, mergeData, prepareData, prepareOnRanks } from "../recipes/data/data.ts";
 import type { Shard } from "../recipes/data/shards.ts";
 import { ConfigError } from "../util/errors.ts";
 import { flagsToConfig, withFlags } from "./flags/options.ts";
@@ -56,12 +56,19 @@ export const register = (command: Command): void => {
   withFlags(command, "data").action((paths: readonly string[]) => {
     const { shard } = command.opts<{ shard?: string }>();
     return runRecipe(command, async (given, hooks, json) => {
+      const { ranks } = hooks;
       if (paths[0] === "merge") {
+        if (ranks !== undefined && ranks.collective.rank > 0) return;
         const dir = paths[1] ?? given.out;
         checkMerge(command, paths);
         return printOutcome(await mergeData(dir, hooks), dir, json);
       }
       const data = { ...given.data, paths: [...paths, ...given.data.paths] };
+      if (ranks !== undefined) {
+        const made = await prepareOnRanks({ ...given, data }, hooks, ranks);
+        if (made !== undefined) printOutcome(made, given.out, json);
+        return;
+      }
       const run = shard === undefined ? {} : { shard: shardOf(shard) };
       printOutcome(await prepareData({ ...given, data }, hooks, run), given.out, json);
     });

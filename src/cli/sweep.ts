@@ -125,7 +125,10 @@ export const register = (command: Command): void => {
     const as = ref === undefined ? "train" : "finetune";
     return runRecipe(
       command,
-      async (base, hooks, json) => printSwept(await sweep(base, options, hooks), json),
+      async (base, hooks, json) => {
+        const swept = await sweep(base, options, hooks);
+        if (swept !== undefined) printSwept(swept, json);
+      },
       as,
     );
   });

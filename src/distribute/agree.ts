@@ -33,15 +33,15 @@ const bitsOf = (text: string, floats: number): Float32Array => {
 const textOf = (bits: Float32Array): string =>
   new TextDecoder().decode(new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength)).trimEnd();
 
-/** What each rank tells, by rank. */
-export const tellAll = async (collective: Collective, told: Json): Promise<Json[]> => {
+/** What each rank tells, by rank, as JSON keeps it. */
+export const tellAll = async <T>(collective: Collective, told: T): Promise<T[]> => {
   const own = JSON.stringify(told);
   const length = Math.ceil(new TextEncoder().encode(own).length / 4);
   const size = new Float32Array(Uint32Array.of(length).buffer);
   const sizes = await toAll(collective, size);
   const longest = Math.max(...sizes.map(([bits]) => new Uint32Array(bits!.slice().buffer)[0]!));
   const all = await toAll(collective, bitsOf(own, longest));
-  return all.map(([bits]) => JSON.parse(textOf(bits!)) as Json);
+  return all.map(([bits]) => JSON.parse(textOf(bits!)) as T);
 };
 
 /** Differences that are told. */

@@ -1,5 +1,5 @@
 /** What ranks hold apart, brought together on the first. */
-import type { DType, Tensor } from "../ir/tensor.ts";
+import type { Tensor } from "../ir/tensor.ts";
 import { zeros } from "../ir/tensor.ts";
 import type { Collective } from "../train/ranks/collective.ts";
 import { tellAll } from "./agree.ts";
@@ -17,7 +17,7 @@ const bitsOf = ({ data: { buffer, byteOffset, length } }: Tensor): Float32Array 
 export const gathered = async (collective: Collective, own: Tensors): Promise<Tensors> => {
   const { rank, exchange } = collective;
   const types = Array.from(own, ([name, { dtype, shape }]) => [name, dtype, shape] as const);
-  const told = (await tellAll(collective, types)) as (readonly [string, DType, readonly number[]])[][];
+  const told = await tellAll(collective, types);
   const seen = new Set(told[0]!.map(([name]) => name));
   const room = told.map((of, r) => {
     if (r === rank) return own;

@@ -12,6 +12,7 @@ export interface RankFlags {
   readonly mpiTimeout?: number;
   readonly findLr?: boolean;
   readonly check?: boolean;
+  readonly shard?: string;
 }
 
 /** The launcher of this process; undefined where it was started alone, or as the only rank. */
@@ -20,17 +21,17 @@ export const launched = (): Launched | undefined => {
   return found === undefined || found.size === 1 ? undefined : found;
 };
 
-/** The verbs that train on the ranks of a launcher. */
-const trains: readonly string[] = ["train", "finetune"];
+/** The verbs that share their work among the ranks of a launcher; a sweep is as train or finetune. */
+const shares: readonly string[] = ["train", "finetune", "data"];
 
 /**
- * Joins the ranks that this process was started among; undefined where it was started alone, or does not
- * train. Throws ConfigError for what is tried on one process, and as `joinWorld`.
+ * Joins the ranks that this process was started among; undefined where it was started alone, or shares
+ * nothing. Throws ConfigError for what is tried on one process, and as `joinWorld`.
  */
 export const joinRanks = async (verb: string, flags: RankFlags): Promise<World | undefined> => {
   const found = launched();
-  // Other verbs run as often as they are started: each shard of data is one task of srun's.
-  if (found === undefined || !trains.includes(verb)) return undefined;
+  // Other verbs run as often as they are started, as where each shard of data is a task of srun's.
+  if (found === undefined || !shares.includes(verb) || flags.shard !== undefined) return undefined;
   const alone = flags.findLr ? "--find-lr" : flags.check ? "--check" : undefined;
   if (alone !== undefined) {
     throw new ConfigError(`${alone} does not run on ${found.size} ranks`, {
@@ -43,7 +44,7 @@ export const joinRanks = async (verb: string, flags: RankFlags): Promise<World |
 /** Options with this rank's share of the machine's cores, where they leave the threads open. */
 export const withThreads = (verb: string, options: RunOptions): RunOptions => {
   const found = launched();
-  if (found === undefined || options.threads > 0 || !trains.includes(verb)) return options;
+  if (found === undefined || options.threads > 0 || !shares.includes(verb)) return options;
   return {
     ...options,
     threads: threadsOf(found, { cores: cpus().length, usable: availableParallelism() }),

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import type { ShardIndex } from "../../data/batch/tokenShards.ts";
 import { type Merged, mergeParts } from "../../data/pipeline/pipeline.ts";
 import type { DataReport } from "../../data/records/document.ts";
+import { requireAgreement, tellAll } from "../../distribute/agree.ts";
 import { discard, makeFolder, writeFileDurable } from "../../node/files/files.ts";
 import { rowWriter } from "../../node/files/jsonLines.ts";
 import { readTokenizer } from "../../node/model/tokenizerFiles.ts";
@@ -20,8 +21,9 @@ import { dataReportHtml } from "../../report/data/report.ts";
 import type { Tokenizer } from "../../tokenizer/index.ts";
 import { DataError } from "../../util/errors.ts";
 import type { RunOptions } from "../config/options.ts";
-import type { RecipeHooks } from "../context/hooks.ts";
-import { type DataFolder, inDataFolder, publish } from "./folder.ts";
+import type { Ranks, RecipeHooks } from "../context/hooks.ts";
+import { version } from "../context/version.ts";
+import { claimData, type DataFolder, inDataFolder, publish } from "./folder.ts";
 import { labelFields, pipelineSettings, targetTexts } from "./inputs.ts";
 import { learnTokenizer, writeDocuments, writeJson, writeTokens } from "./output.ts";
 import { dropExamples, type OutputWatch, outputWatch, pipelineReport } from "./report.ts";
@@ -194,6 +196,25 @@ export const prepareData = (
     hooks.ui.stage("Merging");
     return mergeShards(folder, hooks, tokenizer);
   });
+
+/**
+ * Both phases on the ranks of a launcher: each makes a shard, and the first merges them; undefined on the
+ * others. Throws ConfigError where their options differ, and as `prepareData`.
+ */
+export const prepareOnRanks = async (
+  options: RunOptions,
+  hooks: RecipeHooks,
+  { collective }: Ranks,
+): Promise<DataOutcome | undefined> => {
+  const { rank, size } = collective;
+  const { threads: _, ...same } = options;
+  await requireAgreement(collective, { version, options: same });
+  if (rank === 0) await claimData(options.out);
+  await tellAll(collective, null); // All find the folder taken.
+  await prepareData(options, hooks, { shard: { index: rank, count: size } });
+  await tellAll(collective, null); // All shards are made.
+  return rank === 0 ? mergeData(options.out, hooks) : undefined;
+};
 
 /** The second phase alone, over the shards in `dir`. */
 export const mergeData = async (dir: string, hooks: RecipeHooks): Promise<DataOutcome> => {

@@ -53,6 +53,10 @@ const sweepWork = async (work: string): Promise<void> => {
   for (const path of left) await discard(path);
 };
 
+/** Takes a folder for prepared data. Throws ConfigError where it holds the user's own files. */
+export const claimData = (dir: string): Promise<readonly string[]> =>
+  claimFolder(dir, { kind: "data", results: RESULTS, adopts: isWork(dir) });
+
 /**
  * Does `work` in a folder that is this process's alone, or, of a shard, that shares it with other shards.
  * Throws ConfigError where the folder holds the user's own files, BusyError where another process has it.
@@ -62,7 +66,7 @@ export const inDataFolder = async <T>(
   shard: Shard | undefined,
   work: (folder: DataFolder) => Promise<T>,
 ): Promise<T> => {
-  const earlier = await claimFolder(dir, { kind: "data", results: RESULTS, adopts: isWork(dir) });
+  const earlier = await claimData(dir);
   const unlock = await lockRun(join(dir, "work", shard === undefined ? "lock" : `lock-${shard.index}`));
   try {
     if (shard === undefined) await sweepWork(join(dir, "work"));

@@ -45,6 +45,8 @@ export const threadsOf = ({ threads }: RunOptions): number =>
 /** Text stands in its part, in the order of the output, and in the output; less where much is dropped. */
 const COPIES = 3;
 
+const NAME = /^(\d+)-of-(\d+)\.json$/;
+
 const shardPath = (dir: string, { index, count }: Shard): string =>
   join(dir, "work", "shards", `${index}-of-${count}.json`);
 
@@ -72,7 +74,8 @@ const writeShard = async (dir: string, written: ShardFile): Promise<void> => {
   const shards = join(dir, "work", "shards");
   await makeFolder(shards);
   for (const name of await readdir(shards)) {
-    if (!name.endsWith(`-of-${shard.count}.json`)) await remove(join(shards, name));
+    // What another shard is just writing bears another name.
+    if (NAME.test(name) && !name.endsWith(`-of-${shard.count}.json`)) await remove(join(shards, name));
   }
   await writeFileDurable(shardPath(dir, shard), [new TextEncoder().encode(JSON.stringify(written))]);
 };
@@ -121,8 +124,6 @@ export const makeShard = async (
     seconds: clock.seconds(),
   });
 };
-
-const NAME = /^(\d+)-of-(\d+)\.json$/;
 
 /** What all shards of a folder left. Throws DataError where one is missing or of other settings. */
 export const readShards = async (dir: string): Promise<readonly ShardFile[]> => {

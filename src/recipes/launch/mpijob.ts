@@ -1,5 +1,5 @@
 /** A job of Kubeflow's MPI operator (https://github.com/kubeflow/mpi-operator, kubeflow.org/v2beta1). */
-import { type LaunchPlan, launcherWords, nodesOf, outOf, perNode, quoted, rankCommand } from "./plan.ts";
+import { type LaunchPlan, launcherWords, leftBy, nodesOf, perNode, quoted, rankCommand } from "./plan.ts";
 
 /** What the job runs in. */
 export interface JobOptions {
@@ -11,14 +11,13 @@ export interface JobOptions {
 
 const implementations = { openmpi: "OpenMPI", mpich: "MPICH" } as const;
 
-/** The script of the launcher: started again after a failure, it goes on from the newest checkpoint. */
+/** The script of the launcher: started again after a failure, it goes on with what it left. */
 const script = (plan: LaunchPlan): string => {
   // The operator says where the workers are.
   const launcher = launcherWords({ ...plan, hosts: [] }, { root: true, cores: plan.ranks });
   const words = rankCommand(plan).filter((word) => word !== "--resume");
-  const latest = quoted(`${outOf(plan)}/run/checkpoints/latest`);
   const run = [...launcher, "npx", "anneal", ...words].map(quoted).join(" ");
-  return `resume=; if [ -e ${latest} ]; then resume=--resume; fi; exec ${run} $resume`;
+  return `resume=; if [ -e ${quoted(leftBy(plan))} ]; then resume=--resume; fi; exec ${run} $resume`;
 };
 
 /** The job, to be written as YAML. */

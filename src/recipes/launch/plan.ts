@@ -1,6 +1,8 @@
 /** How a command is started as several ranks: what mpirun, srun and Kubeflow are told. */
+import { join } from "node:path";
 import { ConfigError } from "../../util/errors.ts";
 import { defaults } from "../config/options.ts";
+import { STUDY } from "../sweep/log.ts";
 
 /** Implementations of MPI whose launchers are known. */
 export const mpis = ["openmpi", "mpich"] as const;
@@ -19,8 +21,8 @@ export interface LaunchPlan {
   readonly command: readonly string[];
 }
 
-/** Verbs that share their batches among ranks. */
-const trains: readonly string[] = ["train", "finetune"];
+/** Verbs that share their batches, trials or files among ranks. */
+const shares: readonly string[] = ["train", "finetune", "sweep", "data"];
 
 const whole = (field: string, value: number): void => {
   if (Number.isSafeInteger(value) && value >= 1) return;
@@ -41,10 +43,10 @@ export const checkPlan = ({ ranks, hosts, nodes, cpus, command }: LaunchPlan): v
   }
   const odd = hosts.find((host) => !/^[\w.-]+$/.test(host));
   if (odd !== undefined) throw new ConfigError(`"${odd}" names no machine`, { field: "hosts" });
-  if (!trains.includes(command[0] ?? "")) {
+  if (!shares.includes(command[0] ?? "")) {
     throw new ConfigError(`${command[0] ?? "nothing"} does not share its work among ranks`, {
       field: "command",
-      hint: "end with: -- train ..., or: -- finetune MODEL ...",
+      hint: "end with: -- train ..., finetune MODEL ..., sweep ... or data ...",
     });
   }
 };
@@ -58,6 +60,10 @@ const wordAfter = (words: readonly string[], flag: string): string | undefined =
 
 /** The folder of the command's result. */
 export const outOf = ({ command }: LaunchPlan): string => wordAfter(command, "--out") ?? defaults.out;
+
+/** The file that is there where the command is to go on with what it left. */
+export const leftBy = (plan: LaunchPlan): string =>
+  join(outOf(plan), plan.command[0] === "sweep" ? STUDY : "run/checkpoints/latest");
 
 /** Machines that a scheduler is asked for. */
 export const nodesOf = ({ nodes, hosts }: LaunchPlan): number => nodes ?? Math.max(1, hosts.length);

@@ -1,15 +1,14 @@
 /** A batch script for Slurm (https://slurm.schedmd.com/sbatch.html). */
-import { type LaunchPlan, nodesOf, outOf, perNode, quoted, rankCommand } from "./plan.ts";
+import { type LaunchPlan, leftBy, nodesOf, perNode, quoted, rankCommand } from "./plan.ts";
 
 /** How srun and each MPI find one another. */
 const pmi = { openmpi: "pmix", mpich: "pmi2" } as const;
 
 /**
  * The script: two minutes before its time is up, or where the job makes room, all ranks are asked to save and
- * leave; started again, it goes on from the newest checkpoint.
+ * leave; started again, it goes on with what it left.
  */
 export const slurmScript = (plan: LaunchPlan): string => {
-  const out = outOf(plan);
   const words = rankCommand(plan).filter((word) => word !== "--resume");
   const directives = {
     "job-name": "anneal",
@@ -27,7 +26,7 @@ ${lines.join("\n")}
 #SBATCH --requeue
 set -euo pipefail
 resume=()
-if [ -e ${quoted(`${out}/run/checkpoints/latest`)} ]; then resume=(--resume); fi
+if [ -e ${quoted(leftBy(plan))} ]; then resume=(--resume); fi
 srun --mpi=${pmi[plan.mpi]} --kill-on-bad-exit=1 npx anneal ${words.map(quoted).join(" ")} "\${resume[@]}"
 `;
 };

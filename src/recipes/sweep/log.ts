@@ -30,7 +30,8 @@ export interface Logged extends Trial, Partial<Pick<Ended, "seconds" | "steps" |
 }
 
 const TRIALS = "trials.jsonl";
-const STUDY = "study.json";
+/** The file of a sweep's folder that says what is searched. */
+export const STUDY = "study.json";
 
 const described = (space: Space): unknown =>
   Object.fromEntries(

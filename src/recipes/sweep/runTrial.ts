@@ -90,7 +90,8 @@ export const runTrial = async (
   others: readonly Trial[],
   context: TrialContext,
 ): Promise<Ended | undefined> => {
-  const { base, ref, goals, dir, hooks, trialSec, signal } = context;
+  const { base, ref, goals, dir, trialSec, signal } = context;
+  const { ranks: _, ...hooks } = context.hooks; // Each rank runs a trial alone.
   const folder = join(dir, `trial-${trial.number}`);
   const stop = new AbortController();
   const late = trialSec === undefined ? undefined : AbortSignal.timeout(1000 * trialSec);

@@ -47,8 +47,8 @@ const base = (out: string): RunOptions => ({
   train: { ...defaults.train, steps: 9, batch: 4, warmup: 2, optimizer: "adamw", checkpointEvery: 3 },
 });
 const hooks = { ui: silent, command: "npx anneal sweep" };
-const run = (out: string, trials: number, more: { resume?: boolean; signal?: AbortSignal } = {}) =>
-  sweep(base(out), { space, trials, goals: ["quality", "size"] }, { ...hooks, ...more });
+const run = async (out: string, trials: number, more: { resume?: boolean; signal?: AbortSignal } = {}) =>
+  (await sweep(base(out), { space, trials, goals: ["quality", "size"] }, { ...hooks, ...more }))!;
 const plain = (out: string) => readTrials(join(dir, out)).map(({ seconds: _, begun: __, ...rest }) => rest);
 
 describe("a sweep of six trials", () => {

@@ -79,10 +79,11 @@ export interface Subject {
 }
 
 /** Whether all ranks see one folder: that of which the first has taken the lock. */
-const seeOne = async (folder: string, collective: Collective): Promise<boolean> => {
-  const own = await readFile(join(folder, "lock"), "utf8").catch(() => "");
-  const [first, ...others] = await tellAll(collective, own);
-  return first !== "" && others.every((lock) => lock === first);
+export const seeOne = async (folder: string, collective: Collective): Promise<boolean> => {
+  const lock = () => readFile(join(folder, "lock"), "utf8").catch(() => "");
+  const [first] = await tellAll(collective, collective.rank === 0 ? await lock() : "");
+  const seen = await tellAll(collective, first !== "" && (await lock()) === first);
+  return !seen.includes(false);
 };
 
 /**
