@@ -43,6 +43,27 @@ const quoteLong = (text: string, mark: string): string => {
   return pieces.length === 0 ? text : [...pieces, text.slice(from)].join("");
 };
 
+const NO_NUMBER = /NaN|-?Infinity/y;
+
+/**
+ * `text` with null for NaN, Infinity and -Infinity that stand outside strings: JSON has them not, but Python's
+ * json module writes them, as what is missing in a table.
+ */
+const nullForNone = (text: string): string => {
+  const pieces: string[] = [];
+  let from = 0;
+  for (let at = 0; at < text.length; ) {
+    NO_NUMBER.lastIndex = at;
+    const literal = NO_NUMBER.exec(text)?.[0];
+    if (literal !== undefined) {
+      pieces.push(text.slice(from, at), "null");
+      from = at + literal.length;
+    }
+    at = literal === undefined ? (text.charCodeAt(at) === 34 ? stringEnd(text, at) : at + 1) : from;
+  }
+  return [...pieces, text.slice(from)].join("");
+};
+
 /**
  * JSON.parse, but that integers beyond 2^53 become bigints, and other numbers that no double holds the text
  * that they are.
@@ -68,8 +89,22 @@ const QUOTED = /, (?:\.\.\.)?".*"(?:\.\.\.)? is not valid JSON$/s;
 const faultIn = (text: string, { message }: Error): string =>
   QUOTED.test(message) && maskPersonal(text).found.length > 0 ? message.replace(QUOTED, "") : message;
 
+/** As `exactly`, also of a text with NaN and the like. Throws what JSON.parse says of the text as it is. */
+const leniently = (text: string): unknown => {
+  try {
+    return exactly(text);
+  } catch (fault) {
+    if (!/NaN|Infinity/.test(text)) throw fault;
+    try {
+      return exactly(nullForNone(text));
+    } catch {
+      throw fault;
+    }
+  }
+};
+
 /**
- * The value of a JSON text; an integer beyond 2^53 is a bigint. Throws DataError for what is torn or nested
+ * The value of a JSON text; an integer beyond 2^53 is a bigint, NaN and infinities are null. Throws DataError for what is torn or nested
  * deeper than `limit`.
  */
 export const parseJson = (text: string, place: ErrorDetails, limit: number = MAX_DEPTH): unknown => {
@@ -80,7 +115,7 @@ export const parseJson = (text: string, place: ErrorDetails, limit: number = MAX
     });
   }
   try {
-    return exactly(text);
+    return leniently(text);
   } catch (cause) {
     const hint = "a line must be one whole JSON object; --skip-bad-rows counts such lines and goes on";
     throw new DataError(`is not JSON (${faultIn(text, cause as Error)})`, { ...place, hint, cause });

@@ -64,6 +64,16 @@ describe("numbers of JSON keep their digits", () => {
     expect(() => parseJson("{12345678901234567890:1}", {})).toThrow(DataError);
     expect(() => parseJson("[01234567890123456789]", {})).toThrow(DataError);
   });
+
+  test("NaN and infinities, which Python writes, are what is missing; in texts they stay", () => {
+    const text = '{"a": NaN, "b": [-Infinity,Infinity], "c": "NaN \\" Infinity", "n": 12345678901234567890}';
+    expect(parseJson(text, {})).toEqual({
+      ...{ a: null, b: [null, null], c: 'NaN " Infinity', n: 12345678901234567890n },
+    });
+    for (const torn of ['{"a": NaN', "{NaN: 1}", "NaNa", "-NaN", '{"a": Infinity1}']) {
+      expect(() => parseJson(torn, {}), torn).toThrow(DataError);
+    }
+  });
 });
 
 describe("labels", () => {
