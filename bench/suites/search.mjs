@@ -9,10 +9,13 @@
 //   keeps what it has where it finds nothing new; ours never repeats. What it asked for is kept in search/optuna.json, anew with --peers.
 // - sizeError, latencyError, memoryError: median relative error of what was foretold; infeasibleShare: time spent on what was not made;
 //   remeasuredInside: of ten fresh measurements of the winner, the share inside its interval; timeShare: time taken to time given.
+// - sst2Kept, sst2Speedup, sst2BytesShare, embeddingKept, ...: what the default space makes of a classifier and of an embedding model.
 // Peers need ANNEAL_PYTHON with optuna 5. Arguments: --seeds N (5), --gp-seeds N (3), --space train,compress,distill, --no-peers, --peers,
-// --samplers a,b (the first is judged), --parts tables,live (and killed: ten kills against none), --minutes N (10), --work DIR (where the
-// models and results of live and killed stay).
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+// --samplers a,b (the first is judged), --parts tables,live (also defaults; killed: ten kills against none), --minutes N (10),
+// --work DIR (where models and results stay).
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { asha } from "../../dist/search/fidelity/asha.js";
 import { hypervolume } from "../../dist/search/front/hypervolume.js";
 import { frontOf } from "../../dist/search/front/sort.js";
@@ -20,6 +23,7 @@ import { keyOf } from "../../dist/search/space/space.js";
 import { study } from "../../dist/search/study.js";
 import { peerOf } from "../peers/peer.mjs";
 import { dataFile } from "../texts.mjs";
+import { defaults } from "./search/defaults.mjs";
 import { killed } from "./search/killed.mjs";
 import { live } from "./search/live.mjs";
 import { spaces } from "./search/spaces.mjs";
@@ -177,16 +181,19 @@ const HALF = 0.5;
 
 export default async function search({ log, args }) {
   const parts = argument(args, "parts", "tables,live").split(",");
-  const own = parts.includes("live")
-    ? live({
-        ...{ log, data: dataFile("tinyshakespeare.txt"), work: argument(args, "work", undefined) },
-        ...{ minutes: Number(argument(args, "minutes", 10)), again: 10 },
-      })
-    : {};
-  if (parts.includes("killed")) {
-    const data = dataFile("tinyshakespeare.txt");
-    Object.assign(own, await killed({ log, data, work: argument(args, "work", undefined) }));
+  const work = argument(args, "work", undefined);
+  const minutes = Number(argument(args, "minutes", 10));
+  const data = dataFile("tinyshakespeare.txt");
+  const own = {};
+  if (parts.includes("live")) Object.assign(own, live({ log, data, work, minutes, again: 10 }));
+  if (parts.includes("defaults")) {
+    const [text, sst2] = [dataFile("wikitext2.valid.txt"), dataFile("sst2.train.tsv")];
+    Object.assign(
+      own,
+      defaults({ log, text, sst2, minutes, work: work ?? mkdtempSync(join(tmpdir(), "anneal-")) }),
+    );
   }
+  if (parts.includes("killed")) Object.assign(own, await killed({ log, data, work }));
   return { ...own, ...(parts.includes("tables") ? await tables({ log, args }) : {}) };
 }
 
