@@ -6,7 +6,7 @@
  */
 import { permutation } from "../../util/rng.ts";
 
-/** Batches that are drawn together and sorted by length. */
+/** Batches that are drawn together and sorted by length, or half as many more: chunks of an epoch are equal. */
 const CHUNK = 200;
 
 /** Share of padding that more widths are not worth fighting. */
@@ -16,7 +16,7 @@ const ENOUGH = 0.05;
 const SLACK = 0.01;
 
 /** Most widths. */
-const MOST = 16;
+const MOST = 20;
 
 /** Lengths that are told apart in the search for widths. */
 const GRID = 256;
@@ -57,7 +57,10 @@ const chunksOf = <T>(all: ArrayLike<T>, size: number): T[][] =>
 /** The rows of each batch of an epoch. */
 const epochOf = ({ lengths, batch, seed }: LengthBatchOptions, epoch: number): number[][] => {
   const order = permutation(lengths.length, seed, `epoch ${epoch}`);
-  const batches = chunksOf(order, CHUNK * batch).flatMap((chunk) =>
+  const count = Math.ceil(lengths.length / batch);
+  // A short chunk at the end would have few texts of each length.
+  const size = Math.ceil(count / Math.max(1, Math.round(count / CHUNK)));
+  const batches = chunksOf(order, size * batch).flatMap((chunk) =>
     chunksOf(
       chunk.sort((a, b) => lengths[a]! - lengths[b]! || a - b),
       batch,
