@@ -120,12 +120,18 @@ it("a classifier that an embedding model was tuned into is one, and passes on no
   const labels = await checkpoint("labels", modelOf("bert", "sequence-classification"), {
     ...pooling,
     ...tokenizer,
+    "README.md":
+      "---\npipeline_tag: sentence-similarity\ntags: [sentence-transformers, sentence-similarity, mine]\n---\n",
   });
   expect((await named(labels, {})).task.name).toBe("sequence-classification");
   expect((await loadModel(labels)).model.config.architectures).toEqual(["BertForSequenceClassification"]);
   const out = join(dir, "labels-out");
   await exportFolder(labels, { out, dtypes: ["fp32"] });
   for (const name of Object.keys(pooling)) expect(existsSync(join(out, name)), name).toBe(false);
+  const card = parse(text(out, "README.md").split("---\n")[1]!) as object;
+  expect(card).toMatchObject({
+    ...{ pipeline_tag: "text-classification", tags: ["onnx", "text-classification", "anneal", "mine"] },
+  });
   // Of many embedding models the class is that of a language model.
   const words = await checkpoint("words", modelOf("bert", "masked-lm"), { ...pooling, ...tokenizer });
   expect((await named(words, {})).task.name).toBe("embedding");

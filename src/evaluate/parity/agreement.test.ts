@@ -47,6 +47,24 @@ describe("a tally", () => {
     expect(sums.result(3).sentenceCosine).toBeNaN();
   });
 
+  test("of labels has the cosine of their shares, so that near 0 little is little", () => {
+    const [x, y] = [Float32Array.of(0.1, 0, 2, -2), Float32Array.of(0, 0.1, 2, -2)];
+    const found = (labels: boolean) => {
+      const sums = tally();
+      sums.rows(x.subarray(0, 2), y.subarray(0, 2), 2, { labels });
+      return sums.result(1);
+    };
+    expect(found(false).cosine).toBe(0);
+    expect(found(true)).toMatchObject({ topTokenAgreement: 0, maxLogitDiff: x[0] });
+    expect(found(true).cosine).toBeCloseTo((2 * 0.475 * 0.525) / (0.475 ** 2 + 0.525 ** 2), 4);
+    const far = tally();
+    far.rows(x.subarray(2), Float32Array.of(-2, 2), 2, { labels: true });
+    expect(far.result(1).cosine).toBeLessThan(0.1);
+    const broken = tally();
+    broken.rows(x, Float32Array.of(0, Number.NaN, 2, -2), 2, { labels: true });
+    expect(broken.result(1).cosine).toBeNaN();
+  });
+
   test("leaves out rows that do not count", () => {
     const sums = tally();
     sums.rows(Float32Array.of(1, 0, 0, 1), Float32Array.of(1, 0, 9, 0), 2, { counts: (row) => row === 0 });

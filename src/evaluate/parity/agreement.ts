@@ -2,6 +2,7 @@
 
 import type { TypedArray } from "../../ir/tensor.ts";
 import { argmax } from "../../serve/decode/sample.ts";
+import { softmax } from "../../serve/logits/processor.ts";
 import { cosineSum } from "../../util/cosine.ts";
 import { fromHalves } from "../../util/float16.ts";
 
@@ -35,6 +36,11 @@ export interface RowsOptions {
   readonly counts?: (row: number) => boolean;
   /** Whether a row's largest number is its likeliest token or label, as of logits; true unless told. */
   readonly logits?: boolean;
+  /**
+   * Whether a row is of a text's labels, whose shares are what a user sees: the cosine is of those. Logits of a
+   * text that is neither are near 0, where a small difference turns their direction.
+   */
+  readonly labels?: boolean;
 }
 
 /** Collects comparisons. */
@@ -72,7 +78,7 @@ export const tally = (): Tally => {
   const texts = { first: 0, whole: 0, count: 0, tokens: 0 };
   const cosines: number[] = [];
   return {
-    rows(reference, found, width, { counts = () => true, logits = true } = {}) {
+    rows(reference, found, width, { counts = () => true, logits = true, labels = false } = {}) {
       if (reference.length !== found.length) sums.diff = Number.POSITIVE_INFINITY;
       for (let row = 0; row * width < reference.length; row++) {
         if (!counts(row)) continue;
@@ -81,7 +87,8 @@ export const tally = (): Tally => {
           sums.diff = Math.max(sums.diff, Math.abs(x![i]! - y![i]!)); // Math.max keeps NaN
           sums.top = Math.max(sums.top, Math.abs(x![i]!));
         }
-        both.add(x!, y!);
+        if (labels) both.add(softmax(x!), softmax(y!));
+        else both.add(x!, y!);
         if (!logits) continue;
         sums.same += +(argmax(x!) === argmax(y!));
         sums.rows++;

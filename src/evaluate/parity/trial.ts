@@ -64,7 +64,10 @@ const compareRun = async (
       continue;
     }
     const counts = countedRows(expected, feeds.attention_mask);
-    sums.rows(asFloat32(expected.data), asFloat32(made.data), width, { counts, logits: name === LOGITS });
+    const logits = name === LOGITS;
+    // A single label is a number, not a share.
+    const labels = logits && expected.shape.length === 2 && width > 1;
+    sums.rows(asFloat32(expected.data), asFloat32(made.data), width, { counts, logits, labels });
   }
 };
 

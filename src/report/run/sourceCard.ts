@@ -45,20 +45,43 @@ const line = (name: string, value: Json): string => `${name}: ${plain(value)}`;
 const textsIn = (value: Json | undefined): string[] =>
   (Array.isArray(value) ? value : [value]).filter((x): x is string => typeof x === "string");
 
+/** What the Hub's pages call models of each pipeline: a source's tag stays where it is one of these. */
+const TAGS: Readonly<Record<string, readonly string[]>> = {
+  "feature-extraction": ["feature-extraction", "sentence-similarity"],
+  "text-classification": ["text-classification", "text-ranking", "zero-shot-classification"],
+  "token-classification": ["token-classification"],
+  "fill-mask": ["fill-mask"],
+  "text-generation": ["text-generation"],
+  "text2text-generation": ["text2text-generation", "translation", "summarization"],
+};
+const allTags = new Set(Object.values(TAGS).flat());
+
+/** The source's tag and tags, less those of another task than this model's. */
+const taggedAs = (pipeline: string, fields: Fields) => {
+  const own: readonly Json[] = TAGS[pipeline] ?? [pipeline];
+  const same = fields.pipeline_tag == null || own.includes(fields.pipeline_tag);
+  const others = (tag: string) =>
+    own.includes(tag) || (!allTags.has(tag) && (same || tag !== "sentence-transformers"));
+  return {
+    tag: same ? (fields.pipeline_tag ?? pipeline) : pipeline,
+    tags: [...new Set(["onnx", pipeline, "anneal", ...textsIn(fields.tags).filter(others)])],
+  };
+};
+
 /** Front matter: what the source's card says, its licence and name above all, and what this model is. */
 export const frontMatter = (pipeline: string, source?: CardSource): string => {
   const fields = source?.fields ?? {};
   const base = source?.name ?? fields.base_model;
-  const tags = [...new Set(["onnx", pipeline, "anneal", ...textsIn(fields.tags)])];
+  const { tag, tags } = taggedAs(pipeline, fields);
   const others = Object.entries(fields).filter(([name]) => !NOT_TAKEN.has(name) && /^[\w-]+$/.test(name));
   return [
     "---",
     fields.license == null ? UNCHOSEN : line("license", fields.license),
     ...(base == null ? [] : [line("base_model", base)]),
     "library_name: transformers.js",
-    line("pipeline_tag", fields.pipeline_tag ?? pipeline),
+    line("pipeline_tag", tag),
     "tags:",
-    ...tags.map((tag) => `- ${/^[a-z][\w-]*$/i.test(tag) ? tag : JSON.stringify(tag)}`),
+    ...tags.map((one) => `- ${/^[a-z][\w-]*$/i.test(one) ? one : JSON.stringify(one)}`),
     ...others.map(([name, value]) => line(name, value)),
     "---",
   ].join("\n");
