@@ -70,7 +70,7 @@ const endText = ({ state, objectives, judge, error, seconds }: Ended): string =>
   return `${judge.name} ${shown}${state === "pruned" ? ", stopped" : ""} (${seconds.toFixed(1)} s)`;
 };
 
-/** The trials that come next, those first that an earlier process has left: at most `count`, one for each rank. */
+/** The trials that come next, those first that were left before: at most `count`, one for each rank. */
 const nextTrials = (made: Study, most: number, count: number): readonly Trial[] => {
   const next = made.trials.filter(({ state }) => state === "running").slice(0, count);
   while (next.length < count && made.trials.length < most) {
@@ -228,9 +228,9 @@ const studyIn = async (
 /**
  * Searches hyperparameters of training, or of fine-tuning where `ref` names a model: each trial is a run in
  * OUT/trial-N with its model, what became of it stands in OUT/trials.jsonl, and OUT/report.html shows all.
- * A trial that fails is noted and the search goes on. Ranks run as many trials at once; resolves to undefined
- * on those after the first. Throws ConfigError for a space or a folder that cannot be, BusyError where another
- * process has the folder, and what each trial would meet.
+ * A trial that fails is noted and the search goes on. Ranks run as many trials at once; resolves to
+ * undefined on those after the first. Throws ConfigError for a space or a folder that cannot be, BusyError
+ * where another process has the folder, and what each trial would meet.
  */
 export const sweep = async (
   base: RunOptions,
