@@ -45,6 +45,9 @@ test("a Slurm script that bash reads, which goes on where it was", async () => {
   expect(run()).not.toContain("--resume");
   execFileSync("mkdir", ["-p", join(dir, "novel/run/checkpoints/latest")]);
   expect(run().trim().split("\n").at(-1)).toBe("--resume");
+  const sweep = join(dir, "sweep.sh");
+  await anneal(["launch", "--ranks", "2", "--slurm", sweep, "--", "sweep", "--data", "d.txt", "--out", "s"]);
+  expect(readFileSync(sweep, "utf8")).toContain("if [ -e s/study.json ]; then resume=(--resume); fi");
 });
 
 const pod = (name: string) =>
