@@ -21,6 +21,7 @@ import type { RecipeHooks } from "../context/hooks.ts";
 import { silent } from "../context/ui.ts";
 import { alignedFiles, alignedRows } from "./aligned.ts";
 import { inputsOf } from "./inputs.ts";
+import { sameTexts } from "./sameTexts.ts";
 import type { UserData } from "./userData.ts";
 
 type Hooks = Pick<RecipeHooks, "ui" | "signal"> & Partial<RecipeHooks>;
@@ -218,6 +219,7 @@ export const recordData = async (
   if (cut > 0) hooks.ui.warn(`${cut} examples were cut to ${context} tokens (--context, --too-long)`);
   const skipped = [...train.skipped, ...(validation?.skipped ?? []), ...bad];
   if (skipped.length > 0) hooks.ui.warn(`${skipped.length} records were left out: ${skipped[0]}`);
+  for (const note of sameTexts(own, held)) hooks.ui.warn(note);
   const count = (some: readonly Example[]) => some.reduce((sum, { length }) => sum + length, 0);
   const tokens = { train: count(own.examples), validation: count(held.examples) };
   for (const note of reading.notes) hooks.ui.line(note);

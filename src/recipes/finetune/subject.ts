@@ -14,11 +14,13 @@ import {
   type Reading,
   type RecordOptions,
   type RecordTask,
+  type Row,
   recordDefaults,
 } from "../../tasks/records.ts";
 import type { Task } from "../../tasks/task.ts";
 import type { Tokenizer } from "../../tokenizer/index.ts";
 import { ConfigError, DataError } from "../../util/errors.ts";
+import { nameHint } from "../../util/nearest.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import { type RecordData, type Records, readRecords, recordData, recordOptions } from "../data/records.ts";
@@ -51,6 +53,21 @@ const namedTask = (name: TaskName): RecordsTask => {
   throw new ConfigError(`${name} takes no records`, {
     field: "task.name",
     hint: `choose ${known.join(" or ")}; running text is for: anneal train --from MODEL`,
+  });
+};
+
+/** Throws DataError for a field that the user names and no record has. */
+const requireFields = (
+  rows: readonly Row[],
+  { field, pairField, labelFields }: Pick<RecordOptions, "field" | "pairField" | "labelFields">,
+): void => {
+  const has = (name: string): boolean => rows.some(({ fields }) => name in fields);
+  const lost = [field, pairField, ...labelFields].find((name) => name !== undefined && !has(name));
+  const names = columnsOf(rows).map(({ name }) => name);
+  if (lost === undefined || names.length === 0) return;
+  throw new DataError("no record has this field", {
+    ...{ file: rows[0]!.id, field: lost },
+    hint: nameHint(lost, names),
   });
 };
 
@@ -151,6 +168,7 @@ export const subjectOf = async (ref: string, given: RunOptions, hooks: RecipeHoo
   const validation =
     data.validation.length === 0 ? {} : { validation: await readRecords(data.validation, options, hooks) };
   const how = recordOptions(options);
+  requireFields(train.rows, how);
   const task = asked.name === "" ? foundTask(train, opened, how) : namedTask(asked.name as TaskName);
   hooks.ui.line(`task: ${task.name}`);
   requireTaken(task, how);
