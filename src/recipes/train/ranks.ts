@@ -144,7 +144,13 @@ export const shareSteps = (
         hint: "start it under mpirun with a rank for each part, or leave out --pipeline",
       });
     }
-    return { ...pipeline(collective, { signal }), shared: `${collective.size} ranks by layers` };
+    // Filling and emptying the pipeline takes as long as a micro-batch for each rank but one.
+    const busy = t.accumulate / (t.accumulate + collective.size - 1);
+    const most = `at most ${(100 * busy).toFixed(0)} % of the time (--accumulate ${t.accumulate})`;
+    return {
+      ...pipeline(collective, { signal }),
+      shared: `${collective.size} ranks by layers, at work for ${most}`,
+    };
   }
   if (every > 0) {
     const collective = ranks?.collective ?? alone;
