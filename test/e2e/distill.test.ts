@@ -142,7 +142,7 @@ describe("anneal distill", () => {
   });
 
   it("teaches a student of another tokenizer what spans of the text cost", async () => {
-    const how = ["--student", foreign, "--steps", "20", "--lr", "0.02"];
+    const how = ["--student", foreign, "--steps", "20", "--lr", "0.02", "--alpha", "0.9"];
     const { before, after, teacher, path } = await distill(decoder, join(dir, "across"), ...how);
     // The teacher has learnt nothing, and takes log2 of its tokens a letter: so does the student in the end.
     expect(teacher.score).toBeGreaterThan(4);

@@ -28,7 +28,7 @@ export const acrossPart = async ({ log, args, threads, steps, layers, studentLay
   const alone = await trainedAlone(engine, student, data, how("alone"));
   const lesson = lessonOf(student, data, 1);
   const taught = await teach(engine, student, {
-    ...{ teacher, teaching: alignedTeaching(argument(args, "alpha", 0.9)), source: lesson.source },
+    ...{ teacher, teaching: alignedTeaching(argument(args, "alpha", 0.5)), source: lesson.source },
     ...{ aligned: both, train: trainOptions(lesson, how("taught")) },
   });
   const task = taskOf(student);

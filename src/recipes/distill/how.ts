@@ -100,11 +100,14 @@ const requireSpans = (asked: DistillModelOptions): void => {
   });
 };
 
+/** Share of the teacher, of whom spans tell less than the labels do. */
+const ACROSS = 0.5;
+
 /** The way of a student that has a tokenizer of its own. Throws as `howOf`. */
-const howAcross = ({ student }: Taught, asked: DistillModelOptions, { distill: d }: RunOptions): How => {
+const howAcross = ({ student }: Taught, asked: DistillModelOptions): How => {
   requireSpans(asked);
   const { onPolicy } = asked;
-  const { alpha = onPolicy === undefined ? d.alpha : 1 } = asked;
+  const { alpha = onPolicy === undefined ? ACROSS : 1 } = asked;
   const rest = alpha < 1 ? `, ${Number((1 - alpha).toFixed(4))} the labels` : "";
   const written = onPolicy === undefined ? "" : `, ${onPolicy} of the texts written on by the student`;
   return {
@@ -118,7 +121,7 @@ const howAcross = ({ student }: Taught, asked: DistillModelOptions, { distill: d
 
 /** The way that is asked for. Throws ConfigError where teacher and student do not suit it. */
 export const howOf = (taught: Taught, asked: DistillModelOptions, run: RunOptions): How => {
-  if (taught.across) return howAcross(taught, asked, run);
+  if (taught.across) return howAcross(taught, asked);
   const { task, teacher, student, lesson } = taught;
   const { distill: d } = run;
   const { onPolicy } = asked;
