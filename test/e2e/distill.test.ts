@@ -141,15 +141,15 @@ describe("anneal distill", () => {
     await expect(distill(decoder, join(dir, "no"), ...kept, "--hidden", "1")).rejects.toThrow(/teacherTopK/);
   });
 
-  it("teaches a student of another tokenizer what spans of the text cost", async () => {
+  it("teaches a student of another tokenizer", async () => {
     const how = ["--student", foreign, "--steps", "20", "--lr", "0.02", "--alpha", "0.9"];
     const { before, after, teacher, path } = await distill(decoder, join(dir, "across"), ...how);
-    // The teacher has learnt nothing, and takes log2 of its tokens a letter: so does the student in the end.
+    expect(after.score).toBeLessThan(before.score - 0.05);
+    // The teacher has learnt nothing, and takes log2 of its tokens a letter.
     expect(teacher.score).toBeGreaterThan(4);
-    expect(Math.abs(after.score - teacher.score)).toBeLessThan(Math.abs(before.score - teacher.score) / 2);
     const { model, tokenizer } = await openModel(path);
     expect(tokenizer.kind).toBe("bpe");
-    expect(model.history.at(-1)!.options).toMatchObject({ across: "spans", alpha: 0.9 });
+    expect(model.history.at(-1)!.options).toMatchObject({ across: "first tokens", alpha: 0.9 });
     expect(readFileSync(join(path, "README.md"), "utf8")).toContain("bits per byte");
     const { targets } = await verifyFolder(path, { targets: ["node-cpu"] });
     expect(targets["node-cpu"]).toMatchObject({ status: "passed" });
@@ -210,7 +210,7 @@ describe("anneal distill", () => {
     [["--width", "8"], 2, /distill.width.*fresh student alone.*\n.*--fresh/],
     [["--student", "X", "--layers", "1"], 2, /distill.student.*one or the other/],
     [["--student", embedder], 2, /is for embedding, and its teacher for causal-lm/],
-    [["--student", foreign, "--temperature", "2"], 2, /distill.temperature.*another tokenizer/],
+    [["--student", foreign, "--hidden", "2"], 2, /distill.hidden.*another tokenizer/],
     [["--on-policy", "0.5", "--alpha", "0.9"], 2, /distill.onPolicy.*teacher alone/],
     [["--on-policy", "1", "--teacher-top-k", "8"], 2, /distill.onPolicy.*written anew/],
     [["--vectors", "mse"], 2, /distill.vectors.*makes no vectors/],

@@ -1,5 +1,5 @@
-// A fresh student with a tokenizer of its own (half of the teacher's tokens): alone, and taught what spans of the text cost the teacher, on
-// as many tokens. acrossGapClosed is the share of the gap to the teacher, in bits a byte of held-out text, that is closed.
+// A fresh student with a tokenizer of its own (half of the teacher's tokens, or --vocab): alone, and taught by the teacher's distributions,
+// which are carried over to its tokens, on as many tokens. acrossGapClosed is the share of the gap to the teacher, in bits a byte of held-out text, that is closed.
 import { bitsOfSpans } from "../../../dist/compress/distillation/alignedTeacher.js";
 import { teach } from "../../../dist/compress/index.js";
 import { nodeEngine } from "../../../dist/node/runtime/engine.js";
@@ -28,7 +28,11 @@ export const acrossPart = async ({ log, args, threads, steps, layers, studentLay
   const alone = await trainedAlone(engine, student, data, how("alone"));
   const lesson = lessonOf(student, data, 1);
   const taught = await teach(engine, student, {
-    ...{ teacher, teaching: alignedTeaching(argument(args, "alpha", 0.5)), source: lesson.source },
+    ...{
+      teacher,
+      teaching: alignedTeaching({ alpha: argument(args, "alpha", 0.6), temperature: 1 }),
+      source: lesson.source,
+    },
     ...{ aligned: both, train: trainOptions(lesson, how("taught")) },
   });
   const task = taskOf(student);

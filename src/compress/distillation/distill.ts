@@ -85,11 +85,11 @@ const written = (engine: Engine, student: Model, { source, onPolicy: how, train:
   };
 };
 
-const openTeacher = (engine: Engine, options: DistillOptions): Teacher => {
+const openTeacher = (engine: Engine, student: Model, options: DistillOptions): Teacher => {
   const { kept, aligned, teacher } = options;
   if (kept !== undefined) return keptTeacher(engine, options, kept);
   const asked = teacherOf(engine, options);
-  return aligned === undefined ? asked : alignedTeacher(asked, teacher, aligned);
+  return aligned === undefined ? asked : alignedTeacher(asked, { teacher, student }, aligned);
 };
 
 /** Trains `student`, and says how that ended. Throws as `train` does. */
@@ -100,7 +100,7 @@ export const teach = async (
 ): Promise<TrainResult> => {
   const { teaching, train: given, record } = options;
   const { source, dispose, ...stepping } = written(engine, student, options);
-  const teacher = openTeacher(engine, options);
+  const teacher = openTeacher(engine, student, options);
   try {
     const validation = await heldOutOf(teacher, options);
     return await train(engine, student, withTeacher(teacher, source, given.accumulate ?? 1), {

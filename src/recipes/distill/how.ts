@@ -88,40 +88,40 @@ const requireWriter = ({ name }: Task): void => {
   });
 };
 
-/** Throws ConfigError for what takes a teacher's distributions over the student's own tokens. */
-const requireSpans = (asked: DistillModelOptions): void => {
-  const { divergence, temperature, hidden, relations, teacherTopK, vectors } = asked;
-  const given = Object.entries({ divergence, temperature, hidden, relations, teacherTopK, vectors });
+/** Throws ConfigError for what a teacher of another tokenizer does not say. */
+const requireCarried = (asked: DistillModelOptions): void => {
+  const { hidden, relations, teacherTopK, vectors } = asked;
+  const given = Object.entries({ hidden, relations, teacherTopK, vectors });
   const field = given.find(([, value]) => value !== undefined)?.[0];
   if (field === undefined) return;
-  throw new ConfigError("means nothing to a student of another tokenizer, which learns what spans cost", {
+  throw new ConfigError("means nothing to a student of another tokenizer, which learns distributions alone", {
     field: `distill.${field}`,
     hint: "leave it out, or choose models of one tokenizer",
   });
 };
 
-/** Share of the teacher, of whom spans tell less than the labels do. */
-const ACROSS = 0.5;
+/** Share of the teacher, whose distribution is carried over and not its very own. */
+const ACROSS = 0.6;
 
 /** The way of a student that has a tokenizer of its own. Throws as `howOf`. */
-const howAcross = ({ student }: Taught, asked: DistillModelOptions): How => {
-  requireSpans(asked);
-  const { onPolicy } = asked;
+const howAcross = ({ student }: Taught, asked: DistillModelOptions, { distill: d }: RunOptions): How => {
+  requireCarried(asked);
+  const { onPolicy, temperature = d.temperature, divergence = "forward" } = asked;
   const { alpha = onPolicy === undefined ? ACROSS : 1 } = asked;
-  const rest = alpha < 1 ? `, ${Number((1 - alpha).toFixed(4))} the labels` : "";
+  const options = { alpha, temperature, divergence };
   const written = onPolicy === undefined ? "" : `, ${onPolicy} of the texts written on by the student`;
   return {
-    teaching: alignedTeaching(alpha),
+    teaching: alignedTeaching(options),
     pupil: () => ({ model: student, finish: (trained: Model) => trained }),
     compares: false,
-    options: { alpha, across: "spans", ...defined({ onPolicy }) } as How["options"],
-    words: `${alpha} what spans of the text cost a teacher of another tokenizer${rest}${written}`,
+    options: { ...options, across: "first tokens", ...defined({ onPolicy }) } as How["options"],
+    words: `${distributionWords(options)}, carried over to the student's tokens${written}`,
   };
 };
 
 /** The way that is asked for. Throws ConfigError where teacher and student do not suit it. */
 export const howOf = (taught: Taught, asked: DistillModelOptions, run: RunOptions): How => {
-  if (taught.across) return howAcross(taught, asked);
+  if (taught.across) return howAcross(taught, asked, run);
   const { task, teacher, student, lesson } = taught;
   const { distill: d } = run;
   const { onPolicy } = asked;
