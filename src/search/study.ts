@@ -28,9 +28,10 @@ export interface Study {
   readonly trials: readonly Trial[];
   /**
    * The next configuration, as a running trial; undefined where all of the space was tried. `values` are
-   * tried in place of what the sampler would ask for. Throws ConfigError where they are not of the space.
+   * tried in place of what the sampler would ask for, under the number that they had in an earlier process
+   * where one is given. Throws ConfigError where they are not of the space, and for a number that is taken.
    */
-  ask(values?: Values): Trial | undefined;
+  ask(values?: Values, number?: number): Trial | undefined;
   /** Ends a trial. Throws ConfigError for one that is not running, or objectives of another number. */
   tell(number: number, outcome: Outcome): Trial;
   /** The complete trials that keep all constraints and that no other dominates. */
@@ -84,9 +85,12 @@ export const study = (space: Space, options: StudyOptions = {}): Study => {
   const axes = (): number | undefined => trials.find(isMeasured)?.objectives.length;
   return {
     trials,
-    ask(given) {
+    ask(given, had) {
       if (given !== undefined) checkValues(space, given);
-      const number = trials.reduce((most, t) => Math.max(most, t.number + 1), 0);
+      if (trials.some((trial) => trial.number === had)) {
+        throw new ConfigError("is taken", { field: `trial.${had}`, hint: "ask without a number" });
+      }
+      const number = had ?? trials.reduce((most, t) => Math.max(most, t.number + 1), 0);
       const tried = new Set(trials.map(({ values }) => keyOf(values)));
       const values = given ?? untried(space, suggest(number, projected(trials)), tried, seed);
       if (values === undefined) return undefined;

@@ -38,7 +38,7 @@ export const killed = async ({ log, data, work }) => {
   const shape = ["--layers", "4", "--width", "64", "--vocab", "512", "--context", "64", "--steps", "60"];
   if (!existsSync(model)) await run(["train", "-q", "--data", data, ...shape, "--out", join(dir, "small")]);
   const search = (out, ...more) => [
-    ...["optimize", model, "-q", "--data", data, "--max-mb", "0.3", "--max-loss", "0.5", "--trials", "3"],
+    ...["optimize", model, "-q", "--data", data, "--max-mb", "0.3", "--max-loss", "0.5", "--trials", "2"],
     ...["--sampler", "halton", "--distill-steps", "30", "--threads", "1", "--out", out, ...more],
   ];
   const [whole, pieces] = [join(dir, "whole"), join(dir, "pieces")];

@@ -103,6 +103,10 @@ const readDense = async (dir: string, whole: Model): Promise<Model | undefined> 
   return { ...whole, config: parsed, history, weights };
 };
 
+/** Whether the configuration at `i` has not come before. */
+const isFirst = (all: readonly Values[], values: Values, i: number): boolean =>
+  all.findIndex((v) => keyOf(v) === keyOf(values)) === i;
+
 /** What makes one search another, and whether an earlier one is gone on with. */
 export interface StoreOptions {
   /** The folder of the run. */
@@ -135,8 +139,11 @@ export const openStore = async (options: StoreOptions): Promise<Keeping> => {
   }
   const lines = linesIn(file);
   const ended = lines.flatMap((line) => ("record" in line ? [line] : []));
-  const begun = lines.flatMap((line) => ("begins" in line ? [line.values] : []));
-  const open = begun.filter((v) => !ended.some(({ record }) => keyOf(record.values) === keyOf(v)));
+  const begun = lines.flatMap((line) => ("begins" in line ? [line] : []));
+  const unended = begun.filter(
+    (line) => !ended.some(({ record }) => keyOf(record.values) === keyOf(line.values)),
+  );
+  const open = unended.map(({ values }) => values);
   const left = lines.flatMap((line) => ("leaves" in line ? [line.values] : []));
   const count = (all: readonly Values[], values: Values): number =>
     all.filter((v) => keyOf(v) === keyOf(values)).length;
@@ -147,9 +154,10 @@ export const openStore = async (options: StoreOptions): Promise<Keeping> => {
       record,
       ...(scores === undefined ? {} : { scores: unpacked(scores) }),
     })),
-    fatal: open.filter(
-      (values, i) => times(values) >= BEGUN && open.findIndex((v) => keyOf(v) === keyOf(values)) === i,
+    open: unended.flatMap(({ begins, values }, i) =>
+      times(values) < BEGUN && isFirst(open, values, i) ? [{ number: begins, values }] : [],
     ),
+    fatal: open.filter((values, i) => times(values) >= BEGUN && isFirst(open, values, i)),
     begins: (begins, values) => appendLine(file, written({ begins, values })),
     leaves: (leaves, values) => appendLine(file, written({ leaves, values })),
     ends: ({ record, scores }) =>

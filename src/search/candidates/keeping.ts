@@ -9,10 +9,18 @@ export interface Kept {
   readonly scores?: Float32Array;
 }
 
+/** A configuration that was begun, by the number of its trial. */
+export interface Begun {
+  readonly number: number;
+  readonly values: Values;
+}
+
 /** Keeps a search. */
 export interface Keeping {
   /** What earlier processes found, in order. */
   readonly earlier: readonly Kept[];
+  /** What processes began and did not end: to be gone on with. */
+  readonly open: readonly Begun[];
   /** Configurations in which processes ended again and again, as where memory runs out. */
   readonly fatal: readonly Values[];
   /** Notes that a configuration is begun. */
@@ -27,8 +35,7 @@ export interface Keeping {
 
 /** Keeps nothing. */
 export const forgetting: Keeping = {
-  earlier: [],
-  fatal: [],
+  ...{ earlier: [], open: [], fatal: [] },
   begins: () => {},
   leaves: () => {},
   ends: () => {},

@@ -14,7 +14,7 @@ import { type Budget, type Figure, measuredValue, SIZE } from "../figures.ts";
 import { checkBudget } from "../limit.ts";
 import { paretoFront } from "../pareto.ts";
 import { type NamedPick, picksOf } from "../picks/picks.ts";
-import type { Space } from "../space/space.ts";
+import { keyOf, type Space } from "../space/space.ts";
 import { study } from "../study.ts";
 import { seriesOf, withAgain } from "./again.ts";
 import {
@@ -32,7 +32,7 @@ import { startOf } from "./measure.ts";
 import { objectiveFigures } from "./objectives.ts";
 import { namesOf, type OptimizeOptions, type Run } from "./run.ts";
 import { baseKey, cuttableOf, dtypeIn, siblingsIn, smallSpace, startIn } from "./space.ts";
-import { tryAll } from "./trying.ts";
+import { isTried, tryAll } from "./trying.ts";
 
 /** The candidates, and which was chosen. */
 export interface Optimized {
@@ -140,21 +140,37 @@ const hold = async (run: Run, bases: readonly Base[]): Promise<void> => {
 
 /** Measures the start in every form, and learns from it what others would cost. */
 const measureStart = async (run: Run): Promise<void> => {
-  const { options, whole } = run;
-  if (run.records.length === 0) {
-    const lead = run.study.ask(startIn(options.space, cuttableOf(whole)))!;
-    const forms = siblingsIn(options.space, lead.values);
+  const { options, whole, study: asked } = run;
+  const known = (): MeasuredCandidate | undefined => {
+    const [start] = measuredIn(run.records);
+    if (start === undefined) return undefined;
+    run.start = startOf(options, run.scores.get(start.number)!);
+    run.bounds = boundsOf(options.budget, options.figures, start);
+    return start;
+  };
+  known();
+  const own = startIn(options.space, cuttableOf(whole));
+  // A process before may have ended among them.
+  const others = siblingsIn(options.space, own).filter((values) => keyOf(values) !== keyOf(own));
+  const forms = [own, ...others].filter((values) => !isTried(run, values));
+  const [first] = forms;
+  if (first !== undefined) {
+    const begun = options.keeping.open.find(({ values }) => keyOf(values) === keyOf(first));
+    const lead = asked.ask(first, begun?.number)!;
     await runGroup(run, { lead, forms, hold: (bases) => hold(run, bases) });
   }
-  const [start] = measuredIn(run.records);
-  run.start = startOf(options, run.scores.get(start!.number)!);
-  run.bounds = boundsOf(options.budget, options.figures, start!);
+  const { base: name } = known()!;
   if (options.spares !== true) return;
-  const base = run.held.get(start!.base) ?? (await remade(run, start!.base));
-  run.held.set(base.name, base);
-  const own = measuredIn(run.records).filter((c) => c.base === base.name);
+  const alike = measuredIn(run.records).filter(({ base }) => base === name);
+  const held = run.held.get(name) ?? { name, dense: whole, forms: {} };
+  const base = await withForms(
+    held,
+    alike.map(({ dtype }) => dtype),
+    run.context,
+  );
+  run.held.set(name, base);
   run.foreteller = foreteller(
-    { start: base, measured: new Map(own.map((c) => [c.dtype, c])) },
+    { start: base, measured: new Map(alike.map((c) => [c.dtype, c])) },
     { probe: options.probe, ...defined({ shares: options.shares }) },
   );
 };

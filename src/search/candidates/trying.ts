@@ -7,15 +7,22 @@ import { ruledOut } from "./ruledOut.ts";
 import { giveUp, isOver, lateWords, postpone, type Run } from "./run.ts";
 import { baseKey, cuttableOf, openings, siblingsIn, untaught } from "./space.ts";
 
-const isTried = ({ study: { trials } }: Run, values: Values): boolean =>
+/** Whether a configuration was asked for. */
+export const isTried = ({ study: { trials } }: Run, values: Values): boolean =>
   trials.some((trial) => keyOf(trial.values) === keyOf(values));
 
-/** A dense model of which a form was measured by a process that ended before the others were. */
-const leftOpen = (run: Run): Values | undefined => {
-  for (const { values, stage } of run.records) {
+/**
+ * What a process that ended before had begun, as the trial that it was; else a form of a dense model of which
+ * another was measured.
+ */
+const leftOpen = (run: Run): Trial | undefined => {
+  const { study, options, records } = run;
+  const begun = options.keeping.open.find(({ values }) => !isTried(run, values));
+  if (begun !== undefined) return study.ask(begun.values, begun.number);
+  for (const { values, stage } of records) {
     if (stage !== "measured") continue;
-    const left = siblingsIn(run.options.space, values).find((form) => !isTried(run, form));
-    if (left !== undefined) return left;
+    const left = siblingsIn(options.space, values).find((form) => !isTried(run, form));
+    if (left !== undefined) return study.ask(left);
   }
   return undefined;
 };
@@ -92,13 +99,13 @@ export const tryAll = async (run: Run, hold: Hold): Promise<void> => {
     context.signal?.throwIfAborted();
     const open = leftOpen(run);
     if (open === undefined && made.size >= trials) break;
-    const trial = run.study.ask(open ?? instead ?? nextOpening(run, first));
+    const trial: Trial | undefined = open ?? run.study.ask(instead ?? nextOpening(run, first));
     if (trial === undefined) break;
     const became = await tryOne(run, trial, hold);
     if (became === "made") made.add(baseKey(trial.values));
     late = became === "late" ? late + 1 : 0;
     // What there is no time to teach may be worth something as it is.
-    const plain = became === "late" ? untaught(space, trial.values) : undefined;
+    const plain: Values | undefined = became === "late" ? untaught(space, trial.values) : undefined;
     instead = plain === undefined || isTried(run, plain) ? undefined : plain;
   }
 };
