@@ -20,6 +20,15 @@ export interface Chats {
 const START = "<|im_start|>";
 const END = "<|im_end|>";
 
+/** The functions that a model may call, and a message with its calls, as Hermes and Qwen write them. */
+const TOOLS =
+  "{{ 'Functions that can be called:' }}{% for tool in tools %}{{ '\\n' + (tool | tojson) }}{% endfor %}";
+const CONTENT =
+  "{% if message['content'] %}{{ message['content'] }}{% endif %}" +
+  "{% for call in message['tool_calls'] or [] %}{% set made = call['function'] or call %}" +
+  "{% if message['content'] or not loop.first %}{{ '\\n' }}{% endif %}{{ '<tool_call>\\n' + " +
+  "({'name': made['name'], 'arguments': made['arguments']} | tojson) + '\\n</tool_call>' }}{% endfor %}";
+
 /**
  * ChatML, as most models that have no template of another kind
  * (https://huggingface.co/docs/transformers/chat_templating): its token ends a turn where the tokenizer
@@ -28,11 +37,13 @@ const END = "<|im_end|>";
 const chatml = (tokenizer: Tokenizer): ChatTemplate => {
   const known = tokenizer.idOf(END) !== undefined;
   const end = known ? END : tokenizer.decode([tokenizer.eos], { keepSpecial: true });
-  const quoted = (text: string) => JSON.stringify(text);
+  const [start, stop] = [JSON.stringify(START), `${JSON.stringify(end)} + '\\n'`];
+  const turn = (role: string, content: string): string =>
+    `{{ ${start} + ${role} + '\\n' }}${content}{{ ${stop} }}`;
   const template =
-    `{% for message in messages %}{{ ${quoted(START)} + message['role'] + '\\n' + message['content'] + ` +
-    `${quoted(end)} + '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ ${quoted(START)} + ` +
-    `'assistant\\n' }}{% endif %}`;
+    `{% if tools %}${turn("'system'", TOOLS)}{% endif %}` +
+    `{% for message in messages %}${turn("message['role']", CONTENT)}{% endfor %}` +
+    `{% if add_generation_prompt %}{{ ${start} + 'assistant\\n' }}{% endif %}`;
   return { name: "default", template };
 };
 
