@@ -37,7 +37,8 @@ const spreadsOf = (again: Again): Map<string, Spread> => {
 
 /** A figure with the interval of the next process. */
 const nextFigure = (once: Measured, series: readonly number[] | undefined, spread: Spread): Measured => {
-  if (series !== undefined) return nextOf(series);
+  // Of few turns the spread of all tells more than its own.
+  if (series !== undefined) return nextOf(series, spread);
   return once.value > 0 ? nextOf([once.value], spread) : once;
 };
 
