@@ -158,7 +158,7 @@ describe("a target is a literal", () => {
       expect(measuredValue(c, "toy/p95Ms")).toBeGreaterThan(0);
     }
     // The start and the chosen one were measured again; how far turns lie apart is told of all.
-    expect(found.choice.chosen.figures["toy/p50Ms"]!.n).toBe(3);
+    expect(found.choice.chosen.figures["toy/p50Ms"]!.n).toBe(4);
     for (const c of [start!, ...others]) {
       const { value, low, high } = c.figures["toy/p50Ms"]!;
       expect(value).toBeGreaterThanOrEqual(low);

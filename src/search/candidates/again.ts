@@ -12,10 +12,10 @@ import type { MeasuredCandidate } from "./candidate.ts";
 export type ProbeInTurns = (models: readonly Model[]) => Promise<readonly (readonly Figures[])[]>;
 
 /** What was measured again: series of each figure, by the candidate's name. */
-export type Again = ReadonlyMap<string, Readonly<Record<string, readonly number[]>>>;
+export type Again = ReadonlyMap<string, Series>;
 
 /** Turns of figures as a series a figure; those that are not positive in all turns say nothing. */
-export const seriesOf = (turns: readonly Figures[]): Readonly<Record<string, readonly number[]>> =>
+export const seriesOf = (turns: readonly Figures[]): Series =>
   Object.fromEntries(
     Object.keys(turns[0] ?? {}).flatMap((name) => {
       const values = turns.map((turn) => turn[name]?.value ?? Number.NaN);
@@ -23,9 +23,22 @@ export const seriesOf = (turns: readonly Figures[]): Readonly<Record<string, rea
     }),
   );
 
+type Series = Readonly<Record<string, readonly number[]>>;
+
+/**
+ * With what was measured first: turns that follow each other tell less of what the machine is like at other
+ * times.
+ */
+const seriesWith = ({ figures }: Pick<MeasuredCandidate, "figures">, again: Series): Series =>
+  Object.fromEntries(
+    Object.entries(again).map(([name, values]) => {
+      const first = figures[name]?.value ?? Number.NaN;
+      return [name, first > 0 ? [first, ...values] : values];
+    }),
+  );
+
 /** How far processes lie apart in each figure. */
-const spreadsOf = (again: Again): Map<string, Spread> => {
-  const all = [...again.values()];
+const spreadsOf = (all: readonly Series[]): Map<string, Spread> => {
   const names = new Set(all.flatMap((series) => Object.keys(series)));
   return new Map(
     Array.from(names, (name) => [
@@ -44,9 +57,15 @@ const nextFigure = (once: Measured, series: readonly number[] | undefined, sprea
 
 /** Candidates by what was measured again: of those that were not, with intervals as wide as processes differ. */
 export const withAgain = (measured: readonly MeasuredCandidate[], again: Again): MeasuredCandidate[] => {
-  const spreads = spreadsOf(again);
+  const all = new Map(
+    measured.flatMap((candidate) => {
+      const own = again.get(candidate.name);
+      return own === undefined ? [] : [[candidate.name, seriesWith(candidate, own)] as const];
+    }),
+  );
+  const spreads = spreadsOf([...all.values()]);
   return measured.map((candidate) => {
-    const own = again.get(candidate.name);
+    const own = all.get(candidate.name);
     const figures = Object.entries(candidate.figures).map(([name, figure]): [string, Measured] => {
       const spread = spreads.get(name);
       return [name, spread === undefined ? figure : nextFigure(figure, own?.[name], spread)];
