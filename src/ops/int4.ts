@@ -2,7 +2,8 @@
  * Products with weights of 4 or 2 bits in blocks, which are not trained, in the layout of ONNX Runtime's
  * MatMulNBits (https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md): q uint8 [N, blocks,
  * block * bits / 8], two or four values a byte, the first one low; scale float32 [N * blocks]; zero uint8
- * [N * ceil(blocks * bits / 8)], what stands for 0 in each block, as many a byte. A value is (q - zero) * scale.
+ * [N * ceil(blocks * bits / 8)], what stands for 0 in each block, as many a byte. A value is (q - zero) *
+ * scale.
  */
 import { apply, type Emit, type Op, type Value } from "../ir/op.ts";
 import { shapeText, tensorOf } from "../ir/tensor.ts";
@@ -67,7 +68,10 @@ export interface Int4Options {
   readonly bits?: FewBits | undefined;
 }
 
-/** x [..., K] times a matrix of few bits plus bias [N] -> [..., N]. The gradient to x is the dense product's. */
+/**
+ * x [..., K] times a matrix of few bits plus bias [N] -> [..., N]. The gradient to x is the dense
+ * product's.
+ */
 export const int4Matmul = (x: Value, { q, scale, zero }: Int4Blocks, options: Int4Options): Value => {
   const { block, accuracy = 4, bias, bits } = options;
   const sizes = { k: x.shape.at(-1) as number, n: q.shape[0] as number, block, accuracy };

@@ -1,7 +1,7 @@
 /**
- * A teacher of another tokenizer: it reads the same text in its own tokens, and where a token of both begins at
- * one place, and the student's ends no later, its distribution is carried over: each of its tokens counts for
- * the first of the student's tokens that spell it.
+ * A teacher of another tokenizer: it reads the same text in its own tokens, and where a token of both
+ * begins at one place, and the student's ends no later, its distribution is carried over: each of its
+ * tokens counts for the first of the student's tokens that spell it.
  */
 import type { Engine, Feeds } from "../../engine/engine.ts";
 import { tensor } from "../../ir/tensor.ts";
@@ -116,8 +116,9 @@ export interface AlignedModels {
 }
 
 /**
- * Says of a student's batch its `teacherLogits` and where they are `matched` (see `alignedObjective`), by what
- * `asked` says of the teacher's own batches. Throws ConfigError where tokenizers change most of the text.
+ * Says of a student's batch its `teacherLogits` and where they are `matched` (see `alignedObjective`), by
+ * what `asked` says of the teacher's own batches. Throws ConfigError where tokenizers change most of the
+ * text.
  */
 export const alignedTeacher = (
   asked: Teacher,

@@ -20,7 +20,9 @@ import { gathered } from "./gathered.ts";
 /** Channels are kept in multiples of this, so that blocks of few bits stay whole, where there are enough. */
 const ROUND = 32;
 
-/** The field of a config that says how wide hidden states are. Throws ConfigError where that ties heads too. */
+/**
+ * The field of a config that says how wide hidden states are. Throws ConfigError where that ties heads too.
+ */
 export const widthField = ({ arch }: Model): string => {
   const { hidden } = arch.widths;
   if (hidden !== undefined) return hidden;
@@ -124,8 +126,8 @@ export interface Narrowed {
 }
 
 /**
- * The model with `keep` of its channels, chosen on token ids [B, T] int32 of one shape. Throws ConfigError for
- * packed weights and where the family's width ties more than hidden states, and as `walk`.
+ * The model with `keep` of its channels, chosen on token ids [B, T] int32 of one shape. Throws ConfigError
+ * for packed weights and where the family's width ties more than hidden states, and as `walk`.
  */
 export const narrowed = async (
   engine: Engine,

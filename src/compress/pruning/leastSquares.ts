@@ -64,7 +64,9 @@ const systemOf = ({ moments: { k, gram }, cross }: FitSums, biased: boolean): Sy
 /** Random sums of targets that stand for all of them where a damping is chosen. */
 const SKETCH = 64;
 
-/** The system of that many sums of the targets, each with a random sign: errors keep their sizes on average. */
+/**
+ * The system of that many sums of the targets, each with a random sign: errors keep their sizes on average.
+ */
 const sketched = (of: System): System => {
   const { k, n, c } = of;
   if (n <= SKETCH) return of;
@@ -112,7 +114,9 @@ const meanDiagonal = ({ h, k }: System): number => {
 /** Dampings that are tried, from the strongest on. */
 const DAMPINGS: readonly number[] = Array.from({ length: 7 }, (_, i) => 10 ** (1 - i));
 
-/** A damping, the part of the change that helps most beside it, and what of the held-out error that leaves. */
+/**
+ * A damping, the part of the change that helps most beside it, and what of the held-out error that leaves.
+ */
 interface Choice {
   readonly damping: number;
   readonly share: number;
@@ -129,7 +133,9 @@ const judged = (own: System, apart: System, asked: number): Choice => {
   return { damping, share, change: share * (share * square - 2 * along) };
 };
 
-/** The choice that helps most on held-out rows: dampings are tried until one helps less than that before it. */
+/**
+ * The choice that helps most on held-out rows: dampings are tried until one helps less than that before it.
+ */
 const chosen = (own: System, apart: System, dampings: readonly number[]): Choice => {
   let best: Choice | undefined;
   for (const damping of dampings) {

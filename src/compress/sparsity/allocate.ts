@@ -1,9 +1,9 @@
 /**
  * Which share of each matrix becomes 0 where all together lose a share: less of those that it costs more.
- * What zeros take from a product is told by its inputs, as Wanda counts; what a product's loss costs the model
- * is measured, for each kind of matrix in each third of the layers. Numbers go by both together, across all
- * matrices. (OWL, https://arxiv.org/abs/2310.05175, looks at the outliers of layers instead; as there no
- * matrix goes far from the share.)
+ * What zeros take from a product is told by its inputs, as Wanda counts; what a product's loss costs the
+ * model is measured, for each kind of matrix in each third of the layers. Numbers go by both together,
+ * across all matrices. (OWL, https://arxiv.org/abs/2310.05175, looks at the outliers of layers instead; as
+ * there no matrix goes far from the share.)
  */
 import { compile } from "../../engine/compile.ts";
 import type { Engine } from "../../engine/engine.ts";

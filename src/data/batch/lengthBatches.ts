@@ -6,7 +6,9 @@
  */
 import { permutation } from "../../util/rng.ts";
 
-/** Batches that are drawn together and sorted by length, or half as many more: chunks of an epoch are equal. */
+/**
+ * Batches that are drawn together and sorted by length, or half as many more: chunks of an epoch are equal.
+ */
 const CHUNK = 200;
 
 /** Share of padding that more widths are not worth fighting. */

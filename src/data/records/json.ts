@@ -46,8 +46,8 @@ const quoteLong = (text: string, mark: string): string => {
 const NO_NUMBER = /NaN|-?Infinity/y;
 
 /**
- * `text` with null for NaN, Infinity and -Infinity that stand outside strings: JSON has them not, but Python's
- * json module writes them, as what is missing in a table.
+ * `text` with null for NaN, Infinity and -Infinity that stand outside strings: JSON has them not, but
+ * Python's json module writes them, as what is missing in a table.
  */
 const nullForNone = (text: string): string => {
   const pieces: string[] = [];
@@ -104,8 +104,8 @@ const leniently = (text: string): unknown => {
 };
 
 /**
- * The value of a JSON text; an integer beyond 2^53 is a bigint, NaN and infinities are null. Throws DataError for what is torn or nested
- * deeper than `limit`.
+ * The value of a JSON text; an integer beyond 2^53 is a bigint, NaN and infinities are null. Throws
+ * DataError for what is torn or nested deeper than `limit`.
  */
 export const parseJson = (text: string, place: ErrorDetails, limit: number = MAX_DEPTH): unknown => {
   if (isDeeper(text, limit)) {

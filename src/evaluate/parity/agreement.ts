@@ -37,8 +37,8 @@ export interface RowsOptions {
   /** Whether a row's largest number is its likeliest token or label, as of logits; true unless told. */
   readonly logits?: boolean;
   /**
-   * Whether a row is of a text's labels, whose shares are what a user sees: the cosine is of those. Logits of a
-   * text that is neither are near 0, where a small difference turns their direction.
+   * Whether a row is of a text's labels, whose shares are what a user sees: the cosine is of those. Logits
+   * of a text that is neither are near 0, where a small difference turns their direction.
    */
   readonly labels?: boolean;
 }

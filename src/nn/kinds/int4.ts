@@ -1,4 +1,7 @@
-/** 4 or 2 bits in blocks of inputs, each with a scale and what stands for 0; see ops/int4. They are not trained. */
+/**
+ * 4 or 2 bits in blocks of inputs, each with a scale and what stands for 0; see ops/int4. They are not
+ * trained.
+ */
 import type { Value } from "../../ir/op.ts";
 import type { Tensor } from "../../ir/tensor.ts";
 import { add } from "../../ops/elementwise.ts";
@@ -12,7 +15,10 @@ const blocksOf = ({ parts }: PackedParam): Int4Blocks => parts as Record<keyof I
 /** Whether products are those of a float32 matrix that is made when the graph is loaded. */
 const isWide = ({ attrs = {} }: Packed<unknown>): boolean => attrs.wide === 1;
 
-/** Weights of few bits: q uint8 [N, blocks, block * bits / 8], scale [N * blocks], zero uint8 [N * bytes of a row]. */
+/**
+ * Weights of few bits: q uint8 [N, blocks, block * bits / 8], scale [N * blocks], zero uint8 [N * bytes of
+ * a row].
+ */
 const ofBits = (name: string, bits: FewBits): WeightKind => {
   const each = 8 / bits;
   /** Inputs of a block: several stand in a byte of its q. */

@@ -29,8 +29,9 @@ export const readPooling = async (dir: string): Promise<FolderPooling> => {
 };
 
 /**
- * Whether a folder's model is one of features: a folder that says how to pool is, also where its class is that
- * of a language model, as of many embedding models. A head that was made for labels is what its class says.
+ * Whether a folder's model is one of features: a folder that says how to pool is, also where its class is
+ * that of a language model, as of many embedding models. A head that was made for labels is what its class
+ * says.
  */
 export const isPooled = (
   { classes }: Pick<Architecture, "classes">,

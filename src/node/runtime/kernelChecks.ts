@@ -1,4 +1,7 @@
-/** What anneal doctor says of products of 4 and 2 bits: whether they are right here, and quicker than of 8 bits. */
+/**
+ * What anneal doctor says of products of 4 and 2 bits: whether they are right here, and quicker than of 8
+ * bits.
+ */
 import { type KernelFound, kernelName, kernels } from "../../evaluate/kernels.ts";
 import { nodeEngine } from "./engine.ts";
 import { knownKernels } from "./kernelCache.ts";

@@ -43,7 +43,9 @@ const requireProducts = async (engine: Engine, bits: LearntBits): Promise<void> 
   });
 };
 
-/** The student as it learns under few bits, on the grids of a scale search. Throws ConfigError as that does. */
+/**
+ * The student as it learns under few bits, on the grids of a scale search. Throws ConfigError as that does.
+ */
 export const roundedPupil = async (engine: Engine, student: Model, bits: LearntBits): Promise<Model> => {
   await requireProducts(engine, bits);
   const grid = { bits, block: INT4_BLOCK } as const;

@@ -85,7 +85,10 @@ const endOf = ({ material }: RecordData, tokenizer: Tokenizer): number | undefin
   return id !== undefined && id >= 0 && tokenizer.bytesOf(id).length === 0 ? id : undefined;
 };
 
-/** What the model's folder passes on, with a generation that ends where an answer does, where it learns answers. */
+/**
+ * What the model's folder passes on, with a generation that ends where an answer does, where it learns
+ * answers.
+ */
 export const chatSource = async (
   source: Source,
   learns: { readonly task: Task; readonly tokenizer: Tokenizer; readonly data: RecordData },

@@ -87,11 +87,13 @@ const foundTask = ({ rows }: Records, opened: Opened, options: RecordOptions): R
   const best = rated.reduce((most, { fit }) => Math.max(most, fit), 0);
   const fitting = rated.filter(({ fit }) => fit === best).map(({ task }) => task);
   if (best === 0) {
+    const fields = columns.map(({ name }) => name).join(", ");
+    const wanted = all.map(({ name, records }) => `${name}: ${records.wants}`).join("; ");
     throw new DataError("the records are for no task that is known", {
       file: rows[0]!.id,
       hint:
-        `their fields are ${columns.map(({ name }) => name).join(", ")}; --columns text label names those of ` +
-        `a table without a header; wanted: ${all.map(({ name, records }) => `${name}: ${records.wants}`).join("; ")}`,
+        `their fields are ${fields}; --columns text label names those of a table without a header; ` +
+        `wanted: ${wanted}`,
     });
   }
   const own = ownTask(opened);

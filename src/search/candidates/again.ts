@@ -55,7 +55,10 @@ const nextFigure = (once: Measured, series: readonly number[] | undefined, sprea
   return once.value > 0 ? nextOf([once.value], spread) : once;
 };
 
-/** Candidates by what was measured again: of those that were not, with intervals as wide as processes differ. */
+/**
+ * Candidates by what was measured again: of those that were not, with intervals as wide as processes
+ * differ.
+ */
 export const withAgain = (measured: readonly MeasuredCandidate[], again: Again): MeasuredCandidate[] => {
   const all = new Map(
     measured.flatMap((candidate) => {

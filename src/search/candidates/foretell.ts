@@ -3,15 +3,14 @@
  * its numbers are. Sizes are those of the start's files, by what its weights take; speeds come of a table.
  */
 import { packedBytes } from "../../compress/packedSize.ts";
-import type { Figures } from "../../metrics/metric.ts";
-import type { Json, Model } from "../../models/model.ts";
+import type { Model } from "../../models/model.ts";
 import { countParams } from "../../nn/param.ts";
 import { formFiles } from "../../ship/onnx/export.ts";
 import { measuredValue, SIZE } from "../figures.ts";
 import type { Values } from "../space/space.ts";
 import { formOf, type Known, packingOf, shapeOf } from "./shape.ts";
 import { baseKey, dtypeIn } from "./space.ts";
-import { speedsOf } from "./speeds.ts";
+import { type SpeedOptions, speedsOf } from "./speeds.ts";
 
 /** Bytes of a shape's weights in a dtype. */
 const bytesOf = (known: Known, values: Values): number => {
@@ -41,18 +40,8 @@ export interface Foreteller {
   figures(values: Values): Promise<Readonly<Record<string, number>>>;
 }
 
-/** What foretells by. */
-export interface ForetellOptions {
-  readonly probe: (model: Model) => Promise<{ readonly figures: Figures }>;
-  /** Shares of the start's figures that a shape has, as they were found before or as `make` finds them. */
-  readonly shares?: (shape: Json, make: () => Promise<Shares>) => Promise<Shares>;
-}
-
-/** A shape's figures as shares of the start's, by name. */
-export type Shares = Readonly<Record<string, number>>;
-
 /** Foretells what configurations cost. */
-export const foreteller = (known: Known, options: ForetellOptions): Foreteller => {
+export const foreteller = (known: Known, options: SpeedOptions): Foreteller => {
   const bytes = new Map<string, number>();
   const speeds = speedsOf(known, options);
   const sizeOf = (values: Values): number | undefined => {

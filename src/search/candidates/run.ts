@@ -12,11 +12,12 @@ import type { Trial } from "../trial.ts";
 import type { ProbeInTurns } from "./again.ts";
 import type { Base, BaseParity, Candidate, TrialRecord } from "./candidate.ts";
 import type { Pace } from "./dense.ts";
-import type { Foreteller, ForetellOptions } from "./foretell.ts";
+import type { Foreteller } from "./foretell.ts";
 import type { Keeping } from "./keeping.ts";
 import type { MakeOptions } from "./makeBase.ts";
 import type { Measuring } from "./measure.ts";
 import { baseName, formName } from "./space.ts";
+import type { SpeedOptions } from "./speeds.ts";
 
 /** What was found so far. */
 export interface Standing {
@@ -39,14 +40,16 @@ export interface OptimizeOptions extends MakeOptions, Omit<Measuring, "score"> {
   readonly sampler?: SamplerName;
   /** Smaller models that are made at most; all that the space has unless told. */
   readonly trials?: number;
-  /** Aborted: nothing more is begun, and what is made or learns is given up; the best so far is the result. */
+  /**
+   * Aborted: nothing more is begun, and what is made or learns is given up; the best so far is the result.
+   */
   readonly until?: AbortSignal;
   /** Milliseconds until then; what is seen to take longer is not begun. */
   readonly left?: () => number;
   /** Whether what a limit on its cost rules out is not made, and what learns badly is stopped. */
   readonly spares?: boolean;
   /** Keeps how fast shapes are; a search measures them anew unless given. */
-  readonly shares?: ForetellOptions["shares"];
+  readonly shares?: SpeedOptions["shares"];
   readonly keeping?: Keeping;
   /** Measures the start and the chosen one again at the end; unless given what was measured once stands. */
   readonly again?: ProbeInTurns;

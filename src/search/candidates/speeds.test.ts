@@ -3,8 +3,9 @@ import { exactly } from "../../metrics/metric.ts";
 import { gpt2, gpt2Config } from "../../models/decoders/gpt2.ts";
 import type { Model } from "../../models/model.ts";
 import { countParams, initialize } from "../../nn/param.ts";
-import { foreteller, type Shares } from "./foretell.ts";
+import { foreteller } from "./foretell.ts";
 import { formOf } from "./shape.ts";
+import type { Shares } from "./speeds.ts";
 
 const config = gpt2Config({ vocab_size: 64, n_positions: 16, n_embd: 32, n_head: 2, n_layer: 8 });
 const dense: Model = {

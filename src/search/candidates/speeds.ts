@@ -5,12 +5,12 @@
  * shares of what the start had then, so that a machine that is slower today foretells as well.
  */
 import type { Figures } from "../../metrics/metric.ts";
+import type { Json, Model } from "../../models/model.ts";
 import { isPacked, type Weight } from "../../nn/param.ts";
 import type { ShipDtype } from "../../ship/onnx/dtype.ts";
 import { entries } from "../../util/tree.ts";
 import { SIZE } from "../figures.ts";
 import type { Values } from "../space/space.ts";
-import type { ForetellOptions, Shares } from "./foretell.ts";
 import { formOf, type Known } from "./shape.ts";
 import { dtypeIn } from "./space.ts";
 
@@ -19,6 +19,16 @@ const [SHALLOW, NARROW] = [0.25, 0.5];
 
 /** A figure that grows with what is computed: of throughputs the time that one takes. */
 const asTime = (name: string, x: number): number => (name.endsWith("PerSec") ? 1 / x : x);
+
+/** A shape's figures as shares of the start's, by name. */
+export type Shares = Readonly<Record<string, number>>;
+
+/** What speeds are found by. */
+export interface SpeedOptions {
+  readonly probe: (model: Model) => Promise<{ readonly figures: Figures }>;
+  /** Shares of the start's figures that a shape has, as they were found before or as `make` finds them. */
+  readonly shares?: (shape: Json, make: () => Promise<Shares>) => Promise<Shares>;
+}
 
 /** Shares of the start's figures, times where they are throughputs. */
 const sharesOf = (figures: Figures, start: Figures): Shares =>
@@ -43,7 +53,7 @@ const wideIn = (known: Known, dtype: ShipDtype): string[] =>
 /** What a configuration's shape shows on the places of `probe`, by the figures' names. */
 export const speedsOf = (
   known: Known,
-  { probe, shares = (_, make) => make() }: ForetellOptions,
+  { probe, shares = (_, make) => make() }: SpeedOptions,
 ): ((values: Values) => Promise<Readonly<Record<string, number>>>) => {
   const { layers: all } = known.start.dense.arch.cache(known.start.dense.config);
   const table = new Map<string, Promise<Shares>>();

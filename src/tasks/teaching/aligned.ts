@@ -14,8 +14,8 @@ import type { Teaching } from "./distillation.ts";
 // B batch, T time, N = B * T rows, V the student's vocabulary
 
 /**
- * The loss of `distillation` where `matched` float32 [N] is 1, by `teacherLogits` [N, V], and cross-entropy of
- * the labels [N] where it is 0; nothing there where alpha is 1.
+ * The loss of `distillation` where `matched` float32 [N] is 1, by `teacherLogits` [N, V], and cross-entropy
+ * of the labels [N] where it is 0; nothing there where alpha is 1.
  */
 export const alignedObjective = (options: DistillLossOptions): Objective => ({
   name: "distill across tokenizers",
