@@ -1,15 +1,16 @@
 // Sentiment of SST-2 from nothing: a small BERT begins to fill in masks in the training sentences (6,920 of them, no phrases) and the
 // other texts at hand, which gives it a tokenizer and little more (1,000 updates were no better), its embeddings begin with a linear
-// model of the labelled sentences, and it is fine-tuned on them, by the recipes behind `anneal train` and `anneal finetune`. No
+// model of the labelled sentences, and it is fine-tuned on them and on 15 times as many texts that are made up of their words and
+// labelled by the linear model, by the recipes behind `anneal train` and `anneal finetune`. No
 // checkpoint and no text from elsewhere. The development sentences are measured once, after the last update: nothing is chosen by
 // them, but on the training sentences, a fifth of which was held out.
 // sst2Accuracy is the mean over the seeds, sst2MinutesPerSeed the time of pre-training and fine-tuning.
-// --peer: the same fine-tuning besides in PyTorch (transformers' BertForSequenceClassification), from the same weights and head,
+// --peer: fine-tuning on the sentences alone, here and in PyTorch (transformers' BertForSequenceClassification), from the same weights and head,
 // on the same batches, with the same AdamW, schedule, dropout rates and averaging of weights, in turns of
 // a few steps: peerAccuracyDelta is anneal's accuracy less PyTorch's, tokensPerSecOverTorch the median over the turns.
 // PyTorch and transformers are those of the Python that ANNEAL_PYTHON names (python3 unless told).
 // Arguments: --seeds N (3), --threads N (all cores), --family NAME (bert), --layers N (1), --vocab N (16000), --pretrain-steps N (20),
-// --epochs N (2), --linear no (embeddings begin as they are), --out DIR (kept, and gone on with when run again), --peer.
+// --epochs N (1), --made N (15: texts made up of each sentence), --linear no (embeddings begin as they are), --out DIR (kept, and gone on with when run again), --peer.
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -32,9 +33,16 @@ const recipe = {
     ...{ lrPeak: 2e-3, lrMin: 0, schedule: "linear" },
   },
   finetune: { batch: 32, lrPeak: 1e-3, weightDecay: 0.01, ema: 0.998 },
-  dropout: 0.3,
-  task: { tokenDropout: 0.15 },
+  dropout: 0,
 };
+
+/** What is tuned beside PyTorch: the labelled sentences alone, hidden and dropped as they need it. */
+const besidePeer = (options) => ({
+  ...options,
+  model: { ...options.model, dropout: 0.3 },
+  train: { ...options.train, epochs: 2 },
+  task: { ...options.task, linearTeacher: 0, tokenDropout: 0.15 },
+});
 
 /** Measured at the end alone. */
 const NEVER = 2 ** 31;
@@ -76,13 +84,13 @@ const pretrainOptions = ({ files, out, seed, threads, steps, family, vocab, laye
   },
 });
 
-const finetuneOptions = ({ files, out, seed, threads, epochs, linearStart }) => ({
+const finetuneOptions = ({ files, out, seed, threads, epochs, linearStart, linearTeacher }) => ({
   ...finetuneDefaults,
   ...{ out, seed, threads },
   data: { ...finetuneDefaults.data, paths: [files.train], validation: [files.dev] },
   model: { ...finetuneDefaults.model, dropout: recipe.dropout },
   train: { ...finetuneDefaults.train, ...recipe.finetune, epochs, evalEvery: NEVER, checkpointEvery: 500 },
-  task: { ...finetuneDefaults.task, ...recipe.task, linearStart },
+  task: { ...finetuneDefaults.task, linearStart, linearTeacher },
 });
 
 /** Runs a recipe in `out` unless it has been, and goes on where it was stopped; milliseconds over all processes. */
@@ -132,13 +140,14 @@ export default async function finetuneBench({ log, args }) {
   const number = (name, usual) => Number(argument(args, name, usual));
   const [seeds, threads] = [number("seeds", 3), number("threads", 0)];
   const how = {
-    ...{ threads, steps: number("pretrain-steps", 20), epochs: number("epochs", 2) },
+    ...{ threads, steps: number("pretrain-steps", 20), epochs: number("epochs", 1) },
     ...{
       family: argument(args, "family", "bert"),
       layers: number("layers", 1),
       vocab: number("vocab", 16_000),
     },
     linearStart: argument(args, "linear", "yes") === "yes",
+    linearTeacher: number("made", 15),
   };
   const kept = argument(args, "out");
   const dir = kept ?? mkdtempSync(join(tmpdir(), "anneal-sst2-"));
@@ -148,7 +157,8 @@ export default async function finetuneBench({ log, args }) {
     const runs = [];
     for (let seed = 1; seed <= seeds; seed++) runs.push(await learn({ ...how, files, dir, seed }, log));
     const accuracies = runs.map(({ accuracy }) => accuracy);
-    const peer = args.includes("--peer") ? await race(runs, { dir, threads, log }) : {};
+    const plain = runs.map((run) => ({ ...run, options: besidePeer(run.options) }));
+    const peer = args.includes("--peer") ? await race(plain, { dir, threads, log }) : {};
     return {
       sst2Accuracy: mean(accuracies),
       sst2MinutesPerSeed: mean(runs.map(({ minutes }) => minutes)),

@@ -91,7 +91,7 @@ export interface RecordOptions {
   readonly tokenDropout: number;
   /** Whether token embeddings begin with what a linear model of the labelled texts says of each token. */
   readonly linearStart: boolean;
-  /** Share of the target that a linear model has which has not seen the text. */
+  /** Texts for each record that are made up of the records' words and labelled by a linear model of them. */
   readonly linearTeacher: number;
   /** What happens to an example of more tokens than the model takes. */
   readonly tooLong: "truncate" | "refuse";

@@ -71,7 +71,7 @@ export const records: Section = {
     row("--linear-start", "task.linearStart", "embeddings begin with a linear model of the texts", {
       verbs: ["finetune"],
     }),
-    row("--linear-teacher <x>", "task.linearTeacher", "share of the target that a linear model has", {
+    row("--linear-teacher <n>", "task.linearTeacher", "made-up texts a record that a linear model labels", {
       verbs: ["finetune"],
     }),
     row("--label-smoothing <x>", "task.labelSmoothing", "share of the target that all classes get", {

@@ -122,7 +122,7 @@ const task = {
   labels: texts,
   problem: choice(...problems),
   classWeights: choice("none", "balanced"),
-  ...{ labelSmoothing: number, tokenDropout: number, linearTeacher: number },
+  ...{ labelSmoothing: number, tokenDropout: number, linearTeacher: int },
   linearStart: z.boolean().optional(),
   tooLong: choice("truncate", "refuse"),
   labelPieces: choice("first", "all"),

@@ -218,8 +218,8 @@ const objectiveOf = ({ train }: Examples, options: LessonOptions): Objective => 
   const how = { ...inputsOf(options), ...weights };
   if (problem === "single_label_classification") {
     const plain = sequenceClassification({ ...how, labelSmoothing });
-    const { linearTeacher: alpha = 0 } = options.records ?? {};
-    return alpha === 0 ? plain : labelTeaching(plain, labels, { alpha }).objective;
+    const taught = (options.records?.linearTeacher ?? 0) > 0;
+    return taught ? labelTeaching(plain, labels, { alpha: 1 }).objective : plain;
   }
   return problem === "regression" ? regression(how) : multiLabel(count, how);
 };
@@ -257,11 +257,14 @@ const taskFor = (problem: Problem): Task => {
     lesson: (material, options) => {
       const examples = examplesOf(material);
       const own = problemIn(options.model.config as Labels);
-      return exampleLesson(examples, options, {
+      const lesson = exampleLesson(examples, options, {
         objective: objectiveOf(examples, options),
         collate: labelCollate(options, own),
         judge: (heldOut) => judgeBy(figures[own], heldOut),
       });
+      const made = options.records?.linearTeacher ?? 0;
+      const note = `${made} made-up texts beside each record are labelled by a linear model`;
+      return made === 0 ? lesson : { ...lesson, notes: [note, ...(lesson.notes ?? [])] };
     },
     heldOut: (material, options) => {
       const own = problemIn(options.model.config as Labels);

@@ -5,7 +5,7 @@
 import type { Labels } from "../../../models/encoders/encoder.ts";
 import type { Model } from "../../../models/model.ts";
 import { ConfigError } from "../../../util/errors.ts";
-import type { Examples } from "../../records.ts";
+import type { Examples, RecordOptions } from "../../records.ts";
 import type { LessonOptions, StartOptions } from "../../task.ts";
 import { problemIn } from "../labels.ts";
 import { linearOf, linearStart } from "./start.ts";
@@ -32,16 +32,32 @@ export const begun = (
   return linearStart(model, linear, { tokenizer, seed });
 };
 
+/** Throws ConfigError for what made-up texts do not go with. */
+const requirePlain = ({ train }: Examples, { classWeights, labelSmoothing }: RecordOptions): void => {
+  const pairs = train.some(({ parts }) => Array.from(parts.types ?? []).some((type) => type !== 0));
+  const other = classWeights !== "none" || labelSmoothing > 0;
+  if (!pairs && !other) return;
+  throw new ConfigError(
+    pairs ? "makes up single texts, and these records are pairs" : "has targets of its own for each label",
+    {
+      field: "task.linearTeacher",
+      hint: pairs ? "leave it out" : "leave it out, or --class-weights and --label-smoothing",
+    },
+  );
+};
+
 /**
- * The examples with a linear model's logits where it teaches. Throws where labels do not exclude each
- * other.
+ * The examples with made-up ones that a linear model labels, where it teaches. Throws where labels do not
+ * exclude each other, for pairs of texts, and beside other targets.
  */
 export const linearlyTaughtIf = (
   examples: Examples,
-  { config }: Model,
-  { tokenizer, records }: Pick<LessonOptions, "tokenizer" | "records">,
+  { config }: Pick<Model, "config">,
+  { tokenizer, records, context, seed }: Pick<LessonOptions, "tokenizer" | "records" | "context" | "seed">,
 ): Examples => {
-  if ((records?.linearTeacher ?? 0) === 0) return examples;
+  if (records === undefined || records.linearTeacher === 0) return examples;
   const classes = classesOf(config as Labels, "linearTeacher");
-  return { ...examples, train: linearlyTaught(examples.train, tokenizer, classes) };
+  requirePlain(examples, records);
+  const how = { tokenizer, classes, each: records.linearTeacher, context, seed };
+  return { ...examples, train: linearlyTaught(examples.train, how) };
 };

@@ -1,6 +1,6 @@
 /**
- * What a linear model sees of a text: words and pairs of words by how rare they are, and pieces of words of 2
- * to 6 characters by how much more often one label has them (Wang and Manning 2012,
+ * What linear models see of a text: words and pairs of words by how rare they are, and pieces of words of 2 to
+ * 6 characters by how much more often one label has them (Wang and Manning 2012,
  * https://aclanthology.org/P12-2018), so that a word that was never seen is judged by what it is made of.
  */
 
@@ -17,7 +17,7 @@ export interface SparseRows {
  * best of its kind by cross-validation on SST-2's training sentences.
  */
 const WORDS = Math.sqrt(10);
-const PIECES = Math.sqrt(0.01);
+const PIECES = Math.sqrt(0.1);
 const [SHORTEST, LONGEST] = [2, 6];
 
 /** Words, numbers and marks, in lower case. */
@@ -29,18 +29,16 @@ const wordFeatures = (text: string): string[] => {
   return [...words, ...words.slice(1).map((word, i) => `${words[i]} ${word}`)];
 };
 
-/** Pieces of each word with its edges as spaces; a word shorter than a piece is a piece once. */
-const pieceFeatures = (text: string): string[] => {
-  const found = new Set<string>();
-  for (const word of new Set(wordsIn(text))) {
-    const letters = [...` ${word} `];
+/** Pieces of each word with its edges as spaces; a letter of two UTF-16 units counts as two. */
+const pieceFeatures = (text: string): string[] =>
+  wordsIn(text).flatMap((word) => {
+    const letters = ` ${word} `;
+    const found: string[] = [];
     for (let n = SHORTEST; n <= LONGEST; n++) {
-      for (let at = 0; at + n <= letters.length; at++) found.add(letters.slice(at, at + n).join(""));
-      if (n >= letters.length) break;
+      for (let at = 0; at + n <= letters.length; at++) found.push(letters.slice(at, at + n));
     }
-  }
-  return [...found];
-};
+    return found;
+  });
 
 const counted = (names: readonly string[]): Map<string, number> => {
   const counts = new Map<string, number>();
@@ -73,6 +71,9 @@ const logRatios = (
   return sides[1]!.map((count, column) => Math.log((count * without!) / (sides[0]![column]! * having!)));
 };
 
+/** A column of a row and its value. */
+export type Entry = readonly [column: number, value: number];
+
 /** Features that are learnt from texts, and what they are of any text: columns and values. */
 export interface Features {
   readonly width: number;
@@ -81,42 +82,55 @@ export interface Features {
   within(text: string): readonly Entry[];
 }
 
-/** A column of a row and its value. */
-export type Entry = readonly [column: number, value: number];
-
-/** The features of texts of which `own` says which have the label (1) and which have not (0). */
-export const featuresOf = (texts: readonly string[], own: ArrayLike<number>): Features => {
+/** Words and pairs of words, by how rare they are; the vector of a text is of length `WORDS`. */
+const wordsOf = (texts: readonly string[]): Features => {
   const words = namesOf(texts.map(wordFeatures), 1);
-  const pieces = texts.map(pieceFeatures);
-  const parts = namesOf(pieces, 2);
-  const ratios = logRatios(pieces, own, parts);
   const rarity = (count: number): number => Math.log((1 + texts.length) / (1 + count)) + 1;
-  const ofWords = (text: string): Entry[] =>
+  const entries = (text: string): Entry[] =>
     [...counted(wordFeatures(text))].flatMap(([name, times]) => {
       const known = words.get(name);
       return known === undefined ? [] : [[known.column, (1 + Math.log(times)) * rarity(known.count)]];
     });
-  const lengthOf = (entries: readonly Entry[]): number =>
-    Math.sqrt(entries.reduce((all, [, value]) => all + value * value, 0));
-  const usual = texts.reduce((sum, text) => sum + lengthOf(ofWords(text)), 0) / texts.length;
-  const ofPieces = (text: string) =>
-    pieceFeatures(text).flatMap((name) => {
-      const known = parts.get(name);
-      return known === undefined
-        ? []
-        : [[words.size + known.column, PIECES * ratios[known.column]!] as const];
-    });
-  const scaled = (entries: readonly Entry[], length: number): Entry[] =>
-    entries.map(([column, value]) => [column, (WORDS * value) / length]);
+  const lengthOf = (found: readonly Entry[]): number =>
+    Math.sqrt(found.reduce((all, [, value]) => all + value * value, 0));
+  const usual = texts.reduce((sum, text) => sum + lengthOf(entries(text)), 0) / texts.length;
+  const scaled = (found: readonly Entry[], length: number): Entry[] =>
+    found.map(([column, value]) => [column, (WORDS * value) / length]);
   return {
-    width: words.size + parts.size,
+    width: words.size,
     of: (text) => {
-      const found = ofWords(text);
-      return [...scaled(found, lengthOf(found)), ...ofPieces(text)];
+      const found = entries(text);
+      return scaled(found, lengthOf(found));
     },
-    within: (text) => [...scaled(ofWords(text), usual), ...ofPieces(text)],
+    within: (text) => scaled(entries(text), usual),
   };
 };
+
+/** Pieces that two texts or more have, by how much more often the texts with the label do. */
+const piecesOf = (texts: readonly string[], own: ArrayLike<number>): Features => {
+  const pieces = texts.map((text) => [...new Set(pieceFeatures(text))]);
+  const parts = namesOf(pieces, 2);
+  const ratios = logRatios(pieces, own, parts);
+  const entries = (text: string): Entry[] => {
+    const found = new Set<number>();
+    for (const name of pieceFeatures(text)) {
+      const known = parts.get(name);
+      if (known !== undefined) found.add(known.column);
+    }
+    return Array.from(found, (column) => [column, PIECES * ratios[column]!]);
+  };
+  return { width: parts.size, of: entries, within: entries };
+};
+
+/**
+ * The kinds of features of texts of which `own` says which have the label (1) and which have not (0). Each has
+ * a regression of its own, and their log-odds are added: of SST-2's training sentences, each judged by the
+ * other four fifths, words get 0.791 right, pieces of words 0.804, both 0.818 (one regression on both 0.812).
+ */
+export const featuresOf = (texts: readonly string[], own: ArrayLike<number>): readonly Features[] => [
+  wordsOf(texts),
+  piecesOf(texts, own),
+];
 
 /** Texts as rows of a sparse matrix. */
 export const rowsOf = (features: Features, texts: readonly string[]): SparseRows => {

@@ -7,9 +7,8 @@ import { marked, marks } from "../../../tokenizer/bpe/marked.ts";
 import { trainBpe } from "../../../tokenizer/index.ts";
 import { ConfigError } from "../../../util/errors.ts";
 import { recordDefaults } from "../../records.ts";
-import { begun } from "./asked.ts";
+import { begun, linearlyTaughtIf } from "./asked.ts";
 import { linearTexts } from "./linearTexts.ts";
-import { linearlyTaught } from "./teacher.ts";
 
 const { two, three, unseen } = golden;
 
@@ -62,15 +61,34 @@ test("several labels at once are refused by name", () => {
   expect(() => begun(several, examples, asked)).toThrow(ConfigError);
 });
 
-test("a text is judged by a model that has not read it", () => {
-  const taught = linearlyTaught(
-    [...train, { ...train[0]!, parts: { ...train[0]!.parts, labels: [0] } }],
-    tokenizer,
-    2,
-  );
-  // The same text with the other label lies in the same part: both are judged alike.
-  expect(taught.at(-1)!.parts.teacher).toEqual(taught[0]!.parts.teacher);
-  const own = taught.map(({ parts }) => parts.teacher![1]!);
+test("made-up texts stand behind the labelled ones, with what the linear model says of them", () => {
+  const how = { tokenizer, seed: 3, context: 12, records: { ...recordDefaults, linearTeacher: 3 } };
+  const { train: taught } = linearlyTaughtIf(examples, model, how);
+  expect(taught).toHaveLength(4 * train.length);
+  expect(linearlyTaughtIf(examples, model, how).train).toEqual(taught);
+  train.forEach(({ parts }, i) => {
+    const { teacher, ids } = taught[i]!.parts;
+    expect(ids).toEqual(parts.ids);
+    expect(teacher![parts.labels[0]!]! - teacher![1 - parts.labels[0]!]!).toBeGreaterThan(10);
+  });
   const known = linearTexts(two.texts, two.labels, 2);
-  expect(Math.abs(own[0]!)).toBeLessThan(Math.abs(known.score(two.texts[0]!)[0]! / 2));
+  const words = new Set(two.texts.flatMap((text) => text.split(" ")));
+  for (const { parts, length } of taught.slice(train.length)) {
+    expect(length).toBeLessThanOrEqual(12);
+    const [no, yes] = Array.from(parts.teacher!);
+    expect(parts.labels![0]).toBe(Number(yes! > no!));
+    if (length === 12) continue;
+    const text = tokenizer.decode(Uint32Array.from(parts.ids!));
+    expect(yes! - no!).toBeCloseTo(known.score(text)[0]!, 5);
+    expect(text.split(" ").every((word) => words.has(word))).toBe(true);
+  }
+});
+
+test("made-up texts do not go with pairs or with weighted classes", () => {
+  const [first] = train as [(typeof train)[0]];
+  const pair = { ...first, parts: { ...first.parts, types: [0, 1] } };
+  const how = { tokenizer, seed: 3, context: 12, records: { ...recordDefaults, linearTeacher: 3 } };
+  const weighted = { ...how, records: { ...how.records, classWeights: "balanced" as const } };
+  expect(() => linearlyTaughtIf({ ...examples, train: [pair] }, model, how)).toThrow(/are pairs/);
+  expect(() => linearlyTaughtIf(examples, model, weighted)).toThrow(/targets of its own/);
 });

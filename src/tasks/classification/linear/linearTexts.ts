@@ -24,13 +24,21 @@ export const linearTexts = (
 ): LinearTexts => {
   const all = regressions(classes).map((label) => {
     const own = labels.map((each) => Number(each === label));
-    const features = featuresOf(texts, own);
-    return { features, ...logistic(rowsOf(features, texts), own) };
+    return featuresOf(texts, own).map((features) => ({
+      features,
+      ...logistic(rowsOf(features, texts), own),
+    }));
   });
   const added = (entries: readonly Entry[], weights: Float64Array): number =>
     entries.reduce((sum, [column, value]) => sum + value * weights[column]!, 0);
+  const total = <T>(parts: readonly T[], of: (part: T) => number): number =>
+    parts.reduce((sum, part) => sum + of(part), 0);
   return {
-    score: (text) => all.map(({ features, weights, bias }) => bias + added(features.of(text), weights)),
-    share: (part) => all.map(({ features, weights }) => added(features.within(part), weights)),
+    score: (text) =>
+      all.map((parts) =>
+        total(parts, ({ features, weights, bias }) => bias + added(features.of(text), weights)),
+      ),
+    share: (part) =>
+      all.map((parts) => total(parts, ({ features, weights }) => added(features.within(part), weights))),
   };
 };

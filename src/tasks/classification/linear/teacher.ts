@@ -1,39 +1,51 @@
 /**
- * A linear model as the teacher of a classifier: what it says of a text is of a model that learnt the
- * other texts, so that it knows no label by heart (cross-fitting).
+ * A linear model as the teacher of a classifier: what it says of many texts that are made of the labelled
+ * ones. Those few a network knows by heart before it has learnt what a linear model knows of words.
  */
 import type { Tokenizer } from "../../../tokenizer/index.ts";
+import { rng, streamOf } from "../../../util/rng.ts";
 import type { Example } from "../../records.ts";
-import { linearTexts } from "./linearTexts.ts";
-import { textsOf } from "./start.ts";
-
-/** Parts that texts are told by the others of. */
-const FOLDS = 5;
+import { madeTexts } from "./madeTexts.ts";
+import { linearOf, textsOf } from "./start.ts";
 
 /** Logits [K] of one regression for two labels, of one each for more. */
 const logitsOf = (odds: readonly number[]): readonly number[] =>
   odds.length === 1 ? [-odds[0]! / 2, odds[0]! / 2] : odds;
 
-/** The examples with logits of a linear model beside their labels; equal texts are in one part. */
+/** How sure a label is of itself, as a logit. */
+const SURE = 20;
+
+/** How texts are made and taught. */
+export interface LinearTeaching {
+  readonly tokenizer: Tokenizer;
+  readonly classes: number;
+  /** Made-up texts for each example. */
+  readonly each: number;
+  /** Most tokens of one. */
+  readonly context: number;
+  readonly seed: number;
+}
+
+/** The examples with their labels as logits, and behind them made-up ones with those of a linear model. */
 export const linearlyTaught = (
   examples: readonly Example[],
-  tokenizer: Tokenizer,
-  classes: number,
+  { tokenizer, classes, each, context, seed }: LinearTeaching,
 ): readonly Example[] => {
-  const { texts, labels } = textsOf(examples, tokenizer);
-  const taught: Example[] = [];
-  for (let fold = 0; fold < FOLDS; fold++) {
-    const isOwn = (i: number): boolean => examples[i]!.unit % FOLDS === fold;
-    const others = Array.from(examples.keys()).filter((i) => !isOwn(i));
-    const linear = linearTexts(
-      others.map((i) => texts[i]!),
-      others.map((i) => labels[i]!),
-      classes,
-    );
-    examples.forEach((example, i) => {
-      if (!isOwn(i)) return;
-      taught[i] = { ...example, parts: { ...example.parts, teacher: logitsOf(linear.score(texts[i]!)) } };
-    });
-  }
-  return taught;
+  const linear = linearOf(examples, tokenizer, classes);
+  const made = madeTexts(textsOf(examples, tokenizer).texts, examples.length * each, rng(seed, "made-texts"));
+  const labelled = examples.map((example) => {
+    const teacher = Array.from({ length: classes }, (_, k) => (k === example.parts.labels![0] ? SURE : 0));
+    return { ...example, parts: { ...example.parts, teacher } };
+  });
+  const taught = made.map((text): Example => {
+    const { ids, typeIds } = tokenizer.encodeInputs(text, { maxLength: context });
+    const teacher = logitsOf(linear.score(text));
+    const label = teacher.indexOf(Math.max(...teacher));
+    return {
+      length: ids.length,
+      parts: { ids, types: typeIds, labels: [label], teacher },
+      unit: streamOf(text),
+    };
+  });
+  return [...labelled, ...taught];
 };
