@@ -26,13 +26,6 @@ const lostAt = (run: Run, { valLoss, figure }: MetricsRow): number => {
   return ((valLoss ?? Number.NaN) - mean) * lossScale(run);
 };
 
-/** How long updates took: of what was taught last. */
-export interface Pace {
-  readonly updateMs: number;
-  /** What an update computes, in a unit of its own. */
-  readonly work: number;
-}
-
 /** What an update computes: the teacher forward, the student forward and twice as much back. */
 const workOf = ({ foreteller }: Run, values: Values): number => {
   const size = (of: Values): number => foreteller?.size({ ...of, dtype: "fp32" }) ?? 1;

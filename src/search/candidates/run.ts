@@ -11,13 +11,19 @@ import type { Outcome, Study } from "../study.ts";
 import type { Trial } from "../trial.ts";
 import type { ProbeInTurns } from "./again.ts";
 import type { Base, BaseParity, Candidate, TrialRecord } from "./candidate.ts";
-import type { Pace } from "./dense.ts";
 import type { Foreteller } from "./foretell.ts";
 import type { Keeping } from "./keeping.ts";
 import type { MakeOptions } from "./makeBase.ts";
 import type { Measuring } from "./measure.ts";
 import { baseName, formName } from "./space.ts";
 import type { SpeedOptions } from "./speeds.ts";
+
+/** How long updates took: of what was taught last. */
+export interface Pace {
+  readonly updateMs: number;
+  /** What an update computes, in a unit of its own. */
+  readonly work: number;
+}
 
 /** What was found so far. */
 export interface Standing {
