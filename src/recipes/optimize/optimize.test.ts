@@ -53,6 +53,19 @@ describe("a candidate whose graph computes something else", () => {
   });
 });
 
+test("where a form fails the others are measured, and the model has each that was judged", async () => {
+  const failing = async (base: Base, only: readonly ShipDtype[]) => {
+    if (base.name === "full" && only.includes("q8")) throw new Error("the disk is full");
+    return judgeOn(engine, corpus)(base, only);
+  };
+  const rest = await run([{ figure: "lost", most: 100 }], failing);
+  const failed = rest.records.filter(({ stage }) => stage === "failed");
+  expect(failed.map(({ name, why }) => [name, why])).toEqual([["full q8", "the disk is full"]]);
+  const { forms } = await rest.base("full");
+  expect(Object.keys(rest.parity.get("full")!)).toEqual(["fp32", "q4"]);
+  expect(Object.keys(forms)).toEqual(expect.arrayContaining(["fp32", "q4"]));
+});
+
 test("where the vocabulary's table decides a size that is beyond its limit, that is told", () => {
   const beyond = { choice: { ...found.choice, exceeded: ["size 2.0 MB (limit 1)"] } };
   const model = modelOf(1);

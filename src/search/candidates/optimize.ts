@@ -122,6 +122,14 @@ const remade = async (run: Run, name: string): Promise<Base> => {
   return (await variantOf(run, base, own.values, context)) ?? base;
 };
 
+/** A dense model with every form that was judged of it: what is held may be of some alone, where one failed. */
+const wholeBase = async (run: Run, name: string): Promise<Base> => {
+  const held = run.held.get(name);
+  if (held === undefined) return remade(run, name);
+  const judged = Object.keys(parityOf(run).get(name) ?? {}) as (keyof BaseParity)[];
+  return withForms(held, judged, run.context);
+};
+
 /** The best so far; undefined where nothing may be chosen. */
 const chosenSoFar = ({ records, options }: Run): MeasuredCandidate | undefined => {
   const { budget, figures } = options;
@@ -190,7 +198,7 @@ const measuredAgain = async (run: Run): Promise<Candidate[]> => {
     if (asked.length === 0) break;
     const forms: Model[] = [];
     for (const { base: name, dtype } of asked) {
-      forms.push((run.held.get(name) ?? (await remade(run, name))).forms[dtype]!);
+      forms.push((await wholeBase(run, name)).forms[dtype]!);
     }
     const turns = await probe(forms);
     asked.forEach(({ name }, i) => {
@@ -230,6 +238,6 @@ export const optimize = async (
     records: [...run.records],
     parity: parityOf(run),
     doubts: doubtsOf({ ...known, choice }),
-    base: async (name) => run.held.get(name) ?? remade(run, name),
+    base: (name) => wholeBase(run, name),
   };
 };
