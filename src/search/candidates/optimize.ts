@@ -122,7 +122,9 @@ const remade = async (run: Run, name: string): Promise<Base> => {
   return (await variantOf(run, base, own.values, context)) ?? base;
 };
 
-/** A dense model with every form that was judged of it: what is held may be of some alone, where one failed. */
+/**
+ * A dense model with every form that was judged of it: what is held may be of some alone, where one failed.
+ */
 const wholeBase = async (run: Run, name: string): Promise<Base> => {
   const held = run.held.get(name);
   if (held === undefined) return remade(run, name);

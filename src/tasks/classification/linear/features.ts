@@ -1,6 +1,6 @@
 /**
- * What linear models see of a text: words and pairs of words by how rare they are, and pieces of words of 2 to
- * 6 characters by how much more often one label has them (Wang and Manning 2012,
+ * What linear models see of a text: words and pairs of words by how rare they are, and pieces of words of 2
+ * to 6 characters by how much more often one label has them (Wang and Manning 2012,
  * https://aclanthology.org/P12-2018), so that a word that was never seen is judged by what it is made of.
  */
 
@@ -123,9 +123,10 @@ const piecesOf = (texts: readonly string[], own: ArrayLike<number>): Features =>
 };
 
 /**
- * The kinds of features of texts of which `own` says which have the label (1) and which have not (0). Each has
- * a regression of its own, and their log-odds are added: of SST-2's training sentences, each judged by the
- * other four fifths, words get 0.791 right, pieces of words 0.804, both 0.818 (one regression on both 0.812).
+ * The kinds of features of texts of which `own` says which have the label (1) and which have not (0). Each
+ * has a regression of its own, and their log-odds are added: of SST-2's training sentences, each judged by
+ * the other four fifths, words get 0.791 right, pieces of words 0.804, both 0.818 (one regression on both
+ * 0.812).
  */
 export const featuresOf = (texts: readonly string[], own: ArrayLike<number>): readonly Features[] => [
   wordsOf(texts),
