@@ -179,6 +179,13 @@ test("a checkpoint with a number that is none is refused by its tensor", async (
 
 const pets = rows((text) => ({ text, label: has("cat")(text) ? "pet" : "other" }));
 
+test("a linear model's words and made-up texts teach what few records say", async () => {
+  const task = { linearStart: true, linearTeacher: 2 };
+  const made = await tuned("linear", pets, { task, train: { epochs: 3 } });
+  expect(told.join("\n")).toContain("2 made-up texts beside each record");
+  expect(made.figure!.value).toBeGreaterThan(0.8);
+});
+
 describe("before a run", () => {
   test("one batch is learnt by heart, and nothing is written", async () => {
     const found = await checkBatch(body, await optionsFor("check", pets), hooks);
