@@ -8,6 +8,7 @@ import { measuredValue } from "../../search/figures.ts";
 import { dtypes, type ShipDtype } from "../../ship/onnx/dtype.ts";
 import { tokenScores } from "../../tasks/scores.ts";
 import { heldOutLoss } from "../../train/validate.ts";
+import { RunError } from "../../util/errors.ts";
 import { judgeOn } from "./judge.ts";
 import { faultNotes, notesOf, vocabularyNotes } from "./notes.ts";
 import { corpus, modelOf, optionsOf, tokens, windows } from "./optimize.fixture.ts";
@@ -55,15 +56,24 @@ describe("a candidate whose graph computes something else", () => {
 
 test("where a form fails the others are measured, and the model has each that was judged", async () => {
   const failing = async (base: Base, only: readonly ShipDtype[]) => {
-    if (base.name === "full" && only.includes("q8")) throw new Error("the disk is full");
+    if (base.name === "full" && only.includes("q8")) throw new Error("it is none");
     return judgeOn(engine, corpus)(base, only);
   };
   const rest = await run([{ figure: "lost", most: 100 }], failing);
   const failed = rest.records.filter(({ stage }) => stage === "failed");
-  expect(failed.map(({ name, why }) => [name, why])).toEqual([["full q8", "the disk is full"]]);
+  expect(failed.map(({ name, why }) => [name, why])).toEqual([["full q8", "it is none"]]);
   const { forms } = await rest.base("full");
   expect(Object.keys(rest.parity.get("full")!)).toEqual(["fp32", "q4"]);
   expect(Object.keys(forms)).toEqual(expect.arrayContaining(["fp32", "q4"]));
+});
+
+test("a file system that fails is no form's fault, and ends the search", async () => {
+  const full = Object.assign(new Error("no space"), { code: "ENOSPC" });
+  const failing = async (base: Base, only: readonly ShipDtype[]) => {
+    if (only.includes("q8")) throw new RunError("writing failed (ENOSPC)", { cause: full });
+    return judgeOn(engine, corpus)(base, only);
+  };
+  await expect(run([{ figure: "lost", most: 100 }], failing)).rejects.toThrow("ENOSPC");
 });
 
 test("where the vocabulary's table decides a size that is beyond its limit, that is told", () => {

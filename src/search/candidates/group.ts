@@ -3,6 +3,7 @@ import type { Context } from "../../compress/pass.ts";
 import type { Model } from "../../models/model.ts";
 import { dtypes, type ShipDtype } from "../../ship/onnx/dtype.ts";
 import { defined } from "../../util/defined.ts";
+import { RunError } from "../../util/errors.ts";
 import { boundsOf, mostLost } from "../budget.ts";
 import { LOST, measuredValue, SIZE } from "../figures.ts";
 import type { Point } from "../front/sort.ts";
@@ -180,9 +181,13 @@ const unfinished = (run: Run, lead: Trial, { rungs, lateMs }: Dense, seconds: nu
   giveUp(run, lead, { stage: "rung", why, rungs, objectives: rungs.at(-1)! }, seconds);
 };
 
+/** Whether the file system failed, of which no trial is the cause: others would meet it too. */
+const isOfMachine = (error: unknown): boolean =>
+  error instanceof RunError && (error.cause as NodeJS.ErrnoException | undefined)?.code !== undefined;
+
 /**
  * Makes the dense model of a trial and measures some of its forms, whose bases `hold` is given. What fails is
- * noted and nothing is thrown, unless it is the start; an interruption is.
+ * noted and nothing is thrown, unless it is the start or the file system; an interruption is.
  */
 export const runGroup = async (run: Run, group: Group): Promise<void> => {
   const { lead } = group;
@@ -198,8 +203,9 @@ export const runGroup = async (run: Run, group: Group): Promise<void> => {
     const open = run.study.trials.find(({ state }) => state === "running");
     const ended = context.signal?.aborted === true;
     const over = run.start !== undefined && options.until?.aborted === true;
-    if ((ended || over) && open !== undefined) options.keeping.leaves(open.number, open.values);
-    if (ended || run.start === undefined || open === undefined) throw error;
+    const lost = isOfMachine(error);
+    if ((ended || over || lost) && open !== undefined) options.keeping.leaves(open.number, open.values);
+    if (ended || lost || run.start === undefined || open === undefined) throw error;
     const why = error instanceof Error ? error.message : String(error);
     if (!over) giveUp(run, open, { stage: "failed", why }, secondsSince(began));
   }
