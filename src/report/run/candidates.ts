@@ -91,6 +91,17 @@ const endsOf = (c: ReportCandidate, { name, scale }: Figure): Ends | undefined =
   return measured === undefined ? undefined : [measured.low / scale, measured.high / scale];
 };
 
+/** Where quality lies by what is lost: pairs of the same examples tell two apart that each alone do not. */
+const qualityEnds = (c: ReportCandidate, report: Report): Ends | undefined => {
+  const lost = c.figures[LOST];
+  if (lost === undefined) return undefined;
+  const { criterion, quality } = toldOf(report);
+  const whole = quality(report.candidates[0]!);
+  return criterion.better === "less"
+    ? [whole + lost.low, whole + lost.high]
+    : [whole - lost.high, whole - lost.low];
+};
+
 /** Which figures a picture shows: across, upwards, and as the area of a point. */
 interface Shown {
   readonly x: Figure;
@@ -123,7 +134,7 @@ const picture = (report: Report, { x, y, area, xLabel, yLabel }: Shown): Html =>
     name: c.name,
     x: measuredValue(c, x.name) / x.scale,
     y: measuredValue(c, y.name) / y.scale,
-    ...defined({ xEnds: endsOf(c, x), yEnds: endsOf(c, y) }),
+    ...defined({ xEnds: endsOf(c, x), yEnds: y === criterion ? qualityEnds(c, report) : endsOf(c, y) }),
     ...(largest > 0 ? { area: areas[i]! / largest } : {}),
     up: y === criterion ? measuredValue(c, LOST) : measuredValue(c, y.name),
     onFront: c.onFront,
@@ -153,7 +164,8 @@ export const paretoSection = (report: Report): Html => {
   return html`<section id="pareto"><h2>What each candidate costs</h2>
 <p>${criterion.better === "less" ? "Lower left" : "Upper left (in the last picture lower left)"} is better.
 The line joins those that no other beats in both figures of the picture; lines through a point are its 95 %
-interval, its area in the first two the third figure.
+interval, of quality that of what it loses against the first by the same examples; its area in the first two is
+the third figure.
 Hollow points are beaten in size, time and quality together; the ringed one is shipped.
 Red marks what the budget rules out; a limit with an arrow lies beyond the picture.
 A triangle at the upper edge lies far above.${many && " Numbers are those of the table below."}</p>
