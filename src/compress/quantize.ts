@@ -54,7 +54,7 @@ const saidOf = (options: QuantizeOptions): HistoryStep["options"] => {
 
 const check = ({ bits, unsigned = false, wide = [], spared, method, block }: QuantizeOptions): void => {
   if (bits !== 8 && bits !== 4 && bits !== 2)
-    throw new ConfigError(`must be 8 or 4, not ${bits}`, { field: "quantize.bits" });
+    throw new ConfigError(`must be 8, 4 or 2, not ${bits}`, { field: "quantize.bits" });
   if (unsigned && bits !== 8) throw new ConfigError("goes with 8 bits only", { field: "quantize.unsigned" });
   if (wide.length > 0 && bits !== 4)
     throw new ConfigError("goes with 4 bits only", { field: "quantize.wide" });

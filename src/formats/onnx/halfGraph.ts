@@ -147,12 +147,20 @@ const convertByRule = (c: Conversion, node: OnnxNode): void => {
   }
   const floats = node.inputs.filter((n) => n !== "" && isFloat(dtypeIn(c, n)));
   const width = widthOf(c, node, rule, floats);
-  const inputs = node.inputs.map((n) => (floats.includes(n) ? as(c, n, width) : n));
-  const source = node.inputs[rule.from ?? 0]!;
-  const dtype = isFloat(dtypeIn(c, source)) ? width : dtypeIn(c, source)!;
+  const { wideFrom = Number.POSITIVE_INFINITY } = rule;
+  const inputs = node.inputs.map((n, i) =>
+    floats.includes(n) ? as(c, n, i < wideFrom ? width : "float32") : n,
+  );
+  const asInput = (i: number): DType => {
+    const own = dtypeIn(c, node.inputs[i]!);
+    return own === undefined || isFloat(own) ? width : own;
+  };
   node.outputs.forEach((name, i) => {
     const made = rule.outputs[i] ?? "same";
-    c.types.set(name, made === "same" ? dtype : made);
+    c.types.set(
+      name,
+      typeof made === "number" ? asInput(made) : made === "same" ? asInput(rule.from ?? 0) : made,
+    );
   });
   c.nodes.push({ ...node, inputs });
 };

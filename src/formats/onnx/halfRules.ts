@@ -10,12 +10,14 @@ import type { DType } from "../../ir/tensor.ts";
  */
 export type Width = "product" | "follow" | "wide";
 
-/** Dtype of each output: a fixed one, or "same" as input number `from`. */
+/** Dtype of each output: a fixed one, "same" as input number `from`, or as the input of that number. */
 export interface HalfRule {
   readonly width: Width;
-  readonly outputs: readonly (DType | "same")[];
+  readonly outputs: readonly (DType | "same" | number)[];
   /** The input that "same" means (0 unless told). */
   readonly from?: number;
+  /** Inputs from this number on stay float32: steps of a cache in int8. */
+  readonly wideFrom?: number;
 }
 
 type Rules = readonly (readonly [ops: string, rule: HalfRule])[];
@@ -24,7 +26,8 @@ const same: HalfRule["outputs"] = ["same"];
 
 const table: Rules = [
   ["MatMul FusedMatMul Gemm MatMulNBits RotaryEmbedding Einsum", { width: "product", outputs: same }],
-  ["GroupQueryAttention MultiHeadAttention", { width: "product", outputs: same }],
+  ["MultiHeadAttention", { width: "product", outputs: same }],
+  ["GroupQueryAttention", { width: "product", outputs: ["same", 3, 4], wideFrom: 12 }],
   ["Add Sub Mul Div Neg Abs Min Max Clip Identity Sign", { width: "follow", outputs: same }],
   ["Relu Sigmoid Tanh Gelu FastGelu QuickGelu HardSigmoid BiasGelu", { width: "follow", outputs: same }],
   ["Reshape Transpose Slice Concat Gather GatherElements GatherND", { width: "follow", outputs: same }],

@@ -66,6 +66,10 @@ const checkSize = ({
 /** Throws ConfigError for options that make no sense together. */
 export const formChoice = (options: Omit<QuantizeFolderOptions, "out">): FormChoice => {
   const { bits = 4, method, block, maxBytes, bitsPerWeight, keep8 = [] } = options;
+  if (bits !== 4 && bits !== 8) {
+    const hint = "2 bits are learnt: npx anneal distill MODEL --bits 2";
+    throw new ConfigError(`must be 8 or 4, not ${bits}`, { field: "quantize.bits", hint });
+  }
   quantize({ bits, ...defined({ method, block }) });
   checkSize({ bits, keep8, ...defined({ maxBytes, bitsPerWeight }) });
   return { bits, ...defined({ method, block }) };
