@@ -46,7 +46,7 @@ const tune = (out: string, ...more: string[]): string[] => [
     "--lr",
     "4e-3",
     ...["--ema", "0.9", "--dropout", "0.1", "--token-dropout", "0.05"],
-    ...["--linear-start", "--linear-teacher", "0.3"],
+    ...["--linear-start", "--linear-teacher", "2"],
   ],
   ...one,
   ...more,
