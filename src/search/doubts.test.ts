@@ -108,8 +108,8 @@ test("a limit that the next process may break is told, and how many processes wo
     return limitNotes({ candidates: [chosen], choice, budget, figures });
   };
   expect(timed(1.2, 1.45, 1.7, 6)).toEqual([
-    "p50 of q8 is 1.45 ms/token in 6 processes, and in the next one 1.20 to 1.70: " +
-      "the limit of 1.50 lies within; about 23 would tell where the median is.",
+    "p50 of q8 is 1.45 ms/token in 6 processes, and in the next ten 1.20 to 1.70: " +
+      "the limit of 1.50 lies within; about 15 would tell where the median is.",
   ]);
   for (const value of [1.3, 1.5]) expect(timed(1.2, value, 1.8, 6)[0]).toMatch(/lies within\.$/);
   expect([...timed(1.2, 1.3, 1.4, 6), ...timed(1.2, 1.4, 1.6, 1)]).toEqual([]);

@@ -119,7 +119,10 @@ export const doubtNotes = (doubts: readonly Doubt[], { unit, example }: ScoreUni
   return [`The choice is within the noise: ${examples} not decide it (${what}). More held-out text would.`];
 };
 
-/** Whether the next process may break what the chosen one keeps, or keep what it breaks; a remark each. */
+/** How wide the interval of the median of one is, by that of later ones. */
+const MEDIAN = 0.75;
+
+/** Whether a later process may break what the chosen one keeps, or keep what it breaks; a remark each. */
 export const limitNotes = <T extends Named>({
   candidates,
   choice,
@@ -130,13 +133,12 @@ export const limitNotes = <T extends Named>({
     const { low, high, value, n } = choice.chosen.figures[figure.name] ?? exactly(Number.NaN);
     if (figure.quality || n < 3 || !(low < bound && bound < high)) return [];
     const [at, from, to, limit] = [value, low, high, bound].map((x) => writtenValue(figure, x));
-    // The interval of the next one is wider than that of the median by a root of their number and one.
-    const share = Math.log(high / low) / 2 / Math.sqrt(n + 1) / Math.abs(Math.log(value / bound));
+    const share = (MEDIAN * Math.log(high / low)) / 2 / Math.sqrt(n) / Math.abs(Math.log(value / bound));
     const more = share > 1 && Number.isFinite(share);
     const times = more ? `; about ${count(Math.ceil(n * share ** 2))} would tell where the median is` : "";
     const unit = figure.unit === "" ? "" : ` ${figure.unit}`;
     return [
-      `${figure.label} of ${choice.chosen.name} is ${at}${unit} in ${n} processes, and in the next one ` +
+      `${figure.label} of ${choice.chosen.name} is ${at}${unit} in ${n} processes, and in the next ten ` +
         `${from} to ${to}: the limit of ${limit} lies within${times}.`,
     ];
   });

@@ -91,18 +91,26 @@ const screen = ({ quiet, stream }: Required<TerminalOptions>, color: Color) => {
   };
 };
 
-/** "train 3/10 (30 %)  loss 2.100  1.5/s  0:05 left"; `from` is where this process took the task up. */
+/** "1.5/s"; of what takes longer "20 s each". */
+const paceText = (perSec: number): string =>
+  perSec >= 1 ? `${Number(perSec.toPrecision(3))}/s` : `${Number((1 / perSec).toPrecision(2))} s each`;
+
+/**
+ * "train 3/10 (30 %)  loss 2.100  1.5/s  0:05 left"; `from` is where this process took the task up. What is
+ * not counted has no share.
+ */
 const progressText = (
   name: string,
   { done, total, from, seconds }: { done: number; total: number; from: number; seconds: number },
   fields: Readonly<Record<string, string | number>>,
 ): string => {
   const perSec = seconds > 0.5 ? (done - from) / seconds : 0;
-  const share = total > 0 ? `${done}/${total} (${Math.floor((100 * done) / total)} %)` : String(done);
+  const counted = done === 0 ? "" : ` ${done}`;
+  const share = total > 0 ? ` ${done}/${total} (${Math.floor((100 * done) / total)} %)` : counted;
   const extra = Object.entries(fields).map(([key, value]) => inLine(`${key} ${value}`));
-  if (perSec > 0) extra.push(`${Number(perSec.toPrecision(3))}/s`);
+  if (perSec > 0) extra.push(paceText(perSec));
   extra.push(perSec > 0 && total > 0 ? `${clock((total - done) / perSec)} left` : clock(seconds));
-  return [`${inLine(name)} ${share}`, ...extra].join("  ");
+  return [`${inLine(name)}${share}`, ...extra].join("  ");
 };
 
 /** A Ui for the terminal. Warnings are told even when it is to be quiet. */

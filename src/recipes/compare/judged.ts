@@ -12,7 +12,7 @@ import {
   SIZE,
 } from "../../search/figures.ts";
 import { examplesToTell } from "../../search/noise.ts";
-import { type Difference, differenceOf, standingOf } from "../../search/picks/difference.ts";
+import { type Difference, differenceOf } from "../../search/picks/difference.ts";
 import { ConfigError } from "../../util/errors.ts";
 import type { JudgedLimit } from "./comparison.ts";
 
@@ -25,10 +25,7 @@ export interface Sides {
 
 /** How the second differs in a figure: in pairs, turn by turn, or by what is known of both. */
 const differenceIn = ({ first, second, ratios }: Sides, figure: Figure): Difference | undefined => {
-  const found = differenceOf(second, first, figure);
-  const ratio = ratios[figure.name];
-  if (found === undefined || ratio === undefined) return found;
-  return { ...found, ratio, standing: standingOf(ratio, figure.better, 1) };
+  return differenceOf([second, first], figure, ratios[figure.name]);
 };
 
 /** What is lost, size, and speed and memory where they were measured. */

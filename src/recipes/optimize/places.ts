@@ -92,10 +92,10 @@ const onAllGraphs = <T>(
 
 const inTurns =
   (places: Places, { vocab, turns, onTurn }: PlacesOptions): ProbeInTurns =>
-  (models) =>
+  (models, most) =>
     onAllGraphs(models, async (all) => {
       const began = performance.now();
-      const { count, mostMs } = turns();
+      const { count, mostMs } = most === undefined ? turns() : { count: most, mostMs: PATIENCE_MS };
       const found: Figures[][] = models.map(() => []);
       for (let turn = 0; turn < count; turn++) {
         const left = mostMs - (performance.now() - began) * (1 + 1 / Math.max(1, turn));
@@ -105,7 +105,7 @@ const inTurns =
         for (const i of order) {
           found[i]!.push((await measureOn(places, all[i]!, probeOf(models[i]!, vocab))).figures);
         }
-        onTurn?.(turn + 1, count);
+        if (most === undefined) onTurn?.(turn + 1, count);
       }
       return found;
     });

@@ -82,6 +82,32 @@ describe("a search of depths, widths and forms", () => {
     }
   });
 
+  test("of the start measures no form that is too large, but for the smallest; fits nothing in vain", async () => {
+    const sizeOf = (name: string) => measuredValue(found.candidates.find((c) => c.name === name)!, SIZE);
+    const most = 0.8 * sizeOf("full q4");
+    const begun = new Set<string>();
+    const onForm = (name: string): void => void begun.add(name);
+    const budget = [
+      { figure: SIZE, most },
+      { figure: "lost", most: 100 },
+    ];
+    const { records } = await search({ budget, onForm });
+    const of = (name: string) => records.find((r) => r.name === name)!;
+    for (const name of ["full q8", "full gptq q4"]) {
+      expect(of(name)).toMatchObject({ stage: "size" });
+      expect(of(name).why).toMatch(/^size is [\d.]+ MB, of [\d.]+$/);
+    }
+    expect(of("full q4").stage).toBe("measured");
+    const smaller = records.filter(({ values }) => values.layers !== 4 || values.neurons !== 1);
+    expect(smaller.every(({ foretold }) => foretold?.[SIZE] !== undefined || !foretold)).toBe(true);
+    const vain = smaller.filter(({ why = "" }) => /^size even with [48] bits in all matrices/.test(why));
+    expect(vain.length).toBeGreaterThan(0);
+    for (const { name, values } of vain) {
+      expect(values.rounding).toBe("fitted");
+      expect(begun.has(name)).toBe(false);
+    }
+  }, 60_000);
+
   test("foretells sizes; which matrices keep 8 bits, the start says, and models this small differ", () => {
     const pairs = found.records.flatMap(({ foretold, candidate }) => {
       const size = foretold?.[SIZE];

@@ -140,7 +140,8 @@ export const searched = async (
 ): Promise<{ readonly optimized: Optimized; readonly curves: readonly Curve[] }> => {
   const { ui, signal, source, command, resume = false, startedMs } = hooks;
   const { targets, asked } = askedOf(engine, model, data, options);
-  const shown = showing(asked.space, model, options, ui);
+  const clock = clockOf(options.search.timeSec, startedMs);
+  const shown = showing({ space: asked.space, model, options, clock }, ui);
   const teachingOf = (values: Values) => {
     const own = teaching(taughtBy(options, values), asked.lesson, signal);
     return {
@@ -155,7 +156,6 @@ export const searched = async (
   });
   const from = source === undefined ? {} : { source };
   const front = isWide(options) ? frontIn({ engine, data, options, command, ...from }) : undefined;
-  const clock = clockOf(options.search.timeSec, startedMs);
   const told = tellingOf(hooks, shown, front, asked.figures, clock);
   const context: Context = {
     ...{ engine, seed: options.seed, calibration: calibrationOf(data.tokenizer), memo: memoOf() },

@@ -163,9 +163,9 @@ export const paretoSection = (report: Report): Html => {
   const many = report.candidates.length > FEW;
   return html`<section id="pareto"><h2>What each candidate costs</h2>
 <p>${criterion.better === "less" ? "Lower left" : "Upper left (in the last picture lower left)"} is better.
-The line joins those that no other beats in both figures of the picture; lines through a point are its 95 %
-interval, of quality that of what it loses against the first by the same examples; its area in the first two
-is the third figure.
+The line joins those that no other beats in both figures of the picture; lines through a point are its
+interval: of times in which later processes lie, of quality that of what it loses against the first by the
+same examples; its area in the first two is the third figure.
 Hollow points are beaten in size, time and quality together; the ringed one is shipped.
 Red marks what the budget rules out; a limit with an arrow lies beyond the picture.
 A triangle at the upper edge lies far above.${many && " Numbers are those of the table below."}</p>

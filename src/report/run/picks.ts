@@ -68,8 +68,8 @@ export const picksSection = (report: Report): Html => {
 ${shownIn(report).map(({ label, unit }) => html`<th scope="col">${label}<small>${unit}</small></th>`)}
 </tr></thead>
 <tbody>${picks.map((pick) => row(pick, report))}</tbody></table></div>
-<p>What each gives up against the others. Below a value above is its 95 % interval; "within noise": the
-held-out data, or the repeats of a time, do not tell the two apart.</p>
+<p>What each gives up against the others. Below a value above is its interval, of times that of later
+processes; "within noise": the held-out data, or the repeats of a time, do not tell the two apart.</p>
 <div class="made">${picks.map((pick) => block(pick, report))}</div></section>`;
 };
 

@@ -1,78 +1,155 @@
 /**
- * Measures the start and the chosen one again, each time in a process of its own and in turns: what one
- * process shows of its own steps is not how far the next one is from it. The choice is made by what comes of
- * that; how far processes lie apart tells the same of the others, of which there was one each.
+ * What later processes will measure, by several: the start is measured again now and then while the search
+ * goes on, and in turns with the chosen one at its end, each time in a process of its own. How far one
+ * process's steps lie apart says little of the next process, and how far processes of one minute lie apart
+ * little of another minute. The chosen one has the start's middle over all of the search, times its share of
+ * the start turn by turn; how far the start lay apart is how far later ones will. Two candidates are compared
+ * by less than that: by turns in which both were measured, or by the middles of their processes.
  */
 import type { Figures, Measured } from "../../metrics/metric.ts";
-import { nextOf, type Spread, spreadOf } from "../../metrics/next.ts";
+import { middleOf, nextOf, type Spread, spreadOf, studentT, typicalOf } from "../../metrics/next.ts";
 import type { Model } from "../../models/model.ts";
 import type { MeasuredCandidate } from "./candidate.ts";
 
-/** Measures what some models cost in turns; a list of figures each. */
-export type ProbeInTurns = (models: readonly Model[]) => Promise<readonly (readonly Figures[])[]>;
+/** Measures what some models cost in turns, `most` unless the places say; a list of figures each. */
+export type ProbeInTurns = (
+  models: readonly Model[],
+  most?: number,
+) => Promise<readonly (readonly Figures[])[]>;
 
-/** What was measured again: series of each figure, by the candidate's name. */
-export type Again = ReadonlyMap<string, Series>;
+/** The start's figures and a candidate's, of processes that followed each other. */
+export type Turn = readonly [start: Figures, own: Figures];
 
-/** Turns of figures as a series a figure; those that are not positive in all turns say nothing. */
-export const seriesOf = (turns: readonly Figures[]): Series =>
-  Object.fromEntries(
-    Object.keys(turns[0] ?? {}).flatMap((name) => {
-      const values = turns.map((turn) => turn[name]?.value ?? Number.NaN);
-      return values.every((x) => x > 0 && x < Number.POSITIVE_INFINITY) ? [[name, values] as const] : [];
+/** What was measured again. */
+export interface Repeated {
+  /** The start, while the search went on. */
+  readonly between: readonly Figures[];
+  /** By the candidate's name; where it is the start, both sides of a turn are one. */
+  readonly turns: ReadonlyMap<string, readonly Turn[]>;
+}
+
+type Named = Pick<MeasuredCandidate, "name" | "figures">;
+
+/** Logarithms of what is positive. */
+const logsOf = (all: readonly Figures[], figure: string): number[] =>
+  all.flatMap((figures) => {
+    const { value } = figures[figure] ?? { value: 0 };
+    return value > 0 && value < Number.POSITIVE_INFINITY ? [Math.log(value)] : [];
+  });
+
+const widest = (spreads: readonly Spread[]): Spread =>
+  spreads.reduce((a, b) =>
+    b.deviation * studentT(b.degrees, 0.995) > a.deviation * studentT(a.degrees, 0.995) ? b : a,
+  );
+
+/** Times of the start that tell how far times lie apart. */
+const TIMES = 5;
+
+/** What is known of one figure; undefined where the start's was not measured again. */
+const knownOf = (start: Named, { between, turns }: Repeated, figure: string) => {
+  const lists = Array.from(turns.values(), (list) => ({
+    start: logsOf(
+      list.map(([first]) => first),
+      figure,
+    ),
+    own: logsOf(
+      list.map(([, own]) => own),
+      figure,
+    ),
+  }));
+  const whole = [start.figures, ...between, ...Array.from(turns.values()).flatMap((t) => t.map(([s]) => s))];
+  const all = logsOf(whole, figure);
+  if (all.length < 2) return undefined;
+  const times = [
+    ...logsOf([start.figures, ...between], figure),
+    ...lists.flatMap((list) => list.start.slice(0, 1)),
+  ];
+  const pooled = spreadOf([all, ...lists.map(({ own }) => own)]);
+  // Processes of one minute are more alike than those of several.
+  const spread = times.length < TIMES ? pooled : widest([pooled, spreadOf([times])]);
+  const shares = new Map(
+    Array.from(turns.keys()).flatMap((name, i) => {
+      const { start: first, own } = lists[i]!;
+      const paired = first.length === own.length && own.length > 0 && name !== start.name;
+      return paired ? [[name, own.map((x, turn) => x - first[turn]!)] as const] : [];
     }),
   );
-
-type Series = Readonly<Record<string, readonly number[]>>;
-
-/**
- * With what was measured first: turns that follow each other tell less of what the machine is like at other
- * times.
- */
-const seriesWith = ({ figures }: Pick<MeasuredCandidate, "figures">, again: Series): Series =>
-  Object.fromEntries(
-    Object.entries(again).map(([name, values]) => {
-      const first = figures[name]?.value ?? Number.NaN;
-      return [name, first > 0 ? [first, ...values] : values];
-    }),
-  );
-
-/** How far processes lie apart in each figure. */
-const spreadsOf = (all: readonly Series[]): Map<string, Spread> => {
-  const names = new Set(all.flatMap((series) => Object.keys(series)));
-  return new Map(
-    Array.from(names, (name) => [
-      name,
-      spreadOf(all.flatMap((series) => (series[name] ? [series[name]] : []))),
-    ]),
-  );
+  const paired = spreadOf([...shares.values()]);
+  return { spread, paired, shares, n: all.length, middle: middleOf(times, spread) };
 };
 
-/** A figure with the interval of the next process. */
-const nextFigure = (once: Measured, series: readonly number[] | undefined, spread: Spread): Measured => {
-  // Of few turns the spread of all tells more than its own.
-  if (series !== undefined) return nextOf(series, spread);
-  return once.value > 0 ? nextOf([once.value], spread) : once;
+type Known = NonNullable<ReturnType<typeof knownOf>>;
+
+/** The known of each figure, found once. */
+const knowing = (measured: readonly Named[], repeated: Repeated) => {
+  const found = new Map<string, Known | undefined>();
+  return (figure: string): Known | undefined => {
+    if (!found.has(figure)) found.set(figure, knownOf(measured[0]!, repeated, figure));
+    return found.get(figure);
+  };
 };
 
-/**
- * Candidates by what was measured again: of those that were not, with intervals as wide as processes
- * differ.
- */
-export const withAgain = (measured: readonly MeasuredCandidate[], again: Again): MeasuredCandidate[] => {
-  const all = new Map(
-    measured.flatMap((candidate) => {
-      const own = again.get(candidate.name);
-      return own === undefined ? [] : [[candidate.name, seriesWith(candidate, own)] as const];
-    }),
-  );
-  const spreads = spreadsOf([...all.values()]);
-  return measured.map((candidate) => {
-    const own = all.get(candidate.name);
+/** A candidate's figure with the interval that later processes of it lie in. */
+const laterFigure = (
+  { name, figures }: Named,
+  figure: string,
+  { isStart, known }: { readonly isStart: boolean; readonly known: Known },
+): Measured => {
+  const { spread, middle, n, shares, paired } = known;
+  const [once] = logsOf([figures], figure);
+  if (isStart) return nextOf({ ...middle, n }, spread);
+  const own = shares.get(name);
+  if (own !== undefined) {
+    const share = middleOf(own, paired);
+    const error = middle.error + share.error;
+    return nextOf({ log: middle.log + share.log, error, n: own.length + 1 }, spread);
+  }
+  return once === undefined ? figures[figure]! : nextOf(middleOf([once], spread), spread);
+};
+
+/** Candidates with intervals that ten later processes all lie in, 95 times in 100; the first is the start. */
+export const withAgain = (
+  measured: readonly MeasuredCandidate[],
+  repeated: Repeated,
+): MeasuredCandidate[] => {
+  const known = knowing(measured, repeated);
+  return measured.map((candidate, i) => {
     const figures = Object.entries(candidate.figures).map(([name, figure]): [string, Measured] => {
-      const spread = spreads.get(name);
-      return [name, spread === undefined ? figure : nextFigure(figure, own?.[name], spread)];
+      const own = known(name);
+      return [
+        name,
+        own === undefined ? figure : laterFigure(candidate, name, { isStart: i === 0, known: own }),
+      ];
     });
     return { ...candidate, figures: Object.fromEntries(figures) };
   });
+};
+
+/** One candidate's figure by another's; undefined where nothing says how far it may be off. */
+export type RatioOf = (a: string, b: string, figure: string) => Measured | undefined;
+
+/** How candidates compare in what was measured again, by their names. */
+export const ratiosOf = (measured: readonly Named[], repeated: Repeated): RatioOf => {
+  const known = knowing(measured, repeated);
+  const at = (name: string, figure: string, of: Known) => {
+    const candidate = measured.find((c) => c.name === name);
+    if (candidate === measured[0]) return { log: of.middle.log, error: 0, inTurns: true, n: of.n };
+    const own = of.shares.get(name);
+    if (own !== undefined) {
+      const share = middleOf(own, of.paired);
+      return { ...share, log: of.middle.log + share.log, inTurns: true };
+    }
+    const [log] = candidate === undefined ? [] : logsOf([candidate.figures], figure);
+    return log === undefined ? undefined : { ...middleOf([log], of.spread), inTurns: false };
+  };
+  return (a, b, figure) => {
+    const of = known(figure);
+    const [one, other] = of === undefined ? [] : [at(a, figure, of), at(b, figure, of)];
+    if (of === undefined || one === undefined || other === undefined) return undefined;
+    // What was measured once stands beside the start's middle; two that were in turns share it.
+    const level = one.inTurns === other.inTurns ? 0 : of.middle.error;
+    const { degrees } = one.inTurns && other.inTurns ? of.paired : of.spread;
+    const log = one.log - other.log;
+    return typicalOf({ log, error: one.error + other.error + level, n: Math.min(one.n, other.n) }, degrees);
+  };
 };

@@ -11,11 +11,9 @@ import { SIZE } from "../figures.ts";
 import type { Base } from "./candidate.ts";
 import { eightBitIn } from "./forms.ts";
 
-/** The least of the bounds on size, bytes; undefined where there is none. */
-export const sizeLimit = (bounds: readonly Bound[]): number | undefined => {
-  const sizes = bounds.flatMap(({ figure, most, bound }) => (most && figure.name === SIZE ? [bound] : []));
-  return sizes.length === 0 ? undefined : Math.min(...sizes);
-};
+/** The least of the bounds on size; undefined where there is none. */
+export const sizeBound = (bounds: readonly Bound[]): Bound | undefined =>
+  bounds.filter(({ figure, most }) => most && figure.name === SIZE).toSorted((a, b) => a.bound - b.bound)[0];
 
 /** The limit, and what the files of two forms take, bytes. */
 export interface Fitting {
@@ -45,9 +43,10 @@ export const fittedTo = async (
   const share = (sizes.q8 - sizes.q4) / (bytes.q8 - bytes.q4);
   if (!(share > 0)) return undefined;
   const maxBytes = bytes.q4 + (limit - sizes.q4) / share;
+  if (packedBytes(dense, { bits: 4, ...known }) > maxBytes) return undefined;
   const wide = wideWithin(dense, await costsIn(dense, texts, context), { maxBytes, ...known });
   const alike = wide.length === usual.length && usual.every((path) => wide.includes(path));
-  if (alike || packedBytes(dense, { bits: 4, wide, ...known }) > maxBytes) return undefined;
+  if (alike) return undefined;
   const q4 = await quantize({ bits: 4, wide }).run(dense, context);
   return { name: `${base.name} fitted`, dense, forms: { ...forms, q4 } };
 };

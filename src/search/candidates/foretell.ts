@@ -6,11 +6,14 @@ import { packedBytes } from "../../compress/packedSize.ts";
 import type { Model } from "../../models/model.ts";
 import { countParams } from "../../nn/param.ts";
 import { formFiles } from "../../ship/onnx/export.ts";
-import { measuredValue, SIZE } from "../figures.ts";
+import { SIZE } from "../figures.ts";
 import type { Values } from "../space/space.ts";
 import { formOf, type Known, packingOf, shapeOf } from "./shape.ts";
 import { baseKey, dtypeIn } from "./space.ts";
 import { type SpeedOptions, speedsOf } from "./speeds.ts";
+
+/** Of what is fitted to a limit the least is foretold, 4 bits in all matrices. */
+const isFitted = ({ rounding }: Values): boolean => rounding === "fitted";
 
 /** Bytes of a shape's weights in a dtype. */
 const bytesOf = (known: Known, values: Values): number => {
@@ -19,14 +22,14 @@ const bytesOf = (known: Known, values: Values): number => {
   const packed = known.start.forms[dtype];
   if (dtype === "fp32" || packed === undefined) return 4 * countParams(shape.weights);
   const { wide, forms } = packingOf(packed, kept, shape);
-  return packedBytes(shape, { bits: dtype === "q8" ? 8 : 4, wide, forms });
+  return packedBytes(shape, { bits: dtype === "q8" ? 8 : 4, wide: isFitted(values) ? [] : wide, forms });
 };
 
 /** Of models with fewer numbers the graph itself counts: their files are written, in memory. */
 const SMALL = 2e6;
 
 /** Bytes of the files of a form. */
-const fileBytes = (form: Model): number => {
+export const fileBytes = (form: Model): number => {
   let bytes = 0;
   for (const chunks of formFiles(form, "fp32").values()) for (const c of chunks) bytes += c.byteLength;
   return bytes;
@@ -34,7 +37,7 @@ const fileBytes = (form: Model): number => {
 
 /** Foretells sizes and speeds. */
 export interface Foreteller {
-  /** Bytes of the files; undefined where the start was not measured in the dtype. */
+  /** Bytes of the files, of what is fitted at least; undefined where the start was not made in the dtype. */
   size(values: Values): number | undefined;
   /** All that is foretold, by the figures' names. */
   figures(values: Values): Promise<Readonly<Record<string, number>>>;
@@ -46,16 +49,16 @@ export const foreteller = (known: Known, options: SpeedOptions): Foreteller => {
   const speeds = speedsOf(known, options);
   const sizeOf = (values: Values): number | undefined => {
     const dtype = dtypeIn(values);
-    const own = known.measured.get(dtype);
+    const own = known.sizes.get(dtype);
     if (own === undefined) return undefined;
     if (countParams(known.start.dense.weights) < SMALL) return fileBytes(formOf(known, values));
     const { layers: all } = known.start.dense.arch.cache(known.start.dense.config);
     const whole = bytesOf(known, { layers: all, dtype });
-    return (measuredValue(own, SIZE) * bytesOf(known, values)) / whole;
+    return (own * bytesOf(known, values)) / whole;
   };
   const size = (values: Values): number | undefined => {
     const { layers = 0, neurons = 1 } = values;
-    const key = `${baseKey({ layers, neurons })} ${dtypeIn(values)}`;
+    const key = `${baseKey({ layers, neurons })} ${dtypeIn(values)} ${isFitted(values)}`;
     const found = bytes.get(key) ?? sizeOf(values);
     if (found !== undefined) bytes.set(key, found);
     return found;

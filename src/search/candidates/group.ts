@@ -5,30 +5,25 @@ import { dtypes, type ShipDtype } from "../../ship/onnx/dtype.ts";
 import { defined } from "../../util/defined.ts";
 import { RunError } from "../../util/errors.ts";
 import { boundsOf, mostLost } from "../budget.ts";
-import { LOST, measuredValue, SIZE } from "../figures.ts";
+import { LOST } from "../figures.ts";
 import type { Point } from "../front/sort.ts";
 import { keyOf, type Values } from "../space/space.ts";
 import type { Trial } from "../trial.ts";
 import { type Base, type BaseParity, withForms } from "./candidate.ts";
 import { type Dense, denseOf } from "./dense.ts";
-import { fittedTo, sizeLimit } from "./fitted.ts";
+import { fittedTo, sizeBound } from "./fitted.ts";
+import { fileBytes } from "./foretell.ts";
 import { roundedByGptq } from "./forms.ts";
 import { measureForm, startOf } from "./measure.ts";
 import { pointOf, violationsOf } from "./objectives.ts";
+import { tooLarge } from "./ruledOut.ts";
 import { finish, giveUp, isOver, lateWords, namesOf, postpone, type Run } from "./run.ts";
-import { dtypeIn } from "./space.ts";
+import { baseKey, dtypeIn, siblingsIn } from "./space.ts";
 
 /** The usual forms that configurations need, the roundings of one's own apart. */
 const dtypesOf = (all: readonly Values[]): ShipDtype[] => {
   const fitted = all.some(({ rounding }) => rounding === "fitted");
   return [...new Set([...all.map(dtypeIn), ...(fitted ? (["q8", "q4"] as const) : [])])];
-};
-
-/** Bytes of a form's files: as they were measured, else as they were foretold, where they were too many. */
-const sizeOf = ({ records, foreteller }: Run, base: Base, values: Values, dtype: ShipDtype): number => {
-  const own = records.find(({ candidate }) => candidate?.base === base.name && candidate.dtype === dtype);
-  if (own !== undefined) return measuredValue(own.candidate!, SIZE);
-  return foreteller?.size({ ...values, dtype }) ?? Number.NaN;
 };
 
 /** The base that a configuration is a form of; undefined where a limit leaves no room for another form. */
@@ -44,9 +39,9 @@ export const variantOf = async (
   if (rounding === "gptq") {
     return options.batches === undefined ? undefined : roundedByGptq(base, options.batches, context);
   }
-  const limit = sizeLimit(bounds);
+  const limit = sizeBound(bounds)?.bound;
   if (limit === undefined) return undefined;
-  const sizes = { q4: sizeOf(run, base, values, "q4"), q8: sizeOf(run, base, values, "q8") };
+  const sizes = { q4: fileBytes(base.forms.q4!), q8: fileBytes(base.forms.q8!) };
   return fittedTo(base, { limit, sizes }, context);
 };
 
@@ -113,6 +108,18 @@ const worseThan = ({ records, options }: Run, base: string, values: Values): str
   return over === undefined ? undefined : `${over.name} has more bits, and lost more than is allowed`;
 };
 
+/** Whether a form is the smallest of the start's: the nearest to a limit that nothing may keep. */
+const isSmallest = ({ records, options }: Run, values: Values): boolean => {
+  const start = records.find(({ candidate }) => candidate !== undefined)?.values;
+  const { rounding = "search" } = values;
+  return (
+    start !== undefined &&
+    baseKey(start) === baseKey(values) &&
+    rounding === "search" &&
+    dtypeIn(values) === dtypeIn(siblingsIn(options.space, start).at(-1)!)
+  );
+};
+
 /** Makes one form and measures it; returns the base that it is a form of, where there is room for it. */
 const formed = async (run: Run, whole: Base, given: Omit<Formed, "base" | "parity">): Promise<Base[]> => {
   const { options } = run;
@@ -133,6 +140,11 @@ const formed = async (run: Run, whole: Base, given: Omit<Formed, "base" | "parit
     giveUp(run, trial, { stage: "size", why }, secondsSince(since));
     return [usual];
   }
+  const large = isSmallest(run, values) ? undefined : tooLarge(run, base.forms[dtypeIn(values)]!);
+  if (large !== undefined) {
+    giveUp(run, trial, large, secondsSince(since));
+    return [usual];
+  }
   options.onForm?.(name, "made");
   const parity = await options.judge(base, [dtypeIn(values)]);
   context.signal?.throwIfAborted();
@@ -145,6 +157,23 @@ const formed = async (run: Run, whole: Base, given: Omit<Formed, "base" | "parit
 
 /** Takes the bases of forms as they are measured, so that the best so far is at hand and on disk. */
 export type Hold = (bases: readonly Base[]) => Promise<void>;
+
+/** Between two measurements of the start: milliseconds at least, and times as long as one takes. */
+const [APART_MS, APART] = [20_000, 25];
+
+/** Measures the start again where the last time is a while ago. */
+const startAgain = async (run: Run): Promise<void> => {
+  const { options, again, held, records } = run;
+  const start = records.find(({ candidate }) => candidate !== undefined)?.candidate;
+  const form = start === undefined ? undefined : held.get(start.base)?.forms[start.dtype];
+  const began = performance.now();
+  if (options.again === undefined || form === undefined || isOver(run, again.tookMs)) return;
+  if (began - again.atMs < Math.max(APART_MS, APART * again.tookMs)) return;
+  const [turns] = await options.again([form], 1);
+  again.between.push(...turns!);
+  again.atMs = performance.now();
+  again.tookMs = again.atMs - began;
+};
 
 /** Measures the forms of a dense model in turn. */
 const measureForms = async (
@@ -165,6 +194,7 @@ const measureForms = async (
     const bases = await formed(run, whole, { trial, rungs, since });
     whole = bases[0] ?? whole;
     await hold(bases);
+    await startAgain(run);
     since = performance.now();
   }
 };

@@ -16,7 +16,7 @@ import { paretoFront } from "../pareto.ts";
 import { type NamedPick, picksOf } from "../picks/picks.ts";
 import { keyOf, type Space } from "../space/space.ts";
 import { study } from "../study.ts";
-import { seriesOf, withAgain } from "./again.ts";
+import { type Repeated, ratiosOf, type Turn, withAgain } from "./again.ts";
 import {
   type Base,
   type BaseParity,
@@ -32,6 +32,7 @@ import { startOf } from "./measure.ts";
 import { objectiveFigures } from "./objectives.ts";
 import { namesOf, type OptimizeOptions, type Run } from "./run.ts";
 import { baseKey, cuttableOf, dtypeIn, siblingsIn, smallSpace, startIn } from "./space.ts";
+import { startCosts } from "./startCosts.ts";
 import { isTried, tryAll } from "./trying.ts";
 
 /** The candidates, and which was chosen. */
@@ -107,6 +108,7 @@ const begin = async (model: Model, options: OptimizeOptions, context: Context): 
     ),
     held: new Map(),
     foretold: new Map(),
+    again: { between: [], atMs: performance.now(), tookMs: 0 },
   };
 };
 
@@ -171,44 +173,39 @@ const measureStart = async (run: Run): Promise<void> => {
   }
   const { base: name } = known()!;
   if (options.spares !== true) return;
-  const alike = measuredIn(run.records).filter(({ base }) => base === name);
   const held = run.held.get(name) ?? { name, dense: whole, forms: {} };
-  const base = await withForms(
-    held,
-    alike.map(({ dtype }) => dtype),
-    run.context,
-  );
-  run.held.set(name, base);
-  run.foreteller = foreteller(
-    { start: base, measured: new Map(alike.map((c) => [c.dtype, c])) },
-    { probe: options.probe, ...defined({ shares: options.shares }) },
-  );
+  const costs = await startCosts(held, { records: run.records, probe: options.probe }, run.context);
+  run.held.set(name, costs.start);
+  const { probe, shares } = options;
+  run.foreteller = foreteller(costs, { probe, ...defined({ shares }) });
 };
 
 /** Times that another one is chosen by what measuring again has shown. */
 const CHOICES = 3;
 
-/** All candidates, the start and the chosen one as they are in several processes. */
-const measuredAgain = async (run: Run): Promise<Candidate[]> => {
+/** All candidates by what is known of several processes, of which the start and the chosen one have more. */
+const measuredAgain = async (run: Run) => {
   const { again: probe, budget, figures } = run.options;
-  const again = new Map<string, ReturnType<typeof seriesOf>>();
+  const measured = measuredIn(run.records);
+  const turns = new Map<string, readonly Turn[]>();
+  const repeated: Repeated = { between: run.again.between, turns };
   let candidates = withFront(run);
   const [start] = candidates;
   for (let choice = 0; probe !== undefined && choice < CHOICES; choice++) {
     const { chosen } = choose(candidates, { budget, figures });
-    const asked = [...new Set([start!, chosen])].filter(({ name }) => !again.has(name));
-    if (asked.length === 0) break;
+    if (turns.has(chosen.name)) break;
     const forms: Model[] = [];
-    for (const { base: name, dtype } of asked) {
+    for (const { base: name, dtype } of new Set([start!, chosen])) {
       forms.push((await wholeBase(run, name)).forms[dtype]!);
     }
-    const turns = await probe(forms);
-    asked.forEach(({ name }, i) => {
-      again.set(name, seriesOf(turns[i]!));
-    });
-    candidates = withFront(run, withAgain(measuredIn(run.records), again));
+    const [first, own = first] = await probe(forms);
+    turns.set(
+      chosen.name,
+      own!.map((found, i) => [first![i]!, found]),
+    );
+    candidates = withFront(run, withAgain(measured, repeated));
   }
-  return candidates;
+  return { candidates, ratioOf: ratiosOf(measured, repeated) };
 };
 
 /**
@@ -224,7 +221,7 @@ export const optimize = async (
   await measureStart(run);
   await tryAll(run, (bases) => hold(run, bases));
   const { figures, budget, task } = run.options;
-  const candidates = await measuredAgain(run);
+  const { candidates, ratioOf } = await measuredAgain(run);
   const choice = choose(candidates, { budget, figures });
   const [whole] = candidates;
   const scale = measuredValue(whole!, figures[0]!.name) / whole!.score;
@@ -236,7 +233,7 @@ export const optimize = async (
   return {
     ...{ task, figures, budget, candidates, choice, losses },
     space: run.options.space,
-    picks: picksOf({ ...known, chosen: choice.chosen.name }),
+    picks: picksOf({ ...known, ratioOf, chosen: choice.chosen.name }),
     records: [...run.records],
     parity: parityOf(run),
     doubts: doubtsOf({ ...known, choice }),

@@ -1,8 +1,11 @@
-/** Whether what a configuration would cost rules it out before it is made. */
+/** Whether what a configuration would cost rules it out before it is made, or before it is measured. */
 import { exactly } from "../../metrics/metric.ts";
+import type { Model } from "../../models/model.ts";
 import { type Bound, excess } from "../budget.ts";
 import { figureNamed, SIZE, writtenValue } from "../figures.ts";
 import { keyOf, type Values } from "../space/space.ts";
+import { sizeBound } from "./fitted.ts";
+import { type Foreteller, fileBytes } from "./foretell.ts";
 import type { Foretold, GivenUp, Run } from "./run.ts";
 
 /** By what share a foretold figure may exceed a limit: sizes, and what is measured of a shape. */
@@ -16,10 +19,28 @@ const exceeded = (foretold: Foretold, bounds: readonly Bound[], margin: number):
     return value !== undefined && excess({ figures: { [name]: exactly(value) } }, bound) > margin;
   });
 
-const said = ({ options: { figures } }: Run, { figure, bound }: Bound, foretold: Foretold): string => {
+/** "size foretold as 2.00 MB, of 1.50" */
+const said = (
+  { options: { figures } }: Run,
+  { figure, bound }: Bound,
+  how: string,
+  value: number,
+): string => {
   const { label, unit } = figureNamed(figures, figure.name)!;
-  const [value, limit] = [foretold[figure.name]!, bound].map((x) => writtenValue(figure, x));
-  return `${label} foretold as ${value} ${unit}, of ${limit}`.replace("  ", " ");
+  const [at, limit] = [value, bound].map((x) => writtenValue(figure, x));
+  return `${label} ${how} ${at} ${unit}, of ${limit}`.replace("  ", " ");
+};
+
+/** Where a size that is fitted to its limit ends up, or why there is nothing to fit. */
+const fitting = (run: Run, { size }: Foreteller, values: Values): number | GivenUp | undefined => {
+  const bound = sizeBound(run.bounds ?? []);
+  const [wide, least] = [size({ ...values, dtype: "q8", rounding: "search" }), size(values)];
+  if (bound === undefined || wide === undefined || least === undefined) return undefined;
+  const { bound: limit } = bound;
+  const why = (how: string, value: number): GivenUp => ({ stage: "size", why: said(run, bound, how, value) });
+  if (wide * (1 + MARGIN.size) <= limit) return why("even with 8 bits in all matrices foretold as", wide);
+  if (least > limit * (1 + MARGIN.size)) return why("even with 4 bits in all matrices foretold as", least);
+  return Math.min(Math.max(limit, least), wide);
 };
 
 /**
@@ -30,15 +51,26 @@ export const ruledOut = async (run: Run, values: Values): Promise<GivenUp | unde
   const { bounds = [], foreteller } = run;
   const costs = bounds.filter(({ figure }) => !figure.quality);
   if (foreteller === undefined || costs.length === 0) return undefined;
-  const size = foreteller.size(values);
-  let foretold: Foretold = size === undefined ? {} : { [SIZE]: size };
-  run.foretold.set(keyOf(values), foretold);
-  // What fits a limit on size is made to.
-  const large = values.rounding === "fitted" ? undefined : exceeded(foretold, costs, MARGIN.size);
-  if (large !== undefined) return { stage: "size", why: said(run, large, foretold) };
+  const found = values.rounding === "fitted" ? fitting(run, foreteller, values) : foreteller.size(values);
+  if (typeof found === "object") return found;
+  const size: Foretold = found === undefined ? {} : { [SIZE]: found };
+  run.foretold.set(keyOf(values), size);
+  const large = exceeded(size, costs, MARGIN.size);
+  if (large !== undefined) return { stage: "size", why: said(run, large, "foretold as", found!) };
   if (costs.every(({ figure }) => figure.name === SIZE)) return undefined;
-  foretold = await foreteller.figures(values);
+  const foretold: Foretold = { ...(await foreteller.figures(values)), ...size };
   run.foretold.set(keyOf(values), foretold);
   const slow = exceeded(foretold, costs, MARGIN.speed);
-  return slow === undefined ? undefined : { stage: "speed", why: said(run, slow, foretold) };
+  if (slow === undefined) return undefined;
+  return { stage: "speed", why: said(run, slow, "foretold as", foretold[slow.figure.name]!) };
+};
+
+/** Why a form that was made is not measured: its files are too large. */
+export const tooLarge = (run: Run, form: Model): GivenUp | undefined => {
+  const bound = sizeBound(run.bounds ?? []);
+  if (bound === undefined || run.options.spares !== true) return undefined;
+  const bytes = fileBytes(form);
+  return bytes > bound.bound * (1 + MARGIN.size)
+    ? { stage: "size", why: said(run, bound, "is", bytes) }
+    : undefined;
 };

@@ -1,5 +1,6 @@
 /** A search under way: what was found, and how a dense model with its forms joins it. */
 import type { Context } from "../../compress/pass.ts";
+import type { Figures } from "../../metrics/metric.ts";
 import type { Model } from "../../models/model.ts";
 import { defined } from "../../util/defined.ts";
 import type { Bound } from "../budget.ts";
@@ -57,7 +58,10 @@ export interface OptimizeOptions extends MakeOptions, Omit<Measuring, "score"> {
   /** Keeps how fast shapes are; a search measures them anew unless given. */
   readonly shares?: SpeedOptions["shares"];
   readonly keeping?: Keeping;
-  /** Measures the start and the chosen one again at the end; unless given what was measured once stands. */
+  /**
+   * Measures the start again now and then, and in turns with the chosen one at the end; unless given what was
+   * measured once stands.
+   */
   readonly again?: ProbeInTurns;
   readonly onCandidate?: (candidate: Candidate) => void;
   /** Told how far a form has come: begun, made, judged, scored; then it is measured. */
@@ -81,6 +85,8 @@ export interface Run {
   readonly held: Map<string, Base>;
   /** What was foretold of configurations, by their text. */
   readonly foretold: Map<string, Foretold>;
+  /** The start's figures of later processes, when the last began, and how long it took. */
+  readonly again: { readonly between: Figures[]; atMs: number; tookMs: number };
   bounds?: readonly Bound[];
   start?: Start;
   foreteller?: Foreteller;

@@ -4,6 +4,7 @@ import { groupOf, unitsToKeep } from "../../compress/pruning/chooseUnits.ts";
 import { keepUnits } from "../../compress/pruning/keepUnits.ts";
 import { unitsOf } from "../../compress/pruning/units.ts";
 import { quantized } from "../../compress/quantize.ts";
+import type { Figures } from "../../metrics/metric.ts";
 import type { Model } from "../../models/model.ts";
 import { int8FormOf } from "../../nn/kinds/int8.ts";
 import { isPacked, type Weight } from "../../nn/param.ts";
@@ -11,13 +12,16 @@ import type { Int8Form } from "../../ops/int8.ts";
 import type { ShipDtype } from "../../ship/onnx/dtype.ts";
 import { entries } from "../../util/tree.ts";
 import type { Values } from "../space/space.ts";
-import type { Base, MeasuredCandidate } from "./candidate.ts";
+import type { Base } from "./candidate.ts";
 import { dtypeIn } from "./space.ts";
 
-/** The start, its forms, and what was measured of them. */
+/** The start, its forms, and what they cost. */
 export interface Known {
   readonly start: Base;
-  readonly measured: ReadonlyMap<ShipDtype, Pick<MeasuredCandidate, "figures">>;
+  /** Bytes of the forms' files. */
+  readonly sizes: ReadonlyMap<ShipDtype, number>;
+  /** How fast a form is; undefined where there is none. */
+  speeds(dtype: ShipDtype): Promise<Figures | undefined>;
 }
 
 /** The index of a layer in a path. */
@@ -74,7 +78,6 @@ export const formOf = (known: Known, values: Values): Model => {
   const packed = known.start.forms[dtype];
   if (dtype === "fp32" || packed === undefined) return shape;
   const { wide, forms } = packingOf(packed, kept, shape);
-  return dtype === "q8"
-    ? quantized(shape, { bits: 8 }, { forms })
-    : quantized(shape, { bits: 4, wide }, { forms });
+  if (dtype === "q8") return quantized(shape, { bits: 8 }, { forms });
+  return quantized(shape, { bits: 4, wide: values.rounding === "fitted" ? [] : wide }, { forms });
 };

@@ -24,8 +24,8 @@ const probe = async ({ weights }: Pick<Model, "weights">) => {
 
 test("speeds of all depths and widths come of two shapes, which are measured once", async () => {
   const whole = await probe(dense);
-  const own = { figures: { ...whole.figures, sizeBytes: exactly(4 * countParams(dense.weights)) } };
-  const known = { start, measured: new Map([["fp32", own] as const]) };
+  const sizes = new Map([["fp32", 4 * countParams(dense.weights)] as const]);
+  const known = { start, sizes, speeds: async () => whole.figures };
   const kept = new Map<string, Promise<Shares>>();
   let made = 0;
   const told = foreteller(known, {
@@ -50,12 +50,9 @@ test("speeds of all depths and widths come of two shapes, which are measured onc
   }
   expect(made).toBe(2);
   // Another search finds what was kept, as shares: of a start that is twice as slow today all is.
-  const slower = {
-    ...own,
-    figures: { ...own.figures, "here/p50Ms": exactly(2 * whole.figures["here/p50Ms"].value) },
-  };
+  const slower = { "here/p50Ms": exactly(2 * whole.figures["here/p50Ms"].value) };
   const today = foreteller(
-    { start, measured: new Map([["fp32", slower] as const]) },
+    { start, sizes, speeds: async () => slower },
     {
       probe: () => Promise.reject(new Error("measured anew")),
       shares: (shape) => kept.get(JSON.stringify(shape))!,

@@ -64,14 +64,14 @@ export const speedsOf = (
       table.get(key) ??
       shares(about, async () => {
         const { figures } = await probe(formOf(known, { ...shape, dtype }));
-        return sharesOf(figures, known.measured.get(dtype)!.figures);
+        return sharesOf(figures, (await known.speeds(dtype)) ?? {});
       });
     table.set(key, found);
     return found;
   };
   return async ({ layers = all, neurons = 1, ...form }) => {
     const dtype = dtypeIn(form);
-    const start = known.measured.get(dtype);
+    const start = await known.speeds(dtype);
     if (start === undefined) return {};
     const few = Math.max(1, Math.round(SHALLOW * all));
     // Of a model of one layer what is not its layers is not told apart.
@@ -80,7 +80,7 @@ export const speedsOf = (
     const depth = (Number(layers) - few) / (all - few || 1);
     const gone = (1 - Number(neurons)) / (1 - NARROW);
     return Object.fromEntries(
-      Object.entries(start.figures).flatMap(([name, { value }]) => {
+      Object.entries(start).flatMap(([name, { value }]) => {
         const whole = few === all ? 1 : between((shallow as Shares)[name] ?? 1, 1, depth);
         const saved = (1 - ((narrow as Shares)[name] ?? 1)) * gone * (Number(layers) / all);
         const share = Math.max(0, whole - saved);

@@ -49,12 +49,27 @@ export const standingOf = ({ low, high }: Measured, better: Figure["better"], ev
   return low > even === (better === "more") ? "better" : "worse";
 };
 
-/** How `a` differs from `b` in one figure; undefined where one of them has not got it. */
-export const differenceOf = (a: Choosable, b: Choosable, figure: Figure): Difference | undefined => {
+/** A difference whose interval is that of the ratio. */
+const scaledBy = ({ value: at, low, high, n }: Measured, value: number, unit: number): Measured => ({
+  ...{ value, n },
+  low: value + unit * (low - at),
+  high: value + unit * (high - at),
+});
+
+/**
+ * How `a` differs from `b` in one figure, by the ratio that is known of them, else by their own intervals;
+ * undefined where one of them has not got it.
+ */
+export const differenceOf = (
+  [a, b]: readonly [Choosable, Choosable],
+  figure: Figure,
+  known?: Measured,
+): Difference | undefined => {
   const [one, other] = [a.figures[figure.name], b.figures[figure.name]];
   if (one === undefined || other === undefined) return undefined;
-  const difference = less(one, other);
-  const ratio = figure.quality ? undefined : quotient(one, other);
+  const difference =
+    known === undefined ? less(one, other) : scaledBy(known, one.value - other.value, other.value);
+  const ratio = known ?? (figure.quality ? undefined : quotient(one, other));
   const standing =
     ratio === undefined ? standingOf(difference, figure.better) : standingOf(ratio, figure.better, 1);
   return { figure: figure.name, difference, ...(ratio === undefined ? {} : { ratio }), standing };

@@ -126,9 +126,9 @@ test("what was measured once is told from nothing, what is known for certain fro
   const size = figures.find(({ name }) => name === "sizeBytes")!;
   const of = (sizeBytes: Measured) => ({ figures: { sizeBytes } });
   const unsure = { value: 5, low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY, n: 1 };
-  expect(differenceOf(of(unsure), of(exactly(1)), size)?.standing).toBe("within noise");
-  expect(differenceOf(of(exactly(5)), of(exactly(5)), size)?.standing).toBe("same");
-  expect(differenceOf(of(exactly(4)), of(exactly(5)), size)?.standing).toBe("better");
-  expect(differenceOf(of(exactly(0)), of(exactly(5)), size)?.standing).toBe("better");
-  expect(differenceOf({ figures: {} }, of(exactly(5)), size)).toBeUndefined();
+  expect(differenceOf([of(unsure), of(exactly(1))], size)?.standing).toBe("within noise");
+  expect(differenceOf([of(exactly(5)), of(exactly(5))], size)?.standing).toBe("same");
+  expect(differenceOf([of(exactly(4)), of(exactly(5))], size)?.standing).toBe("better");
+  expect(differenceOf([of(exactly(0)), of(exactly(5))], size)?.standing).toBe("better");
+  expect(differenceOf([{ figures: {} }, of(exactly(5))], size)).toBeUndefined();
 });

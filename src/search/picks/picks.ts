@@ -2,6 +2,7 @@
  * The candidates that have a name: the smallest, the fastest and the best of the sound ones, and the one that
  * was chosen; and what each gives up against the others.
  */
+import type { Measured } from "../../metrics/metric.ts";
 import { type Choosable, exceededBy, least } from "../budget.ts";
 import { type Budget, type Figure, figureNamed, LOST, measuredValue, SIZE } from "../figures.ts";
 import { lossDifference } from "../noise.ts";
@@ -29,6 +30,8 @@ export interface PickOptions<T extends Named> {
   readonly losses?: ReadonlyMap<string, Float32Array>;
   /** Units of the loss's figure to one unit of `losses`. */
   readonly scale?: number;
+  /** One's figure by another's, by their names, where that is known better than by both intervals. */
+  readonly ratioOf?: (a: string, b: string, figure: string) => Measured | undefined;
 }
 
 /** What a pick is beside another one. */
@@ -65,11 +68,11 @@ export const comparedFigures = (figures: readonly Figure[], budget: Budget): rea
 
 /** How two candidates differ, what is lost in pairs where both were scored so. */
 const differenceIn = <T extends Named>(
-  { losses, scale = 1 }: PickOptions<T>,
+  { losses, scale = 1, ratioOf }: PickOptions<T>,
   [a, b]: readonly [T, T],
   figure: Figure,
 ): Difference | undefined => {
-  const found = differenceOf(a, b, figure);
+  const found = differenceOf([a, b], figure, ratioOf?.(a.name, b.name, figure.name));
   const [one, other] = [losses?.get(a.name), losses?.get(b.name)];
   if (found === undefined || figure.name !== LOST || one === undefined || other === undefined) return found;
   const { standardError, n } = lossDifference(one, other);
