@@ -82,6 +82,15 @@ describe("what is refused", () => {
       /rows\.jsonl:3: has no "options", which doc_to_choice names/,
     );
   });
+  it("a tag that is not closed, in a template whose last line end stays", () => {
+    const fields = { question: "?", options: ["a", "b"], answer: 1 };
+    const [asked] = questionsOf({ ...task, doc_to_text: "{{question}}\n" }, recordOf(fields), []);
+    expect(asked!.context.endsWith("?\n")).toBe(true);
+    const open = { ...task, doc_to_text: "Q: {{ question" };
+    expect(() => questionsOf(open, recordOf(fields), [])).toThrow(
+      /doc_to_text.*a tag is not closed: \}\} is/,
+    );
+  });
   it("a target that is none of the choices", () => {
     const fields = { question: "?", options: ["a", "b"], answer: 2 };
     expect(() => questionsOf(task, recordOf(fields), [])).toThrow(/rows\.jsonl:3.*none of 2 choices/);

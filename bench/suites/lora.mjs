@@ -94,12 +94,13 @@ const tuned = async (engine, subject, name, seed) => {
   const how = { steps: STEPS, lrPeak: RATES[name], seed, frozen: method.frozen };
   const { result, lesson } = await trained(engine, { ...subject, model: method.model }, how);
   const merged = method.finish(result);
+  const apart = method.adapter?.unmerged(result) ?? result;
   const { windows } = lesson.heldOut;
   // The forms that an export ships.
   const calibration = calibrationOf(subject.tokenizer);
   const { forms } = await formsOf("full", merged, { engine, seed, calibration, log: () => {} });
   const gain = await gainOf(engine, {
-    ...{ base: subject.model, tuned: result, forms, windows, objective: lesson.objective },
+    ...{ base: subject.model, tuned: apart, forms, windows, objective: lesson.objective },
   });
   let count = 0;
   for (const [path, { data }] of trainedTensors(method.model.weights))

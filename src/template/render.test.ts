@@ -69,6 +69,9 @@ describe("mistakes name the line and the kind", () => {
   test.each([
     ["a\n{% for x %}", /line 2: expected in/],
     ["\n\n{{ 'a }}", /line 3: unexpected '/],
+    ["a\n{{ x\n", /line 2: a tag is not closed: \}\} is missing/],
+    ["{% if x", /line 1: a tag is not closed: %\} is missing/],
+    ["{# x", /line 1: a comment is not closed/],
     ["{% nope %}", /unknown tag 'nope'/],
     ["{% include 'x' %}", /includes no other/],
     ["{{ x | nope }}", /No filter named 'nope'/],

@@ -84,6 +84,7 @@ const tune = async (
 ): Promise<Tuned> => {
   const { train: t, seed } = options;
   tell(subject, lesson, options, hooks);
+  for (const note of method.notes ?? []) hooks.ui.warn(note);
   const run = join(options.out, "run");
   const progress = hooks.ui.task("training", t.steps);
   const { onRow, curve } = follow(method.name, progress, join(run, "metrics.jsonl"), hooks.watch);
@@ -161,7 +162,7 @@ const shipAdapter = async (
   await writeAdapter(adapter, method, made.tuned, { options: from, command });
   const { heldOut, objective } = made.lesson;
   const gain = await gainOf(engine, {
-    ...{ base: method.adapter.base, tuned: made.tuned, forms: made.forms },
+    ...{ base: method.adapter.base, tuned: method.adapter.unmerged(made.tuned), forms: made.forms },
     ...{ windows: heldOut.windows, objective },
   });
   ui.line(gainText(gain));

@@ -2,7 +2,7 @@
 import type { Engine } from "../../engine/engine.ts";
 import type { Model } from "../../models/model.ts";
 import type { Lesson } from "../../tasks/task.ts";
-import { ConfigError } from "../../util/errors.ts";
+import { ConfigError, DataError } from "../../util/errors.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import { recordOptions } from "../data/records.ts";
@@ -13,7 +13,10 @@ import type { Subject } from "./subject.ts";
 /** Held-out tokens that texts are measured on; of records all are. */
 const WATCHED = 65_536;
 
-/** What a lesson is made of; the untouched model says of the material what the task asks it. */
+/**
+ * What a lesson is made of; the untouched model says of the material what the task asks it. Throws as the task
+ * does, naming the files where it is of all records that they are unfit.
+ */
 export const lessonOf = async (
   engine: Engine,
   { task, data, tokenizer, model: untouched, options }: Subject,
@@ -24,7 +27,14 @@ export const lessonOf = async (
     ...{ seed: options.seed, heldOutTokens: WATCHED, records: recordOptions(options) },
   };
   const { material } = data;
-  return task.lesson((await task.prepare?.(engine, untouched, material, how)) ?? material, how);
+  try {
+    return task.lesson((await task.prepare?.(engine, untouched, material, how)) ?? material, how);
+  } catch (cause) {
+    const told = cause instanceof DataError ? cause.details : { file: "" };
+    const { paths } = options.data;
+    if (told.file !== undefined || told.field !== undefined || paths.length === 0) throw cause;
+    throw new DataError((cause as DataError).message, { ...told, file: paths.join(", "), cause });
+  }
 };
 
 /** How steps are taken, and on how many replicas. */

@@ -42,10 +42,17 @@ export const gainOf = async (engine: Engine, subject: GainSubject): Promise<Gain
   return { before, tuned: apart, merged };
 };
 
+/** A share that is left, in words; rounding that happens to suit the held-out data leaves more than was gained. */
+const shareText = (share: number): string => {
+  const percent = (value: number): string => `${(100 * value).toFixed(1)} %`;
+  if (share < 0) return "nothing (the model before is better)";
+  return share < 1.0005 ? percent(share) : `all (and by chance ${percent(share - 1)} more)`;
+};
+
 /** The gain in words: "4.105 -> 3.871 nats; merged fp32 keeps 100 % of the gain, q8 99 %, q4 92 %". */
 export const gainText = ({ before, tuned, merged }: Gain): string => {
   const shares = Object.entries(merged).map(([dtype, { share }], i) => {
-    return `${dtype}${i === 0 ? " keeps" : ""} ${(100 * share).toFixed(1)} %${i === 0 ? " of the gain" : ""}`;
+    return `${dtype}${i === 0 ? " keeps" : ""} ${shareText(share)}${i === 0 ? " of the gain" : ""}`;
   });
   const gained = `held-out loss ${before.toFixed(4)} -> ${tuned.toFixed(4)}`;
   return tuned < before ? `${gained}; merged ${shares.join(", ")}` : `${gained}: the tuning gained nothing`;

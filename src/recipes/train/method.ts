@@ -26,6 +26,8 @@ export interface Method {
   optimizer(optimizer: Optimizer): Optimizer;
   /** The model that is measured and shipped: with its adapters merged into the weights that it began with. */
   finish(trained: Model): Model;
+  /** What the user is told of it. */
+  readonly notes?: readonly string[];
   /** Of adapters: the trained model on the weights that it began with, and what goes along with them. */
   readonly adapter?: {
     /** The model before: what adapters stand on. */
@@ -107,6 +109,23 @@ const inBits = (model: Model, bits: number, whole: (path: string) => boolean): M
   return { ...packed, weights };
 };
 
+/** What is told of a rank that no matrix, or not each, can have. */
+const rankNotes = (model: Model): string[] => {
+  const sides = [...flatten<Weight>(model.weights)].flatMap(([path, w]) => {
+    if (!isPacked(w) || w.parts.a === undefined) return [];
+    const [rank, side] = [w.parts.a.shape[0]!, Math.min(...(w.shape as number[]))];
+    return [{ path, rank, side }];
+  });
+  const over = sides.filter(({ rank, side }) => rank > side);
+  const [first] = over.toSorted((a, b) => a.side - b.side);
+  if (first === undefined) return [];
+  const { path, rank, side } = first;
+  return [
+    `rank ${rank} is above what ${over.length} of ${sides.length} matrices can have, such as ${path} ` +
+      `(${side}): a rank of ${side} would say as much there with fewer numbers`,
+  ];
+};
+
 /** Adapters train, and what is trained whole beside them, while all else stands still. */
 const withLora = (model: Model, options: RunOptions, tokenizer?: Tokenizer): Method => {
   const { rank, alpha, rankStabilized, dora, dropout, targets, save, tokens, bias, baseBits } =
@@ -130,6 +149,7 @@ const withLora = (model: Model, options: RunOptions, tokenizer?: Tokenizer): Met
     frozen: (path) => tuned.frozen(path) || named(path) || below(path),
     optimizer: rates(tuned.model, options),
     finish: (trained) => merge(unmerged(trained)),
+    notes: rankNotes(tuned.model),
     adapter: { base: model, unmerged, saved: tuned.saved, bias },
   };
 };

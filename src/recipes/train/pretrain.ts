@@ -170,6 +170,7 @@ const pretrain = async (
   const { shared, ...steps } = shareSteps(t, { model, engine, frozen }, hooks);
   const parts = `${shared === undefined ? "" : `, trained on ${shared}`}${trainedText(method)}${pupil.text}`;
   ui.line(`model: ${model.arch.name}, ${layers} layers, ${millions} M parameters${parts}`);
+  for (const note of method.notes ?? []) ui.warn(note);
   const progress = ui.task("training", t.steps);
   const { onRow, curve } = follow("full", progress, join(run, "metrics.jsonl"), watch);
   const lesson = lessonOf({ model, task }, data, options);

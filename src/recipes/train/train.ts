@@ -43,7 +43,7 @@ const shipAdapter = async (
   const adapter = join(options.out, "adapter");
   await writeAdapter(adapter, method, trained, { options, command });
   const gain = await gainOf(made.engine, {
-    ...{ base: method.adapter.base, tuned: trained, forms: made.forms },
+    ...{ base: method.adapter.base, tuned: method.adapter.unmerged(trained), forms: made.forms },
     ...{ windows: lesson.heldOut.windows, objective: lesson.objective },
   });
   ui.line(gainText(gain));

@@ -197,17 +197,33 @@ const minedNotes = (train: readonly Example[], { records }: LessonOptions): stri
   return ["no wrong texts were found: all are as near as the right ones (--negative-margin)"];
 };
 
+/** The text that most examples have: '"the fox" (12 of 14)'. */
+const commonest = (train: readonly Example[], { tokenizer }: LessonOptions): string => {
+  const counts = new Map<number, number>();
+  for (const key of train.flatMap((example) => [...new Set(keysOf(example))]))
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  const [key, count] = [...counts].reduce((most, entry) => (entry[1] > most[1] ? entry : most));
+  const own = train.find((example) => keysOf(example).includes(key))!;
+  const ids = Array.from(textsOf(own)[keysOf(own).indexOf(key)]!);
+  const text = tokenizer.decode(ids).trim();
+  return `${JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}...` : text)} (${count} of ${train.length})`;
+};
+
 /** What is told of the batches. Throws DataError where nothing can be compared with anything. */
-const notesOf = (kind: GroupKind, train: readonly Example[], batches: DistinctBatches, batch: number) => {
+const notesOf = (
+  kind: GroupKind,
+  train: readonly Example[],
+  batches: DistinctBatches,
+  options: LessonOptions,
+) => {
+  const { batch } = options;
   const { first, epoch } = batches;
   const rows = first.reduce((sum, { length }) => sum + length, 0);
   if (kind !== "triplets" && kind !== "vectors" && rows < 2 * epoch) {
-    throw new DataError(
-      kind === "classes"
-        ? "no class has two texts"
-        : "the examples have a text in common: there is no other to tell from",
-      { hint: "give more records, of texts that differ" },
-    );
+    const what = `the examples have a text in common, ${commonest(train, options)}: there is no other to tell from`;
+    throw new DataError(kind === "classes" ? "no class has two texts" : what, {
+      hint: "give more records, of texts that differ",
+    });
   }
   const twice = train.length - new Set(train.map((example) => keysOf(example).join())).size;
   const short = first.filter(({ length }) => length < batch).length - 1;
@@ -240,7 +256,7 @@ export const groupLesson = (examples: Examples, options: LessonOptions): Lesson 
   const objective = sentenceObjective(model, lossOf(kind, train, options), texts);
   const batches = batchesOf(kind, train, options);
   const lengths = lengthsOf(train);
-  const notes = [...notesOf(kind, train, batches, batch), ...minedNotes(train, options)];
+  const notes = [...notesOf(kind, train, batches, options), ...minedNotes(train, options)];
   const widths = widthsOf({ lengths, batch }, batches.first);
   const heldOut = groupHeldOut(examples, options, widths);
   return {

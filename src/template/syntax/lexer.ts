@@ -95,7 +95,7 @@ const push = ({ tokens, line }: State, kind: TokenKind, value: string): void => 
   tokens.push({ kind, value, line });
 };
 
-const fault = ({ line }: State, what: string): never => {
+const fault = ({ line }: Pick<State, "line">, what: string): never => {
   throw new TemplateFault(`TemplateSyntaxError: line ${line}: ${what}`);
 };
 
@@ -117,10 +117,9 @@ const word = (state: State): readonly [kind: TokenKind | "space", word: string] 
     const found = match(pattern, state.source, state.at);
     if (found !== null) return [kind, found[0]];
   }
-  return fault(
-    state,
-    state.at < state.source.length ? `unexpected ${state.source[state.at]}` : "an open tag",
-  );
+  if (state.at < state.source.length) return fault(state, `unexpected ${state.source[state.at]}`);
+  const { line, value } = state.tokens.findLast(({ kind }) => kind === "begin")!;
+  return fault({ line }, `a tag is not closed: ${value === "print" ? "}}" : "%}"} is missing`);
 };
 
 /** A tag's inside up to its end, which does not count within brackets. */
@@ -145,7 +144,7 @@ const inside = (state: State, kind: "block" | "print"): void => {
 
 /** Goes on behind what ends a raw block or a comment. */
 const skipTo = (state: State, pattern: RegExp, what: string): RegExpExecArray =>
-  match(pattern, state.source, state.at) ?? fault(state, `an open ${what}`);
+  match(pattern, state.source, state.at) ?? fault(state, `a ${what} is not closed`);
 
 /** A tag, a comment or a raw block, with the text before it. */
 const piece = (state: State, opening: RegExpExecArray): void => {

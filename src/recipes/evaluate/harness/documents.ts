@@ -24,14 +24,15 @@ export interface Question {
   readonly target: string;
 }
 
-const END = "\u0000";
-
 /**
  * A template as the harness sets Jinja up: lines and spaces around blocks stay, and so does the last line
- * end, all of which chat templates lose.
+ * end, all of which chat templates lose; of line ends at the very end they lose one.
  */
 const plainly = (template: string): string =>
-  template.replace(/(^|\n)([ \t]+)\{%(?!-)/g, '$1$2{{ "" }}{%').replace(/%\}\n/g, '%}{{ "\\n" }}') + END;
+  template
+    .replace(/(^|\n)([ \t]+)\{%(?!-)/g, '$1$2{{ "" }}{%')
+    .replace(/%\}\n/g, '%}{{ "\\n" }}')
+    .concat("\n");
 
 const NAMES = /\{\{-?\s*([A-Za-z_]\w*)\s*(?=[}.[|-])/g;
 
@@ -44,7 +45,7 @@ const rendered = (template: string, { id, fields }: HarnessRecord, field: string
     throw new DataError(`has no "${name}", which ${field} names`, { file: id, hint: `it has: ${known}` });
   }
   try {
-    return render(plainly(template), fields, { now: new Date(0) }).slice(0, -END.length);
+    return render(plainly(template), fields, { now: new Date(0) });
   } catch (cause) {
     if (!(cause instanceof TemplateFault) && !(cause instanceof Refusal)) throw cause;
     throw new ConfigError(cause.message, { field, file: id, cause });
