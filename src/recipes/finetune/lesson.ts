@@ -14,8 +14,8 @@ import type { Subject } from "./subject.ts";
 const WATCHED = 65_536;
 
 /**
- * What a lesson is made of; the untouched model says of the material what the task asks it. Throws as the task
- * does, naming the files where it is of all records that they are unfit.
+ * What a lesson is made of; the untouched model says of the material what the task asks it. Throws as the
+ * task does, naming the files where all records together are unfit.
  */
 export const lessonOf = async (
   engine: Engine,

@@ -42,7 +42,7 @@ export const gainOf = async (engine: Engine, subject: GainSubject): Promise<Gain
   return { before, tuned: apart, merged };
 };
 
-/** A share that is left, in words; rounding that happens to suit the held-out data leaves more than was gained. */
+/** A share that is left, in words; rounding that happens to suit the held-out data leaves more than all. */
 const shareText = (share: number): string => {
   const percent = (value: number): string => `${(100 * value).toFixed(1)} %`;
   if (share < 0) return "nothing (the model before is better)";

@@ -206,7 +206,8 @@ const commonest = (train: readonly Example[], { tokenizer }: LessonOptions): str
   const own = train.find((example) => keysOf(example).includes(key))!;
   const ids = Array.from(textsOf(own)[keysOf(own).indexOf(key)]!);
   const text = tokenizer.decode(ids).trim();
-  return `${JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}...` : text)} (${count} of ${train.length})`;
+  const short = text.length > 60 ? `${text.slice(0, 60)}...` : text;
+  return `${JSON.stringify(short)} (${count} of ${train.length})`;
 };
 
 /** What is told of the batches. Throws DataError where nothing can be compared with anything. */
@@ -220,7 +221,8 @@ const notesOf = (
   const { first, epoch } = batches;
   const rows = first.reduce((sum, { length }) => sum + length, 0);
   if (kind !== "triplets" && kind !== "vectors" && rows < 2 * epoch) {
-    const what = `the examples have a text in common, ${commonest(train, options)}: there is no other to tell from`;
+    const text = commonest(train, options);
+    const what = `the examples have a text in common, ${text}: there is no other to tell from`;
     throw new DataError(kind === "classes" ? "no class has two texts" : what, {
       hint: "give more records, of texts that differ",
     });
