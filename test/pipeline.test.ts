@@ -7,11 +7,14 @@ import { gpt2, gpt2Config } from "../src/models/decoders/gpt2.ts";
 import { llama, llamaConfig } from "../src/models/decoders/llama.ts";
 import { bert, bertConfig } from "../src/models/encoders/bert.ts";
 import type { Architecture, Model, ModelConfig } from "../src/models/model.ts";
+import { marian } from "../src/models/seq2seq/marian.ts";
+import { t5 } from "../src/models/seq2seq/t5.ts";
 import { initialize, tensorsOf } from "../src/nn/param.ts";
 import { nodeEngine } from "../src/node/runtime/engine.ts";
 import { optimizers } from "../src/optim/index.ts";
 import { languageModelling } from "../src/tasks/languageModelling.ts";
 import type { Objective } from "../src/tasks/objective.ts";
+import { sequenceToSequence } from "../src/tasks/seq2seq/sequenceToSequence.ts";
 import { sequenceClassification } from "../src/tasks/sequenceClassification.ts";
 import { type MetricsRow, type TrainHooks, type TrainOptions, train } from "../src/train/loop.ts";
 import { divided } from "../src/train/pipeline/divided.ts";
@@ -76,6 +79,35 @@ const subjects: Readonly<Record<string, { model(): Model; objective: Objective }
       ),
     objective: sequenceClassification(),
   },
+  "T5, whose layers share their positions' bias": {
+    model: () =>
+      modelOf(
+        t5,
+        t5.parse({
+          ...{ model_type: "t5", vocab_size: V, d_model: 16, d_kv: 8, d_ff: 32, num_heads: 2 },
+          ...{ num_layers: 2, num_decoder_layers: 3, dropout_rate: 0, decoder_start_token_id: 0 },
+        }),
+      ),
+    objective: sequenceToSequence({ target: 6 }),
+  },
+  "Marian, whose head is the embedding of both sides": {
+    model: () =>
+      modelOf(
+        marian,
+        marian.parse({
+          ...{
+            model_type: "marian",
+            vocab_size: V,
+            d_model: 16,
+            max_position_embeddings: T,
+            pad_token_id: 0,
+          },
+          ...{ encoder_layers: 2, decoder_layers: 2, encoder_ffn_dim: 32, decoder_ffn_dim: 32 },
+          ...{ encoder_attention_heads: 2, decoder_attention_heads: 2, decoder_start_token_id: 0 },
+        }),
+      ),
+    objective: sequenceToSequence({ target: 6, labelSmoothing: 0.1 }),
+  },
 };
 
 let engine: Engine;
@@ -126,6 +158,8 @@ test.each([
   ["GPT-2, whose head is its embedding, with dropout", 2, { takesWeights: true }],
   ["Llama with a head of its own", 3, { recompute: true, clipValue: 0.05 }],
   ["a BERT classifier", 2, { optimizer: optimizers.lamb({}) }],
+  ["T5, whose layers share their positions' bias", 3, { recompute: true }],
+  ["Marian, whose head is the embedding of both sides", 4, { takesWeights: true }],
 ] as const)("%s", async (name, size, how) => {
   const one = await trained(name, how);
   const ranks = await Promise.all(localRanks(size).map((c) => trained(name, { ...pipeline(c), ...how })));

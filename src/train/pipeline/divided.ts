@@ -1,6 +1,6 @@
 /** Successive layers divided among stages. */
 import { sizeOf } from "../../ir/tensor.ts";
-import { depthsOf } from "../../models/depth.ts";
+import { type Depths, depthsOf } from "../../models/depth.ts";
 import type { Model } from "../../models/model.ts";
 import { tensorsOf } from "../../nn/param.ts";
 import { ConfigError } from "../../util/errors.ts";
@@ -28,20 +28,32 @@ export const divided = (loads: readonly number[], count: number): readonly numbe
   return loads.map((_, i) => begins.filter((begin) => begin <= i).length - 1);
 };
 
+/** How deep weights stand in the order of the layers: those of a pair's decoder follow on its encoder's. */
+const orderOf = (model: Model): Depths => {
+  const depths = depthsOf(model);
+  if (model.arch.kind !== "seq2seq") return depths;
+  const layers = depths.top - 1;
+  const top = layers + depths.top;
+  return {
+    top,
+    of(name) {
+      const [depth, stack] = [depths.of(name), /(?:^|\.)(encoder|decoder)\./.exec(name)?.[1]];
+      // What stands above the encoder's layers is with the last of them; tables are of both.
+      if (stack === "encoder") return Math.min(depth, layers);
+      if (stack === "decoder") return depth === 0 ? 0 : layers + depth;
+      return depth === depths.top ? top : depth;
+    },
+  };
+};
+
 /**
  * The stage of each of a model's tensors by name: those of successive layers, of about as many numbers. A
- * head that is an embedding weighs where it is the head, too. Throws ConfigError for a pair of encoder and
- * decoder, and where there are more stages than layers.
+ * head that is an embedding weighs where it is the head, too. Throws ConfigError where there are more stages
+ * than layers.
  */
 export const weightStages = (model: Model, stages: number): ReadonlyMap<string, number> => {
   const { arch, config, weights } = model;
-  if (arch.kind === "seq2seq") {
-    throw new ConfigError("is for decoders and for encoders, not for pairs of them", {
-      field: "train.pipeline",
-      hint: "leave out --pipeline",
-    });
-  }
-  const { top, of } = depthsOf(model);
+  const { top, of } = orderOf(model);
   const loads = new Array<number>(top + 1).fill(0);
   for (const [name, { shape }] of tensorsOf(weights)) loads[of(name)]! += sizeOf(shape);
   const sizes = new Map(tensorsOf(weights));
