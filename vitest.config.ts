@@ -1,7 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 /**
- * What takes more than about ten seconds alone: whole runs that are stopped and gone on with, each kind of model
+ * What takes more than about ten seconds alone: whole runs that are stopped and gone on with, each kind of
+ * model
  * through each verb, pages. `npm run check` runs them too; `npm test` stays short without them.
  */
 const long: readonly string[] = [
@@ -24,11 +25,13 @@ const long: readonly string[] = [
   "test/e2e/finetune.test.ts",
   "test/e2e/kinds.test.ts",
   "test/e2e/lora.test.ts",
+  "test/e2e/optimizeWorkers.test.ts",
   "test/e2e/pairs.test.ts",
   "test/e2e/pretrained.test.ts",
   "test/e2e/ranks.test.ts",
   "test/e2e/resume.test.ts",
   "test/e2e/sentences.test.ts",
+  "test/e2e/sweepWorkers.test.ts",
   "test/e2e/tagging.test.ts",
   "test/e2e/verifyGraphs.test.ts",
   "test/examples.test.ts",

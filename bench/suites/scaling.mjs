@@ -1,6 +1,7 @@
 // Training over MPI against one process and against replicas on threads: losses of 1, 2 and 4 ranks, the time of a step at
 // 10 M params, memory, slow links, fewer bits, large batches. Each measures in a process of its own, in turns. Needs Open
-// MPI, and MPICH for the losses. Parts by name: npm run -s bench -- scaling exactness speed memory pipeline slow lossy wire lamb.
+// MPI, and MPICH for the losses. Parts by name: npm run -s bench -- scaling exactness speed memory pipeline pipelineSpeed
+// slow lossy wire lamb.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,7 +9,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { lamb } from "./scaling/lamb.mjs";
 import { memory } from "./scaling/memory.mjs";
-import { pipeline } from "./scaling/pipeline.mjs";
+import { pipeline, pipelineSpeed } from "./scaling/pipeline.mjs";
 import { launchers, median, run } from "./scaling/run.mjs";
 import { lossy, slow, wire } from "./scaling/slow.mjs";
 
@@ -131,7 +132,7 @@ const speed = (log) => {
 };
 
 export default async function scaling({ log, args }) {
-  const parts = { exactness, speed, memory, pipeline, slow, lossy, wire, lamb };
+  const parts = { exactness, speed, memory, pipeline, pipelineSpeed, slow, lossy, wire, lamb };
   const asked = args.length === 0 ? Object.keys(parts) : args;
   const found = {};
   for (const name of asked) Object.assign(found, await parts[name](log));

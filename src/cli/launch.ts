@@ -111,7 +111,10 @@ const own: Group = {
 
 /** Adds the verb `launch`. */
 export const register = (command: Command): void => {
-  command.argument("<command...>", "what each rank runs, behind --: train, finetune, sweep or data ...");
+  command.argument(
+    "<command...>",
+    "what each rank runs, behind --: train, finetune, sweep, optimize or data",
+  );
   withFlags(command, "launch", [own]).action(async (words: readonly string[], given: LaunchFlags) => {
     const { ranks, hosts = [] } = given;
     if (ranks === undefined) {

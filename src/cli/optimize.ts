@@ -1,9 +1,12 @@
 /** anneal optimize */
 import type { Command } from "commander";
+import type { RecipeHooks } from "../recipes/context/hooks.ts";
 import { optimizeData } from "../recipes/optimize/fromData.ts";
 import { optimizeFolder } from "../recipes/optimize/optimize.ts";
+import { ConfigError } from "../util/errors.ts";
 import { withFlags } from "./flags/options.ts";
 import { runRecipe } from "./process/run.ts";
+import { sharingCores, type WorkerFlags, withWorkers } from "./process/workers.ts";
 import { BUDGET_NOT_MET, printOutcome } from "./terminal/outcome.ts";
 
 /** What its help shows. */
@@ -14,13 +17,24 @@ Examples:
   $ npx anneal optimize --data reviews.csv --task classify --max-mb 1 --time 20m
 Without a limit on what it costs, the smallest model that keeps enough quality is chosen.`;
 
+/** Throws ConfigError where several processes would train the model that is searched from. */
+const requireModel = ({ workers, join }: WorkerFlags, { ranks }: RecipeHooks): void => {
+  if (!workers && !join && ranks === undefined) return;
+  throw new ConfigError("is missing, and several processes would each train one", {
+    field: "model",
+    hint: "name a model, such as one that anneal train or finetune has made",
+  });
+};
+
 /** Adds the verb `optimize`. */
 export const register = (command: Command): void => {
   command.argument("[model]", "a folder, a GGUF file, or a model of the Hub; without: one is trained");
-  withFlags(command, "optimize").action((ref: string | undefined) =>
+  withFlags(command, "optimize").action((ref: string | undefined, { workers = 0, join }: WorkerFlags) =>
     runRecipe(command, async (options, hooks, json) => {
-      const from = ref === undefined ? optimizeData(options, hooks) : optimizeFolder(ref, options, hooks);
-      const outcome = await from;
+      if (ref === undefined) requireModel({ workers, join }, hooks);
+      const from = () =>
+        ref === undefined ? optimizeData(options, hooks) : optimizeFolder(ref, options, hooks);
+      const outcome = await withWorkers(workers, sharingCores(options, workers).threads, from);
       if (outcome === undefined) return;
       printOutcome(outcome, json);
       if (!outcome.optimized.choice.met) process.exitCode = BUDGET_NOT_MET;

@@ -10,7 +10,9 @@ import { ConfigError } from "../util/errors.ts";
 import type { Group } from "./flags/flags.ts";
 import { sharedFlags } from "./flags/flags.ts";
 import { list, numberFrom, oneOf, withFlags } from "./flags/options.ts";
+import { workerFlags } from "./flags/workerFlags.ts";
 import { runRecipe } from "./process/run.ts";
+import { sharingCores, withWorkers } from "./process/workers.ts";
 import { printSwept } from "./terminal/swept.ts";
 import { seconds } from "./terminal/time.ts";
 
@@ -18,6 +20,7 @@ import { seconds } from "./terminal/time.ts";
 export const examples = `
 Examples:
   $ npx anneal sweep --data book.txt --steps 200 --trials 30 --out sweep
+  $ npx anneal sweep --data book.txt --trials 30 --workers 4 --out sweep
   $ npx anneal sweep my-bert/model --data reviews.csv --time 30m --out sweep
   $ npx anneal sweep --data book.txt --search lr=1e-4..1e-2 --search layers=2..6 --goal quality,size
   $ npx anneal export sweep/trial-17 --dtype q8`;
@@ -30,6 +33,7 @@ interface Given {
   readonly search?: readonly string[];
   readonly goal?: readonly string[];
   readonly stop: boolean;
+  readonly workers?: number;
 }
 
 const common = { common: true } as const;
@@ -64,6 +68,10 @@ const own: Group = {
     { flag: "--no-stop", help: "let every trial run to its end", ...common },
     { flag: "--trial-time <t>", help: "time after which a trial has failed", parse: seconds },
     { flag: "--resume", help: "go on with the sweep in OUT", ...common },
+    ...workerFlags("processes of this machine that run trials at once (default: 1)", {
+      verbs: ["sweep"],
+      ...common,
+    }),
   ],
 };
 
@@ -122,11 +130,13 @@ export const register = (command: Command): void => {
   command.argument("[model]", "a model to fine-tune; without: text is trained on");
   withFlags(command, "sweep", [own]).action((ref: string | undefined, given: Given) => {
     const options = optionsOf(given, ref);
+    const { workers = 1 } = given;
     const as = ref === undefined ? "train" : "finetune";
     return runRecipe(
       command,
       async (base, hooks, json) => {
-        const swept = await sweep(base, options, hooks);
+        const shared = sharingCores(base, workers);
+        const swept = await withWorkers(workers - 1, shared.threads, () => sweep(shared, options, hooks));
         if (swept !== undefined) printSwept(swept, json);
       },
       as,

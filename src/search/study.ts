@@ -29,9 +29,11 @@ export interface Study {
   /**
    * The next configuration, as a running trial; undefined where all of the space was tried. `values` are
    * tried in place of what the sampler would ask for, under the number that they had in an earlier process
-   * where one is given. Throws ConfigError where they are not of the space, and for a number that is taken.
+   * where one is given; the sampler asks for nothing that `except` holds for. Throws ConfigError where they
+   * are
+   * not of the space, and for a number that is taken.
    */
-  ask(values?: Values, number?: number): Trial | undefined;
+  ask(values?: Values, number?: number, except?: (values: Values) => boolean): Trial | undefined;
   /** Ends a trial. Throws ConfigError for one that is not running, or objectives of another number. */
   tell(number: number, outcome: Outcome): Trial;
   /** The complete trials that keep all constraints and that no other dominates. */
@@ -44,15 +46,20 @@ const LOOKED_AT = 200;
 const COUNTED = 65_536;
 
 /** The first of `offered` that was not tried; of a space that is known whole any other, at random. */
-const untried = (space: Space, offered: Iterable<Values>, tried: ReadonlySet<string>, seed: number) => {
+const untried = (
+  space: Space,
+  offered: Iterable<Values>,
+  isTried: (values: Values) => boolean,
+  seed: number,
+): Values | undefined => {
   let [looked, last] = [0, undefined as Values | undefined];
   for (const values of offered) {
-    if (!tried.has(keyOf(values))) return values;
+    if (!isTried(values)) return values;
     last = values;
     if (++looked >= LOOKED_AT) break;
   }
   if (sizeOf(space, COUNTED + 1) > COUNTED) return last;
-  const rest = Array.from(configurations(space)).filter((values) => !tried.has(keyOf(values)));
+  const rest = Array.from(configurations(space)).filter((values) => !isTried(values));
   return rest[permutation(rest.length, seed, `untried ${rest.length}`)[0] ?? 0];
 };
 
@@ -85,14 +92,15 @@ export const study = (space: Space, options: StudyOptions = {}): Study => {
   const axes = (): number | undefined => trials.find(isMeasured)?.objectives.length;
   return {
     trials,
-    ask(given, had) {
+    ask(given, had, except = () => false) {
       if (given !== undefined) checkValues(space, given);
       if (trials.some((trial) => trial.number === had)) {
         throw new ConfigError("is taken", { field: `trial.${had}`, hint: "ask without a number" });
       }
       const number = had ?? trials.reduce((most, t) => Math.max(most, t.number + 1), 0);
       const tried = new Set(trials.map(({ values }) => keyOf(values)));
-      const values = given ?? untried(space, suggest(number, projected(trials)), tried, seed);
+      const isTried = (values: Values): boolean => tried.has(keyOf(values)) || except(values);
+      const values = given ?? untried(space, suggest(number, projected(trials)), isTried, seed);
       if (values === undefined) return undefined;
       const trial: Trial = { number, values, state: "running" };
       trials.push(trial);

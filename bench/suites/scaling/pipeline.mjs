@@ -1,6 +1,7 @@
-// A model that one rank's memory does not hold, in layers on four: the part "pipeline" of `bench scaling`.
+// A model that one rank's memory does not hold, in layers on four, and the speed of two ranks that have a half each: the
+// parts "pipeline" and "pipelineSpeed" of `bench scaling`.
 import { limited } from "./limit.mjs";
-import { launchers, run } from "./run.mjs";
+import { launchers, median, run } from "./run.mjs";
 
 const size = { vocab: 8192, width: 512, layers: 12, heads: 8, context: 64, batch: 1 };
 const RANKS = 4;
@@ -40,4 +41,25 @@ export const pipeline = (log) => {
     pipelineLossError: Math.max(...errors),
     pipelineFits: together && !alone ? 1 : 0,
   };
+};
+
+const fast = { vocab: 4096, width: 352, layers: 6, heads: 8, context: 128, batch: 1 };
+const [ROUNDS, MICRO] = [3, 8];
+
+/**
+ * An update on two ranks of one thread against one process of one thread, in turns; beside it what is possible: two ranks
+ * are busy for all but the filling and emptying of the pipeline.
+ */
+export const pipelineSpeed = (log) => {
+  const how = { size: fast, steps: 5, accumulate: MICRO, recompute: false, lib };
+  const [ones, twos] = [[], []];
+  for (let round = 0; round < ROUNDS; round++) {
+    ones.push(run("pipelineRank.mjs", how)[0].stepMs);
+    const ranks = run("pipelineRank.mjs", how, launchers.openmpi, 2);
+    twos.push(Math.max(...ranks.map(({ stepMs }) => stepMs)));
+  }
+  const [one, two] = [median(ones), median(twos)];
+  log(`${MICRO} micro-batches: one process ${one.toFixed(0)} ms, two ranks ${two.toFixed(0)} ms`);
+  const bound = (2 * MICRO) / (MICRO + 1);
+  return { pipelineOverOne: one / two, pipelineOverBound: one / two / bound };
 };

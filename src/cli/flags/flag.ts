@@ -16,7 +16,7 @@ export const verbs = {
   prune: "cut layers and tokens off a model",
   export: "write a model in any dtypes, for transformers.js",
   verify: "check a model's files where they are to run",
-  launch: "start train, finetune, sweep or data on several processes or machines",
+  launch: "start train, finetune, sweep, optimize or data on several processes or machines",
   doctor: "check this machine and installation",
 } as const;
 

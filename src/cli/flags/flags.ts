@@ -22,6 +22,7 @@ import {
 } from "./flag.ts";
 import { ranks } from "./rankFlags.ts";
 import { withSweep } from "./sweepFlags.ts";
+import { workerFlags } from "./workerFlags.ts";
 
 export { type Flag, type Group, type Section, type VerbName, verbs } from "./flag.ts";
 
@@ -184,6 +185,10 @@ const search: Section = {
       ...onOptimize,
     }),
     row("--sampler <name>", "search.sampler", "what chooses the next"),
+    ...workerFlags("processes of this machine that make models, while this one measures", {
+      verbs: ["optimize"],
+      ...onOptimize,
+    }),
   ],
 };
 

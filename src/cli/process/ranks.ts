@@ -22,7 +22,7 @@ export const launched = (): Launched | undefined => {
 };
 
 /** The verbs that share their work among the ranks of a launcher; a sweep is as train or finetune. */
-const shares: readonly string[] = ["train", "finetune", "data"];
+const shares: readonly string[] = ["train", "finetune", "data", "optimize"];
 
 /**
  * Joins the ranks that this process was started among; undefined where it was started alone, or shares
@@ -45,6 +45,8 @@ export const joinRanks = async (verb: string, flags: RankFlags): Promise<World |
 export const withThreads = (verb: string, options: RunOptions): RunOptions => {
   const found = launched();
   if (found === undefined || options.threads > 0 || !shares.includes(verb)) return options;
+  // What measures has the machine to itself then, as it has without a launcher.
+  if (verb === "optimize" && found.rank === 0) return options;
   return {
     ...options,
     threads: threadsOf(found, { cores: cpus().length, usable: availableParallelism() }),

@@ -12,8 +12,9 @@ import { Interrupted } from "./exit.ts";
 import { type HubFlags, hubOptions } from "./hub.ts";
 import { interruptible } from "./interrupt.ts";
 import { joinRanks, type RankFlags, withThreads } from "./ranks.ts";
+import { requireAlone, type WorkerFlags } from "./workers.ts";
 
-interface Common extends HubFlags, RankFlags {
+interface Common extends HubFlags, RankFlags, WorkerFlags {
   readonly config?: string;
   readonly set?: readonly string[];
   readonly printConfig?: boolean;
@@ -62,17 +63,21 @@ export const runRecipe = async (
   const json = given.json ?? false;
   if (given.printConfig) return printConfig(options, json);
   const lost = withoutEffect(options, flags, verb);
+  requireAlone(given.workers);
   const world = await joinRanks(verb, given);
   const first = world === undefined || world.collective.rank === 0;
-  const ui = first ? terminalUi({ quiet: given.quiet ?? false }) : silent;
+  // What a quiet worker would warn of, the first process has said.
+  const tells = first && !(given.join && given.quiet);
+  const ui = tells ? terminalUi({ quiet: given.quiet ?? false }) : silent;
   for (const text of lost) ui.warn(text);
-  const interrupt = interruptible({ quiet: !first });
+  const interrupt = interruptible({ quiet: !tells });
   const hooks = {
     ui,
     signal: interrupt.signal,
     command: commandLine(),
     hub: hubOptions(given, ui, interrupt.signal),
     ...(given.resume ? { resume: true } : {}),
+    ...(given.join ? { joins: true } : {}),
     ...(world === undefined ? {} : { ranks: world }),
   };
   try {

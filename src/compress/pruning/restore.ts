@@ -45,7 +45,7 @@ export interface RestoreOptions {
   readonly damping?: number;
   readonly signal?: AbortSignal | undefined;
   /** Told before the first matrix, and after each. */
-  readonly onSite?: (done: number, of: number) => void;
+  readonly onSite?: (done: number, of: number) => void | Promise<void>;
 }
 
 /** A restored model, and how many matrices were fitted. */
@@ -209,12 +209,12 @@ export const restored = async (engine: Engine, cut: Model, options: RestoreOptio
     const made = fitAt(stop, { info: infos.get(stop.site.paths[0]!)!, given, damping });
     for (const [path, t] of made.tensors) found.set(path, t);
     notes.push(...made.notes);
-    onSite?.(stop.index + 1, stop.count);
+    await onSite?.(stop.index + 1, stop.count);
     return made.tensors;
   };
   const target = lacksOf(program, { infos, given, kept, layers, channels });
   const way = { matrices: Object.fromEntries(given), program, sites, batches };
-  onSite?.(0, sites.length);
+  await onSite?.(0, sites.length);
   const some = batches.length >= APART;
   const heldOut = (batch: number): boolean => some && batch % APART === APART - 1;
   await walk(engine, way, { gram: true, signal, target, visit, heldOut });

@@ -33,6 +33,8 @@ export interface RecipeHooks {
   /** Aborted: leave after a checkpoint. */
   readonly signal?: AbortSignal;
   readonly resume?: boolean;
+  /** Whether this process takes part in a search that another has begun in the same folder. */
+  readonly joins?: boolean;
   /** Told how training goes. */
   readonly watch?: Watch;
   /** The command line, for the model card. */

@@ -22,7 +22,7 @@ export interface LaunchPlan {
 }
 
 /** Verbs that share their batches, trials or files among ranks. */
-const shares: readonly string[] = ["train", "finetune", "sweep", "data"];
+const shares: readonly string[] = ["train", "finetune", "sweep", "optimize", "data"];
 
 const whole = (field: string, value: number): void => {
   if (Number.isSafeInteger(value) && value >= 1) return;
@@ -46,7 +46,7 @@ export const checkPlan = ({ ranks, hosts, nodes, cpus, command }: LaunchPlan): v
   if (!shares.includes(command[0] ?? "")) {
     throw new ConfigError(`${command[0] ?? "nothing"} does not share its work among ranks`, {
       field: "command",
-      hint: "end with: -- train ..., finetune MODEL ..., sweep ... or data ...",
+      hint: "end with: -- train ..., finetune MODEL ..., sweep ..., optimize MODEL ... or data ...",
     });
   }
 };
@@ -61,9 +61,12 @@ const wordAfter = (words: readonly string[], flag: string): string | undefined =
 /** The folder of the command's result. */
 export const outOf = ({ command }: LaunchPlan): string => wordAfter(command, "--out") ?? defaults.out;
 
+/** Of searches, which leave no checkpoint of their own. */
+const leavings: Readonly<Record<string, string>> = { sweep: STUDY, optimize: join("run", "search", STUDY) };
+
 /** The file that is there where the command is to go on with what it left. */
 export const leftBy = (plan: LaunchPlan): string =>
-  join(outOf(plan), plan.command[0] === "sweep" ? STUDY : "run/checkpoints/latest");
+  join(outOf(plan), leavings[plan.command[0] ?? ""] ?? "run/checkpoints/latest");
 
 /** Machines that a scheduler is asked for. */
 export const nodesOf = ({ nodes, hosts }: LaunchPlan): number => nodes ?? Math.max(1, hosts.length);

@@ -1,28 +1,56 @@
 /** Optimizing a model that is there. */
+import { join } from "node:path";
+import { requireAgreement } from "../../distribute/agree.ts";
 import { openModel } from "../../node/hub/hub.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
 import { taskOf } from "../../tasks/index.ts";
+import { ConfigError } from "../../util/errors.ts";
 import { budgetOf } from "../config/budget.ts";
 import { checkStudent } from "../config/check.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
+import { version } from "../context/version.ts";
 import { userData } from "../data/read.ts";
 import { bareBodyNotes } from "../model/bareBody.ts";
 import { readingData } from "../model/cut.ts";
 import { sourceIn } from "../model/source.ts";
+import { isFirst, seeOne } from "../train/ranks.ts";
 import { takeRun } from "../train/takeRun.ts";
 import { compressAndShip, type Outcome } from "./compressAndShip.ts";
+import { makeForSearch } from "./maker.ts";
+
+/**
+ * The part of this process in a search: it has the run, or joins the one that has, as ranks after the first
+ * do.
+ */
+const takePart = async (options: RunOptions, { ranks, joins = false }: RecipeHooks) => {
+  if (ranks === undefined) {
+    return { joins, leave: joins ? async () => {} : await takeRun(options.out) };
+  }
+  const { collective } = ranks;
+  const { threads: _, ...same } = options;
+  await requireAgreement(collective, { version, options: same });
+  const unlock = isFirst({ ranks }) ? await takeRun(options.out) : async () => {};
+  if (await seeOne(join(options.out, "run"), collective))
+    return { joins: !isFirst({ ranks }), leave: unlock };
+  await unlock();
+  throw new ConfigError("is not seen by all ranks, which make models for one search in it", {
+    field: "out",
+    hint: "name a folder that all machines share with --out",
+  });
+};
 
 /**
  * From a model's folder to the best candidate under the budget, shipped to OUT/model; its time counts from
- * `startedMs` on performance.now()'s clock.
+ * `startedMs` on performance.now()'s clock. One that joins makes models for the search that another process
+ * has begun, as ranks after the first do, and resolves to undefined.
  */
 export const optimizeFolder = async (
   ref: string,
   options: RunOptions,
   hooks: RecipeHooks,
   startedMs = performance.now(),
-): Promise<Outcome> => {
+): Promise<Outcome | undefined> => {
   const folder = await openModel(ref, { ...hooks.hub, adapters: options.model.adapters });
   const task = taskOf(folder.model);
   budgetOf(options.budget, { ...folder.model, task }); // refused before anything is read
@@ -34,7 +62,7 @@ export const optimizeFolder = async (
   const { positions } = folder.model.arch.cache(folder.model.config);
   const context = Math.min(positions, task.textTokens);
   const fitted = { ...options, model: { ...options.model, n_positions: context } };
-  const unlock = await takeRun(options.out);
+  const part = await takePart(options, hooks);
   try {
     const engine = await nodeEngine(options.threads > 0 ? { threads: options.threads } : {});
     hooks.ui.stage("Reading and cleaning text");
@@ -42,8 +70,18 @@ export const optimizeFolder = async (
     const { data, model, source } = await readingData(whole, { cutVocab, hooks }, (given, told) =>
       userData(fitted, told, { task, ...given }),
     );
-    return await compressAndShip(engine, model, data, fitted, { ...hooks, curves: [], source, startedMs });
+    if (!part.joins) {
+      const outcome = await compressAndShip(engine, model, data, fitted, {
+        ...hooks,
+        curves: [],
+        source,
+        startedMs,
+      });
+      return outcome;
+    }
+    await makeForSearch(engine, model, data, fitted, hooks);
+    return undefined;
   } finally {
-    await unlock();
+    await part.leave();
   }
 };

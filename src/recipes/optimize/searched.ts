@@ -1,10 +1,11 @@
 /** Searches the candidates of a model, telling of each; the points of the front are written as they come. */
 import { join } from "node:path";
 import { calibrationBatches } from "../../compress/calibration/batches.ts";
-import { type Context, memoOf } from "../../compress/pass.ts";
+import { memoOf } from "../../compress/pass.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Tensor } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
+import { type Leases, leases } from "../../node/files/lease.ts";
 import { shapeMeasurements } from "../../node/runtime/measurements.ts";
 import type { Candidate, TrialRecord } from "../../search/candidates/candidate.ts";
 import { type Optimized, optimize } from "../../search/candidates/optimize.ts";
@@ -26,7 +27,8 @@ import { onReplicas } from "../train/replicas.ts";
 import { type Clock, clockOf } from "./clock.ts";
 import { type Front, frontIn } from "./front.ts";
 import { judgeOn } from "./judge.ts";
-import { type PlacesOptions, targetsNamed, withPlaces } from "./places.ts";
+import { type PlacesOptions, type Probes, targetsNamed, withPlaces } from "./places.ts";
+import { type Asking, openQueue } from "./queue.ts";
 import { type Showing, showing } from "./showing.ts";
 import { isWide, samplerOf, searchIdentity, spaceOf } from "./space.ts";
 import { openStore } from "./store.ts";
@@ -63,7 +65,7 @@ const leftText = (ms: number): string => {
 const [FITTED_ON, WINDOW] = [8192, 128];
 
 /** The options of a run whose smaller model is taught as a configuration says. */
-const taughtBy = (options: RunOptions, { steps, lr, alpha, temperature }: Values): RunOptions => {
+export const taughtBy = (options: RunOptions, { steps, lr, alpha, temperature }: Values): RunOptions => {
   const { distill } = options;
   const own = { steps, lrPeak: lr, alpha, temperature };
   const told = Object.entries(own).filter(([, value]) => typeof value === "number");
@@ -80,7 +82,7 @@ const batchesOf = (model: Model, { material }: UserData, { seed }: RunOptions): 
 };
 
 /** What is made, measured and chosen by, as the options say. */
-const askedOf = (engine: Engine, model: Model, data: UserData, options: RunOptions) => {
+export const askedOf = (engine: Engine, model: Model, data: UserData, options: RunOptions) => {
   const task = taskOf(model);
   const { targets, ...stated } = budgetOf(options.budget, { ...model, task });
   const space = spaceOf(options, model, stated.budget);
@@ -130,6 +132,17 @@ const sharesOf = (
   return (shape, make) => of("speed of a shape", shape, async () => ({ ...(await make()) }));
 };
 
+/** What passes are made with, besides who is told. */
+export const contextOf = (engine: Engine, { tokenizer }: UserData, { seed }: RunOptions) => ({
+  ...{ engine, seed, calibration: calibrationOf(tokenizer), memo: memoOf() },
+});
+
+/** Measuring while nobody else computes on this machine. */
+const quietProbes = ({ probe, again }: Probes, { quietly }: Pick<Asking, "quietly">): Probes => ({
+  probe: (model) => quietly(() => probe(model)),
+  again: (...given) => quietly(() => again(...given)),
+});
+
 /** Makes, measures, judges and chooses, telling of each candidate. */
 export const searched = async (
   engine: Engine,
@@ -138,6 +151,24 @@ export const searched = async (
   options: RunOptions,
   hooks: SearchHooks,
 ): Promise<{ readonly optimized: Optimized; readonly curves: readonly Curve[] }> => {
+  const own = leases();
+  try {
+    return await searchWith(own, { engine, model, data, options, hooks });
+  } finally {
+    own.close();
+  }
+};
+
+/** What a search is made of. */
+interface Searching {
+  readonly engine: Engine;
+  readonly model: Model;
+  readonly data: UserData;
+  readonly options: RunOptions;
+  readonly hooks: SearchHooks;
+}
+
+const searchWith = async (own: Leases, { engine, model, data, options, hooks }: Searching) => {
   const { ui, signal, source, command, resume = false, startedMs } = hooks;
   const { targets, asked } = askedOf(engine, model, data, options);
   const clock = clockOf(options.search.timeSec, startedMs);
@@ -149,29 +180,29 @@ export const searched = async (
       onRow: shown.watch(values, own.steps),
     };
   };
+  const run = join(options.out, "run");
   const keeping = await openStore({
-    ...{ run: join(options.out, "run"), whole: model, resume },
+    ...{ run, whole: model, resume },
     identity: searchIdentity(options, data, model, asked.space),
     onWarning: (text) => ui.warn(text),
   });
   const from = source === undefined ? {} : { source };
   const front = isWide(options) ? frontIn({ engine, data, options, command, ...from }) : undefined;
   const told = tellingOf(hooks, shown, front, asked.figures, clock);
-  const context: Context = {
-    ...{ engine, seed: options.seed, calibration: calibrationOf(data.tokenizer), memo: memoOf() },
-    log: (line) => ui.line(line),
-    ...(signal ? { signal } : {}),
-  };
+  const log = (line: string): void => ui.line(line);
+  const context = { ...contextOf(engine, data, options), log, ...(signal ? { signal } : {}) };
   const timing = progressOf(ui, "measuring the start and the chosen one again");
   const where = {
     ...{ targets: targetsNamed(targets), threads: engine.threads, vocab: data.tokenizer.vocabSize },
     turns: clock.again,
     ...{ onProbe: clock.probed, onTurn: timing.update },
   };
+  const makers = await openQueue(run, own);
   try {
-    const optimized = await withPlaces(where, ({ probe, again }) => {
+    const optimized = await withPlaces(where, (loud) => {
+      const { probe, again } = quietProbes(loud, makers);
       const how = {
-        ...{ ...asked, ...told, teaching: teachingOf, keeping, probe },
+        ...{ ...asked, ...told, teaching: teachingOf, keeping, makers, probe },
         ...{ until: clock.until, left: clock.left },
         shares: sharesOf(engine, model, where),
         ...(isWide(options) ? { again } : {}),
@@ -183,5 +214,6 @@ export const searched = async (
     return { optimized, curves: shown.curves() };
   } finally {
     clock.stop();
+    await makers.end();
   }
 };

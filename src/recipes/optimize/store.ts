@@ -13,8 +13,9 @@ import { appendLine, writeFileDurable } from "../../node/files/checkpoints.ts";
 import { guarded, makeFolder, remove } from "../../node/files/files.ts";
 import type { Keeping, Kept } from "../../search/candidates/keeping.ts";
 import { keyOf, type Values } from "../../search/space/space.ts";
+import type { Trial } from "../../search/trial.ts";
 import { weightFiles } from "../../ship/onnx/export.ts";
-import { CheckpointError, DataError } from "../../util/errors.ts";
+import { CheckpointError, ConfigError, DataError } from "../../util/errors.ts";
 import { type Tree, unflatten } from "../../util/tree.ts";
 import { firstDifference } from "../sweep/log.ts";
 
@@ -31,10 +32,11 @@ const NUMBERS: Readonly<Record<string, number>> = {
 };
 
 /** JSON of what has numbers that JSON has not. */
-const written = (value: unknown): string =>
+export const written = (value: unknown): string =>
   JSON.stringify(value, (_, x: unknown) => (typeof x === "number" && !Number.isFinite(x) ? `#${x}` : x));
 
-const read = (text: string): unknown =>
+/** What such JSON says. */
+export const read = (text: string): unknown =>
   JSON.parse(text, (_, x: unknown) => (typeof x === "string" && x in NUMBERS ? NUMBERS[x] : x));
 
 const packed = ({ buffer, byteOffset, byteLength }: Float32Array): string =>
@@ -117,20 +119,63 @@ export interface StoreOptions {
   readonly onWarning: (text: string) => void;
 }
 
+/** The field in which a folder's search differs, "" where there is none; undefined: it is the same. */
+const difference = async (dir: string, identity: unknown): Promise<string | undefined> => {
+  const text = await readFile(join(dir, STUDY!), "utf8").catch(() => undefined);
+  if (text === undefined) return "";
+  return firstDifference(JSON.parse(text), JSON.parse(JSON.stringify(identity)), "");
+};
+
 /** Whether the folder holds this very search; what differs is said. */
 const isSame = async (dir: string, { identity, onWarning }: StoreOptions): Promise<boolean> => {
-  const text = await readFile(join(dir, STUDY!), "utf8").catch(() => undefined);
-  if (text === undefined) return false;
-  const field = firstDifference(JSON.parse(text), JSON.parse(JSON.stringify(identity)), "");
+  const field = await difference(dir, identity);
   if (field === undefined) return true;
+  if (field === "") return false;
   onWarning(`the search in ${dir} differs in ${field}: its trials are not comparable, all are made anew`);
   return false;
+};
+
+/** The folder of a run's search. */
+export const searchIn = (run: string): string => join(run, "search");
+
+const densesIn = (dir: string, whole: Model): Pick<Keeping, "dense" | "keep"> => {
+  const place = (key: string): string => join(dir, BASES!, nameOf(key));
+  return {
+    dense: (key) => readDense(place(key), whole),
+    keep: (key, model) => keepDense(place(key), model),
+  };
+};
+
+/** What one that takes part in a search has of its folder. */
+export interface JoinedStore extends Pick<Keeping, "dense" | "keep"> {
+  /** The trials that have ended so far. */
+  trials(): readonly Trial[];
+}
+
+/**
+ * Opens the search of a run that another process has begun. Throws ConfigError where it is another one,
+ * naming what
+ * differs.
+ */
+export const joinStore = async (
+  options: Pick<StoreOptions, "run" | "identity" | "whole">,
+): Promise<JoinedStore> => {
+  const dir = searchIn(options.run);
+  const field = await difference(dir, options.identity);
+  if (field !== undefined) {
+    throw new ConfigError(`differs from the search in ${dir}, which this process is to take part in`, {
+      field,
+      hint: "give the very options and data of the process that began it",
+    });
+  }
+  const trials = () => linesIn(join(dir, TRIALS!)).flatMap((line) => ("record" in line ? [line.record] : []));
+  return { ...densesIn(dir, options.whole), trials };
 };
 
 /** Opens the search of a run: the one that is there where `resume` is asked for and it is this, else anew. */
 export const openStore = async (options: StoreOptions): Promise<Keeping> => {
   const { run, identity, resume, whole } = options;
-  const dir = join(run, "search");
+  const dir = searchIn(run);
   const file = join(dir, TRIALS!);
   if (!resume || !(await isSame(dir, options))) {
     await remove(dir);
@@ -148,7 +193,6 @@ export const openStore = async (options: StoreOptions): Promise<Keeping> => {
   const count = (all: readonly Values[], values: Values): number =>
     all.filter((v) => keyOf(v) === keyOf(values)).length;
   const times = (values: Values): number => count(open, values) - count(left, values);
-  const place = (key: string): string => join(dir, BASES!, nameOf(key));
   return {
     earlier: ended.map(({ record, scores }) => ({
       record,
@@ -162,7 +206,6 @@ export const openStore = async (options: StoreOptions): Promise<Keeping> => {
     leaves: (leaves, values) => appendLine(file, written({ leaves, values })),
     ends: ({ record, scores }) =>
       appendLine(file, written({ record, ...(scores === undefined ? {} : { scores: packed(scores) }) })),
-    dense: (key) => readDense(place(key), whole),
-    keep: (key, model) => keepDense(place(key), model),
+    ...densesIn(dir, whole),
   };
 };

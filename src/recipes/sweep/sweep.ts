@@ -1,33 +1,26 @@
-/** Hyperparameters of training: trials one after the other, each measured on the same held-out data. */
+/** Hyperparameters of training: trials, each measured on the same held-out data. */
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { requireAgreement, tellAll } from "../../distribute/agree.ts";
 import { claimFolder } from "../../node/files/claim.ts";
 import { writeFileDurable } from "../../node/files/files.ts";
+import { begun, whileHeld } from "../../node/files/joined.ts";
+import { type Leases, leases } from "../../node/files/lease.ts";
 import { lockRun } from "../../node/files/lock.ts";
 import { type SweepReport, sweepReportHtml } from "../../report/sweep/report.ts";
 import { foretold, foretoldText } from "../../search/fidelity/rungs.ts";
 import { importance } from "../../search/importance.ts";
-import type { SamplerName } from "../../search/samplers/index.ts";
 import { checkSpace, type Space } from "../../search/space/space.ts";
-import { frontTrials, type Study, study } from "../../search/study.ts";
+import { frontTrials } from "../../search/study.ts";
 import { isMeasured, type Measured, type Trial } from "../../search/trial.ts";
-import { alone } from "../../train/ranks/collective.ts";
 import { ConfigError, RunError } from "../../util/errors.ts";
 import type { RunOptions } from "../config/options.ts";
-import type { RecipeHooks } from "../context/hooks.ts";
+import type { Ranks, RecipeHooks } from "../context/hooks.ts";
 import { version } from "../context/version.ts";
 import { isFirst, seeOne } from "../train/ranks.ts";
-import {
-  type Ended,
-  identityOf,
-  type Logged,
-  logBegin,
-  logEnd,
-  logPause,
-  openStudy,
-  readTrials,
-} from "./log.ts";
+import { type Ended, identityOf, type Logged, openStudy, readTrials, STUDY } from "./log.ts";
 import { type SweepOptions, samplerOf, TRIALS } from "./options.ts";
+import { type Queue, queueIn } from "./queue.ts";
 import { commandOf, runTrial, type TrialContext } from "./runTrial.ts";
 import { defaultSpace } from "./space.ts";
 
@@ -39,21 +32,10 @@ export interface Swept extends Omit<SweepReport, "command"> {
   readonly path?: string;
 }
 
-/** So often a process may end in a trial before that has failed. */
-const BEGUN = 3;
 /** So many trials from the first that all fail end the sweep. */
 const ALL_FAIL = 3;
-
-/** Ends trials in which processes end again and again: those that run out of memory. */
-const giveUp = (made: Study, logged: readonly Logged[], dir: string): void => {
-  for (const { number, state, begun, judge = { name: "", better: "less" as const } } of logged) {
-    if (state !== "running" || begun < BEGUN) continue;
-    const error = `the process ended in it ${BEGUN} times, as where memory runs out`;
-    const ended: Ended = { ...{ state: "failed", error, judge }, seconds: 0, steps: 0 };
-    logEnd(dir, number, ended);
-    made.tell(number, ended);
-  }
-};
+/** Milliseconds between two looks at what others are at. */
+const LOOK = 500;
 
 const valuesText = (trial: Trial): string =>
   Object.entries(trial.values)
@@ -70,60 +52,60 @@ const endText = ({ state, objectives, judge, error, seconds }: Ended): string =>
   return `${judge.name} ${shown}${state === "pruned" ? ", stopped" : ""} (${seconds.toFixed(1)} s)`;
 };
 
-/** The trials that come next, those first that were left before: at most `count`, one for each rank. */
-const nextTrials = (made: Study, most: number, count: number): readonly Trial[] => {
-  const next = made.trials.filter(({ state }) => state === "running").slice(0, count);
-  while (next.length < count && made.trials.length < most) {
-    const asked = made.ask();
-    if (asked === undefined) break;
-    next.push(asked);
-  }
-  return next;
-};
-
-/** What becomes of a trial, in the log of the first rank and in the study of each. */
-const enter = (made: Study, trial: Trial, ended: Ended | null, { dir, hooks }: TrialContext): void => {
-  const { number } = trial;
-  if (ended === null) {
-    if (isFirst(hooks)) logPause(dir, number);
-    return;
-  }
-  if (isFirst(hooks)) logEnd(dir, number, ended);
-  made.tell(number, ended);
-  hooks.ui.line(`trial ${number}: ${endText(ended)}; ${valuesText(trial)}`);
-};
-
-/** Throws RunError where all trials so far have failed. */
-const requireSome = ({ trials }: Study, dir: string): void => {
-  if (!trials.every(({ state }) => state === "failed")) return;
-  const { error } = readTrials(dir).at(-1)!;
+/** Throws RunError where all of the first trials have failed. */
+const requireSome = (trials: readonly Logged[], dir: string): void => {
+  if (trials.length < ALL_FAIL || !trials.every(({ state }) => state === "failed")) return;
+  const { error } = trials.at(-1)!;
   throw new RunError(`the first ${trials.length} trials failed: ${error}`, {
     hint: `each trial's folder in ${dir} has its options.json; run it alone to see what is wrong`,
   });
 };
 
+/** Tells of each trial that has ended since, this process's and those of others. */
+const telling = (dir: string, most: number, { ui }: RecipeHooks) => {
+  const progress = ui.task("trials", most);
+  const hasEnded = ({ state }: Trial): boolean => state !== "running";
+  const told = new Set(
+    readTrials(dir)
+      .filter(hasEnded)
+      .map(({ number }) => number),
+  );
+  return {
+    update(): readonly Logged[] {
+      const trials = readTrials(dir);
+      for (const trial of trials.filter(hasEnded)) {
+        if (told.has(trial.number)) continue;
+        told.add(trial.number);
+        ui.line(`trial ${trial.number}: ${endText(trial as Ended & Trial)}; ${valuesText(trial)}`);
+      }
+      progress.update(trials.length);
+      return trials;
+    },
+    done: () => progress.done(`${readTrials(dir).filter(hasEnded).length} trials`),
+  };
+};
+
 /**
- * Runs trials until there are enough, or the signal says so; what is left running goes on another time. Of
- * several ranks each runs one, and all go on when the last has ended: each has the same study.
+ * Runs trials until there are enough, or the signal says so; what is left running goes on another time.
+ * Others
+ * may take from the same queue: all wait until the last trial has ended, for its process may be gone by then.
  */
-const search = async (made: Study, most: number, context: TrialContext): Promise<void> => {
+const search = async (queue: Queue, most: number, context: TrialContext): Promise<void> => {
   const { dir, signal, hooks } = context;
-  const collective = hooks.ranks?.collective ?? alone;
-  const progress = hooks.ui.task("trials", most);
-  const stopped = async () => (await tellAll(collective, signal.aborted)).includes(true);
-  while (!(await stopped())) {
-    const next = nextTrials(made, most, collective.size);
-    if (next.length === 0) break;
-    if (isFirst(hooks)) for (const { number, values } of next) logBegin(dir, number, values);
-    const own = next[collective.rank];
-    const others = made.trials.filter(({ number }) => number !== own?.number);
-    const ended = own && (await runTrial(own, others, context));
-    const all = await tellAll(collective, ended ?? null);
-    for (const [rank, trial] of next.entries()) enter(made, trial, all[rank]!, context);
-    progress.update(made.trials.length);
-    if (next.some(({ number }) => number === ALL_FAIL - 1)) requireSome(made, dir);
+  const told = telling(dir, most, hooks);
+  while (!signal.aborted) {
+    const taken = await queue.next();
+    if (taken === undefined) break;
+    if (taken === "wait") await sleep(LOOK, undefined, { signal }).catch(() => {});
+    else {
+      const ended = await runTrial(taken.trial, taken.others, context);
+      const noted = await queue.end(taken, ended);
+      if (!noted) hooks.ui.warn(`trial ${taken.trial.number} was taken over by another process`);
+    }
+    requireSome(told.update(), dir);
   }
-  progress.done(`${made.trials.filter(({ state }) => state !== "running").length} trials`);
+  told.update();
+  told.done();
 };
 
 /** What each rung says of the end, where trials were measured there. */
@@ -166,10 +148,10 @@ const writeReport = async (found: Omit<Swept, "report">, command: string): Promi
   return report;
 };
 
-/** A signal that the time is over, and the user's own. */
-const timed = (timeSec: number | undefined, given: AbortSignal | undefined): AbortSignal =>
+/** A signal that the time is over, and those that are given. */
+const timed = (timeSec: number | undefined, ...given: readonly (AbortSignal | undefined)[]): AbortSignal =>
   AbortSignal.any([
-    ...(given === undefined ? [] : [given]),
+    ...given.filter((signal) => signal !== undefined),
     ...(timeSec === undefined ? [] : [AbortSignal.timeout(1000 * timeSec)]),
   ]);
 
@@ -180,57 +162,66 @@ const check = ({ trials, timeSec, trialSec }: SweepOptions): void => {
   }
 };
 
-/** Opens the sweep's folder, by the first rank for all, and resolves to what gives it back. */
-const openFolder = async (
-  { space, said, base }: { readonly space: Space; readonly said: object; readonly base: RunOptions },
-  { ranks, resume = false }: RecipeHooks,
-): Promise<() => Promise<void>> => {
-  const { out: dir } = base;
-  const open = async () => {
-    await claimFolder(dir, { kind: "sweep" });
-    const unlock = await lockRun(dir);
-    try {
-      await openStudy(dir, identityOf(space, { ...said }), resume);
-      return unlock;
-    } catch (error) {
-      await unlock();
-      throw error;
-    }
-  };
-  if (ranks === undefined) return open();
-  const { collective } = ranks;
-  await requireAgreement(collective, { version, identity: identityOf(space, { ...said }), resume });
-  const unlock = collective.rank === 0 ? await open() : async () => {};
+/** What a sweep is about, and where. */
+interface Subject {
+  readonly dir: string;
+  readonly identity: unknown;
+  readonly leases: Leases;
+}
+
+/** Takes the sweep's folder, and resolves to what gives it back. */
+const openFolder = async ({ dir, identity, leases }: Subject, resume: boolean) => {
+  await claimFolder(dir, { kind: "sweep" });
+  const unlock = await lockRun(dir);
+  try {
+    await openStudy(dir, identity, resume);
+    leases.renew(dir);
+    return unlock;
+  } catch (error) {
+    await unlock();
+    throw error;
+  }
+};
+
+/** Takes the folder by the first rank for all. */
+const openByRanks = async (subject: Subject, { collective, watch }: Ranks, resume: boolean) => {
+  const { dir, identity } = subject;
+  await requireAgreement(collective, { version, identity, resume });
+  const unlock = collective.rank === 0 ? await openFolder(subject, resume) : async () => {};
   if (!(await seeOne(dir, collective))) {
     throw new ConfigError("is not seen by all ranks, whose trials are to stand in it", {
       field: "out",
       hint: "name a folder that all machines share with --out",
     });
   }
-  ranks.watch();
-  return unlock;
+  watch();
+  return async () => {
+    await tellAll(collective, null); // Nobody is at a trial any more.
+    await unlock();
+  };
 };
 
-/** The study of a sweep's folder, the same on each rank. */
-const studyIn = async (
-  dir: string,
-  options: { readonly space: Space; readonly sampler: SamplerName; readonly seed: number },
-  hooks: RecipeHooks,
-): Promise<Study> => {
-  const { space, ...how } = options;
-  const made = study(space, { ...how, trials: readTrials(dir) });
-  if (isFirst(hooks)) giveUp(made, readTrials(dir), dir);
-  if (hooks.ranks === undefined) return made;
-  await tellAll(hooks.ranks.collective, null); // What was given up is noted.
-  return study(space, { ...how, trials: readTrials(dir) });
+/**
+ * Takes the part that this process has in a sweep: alone or the first of several, or one that joins. Resolves
+ * to what leaves it in order, and gives a signal that the first process is gone to one that joins.
+ */
+const takePart = async (subject: Subject, { ranks, joins, resume = false, signal, ui }: RecipeHooks) => {
+  const { dir, identity, leases } = subject;
+  if (ranks !== undefined) return { leave: await openByRanks(subject, ranks, resume) };
+  if (!joins) return { leave: await openFolder(subject, resume) };
+  await begun({ dir, file: STUDY, leases, signal });
+  await openStudy(dir, identity, true);
+  const { gone, end } = whileHeld(dir, leases);
+  gone.addEventListener("abort", () => ui.warn("the process that began the sweep is gone: this one leaves"));
+  return { leave: end, gone };
 };
 
 /**
  * Searches hyperparameters of training, or of fine-tuning where `ref` names a model: each trial is a run in
  * OUT/trial-N with its model, what became of it stands in OUT/trials.jsonl, and OUT/report.html shows all.
- * A trial that fails is noted and the search goes on. Ranks run as many trials at once; resolves to
- * undefined on those after the first. Throws ConfigError for a space or a folder that cannot be, BusyError
- * where another process has the folder, and what each trial would meet.
+ * A trial that fails is noted and the search goes on. Processes that join, and ranks, take trials from the
+ * same queue; resolves to undefined on those. Throws ConfigError for a space or a folder that cannot be,
+ * BusyError where another process has the folder, and what each trial would meet.
  */
 export const sweep = async (
   base: RunOptions,
@@ -242,18 +233,23 @@ export const sweep = async (
   const space = checkSpace(options.space ?? defaultSpace(base, { tunes: ref !== undefined, goals }));
   const { out: dir, threads: _, ...rest } = base;
   const sampler = samplerOf(options);
-  const said = { ref: ref ?? null, sampler, goals: [...goals], stops, options: rest };
-  const unlock = await openFolder({ space, said, base }, hooks);
+  const identity = identityOf(space, { ref: ref ?? null, sampler, goals: [...goals], stops, options: rest });
+  const own = leases();
   try {
-    const made = await studyIn(dir, { space, sampler, seed: base.seed }, hooks);
-    const most = options.trials ?? (timeSec === undefined ? TRIALS : Number.POSITIVE_INFINITY);
-    hooks.ui.stage(`Searching ${Object.keys(space).length} parameters by ${sampler}`);
-    const signal = timed(timeSec, hooks.signal);
-    await search(made, most, { base, ref, goals, stops, trialSec, dir, signal, hooks });
-    if (!isFirst(hooks)) return undefined;
-    const found = summed(dir, space, options);
-    return { ...found, report: await writeReport(found, hooks.command) };
+    const { leave, gone } = await takePart({ dir, identity, leases: own }, hooks);
+    try {
+      const most = options.trials ?? (timeSec === undefined ? TRIALS : Number.POSITIVE_INFINITY);
+      const queue = queueIn({ dir, space, sampler, seed: base.seed, most, leases: own });
+      hooks.ui.stage(`Searching ${Object.keys(space).length} parameters by ${sampler}`);
+      const signal = timed(timeSec, hooks.signal, gone);
+      await search(queue, most, { base, ref, goals, stops, trialSec, dir, signal, hooks });
+      if (!isFirst(hooks) || hooks.joins) return undefined;
+      const found = summed(dir, space, options);
+      return { ...found, report: await writeReport(found, hooks.command) };
+    } finally {
+      await leave();
+    }
   } finally {
-    await unlock();
+    own.close();
   }
 };

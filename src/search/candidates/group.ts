@@ -14,6 +14,7 @@ import { type Dense, denseOf } from "./dense.ts";
 import { fittedTo, sizeBound } from "./fitted.ts";
 import { fileBytes } from "./foretell.ts";
 import { roundedByGptq } from "./forms.ts";
+import type { Made } from "./makers.ts";
 import { measureForm, startOf } from "./measure.ts";
 import { pointOf, violationsOf } from "./objectives.ts";
 import { tooLarge } from "./ruledOut.ts";
@@ -83,10 +84,11 @@ const measured = async (run: Run, { trial, base, parity, rungs, since }: Formed)
 };
 
 /** The forms of a dense model that are to be measured, and the trial that it is made for. */
-interface Group {
+export interface Group {
   readonly lead: Trial;
   readonly forms: readonly Values[];
-  readonly hold: Hold;
+  /** What another process has made of it, which was begun when that was asked to. */
+  readonly made?: Made;
 }
 
 /** Ends at the end of the time too; the start's first form, without which there is nothing, does not. */
@@ -175,11 +177,19 @@ const startAgain = async (run: Run): Promise<void> => {
   again.tookMs = again.atMs - began;
 };
 
+/** A dense model whose forms are measured. */
+interface Found {
+  readonly name: string;
+  readonly dense: Dense;
+  readonly began: number;
+  readonly hold: Hold;
+}
+
 /** Measures the forms of a dense model in turn. */
 const measureForms = async (
   run: Run,
-  { lead, forms, hold }: Group,
-  { name, dense, began }: { readonly name: string; readonly dense: Dense; readonly began: number },
+  { lead, forms }: Group,
+  { name, dense, began, hold }: Found,
 ): Promise<void> => {
   const { options, context } = run;
   let whole: Base = { name, dense: dense.model!, forms: {} };
@@ -219,18 +229,19 @@ const isOfMachine = (error: unknown): boolean =>
  * Makes the dense model of a trial and measures some of its forms, whose bases `hold` is given. What fails is
  * noted and nothing is thrown, unless it is the start or the file system; an interruption is.
  */
-export const runGroup = async (run: Run, group: Group): Promise<void> => {
-  const { lead } = group;
+export const runGroup = async (run: Run, group: Group, hold: Hold): Promise<void> => {
+  const { lead, made } = group;
   const { options, context } = run;
   const began = performance.now();
-  options.keeping.begins(lead.number, lead.values);
+  if (made === undefined) options.keeping.begins(lead.number, lead.values);
   try {
-    const dense = await denseOf(run, lead);
+    const dense = await denseOf(run, lead, made);
     const { base: name } = namesOf(run, lead.values);
     if (dense.model === undefined) unfinished(run, lead, dense, secondsSince(began));
-    else await measureForms(run, group, { name, dense, began });
+    else await measureForms(run, group, { name, dense, began, hold });
   } catch (error) {
-    const open = run.study.trials.find(({ state }) => state === "running");
+    const own = baseKey(lead.values);
+    const open = run.study.trials.find((t) => t.state === "running" && baseKey(t.values) === own);
     const ended = context.signal?.aborted === true;
     const over = run.start !== undefined && options.until?.aborted === true;
     const lost = isOfMachine(error);

@@ -33,8 +33,8 @@ export interface MakeOptions {
   readonly teaching: (values: Values) => Teaching;
   /** Token ids [B, T] int32 of one shape of text that is not held out: what is left is fitted on them. */
   readonly batches?: readonly Tensor[];
-  /** Told while what is left of the model is fitted: matrices done, of how many. */
-  readonly onFit?: (values: Values, done: number, of: number) => void;
+  /** Told, and waited for, while what is left of the model is fitted: matrices done, of how many. */
+  readonly onFit?: (values: Values, done: number, of: number) => void | Promise<void>;
   /** Passes of the user's own, by the parameter's name. */
   readonly passes?: Readonly<Record<string, OwnPass>>;
 }

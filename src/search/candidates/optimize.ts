@@ -169,7 +169,7 @@ const measureStart = async (run: Run): Promise<void> => {
   if (first !== undefined) {
     const begun = options.keeping.open.find(({ values }) => keyOf(values) === keyOf(first));
     const lead = asked.ask(first, begun?.number)!;
-    await runGroup(run, { lead, forms, hold: (bases) => hold(run, bases) });
+    await runGroup(run, { lead, forms }, (bases) => hold(run, bases));
   }
   const { base: name } = known()!;
   if (options.spares !== true) return;

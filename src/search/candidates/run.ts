@@ -15,16 +15,11 @@ import type { Base, BaseParity, Candidate, TrialRecord } from "./candidate.ts";
 import type { Foreteller } from "./foretell.ts";
 import type { Keeping } from "./keeping.ts";
 import type { MakeOptions } from "./makeBase.ts";
+import type { Makers } from "./makers.ts";
 import type { Measuring } from "./measure.ts";
 import { baseName, formName } from "./space.ts";
 import type { SpeedOptions } from "./speeds.ts";
-
-/** How long updates took: of what was taught last. */
-export interface Pace {
-  readonly updateMs: number;
-  /** What an update computes, in a unit of its own. */
-  readonly work: number;
-}
+import type { Pace } from "./watched.ts";
 
 /** What was found so far. */
 export interface Standing {
@@ -58,6 +53,8 @@ export interface OptimizeOptions extends MakeOptions, Omit<Measuring, "score"> {
   /** Keeps how fast shapes are; a search measures them anew unless given. */
   readonly shares?: SpeedOptions["shares"];
   readonly keeping?: Keeping;
+  /** Other processes that make dense models; there are none unless given. */
+  readonly makers?: Makers;
   /**
    * Measures the start again now and then, and in turns with the chosen one at the end; unless given what was
    * measured once stands.

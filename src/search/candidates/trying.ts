@@ -1,8 +1,10 @@
 /** Which configurations are tried: what was left open, the mildest cuts, then what the sampler asks for. */
+import { defined } from "../../util/defined.ts";
 import { keyOf, type Values } from "../space/space.ts";
 import type { Trial } from "../trial.ts";
-import { teachingMs } from "./dense.ts";
-import { type Hold, runGroup } from "./group.ts";
+import { teachingMs, watchedBy } from "./dense.ts";
+import { type Group, type Hold, runGroup } from "./group.ts";
+import { type Makers, noMakers } from "./makers.ts";
 import { ruledOut } from "./ruledOut.ts";
 import { giveUp, isOver, lateWords, postpone, type Run } from "./run.ts";
 import { baseKey, cuttableOf, openings, siblingsIn, untaught } from "./space.ts";
@@ -31,10 +33,16 @@ const leftOpen = (run: Run): Trial | undefined => {
 const isMade = ({ records }: Run, values: Values): boolean =>
   records.some((r) => r.stage === "measured" && baseKey(r.values) === baseKey(values));
 
+/** Those that other processes make, by the numbers of their trials. */
+type Pending = Map<number, Group>;
+
+const isPending = (pending: Pending, values: Values): boolean =>
+  Array.from(pending.values()).some(({ lead }) => baseKey(lead.values) === baseKey(values));
+
 /** The mildest cut of each kind that was not refused: the first that is not tried yet. */
-const nextOpening = (run: Run, first: readonly (readonly Values[])[]): Values | undefined => {
+const nextOpening = ({ run, first, pending }: Trying): Values | undefined => {
   for (const cuts of first) {
-    if (cuts.some((values) => isMade(run, values))) continue;
+    if (cuts.some((values) => isMade(run, values) || isPending(pending, values))) continue;
     const next = cuts.find((values) => !isTried(run, values));
     if (next !== undefined) return next;
   }
@@ -50,22 +58,22 @@ const endFatal = (run: Run): void => {
   }
 };
 
-/** Makes and measures the dense model of a trial, in the forms that may keep the limits. */
-const tryOne = async (run: Run, trial: Trial, hold: Hold): Promise<"made" | "refused" | "late"> => {
-  const forms = siblingsIn(run.options.space, trial.values).filter(
+/** The forms of a trial's dense model that may keep the limits, where there is time for it. */
+const fitting = async (run: Run, trial: Trial): Promise<Group | "refused" | "late"> => {
+  const siblings = siblingsIn(run.options.space, trial.values).filter(
     (values) => keyOf(values) === keyOf(trial.values) || !isTried(run, values),
   );
-  const fitting: Values[] = [];
-  for (const values of forms) {
+  const forms: Values[] = [];
+  for (const values of siblings) {
     const began = performance.now();
     const why = await ruledOut(run, values);
     const seconds = (performance.now() - began) / 1000;
-    if (why === undefined) fitting.push(values);
+    if (why === undefined) forms.push(values);
     else giveUp(run, keyOf(values) === keyOf(trial.values) ? trial : run.study.ask(values)!, why, seconds);
   }
-  const [first] = fitting;
+  const [first] = forms;
   if (first === undefined) return "refused";
-  const own = fitting.some((values) => keyOf(values) === keyOf(trial.values));
+  const own = forms.some((values) => keyOf(values) === keyOf(trial.values));
   const lead = own ? trial : run.study.ask(first)!;
   // What was made before is taught.
   const lateMs = isMade(run, lead.values) ? 0 : teachingMs(run, lead.values);
@@ -73,39 +81,117 @@ const tryOne = async (run: Run, trial: Trial, hold: Hold): Promise<"made" | "ref
     postpone(run, lead, lateWords(lateMs), 0);
     return "late";
   }
-  await runGroup(run, { lead, forms: fitting, hold });
-  return run.records.at(-1)?.stage === "time" ? "late" : "made";
+  return { lead, forms };
 };
 
 /** So many configurations in a row that there is no time to teach, and nothing else is looked for. */
 const LATE = 20;
 
+/** What is tried. */
+interface Trying {
+  readonly run: Run;
+  readonly hold: Hold;
+  readonly makers: Makers;
+  /** Of each way to cut a model, its mildest cuts first. */
+  readonly first: readonly (readonly Values[])[];
+  /** Dense models that were begun. */
+  readonly made: Set<string>;
+  readonly pending: Pending;
+  late: number;
+  /** Tried next, in place of what there is no time to teach. */
+  instead?: Values | undefined;
+}
+
+/** Measures a dense model's forms, making it first where no other process has. */
+const measure = async (trying: Trying, group: Group): Promise<void> => {
+  const { run, hold, made } = trying;
+  await runGroup(run, group, hold);
+  became(trying, group.lead.values, run.records.at(-1)?.stage === "time" ? "late" : "made");
+  if (run.records.at(-1)?.stage !== "time") made.add(baseKey(group.lead.values));
+};
+
+/** What there is no time to teach may be worth something as it is. */
+const became = (trying: Trying, values: Values, how: "made" | "refused" | "late"): void => {
+  const { run } = trying;
+  trying.late = how === "late" ? trying.late + 1 : 0;
+  const plain = how === "late" ? untaught(run.options.space, values) : undefined;
+  trying.instead = plain === undefined || isTried(run, plain) ? undefined : plain;
+};
+
+/** Asks other processes to make a group's dense model. */
+const offer = async ({ run, makers, pending, made }: Trying, group: Group): Promise<void> => {
+  const { lead } = group;
+  const { options } = run;
+  options.keeping.begins(lead.number, lead.values);
+  pending.set(lead.number, group);
+  made.add(baseKey(lead.values));
+  const { left } = options;
+  const watched = await watchedBy(run, lead.values);
+  const leftMs = left?.() ?? Number.POSITIVE_INFINITY;
+  const more = defined({ watched, leftMs: Number.isFinite(leftMs) ? leftMs : undefined });
+  await makers.offer({ number: lead.number, values: lead.values, ...more });
+};
+
+/** Begins the next configuration, where there is one: makes it, or has it made. */
+const beginNext = async (trying: Trying, beside: boolean): Promise<boolean> => {
+  const { run, pending, made } = trying;
+  const { trials = Number.POSITIVE_INFINITY } = run.options;
+  const open = leftOpen(run);
+  if (open === undefined && made.size >= trials) return false;
+  const given = trying.instead ?? nextOpening(trying);
+  const trial = open ?? run.study.ask(given, undefined, (values) => isPending(pending, values));
+  if (trial === undefined) return false;
+  const group = await fitting(run, trial);
+  if (typeof group === "string") became(trying, trial.values, group);
+  else if (beside && !isMade(run, trial.values)) await offer(trying, group);
+  else await measure(trying, group);
+  return true;
+};
+
+/** Measures what other processes have made, or makes what none is at any more; false where there is none. */
+const takeMade = async (trying: Trying, count: number): Promise<boolean> => {
+  const { makers, pending } = trying;
+  const ended = await makers.ended([...pending.keys()]);
+  for (const [number, group] of pending) {
+    const own = ended.get(number);
+    if (own === undefined && (count > 0 || !(await makers.takeBack(number)))) continue;
+    pending.delete(number);
+    // It was begun when it was offered.
+    await measure(trying, { ...group, made: own ?? { stopped: false, rungs: [], rows: [] } });
+    return true;
+  }
+  return false;
+};
+
 /**
  * Tries configurations until there are enough, the time is over, or all were tried. `hold` is given the bases
- * of what is measured.
+ * of what is measured. Other processes make as many dense models as they are, and one more, so that none
+ * waits
+ * for what is measured meanwhile.
  */
 export const tryAll = async (run: Run, hold: Hold): Promise<void> => {
   const { options, context, whole } = run;
-  const { trials = Number.POSITIVE_INFINITY, space, sampler = "grid", spares } = options;
+  const { space, sampler = "grid", spares, makers = noMakers } = options;
   endFatal(run);
-  const start = baseKey(run.records[0]!.values);
   const begun = run.records.filter(({ stage }) => stage !== "size" && stage !== "speed");
   const made = new Set(begun.map(({ values }) => baseKey(values)));
-  made.delete(start);
+  made.delete(baseKey(run.records[0]!.values));
   // A grid goes in its order.
   const first = spares === true && sampler !== "grid" ? openings(space, cuttableOf(whole)) : [];
-  let [late, instead]: [number, Values | undefined] = [0, undefined];
-  while (late < LATE && !isOver(run, run.formMs)) {
-    context.signal?.throwIfAborted();
-    const open = leftOpen(run);
-    if (open === undefined && made.size >= trials) break;
-    const trial: Trial | undefined = open ?? run.study.ask(instead ?? nextOpening(run, first));
-    if (trial === undefined) break;
-    const became = await tryOne(run, trial, hold);
-    if (became === "made") made.add(baseKey(trial.values));
-    late = became === "late" ? late + 1 : 0;
-    // What there is no time to teach may be worth something as it is.
-    const plain: Values | undefined = became === "late" ? untaught(space, trial.values) : undefined;
-    instead = plain === undefined || isTried(run, plain) ? undefined : plain;
+  const pending: Pending = new Map();
+  const trying: Trying = { ...{ run, hold, makers, first, made, pending }, late: 0 };
+  try {
+    while (trying.late < LATE && !isOver(run, run.formMs)) {
+      context.signal?.throwIfAborted();
+      const count = await makers.count();
+      if (await takeMade(trying, count)) continue;
+      const more = pending.size < (count === 0 ? 1 : count + 1);
+      if (more && (await beginNext(trying, count > 0))) continue;
+      if (pending.size === 0) break;
+      await makers.wait();
+    }
+  } finally {
+    await makers.close();
+    for (const { lead } of pending.values()) options.keeping.leaves(lead.number, lead.values);
   }
 };

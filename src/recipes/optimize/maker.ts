@@ -1,0 +1,148 @@
+/** Taking part in a search: dense models are made that its process asks for, until that ends. */
+import { join } from "node:path";
+import type { Engine } from "../../engine/engine.ts";
+import type { Model } from "../../models/model.ts";
+import { begun, whileHeld } from "../../node/files/joined.ts";
+import { leases } from "../../node/files/lease.ts";
+import { makeWatched } from "../../search/candidates/dense.ts";
+import type { MakeOptions } from "../../search/candidates/makeBase.ts";
+import type { Made } from "../../search/candidates/makers.ts";
+import { baseKey } from "../../search/candidates/space.ts";
+import type { Pace } from "../../search/candidates/watched.ts";
+import type { MetricsRow } from "../../train/loop.ts";
+import { defined } from "../../util/defined.ts";
+import type { RunOptions } from "../config/options.ts";
+import type { RecipeHooks } from "../context/hooks.ts";
+import type { UserData } from "../data/userData.ts";
+import { onReplicas } from "../train/replicas.ts";
+import { joinQueue, type Maker, queueIn, type Taken } from "./queue.ts";
+import { askedOf, contextOf, taughtBy } from "./searched.ts";
+import { searchIdentity } from "./space.ts";
+import { type JoinedStore, joinStore } from "./store.ts";
+import { teaching } from "./teaching.ts";
+
+/** Milliseconds between two looks at whether a job is still asked for. */
+const LOOK = 500;
+
+/** What is made of a job. */
+interface MakingJob {
+  readonly engine: Engine;
+  readonly model: Model;
+  readonly data: UserData;
+  readonly options: RunOptions;
+  readonly made: MakeOptions;
+  readonly store: JoinedStore;
+  readonly signal: AbortSignal;
+}
+
+/** A signal that a job is no longer asked for, until `end`. */
+const whileAsked = ({ isAsked }: Taken) => {
+  const controller = new AbortController();
+  const timer = setInterval(() => {
+    if (!isAsked()) controller.abort();
+  }, LOOK);
+  timer.unref();
+  return { dropped: controller.signal, end: () => clearInterval(timer) };
+};
+
+/** Makes the dense model of a job and keeps it; undefined where it was left. */
+const make = async (
+  { engine, model, data, options, made, store, signal }: MakingJob,
+  taken: Taken,
+): Promise<Made | undefined> => {
+  const { number, values, watched, leftMs = Number.POSITIVE_INFINITY } = taken.job;
+  const since = performance.now();
+  const { dropped, end } = whileAsked(taken);
+  const rows: MetricsRow[] = [];
+  let pace: Pace | undefined;
+  const until = AbortSignal.any([signal, dropped]);
+  try {
+    const { model: dense, ...more } = await makeWatched(
+      { number, values, state: "running" },
+      {
+        ...{ whole: model, until, ...defined({ watched }), others: store.trials },
+        options: {
+          ...made,
+          teaching: (of) => ({
+            ...{ ...made.teaching(of), ...onReplicas(options.train, model, engine) },
+            onRow: (row) => rows.push(row),
+          }),
+        },
+        context: { ...contextOf(engine, data, options), log: () => {} },
+        left: () => leftMs - (performance.now() - since),
+        onPace: (found) => {
+          pace = found;
+        },
+      },
+    );
+    if (until.aborted) return undefined;
+    if (dense !== undefined && dense !== model) await store.keep(baseKey(values), dense);
+    return { stopped: dense === undefined, rows, ...more, ...defined({ pace }) };
+  } catch (error) {
+    if (until.aborted) return undefined;
+    const said = error instanceof Error ? error.message : String(error);
+    return { stopped: false, rows, rungs: [], error: said, ...defined({ pace }) };
+  } finally {
+    end();
+  }
+};
+
+/** Makes job after job until the signal says so. */
+const makeAll = async (maker: Maker, making: MakingJob, { ui }: RecipeHooks): Promise<void> => {
+  while (!making.signal.aborted) {
+    const taken = await maker.next();
+    if (taken === undefined) continue;
+    const { job } = taken;
+    const said = Object.entries(job.values).map(([name, value]) => `${name} ${value}`);
+    ui.line(`making ${said.join(", ")}`);
+    await taken.end(await make(making, taken));
+  }
+};
+
+/**
+ * Makes dense models for the search that another process has begun in OUT, until that has ended. Throws
+ * ConfigError where there is none, or where it is another than these options and data make.
+ */
+export const makeForSearch = async (
+  engine: Engine,
+  model: Model,
+  data: UserData,
+  options: RunOptions,
+  hooks: RecipeHooks,
+): Promise<void> => {
+  const run = join(options.out, "run");
+  const { signal } = hooks;
+  const { asked } = askedOf(engine, model, data, options);
+  const own = leases();
+  const queue = queueIn(run);
+  hooks.ui.stage("Making models for the search");
+  await begun({ dir: queue, file: "jobs", by: run, leases: own, signal });
+  const identity = searchIdentity(options, data, model, asked.space);
+  const store = await joinStore({ run, identity, whole: model });
+  const { gone, end } = whileHeld(queue, own);
+  const maker = await joinQueue(run, own);
+  const signals = [gone, ...(signal === undefined ? [] : [signal])];
+  const made: MakeOptions = {
+    ...asked,
+    lesson: {
+      ...asked.lesson,
+      source: async (index) => {
+        await maker.rest();
+        return asked.lesson.source(index);
+      },
+    },
+    teaching: (values) => teaching(taughtBy(options, values), asked.lesson),
+    onFit: maker.rest,
+  };
+  try {
+    const making = { engine, model, data, options, made, store, signal: AbortSignal.any(signals) };
+    await makeAll(maker, making, hooks);
+  } catch (error) {
+    // What was asked for goes with who asked.
+    if (await own.isHeld(queue)) throw error;
+  } finally {
+    await maker.leave();
+    await end();
+    own.close();
+  }
+};
