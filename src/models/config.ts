@@ -28,15 +28,18 @@ export const checkFields = (json: unknown, modelType: string, aliases: Aliases =
   return unaliased(fields, aliases);
 };
 
-/** An integer of at least `min`, or the default where absent. */
-export const intField = (fields: Fields, name: string, fallback: number, min = 1): number => {
+/** An integer in [min, max], or the default where absent. */
+export const intField = (
+  fields: Fields,
+  name: string,
+  fallback: number,
+  min = 1,
+  max = Number.MAX_SAFE_INTEGER,
+): number => {
   const value = fields[name] ?? fallback;
-  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < min) {
-    throw new ConfigError(`must be an integer of at least ${min}, not ${JSON.stringify(value)}`, {
-      field: name,
-    });
-  }
-  return value;
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max) return value;
+  const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
+  throw new ConfigError(`must be an integer ${range}, not ${JSON.stringify(value)}`, { field: name });
 };
 
 /** A number in [min, max], or the default where absent. */

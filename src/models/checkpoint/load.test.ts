@@ -232,6 +232,7 @@ describe("configs", () => {
     [{ ...gpt2, auto_map: { AutoModel: "modeling.Model" } }, "auto_map"],
     [{ ...gpt2, quantization_config: { bits: 4 } }, "quantization_config"],
     [{ ...gpt2, architectures: ["GPT2LMHead"] }, "architectures"],
+    [{ model_type: "modernbert", architectures: [], num_hidden_layers: 2 ** 40 }, "num_hidden_layers"],
   ])("%j is refused with the file and the field", (config, field) => {
     const error = refusal(config as Config, none, { configFile: "dir/config.json" });
     expect(error).toBeInstanceOf(ConfigError);

@@ -49,6 +49,9 @@ export interface ModernBertConfig extends EncoderConfig, Ends {
   readonly classifier_activation: ActivationName;
 }
 
+/** The types of layers are listed before a checkpoint's tensors are looked at. */
+const MOST_LAYERS = 10_000;
+
 const everyNth = (layers: number, n: number): LayerType[] =>
   Array.from({ length: layers }, (_, i) => (i % n === 0 ? "full_attention" : "sliding_attention"));
 
@@ -111,7 +114,7 @@ const rate = (f: Fields, name: string): number => numberField(f, name, 0, 0, 1);
 export const parseModernBert = (json: unknown): ModernBertConfig => {
   const f = checkFields(json, "modernbert");
   const architectures = architecturesField(f, classes);
-  const layers = intField(f, "num_hidden_layers", 22);
+  const layers = intField(f, "num_hidden_layers", 22, 1, MOST_LAYERS);
   const config: ModernBertConfig = {
     model_type: "modernbert",
     architectures,

@@ -30,6 +30,9 @@ export interface TextOptions
 
 /** Without a word from the user or the model: a little cooler than the model's own distribution. */
 const USUAL: SampleOptions = { temperature: 0.8, topK: 40 };
+/** In a chat, where an answer is wanted rather than variety: what the cards of small chat models advise
+ * (SmolLM2's). */
+const USUAL_IN_CHAT: SampleOptions = { temperature: 0.2, topP: 0.9 };
 const USUAL_TOKENS = 128;
 
 /**
@@ -41,7 +44,8 @@ const drawn = (given: TextOptions, { generation, arch }: Opened, beams: number):
   const asked = defined({ temperature, topK, topP, minP });
   if (generation.temperature > 0) return asked;
   const draws = Object.keys(asked).length > 0 || (arch.kind === "decoder" && beams === 1);
-  return draws ? { ...USUAL, ...asked } : { temperature: 0 };
+  const usual = given.messages === undefined ? USUAL : USUAL_IN_CHAT;
+  return draws ? { ...usual, ...asked } : { temperature: 0 };
 };
 
 /** Most new tokens behind `promptTokens`. Throws ConfigError where the model's limit leaves none. */
