@@ -160,7 +160,8 @@ export const register = (command: Command): void => {
       const { adapter: adapters } = given;
       const temperature = given.greedy ? 0 : given.temperature;
       const beams = given.beams ?? (given.greedy ? 1 : undefined);
-      const model = await textModel(ref, { threads, warn: ui.warn, ...defined({ dtype, hub, adapters }) });
+      const words = { warn: ui.warn, note: ui.line };
+      const model = await textModel(ref, { threads, ...words, ...defined({ dtype, hub, adapters }) });
       const sampling = { temperature, topK, topP, minP, repetitionPenalty };
       const asked = { seed, ...defined({ ...sampling, maxTokens, stop, beams, signal, specialTokens }) };
       try {

@@ -11,12 +11,13 @@ import { inScratch } from "../../node/files/scratch.ts";
 import { loadModel } from "../../node/model/folder.ts";
 import { isPooled, readPooling } from "../../node/model/pooling.ts";
 import { type GraphPaths, graphNames } from "../../serve/graphs/graphs.ts";
-import { exportDtypes, graphFile } from "../../ship/onnx/dtype.ts";
+import { graphFile } from "../../ship/onnx/dtype.ts";
 import { formFiles } from "../../ship/onnx/export.ts";
 import { taskOf } from "../../tasks/index.ts";
 import type { Task } from "../../tasks/task.ts";
 import { calibrationOf } from "../model/calibration.ts";
 import { type Opened, type OpenOptions, openFolder } from "../model/open.ts";
+import { packedAs } from "../model/packed.ts";
 import { sizeBytesOf } from "../verify/shippedGraphs.ts";
 
 /** A folder's model without weights, and what it is for. */
@@ -62,12 +63,7 @@ const makeGraphs = async (engine: Engine, model: Named, into: string): Promise<G
   const { dir, arch, config, dtype, tokenizer, adapters = [] } = model;
   const loaded = await loadModel(dir, { task: headOf(arch, config), adapters });
   requireFinite(loaded.model.weights, dir);
-  const form = await exportDtypes[dtype].pass.run(loaded.model, {
-    engine,
-    seed: 1,
-    calibration: calibrationOf(tokenizer),
-    log: () => {},
-  });
+  const form = await packedAs(engine, loaded.model, dtype, calibrationOf(tokenizer));
   for (const [path, chunks] of formFiles(form, dtype)) {
     await writeFileDurable(join(into, basename(path)), chunks);
   }

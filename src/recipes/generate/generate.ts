@@ -23,6 +23,8 @@ export interface OpenTextOptions extends OpenOptions {
    * process unless told.
    */
   readonly warn?: (text: string) => void;
+  /** Hears what takes long before the first text. */
+  readonly note?: (text: string) => void;
 }
 
 /** The ids of a prompt; a chat's template brings its own special tokens. */
@@ -101,7 +103,7 @@ export const textModel = async (ref: string, options: OpenTextOptions = {}): Pro
   const fault = await knownFault(opened.dir, opened.dtype, graphNames[arch.kind]);
   if (fault !== undefined) warn(fault);
   const engine = await nodeEngine(options.threads ? { threads: options.threads } : {});
-  const sessions = await sessionsOf(engine, opened);
+  const sessions = await sessionsOf(engine, opened, options.note);
   if (arch.kind === "seq2seq") return translatorOf(opened, sessions);
   const decoder = decoderOf(sessions.model, arch.cache(config));
   const run = decoderRun(decoder, opened);

@@ -21,6 +21,7 @@ import { dtypesFrom } from "../../ship/onnx/export.ts";
 import type { Tokenizer } from "../../tokenizer/index.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { calibrationIn } from "./calibration.ts";
+import { packedAs } from "./packed.ts";
 
 /** A model's folder without its weights. */
 export interface Opened {
@@ -73,10 +74,14 @@ export const openFolder = async (
 const fromFile = (engine: Engine, path: string, inPlace: boolean): Promise<Session> =>
   inPlace ? loadGraph(engine, path) : engine.load(path);
 
-/** The model's graphs as sessions. Throws ConfigError for a dtype that only an export makes. */
+/**
+ * The model's graphs as sessions; `note` hears of packing, which can take minutes. Throws ConfigError for a
+ * dtype that only an export makes.
+ */
 export const sessionsOf = async (
   engine: Engine,
   { dir, arch, config, dtype, adapters = [] }: Opened,
+  note: (text: string) => void = () => {},
 ): Promise<Readonly<Record<GraphName, Session>>> => {
   const inPlace = arch.kind === "decoder";
   const names = graphNames[arch.kind];
@@ -86,19 +91,20 @@ export const sessionsOf = async (
     for (const [i, name] of names.entries()) sessions[name] = await fromFile(engine, paths[i]!, inPlace);
     return sessions as Record<GraphName, Session>;
   }
-  const { half, pass } = exportDtypes[dtype];
+  const { half, packed } = exportDtypes[dtype];
   if (half) {
     throw new ConfigError(`there is no ${graphFile(names[0]!, dtype)} in ${dir}`, {
       field: "dtype",
       hint: `make it with: npx anneal export ${dir} --dtype ${dtype} --out DIR`,
     });
   }
+  if (packed !== undefined) {
+    note(`packing ${dtype} from the weights, the first time at length; anneal export writes it for good`);
+  }
   const { model } = await loadModel(dir, { task: headOf(arch, config), adapters });
   requireFinite(model.weights, dir);
-  const calibration = await calibrationIn(dir);
-  const context = { engine, seed: 1, log: () => {}, ...(calibration ? { calibration } : {}) };
-  const packed = await pass.run(model, context);
-  for (const [name, program] of Object.entries(graphsOf(packed))) {
+  const form = await packedAs(engine, model, dtype, await calibrationIn(dir));
+  for (const [name, program] of Object.entries(graphsOf(form))) {
     sessions[name as GraphName] = await compile(engine, program, { inPlace });
   }
   return sessions as Record<GraphName, Session>;
