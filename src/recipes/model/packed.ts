@@ -9,7 +9,8 @@ import { silent } from "../context/ui.ts";
 import { costsOn, formsOn, measuring, roundedBy } from "./measured.ts";
 
 /**
- * `model` in `dtype`, the same as an export packs it. Without texts each matrix is rounded by itself. Throws as
+ * `model` in `dtype`, the same as an export packs it. Without texts each matrix is rounded by itself. Throws
+ * as
  * `quantized`.
  */
 export const packedAs = async (
