@@ -12,7 +12,7 @@
 // - sst2Kept, sst2Speedup, sst2BytesShare, embeddingKept, ...: what the default space makes of a classifier and of an embedding model.
 // Peers need ANNEAL_PYTHON with optuna 5. Arguments: --seeds N (5), --gp-seeds N (3), --space train,compress,distill, --no-peers, --peers,
 // --samplers a,b (the first is judged), --parts tables,live (also defaults; killed: ten kills against none), --minutes N (10),
-// --work DIR (where models and results stay).
+// --work DIR (where models and results stay), --only sst2,embedding (of the defaults).
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -82,15 +82,16 @@ const ours = ({ name, rows, at, bound }, { sampler, seed, share, compute, bounde
       )
         continue;
       spent += rung.compute;
-      outcome = { state: "pruned", objectives: rung.objectives, rungs, ...violations(rung.objectives) };
+      const { objectives, compute } = rung;
+      outcome = { state: "pruned", objectives, compute, rungs, ...violations(objectives) };
       break;
     }
     if (outcome === undefined) {
       spent += row.compute;
-      const { objectives } = row;
+      const { objectives, compute } = row;
       outcome = objectives
-        ? { state: "complete", objectives, rungs, ...violations(objectives) }
-        : { state: "failed" };
+        ? { state: "complete", objectives, compute, rungs, ...violations(objectives) }
+        : { state: "failed", compute };
       steps.push({ spent, objectives });
     } else steps.push({ spent });
     made.tell(trial.number, outcome);
@@ -190,7 +191,10 @@ export default async function search({ log, args }) {
     const [text, sst2] = [dataFile("wikitext2.valid.txt"), dataFile("sst2.train.tsv")];
     Object.assign(
       own,
-      defaults({ log, text, sst2, minutes, work: work ?? mkdtempSync(join(tmpdir(), "anneal-")) }),
+      defaults({
+        ...{ log, text, sst2, minutes, work: work ?? mkdtempSync(join(tmpdir(), "anneal-")) },
+        only: argument(args, "only", "sst2,embedding").split(","),
+      }),
     );
   }
   if (parts.includes("killed")) Object.assign(own, await killed({ log, data, work }));

@@ -166,12 +166,15 @@ describe("options that cannot be run", () => {
     ...["warmup", "lrMin", "weightDecay", "clipNorm", "clipValue", "patience", "replicas"].map(
       (f): [string, string] => [`train.${f}=-1`, `train.${f}`],
     ),
-    ...["seed", "threads", "distill.steps", "distill.layers"].map((f): [string, string] => [`${f}=-1`, f]),
+    ...["seed", "threads", "distill.steps", "distill.layers", "distill.lrPeak"].map((f): [string, string] => [
+      `${f}=-1`,
+      f,
+    ]),
     ...["maxMb", "maxMs", "maxLoss", "minQuality"].map((f): [string, string] => [
       `budget.${f}=-0.1`,
       `budget.${f}`,
     ]),
-    ...["train.lrPeak", "distill.lrPeak", "distill.temperature"].map((f): [string, string] => [`${f}=0`, f]),
+    ...["train.lrPeak", "distill.temperature"].map((f): [string, string] => [`${f}=0`, f]),
     ["distill.steps=0", "distill.steps"],
     ["model.n_positions=1", "model.n_positions"],
     ["data.validationShare=0", "data.validationShare"],

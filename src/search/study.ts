@@ -21,7 +21,7 @@ export interface StudyOptions extends SamplerOptions {
 }
 
 /** What became of a trial. */
-export type Outcome = Pick<Trial, "state" | "objectives" | "violations" | "rungs">;
+export type Outcome = Pick<Trial, "state" | "objectives" | "violations" | "compute" | "rungs">;
 
 /** A search. */
 export interface Study {

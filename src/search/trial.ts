@@ -15,6 +15,8 @@ export interface Trial {
   readonly objectives?: Point;
   /** By how much each constraint is broken: kept where it is at most 0. */
   readonly violations?: readonly number[];
+  /** What it took to measure, in any unit above 0. */
+  readonly compute?: number;
   /** What was measured on the way, by rung: 0 is the cheapest. */
   readonly rungs?: readonly Point[];
 }

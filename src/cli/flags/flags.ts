@@ -137,7 +137,7 @@ const distill: Section = {
     row("--distill-steps <n>", "distill.steps", "updates of the student", { common: ["optimize"] }),
     row("--distill-layers <n>", "distill.layers", "layers of the student; 0: half", { common: ["optimize"] }),
     row("--distill-lr <x>", "distill.lrPeak", "highest learning rate of the student", {
-      verbs: ["quickstart", "optimize", "prune"],
+      ...{ verbs: ["quickstart", "optimize", "prune"], zero: "by the width" },
     }),
     row("--distill-alpha <x>", "distill.alpha", "share of the teacher in the student's loss"),
     row("--distill-temperature <x>", "distill.temperature", "softening of teacher and student"),

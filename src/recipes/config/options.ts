@@ -126,6 +126,7 @@ export interface TaskOptions extends Omit<RecordOptions, "field"> {
 /** How the smaller model learns from the larger. */
 export interface DistillationOptions {
   readonly steps: number;
+  /** 0: by the width of the model. */
   readonly lrPeak: number;
   readonly alpha: number;
   readonly temperature: number;
@@ -248,7 +249,7 @@ export const defaults: RunOptions = {
   },
   task: { name: "", ...recordDefaults },
   adapter: adapterDefaults,
-  distill: { steps: 300, lrPeak: 2e-3, alpha: 0.9, temperature: 1, layers: 0 },
+  distill: { steps: 300, lrPeak: 0, alpha: 0.9, temperature: 1, layers: 0 },
   budget: { limits: [], targets: ["node-cpu"] },
   search: searchDefaults,
 };

@@ -131,7 +131,7 @@ export const makeForSearch = async (
         return asked.lesson.source(index);
       },
     },
-    teaching: (values) => teaching(taughtBy(options, values), asked.lesson),
+    teaching: (values) => teaching(taughtBy(options, values), asked.lesson, { model }),
     onFit: maker.rest,
   };
   try {

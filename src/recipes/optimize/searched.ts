@@ -174,7 +174,7 @@ const searchWith = async (own: Leases, { engine, model, data, options, hooks }: 
   const clock = clockOf(options.search.timeSec, startedMs);
   const shown = showing({ space: asked.space, model, options, clock }, ui);
   const teachingOf = (values: Values) => {
-    const own = teaching(taughtBy(options, values), asked.lesson, signal);
+    const own = teaching(taughtBy(options, values), asked.lesson, { model, signal });
     return {
       ...{ ...own, ...onReplicas(options.train, model, engine) },
       onRow: shown.watch(values, own.steps),

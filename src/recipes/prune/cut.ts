@@ -126,7 +126,7 @@ export const taught = async (
   const run = { ...given, distill: { ...given.distill, steps } };
   const lesson = lessonOf(cut, data, run);
   const progress = hooks.ui.task("recovering", steps);
-  const { alpha, temperature, ...train } = teaching(run, lesson, hooks.signal);
+  const { alpha, temperature, ...train } = teaching(run, lesson, { model: cut, signal: hooks.signal });
   const how = { alpha, temperature };
   const pass = distill({
     ...{ teacher: model, source: lesson.source, said: how },

@@ -54,11 +54,14 @@ interface Formed {
   readonly rungs: readonly Point[];
   /** When work on it began. */
   readonly since: number;
+  /** Seconds that its dense model took before. */
+  readonly making: number;
 }
 
 const secondsSince = (began: number): number => (performance.now() - began) / 1000;
 
-const measured = async (run: Run, { trial, base, parity, rungs, since }: Formed): Promise<void> => {
+const measured = async (run: Run, formed: Formed): Promise<void> => {
+  const { trial, base, parity, rungs, since, making } = formed;
   const { options, study } = run;
   const { number, values } = trial;
   const { form: name } = namesOf(run, values);
@@ -76,6 +79,8 @@ const measured = async (run: Run, { trial, base, parity, rungs, since }: Formed)
     objectives: pointOf(run.objectives, candidate.figures),
     violations: violationsOf(candidate, run.bounds),
     ...(rungs.length > 0 ? { rungs } : {}),
+    // What is dear is weighed where time is what there is of.
+    ...(Number.isFinite(options.left?.() ?? Infinity) ? { compute: making + secondsSince(since) } : {}),
   });
   const more = { parity: parity[candidate.dtype], foretold: run.foretold.get(keyOf(values)) };
   const seconds = secondsSince(since);
@@ -192,6 +197,7 @@ const measureForms = async (
   { name, dense, began, hold }: Found,
 ): Promise<void> => {
   const { options, context } = run;
+  const madeIn = secondsSince(began);
   let whole: Base = { name, dense: dense.model!, forms: {} };
   let since = began;
   for (const values of forms) {
@@ -201,7 +207,8 @@ const measureForms = async (
     const trial = own ? lead : run.study.ask(values)!;
     if (!own) options.keeping.begins(trial.number, values);
     const rungs = own ? dense.rungs : [];
-    const bases = await formed(run, whole, { trial, rungs, since });
+    const making = since === began ? 0 : madeIn;
+    const bases = await formed(run, whole, { trial, rungs, since, making });
     whole = bases[0] ?? whole;
     await hold(bases);
     await startAgain(run);

@@ -2,7 +2,8 @@
  * Multi-objective Bayesian optimization: a Gaussian process for each objective and each constraint, and the
  * configuration of which most hypervolume is expected, times the chance that it keeps the constraints. For
  * few, dear trials: a suggestion takes time with the cube of their number. Running trials are believed to
- * end as the process says, so that trials in parallel keep apart.
+ * end as the process says, so that trials in parallel keep apart. Where it is told what trials took, the gain
+ * counts by what a configuration likely takes (Snoek et al. 2012, https://arxiv.org/abs/1206.2944).
  */
 import { type Rng, rng } from "../../util/rng.ts";
 import { undominated } from "../front/boxes.ts";
@@ -58,6 +59,14 @@ const believing = (observations: Observations, running: readonly (readonly numbe
   );
 };
 
+/** Makes processes of figures of some trials. */
+const processOf = (space: Space, trials: readonly Trial[], running: readonly Trial[] = []) => {
+  const x = trials.map(({ values }) => coordinates(space, values));
+  const nominal = Object.values(space).map((p) => p.kind === "categorical" && !p.ordered);
+  const busy = running.map(({ values }) => coordinates(space, values));
+  return (y: readonly number[]) => believing({ x, y, nominal }, busy);
+};
+
 const columns = (rows: readonly Point[]): number[][] =>
   Array.from({ length: rows[0]?.length ?? 0 }, (_, i) => rows.map((row) => row[i]!));
 
@@ -74,12 +83,9 @@ export const gainOf = (
   measured: readonly Measured[],
   running: readonly Trial[] = [],
 ): ((values: Values) => number) => {
-  const x = measured.map(({ values }) => coordinates(space, values));
-  const nominal = Object.values(space).map((p) => p.kind === "categorical" && !p.ordered);
-  const busy = running.map(({ values }) => coordinates(space, values));
-  const process = (y: readonly number[]) => believing({ x, y, nominal }, busy);
+  const process = processOf(space, measured, running);
   const values = columns(measured.map(({ objectives }) => objectives)).map(standardized);
-  const points = x.map((_, i) => values.map((column) => column[i]!));
+  const points = measured.map((_, i) => values.map((column) => column[i]!));
   const objectives = values.map(process);
   const constraints = columns(measured.map(({ violations = [] }) => violations)).map((v) =>
     process(scaled(v)),
@@ -99,6 +105,23 @@ export const gainOf = (
       )
     );
   };
+};
+
+/** Trials by which it is known what others take. */
+const TOLD = 3;
+
+/**
+ * How dear each configuration is likely to be: log of its compute, by a process of that of trials that were
+ * not stopped; all alike where few are known.
+ */
+export const dearnessOf = (space: Space, trials: readonly Trial[]): ((values: Values) => number) => {
+  const known = trials.filter(({ state, compute = 0 }) => state !== "pruned" && compute > 0);
+  if (known.length < TOLD) return () => 0;
+  const logs = known.map(({ compute }) => Math.log(compute!));
+  const mean = logs.reduce((a, b) => a + b, 0) / logs.length;
+  const sd = Math.sqrt(logs.reduce((sum, v) => sum + (v - mean) ** 2, 0) / logs.length);
+  const at = processOf(space, known)(standardized(logs));
+  return (values) => mean + sd * at(coordinates(space, values)).mean;
 };
 
 /** A point a step away from another, in some of its coordinates. */
@@ -152,7 +175,8 @@ export const bayes: MakeSampler = (space, { seed = 1, startup } = {}) => {
     const measured = trials.filter(isMeasured);
     if (measured.length < least) return first(number, trials);
     const running = trials.filter(({ state }) => state === "running");
-    const gain = gainOf(space, measured, running);
+    const [own, dearness] = [gainOf(space, measured, running), dearnessOf(space, trials)];
+    const gain = (values: Values): number => own(values) - dearness(values);
     const front = new Set(frontOf(measured.map(({ objectives }) => objectives)));
     const good = measured
       .filter(({ objectives }) => front.has(objectives))
