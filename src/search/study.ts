@@ -18,6 +18,8 @@ export interface StudyOptions extends SamplerOptions {
   readonly sampler?: SamplerName;
   /** Trials of an earlier search of this space. */
   readonly trials?: readonly Trial[];
+  /** Numbers of trials that it began and that may be asked for under them: others get none of these. */
+  readonly begun?: readonly number[];
 }
 
 /** What became of a trial. */
@@ -84,7 +86,7 @@ const checkOutcome = (trial: Trial | undefined, outcome: Outcome, axes: number |
 
 /** A search of `space`. Throws ConfigError for a space, or trials, that cannot be. */
 export const study = (space: Space, options: StudyOptions = {}): Study => {
-  const { sampler = "tpe", seed = 1, trials: earlier = [], ...more } = options;
+  const { sampler = "tpe", seed = 1, trials: earlier = [], begun = [], ...more } = options;
   checkSpace(space);
   for (const { values } of earlier) checkValues(space, values);
   const suggest = samplers[sampler](space, { ...more, seed });
@@ -97,7 +99,8 @@ export const study = (space: Space, options: StudyOptions = {}): Study => {
       if (trials.some((trial) => trial.number === had)) {
         throw new ConfigError("is taken", { field: `trial.${had}`, hint: "ask without a number" });
       }
-      const number = had ?? trials.reduce((most, t) => Math.max(most, t.number + 1), 0);
+      const numbers = [...begun, ...trials.map((t) => t.number)];
+      const number = had ?? numbers.reduce((most, n) => Math.max(most, n + 1), 0);
       const tried = new Set(trials.map(({ values }) => keyOf(values)));
       const isTried = (values: Values): boolean => tried.has(keyOf(values)) || except(values);
       const values = given ?? untried(space, suggest(number, projected(trials)), isTried, seed);

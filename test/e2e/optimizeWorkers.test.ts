@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { isAlive } from "../../src/node/files/leftovers.ts";
 import { anneal, filesBelow, lineCount, start, until, writeCorpus } from "./command.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "anneal-optimize-workers-"));
@@ -87,6 +88,26 @@ test("a maker that is killed leaves its model to another; one that joins another
   made.delete("full");
   expect(made.size).toBe(2);
   expect(lineCount(join(dir, "killed", "run", "search", "trials.jsonl"))).toBeGreaterThan(6);
+});
+
+test("makers leave a search whose process is killed, and it goes on", async () => {
+  const long = ["--trials", "2", "--search", "steps=100"];
+  const first = start(words("gone", [...long, "--workers", "1"]));
+  const makers = join(dir, "gone", "run", "search", "queue", "makers");
+  const pids = (): number[] =>
+    filesBelow(makers)
+      .filter((name) => name.endsWith("busy"))
+      .map((name) => Number(/~(\d+)/.exec(name)![1]));
+  expect(await until(() => pids().length > 0, first.finished)).toBe(true);
+  const [pid] = pids();
+  first.child.kill("SIGKILL");
+  await first.finished;
+  const left = new Promise((done) => setTimeout(done, 30_000).unref());
+  expect(await until(() => !isAlive(pid!), left)).toBe(true);
+  const { code, stdout } = await anneal(words("gone", [...long, "--resume"]));
+  expect(code, stdout).toBe(0);
+  expect(new Set(namesIn("gone")).size).toBe(namesIn("gone").length);
+  expect(new Set(namesIn("gone").map((name) => name.replace(/ (fp32|q8)$/, ""))).size).toBe(3);
 });
 
 const launcher = "mpirun.openmpi";

@@ -34,8 +34,13 @@ const missing = (launcher: string): string => {
   }
 };
 
+interface Launcher {
+  readonly launcher: string;
+  readonly args: readonly string[];
+}
+
 /** Starts `node ...args` as `count` ranks. */
-const ranks = ({ launcher, args }: (typeof kinds)["MPICH" | "Open MPI"], count: number, own: string[]) => {
+const ranks = ({ launcher, args }: Launcher, count: number, own: readonly string[]) => {
   const child = spawn(launcher, [...args, "-n", String(count), process.execPath, ...own]);
   let [stdout, stderr] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
@@ -156,6 +161,22 @@ describe.skipIf(why !== "")(`Open MPI (skipped: ${why || "not"})`, () => {
     const twice = [...losses.values()].filter(({ length }) => length === 2);
     expect(twice.length).toBeGreaterThan(0);
     for (const [two, one] of twice) expect(one! / two!).toBeCloseTo(1, 5);
+  });
+
+  test("ranks that find other contents under one path are refused, with the difference", async () => {
+    const [a, b] = ["a", "b"].map((name) => join(dir, name)) as [string, string];
+    writeCorpus(a, 150);
+    writeCorpus(b, 151);
+    const out = join(dir, "apart");
+    const shape = "--layers 1 --heads 2 --width 16 --context 16 --vocab 280 --near off --batch 2".split(" ");
+    const words = ["train", "--data", "corpus.jsonl", "--out", out, ...shape, "--threads", "1", "-q"];
+    const node = [at("../../bin/anneal.js"), ...words];
+    const first = { ...how, args: [...how.args, "-wdir", a] };
+    const other = [":", "-n", "1", "-wdir", b, process.execPath, ...node];
+    const { code, stderr } = await ranks(first, 1, [...node, ...other]).finished;
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/"run.data.train": is "\d+ tokens of sha256 \w+" on rank 0 and "\d+ tokens of/);
+    expect(filesBelow(join(out, "model"))).toEqual([]);
   });
 
   test("a library that is missing, and one that is not the launcher's, are told with what to do", async () => {

@@ -78,6 +78,7 @@ export const runRecipe = async (
     hub: hubOptions(given, ui, interrupt.signal),
     ...(given.resume ? { resume: true } : {}),
     ...(given.join ? { joins: true } : {}),
+    ...(given.workers === undefined ? {} : { workers: given.workers }),
     ...(world === undefined ? {} : { ranks: world }),
   };
   try {

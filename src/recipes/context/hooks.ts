@@ -35,6 +35,8 @@ export interface RecipeHooks {
   readonly resume?: boolean;
   /** Whether this process takes part in a search that another has begun in the same folder. */
   readonly joins?: boolean;
+  /** Processes that were started to take part in the search of this one. */
+  readonly workers?: number;
   /** Told how training goes. */
   readonly watch?: Watch;
   /** The command line, for the model card. */

@@ -18,8 +18,10 @@ const dead = { pid: 2 ** 22 + 1, host: hostname(), id: "dead" };
 test("two makers take each job once, and what became of it is told as it was", async () => {
   const run = join(dir, "two");
   const [mine, first, second] = [leases(), leases(), leases()];
-  const asking = await openQueue(run, mine);
-  expect(await asking.count()).toBe(0);
+  expect(await (await openQueue(run, mine)).count()).toBe(0);
+  // Of those that were started, those that have not come yet count, too.
+  const asking = await openQueue(run, mine, 1);
+  expect(await asking.count()).toBe(1);
   const one = await joinQueue(run, first);
   expect(await asking.count()).toBe(1);
   for (const number of [0, 1, 2, 3]) await asking.offer(jobOf(number));

@@ -49,13 +49,11 @@ export interface Asking extends Makers {
   end(): Promise<void>;
 }
 
-/** Opens the queue of a run, whose lock this process has. */
-export const openQueue = async (run: string, leases: Leases): Promise<Asking> => {
-  const dir = queueIn(run);
-  const { jobs, job, makers, quiet } = places(dir);
-  await remove(dir);
-  await makeFolder(jobs);
-  const lease = await leases.take(dir);
+/** Milliseconds for which makers that were started are waited for: they read the same data first. */
+const COMING = 60_000;
+
+/** The makers that there are: how many, and whether any of this machine computes. */
+const makersIn = (makers: string, leases: Leases, started: number) => {
   const present = async (): Promise<string[]> => {
     const names = await namesIn(makers);
     const held = await Promise.all(names.map((name) => leases.isHeld(join(makers, name))));
@@ -65,8 +63,27 @@ export const openQueue = async (run: string, leases: Leases): Promise<Asking> =>
     const here = (await present()).filter((name) => name.startsWith(own()));
     return here.some((name) => existsSync(join(makers, name, BUSY)));
   };
+  const since = performance.now();
+  let came = 0;
+  const count = async (): Promise<number> => {
+    const there = (await present()).length;
+    came = Math.max(came, there);
+    const coming = performance.now() - since < COMING ? Math.max(0, started - came) : 0;
+    return there + coming;
+  };
+  return { count, computing };
+};
+
+/** Opens the queue of a run, whose lock this process has; so many makers were started with it. */
+export const openQueue = async (run: string, leases: Leases, started = 0): Promise<Asking> => {
+  const dir = queueIn(run);
+  const { jobs, job, makers, quiet } = places(dir);
+  await remove(dir);
+  await makeFolder(jobs);
+  const lease = await leases.take(dir);
+  const { count, computing } = makersIn(makers, leases, started);
   return {
-    count: async () => (await present()).length,
+    count,
     wait: () => sleep(LOOK),
     async offer(asked) {
       await makeFolder(job(asked.number));

@@ -197,7 +197,7 @@ const searchWith = async (own: Leases, { engine, model, data, options, hooks }: 
     turns: clock.again,
     ...{ onProbe: clock.probed, onTurn: timing.update },
   };
-  const makers = await openQueue(run, own);
+  const makers = await openQueue(run, own, hooks.workers ?? (hooks.ranks?.collective.size ?? 1) - 1);
   try {
     const optimized = await withPlaces(where, (loud) => {
       const { probe, again } = quietProbes(loud, makers);

@@ -100,7 +100,10 @@ const begin = async (model: Model, options: OptimizeOptions, context: Context): 
   return {
     options: { ...options, budget, keeping, score, space },
     ...{ context, whole: model },
-    study: study(space, { sampler, seed: context.seed, trials: earlier }),
+    study: study(space, {
+      ...{ sampler, seed: context.seed, trials: earlier },
+      begun: keeping.open.map(({ number }) => number),
+    }),
     objectives: objectiveFigures(figures, budget),
     records: [...earlier],
     scores: new Map(

@@ -162,3 +162,13 @@ test("trials of another space, and objectives of another number, are refused", (
   expect(() => made.tell(9, { state: "failed" })).toThrow(ConfigError);
   expect(made.tell(number, { state: "complete", objectives: [1, Number.NaN] }).state).toBe("failed");
 });
+
+test("others get no number that an earlier process began with, and none that is left out is asked for", () => {
+  const few = { layers: categorical([1, 2, 3]) };
+  const made = study(few, { sampler: "grid", begun: [1, 4] });
+  expect(made.ask({ layers: 1 })!.number).toBe(5);
+  expect(made.ask({ layers: 2 }, 4)!.number).toBe(4);
+  expect(() => made.ask({ layers: 3 }, 4)).toThrow(/is taken/);
+  expect(made.ask(undefined, undefined, ({ layers }) => layers === 3)).toBeUndefined();
+  expect(made.ask()!.values).toEqual({ layers: 3 });
+});
