@@ -52,12 +52,12 @@ describe.each([
     const forms = await int8Forms(engine, model, texts);
     const multiplied = [...known.values()].filter(({ reads }) => reads !== undefined);
     expect([...forms.keys()].sort()).toEqual(multiplied.map(({ path }) => path).sort());
-    for (const [path, { digits, strong }] of forms) {
+    for (const [path, { digits, strong, steps }] of forms) {
       const { reads } = known.get(path)!;
       expect(strong).toEqual([...strong].sort((a, b) => a - b));
-      if (digits === 0) expect(strong).toEqual([]);
+      if (digits === 0 || steps !== undefined) expect(strong).toEqual([]);
       else expect(strong.length, path).toBe(16);
-      if (digits !== 0 && /attention|mlp/.test(reads!))
+      if (strong.length > 0 && /attention|mlp/.test(reads!))
         expect(strong, path).toEqual(expect.arrayContaining(STRONG));
     }
   });
@@ -74,6 +74,17 @@ describe.each([
     expect(digits).toContain(1);
     const head = [...forms].find(([path]) => /embed_tokens/.test(path));
     if (head !== undefined) expect(head[1].digits).toBe(0);
+  });
+
+  test("fixes steps of an encoder's inputs alone, longer ones of those that are strong", async () => {
+    const fixed = [...(await int8Forms(engine, model, texts))].filter(([, { steps }]) => steps !== undefined);
+    expect(fixed.length > 0).toBe(model.arch.kind === "encoder");
+    for (const [path, { digits, steps }] of fixed) {
+      expect(digits).toBe(1);
+      if (!/attention|mlp/.test(known.get(path)!.reads!)) continue;
+      const middle = [...steps!].sort((a, b) => a - b)[steps!.length >> 1]!;
+      for (const i of STRONG) expect(steps![i]! / middle, path).toBeGreaterThan(3);
+    }
   });
 
   test("finds the same again", async () => {

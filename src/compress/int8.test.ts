@@ -93,6 +93,23 @@ describe.each([
   });
 });
 
+test("by steps it rounds each input's weights times its step; a table lies output by output", () => {
+  const [k, n] = [40, 6];
+  const w = drawn(k, n);
+  const steps = Array.from({ length: k }, (_, i) => 2 ** ((i % 5) - 6));
+  const own = { digits: 1, strong: [], steps, zero: 100 } as const;
+  const stretched = tensorOf(
+    "float32",
+    [k, n],
+    numbers(w).map((v, at) => v * steps[Math.floor(at / n)]!),
+  );
+  expect(bytesOf(packed(w, own))).toEqual(bytesOf(packed(stretched, form(1))));
+  const [plain, table] = [packed(w, own), packed(w, own, { table: true })];
+  expect(table.q!.shape).toEqual([n, k]);
+  expect(numbers(table.q!)).toEqual(numbers(turned(plain.q!, k, n)));
+  expect(table.scale).toEqual(plain.scale);
+});
+
 test("a strong row that is large costs the others nothing", () => {
   const w = drawn(40, 6);
   const data = Float32Array.from(w.data as Float32Array, (v, at) => (Math.floor(at / 6) === 7 ? 1e4 * v : v));

@@ -23,15 +23,21 @@ export const plainForm = ({ k, n }: Pick<Matrix, "k" | "n">): Int8Form => ({
   strong: [],
 });
 
+/** What each input's weights are multiplied by: 0 where it stands apart. */
+const factorsOf = (k: number, { strong, steps }: Int8Form): Float64Array => {
+  const factors = Float64Array.from({ length: k }, (_, i) => steps?.[i] ?? 1);
+  for (const i of strong) factors[i] = 0;
+  return factors;
+};
+
 /** The smallest scale of each column under which its weights fit, and neighbours of one sign too, [N]. */
-const scalesOf = (matrix: Matrix, { digits, strong }: Int8Form): Float32Array => {
+const scalesOf = (matrix: Matrix, factors: Float64Array, digits: Int8Form["digits"]): Float32Array => {
   const { k, n, data, stepK, stepN } = matrix;
-  const apart = new Set(strong);
   const scale = new Float32Array(n);
   for (let j = 0; j < n; j++) {
     let [top, pair, before] = [0, 0, 0];
     for (let i = 0; i < k; i++) {
-      const w = apart.has(i) ? 0 : data[i * stepK + j * stepN]!;
+      const w = data[i * stepK + j * stepN]! * factors[i]!;
       top = Math.max(top, Math.abs(w));
       if (i % 2 === 1) pair = Math.max(pair, Math.abs(before + w));
       before = w;
@@ -52,22 +58,34 @@ const rowsOf = ({ n, data, stepK, stepN }: Matrix, strong: readonly number[]) =>
   return tensor("float32", [strong.length, n], rows);
 };
 
-/** q int8 [K, N], or uint8 with 128 standing for 0, scale [N] and, where inputs are strong, rows [S, N]. */
-export const int8Parts = (matrix: Matrix, form: Int8Form, { unsigned = false } = {}): Parts => {
+/** How a matrix of 8 bits is stored. */
+export interface Int8PartsOptions {
+  /** As uint8 with 128 standing for 0. */
+  readonly unsigned?: boolean;
+  /** Whether each output's weights lie side by side, as those of a table of which rows are read. */
+  readonly table?: boolean;
+}
+
+/** q int8 or uint8 [K, N], of a table [N, K]; scale [N] and, where inputs are strong, rows [S, N]. */
+export const int8Parts = (matrix: Matrix, form: Int8Form, options: Int8PartsOptions = {}): Parts => {
+  const { unsigned = false, table = false } = options;
   const { k, n, data, stepK, stepN } = matrix;
+  const [toK, toN] = table ? [1, k] : [n, 1];
   const zero = unsigned ? 128 : 0;
   const q = unsigned ? new Uint8Array(k * n).fill(zero) : new Int8Array(k * n);
-  const scale = scalesOf(matrix, form);
-  const apart = new Set(form.strong);
-  eachTile(matrix, (fromK, toK, fromN, toN) => {
-    for (let i = fromK; i < toK; i++) {
-      if (apart.has(i)) continue;
-      for (let j = fromN; j < toN; j++) {
-        const rounded = Math.round(data[i * stepK + j * stepN]! / scale[j]!);
-        q[i * n + j] = zero + (rounded > MOST ? MOST : Math.max(rounded, -MOST));
+  const factors = factorsOf(k, form);
+  const scale = scalesOf(matrix, factors, form.digits);
+  eachTile(matrix, (fromK, endK, fromN, endN) => {
+    for (let i = fromK; i < endK; i++) {
+      const factor = factors[i]!;
+      if (factor === 0) continue;
+      for (let j = fromN; j < endN; j++) {
+        const rounded = Math.round((data[i * stepK + j * stepN]! * factor) / scale[j]!);
+        q[i * toK + j * toN] = zero + (rounded > MOST ? MOST : Math.max(rounded, -MOST));
       }
     }
   });
-  const parts = { q: tensor(unsigned ? "uint8" : "int8", [k, n], q), scale: tensor("float32", [n], scale) };
+  const shape = table ? [n, k] : [k, n];
+  const parts = { q: tensor(unsigned ? "uint8" : "int8", shape, q), scale: tensor("float32", [n], scale) };
   return form.strong.length === 0 ? parts : { ...parts, rows: rowsOf(matrix, form.strong) };
 };

@@ -1,6 +1,6 @@
 /** Weight quantization, 8 or 4 bits: see int8.ts beside it, and rounding/ for the methods of 4 bits. */
 import type { Engine } from "../engine/engine.ts";
-import { packable } from "../models/linears.ts";
+import { type LinearInfo, packable } from "../models/linears.ts";
 import type { HistoryStep, Model } from "../models/model.ts";
 import { kinds } from "../nn/kinds/index.ts";
 import { isPacked, type PackedWeight, type Weight } from "../nn/param.ts";
@@ -105,7 +105,13 @@ export interface PackingParts {
   readonly codes?: ReadonlyMap<string, Codes>;
 }
 
-const packed = (matrix: Matrix, path: string, options: QuantizeOptions, { forms, codes }: PackingParts) => {
+/** Of a table rows are looked up. */
+const packed = (
+  { path, role, ...matrix }: Matrix & LinearInfo,
+  options: QuantizeOptions,
+  { forms, codes }: PackingParts,
+) => {
+  const table = role === "embedding";
   const { bits, unsigned = false, wide = [], block = INT4_BLOCK } = options;
   if (bits !== 8 && !wide.includes(path)) {
     const own = codes?.get(path);
@@ -113,7 +119,8 @@ const packed = (matrix: Matrix, path: string, options: QuantizeOptions, { forms,
     return { kind: kinds.int4, parts: own ? packedParts(own, block) : int4Parts(matrix, block) };
   }
   const form = forms?.get(path) ?? plainForm(matrix);
-  return { kind: kinds.int8, parts: int8Parts(matrix, form, { unsigned }), attrs: { ...form } };
+  const parts = int8Parts(matrix, form, { unsigned, table });
+  return { kind: kinds.int8, parts, attrs: { ...form, ...(table ? { table: 1 } : {}) } };
 };
 
 /**
@@ -130,12 +137,13 @@ export const quantized = (model: Model, options: QuantizeOptions, measured: Pack
   }
   const dense = new Set(options.spared === "dense" ? options.wide : []);
   const weights = mapTree<Weight, Weight>(model.weights, (w, path) => {
-    const layout = matrices.get(path)?.layout;
-    if (layout === undefined || dense.has(path)) return w;
+    const info = matrices.get(path);
+    if (info === undefined || dense.has(path)) return w;
     if (isPacked(w)) throw new ConfigError(`is ${w.kind.name} already`, { tensor: path });
+    const { layout } = info;
     const form: PackedWeight = {
       ...{ dtype: "float32", shape: w.shape, layout },
-      ...packed(matrixOf(path, w, layout), path, options, measured),
+      ...packed({ ...info, ...matrixOf(path, w, layout) }, options, measured),
     };
     return form;
   });

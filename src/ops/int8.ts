@@ -24,6 +24,10 @@ export interface Int8Form {
   readonly digits: Digits;
   /** Inputs that stand apart, ascending. */
   readonly strong: readonly number[];
+  /** Of one digit without strong inputs: what a code of each input is, [K], where that is fixed. */
+  readonly steps?: readonly number[];
+  /** Beside `steps`: the code of 0 to 255 that stands for 0. */
+  readonly zero?: number;
 }
 
 /**
@@ -108,7 +112,7 @@ type Product = { digits: 1 | 2 };
 type Operands = [x: Value, digits: Value, steps: Value, q: Value, scale: Value];
 
 /** The type of x [..., K] times q [K, N]. */
-const productType = (x: Value, q: Value): TensorType => {
+export const productType = (x: Value, q: Value): TensorType => {
   if (x.shape.at(-1) === q.shape[0]) {
     return { dtype: "float32", shape: [...x.shape.slice(0, -1), q.shape[1]!] };
   }
@@ -222,6 +226,29 @@ const columnsAt: Op<[ids: Value, q: Value, scale: Value], Plain, [Value]> = {
   },
 };
 
+const turnedOp: Op<[q: Value], Plain, [Value]> = {
+  name: "int8Turned",
+  infer: ([{ dtype, shape }]) => [{ dtype, shape: [shape[1]!, shape[0]!] }],
+  onnx: (emit, [q]) => emit.node("Transpose", [q], { perm: { ints: [1, 0] } }),
+};
+
+/** Codes of a table [N, K] as [K, N]: made once, when the graph is loaded, and then packed by the kernel. */
+export const int8Turned = (q: Value): Value => apply(turnedOp, [q], {})[0];
+
+const tableRowsOp: Op<[ids: Value, q: Value, scale: Value], Plain, [Value]> = {
+  name: "int8TableRows",
+  infer: ([ids, q]) => [{ dtype: "float32", shape: [...ids.shape, q.shape[1]!] }],
+  onnx: (emit, [ids, q, scale], { inputs }) => {
+    const [rows] = emit.node("Gather", [q, ids], { axis: { int: 0 } });
+    const [cast] = emit.node("Cast", [rows!], { to: { int: 1 } });
+    const middle = () => emit.constant(tensorOf("float32", [], [UINT8_ZERO]));
+    const wide = inputs[1].dtype === "uint8" ? emit.node("Sub", [cast!, middle()])[0]! : cast!;
+    const [factor] = emit.node("Gather", [scale, ids], { axis: { int: 0 } });
+    const last = emit.constant(tensorOf("int64", [1], [-1]));
+    return emit.node("Mul", [wide, emit.node("Unsqueeze", [factor!, last])[0]!]);
+  },
+};
+
 const strongAt: Op<[ids: Value, rows: Value], Plain, [Value]> = {
   name: "int8StrongRows",
   infer: ([ids, rows]) => [{ dtype: "float32", shape: [...ids.shape, rows.shape[0]!] }],
@@ -232,9 +259,22 @@ const strongAt: Op<[ids: Value, rows: Value], Plain, [Value]> = {
   },
 };
 
-/** Columns `ids` of an 8-bit matrix [K, N], as rows [...ids, K]: an embedding over a tied head. */
-export const int8Rows = ({ q, scale, rows }: Int8Matrix, ids: Value, strong: readonly number[]): Value => {
-  const weak = apply(columnsAt, [ids, q, scale], {})[0];
+/** How rows of an 8-bit matrix are read. */
+export interface Int8RowsOptions {
+  /** Inputs that stand apart. */
+  readonly strong: readonly number[];
+  /** Whether q is [N, K], so that what is read lies side by side. */
+  readonly table?: boolean;
+}
+
+/** Outputs `ids` of an 8-bit matrix as rows [...ids, K]: an embedding over a tied head. */
+export const int8Rows = (
+  { q, scale, rows }: Int8Matrix,
+  ids: Value,
+  { strong, table = false }: Int8RowsOptions,
+): Value => {
+  const weak = apply(table ? tableRowsOp : columnsAt, [ids, q, scale], {})[0];
   if (rows === undefined) return weak;
-  return add(weak, matmul(apply(strongAt, [ids, rows], {})[0], oneHot(strong, q.shape[0] as number)));
+  const k = q.shape[table ? 1 : 0] as number;
+  return add(weak, matmul(apply(strongAt, [ids, rows], {})[0], oneHot(strong, k)));
 };

@@ -40,35 +40,51 @@ export const floats = (shape: readonly number[], low = -1, high = 1): Tensor =>
 export const shaped = (k: number, layout: Layout) =>
   ({ dtype: "float32", shape: layout === "kn" ? [k, N] : [N, k], layout }) as const;
 
+/** How a matrix of 8 bits is stored, and how its product meets its inputs. */
+interface Int8Case {
+  readonly k?: number;
+  readonly unsigned?: boolean;
+  readonly strong?: readonly number[];
+  /** Powers of two that inputs' steps are, in turn: what is computed with them is exact. */
+  readonly steps?: readonly number[];
+  /** Whether q is [N, K]. */
+  readonly table?: boolean;
+}
+
 /** Weights over the whole range that a form stands, int8 or uint8 around 128, and rows of strong inputs. */
-const int8 = (
-  name: string,
-  digits: 0 | 1 | 2,
-  { k = 40, unsigned = false, strong = [] as readonly number[] },
-): KindCase => {
+const int8 = (name: string, digits: 0 | 1 | 2, given: Int8Case): KindCase => {
+  const { k = 40, unsigned = false, strong = [], table = false } = given;
   const zero = unsigned ? 128 : 0;
   const most = digits === 1 ? 64 : 127;
   const q = ints(k * N, -most, most + 1).map((v, at) => (strong.includes(Math.floor(at / N)) ? 0 : v));
-  const bytes = q.map((v) => v + zero);
+  const laid = table ? q.map((_, at) => q[(at % k) * N + Math.floor(at / k)]!) : q;
+  const bytes = laid.map((v) => v + zero);
   const scale = floats([N], 0.01, 0.02);
   const rows = floats([strong.length, N]);
+  const shape = table ? [N, k] : [k, N];
   const parts = {
     q: unsigned
-      ? tensor("uint8", [k, N], Uint8Array.from(bytes))
-      : tensor("int8", [k, N], Int8Array.from(bytes)),
+      ? tensor("uint8", shape, Uint8Array.from(bytes))
+      : tensor("int8", shape, Int8Array.from(bytes)),
     scale,
     ...(strong.length === 0 ? {} : { rows }),
   };
-  const attrs = { digits, strong };
+  const steps = given.steps && Array.from({ length: k }, (_, i) => given.steps![i % given.steps!.length]!);
+  const attrs = {
+    ...{ digits, strong },
+    ...(steps === undefined ? {} : { steps, zero: 128 }),
+    ...(table ? { table: 1 } : {}),
+  };
+  const ofDigits = [0, 1 / (2 * 127), 1 / (2 * 126 * 63)][digits]!;
   return {
     ...{ name, k, weight: (layout) => ({ ...shaped(k, layout), kind: kinds.int8, parts, attrs }) },
     at: (i, j) => {
       const row = strong.indexOf(i);
       if (row >= 0) return rows.data[row * N + j] as number;
-      return Math.fround(q[i * N + j]! * (scale.data[j] as number));
+      return Math.fround((q[i * N + j]! * (scale.data[j] as number)) / (steps?.[i] ?? 1));
     },
     // Half a step: of two digits a low one, of which a high one has 126 and the largest input 63 high ones.
-    share: [0, 1 / (2 * 127), 1 / (2 * 126 * 63)][digits]!,
+    share: steps === undefined || digits === 0 ? ofDigits : Math.max(...steps) / 2,
   };
 };
 
@@ -232,7 +248,12 @@ export const kindCases: Record<keyof typeof kinds, readonly KindCase[]> = {
     int8("two digits", 2, { k: 577 }),
     int8("two digits and strong inputs", 2, { k: 100, strong: [5, 50] }),
     int8("two digits, unsigned", 2, { k: 577, unsigned: true }),
+    int8("by steps", 1, { k: 100, steps: [1 / 64, 1 / 32] }),
+    int8("by steps that are alike, unsigned", 1, { k: 100, unsigned: true, steps: [1 / 64] }),
+    int8("a table", 2, { k: 193, table: true, strong: [5, 50] }),
+    int8("a table by steps, unsigned", 1, { k: 100, unsigned: true, table: true, steps: [1 / 32, 1 / 64] }),
     widened(int8("two digits and strong inputs", 2, { k: 100, strong: [5, 50] })),
+    widened(int8("a table by steps", 1, { k: 100, table: true, steps: [1 / 64, 1 / 32] })),
     widened(int8("one digit, unsigned", 1, { unsigned: true, strong: [3] })),
   ],
   int4: [

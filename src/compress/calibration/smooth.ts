@@ -1,83 +1,30 @@
 /**
- * SmoothQuant (Xiao et al. 2022, https://arxiv.org/abs/2211.10438; https://github.com/mit-han-lab/smoothquant,
+ * SmoothQuant (Xiao et al. 2022, https://arxiv.org/abs/2211.10438;
+ * https://github.com/mit-han-lab/smoothquant,
  * smooth.py): inputs that are far stronger than others are made weaker, and their weights larger by as much,
  * so that a row of inputs bears one scale of 8 bits. Scales are max|x|^alpha / max|w|^(1 - alpha) for each
  * input; they go into what stands in front, where that can take them (folds.ts), so nothing is added to the
  * program and its outputs stay what they are.
  */
-import { compile } from "../../engine/compile.ts";
 import type { Engine } from "../../engine/engine.ts";
-import type { Value } from "../../ir/op.ts";
 import type { Tensor } from "../../ir/tensor.ts";
 import { packable } from "../../models/linears.ts";
 import type { Model } from "../../models/model.ts";
 import { isPacked, type Weight } from "../../nn/param.ts";
-import { abs } from "../../ops/elementwise.ts";
-import { reduceMax } from "../../ops/reduce.ts";
-import { reshape, transpose } from "../../ops/structure.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { flatten } from "../../util/tree.ts";
-import { byColumn, matrixOf } from "../matrix.ts";
+import { matrixOf } from "../matrix.ts";
 import { derived, type Pass } from "../pass.ts";
 import { calibrationBatches } from "./batches.ts";
 import { type Folded, foldFinder, withFolds } from "./folds.ts";
-import { partOf } from "./part.ts";
-import { type Walkable, walkable } from "./walk.ts";
+import { largestWeights, rangesAt } from "./ranges.ts";
+import { walkable } from "./walk.ts";
 
 /** How far outliers move into the weights. */
 export interface SmoothOptions {
   /** 0: not at all; 1: all inputs become alike; 0.5 unless told. */
   readonly alpha?: number;
 }
-
-/** Largest magnitude of each input over all rows, x [..., K] -> [K, 1]. */
-const mostOf = (x: Value): Value => {
-  const k = x.shape.at(-1) as number;
-  const rows = (x.shape.slice(0, -1) as number[]).reduce((a, b) => a * b, 1);
-  return reduceMax(transpose(reshape(abs(x), [rows, k]), [1, 0]));
-};
-
-/** The same for each site, over all batches. */
-const maxima = async (
-  engine: Engine,
-  { program, sites, batches, matrices }: Walkable,
-): Promise<readonly Float32Array[]> => {
-  const outputs = Object.fromEntries(sites.map(({ x }, i) => [String(i), mostOf(x)]));
-  const session = await compile(engine, partOf(program, outputs, [], matrices));
-  const found = sites.map(({ x }) => new Float32Array(x.shape.at(-1) as number));
-  try {
-    for (const ids of batches) {
-      const out = await session.run({ ids });
-      for (const [i, most] of found.entries()) {
-        const own = out[i]!.data as Float32Array;
-        for (let j = 0; j < most.length; j++) most[j] = Math.max(most[j]!, own[j]!);
-      }
-    }
-  } finally {
-    await session.dispose();
-  }
-  return found;
-};
-
-/** Largest magnitude of each input's weights in several matrices, [K]. */
-const largestWeights = (
-  model: Model,
-  paths: readonly string[],
-  matrices: Walkable["matrices"],
-): Float32Array => {
-  const known = packable(model.arch.linears(model.config));
-  let largest = new Float32Array(0);
-  for (const path of paths) {
-    const matrix = matrixOf(path, matrices[path]!, known.get(path)!.layout);
-    const values = byColumn(matrix);
-    if (largest.length === 0) largest = new Float32Array(matrix.k);
-    for (let at = 0; at < values.length; at++) {
-      const j = at % matrix.k;
-      largest[j] = Math.max(largest[j]!, Math.abs(values[at]!));
-    }
-  }
-  return largest;
-};
 
 /** A model with its outliers moved, and at how many of its sites something could take them. */
 export interface Smoothed {
@@ -97,14 +44,16 @@ export const smoothed = async (
     throw new ConfigError(`must be from 0 to 1, not ${alpha}`, { field: "smoothQuant.alpha" });
   }
   const way = walkable(model, batches);
-  const most = await maxima(engine, way);
+  const known = packable(model.arch.linears(model.config));
+  const ranges = await rangesAt(engine, way);
   const fold = foldFinder(model, way);
   const folds = way.sites.flatMap((site, i): Folded[] => {
     const found = fold(site);
     if (found === undefined) return [];
-    const weights = largestWeights(model, site.paths, way.matrices);
-    const scales = Float64Array.from(weights, (w, j) => {
-      const x = most[i]![j]!;
+    const matrices = site.paths.map((path) => matrixOf(path, way.matrices[path]!, known.get(path)!.layout));
+    const { below, above } = ranges[i]!;
+    const scales = Float64Array.from(largestWeights(matrices), (w, j) => {
+      const x = Math.max(below[j]!, above[j]!);
       return x > 0 && w > 0 ? Math.max(1e-5, x ** alpha / w ** (1 - alpha)) : 1;
     });
     return [{ fold: found, paths: site.paths, scales }];

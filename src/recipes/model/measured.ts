@@ -65,12 +65,16 @@ export const formsOn = async (
   { engine, model, kept }: Measuring,
   texts: Ids,
 ): Promise<ReadonlyMap<string, Int8Form>> => {
-  const found = await kept.of("forms of 8 bits", idsOf(texts), async () =>
-    Array.from(await int8Forms(engine, model, texts), ([path, { digits, strong }]) => {
-      return { path, digits, strong: [...strong] };
+  const found = await kept.of("forms of 8 bits, steps", idsOf(texts), async () =>
+    Array.from(await int8Forms(engine, model, texts), ([path, { digits, strong, steps, zero }]) => {
+      return { path, digits, strong: [...strong], steps: [...(steps ?? [])], zero: zero ?? 0 };
     }),
   );
-  return new Map(found.map(({ path, ...form }) => [path, form]));
+  return new Map(
+    found.map(({ path, digits, strong, steps, zero }) => {
+      return [path, { digits, strong, ...(steps.length === 0 ? {} : { steps, zero }) }] as const;
+    }),
+  );
 };
 
 /** What 4 bits cost groups of matrices, the cheapest first. Throws as `groupCosts`. */

@@ -61,12 +61,13 @@ export const packingOf = ({ weights }: Model, kept: readonly number[], shape: Mo
     const after = pathAfter(path, kept);
     if (after === undefined || !isPacked(w) || w.kind.name !== "int8") continue;
     wide.push(after);
-    const { digits, strong } = int8FormOf(w);
+    const { digits, strong, steps, zero = 0 } = int8FormOf(w);
     const sides = inputs.get(after) as readonly [number, number];
     const k = w.layout === "kn" ? sides[0] : sides[1];
     // Where inputs are gone others stand in: as many, wherever they are.
     const some = [...new Set(strong.map((i) => i % k))].sort((a, b) => a - b);
-    forms.set(after, { digits, strong: some });
+    const taken = steps && { steps: Array.from({ length: k }, (_, i) => steps[i % steps.length]!), zero };
+    forms.set(after, { digits, strong: some, ...taken });
   }
   return { wide, forms };
 };

@@ -77,7 +77,7 @@ const int8Lookup = (kind: Int8Kind, ids: Arg): Case => {
     name: `${int8Name(kind)}, ids ${ids.shape.join(" by ")}`,
     inputs: [ids, ...int8Inputs(k, 4, kind)],
     dims: { B: 2, T: 2 },
-    build: (at, ...parts) => ops.int8Rows(int8Of(parts), at!, kind.strong),
+    build: (at, ...parts) => ops.int8Rows(int8Of(parts), at!, kind),
     reference: (at, ...parts) => {
       const matrix = int8Matrix(parts, 4, kind);
       return [at!.flatMap((id) => make([k], ([i]) => matrix[i! * 4 + id]!))];
