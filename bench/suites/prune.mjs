@@ -1,7 +1,7 @@
 // What each way of pruning loses, on a GPT-2 trained here on real text (8 layers, 64 wide; see trained/models.mjs). "Kept" is what a method
 // loses in nats a token of held-out text over what its yardstick loses; void (null) where the yardstick's gap is under three times its
 // paired standard error. Methods that read text are run with several samples of it.
-// - keptWanda50, keptWanda24, keptSparseGpt50, keptSparseGpt24: of magnitude's gap, at half of each matrix and at 2 of 4.
+// - keptWanda50, keptWanda24, and keptSparseGpt, keptAdmm of both: of magnitude's gap, at half of each matrix and at 2 of 4.
 // - blockInfluenceGain: the median gap of 20 random choices of a quarter of the layers over that of the choice by block influence;
 //   measuredLayersGain the same of the choice by measured cost.
 // - keptRestored: least-squares restoration's gap over the cut's, where half the neurons go; keptRestoredLayers where a quarter of the layers do.
@@ -10,7 +10,7 @@
 //   the half is no worse than the whole: its size is not yet what limits it, so that the whole has nothing to teach.)
 // - prunedStepShare: the half's time of a decoding step over the whole's, medians of turns.
 // The tables of docs/compression.md are of this. Arguments: --steps N (350), --seeds N (3), --layers N (8), --width N (64), --held N held-out tokens (8192),
-// --tokens N of calibration (8192), --threads N (1), --fresh N (half of steps), --recover N (0.15 of that), --parts sparse,layers,restored,taught,speed.
+// --model FOLDER or GGUF of another decoder instead (with --parts sparse), --methods magnitude,wanda,sparsegpt,admm, --tokens N of calibration (8192), --threads N (1), --fresh N (half of steps), --recover N (0.15 of that), --parts sparse,layers,restored,taught,speed.
 import { calibrationBatches } from "../../dist/compress/calibration/batches.js";
 import { chooseLayers } from "../../dist/compress/chooseLayers.js";
 import { distill } from "../../dist/compress/distill.js";
@@ -32,6 +32,7 @@ import {
   BATCH,
   CONTEXT,
   calibration,
+  givenModel,
   material,
   mean,
   paired,
@@ -57,11 +58,11 @@ const ratio = (method, yardstick) =>
   yardstick.gap < 3 * yardstick.error ? null : method.gap / yardstick.gap;
 
 const sparse = async (bench) => {
-  const { engine, model, log } = bench;
+  const { engine, model, log, methods } = bench;
   const found = {};
   for (const [name, pattern] of Object.entries({ 50: { share: 0.5 }, 24: { zeros: 2, of: 4 } })) {
     found[name] = {};
-    for (const method of Object.keys(sparsityMethods)) {
+    for (const method of methods) {
       const once = method === "magnitude" ? { ...bench, samples: bench.samples.slice(0, 1) } : bench;
       found[name][method] = await overSamples(once, async (batches) => {
         return (await sparsified(engine, model, { method, pattern, batches })).model;
@@ -69,10 +70,12 @@ const sparse = async (bench) => {
       log(`${name === "50" ? "50 %" : "2 of 4"}: ${method} ${nats(found[name][method])}`);
     }
   }
-  const kept = (name, method) => ratio(found[name][method], found[name].magnitude);
+  const kept = (name, method) =>
+    found[name][method] === undefined ? undefined : ratio(found[name][method], found[name].magnitude);
   return {
     ...{ keptWanda50: kept(50, "wanda"), keptWanda24: kept(24, "wanda") },
     ...{ keptSparseGpt50: kept(50, "sparsegpt"), keptSparseGpt24: kept(24, "sparsegpt") },
+    ...{ keptAdmm50: kept(50, "admm"), keptAdmm24: kept(24, "admm") },
     sparse: found,
   };
 };
@@ -238,6 +241,23 @@ const speed = async ({ engine, model, data, log }) => {
 
 const parts = { sparse, layers, restored: restoration, taught, speed };
 
+/** What gradients are taken of. */
+const lessonOf = async ({ objective, source }) => ({
+  objective,
+  batches: await Promise.all(Array.from({ length: 8 }, (_, i) => source(i))),
+});
+
+/** A model that is trained here, or the one that is given. */
+const subjectOf = async (engine, args, { steps, log }) => {
+  const given = argument(args, "model", "");
+  if (given !== "") return { more: {}, ...(await givenModel(given)) };
+  const data = material("gpt2");
+  const [depth, width] = [argument(args, "layers", 8), argument(args, "width", 64)];
+  const more = { n_layer: depth, n_embd: width, n_head: Math.max(1, width >> 5) };
+  const model = await trainedModel(engine, "gpt2", data, { steps, log, more, optimizer: "adamw" });
+  return { data, model, more };
+};
+
 export default async function prune({ log, args }) {
   const engine = await nodeEngine({ threads: argument(args, "threads", 1) });
   const [steps, seeds, tokens] = [
@@ -245,10 +265,7 @@ export default async function prune({ log, args }) {
     argument(args, "seeds", 3),
     argument(args, "tokens", 8192),
   ];
-  const data = material("gpt2");
-  const [depth, width] = [argument(args, "layers", 8), argument(args, "width", 64)];
-  const more = { n_layer: depth, n_embd: width, n_head: Math.max(1, width >> 5) };
-  const model = await trainedModel(engine, "gpt2", data, { steps, log, more, optimizer: "adamw" });
+  const { data, model, more } = await subjectOf(engine, args, { steps, log });
   const task = taskOf(model);
   const shape = { model, tokenizer: data.tokenizer, batch: BATCH, context: CONTEXT, seed: 2 };
   const held = { ...shape, heldOutTokens: argument(args, "held", 8192) };
@@ -262,12 +279,12 @@ export default async function prune({ log, args }) {
     model,
   );
   const lessonFor = (each) => task.lesson(data.material, { ...held, model: each });
-  const { objective, source } = lessonFor(model);
   const bench = {
     ...{ engine, model, data, score, dense, log, steps, more, lessonFor },
+    methods: argument(args, "methods", Object.keys(sparsityMethods).join()).split(","),
     fresh: argument(args, "fresh", steps >> 1),
     recover: argument(args, "recover", Math.floor(0.15 * (steps >> 1))),
-    lesson: { objective, batches: await Promise.all(Array.from({ length: 8 }, (_, i) => source(i))) },
+    lesson: await lessonOf(lessonFor(model)),
     costOf: async (each) => mean(await cost(each)),
     samples: Array.from({ length: seeds }, (_, seed) =>
       calibrationBatches(model, calibration(data, seed + 1, tokens), tokens),

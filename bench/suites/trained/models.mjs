@@ -12,6 +12,7 @@ import { tensor } from "../../../dist/ir/tensor.js";
 import { gpt2, gpt2Config } from "../../../dist/models/decoders/gpt2.js";
 import { bert, bertConfig } from "../../../dist/models/encoders/bert.js";
 import { initialize, tensorsOf, withTensors } from "../../../dist/nn/param.js";
+import { openModel } from "../../../dist/node/hub/hub.js";
 import { adamw, muon } from "../../../dist/optim/index.js";
 import { cosineSchedule } from "../../../dist/optim/schedule.js";
 import { taskOf } from "../../../dist/tasks/index.js";
@@ -105,6 +106,13 @@ export const trainedModel = async (engine, kind, data, { steps, log, more = {}, 
   mkdirSync(dir, { recursive: true });
   writeFileSync(file, Buffer.concat([...encodeSafetensors(new Map(tensorsOf(model.weights)))]));
   return model;
+};
+
+/** A model of others with the texts in its own tokens. */
+export const givenModel = async (path, tokens = 200_000) => {
+  const { model, tokenizer } = await openModel(path, {});
+  const [trained, validation] = texts().map((part) => tokenizer.encode(part.slice(0, 4 * tokens)));
+  return { model, data: { tokenizer, material: { kind: "text", train: trained, validation } } };
 };
 
 /** The model with its matrices as codes have them, in float32. */

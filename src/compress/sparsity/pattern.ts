@@ -37,9 +37,20 @@ export const markLeast = (
   [from, to]: readonly [number, number],
   count: number,
 ): void => {
-  const order = Array.from({ length: to - from }, (_, i) => from + i);
-  order.sort((a, b) => scores[a]! - scores[b]! || a - b);
-  for (let i = 0; i < count; i++) mask[order[i]!] = 1;
+  if (count <= 0) return;
+  const sorted = Float64Array.from({ length: to - from }, (_, i) => scores[from + i]!).sort();
+  const last = sorted[count - 1]!;
+  let left = count;
+  for (let i = from; i < to; i++) {
+    if (scores[i]! >= last) continue;
+    mask[i] = 1;
+    left--;
+  }
+  for (let i = from; i < to && left > 0; i++) {
+    if (scores[i] !== last) continue;
+    mask[i] = 1;
+    left--;
+  }
 };
 
 /** Marks so many of each few neighbours of rows [N, K]. */
@@ -48,5 +59,13 @@ export const markGroups = (
   scores: ArrayLike<number>,
   { zeros, of }: { readonly zeros: number; readonly of: number },
 ): void => {
-  for (let from = 0; from < mask.length; from += of) markLeast(mask, scores, [from, from + of], zeros);
+  for (let from = 0; from < mask.length; from += of) {
+    for (let zero = 0; zero < zeros; zero++) {
+      let least = -1;
+      for (let i = from; i < from + of; i++) {
+        if (mask[i] === 0 && (least < 0 || scores[i]! < scores[least]!)) least = i;
+      }
+      mask[least] = 1;
+    }
+  }
 };

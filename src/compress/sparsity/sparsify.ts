@@ -15,9 +15,11 @@ import { denseMatrices } from "../probe.ts";
 import { requireDense } from "../pruning/chooseUnits.ts";
 import { laidLike, type Rows } from "../rounding/codes.ts";
 import type { Moments, SecondMoments } from "../rounding/moments.ts";
+import { admm } from "./admm.ts";
 import { allocated } from "./allocate.ts";
 import { magnitude } from "./magnitude.ts";
 import { checkPattern, type Pattern } from "./pattern.ts";
+import { productsBy, type Times } from "./products.ts";
 import { sparseGpt } from "./sparseGpt.ts";
 import { wanda } from "./wanda.ts";
 
@@ -25,11 +27,18 @@ import { wanda } from "./wanda.ts";
 export interface SparsityMethod {
   /** What it reads of what products read. */
   readonly reads: "nothing" | "squares" | "second moments";
-  prune(
-    rows: Rows,
-    pattern: Pattern,
-    moments?: Moments | SecondMoments,
-  ): { values: Float32Array; damping?: number };
+  prune(rows: Rows, pattern: Pattern, read: Read): Pruned | Promise<Pruned>;
+}
+
+/** What a method may look at, and what computes large products for it. */
+interface Read {
+  readonly moments?: Moments | SecondMoments | undefined;
+  readonly times: Times;
+}
+
+interface Pruned {
+  readonly values: Float32Array;
+  readonly damping?: number;
 }
 
 /** All methods; SparseGPT is the recipe's default. */
@@ -37,11 +46,17 @@ export const sparsityMethods = {
   magnitude: { reads: "nothing", prune: (rows, pattern) => ({ values: magnitude(rows, pattern) }) },
   wanda: {
     reads: "squares",
-    prune: (rows, pattern, moments) => ({ values: wanda(rows, pattern, moments!) }),
+    prune: (rows, pattern, { moments }) => ({ values: wanda(rows, pattern, moments!) }),
   },
   sparsegpt: {
     reads: "second moments",
-    prune: (rows, pattern, moments) => sparseGpt(rows, pattern, moments as SecondMoments),
+    prune: (rows, pattern, { moments }) => sparseGpt(rows, pattern, moments as SecondMoments),
+  },
+  admm: {
+    reads: "second moments",
+    prune: async (rows, pattern, { moments, times }) => ({
+      values: await admm(rows, pattern, { moments: moments as SecondMoments, times }),
+    }),
   },
 } as const satisfies Readonly<Record<string, SparsityMethod>>;
 
@@ -93,12 +108,57 @@ const matricesIn = (model: Model, pattern: Pattern): Map<string, Matrix> => {
 
 const shapeOf = ({ n, k, stepK }: Matrix): number[] => (stepK === 1 ? [n, k] : [k, n]);
 
+/** What is pruned, and how. */
+interface Work {
+  readonly method: SparsityMethod;
+  readonly matrices: ReadonlyMap<string, Matrix>;
+  readonly patternAt: (path: string) => Pattern;
+}
+
+/** Prunes each matrix by what it reads of pruned ones. Throws as `sparsified`. */
+const prunedInTurn = async (
+  engine: Engine,
+  model: Model,
+  { method, matrices, patternAt }: Work,
+  { method: name, batches, signal, onSite }: SparsifyOptions,
+) => {
+  const made = new Map<string, Tensor>();
+  const notes: string[] = [];
+  const { times, dispose } = productsBy(engine);
+  const prune = async (path: string, moments?: Moments | SecondMoments): Promise<void> => {
+    const matrix = matrices.get(path)!;
+    const read = { moments, times };
+    const { values, damping = 0 } = await method.prune(rowsOf(matrix), patternAt(path), read);
+    made.set(path, tensor("float32", shapeOf(matrix), laidLike(matrix, values)));
+    if (damping > 0.011)
+      notes.push(`${path}: second moments are singular, damped by ${damping.toPrecision(2)}`);
+  };
+  const visit = async ({ site, moments, index, count }: Stop): Promise<ReadonlyMap<string, Tensor>> => {
+    const own = site.paths.filter((path) => matrices.has(path) && !made.has(path));
+    for (const path of own) await prune(path, moments);
+    onSite?.(index + 1, count);
+    return new Map(own.map((path) => [path, made.get(path)!]));
+  };
+  try {
+    if (method.reads === "nothing") for (const path of matrices.keys()) await prune(path);
+    else {
+      if (batches === undefined || batches.length === 0) throw noText(name);
+      const way = walkable(model, batches);
+      const sites = way.sites.filter(({ paths }) => paths.some((path) => matrices.has(path)));
+      await walk(engine, { ...way, sites }, { gram: method.reads === "second moments", signal, visit });
+    }
+  } finally {
+    await dispose();
+  }
+  return { made, notes };
+};
+
 /**
  * Prunes the matrices in a dense model's layers, each by what it reads of pruned ones. Throws ConfigError
  * where a method needs text and there is none, for packed weights, and as `walk`.
  */
 export const sparsified = async (engine: Engine, model: Model, options: SparsifyOptions): Promise<Sparse> => {
-  const { method: name, pattern, allocate = false, batches, signal, onSite } = options;
+  const { method: name, pattern, allocate = false } = options;
   const method: SparsityMethod = sparsityMethods[name];
   const matrices = matricesIn(model, pattern);
   const shares = allocate ? await sharesOf(engine, model, matrices, options) : undefined;
@@ -106,28 +166,7 @@ export const sparsified = async (engine: Engine, model: Model, options: Sparsify
     const share = shares?.get(path);
     return share === undefined ? pattern : { share };
   };
-  const made = new Map<string, Tensor>();
-  const notes: string[] = [];
-  const prune = (path: string, moments?: Moments | SecondMoments): void => {
-    const matrix = matrices.get(path)!;
-    const { values, damping = 0 } = method.prune(rowsOf(matrix), patternAt(path), moments);
-    made.set(path, tensor("float32", shapeOf(matrix), laidLike(matrix, values)));
-    if (damping > 0.011)
-      notes.push(`${path}: second moments are singular, damped by ${damping.toPrecision(2)}`);
-  };
-  if (method.reads === "nothing") for (const path of matrices.keys()) prune(path);
-  else {
-    if (batches === undefined || batches.length === 0) throw noText(name);
-    const way = walkable(model, batches);
-    const sites = way.sites.filter(({ paths }) => paths.some((path) => matrices.has(path)));
-    const visit = async ({ site, moments, index, count }: Stop): Promise<ReadonlyMap<string, Tensor>> => {
-      const own = site.paths.filter((path) => matrices.has(path) && !made.has(path));
-      for (const path of own) prune(path, moments);
-      onSite?.(index + 1, count);
-      return new Map(own.map((path) => [path, made.get(path)!]));
-    };
-    await walk(engine, { ...way, sites }, { gram: method.reads === "second moments", signal, visit });
-  }
+  const { made, notes } = await prunedInTurn(engine, model, { method, matrices, patternAt }, options);
   const said = allocate ? { allocate } : {};
   const pass = { name: "sparsify", options: { method: name, ...pattern, ...said } };
   const weights = withTensors(model.weights, made);
