@@ -1,5 +1,6 @@
 /** Quality and speed, and whether numbers are the same elsewhere. */
 
+export { halvesFault } from "./halves.ts";
 export { checkKernels, type Kernel, type KernelFound, kernelName, kernels } from "./kernels.ts";
 export { measureGraphs, type Running } from "./measure.ts";
 export type { Parity, RowsOptions } from "./parity/agreement.ts";

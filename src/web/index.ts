@@ -5,6 +5,7 @@ export {
   type WebProbeRequest,
   type WebTrial,
   type WebTrialRequest,
+  webHalvesFault,
   webProbe,
   webTrial,
 } from "./trial.ts";

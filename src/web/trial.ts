@@ -1,5 +1,6 @@
 /** Trials and measurements in a page: graphs and reference are fetched, the figures are the answer. */
 
+import { halvesFault } from "../evaluate/halves.ts";
 import { measureGraphs } from "../evaluate/measure.ts";
 import { decodeReference } from "../evaluate/parity/reference.ts";
 import { runTrial, type Trial } from "../evaluate/parity/trial.ts";
@@ -72,6 +73,10 @@ export const webTrial = async (request: WebTrialRequest): Promise<WebTrial> => {
     engine: `${engine.name} ${engine.version}`,
   };
 };
+
+/** Why this page's WebGPU cannot be trusted with float16; null where it can. */
+export const webHalvesFault = async (given: Pick<Placed, "threads" | "wasmPaths">): Promise<string | null> =>
+  (await halvesFault(await webEngine({ device: "webgpu", ...given }))) ?? null;
 
 /** Measures graphs in this page, which should be a fresh one: its heap only ever grows. */
 export const webProbe = async ({

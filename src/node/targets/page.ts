@@ -55,6 +55,12 @@ const call = <T>(
   return host.run(`import("${PACKAGE_PATH}web/trial.js").then((m) => m.${name}(${options}))`, timeoutMs);
 };
 
+/** Whether an adapter says that it computes in float16, and does. */
+const hasHalves = async (host: PageHost, adapter: Adapter, options: PlaceOptions): Promise<boolean> => {
+  if (!adapter.features.includes("shader-f16")) return false;
+  return (await call<string | null>(host, "webHalvesFault", {}, options)) === null;
+};
+
 /** Positions of a model that counts none: JSON has no Infinity. */
 const MANY = 2 ** 31;
 
@@ -65,7 +71,7 @@ const openPage = async (device: "wasm" | "webgpu", options: PlaceOptions): Promi
     device === "webgpu"
       ? await openWithGpu(wanted, options.software)
       : { host: await openBrowser(wanted), adapter: undefined };
-  const gpu = adapter === undefined ? {} : { float16: adapter.features.includes("shader-f16") };
+  const gpu = adapter === undefined ? {} : { float16: await hasHalves(host, adapter, options) };
   let serial = 0;
   return {
     ...gpu,

@@ -27,7 +27,7 @@ export interface PlaceOptions {
 export interface Place {
   /** The browser and the adapter, where there are such. */
   readonly device?: string;
-  /** Whether it can compute in float16; undefined where that is not in question. */
+  /** Whether it computes in float16, by a product that was tried; undefined where that is not in question. */
   readonly float16?: boolean;
   /** Compares an artifact with a reference's file. Throws RunError where it cannot be loaded or run. */
   trial(artifact: Artifact, reference: string): Promise<Trial & { readonly engine: string }>;
