@@ -1,0 +1,28 @@
+import { availableParallelism } from "node:os";
+import { expect, test } from "vitest";
+import { defaults } from "../../recipes/config/options.ts";
+import { sharingCores, withWorkers, workerWords } from "./workers.ts";
+
+test("a worker is the same command without what is of the first process alone", () => {
+  const words = ["sweep", "--data", "a.txt", "b.txt", "--workers", "3", "--json", "--resume", "--out", "s"];
+  const own = ["sweep", "--data", "a.txt", "b.txt", "--out", "s", "--threads", "2", "--quiet", "--join"];
+  expect(workerWords(words, 2)).toEqual(own);
+  expect(workerWords(["sweep", "--workers=3", "--trials", "4"], 1).slice(0, 3)).toEqual([
+    "sweep",
+    "--trials",
+    "4",
+  ]);
+});
+
+test("processes share the cores where nothing is said of threads", () => {
+  const each = Math.max(1, Math.floor(availableParallelism() / 2));
+  expect(sharingCores(defaults, 2).threads).toBe(each);
+  expect(sharingCores(defaults, 1)).toBe(defaults);
+  expect(sharingCores({ ...defaults, threads: 5 }, 2).threads).toBe(5);
+  expect(sharingCores(defaults, 1000).threads).toBe(1);
+});
+
+test("without workers the work is done, and its error is its own", async () => {
+  expect(await withWorkers(0, 1, async () => 7)).toBe(7);
+  await expect(withWorkers(0, 1, () => Promise.reject(new Error("its own")))).rejects.toThrow("its own");
+});
