@@ -167,10 +167,13 @@ const ranked = (
   return all.sort((a, b) => b.gain - a.gain).map(({ values }) => values);
 };
 
+/** Trials by which a process, with its priors, chooses better than chance does. */
+const STARTUP = 3;
+
 /** Bayesian optimization; its first trials are quasi-random. */
 export const bayes: MakeSampler = (space, { seed = 1, startup } = {}) => {
   const first = quasiRandom(space, { seed });
-  const least = startup ?? Math.min(10, Math.max(4, Object.keys(space).length + 1));
+  const least = startup ?? STARTUP;
   return (number, trials) => {
     const measured = trials.filter(isMeasured);
     if (measured.length < least) return first(number, trials);
