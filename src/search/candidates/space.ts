@@ -71,9 +71,12 @@ export const smallSpace = ({ layers, steps, keep, fits }: CandidateSpaceOptions)
   };
 };
 
+/** Shares of the layers that stay: an eighth, which is one of six, where a fourth of the time is allowed. */
+const DEPTHS = [1, 3 / 4, 1 / 2, 1 / 4, 1 / 8];
+
 /** Depths and widths, how layers are chosen, whether what is left is taught; every form, two roundings. */
 export const fullSpace = ({ layers, neurons, steps, keep, fits }: CandidateSpaceOptions): Space => {
-  const depths = [1, 3 / 4, 1 / 2, 1 / 4].map((share) => Math.max(1, Math.round(share * layers)));
+  const depths = DEPTHS.map((share) => Math.max(1, Math.round(share * layers)));
   const all = [...new Set([...depths, ...(keep === undefined ? [] : [keep])])].sort((a, b) => b - a);
   const some = (v: Values): boolean => v.layers !== layers && Number(v.layers) > 1;
   return {
