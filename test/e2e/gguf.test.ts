@@ -175,6 +175,9 @@ describe("a folder's file", () => {
     const { path, sizeBytes, notes } = await ggufFolder(folder, { type: "q8_0" });
     expect(path).toBe(join(folder, "My-model-2-175K-v1.0-Q8_0.gguf"));
     expect(notes).toEqual([]);
+    const sized = folderOf("Own-9K-Instruct", families.gpt2!);
+    const other = await ggufFolder(sized, { type: "q8_0" });
+    expect(other.path).toBe(join(sized, "Own-9K-Instruct-v1.0-Q8_0.gguf"));
     const bytes = readFileSync(path);
     expect(bytes.length).toBe(sizeBytes);
     const out = join(dir, "other.gguf");

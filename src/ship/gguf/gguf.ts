@@ -56,6 +56,12 @@ export const sizeLabel = (params: number): string => {
 const baseName = (name: string): string =>
   name.replace(/[^A-Za-z0-9]+/g, "-").replace(/^-+|-+$/g, "") || "model";
 
+/** BaseName-SizeLabel; a name that tells a size of its own (SmolLM2-135M-Instruct) has it in its place. */
+const named = (name: string, label: string): string => {
+  const base = baseName(name);
+  return base.split("-").some((part) => /^\d+(?:\.\d+)?[KMBT]$/i.test(part)) ? base : `${base}-${label}`;
+};
+
 const generalKeys = (model: Model, name: string, type: GgufMixName): [string, GgufValue][] => [
   ["general.architecture", string(model.arch.name)],
   ["general.type", string("model")],
@@ -91,7 +97,7 @@ export const gguf = (model: Model, options: GgufOptions): Gguf => {
     ...Object.entries(tokenizer.keys),
   ]);
   const encoded = encodeGguf({ metadata, tensors: ggufTensors(model, type, options.importance) });
-  const label = sizeLabel(countParams(model.weights));
-  const fileName = `${baseName(name)}-${label}-v${options.version ?? "1.0"}-${type.toUpperCase()}.gguf`;
+  const base = named(name, sizeLabel(countParams(model.weights)));
+  const fileName = `${base}-v${options.version ?? "1.0"}-${type.toUpperCase()}.gguf`;
   return { ...encoded, fileName, notes: [...notes, ...tokenizer.notes] };
 };
