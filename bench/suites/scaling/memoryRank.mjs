@@ -10,6 +10,7 @@ import { nodeEngine } from "../../../dist/node/runtime/engine.js";
 import { adamw } from "../../../dist/optim/adamw.js";
 import { languageModelling } from "../../../dist/tasks/languageModelling.js";
 import { rankPlans } from "../../../dist/train/ranks/plan.js";
+import { tell } from "./tell.mjs";
 
 const { size, zero, lib } = JSON.parse(process.argv[2]);
 const { vocab, width, layers, heads, context, batch } = size;
@@ -53,5 +54,5 @@ const [P, S] = [4 * countParams(model.weights), Math.max(0, ...parts)];
 const own = bytes(Object.values(plan.shards[rank]));
 const others = (ranks - 1) / ranks;
 const grads = zero === 2 ? P / ranks + S + (ranks - 1) * 2 ** 20 : P + P * others;
-console.log(JSON.stringify({ rank, held, formula: P + grads + (2 * P) / ranks, share: own / P }));
+tell({ rank, held, formula: P + grads + (2 * P) / ranks, share: own / P });
 await world.leave();

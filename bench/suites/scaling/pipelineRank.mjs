@@ -11,6 +11,7 @@ import { nodeEngine } from "../../../dist/node/runtime/engine.js";
 import { adamw } from "../../../dist/optim/adamw.js";
 import { train } from "../../../dist/train/loop.js";
 import { rng } from "../../../dist/util/rng.js";
+import { tell } from "./tell.mjs";
 
 const { size, steps, accumulate, lib, recompute = true } = JSON.parse(process.argv[2]);
 const { vocab, width, layers, heads, context, batch } = size;
@@ -47,5 +48,5 @@ const [stepMs] = times
   .slice(1)
   .toSorted((a, b) => a - b)
   .slice((times.length - 1) >> 1);
-console.log(JSON.stringify({ params: countParams(model.weights), losses, peak, stepMs, rank }));
+tell({ params: countParams(model.weights), losses, peak, stepMs, rank });
 await world?.leave();

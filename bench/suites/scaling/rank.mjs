@@ -14,6 +14,7 @@ import { adamw } from "../../../dist/optim/adamw.js";
 import { languageModelling } from "../../../dist/tasks/languageModelling.js";
 import { stepper } from "../../../dist/train/stepper.js";
 import { rng } from "../../../dist/util/rng.js";
+import { tell } from "./tell.mjs";
 
 const { size, how, threads, steps, lib } = JSON.parse(process.argv[2]);
 const { vocab, width, layers, heads, context, batch } = size;
@@ -112,5 +113,5 @@ const found = {
   ...(ranks ? { times, exchanges, rank: ranks.collective.rank } : {}),
   ...(ranks ? { oursMs: await allReduceMs(ranks.world.collective, countParams(model.weights)) } : {}),
 };
-console.log(JSON.stringify(found));
+tell(found);
 await ranks?.world.leave();

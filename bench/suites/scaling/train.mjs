@@ -15,9 +15,11 @@ import { joinWorld } from "../../../dist/node/mpi/world.js";
 import { nodeEngine } from "../../../dist/node/runtime/engine.js";
 import { optimizers } from "../../../dist/optim/index.js";
 import { scheduleOf } from "../../../dist/optim/schedule.js";
+import { defaults } from "../../../dist/recipes/config/options.js";
 import { train } from "../../../dist/train/loop.js";
 import { dataFile } from "../../texts.mjs";
 import { localRanks } from "./local.mjs";
+import { tell } from "./tell.mjs";
 
 const given = JSON.parse(process.argv[2]);
 const { size, steps, lr, optimizer = "adamw", warmup = 0, wire = "float32", every = 0, seed = 1 } = given;
@@ -27,8 +29,8 @@ const {
   ranks = 1,
   copies = false,
   zero = 1,
-  outerLr = 0.7,
-  outerMomentum = 0.9,
+  outerLr = defaults.train.outerLr,
+  outerMomentum = defaults.train.outerMomentum,
 } = given;
 const { from, saves } = given;
 const { width, layers, heads, context, batch } = size;
@@ -100,5 +102,5 @@ const trained = async (collective) => {
 };
 
 const here = ranks > 1 ? localRanks(ranks) : [world?.collective];
-for (const found of await Promise.all(here.map(trained))) console.log(JSON.stringify(found));
+for (const found of await Promise.all(here.map(trained))) tell(found);
 await world?.leave();
