@@ -99,7 +99,8 @@ const speed = (log) => {
     oneThread: () => run("rank.mjs", { ...how, how: "one", threads: 1 }),
     twoThreads: () => run("rank.mjs", { ...how, how: "one", threads: 2 }),
     replicas: () => run("rank.mjs", { ...how, how: "replicas", threads: 2 }),
-    ranks: () => run("rank.mjs", { ...how, how: "rank", threads: 1, lib: launcher.lib }, launcher, 2),
+    ranks: () =>
+      run("rank.mjs", { ...how, how: "rank", timed: true, threads: 1, lib: launcher.lib }, launcher, 2),
   };
   const times = Object.fromEntries(Object.keys(ways).map((name) => [name, []]));
   const [shares, reductions, dir] = [[], [], compiled(log)];
