@@ -14,7 +14,7 @@ import { defaults } from "../../dist/recipes/config/options.js";
 import { calibrationOf } from "../../dist/recipes/model/calibration.js";
 import { gainOf } from "../../dist/recipes/train/gain.js";
 import { methodOf } from "../../dist/recipes/train/method.js";
-import { formsOf } from "../../dist/search/optimize.js";
+import { formsOf } from "../../dist/search/candidates/candidate.js";
 import { tasks } from "../../dist/tasks/index.js";
 import { marked, marks } from "../../dist/tokenizer/bpe/marked.js";
 import { trainBpe } from "../../dist/tokenizer/index.js";
@@ -98,7 +98,7 @@ const tuned = async (engine, subject, name, seed) => {
   const { windows } = lesson.heldOut;
   // The forms that an export ships.
   const calibration = calibrationOf(subject.tokenizer);
-  const { forms } = await formsOf("full", merged, { engine, seed, calibration, log: () => {} });
+  const forms = await formsOf(merged, { engine, seed, calibration, log: () => {} });
   const gain = await gainOf(engine, {
     ...{ base: subject.model, tuned: apart, forms, windows, objective: lesson.objective },
   });

@@ -10,10 +10,11 @@
 //   the half is no worse than the whole: its size is not yet what limits it, so that the whole has nothing to teach.)
 // - prunedStepShare: the half's time of a decoding step over the whole's, medians of turns.
 // The tables of docs/compression.md are of this. Arguments: --steps N (350), --seeds N (3), --layers N (8), --width N (64), --held N held-out tokens (8192),
-// --model FOLDER or GGUF of another decoder instead (with --parts sparse), --methods magnitude,wanda,sparsegpt,admm, --tokens N of calibration (8192), --threads N (1), --fresh N (half of steps), --recover N (0.15 of that), --parts sparse,layers,restored,taught,speed.
+// --tokens N of calibration (8192), --threads N (1), --fresh N (half of steps), --recover N (0.15 of that), --parts sparse,layers,restored,taught,speed;
+// with --parts sparse --model FOLDER or GGUF of another decoder, --methods magnitude,wanda,sparsegpt,admm, --patterns 50,24.
 import { calibrationBatches } from "../../dist/compress/calibration/batches.js";
 import { chooseLayers } from "../../dist/compress/chooseLayers.js";
-import { distill } from "../../dist/compress/distill.js";
+import { distill } from "../../dist/compress/distillation/distill.js";
 import { blockInfluence, mostInfluential } from "../../dist/compress/pruning/blockInfluence.js";
 import { chooseUnits } from "../../dist/compress/pruning/chooseUnits.js";
 import { importances } from "../../dist/compress/pruning/importance.js";
@@ -58,10 +59,10 @@ const ratio = (method, yardstick) =>
   yardstick.gap < 3 * yardstick.error ? null : method.gap / yardstick.gap;
 
 const sparse = async (bench) => {
-  const { engine, model, log, methods } = bench;
-  const found = {};
+  const { engine, model, log, methods, patterns } = bench;
+  const found = { 50: {}, 24: {} };
   for (const [name, pattern] of Object.entries({ 50: { share: 0.5 }, 24: { zeros: 2, of: 4 } })) {
-    found[name] = {};
+    if (!patterns.includes(name)) continue;
     for (const method of methods) {
       const once = method === "magnitude" ? { ...bench, samples: bench.samples.slice(0, 1) } : bench;
       found[name][method] = await overSamples(once, async (batches) => {
@@ -282,6 +283,7 @@ export default async function prune({ log, args }) {
   const bench = {
     ...{ engine, model, data, score, dense, log, steps, more, lessonFor },
     methods: argument(args, "methods", Object.keys(sparsityMethods).join()).split(","),
+    patterns: String(argument(args, "patterns", "50,24")).split(","),
     fresh: argument(args, "fresh", steps >> 1),
     recover: argument(args, "recover", Math.floor(0.15 * (steps >> 1))),
     lesson: await lessonOf(lessonFor(model)),

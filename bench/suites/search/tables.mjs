@@ -3,7 +3,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { calibrationBatches } from "../../../dist/compress/calibration/batches.js";
 import { modelCodes } from "../../../dist/compress/calibration/codes.js";
-import { distill } from "../../../dist/compress/distill.js";
+import { distill } from "../../../dist/compress/distillation/distill.js";
 import { dropLayers } from "../../../dist/compress/dropLayers.js";
 import { matrixOf } from "../../../dist/compress/matrix.js";
 import { denseMatrices } from "../../../dist/compress/probe.js";

@@ -7,9 +7,18 @@
 import { type Codes, type Grid, type GridOptions, gridsOf, type Rows, rounded } from "./codes.ts";
 import { idleGrid, rangeGrid, spanOf } from "./nearest.ts";
 
-/** Shares of a block's range that are tried; with fewer codes it pays to cut off more. */
+/** Numbers from `from` down to `to`, a step apart. */
+const down = (from: number, to: number, step: number): readonly number[] =>
+  Array.from({ length: Math.round((from - to) / step) + 1 }, (_, i) => from - i * step);
+
+/**
+ * Shares of a block's range that are tried, in small steps and from beyond the whole of it: with five steps
+ * down to 0.7 a model lost a quarter more. With fewer codes it pays to cut off more.
+ */
+const SHARES = { few: down(1.1, 0.4, 0.05), four: down(1.06, 0.73, 0.03), eight: [1, 0.95] } as const;
+
 const sharesOf = (bits: number): readonly number[] =>
-  bits >= 8 ? [1, 0.95] : bits === 4 ? [1, 0.93, 0.86, 0.79, 0.7] : [1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4];
+  bits >= 8 ? SHARES.eight : bits === 4 ? SHARES.four : SHARES.few;
 
 /** Grids that a block may be rounded by, the one that spans it first. */
 const candidates = ({ bits, symmetric = false }: GridOptions, first: Grid): Grid[] => {
