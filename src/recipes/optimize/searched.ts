@@ -129,7 +129,7 @@ const sharesOf = (
 ): OptimizeOptions["shares"] => {
   const by = [version, name, runtime, Object.keys(targets), threads].join(" ");
   const { of } = shapeMeasurements(model, { version: by, leastMs: 0 });
-  return (shape, make) => of("speed of a shape", shape, async () => ({ ...(await make()) }));
+  return (shape, make) => of("least time of a shape", shape, async () => ({ ...(await make()) }));
 };
 
 /** What passes are made with, besides who is told. */
