@@ -1,14 +1,19 @@
-// LoRA beside full fine-tuning: a small GPT-2 and a small BERT learn plays and some reviews, and are tuned on other reviews
-// with all weights, with adapters, and with adapters over 4 bits, by three seeds each. Differences are of the losses on held-out text,
+// LoRA beside full fine-tuning: a small GPT-2 learns plays and some reviews, a small BERT captions and some reviews, and both are
+// tuned on other reviews with all weights, with adapters, and with adapters over 4 bits, by three seeds each; the learning
+// rate of each way is the best of three on a seed of its own. Differences are of the losses on held-out text,
 // nats; `kept` is what merging and rounding leave of the tuning's gain. Seeds draw batches, masks and adapters: their
 // spread is the noise that a difference is to be seen against.
-// Arguments: --family gpt2|bert (both), --one (thread).
-import { readFileSync } from "node:fs";
+// Arguments: --family gpt2|bert (both), --one (thread), --base N updates of the base (4000, bert 2000), --out DIR (bases are kept).
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { deserialize, serialize } from "node:v8";
+import { gunzipSync } from "node:zlib";
+import { tensor } from "../../dist/ir/tensor.js";
 import { gpt2, gpt2Config } from "../../dist/models/decoders/gpt2.js";
 import { bert, bertConfig } from "../../dist/models/encoders/bert.js";
-import { countParams, initialize, trainedTensors } from "../../dist/nn/param.js";
+import { countParams, initialize, tensorsOf, trainedTensors, withTensors } from "../../dist/nn/param.js";
 import { nodeEngine } from "../../dist/node/runtime/engine.js";
-import { adamw } from "../../dist/optim/index.js";
+import { adamw, muon } from "../../dist/optim/index.js";
 import { scheduleOf } from "../../dist/optim/schedule.js";
 import { defaults } from "../../dist/recipes/config/options.js";
 import { calibrationOf } from "../../dist/recipes/model/calibration.js";
@@ -22,16 +27,22 @@ import { train } from "../../dist/train/loop.js";
 import { heldOutLoss } from "../../dist/train/validate.js";
 
 const VOCAB = 1024;
-const [WIDTH, CONTEXT, BATCH] = [128, 64, 8];
-// The base knows the language: otherwise tuning with all weights goes on learning that, which adapters cannot.
-const [BASE_STEPS, STEPS] = [4000, 100];
+const [WIDTH, CONTEXT] = [128, 64];
+const STEPS = 100;
 const SEEDS = [1, 2, 3];
-const RATES = { full: 3e-4, lora: 1.5e-2, qlora: 1.5e-2 };
+/** Rates that are tried, on a seed that nothing else is measured by. */
+const RATES = { full: [3e-4, 1e-3, 3e-3], lora: [5e-3, 1.5e-2, 3e-2] };
+const TRIED = 99;
 const RANK = 2;
 
+// A base knows its language: otherwise tuning with all weights goes on learning that, which adapters cannot.
 const families = {
   gpt2: {
     task: tasks["causal-lm"],
+    batch: 8,
+    base: { steps: 4000, lrPeak: 3e-3, optimizer: adamw({ weightDecay: 0.01 }) },
+    reads: ({ plays, reviews }) => [plays, reviews],
+    before: ({ plays, reviews }) => plays.slice(0, 150_000) + reviews.slice(0, 150_000),
     tokenizer: (texts) => trainBpe(texts, { vocab: VOCAB }),
     shape: (vocab_size) => [
       gpt2,
@@ -40,6 +51,11 @@ const families = {
   },
   bert: {
     task: tasks["masked-lm"],
+    // Of 77 hidden tokens an update AdamW learns how frequent tokens are, and no more in 4,000 updates.
+    batch: 32,
+    base: { steps: 2000, lrPeak: 1e-2, optimizer: muon() },
+    reads: ({ captions, reviews }) => [captions, reviews],
+    before: ({ captions, reviews }) => captions + reviews.slice(0, 150_000),
     tokenizer: (texts) =>
       marked(trainBpe(texts, { vocab: VOCAB, specialTokens: marks.bert.tokens }), marks.bert),
     shape: (vocab_size, { specials }) => [
@@ -55,12 +71,14 @@ const families = {
 };
 
 const texts = (data) => {
-  const plays = readFileSync(`${data}/tinyshakespeare.txt`, "utf8").slice(0, 400_000);
-  const reviews = readFileSync(`${data}/sst2.train.tsv`, "utf8").slice(0, 300_000).replaceAll(/\t\d/g, ".");
+  const read = (name) => readFileSync(`${data}/${name}`, "utf8");
+  const reviews = read("sst2.train.tsv").slice(0, 300_000).replaceAll(/\t\d/g, ".");
   return {
-    plays,
+    plays: read("tinyshakespeare.txt").slice(0, 400_000),
+    captions: gunzipSync(readFileSync(`${data}/multi30k.train.en.gz`))
+      .toString()
+      .slice(0, 800_000),
     reviews,
-    seen: plays.slice(0, 150_000) + reviews.slice(0, 150_000),
     other: reviews.slice(150_000),
   };
 };
@@ -77,22 +95,45 @@ const methods = {
   qlora: { adapter: { ...defaults.adapter, rank: RANK, baseBits: 4 } },
 };
 
-const trained = (engine, { task, model, tokenizer, material }, { steps, lrPeak, seed, frozen }) => {
+const trained = (engine, { task, batch, model, tokenizer, material }, how) => {
+  const { steps, lrPeak, seed, frozen = () => false, optimizer = adamw({ weightDecay: 0.01 }) } = how;
   const lesson = task.lesson(material, {
-    ...{ model, tokenizer, batch: BATCH, context: CONTEXT, seed, heldOutTokens: 8192 },
+    ...{ model, tokenizer, batch, context: CONTEXT, seed, heldOutTokens: 8192 },
   });
   const schedule = scheduleOf({ kind: "cosine", lrPeak, lrMin: 0, warmup: 20, steps });
   return train(engine, model, lesson.source, {
-    ...{ batch: BATCH, context: CONTEXT, steps, seed, schedule, clipNorm: 1, frozen },
-    ...{ optimizer: adamw({ weightDecay: 0.01 }), objective: lesson.objective },
+    ...{ batch, context: CONTEXT, steps, seed, schedule, clipNorm: 1, frozen },
+    ...{ optimizer, objective: lesson.objective },
   }).then(({ model: result }) => ({ result, lesson }));
 };
 
-/** Losses of one tuning, and what its merged forms keep. */
-const tuned = async (engine, subject, name, seed) => {
+/** A model tuned in one way. */
+const tune = async (engine, subject, { name, seed, lrPeak }) => {
   const method = methodOf(subject.model, { ...defaults, ...methods[name], seed });
-  const how = { steps: STEPS, lrPeak: RATES[name], seed, frozen: method.frozen };
-  const { result, lesson } = await trained(engine, { ...subject, model: method.model }, how);
+  const how = { steps: STEPS, lrPeak, seed, frozen: method.frozen };
+  return { method, ...(await trained(engine, { ...subject, model: method.model }, how)) };
+};
+
+/** The rate that suits each way best, by the held-out loss of a seed of its own; few bits take that of all. */
+const ratesOf = async (engine, subject, log) => {
+  const best = {};
+  for (const [name, rates] of Object.entries(RATES)) {
+    const losses = [];
+    for (const lrPeak of rates) {
+      const { method, result, lesson } = await tune(engine, subject, { name, seed: TRIED, lrPeak });
+      const { objective, heldOut } = lesson;
+      losses.push((await heldOutLoss(engine, method.finish(result), heldOut.windows, objective)).loss);
+    }
+    best[name] = rates[losses.indexOf(Math.min(...losses))];
+    log(`${name}: ${rates.map((rate, i) => `${losses[i].toFixed(4)} at ${rate}`).join(", ")}`);
+  }
+  return { ...best, qlora: best.lora };
+};
+
+/** Losses of one tuning, and what its merged forms keep. */
+const tuned = async (engine, subject, given) => {
+  const { seed } = given;
+  const { method, result, lesson } = await tune(engine, subject, given);
   const merged = method.finish(result);
   const apart = method.adapter?.unmerged(result) ?? result;
   const { windows } = lesson.heldOut;
@@ -112,27 +153,54 @@ const tuned = async (engine, subject, name, seed) => {
 const mean = (xs) => xs.reduce((a, b) => a + b, 0) / xs.length;
 const spread = (xs) => Math.max(...xs) - Math.min(...xs);
 
+const told = (args, name) => {
+  const at = args.indexOf(`--${name}`);
+  return at < 0 ? undefined : args[at + 1];
+};
+
+/** A base model, made once where a folder keeps it. */
+const keptBase = async (dir, name, fresh, make) => {
+  if (dir === undefined) return make();
+  const file = join(dir, `${name}.bin`);
+  if (existsSync(file)) {
+    const all = deserialize(readFileSync(file)).map(([path, shape, data]) => [
+      path,
+      tensor("float32", shape, data),
+    ]);
+    return { ...fresh, weights: withTensors(fresh.weights, new Map(all)) };
+  }
+  const made = await make();
+  mkdirSync(dir, { recursive: true });
+  const all = Array.from(tensorsOf(made.weights), ([path, { shape, data }]) => [
+    path,
+    shape,
+    Float32Array.from(data),
+  ]);
+  writeFileSync(file, serialize(all));
+  return made;
+};
+
 export default async function lora({ log, data = process.env.ANNEAL_DATA ?? "../shared/data", args }) {
   const engine = await nodeEngine(args.includes("--one") ? { threads: 1 } : {});
-  const { plays, reviews, seen, other } = texts(data);
+  const given = texts(data);
   const figures = {};
-  const at = args.indexOf("--family");
-  const chosen = Object.entries(families).filter(([family]) => at < 0 || family === args[at + 1]);
-  for (const [family, { task, tokenizer: learn, shape }] of chosen) {
-    const tokenizer = learn([plays, reviews]);
+  const only = told(args, "family");
+  const chosen = Object.entries(families).filter(([family]) => only === undefined || family === only);
+  for (const [family, { task, batch, base: how, reads, before, tokenizer: learn, shape }] of chosen) {
+    const tokenizer = learn(reads(given));
     const [arch, config] = shape(tokenizer.vocabSize, tokenizer);
     const fresh = { arch, config, weights: initialize(arch.params(config), 1), history: [] };
-    const first = { task, model: fresh, tokenizer, material: materialOf(seen, tokenizer) };
-    const base = await trained(engine, first, {
-      steps: BASE_STEPS,
-      lrPeak: 3e-3,
-      seed: 1,
-      frozen: () => false,
+    const first = { task, batch, model: fresh, tokenizer, material: materialOf(before(given), tokenizer) };
+    const steps = Number(told(args, "base") ?? how.steps);
+    const model = await keptBase(told(args, "out"), `${family}-${steps}`, fresh, async () => {
+      return (await trained(engine, first, { ...how, steps, seed: 1 })).result;
     });
-    const subject = { task, model: base.result, tokenizer, material: materialOf(other, tokenizer) };
+    const subject = { task, batch, model, tokenizer, material: materialOf(given.other, tokenizer) };
+    const rates = await ratesOf(engine, subject, (line) => log(`${family}, ${line}`));
     const found = { full: [], lora: [], qlora: [] };
     for (const seed of SEEDS) {
-      for (const name of Object.keys(found)) found[name].push(await tuned(engine, subject, name, seed));
+      for (const name of Object.keys(found))
+        found[name].push(await tuned(engine, subject, { name, seed, lrPeak: rates[name] }));
       const line = Object.entries(found).map(([name, all]) => `${name} ${all.at(-1).loss.toFixed(4)}`);
       log(`${family}, seed ${seed}: ${found.full[0].before.toFixed(4)} before; ${line.join(", ")}`);
     }

@@ -8,12 +8,14 @@ import { tensor } from "../../ir/tensor.ts";
 import { readsTokenTypes } from "../../models/encoders/encoder.ts";
 import type { Model, ModelConfig } from "../../models/model.ts";
 import { sentenceEmbedding } from "../../models/pooling.ts";
+import type { Tokenizer } from "../../tokenizer/index.ts";
 import { ConfigError, DataError } from "../../util/errors.ts";
 import { rng } from "../../util/rng.ts";
 import { type HeldOut, type Lesson, type LessonOptions, type Task, textOf } from "../task.ts";
 import type { DistillOptions, Teaching } from "../teaching/distillation.ts";
 import { imitation } from "./imitation.ts";
 import { poolingOf } from "./neighbours.ts";
+import { type Piece, sentencesBy } from "./sentences.ts";
 
 // B batch, T context, C channels
 
@@ -29,33 +31,52 @@ const LEAST = 4;
 /** The shortest text that is taken, tokens. */
 const SHORTEST = 4;
 
-/**
- * Texts of many lengths out of windows of running text: each up to the end of a document, and cut at a length
- * that is drawn; what people look for is short, what they look through is long.
- */
-const rowsOf = (windows: readonly ArrayLike<number>[], options: LessonOptions, name: string): Rows => {
-  const { tokenizer, context, seed } = options;
-  const { cls = tokenizer.specials.bos, sep = tokenizer.eos, pad = tokenizer.eos } = tokenizer.specials;
-  const before = cls === undefined ? [] : [cls];
-  const room = context - before.length - 1;
-  const ids = new Int32Array(windows.length * context).fill(pad);
-  const mask = new Int32Array(ids.length);
-  const random = rng(seed, name);
-  for (const [i, window] of windows.entries()) {
-    const all = Array.from(window);
-    const ends = [...all.keys()].filter((k) => all[k] === tokenizer.eos);
-    const pieces = [-1, ...ends].map((end, k) => all.slice(end + 1, ends[k] ?? all.length));
-    const longest = pieces.reduce((a, b) => (b.length > a.length ? b : a));
-    const length = random.uniform() < 0.5 ? room : SHORTEST + random.int(Math.max(1, room - SHORTEST));
-    const row = [...before, ...longest.slice(0, Math.min(room, length)), sep];
-    ids.set(row, i * context);
-    mask.fill(1, i * context, i * context + row.length);
-  }
-  return { ids, mask };
+/** The longest piece of a document in a window. */
+const longestPiece = (window: ArrayLike<number>, { eos }: Tokenizer): Piece => {
+  const all = Array.from(window);
+  const ends = [...all.keys()].filter((k) => all[k] === eos);
+  const pieces = [-1, ...ends].map((end, k) => ({
+    ...{ ids: all.slice(end + 1, ends[k] ?? all.length), begins: k > 0, ends: k < ends.length },
+  }));
+  return pieces.reduce((a, b) => (b.ids.length > a.ids.length ? b : a));
 };
 
-const feedsOf = ({ ids, mask }: Rows, { model, batch, context }: LessonOptions): Feeds => {
-  const shape = [batch, context];
+/** Makes texts out of windows of running text, drawn by a name: rows of `width` tokens. */
+type Cutter = (windows: readonly ArrayLike<number>[], width: number, name: string) => Rows;
+
+/**
+ * Texts of many lengths out of windows of running text: a whole sentence, or what begins with one, up to the
+ * end of a document or to a length that is drawn; what people look for is short, what they look through is
+ * long. `share` of the texts are sentences.
+ */
+const cutterOf = ({ tokenizer, seed }: LessonOptions): ((share: number) => Cutter) => {
+  const { cls = tokenizer.specials.bos, sep = tokenizer.eos, pad = tokenizer.eos } = tokenizer.specials;
+  const before = cls === undefined ? [] : [cls];
+  const sentences = sentencesBy(tokenizer);
+  return (share) => (windows, width, name) => {
+    const room = width - before.length - 1;
+    const ids = new Int32Array(windows.length * width).fill(pad);
+    const mask = new Int32Array(ids.length);
+    const random = rng(seed, name);
+    const textIn = (piece: Piece): readonly number[] => {
+      const all = sentences(piece).filter(({ start, end }) => end - start >= SHORTEST);
+      const one = all[random.int(Math.max(1, all.length))];
+      if (one !== undefined && random.uniform() < share) return piece.ids.slice(one.start, one.end);
+      const length = random.uniform() < 0.5 ? room : SHORTEST + random.int(Math.max(1, room - SHORTEST));
+      const start = all[0]?.start ?? 0;
+      return piece.ids.slice(start, start + length);
+    };
+    for (const [i, window] of windows.entries()) {
+      const row = [...before, ...textIn(longestPiece(window, tokenizer)).slice(0, room), sep];
+      ids.set(row, i * width);
+      mask.fill(1, i * width, i * width + row.length);
+    }
+    return { ids, mask };
+  };
+};
+
+const feedsOf = ({ ids, mask }: Rows, { model, batch }: Pick<LessonOptions, "model" | "batch">): Feeds => {
+  const shape = [batch, ids.length / batch];
   return {
     inputIds: tensor("int32", shape, ids),
     attentionMask: tensor("int32", shape, mask),
@@ -93,26 +114,41 @@ export const heldOutTexts: Task["heldOut"] = (material, options): HeldOut => {
   }
   const each = Math.min(batch, texts);
   const size = each * width;
+  const cut = cutterOf(options)(1 / 2);
   const groups = Array.from({ length: Math.floor(texts / each) }, (_, i) =>
     held.subarray(i * size, (i + 1) * size),
   );
   return {
     windows: groups.map((ids, i) =>
-      feedsOf(rowsOf(split(ids, width), options, `held/${i}`), { ...options, batch: each }),
+      feedsOf(cut(split(ids, width), options.context, `held/${i}`), { ...options, batch: each }),
     ),
   };
 };
 
-/** Texts to learn a teacher's vectors from. */
+/** Tokens of a sentence that are read, with marks: few are longer. */
+const SENTENCE = 32;
+
+/** Of so many batches one is of longer texts, which take as long as those of sentences together. */
+const TURNS = 3;
+
+/** Texts to learn a teacher's vectors from: batches of sentences and of longer texts in turns. */
 export const textLesson: Task["lesson"] = (material, options): Lesson => {
   const { train } = textOf(material, "embedding");
   const { model, batch, context, seed } = options;
   const width = windowOf(options);
   const at = batches({ tokens: train, batch, context: width, seed });
+  const cutter = cutterOf(options);
+  const [short, long] = [Math.min(SENTENCE, context), context];
+  const [sentences, texts] = [cutter(1), cutter(0)];
   return {
     objective: imitation({ teacher: model }),
     context,
-    source: (index) => feedsOf(rowsOf(split(at(index).inputIds, width), options, `texts/${index}`), options),
+    widths: [...new Set([short, long])],
+    source: (index) => {
+      const windows = split(at(index).inputIds, width);
+      const [cut, wide] = index % TURNS === 0 ? [texts, long] : [sentences, short];
+      return feedsOf(cut(windows, wide, `texts/${index}`), options);
+    },
     heldOut: heldOutTexts(material, options),
   };
 };
