@@ -1,4 +1,4 @@
-// One process of `bench scaling`: takes steps on one process, on replicas or as a rank, and prints what it measured.
+// One process of `bench scaling`: takes steps on one process, on replicas or as a rank, and tells what it measured.
 // Arguments as JSON: {"size", "how": "one" | "replicas" | "rank", "threads", "steps", "lib", "timed"}.
 import { createHash } from "node:crypto";
 import { dataParallel } from "../../../dist/distribute/dataParallel.js";
@@ -111,7 +111,6 @@ const found = {
   hash: hash.digest("hex"),
   stepMs: median(times.slice(2)),
   ...(ranks ? { rank: ranks.collective.rank } : {}),
-  // A launcher passes lines of more than 2 KB on in pieces, which those of other ranks come between.
   ...(ranks && timed ? { times, exchanges } : {}),
   ...(ranks && timed
     ? { oursMs: await allReduceMs(ranks.world.collective, countParams(model.weights)) }
