@@ -108,7 +108,7 @@ const groups: readonly Group[] = [
       },
       {
         flag: "--temperature <x>",
-        help: "0: greedy (default: the model's, else 0.8; in chats 0.2)",
+        help: "0: greedy (default: the model's, else 0.8; in chats 0)",
         parse: numberFrom(0),
         ...common,
       },

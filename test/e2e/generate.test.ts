@@ -48,8 +48,8 @@ describe("a llama of one's own", () => {
     expect(cut).toBe(text!.slice(0, text!.indexOf(stop)));
   });
 
-  it("answers a chat as its template writes it", async () => {
-    const more = ["-n", "12", "--greedy"];
+  it("answers a chat as its template writes it, by the likeliest tokens unless told", async () => {
+    const more = ["-n", "12"];
     const { messages } = await generated(
       model,
       "--chat",
@@ -60,7 +60,7 @@ describe("a llama of one's own", () => {
       ...more,
     );
     const written = "<system>Hm.\n<user>The old lamp\n<assistant>";
-    const { text } = await generated(model, "--prompt", written, ...more);
+    const { text } = await generated(model, "--prompt", written, "--greedy", ...more);
     expect(messages).toEqual([
       { role: "system", content: "Hm." },
       { role: "user", content: "The old lamp" },

@@ -30,22 +30,21 @@ export interface TextOptions
 
 /** Without a word from the user or the model: a little cooler than the model's own distribution. */
 const USUAL: SampleOptions = { temperature: 0.8, topK: 40 };
-/** In a chat, where an answer is wanted rather than variety: what the cards of small chat models advise
- * (SmolLM2's). */
-const USUAL_IN_CHAT: SampleOptions = { temperature: 0.2, topP: 0.9 };
 const USUAL_TOKENS = 128;
 
 /**
- * The settings of drawing. A decoder draws where nobody says anything; sequence-to-sequence models and beams
- * do where the user or the model ask for it.
+ * The settings of drawing. A decoder that continues a text draws where nobody says anything; chats (an answer
+ * is
+ * wanted there rather than variety), sequence-to-sequence models and beams do where the user or the model ask
+ * for
+ * it, as in transformers.
  */
 const drawn = (given: TextOptions, { generation, arch }: Opened, beams: number): SampleOptions => {
   const { temperature, topK, topP, minP } = given;
   const asked = defined({ temperature, topK, topP, minP });
   if (generation.temperature > 0) return asked;
-  const draws = Object.keys(asked).length > 0 || (arch.kind === "decoder" && beams === 1);
-  const usual = given.messages === undefined ? USUAL : USUAL_IN_CHAT;
-  return draws ? { ...usual, ...asked } : { temperature: 0 };
+  const continues = arch.kind === "decoder" && beams === 1 && given.messages === undefined;
+  return continues || Object.keys(asked).length > 0 ? { ...USUAL, ...asked } : { temperature: 0 };
 };
 
 /** Most new tokens behind `promptTokens`. Throws ConfigError where the model's limit leaves none. */
