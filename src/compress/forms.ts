@@ -32,7 +32,7 @@ import { matrixRead, type Site, sitesOf } from "./sites.ts";
  * logits, where small differences decide which token is the likeliest and texts go on from it; more of
  * features, which are compared by direction, and of what encoders say.
  */
-const BUDGET = { logits: 1e-5, features: 5e-4 } as const;
+const BUDGET = { logits: 1e-5, features: 3e-4 } as const;
 
 /** How many of `k` inputs stand apart: so few that their product costs little. */
 const strongCount = (k: number): number => Math.floor(Math.min(Math.max(16, k / 32), k / 8));
