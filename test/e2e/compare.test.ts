@@ -116,7 +116,7 @@ test("classifiers: accuracy in pairs, and the records on which they differ", asy
 
 test("vectors of running text are told against the first model's weights", async () => {
   const model = await folder("bert", "features");
-  const found = await compared([model, `${model}#q8`], corpusOf());
+  const found = await compared([model, `${model}#q8`], corpusOf(1500));
   expect(found.first.figures.rankAgreement!.value).toBeCloseTo(1, 3);
   expect(found.second.figures.kept!.value).toBeLessThan(1);
 });

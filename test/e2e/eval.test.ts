@@ -191,7 +191,7 @@ describe("embedding", () => {
 
   test("running text: agreement with the float32 weights, or with another model", async () => {
     const model = await folder("bert", "features");
-    const data = corpusOf();
+    const data = corpusOf(1500);
     const same = await evaluated(model, data);
     expect(same.figures.cosine!.value).toBeGreaterThan(0.99999);
     expect(same.figures.rankAgreement!.value).toBeGreaterThan(0.9999);

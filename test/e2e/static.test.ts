@@ -66,7 +66,7 @@ beforeAll(async () => {
   await writeFolder(teacher, exportModel(model, { files, dtypes: ["fp32"] }));
   const random = rng(1, "static");
   const sentence = () => Array.from({ length: 12 }, () => words[random.int(words.length)]).join(" ");
-  writeFileSync(text, Array.from({ length: 90 }, () => `${JSON.stringify({ text: sentence() })}\n`).join(""));
+  writeFileSync(text, Array.from({ length: 300 }, () => `${JSON.stringify({ text: sentence() })}\n`).join(""));
 });
 
 const common =
@@ -96,7 +96,7 @@ it("is a table whose mean transformers.js takes for a vector, and learns its tea
   });
   const { targets } = await verifyFolder(bare.path, { targets: ["node-cpu"] });
   expect(targets["node-cpu"]).toMatchObject({ status: "passed" });
-  const taught = await made("static-taught", "--steps", "40", "--lr", "0.02");
+  const taught = await made("static-taught", "--steps", "400", "--lr", "0.002");
   expect(taught.after.score).toBeGreaterThan(bare.after.score);
 });
 
