@@ -93,7 +93,9 @@ describe("anneal distill", () => {
 
   it("teaches a fresh narrower encoder of another family how texts lie to each other", async () => {
     const out = join(dir, "fresh-student");
-    const how = "--fresh --family distilbert --layers 1 --width 16 --heads 2 --steps 200 --lr 0.005".split(" ");
+    const how = "--fresh --family distilbert --layers 1 --width 16 --heads 2 --steps 200 --lr 0.005".split(
+      " ",
+    );
     const { before, after, path } = await distill(embedder, out, ...how);
     expect(after.score).toBeGreaterThan(before.score);
     const { model } = await loadFolder(path);

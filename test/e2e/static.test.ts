@@ -66,7 +66,10 @@ beforeAll(async () => {
   await writeFolder(teacher, exportModel(model, { files, dtypes: ["fp32"] }));
   const random = rng(1, "static");
   const sentence = () => Array.from({ length: 12 }, () => words[random.int(words.length)]).join(" ");
-  writeFileSync(text, Array.from({ length: 300 }, () => `${JSON.stringify({ text: sentence() })}\n`).join(""));
+  writeFileSync(
+    text,
+    Array.from({ length: 300 }, () => `${JSON.stringify({ text: sentence() })}\n`).join(""),
+  );
 });
 
 const common =
