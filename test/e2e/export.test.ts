@@ -52,7 +52,9 @@ for (const [name, { tasks, others = [] }] of Object.entries(exportCases)) {
       const found = agreement(model, expected, await run(path, task, dtype, model));
       // A last digit becomes a whole step where few bits follow: of activations, or of weights halved before.
       const near = packed !== undefined && (half || packed.bits === 8);
-      const exact = half ? exportDtypes.fp16.tolerance : exportDtypes.fp32.tolerance;
+      // Products of 4 bits add up in another order than those of the reference, and outputs are not near 1.
+      const whole = packed === undefined ? exportDtypes.fp32.tolerance : { maxDiff: 5e-4, cosine: 0.9999 };
+      const exact = half ? exportDtypes.fp16.tolerance : whole;
       const { maxDiff, cosine } = near ? { maxDiff: 0.05, cosine: 0.999 } : exact;
       expect(found.maxDiff).toBeLessThan(maxDiff!);
       expect(found.cosine).toBeGreaterThan(cosine);
