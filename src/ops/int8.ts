@@ -8,7 +8,7 @@
  * (https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html): two digits of 7 bits stand
  * any weights, one of 8 bits those of which no two neighbours exceed 128 together (see compress/int8).
  */
-import { apply, constant, type Op, type Value } from "../ir/op.ts";
+import { apply, constant, type Emit, type Op, type Value } from "../ir/op.ts";
 import { shapeText, type TensorType, tensorOf } from "../ir/tensor.ts";
 import { ShapeError } from "../util/errors.ts";
 import { add } from "./elementwise.ts";
@@ -45,7 +45,7 @@ const digitsOf = { 1: { most: 127, zero: 128 }, 2: { most: 63, zero: 64 } } as c
 /** How many low digits make a high one. */
 const LOW = 2 * digitsOf[2].most;
 /** What stands for 0 where weights are unsigned. */
-const UINT8_ZERO = 128;
+export const UINT8_ZERO = 128;
 
 const domain = "com.microsoft";
 
@@ -209,6 +209,21 @@ const uint8Zeros = (n: number): number[] => new Array<number>(n).fill(UINT8_ZERO
 /** An 8-bit matrix without its strong rows as float32 [K, N]; only its bytes stay in memory. */
 export const int8Dense = ({ q, scale }: Int8Matrix): Value => apply(denseOp, [q, scale], {})[0];
 
+/** Codes of rows [...ids, K] as the numbers that they stand for, each row by its own scale. */
+const widened = (
+  emit: Emit,
+  rows: string,
+  [ids, scale]: readonly [string, string],
+  dtype: TensorType["dtype"],
+): readonly string[] => {
+  const [cast] = emit.node("Cast", [rows], { to: { int: 1 } });
+  const middle = () => emit.constant(tensorOf("float32", [], [UINT8_ZERO]));
+  const centred = dtype === "uint8" ? emit.node("Sub", [cast!, middle()])[0]! : cast!;
+  const [factor] = emit.node("Gather", [scale, ids], { axis: { int: 0 } });
+  const last = emit.constant(tensorOf("int64", [1], [-1]));
+  return emit.node("Mul", [centred, emit.node("Unsqueeze", [factor!, last])[0]!]);
+};
+
 const columnsAt: Op<[ids: Value, q: Value, scale: Value], Plain, [Value]> = {
   name: "int8Rows",
   infer: ([ids, q]) => [{ dtype: "float32", shape: [...ids.shape, q.shape[0]!] }],
@@ -217,12 +232,7 @@ const columnsAt: Op<[ids: Value, q: Value, scale: Value], Plain, [Value]> = {
     const perm = [...Array.from({ length: rank }, (_, i) => i + 1), 0];
     const [columns] = emit.node("Gather", [q, ids], { axis: { int: 1 } });
     const [rows] = emit.node("Transpose", [columns!], { perm: { ints: perm } });
-    const [cast] = emit.node("Cast", [rows!], { to: { int: 1 } });
-    const middle = () => emit.constant(tensorOf("float32", [], [UINT8_ZERO]));
-    const wide = inputs[1].dtype === "uint8" ? emit.node("Sub", [cast!, middle()])[0]! : cast!;
-    const [factor] = emit.node("Gather", [scale, ids], { axis: { int: 0 } });
-    const last = emit.constant(tensorOf("int64", [1], [-1]));
-    return emit.node("Mul", [wide, emit.node("Unsqueeze", [factor!, last])[0]!]);
+    return widened(emit, rows!, [ids, scale], inputs[1].dtype);
   },
 };
 
@@ -240,12 +250,7 @@ const tableRowsOp: Op<[ids: Value, q: Value, scale: Value], Plain, [Value]> = {
   infer: ([ids, q]) => [{ dtype: "float32", shape: [...ids.shape, q.shape[1]!] }],
   onnx: (emit, [ids, q, scale], { inputs }) => {
     const [rows] = emit.node("Gather", [q, ids], { axis: { int: 0 } });
-    const [cast] = emit.node("Cast", [rows!], { to: { int: 1 } });
-    const middle = () => emit.constant(tensorOf("float32", [], [UINT8_ZERO]));
-    const wide = inputs[1].dtype === "uint8" ? emit.node("Sub", [cast!, middle()])[0]! : cast!;
-    const [factor] = emit.node("Gather", [scale, ids], { axis: { int: 0 } });
-    const last = emit.constant(tensorOf("int64", [1], [-1]));
-    return emit.node("Mul", [wide, emit.node("Unsqueeze", [factor!, last])[0]!]);
+    return widened(emit, rows!, [ids, scale], inputs[1].dtype);
   },
 };
 

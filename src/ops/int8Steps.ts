@@ -8,7 +8,7 @@ import { apply, constant, type Op, type Value } from "../ir/op.ts";
 import { shapeText, tensorOf } from "../ir/tensor.ts";
 import { ShapeError } from "../util/errors.ts";
 import { mul } from "./elementwise.ts";
-import { type Int8Matrix, int8Dense, productType } from "./int8.ts";
+import { type Int8Matrix, int8Dense, productType, UINT8_ZERO } from "./int8.ts";
 import { matmul } from "./linalg.ts";
 import { sumTo } from "./structure.ts";
 
@@ -19,9 +19,6 @@ export interface InputSteps {
   /** The code of 0 to 255 that stands for 0. */
   readonly zero: number;
 }
-
-/** What stands for 0 where weights are unsigned. */
-const UINT8_ZERO = 128;
 
 const inverseOf = ({ steps }: Pick<InputSteps, "steps">) =>
   tensorOf(
