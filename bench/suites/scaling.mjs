@@ -1,7 +1,7 @@
 // Training over MPI against one process and against replicas on threads: losses of 1, 2 and 4 ranks, the time of a step at
 // 10 M params, memory, slow links, fewer bits, large batches. Each measures in a process of its own, in turns. Needs Open
-// MPI, and MPICH for the losses. Parts by name: npm run -s bench -- scaling exactness speed memory pipeline pipelineSpeed
-// slow lossy wire lamb.
+// MPI, and MPICH for the losses. Parts by name: npm run -s bench -- scaling exactness restarts speed memory pipeline
+// pipelineSpeed slow lossy wire lamb.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,8 +10,10 @@ import { fileURLToPath } from "node:url";
 import { lamb } from "./scaling/lamb.mjs";
 import { memory } from "./scaling/memory.mjs";
 import { pipeline, pipelineSpeed } from "./scaling/pipeline.mjs";
+import { restarts } from "./scaling/restarts.mjs";
 import { launchers, median, run } from "./scaling/run.mjs";
 import { lossy, slow, wire } from "./scaling/slow.mjs";
+import { subjects } from "./scaling/subjects.mjs";
 
 const small = { vocab: 256, width: 64, layers: 2, heads: 4, context: 32, batch: 8 };
 const large = { vocab: 4096, width: 352, layers: 6, heads: 8, context: 128, batch: 8 };
@@ -40,22 +42,23 @@ const compiled = (log) => {
 
 const relError = (a, b) => Math.max(...a.map((loss, i) => Math.abs(loss / b[i] - 1)));
 
-/** Losses of 20 steps on 1, 2 and 4 ranks, and whether those of two have the bits of replicas. */
+/** Losses of 20 steps on 1, 2 and 4 ranks, and whether ranks have the bits of as many replicas: of each subject. */
 const exactness = (log) => {
-  const how = { size: small, threads: 1, steps: 20 };
-  const [one] = run("rank.mjs", { ...how, how: "one" });
-  const [replicas] = run("rank.mjs", { ...how, how: "replicas" });
   let [lossRelError, bitEqual] = [0, 1];
-  for (const [name, launcher] of Object.entries(launchers)) {
-    for (const count of [2, 4]) {
-      const ranks = run("rank.mjs", { ...how, how: "rank", lib: launcher.lib }, launcher, count);
-      const error = Math.max(...ranks.map(({ losses }) => relError(losses, one.losses)));
-      lossRelError = Math.max(lossRelError, error);
-      const same = ranks.every(({ hash }) => hash === (count === 2 ? replicas : ranks[0]).hash);
-      if (!same) bitEqual = 0;
-      log(
-        `${name}, ${count} ranks: losses within ${error.toExponential(1)}, bits ${same ? "equal" : "differ"}`,
-      );
+  for (const subject of Object.keys(subjects)) {
+    const how = { size: small, threads: 1, steps: 20, subject };
+    const [one] = run("rank.mjs", { ...how, how: "one" });
+    const replicas = [2, 4].map((count) => run("rank.mjs", { ...how, how: "replicas", replicas: count })[0]);
+    for (const [name, launcher] of Object.entries(launchers)) {
+      for (const [i, count] of [2, 4].entries()) {
+        const ranks = run("rank.mjs", { ...how, how: "rank", lib: launcher.lib }, launcher, count);
+        const error = Math.max(...ranks.map(({ losses }) => relError(losses, one.losses)));
+        lossRelError = Math.max(lossRelError, error);
+        const same = ranks.every(({ hash }) => hash === replicas[i].hash);
+        if (!same) bitEqual = 0;
+        const said = `losses within ${error.toExponential(1)}, bits ${same ? "equal" : "differ"}`;
+        log(`${name}, ${subject}, ${count} ranks: ${said}`);
+      }
     }
   }
   return { lossRelError, bitEqual };
@@ -133,7 +136,7 @@ const speed = (log) => {
 };
 
 export default async function scaling({ log, args }) {
-  const parts = { exactness, speed, memory, pipeline, pipelineSpeed, slow, lossy, wire, lamb };
+  const parts = { exactness, restarts, speed, memory, pipeline, pipelineSpeed, slow, lossy, wire, lamb };
   const asked = args.length === 0 ? Object.keys(parts) : args;
   const found = {};
   for (const name of asked) Object.assign(found, await parts[name](log));

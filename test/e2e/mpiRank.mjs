@@ -1,4 +1,4 @@
-// Trains a small decoder and a small classifier, and prints their losses and a hash of their weights: under mpirun as
+// Trains a small decoder, a small classifier and adapters, and prints their losses and a hash of their weights: under mpirun as
 // one of its ranks (argument: the library; with "stop" rank 1 stops its own process in the midst), else on one process
 // and on the threads of two replicas.
 import { createHash } from "node:crypto";
@@ -12,6 +12,8 @@ import { joinWorld } from "../../dist/node/mpi/world.js";
 import { threadTeam } from "../../dist/node/ranks/threadTeam.js";
 import { nodeEngine } from "../../dist/node/runtime/engine.js";
 import { optimizers } from "../../dist/optim/index.js";
+import { defaults } from "../../dist/recipes/config/options.js";
+import { methodOf } from "../../dist/recipes/train/method.js";
 import { languageModelling } from "../../dist/tasks/languageModelling.js";
 import { sequenceClassification } from "../../dist/tasks/sequenceClassification.js";
 import { train } from "../../dist/train/loop.js";
@@ -65,11 +67,19 @@ const subjects = {
   },
 };
 
-const run = async (engine, { objective, model }, how) => {
+const { model: adapted, frozen } = methodOf(subjects.decoder.model, {
+  ...defaults,
+  seed: 1,
+  adapter: { ...defaults.adapter, rank: 2 },
+});
+subjects.lora = { objective: languageModelling, model: adapted, frozen };
+
+const run = async (engine, { objective, model, frozen }, how) => {
   const losses = [];
   const { model: trained } = await train(engine, model, batchesOf(objective), {
     ...{ objective, batch: B, context: T, steps: 4, schedule: () => 3e-3, clipNorm: 1, seed: 1 },
     optimizer: optimizers.adamw({ weightDecay: 0.1 }),
+    ...(frozen === undefined ? {} : { frozen }),
     ...how,
     onRow: (row) => {
       losses.push(row.loss);

@@ -65,7 +65,7 @@ interface Told {
   /** Of ranks that have some of the layers each. */
   readonly layers: Trained;
 }
-type Found = Readonly<Record<"decoder" | "classifier", Trained>>;
+type Found = Readonly<Record<"decoder" | "classifier" | "lora", Trained>>;
 
 /** The processes that `command` has started, by rank. */
 const processOf = (rank: number, out: string): number => {
@@ -114,7 +114,7 @@ describe.each(Object.entries(kinds))("%s", (kind, how) => {
     for (const [i, loss] of layers.losses.entries()) {
       expect(Math.abs(loss / micro.losses[i]! - 1), `layers, step ${i + 1}`).toBeLessThan(1e-6);
     }
-    for (const name of ["decoder", "classifier"] as const) {
+    for (const name of ["decoder", "classifier", "lora"] as const) {
       for (const [i, loss] of found[name].losses.entries()) {
         expect(Math.abs(loss / one[name].losses[i]! - 1), `${name}, step ${i + 1}`).toBeLessThan(1e-6);
       }

@@ -1,37 +1,44 @@
 // One process of `bench scaling`: takes steps on one process, on replicas or as a rank, and tells what it measured.
-// Arguments as JSON: {"size", "how": "one" | "replicas" | "rank", "threads", "steps", "lib", "timed"}.
+// Arguments as JSON: {"size", "how": "one" | "replicas" | "rank", "threads", "steps", "lib", "timed", "subject": "decoder" (usual) |
+// "classifier" | "lora", "replicas"}.
 import { createHash } from "node:crypto";
 import { dataParallel } from "../../../dist/distribute/dataParallel.js";
 import { spmd } from "../../../dist/distribute/spmd.js";
 import { tensorOf } from "../../../dist/ir/tensor.js";
-import { gpt2, gpt2Config } from "../../../dist/models/decoders/gpt2.js";
-import { countParams, initialize } from "../../../dist/nn/param.js";
+import { countParams } from "../../../dist/nn/param.js";
 import { launcherIn } from "../../../dist/node/mpi/launcher.js";
 import { joinWorld } from "../../../dist/node/mpi/world.js";
 import { threadTeam } from "../../../dist/node/ranks/threadTeam.js";
 import { nodeEngine } from "../../../dist/node/runtime/engine.js";
 import { adamw } from "../../../dist/optim/adamw.js";
-import { languageModelling } from "../../../dist/tasks/languageModelling.js";
 import { stepper } from "../../../dist/train/stepper.js";
-import { rng } from "../../../dist/util/rng.js";
+import { numbersOf, subjects, typesOf } from "./subjects.mjs";
 import { tell } from "./tell.mjs";
 
-const { size, how, threads, steps, lib, timed = false } = JSON.parse(process.argv[2]);
-const { vocab, width, layers, heads, context, batch } = size;
+const {
+  size,
+  how,
+  threads,
+  steps,
+  lib,
+  timed = false,
+  subject = "decoder",
+  replicas = 2,
+} = JSON.parse(process.argv[2]);
+const { batch, context } = size;
 
-const shape = { vocab_size: vocab, n_positions: context, n_embd: width, n_layer: layers, n_head: heads };
-const config = gpt2Config(shape);
-const model = { arch: gpt2, config, weights: initialize(gpt2.params(config), 1), history: [] };
-const feedsOf = (step) => {
-  const r = rng(step, "scaling");
-  const n = batch * context;
-  const ids = Array.from({ length: n }, () => r.int(vocab));
-  return {
-    inputIds: tensorOf("int32", [batch, context], ids),
-    labels: tensorOf("int32", [n], [...ids.slice(1), ids[0]]),
-    seed: tensorOf("int32", [], [0]),
-  };
-};
+const learns = subjects[subject](size);
+const { model, objective, frozen } = learns;
+const types = typesOf(learns, size);
+const feedsOf = (step) => ({
+  ...Object.fromEntries(
+    numbersOf(step, types, size).map(([name, dtype, shape, values]) => [
+      name,
+      tensorOf(dtype, shape, values),
+    ]),
+  ),
+  seed: tensorOf("int32", [], [0]),
+});
 
 const median = (xs) => xs.toSorted((a, b) => a - b)[xs.length >> 1];
 
@@ -85,10 +92,10 @@ const ranks = how === "rank" ? await joined() : undefined;
 const make = ranks
   ? spmd(ranks.collective).stepper
   : how === "replicas"
-    ? dataParallel(threadTeam(2))
+    ? dataParallel(threadTeam(replicas))
     : stepper;
 const trains = await make(engine, model, {
-  ...{ batch, context, clipNorm: 1, optimizer: adamw({ weightDecay: 0.1 }), objective: languageModelling },
+  ...{ batch, context, clipNorm: 1, optimizer: adamw({ weightDecay: 0.1 }), objective, frozen },
 });
 const [losses, times, exchanges] = [[], [], []];
 for (let step = 1; step <= steps; step++) {
