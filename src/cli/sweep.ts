@@ -34,6 +34,7 @@ interface Given {
   readonly goal?: readonly string[];
   readonly stop: boolean;
   readonly workers?: number;
+  readonly proxyWidth?: number;
 }
 
 const common = { common: true } as const;
@@ -63,6 +64,12 @@ const own: Group = {
       flag: "--goal <names>",
       help: "quality, or quality,size for the front of both",
       parse: list,
+      ...common,
+    },
+    {
+      flag: "--proxy-width <n>",
+      help: "trials of this width, whose best rate goes over to --width",
+      parse: numberFrom(1, { whole: true }),
       ...common,
     },
     { flag: "--no-stop", help: "let every trial run to its end", ...common },
@@ -112,7 +119,7 @@ const goalsOf = (names: readonly string[]): SweepOptions["goals"] => {
 };
 
 const optionsOf = (
-  { trials, time, trialTime, sampler, search, goal, stop }: Given,
+  { trials, time, trialTime, sampler, search, goal, stop, proxyWidth }: Given,
   ref: string | undefined,
 ): SweepOptions => ({
   ...(trials === undefined ? {} : { trials }),
@@ -122,6 +129,7 @@ const optionsOf = (
   ...(search === undefined ? {} : { space: spaceOf(search) }),
   ...(goal === undefined ? {} : { goals: goalsOf(goal)! }),
   ...(ref === undefined ? {} : { ref }),
+  ...(proxyWidth === undefined ? {} : { proxyWidth }),
   stops: stop,
 });
 

@@ -65,7 +65,7 @@ const effects: readonly Effect[] = [
     hint: "choose another --schedule, or leave it out",
   },
   {
-    fields: [...shape.map((name) => `model.${name}`), ...tokenizer],
+    fields: [...shape.map((name) => `model.${name}`), ...tokenizer, "train.baseWidth"],
     lost: (o) => o.model.from !== "",
     why: "on a model that is there: its shape and tokenizer hold",
     hint: "leave it out, or --from",

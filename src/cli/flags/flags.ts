@@ -101,6 +101,9 @@ const trainSection: Section = {
     ...tryFlags,
     row("--optimizer <name>", "train.optimizer", "optimizer", { common: ["train"] }),
     row("--accumulate <n>", "train.accumulate", "micro-batches in an update"),
+    row("--base-width <n>", "train.baseWidth", "width that --lr was found at; 0: the model's", {
+      verbs: ["train"],
+    }),
     row("--lr-min <x>", "train.lrMin", "learning rate at the end"),
     row("--warmup <n>", "train.warmup", "updates of linear warm-up"),
     row("--warmup-share <x>", "train.warmupShare", "share of the updates that is, without --warmup"),

@@ -136,7 +136,7 @@ const rules: readonly Rule[] = [
   ...above0("data.maxEpochs"),
   within("data.likeShare", "above 0 and at most 1", (v) => v > 0 && v <= 1),
   ...atLeast(0, "train.clipValue", "train.patience", "train.replicas", "distill.layers", "distill.lrPeak"),
-  ...atLeast(0, "train.freezeLayers", "train.lossRows", "adapter.rank", "adapter.alpha"),
+  ...atLeast(0, "train.baseWidth", "train.freezeLayers", "train.lossRows", "adapter.rank", "adapter.alpha"),
   within("train.ema", "0, or above 0 and below 1", (v) => v >= 0 && v < 1),
   ...atLeast(0, "train.averageLast", "train.localSteps", "task.linearTeacher"),
   ...above0("train.outerLr"),

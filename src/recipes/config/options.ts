@@ -236,6 +236,7 @@ export const defaults: RunOptions = {
     freezeLayers: 0,
     freezeEmbeddings: false,
     layerDecay: 1,
+    baseWidth: 0,
     recompute: false,
     lossRows: 0,
     ema: 0,

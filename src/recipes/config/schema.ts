@@ -106,6 +106,7 @@ const train = {
   freezeLayers: int,
   freezeEmbeddings: z.boolean().optional(),
   layerDecay: number,
+  baseWidth: int,
   recompute: z.boolean().optional(),
   ...{ lossRows: int, ema: number, averageLast: int },
   clipNorm: number,

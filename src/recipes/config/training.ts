@@ -29,6 +29,8 @@ export interface TrainingOptions {
   readonly optimizer: OptimizerName;
   /** 0: by the width of the model (fine-tuning). */
   readonly lrPeak: number;
+  /** Width that the rate was found at, where that is not the model's; 0: the model's. */
+  readonly baseWidth: number;
   readonly lrMin: number;
   readonly warmup: number;
   /** Share of the updates that are warm-up, where `warmup` says none. */

@@ -23,6 +23,8 @@ export interface SweepOptions {
   readonly stops?: boolean;
   /** Seconds after which a trial has failed. */
   readonly trialSec?: number;
+  /** Width of the trials, below that of the model that is wanted: what they find goes over to it. */
+  readonly proxyWidth?: number;
   /** The model that is fine-tuned; without one, text is trained on. */
   readonly ref?: string;
 }

@@ -1,7 +1,7 @@
 /** One trial: a run of training or of fine-tuning, watched at its rungs and stopped there where it is bad. */
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { discard, makeFolder } from "../../node/files/files.ts";
 import { asha, ETA } from "../../search/fidelity/asha.ts";
 import type { Point } from "../../search/front/sort.ts";
@@ -65,10 +65,9 @@ const isOfAll = (error: unknown): boolean =>
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** What a trial's folder says of it, so that `anneal train --config` makes it again. */
-const writeConfig = async (folder: string, { out: _, ...options }: RunOptions): Promise<string> => {
-  await makeFolder(folder);
-  const path = join(folder, "options.json");
+/** Writes what `anneal train --config` makes a run of, and resolves to its path. */
+export const writeConfig = async (path: string, { out: _, ...options }: RunOptions): Promise<string> => {
+  await makeFolder(dirname(path));
   await writeFile(path, `${JSON.stringify(options, null, 2)}\n`);
   return path;
 };
@@ -107,7 +106,7 @@ export const runTrial = async (
   };
   try {
     const options = trialOptions(base, trial.values, folder);
-    const config = await writeConfig(folder, options);
+    const config = await writeConfig(join(folder, "options.json"), options);
     const made = await runRecipe(ref, options, {
       ...hooks,
       ...{ watch, ui: { ...silent, warn: (text) => hooks.ui.warn(`trial ${trial.number}: ${text}`) } },

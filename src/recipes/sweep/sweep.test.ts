@@ -127,6 +127,23 @@ test("folders of the user's, spaces and times that cannot be are refused before 
   await expect(run("x", 2, { resume: true })).rejects.toThrow(/no sweep to go on with/);
 });
 
+test("trials of a narrow model, whose rate goes over to the width that is wanted", async () => {
+  const rates: Space = { "train.lrPeak": float(1e-3, 1e-2, { log: true }) };
+  const found = (await sweep(base("narrow"), { space: rates, trials: 2, proxyWidth: 8 }, hooks))!;
+  const told = (file: string): RunOptions => JSON.parse(readFileSync(join(dir, "narrow", file), "utf8"));
+  const [trial, wide] = [told(`trial-${found.best}/options.json`), told("wide.json")];
+  expect([trial.model.n_embd, trial.model.n_head, trial.train.baseWidth]).toEqual([8, 1, 0]);
+  expect([wide.model.n_embd, wide.model.n_head, wide.train.baseWidth]).toEqual([16, 2, 8]);
+  expect(wide.train.lrPeak).toBe(found.trials[found.best!]!.values["train.lrPeak"]);
+  expect(found.again).toBe(`npx anneal train --config ${join(dir, "narrow", "wide.json")}`);
+  const refused = (proxyWidth: number, more: object = {}) =>
+    expect(sweep(base("no"), { space: rates, proxyWidth, ...more }, hooks)).rejects;
+  await refused(16).toThrow(/16 is not below the model's 16/);
+  await refused(12).toThrow(/12 does not divide into heads of 8/);
+  await refused(8, { ref: "some" }).toThrow(/takes a fresh model/);
+  await refused(8, { space }).toThrow(/stands against a search of model.n_head/);
+});
+
 test("parameters as users write them", () => {
   expect(paramOf("train.lrPeak", "1e-4..1e-2")).toEqual(float(1e-4, 1e-2, { log: true }));
   expect(paramOf("model.n_layer", "2..6")).toMatchObject({ kind: "integer", low: 2, high: 6 });

@@ -20,8 +20,9 @@ import { version } from "../context/version.ts";
 import { isFirst, seeOne } from "../train/ranks.ts";
 import { type Ended, identityOf, type Logged, openStudy, readTrials, STUDY } from "./log.ts";
 import { type SweepOptions, samplerOf, TRIALS } from "./options.ts";
+import { narrowed, widened } from "./proxy.ts";
 import { type Queue, queueIn } from "./queue.ts";
-import { commandOf, runTrial, type TrialContext } from "./runTrial.ts";
+import { commandOf, runTrial, type TrialContext, writeConfig } from "./runTrial.ts";
 import { defaultSpace } from "./space.ts";
 
 /** What a sweep found. */
@@ -121,7 +122,26 @@ const bestOf = (trials: readonly Trial[]): Measured | undefined =>
     return best === undefined || trial.objectives[0]! < best.objectives[0]! ? trial : best;
   }, undefined);
 
-const summed = (dir: string, space: Space, options: SweepOptions): Omit<Swept, "report"> => {
+/** The command of the best trial: by its own options, or at the width that is wanted. */
+const againOf = async ({ base, dir, options }: Summing, best: Measured): Promise<string> => {
+  const { proxyWidth, ref } = options;
+  const own = join(dir, `trial-${best.number}`, "options.json");
+  if (proxyWidth === undefined) return commandOf(ref, own);
+  const wide = widened(base, best.values, proxyWidth);
+  return commandOf(ref, await writeConfig(join(dir, "wide.json"), wide));
+};
+
+/** What a summary is made of. */
+interface Summing {
+  readonly dir: string;
+  readonly space: Space;
+  readonly options: SweepOptions;
+  /** The options that are wanted in the end. */
+  readonly base: RunOptions;
+}
+
+const summed = async (given: Summing): Promise<Omit<Swept, "report">> => {
+  const { dir, space, options } = given;
   const trials = readTrials(dir);
   const best = bestOf(trials);
   const judge = trials.find((t) => t.judge !== undefined && t.state !== "failed")?.judge;
@@ -137,7 +157,7 @@ const summed = (dir: string, space: Space, options: SweepOptions): Omit<Swept, "
       : {
           best: best!.number,
           path: join(folder, "model"),
-          again: commandOf(options.ref, join(folder, "options.json")),
+          again: await againOf(given, best!),
         }),
   };
 };
@@ -224,13 +244,14 @@ const takePart = async (subject: Subject, { ranks, joins, resume = false, signal
  * BusyError where another process has the folder, and what each trial would meet.
  */
 export const sweep = async (
-  base: RunOptions,
+  wanted: RunOptions,
   options: SweepOptions,
   hooks: RecipeHooks,
 ): Promise<Swept | undefined> => {
   check(options);
-  const { ref, goals = ["quality"], stops = true, timeSec, trialSec } = options;
-  const space = checkSpace(options.space ?? defaultSpace(base, { tunes: ref !== undefined, goals }));
+  const { ref, goals = ["quality"], stops = true, timeSec, trialSec, proxyWidth: width } = options;
+  const space = checkSpace(options.space ?? defaultSpace(wanted, { tunes: ref !== undefined, goals }));
+  const base = width === undefined ? wanted : narrowed(wanted, { width, space, ref });
   const { out: dir, threads: _, ...rest } = base;
   const sampler = samplerOf(options);
   const identity = identityOf(space, { ref: ref ?? null, sampler, goals: [...goals], stops, options: rest });
@@ -244,7 +265,7 @@ export const sweep = async (
       const signal = timed(timeSec, hooks.signal, gone);
       await search(queue, most, { base, ref, goals, stops, trialSec, dir, signal, hooks });
       if (!isFirst(hooks) || hooks.joins) return undefined;
-      const found = summed(dir, space, options);
+      const found = await summed({ dir, space, options, base: wanted });
       return { ...found, report: await writeReport(found, hooks.command) };
     } finally {
       await leave();

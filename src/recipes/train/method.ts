@@ -5,6 +5,7 @@ import { depthsOf } from "../../models/depth.ts";
 import type { Json, Model } from "../../models/model.ts";
 import { isPacked, type PackedWeight, type Weight } from "../../nn/param.ts";
 import { layerwise } from "../../optim/layerwise.ts";
+import { overWidths } from "../../optim/overWidths.ts";
 import type { Optimizer } from "../../optim/transform.ts";
 import type { Tokenizer } from "../../tokenizer/index.ts";
 import { ConfigError } from "../../util/errors.ts";
@@ -52,10 +53,25 @@ const frozenBelow = (model: Model, { train }: RunOptions): ((path: string) => bo
   return (path) => of(path) <= freezeLayers;
 };
 
+/** Paths of matrices whose sums get longer with the width: between layers, and in front of what is told. */
+const hiddenPaths = ({ arch, config }: Model): ReadonlySet<string> =>
+  new Set(
+    arch
+      .linears(config)
+      .filter(({ role }) => role !== "embedding" && role !== "position")
+      .map(({ path }) => path),
+  );
+
 const rates =
-  (model: Model, { train }: RunOptions) =>
-  (optimizer: Optimizer): Optimizer =>
-    layerwise(optimizer, train.layerDecay, depthsOf(model));
+  (model: Model, { train, model: { n_embd } }: RunOptions) =>
+  (optimizer: Optimizer): Optimizer => {
+    const layered = layerwise(optimizer, train.layerDecay, depthsOf(model));
+    if (train.baseWidth === 0) return layered;
+    const hidden = hiddenPaths(model);
+    const isHidden = (path: string): boolean => hidden.has(path);
+    const widths = { base: train.baseWidth, width: n_embd };
+    return overWidths(layered, { name: train.optimizer, ...widths, isHidden });
+  };
 
 /** All weights train but for those that the options freeze. */
 const full = (model: Model, options: RunOptions): Method => {
