@@ -10,7 +10,7 @@ export const text: Section = {
       verbs: given,
       common: given.filter((verb) => verb !== "data"),
     }),
-    row("--validation <paths...>", "data.validation", "records held out (else a share of them)", {
+    row("--validation <paths...>", "data.validation", "files held out (else a share of the data)", {
       verbs: ["train", "finetune", "distill", "eval"],
       common: ["finetune", "distill", "eval"],
     }),

@@ -59,6 +59,12 @@ const effects: readonly Effect[] = [
     hint: "leave it out, or --mix",
   },
   {
+    fields: ["data.validationShare"],
+    lost: ({ data }) => data.validation.length > 0,
+    why: "where held-out files are named",
+    hint: "leave it out, or --validation",
+  },
+  {
     fields: ["train.lrMin"],
     lost: ({ train }) => train.schedule === "constant" && train.lrMin !== train.lrPeak,
     why: "where the learning rate is constant",

@@ -133,6 +133,10 @@ const isUnspaced = ({ count, unspaced }: Hashed): boolean => 2 * unspaced > coun
 const isLong = (words: Hashed, least: number): boolean =>
   words.count >= (isUnspaced(words) ? fewest(least) : least);
 
+/** Whether a record's text is long enough to be looked for. Throws ConfigError as `contaminationIndex` does. */
+export const isLookedFor = (text: string, options: ContaminationOptions = {}): boolean =>
+  isLong(hashedWords(text), checkContamination(options).minWords);
+
 /**
  * Index of the n-grams of evaluation records: 8 bytes for each word and at most 28 to 56 for each different
  * n-gram. An n-gram that several records have counts for the first. Throws a DataError where no record is

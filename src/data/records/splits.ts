@@ -97,8 +97,8 @@ const take = (order: readonly Unit[], from: number, share: number, total: number
 };
 
 const checkShares = ({ validation, test }: SplitShares): void => {
-  if (!(validation > 0 && validation < 1)) {
-    throw new ConfigError(`must be between 0 and 1, not ${validation}`, { field: "data.validationShare" });
+  if (!(validation >= 0 && validation < 1)) {
+    throw new ConfigError(`must be from 0 to below 1, not ${validation}`, { field: "data.validationShare" });
   }
   if (!(test >= 0 && validation + test < 1)) {
     const hint = "the shares of validation and test must leave some text to train on";
@@ -111,18 +111,19 @@ export const splitOf = (table: SplitTable, shares: SplitShares, seed: number): U
   const { stages = [] } = table;
   checkShares(shares);
   const order = unitsOf(table, saltOf(seed, "split"));
-  const parts = shares.test > 0 ? 3 : 2;
+  const parts = 1 + Number(shares.validation > 0) + Number(shares.test > 0);
   if (order.length < parts) {
-    const needs = parts === 3 ? "training, validation and test" : "training and held-out";
+    const needs = ["training", "training and held-out", "training, validation and test"][parts - 1];
     const left = order.length === 1 ? "1 document" : `${order.length} documents`;
     throw new DataError(`${left} left: ${needs} text need one each${lossText(stages)}`, {
       hint: lossHint(stages) ?? "give more files, or one of more than 16 KB, which is cut at blank lines",
     });
   }
   const total = order.reduce((sum, { bytes }) => sum + bytes, 0);
-  const validation = take(order, 0, shares.validation, total);
+  const none = new Set<Unit>();
+  const validation = shares.validation > 0 ? take(order, 0, shares.validation, total) : none;
   const rest = order.filter((unit) => !validation.has(unit));
-  const test = shares.test > 0 ? take(rest, shares.validation, shares.test, total) : new Set<Unit>();
+  const test = shares.test > 0 ? take(rest, shares.validation, shares.test, total) : none;
   const place = new Map<number, number>();
   for (const unit of validation) place.set(unit.id, VALIDATION);
   for (const unit of test) place.set(unit.id, TEST);

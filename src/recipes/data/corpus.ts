@@ -6,6 +6,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { PieceSource } from "../../data/batch/windows.ts";
+import { isLookedFor } from "../../data/filter/contamination.ts";
 import {
   type DataReport,
   type Document,
@@ -21,7 +22,7 @@ import { readTokenizer } from "../../node/model/tokenizerFiles.ts";
 import { filterParts } from "../../node/prepare/parts.ts";
 import { readIndex, shardSource } from "../../node/prepare/shards.ts";
 import type { InputFile } from "../../node/read/inputs.ts";
-import { readFileDocuments } from "../../node/read/read.ts";
+import { listInputs, readFileDocuments } from "../../node/read/read.ts";
 import { allSkips, type Skips, skipRecorder, toldSkips } from "../../node/read/skips.ts";
 import type { Tokenizer } from "../../tokenizer/index.ts";
 import { ConfigError, DataError } from "../../util/errors.ts";
@@ -183,13 +184,45 @@ const fromShards = async (dir: string, tokenizer?: Tokenizer): Promise<Corpus> =
   });
 };
 
+/**
+ * The text of held-out files as it stands, repaired: nothing of it is dropped. Throws DataError where there is none.
+ */
+const heldOutTexts = async (options: RunOptions, hooks: CorpusHooks): Promise<Document[]> => {
+  const paths = options.data.validation;
+  const off = { near: "off", lines: "off", substrings: 0 } as const;
+  const none = { rules: [], thresholds: [], languages: [], decontaminate: [] };
+  const asItStands = { ...options, data: { ...options.data, ...none, ...off } };
+  const { parts } = await partsInMemory(await listInputs(paths), asItStands, hooks);
+  const documents: Document[] = [];
+  for (const part of parts) for await (const doc of part.documents()) documents.push(doc);
+  if (documents.some(({ text }) => text.trim() !== "")) return documents;
+  throw new DataError("has no text to measure on", {
+    file: paths.join(", "),
+    hint: "name files with text, or leave out --validation: a share is held out then",
+  });
+};
+
+/**
+ * What is trained on beside held-out texts: all of the text, but for what has passages of theirs. Texts of a few words
+ * each are not looked for: others have them by chance.
+ */
+const besideHeldOut = (options: RunOptions, held: readonly Document[], { ui }: CorpusHooks): RunOptions => {
+  const { validation, decontaminate } = options.data;
+  const long = held.some(({ text }) => isLookedFor(text));
+  if (!long) ui.warn("the held-out texts are too short to be looked for in those that are trained on");
+  const apart = long ? [...decontaminate, ...validation] : decontaminate;
+  return { ...options, data: { ...options.data, validationShare: 0, decontaminate: apart } };
+};
+
 /** Reads and prepares the corpus; with `tokenizer`, for a model that has one already. */
 export const corpus = async (
-  options: RunOptions,
+  given: RunOptions,
   hooks: CorpusHooks & Partial<RecipeHooks>,
   tokenizer?: Tokenizer,
 ): Promise<Corpus> => {
-  const { paths } = options.data;
+  const { paths, validation } = given.data;
+  const held = validation.length === 0 ? undefined : await heldOutTexts(given, hooks);
+  const options = held === undefined ? given : besideHeldOut(given, held, hooks);
   let made: Corpus;
   if (isShards(paths)) made = await fromShards(paths[0]!, tokenizer);
   else {
@@ -200,6 +233,7 @@ export const corpus = async (
       ? await overFiles(options, hooks, tokenizer)
       : await inMemory(files, options, hooks, tokenizer);
   }
+  if (held !== undefined) made = { ...made, validation: pack(held, made.tokenizer) };
   describeTokens(made, hooks.ui);
   return made;
 };

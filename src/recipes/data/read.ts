@@ -75,11 +75,5 @@ export const userData = async (
     const asked = task.reads[0] === "examples" || (await holdsRecords(options, records));
     if (asked) return labelledData(options, hooks, { records, tokenizer, model });
   }
-  if (options.data.validation.length > 0) {
-    throw new ConfigError("means nothing to running text, of which a share is held out", {
-      field: "data.validation",
-      hint: "leave --validation out, or give records or line-aligned files",
-    });
-  }
   return asUserData(await corpus(options, hooks, tokenizer));
 };

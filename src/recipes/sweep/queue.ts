@@ -11,6 +11,7 @@ import type { SamplerName } from "../../search/samplers/index.ts";
 import type { Space } from "../../search/space/space.ts";
 import { study } from "../../search/study.ts";
 import type { Trial } from "../../search/trial.ts";
+import { defined } from "../../util/defined.ts";
 import { type Ended, type Logged, logBegin, logEnd, logPause, readTrials } from "./log.ts";
 
 /** What a queue is made with. */
@@ -23,6 +24,8 @@ export interface QueueOptions {
   /** Trials in all. */
   readonly most: number;
   readonly leases: Leases;
+  /** Whether time is what is short: samplers then weigh what each trial takes. */
+  readonly timed: boolean;
 }
 
 /** A trial that this process is to run. */
@@ -78,7 +81,7 @@ const left = async ({ dir, leases }: QueueOptions) => {
 
 /** The queue of a sweep's folder. */
 export const queueIn = (options: QueueOptions): Queue => {
-  const { dir, space, sampler, seed, most, leases } = options;
+  const { dir, space, sampler, seed, most, leases, timed } = options;
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => leases.inTurn(join(dir, "queue"), work);
   const taken = (trial: Trial, lease: Unlock): Taken => {
     logBegin(dir, trial.number, trial.values);
@@ -90,7 +93,8 @@ export const queueIn = (options: QueueOptions): Queue => {
         const { trial, lease, busy } = await left(options);
         if (trial !== undefined) return taken(trial, lease);
         const trials = readTrials(dir);
-        const asked = trials.length < most ? study(space, { sampler, seed, trials }).ask() : undefined;
+        const known = timed ? trials.map((t) => ({ ...t, ...defined({ compute: t.seconds }) })) : trials;
+        const asked = trials.length < most ? study(space, { sampler, seed, trials: known }).ask() : undefined;
         if (asked === undefined) return busy ? "wait" : undefined;
         const own = await leases.take(trialIn(dir, asked));
         return own === undefined ? "wait" : taken(asked, own);

@@ -70,10 +70,44 @@ export const defaultSpace = (
   };
 };
 
+/** What chooses among texts, and leaves held-out files of their own and a model's own tokenizer as they are. */
+const selecting: readonly string[] = [
+  "likeShare",
+  "temperature",
+  "maxEpochs",
+  "near",
+  "lines",
+  "substrings",
+].map((name) => `data.${name}`);
+
+/**
+ * Throws ConfigError for a search among choices of texts whose trials would be measured on different texts, or by
+ * different tokens.
+ */
+export const requireSameMeasure = (
+  space: Space,
+  { data, model }: RunOptions,
+  ref: string | undefined,
+): void => {
+  const field = Object.keys(space).find((name) => selecting.includes(name));
+  if (field === undefined) return;
+  if (data.validation.length === 0) {
+    throw new ConfigError("changes the texts that are held out, too", {
+      field,
+      hint: "name files that all trials are measured on with --validation",
+    });
+  }
+  if (model.from !== "" || ref !== undefined) return;
+  throw new ConfigError("changes the tokenizer that is learnt from the texts, too", {
+    field,
+    hint: "begin with a model that has one: --from",
+  });
+};
+
 /** What a sweep cannot compare trials over: losses are of tokens, files of the sweep's own. */
 const unfit: Readonly<Record<string, string>> = {
   tokenizer: "losses are of tokens, and those of another tokenizer are others",
-  data: "trials are measured on the same held-out data",
+  data: `of data ${selecting.map((name) => name.slice("data.".length)).join(", ")} are searched`,
   budget: "nothing is compressed here",
   distill: "nothing is distilled here",
   search: "a sweep searches what --search names",
@@ -105,7 +139,7 @@ const isWhole = (field: string): boolean => {
  * field that there is not, or that a sweep cannot search, and for values that the field does not take.
  */
 export const paramOf = (field: string, text: string): Param => {
-  const why = unfit[field.split(".")[0]!];
+  const why = selecting.includes(field) ? undefined : unfit[field.split(".")[0]!];
   if (why !== undefined || !field.includes(".")) {
     throw new ConfigError("is not searched", {
       field,

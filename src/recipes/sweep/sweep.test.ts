@@ -144,6 +144,24 @@ test("trials of a narrow model, whose rate goes over to the width that is wanted
   await refused(8, { space }).toThrow(/stands against a search of model.n_head/);
 });
 
+test("choices of texts are searched on held-out files of their own, by one tokenizer", async () => {
+  const shares: Space = { "data.likeShare": categorical([0.3, 1], { ordered: true }) };
+  const own = base("shares");
+  const like = join(text, "0.txt");
+  const given = { ...own, data: { ...own.data, like: [like], validation: [join(text, "9.txt")] } };
+  const from = (await run("whole", 6, { resume: true })).path!;
+  const chosen = { ...given, model: { ...given.model, from } };
+  const found = (await sweep(chosen, { space: shares, trials: 2 }, hooks))!;
+  expect(found.trials.map(({ state, error }) => error ?? state)).toEqual(["complete", "complete"]);
+  const losses = new Set(found.trials.map(({ objectives }) => objectives![0]));
+  expect(losses.size).toBe(2);
+  await expect(sweep({ ...chosen, data: own.data }, { space: shares }, hooks)).rejects.toThrow(
+    /data.likeShare.*held out/,
+  );
+  await expect(sweep(given, { space: shares }, hooks)).rejects.toThrow(/data.likeShare.*tokenizer/);
+  expect(() => paramOf("data.paths", "a,b")).toThrow(/is not searched/);
+});
+
 test("parameters as users write them", () => {
   expect(paramOf("train.lrPeak", "1e-4..1e-2")).toEqual(float(1e-4, 1e-2, { log: true }));
   expect(paramOf("model.n_layer", "2..6")).toMatchObject({ kind: "integer", low: 2, high: 6 });

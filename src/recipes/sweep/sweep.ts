@@ -23,7 +23,7 @@ import { type SweepOptions, samplerOf, TRIALS } from "./options.ts";
 import { narrowed, widened } from "./proxy.ts";
 import { type Queue, queueIn } from "./queue.ts";
 import { commandOf, runTrial, type TrialContext, writeConfig } from "./runTrial.ts";
-import { defaultSpace } from "./space.ts";
+import { defaultSpace, requireSameMeasure } from "./space.ts";
 
 /** What a sweep found. */
 export interface Swept extends Omit<SweepReport, "command"> {
@@ -251,6 +251,7 @@ export const sweep = async (
   check(options);
   const { ref, goals = ["quality"], stops = true, timeSec, trialSec, proxyWidth: width } = options;
   const space = checkSpace(options.space ?? defaultSpace(wanted, { tunes: ref !== undefined, goals }));
+  requireSameMeasure(space, wanted, ref);
   const base = width === undefined ? wanted : narrowed(wanted, { width, space, ref });
   const { out: dir, threads: _, ...rest } = base;
   const sampler = samplerOf(options);
@@ -260,7 +261,15 @@ export const sweep = async (
     const { leave, gone } = await takePart({ dir, identity, leases: own }, hooks);
     try {
       const most = options.trials ?? (timeSec === undefined ? TRIALS : Number.POSITIVE_INFINITY);
-      const queue = queueIn({ dir, space, sampler, seed: base.seed, most, leases: own });
+      const queue = queueIn({
+        dir,
+        space,
+        sampler,
+        seed: base.seed,
+        most,
+        leases: own,
+        timed: timeSec !== undefined,
+      });
       hooks.ui.stage(`Searching ${Object.keys(space).length} parameters by ${sampler}`);
       const signal = timed(timeSec, hooks.signal, gone);
       await search(queue, most, { base, ref, goals, stops, trialSec, dir, signal, hooks });
