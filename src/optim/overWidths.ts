@@ -11,8 +11,8 @@ import { scaleUpdates } from "./layerwise.ts";
 import { chain, type Optimizer } from "./transform.ts";
 
 /**
- * Powers of base / width: 1 where each number of an update is of one size (Adam's kind), 1/2 where an update is
- * orthogonal, of that mean size (Muon), and its norm grows with the root of the width.
+ * Powers of base / width: 1 where each number of an update is of one size (Adam's kind), 1/2 where an update
+ * is orthogonal, of that mean size (Muon), and its norm grows with the root of the width.
  */
 const powers: Readonly<Record<string, number>> = { adam: 1, adamw: 1, lion: 1, muon: 0.5 };
 
@@ -28,8 +28,8 @@ export interface OverWidths {
 }
 
 /**
- * `optimizer` for a model of `width`, by a rate that was found at `base`. Throws ConfigError for an optimizer whose
- * rates are not known to go over.
+ * `optimizer` for a model of `width`, by a rate that was found at `base`. Throws ConfigError for an optimizer
+ * whose rates are not known to go over.
  */
 export const overWidths = (optimizer: Optimizer, { name, base, width, isHidden }: OverWidths): Optimizer => {
   const power = powers[name];
@@ -38,7 +38,7 @@ export const overWidths = (optimizer: Optimizer, { name, base, width, isHidden }
       `does not hold for ${name}, whose best rate follows the width in a way of its own`,
       {
         field: "train.baseWidth",
-        hint: `choose --optimizer ${Object.keys(powers).join(", ")}, or find the rate at the model's own width`,
+        hint: `choose --optimizer ${Object.keys(powers).join(", ")}, or find a rate at the model's width`,
       },
     );
   }

@@ -133,7 +133,9 @@ const isUnspaced = ({ count, unspaced }: Hashed): boolean => 2 * unspaced > coun
 const isLong = (words: Hashed, least: number): boolean =>
   words.count >= (isUnspaced(words) ? fewest(least) : least);
 
-/** Whether a record's text is long enough to be looked for. Throws ConfigError as `contaminationIndex` does. */
+/**
+ * Whether a record's text is long enough to be looked for. Throws ConfigError as `contaminationIndex` does.
+ */
 export const isLookedFor = (text: string, options: ContaminationOptions = {}): boolean =>
   isLong(hashedWords(text), checkContamination(options).minWords);
 

@@ -185,7 +185,8 @@ const fromShards = async (dir: string, tokenizer?: Tokenizer): Promise<Corpus> =
 };
 
 /**
- * The text of held-out files as it stands, repaired: nothing of it is dropped. Throws DataError where there is none.
+ * The text of held-out files as it stands, repaired: nothing of it is dropped. Throws DataError where there
+ * is none.
  */
 const heldOutTexts = async (options: RunOptions, hooks: CorpusHooks): Promise<Document[]> => {
   const paths = options.data.validation;
@@ -203,8 +204,8 @@ const heldOutTexts = async (options: RunOptions, hooks: CorpusHooks): Promise<Do
 };
 
 /**
- * What is trained on beside held-out texts: all of the text, but for what has passages of theirs. Texts of a few words
- * each are not looked for: others have them by chance.
+ * What is trained on beside held-out texts: all of the text, but for what has passages of theirs. Texts of a
+ * few words each are not looked for: others have them by chance.
  */
 const besideHeldOut = (options: RunOptions, held: readonly Document[], { ui }: CorpusHooks): RunOptions => {
   const { validation, decontaminate } = options.data;

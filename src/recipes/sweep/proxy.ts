@@ -1,7 +1,7 @@
 /**
- * A sweep at a width below the model's own (Yang et al. 2022, https://arxiv.org/abs/2203.03466): trials are of narrow
- * models, which take a fraction of the time, and the best trial's rate goes over to the width that is wanted
- * by `train.baseWidth`.
+ * A sweep at a width below the model's own (Yang et al. 2022, https://arxiv.org/abs/2203.03466): trials are
+ * of narrow models, which take a fraction of the time, and the best trial's rate goes over to the width that
+ * is wanted by `train.baseWidth`.
  */
 import type { Space, Values } from "../../search/space/space.ts";
 import { ConfigError } from "../../util/errors.ts";
@@ -22,9 +22,9 @@ const refuse = (message: string, hint: string): never => {
 };
 
 /**
- * The options of a sweep's trials: heads are as wide as the model's, and there are fewer. Throws ConfigError for a
- * width that is not below the model's, does not divide into such heads or is searched itself, and on a model
- * that is there.
+ * The options of a sweep's trials: heads are as wide as the model's, and there are fewer. Throws ConfigError
+ * for a width that is not below the model's, does not divide into such heads or is searched itself, and on a
+ * model that is there.
  */
 export const narrowed = (base: RunOptions, { width, space, ref }: ByProxy): RunOptions => {
   const { from, n_embd, n_head } = base.model;

@@ -70,7 +70,9 @@ export const defaultSpace = (
   };
 };
 
-/** What chooses among texts, and leaves held-out files of their own and a model's own tokenizer as they are. */
+/**
+ * What chooses among texts, and leaves held-out files of their own and a model's own tokenizer as they are.
+ */
 const selecting: readonly string[] = [
   "likeShare",
   "temperature",
@@ -81,8 +83,8 @@ const selecting: readonly string[] = [
 ].map((name) => `data.${name}`);
 
 /**
- * Throws ConfigError for a search among choices of texts whose trials would be measured on different texts, or by
- * different tokens.
+ * Throws ConfigError for a search among choices of texts whose trials would be measured on different texts,
+ * or by different tokens.
  */
 export const requireSameMeasure = (
   space: Space,
