@@ -12,10 +12,11 @@ import { frontOf } from "../front/sort.ts";
 import { configurations, sizeOf } from "../space/configurations.ts";
 import type { Space, Values } from "../space/space.ts";
 import { atPoint, pointOf } from "../space/unit.ts";
+import { varianceReduction } from "../surrogate/design.ts";
 import { fitKernel, type Observations, posterior } from "../surrogate/gp.ts";
 import { logFeasible, logHypervolumeImprovement } from "../surrogate/improvement.ts";
 import { isMeasured, type Measured, type Trial, violationOf } from "../trial.ts";
-import { halton, quasiRandom } from "./quasiRandom.ts";
+import { halton } from "./quasiRandom.ts";
 import type { MakeSampler } from "./sampler.ts";
 
 /** Spaces of up to so many configurations are looked through whole. */
@@ -59,10 +60,14 @@ const believing = (observations: Observations, running: readonly (readonly numbe
   );
 };
 
+/** Of each parameter, whether its values are equal or not and no more. */
+const nominalOf = (space: Space): boolean[] =>
+  Object.values(space).map((p) => p.kind === "categorical" && !p.ordered);
+
 /** Makes processes of figures of some trials. */
 const processOf = (space: Space, trials: readonly Trial[], running: readonly Trial[] = []) => {
   const x = trials.map(({ values }) => coordinates(space, values));
-  const nominal = Object.values(space).map((p) => p.kind === "categorical" && !p.ordered);
+  const nominal = nominalOf(space);
   const busy = running.map(({ values }) => coordinates(space, values));
   return (y: readonly number[]) => believing({ x, y, nominal }, busy);
 };
@@ -167,16 +172,26 @@ const ranked = (
   return all.sort((a, b) => b.gain - a.gain).map(({ values }) => values);
 };
 
-/** Trials by which a process, with its priors, chooses better than chance does. */
-const STARTUP = 3;
+/** Evenly spread configurations, those first after which a process would be surest of all, whatever it models. */
+const opening = (space: Space, trials: readonly Trial[], seed: number): Values[] => {
+  const point = halton(Object.keys(space).length, seed);
+  const spread = Array.from({ length: SPREAD }, (_, i) => atPoint(space, point(i)));
+  const [points, known] = [spread, trials.map((t) => t.values)].map((all) =>
+    all.map((values) => coordinates(space, values)),
+  );
+  const lowered = varianceReduction(points!, known!, nominalOf(space));
+  const order = spread.map((_, i) => i).sort((a, b) => lowered[b]! - lowered[a]!);
+  return order.map((i) => spread[i]!);
+};
 
-/** Bayesian optimization; its first trials are quasi-random. */
-export const bayes: MakeSampler = (space, { seed = 1, startup } = {}) => {
-  const first = quasiRandom(space, { seed });
-  const least = startup ?? STARTUP;
+/** Trials by which a process, with its priors, chooses better than what knows no values. */
+const STARTUP = 2;
+
+/** Bayesian optimization; its first trials fill the space, from the middle on. */
+export const bayes: MakeSampler = (space, { seed = 1, startup = STARTUP } = {}) => {
   return (number, trials) => {
     const measured = trials.filter(isMeasured);
-    if (measured.length < least) return first(number, trials);
+    if (measured.length < startup) return opening(space, trials, seed);
     const running = trials.filter(({ state }) => state === "running");
     const [own, dearness] = [gainOf(space, measured, running), dearnessOf(space, trials)];
     const gain = (values: Values): number => own(values) - dearness(values);

@@ -3,8 +3,17 @@ import { describe, expect, test } from "vitest";
 import { ConfigError } from "../../util/errors.ts";
 import { hypervolume } from "../front/hypervolume.ts";
 import { configurations, sizeOf } from "../space/configurations.ts";
-import { categorical, checkSpace, checkValues, float, integer, keyOf, type Space } from "../space/space.ts";
-import { fromUnit, toUnit } from "../space/unit.ts";
+import {
+  categorical,
+  checkSpace,
+  checkValues,
+  float,
+  integer,
+  keyOf,
+  type Space,
+  type Values,
+} from "../space/space.ts";
+import { fromUnit, pointOf, toUnit } from "../space/unit.ts";
 import { study } from "../study.ts";
 import { type SamplerName, samplers } from "./index.ts";
 import { halton } from "./quasiRandom.ts";
@@ -30,6 +39,12 @@ const measure = (values: Readonly<Record<string, unknown>>) => {
     (Math.log10(lr!) + 2) ** 2 + 3 / layers! + 40 / width! + (momentum === undefined ? 0.5 : momentum);
   const size = layers! * (width! / 64) ** 2;
   return { objectives: [loss, size], violations: [size - 60] };
+};
+
+/** The greatest difference of two configurations' coordinates. */
+const pointsApart = (a: Values, b: Values): number => {
+  const [p, q] = [pointOf(mixed, a), pointOf(mixed, b)];
+  return Math.max(...p.map((x, i) => Math.abs(x - q[i]!)));
 };
 
 const run = (sampler: SamplerName, trials: number, seed = 1) => {
@@ -110,6 +125,22 @@ test("bayes asks for what finds as much in less, where it is told what trials to
   };
   const all = (told: boolean): number => [1, 2, 3].reduce((sum, seed) => sum + slowOnes(told, seed), 0);
   expect(2 * all(true)).toBeLessThan(all(false));
+});
+
+test("bayes begins in the middle of what has an order, apart from what is tried or running", () => {
+  for (const seed of [1, 2, 3]) {
+    const made = study(mixed, { sampler: "bayes", seed });
+    const [first, second] = [made.ask()!, made.ask()!];
+    const { lr, layers, width } = first.values as Record<string, number>;
+    expect(Math.log10(lr!)).toBeGreaterThan(-3.25);
+    expect(Math.log10(lr!)).toBeLessThan(-1.75);
+    expect([2, 3, 4, 5]).toContain(layers);
+    expect(width).toBe(128);
+    expect(second.values.optimizer).not.toBe(first.values.optimizer);
+    made.tell(first.number, { state: "failed" });
+    made.tell(second.number, { state: "failed" });
+    expect(pointsApart(first.values, made.ask()!.values)).toBeGreaterThan(0.2);
+  }
 });
 
 test("the scrambled sequence has one point in each share of each axis, in every prefix of a power of its base", () => {

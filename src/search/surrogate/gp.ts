@@ -48,6 +48,14 @@ const distance = (
   return sum;
 };
 
+/** Covariance of what is modelled at two places. */
+export const covariance = (
+  a: readonly number[],
+  b: readonly number[],
+  kernel: Kernel,
+  nominal?: readonly boolean[],
+): number => kernel.scale * matern(distance(a, b, kernel, nominal));
+
 /** U x, U upper triangular [n, n]. */
 const times = (u: Float64Array, x: ArrayLike<number>): Float64Array => {
   const n = x.length;
@@ -74,7 +82,7 @@ const solved = ({ x, y, nominal }: Observations, kernel: Kernel) => {
   const k = new Float64Array(n * n);
   for (let i = 0; i < n; i++) {
     for (let j = 0; j <= i; j++) {
-      const value = kernel.scale * matern(distance(x[i]!, x[j]!, kernel, nominal));
+      const value = covariance(x[i]!, x[j]!, kernel, nominal);
       k[i * n + j] = k[j * n + i] = value + (i === j ? kernel.noise : 0);
     }
   }
@@ -112,7 +120,7 @@ export const posterior = (
     const k = new Float64Array(x.length);
     let mean = 0;
     for (let i = 0; i < k.length; i++) {
-      k[i] = kernel.scale * matern(distance(at, x[i]!, kernel, nominal));
+      k[i] = covariance(at, x[i]!, kernel, nominal);
       mean += k[i]! * alpha[i]!;
     }
     let variance = kernel.scale;
