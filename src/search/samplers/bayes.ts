@@ -172,16 +172,20 @@ const ranked = (
   return all.sort((a, b) => b.gain - a.gain).map(({ values }) => values);
 };
 
+/** Of so many the first trials are chosen: more would be nearer to the middle, but alike with every seed. */
+const OFFERED = 32;
+
 /** Evenly spread configurations, those first after which a process would be surest of all, whatever it models. */
 const opening = (space: Space, trials: readonly Trial[], seed: number): Values[] => {
   const point = halton(Object.keys(space).length, seed);
-  const spread = Array.from({ length: SPREAD }, (_, i) => atPoint(space, point(i)));
-  const [points, known] = [spread, trials.map((t) => t.values)].map((all) =>
-    all.map((values) => coordinates(space, values)),
+  const all = Array.from({ length: SPREAD }, (_, i) => atPoint(space, point(i)));
+  const spread = all.slice(0, OFFERED);
+  const [points, known] = [spread, trials.map((t) => t.values)].map((some) =>
+    some.map((values) => coordinates(space, values)),
   );
   const lowered = varianceReduction(points!, known!, nominalOf(space));
   const order = spread.map((_, i) => i).sort((a, b) => lowered[b]! - lowered[a]!);
-  return order.map((i) => spread[i]!);
+  return [...order.map((i) => spread[i]!), ...all.slice(OFFERED)];
 };
 
 /** Trials by which a process, with its priors, chooses better than what knows no values. */
