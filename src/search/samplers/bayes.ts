@@ -175,7 +175,7 @@ const ranked = (
 /** Of so many the first trials are chosen: more would be nearer to the middle, but alike with every seed. */
 const OFFERED = 32;
 
-/** Evenly spread configurations, those first after which a process would be surest of all, whatever it models. */
+/** Evenly spread configurations, those first after which a process would be surest of all. */
 const opening = (space: Space, trials: readonly Trial[], seed: number): Values[] => {
   const point = halton(Object.keys(space).length, seed);
   const all = Array.from({ length: SPREAD }, (_, i) => atPoint(space, point(i)));

@@ -29,8 +29,9 @@ const explainedBy = (
 };
 
 /**
- * By how much a measurement at each of `points` lowers the process's variance, in sum over `points`, where there
- * are or will be measurements at `known`: rows of coordinates from 0 to 1. `nominal` dimensions are equal or not.
+ * By how much a measurement at each of `points` lowers the process's variance, in sum over `points`, where
+ * there are or will be measurements at `known`: rows of coordinates from 0 to 1. `nominal` dimensions are
+ * equal or not.
  */
 export const varianceReduction = (
   points: readonly (readonly number[])[],
