@@ -2,6 +2,7 @@
 // vocabulary of 2,048, 4 layers, 128 wide, 1.1 M parameters): a GPT-2 and a BERT. "Gap kept" is (method - dense) / (nearest - dense) in nats a
 // token of held-out text, with the rounded weights in float32, so that nothing but rounding is measured; void (null) where
 // nearest's gap is under three times its paired standard error. Methods that read text are run with three samples of it.
+// Seconds are of the processor; scaleSearchTimeShare is scale search's over GPTQ's, in blocks of 32 at 4 bits.
 // int8Nats, int4RoundingNats and int4BestNats are of graphs as they are shipped, all matrices in 8 or in 4 bits.
 // keptMixed and keptReconstruction24 are of quantize/mixed.mjs, keptSmoothQuant of quantize/outliers.mjs, encoderInt8Speedup and
 // encoderInt8OverOpenVino (above 1 where the file made here is the faster one) of quantize/encoder.mjs.
@@ -48,9 +49,10 @@ const onGrid = async (engine, model, grid, { data, score, dense, seeds, tokens, 
       const batches = reads[method]
         ? calibrationBatches(model, calibration(data, seed, tokens), tokens)
         : undefined;
-      const start = performance.now();
+      const start = process.cpuUsage();
       const made = await modelCodes(engine, model, { method, grid, batches });
-      seconds[method] = (performance.now() - start) / 1000;
+      const { user, system } = process.cpuUsage(start);
+      seconds[method] = (user + system) / 1e6;
       runs.push(paired(await score(asRounded(made.model, made.codes)), dense));
     }
     found[method] = {
@@ -133,7 +135,10 @@ const rounding = async (engine, options, args) => {
   const models = {};
   for (const kind of kinds) models[kind] = await roundingOf(engine, kind, options);
   const [first] = Object.values(models);
-  const [blocks, channels] = [GRIDS[0], GRIDS[2]].map((grid) => first.grids[nameOf(grid)]?.kept ?? {});
+  const [blocks, channels, channels3] = [GRIDS[0], GRIDS[2], GRIDS[3]].map(
+    (grid) => first.grids[nameOf(grid)]?.kept ?? {},
+  );
+  const { search, gptq } = first.grids[nameOf(GRIDS[0])].seconds;
   const { nearest, ...others } = first.int4Nats;
   return {
     ...{
@@ -142,7 +147,8 @@ const rounding = async (engine, options, args) => {
       int4BestNats: Math.min(...Object.values(others)),
     },
     ...{ keptScaleSearch: blocks.search, keptGptq: blocks.gptq, keptAwq: blocks.awq, keptHqq: blocks.hqq },
-    ...{ keptGptqChannel: channels.gptq, keptReconstruction4: blocks.reconstruct },
+    ...{ keptGptqChannel: channels.gptq, keptGptqChannel3: channels3.gptq },
+    ...{ keptReconstruction4: blocks.reconstruct, scaleSearchTimeShare: search / gptq },
     ...{ keptMixed: first.mixed.three.kept, keptReconstruction24: first.mixed.three.keptReconstruction },
     keptSmoothQuant: first.outliers?.kept,
     models,

@@ -25,3 +25,13 @@ export const calibrationBatches = (
     return tensor("int32", [rows, length], ids);
   });
 };
+
+/** Tokens whose mean squares are known well enough to weigh errors by. */
+const WEIGHED_ON = 8192;
+
+/** As many of the batches, from all over the text, as mean squares need; second moments need them all. */
+export const weighing = (batches: readonly Tensor[]): readonly Tensor[] => {
+  const count = Math.ceil(WEIGHED_ON / (batches[0]?.data.length ?? WEIGHED_ON));
+  if (batches.length <= count) return batches;
+  return Array.from({ length: count }, (_, i) => batches[Math.floor((i * batches.length) / count)]!);
+};

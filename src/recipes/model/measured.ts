@@ -1,5 +1,5 @@
 /** What packing has to know of a model, measured once: see node/runtime/measurements.ts. */
-import { calibrationBatches } from "../../compress/calibration/batches.ts";
+import { calibrationBatches, weighing } from "../../compress/calibration/batches.ts";
 import type { ModelCodes } from "../../compress/calibration/codes.ts";
 import { type InputMoments, inputMoments } from "../../compress/calibration/inputMoments.ts";
 import { int8Forms } from "../../compress/forms.ts";
@@ -40,12 +40,13 @@ export const momentsOn = async (
   texts: Ids,
   tokens: number,
 ): Promise<InputMoments> => {
-  const batches = calibrationBatches(model, texts, tokens);
+  const batches = weighing(calibrationBatches(model, texts, tokens));
   const about = batches.map(({ shape, data }) => [shape, Array.from(data, Number)]);
+  const read = batches.reduce((sum, { data }) => sum + data.length, 0);
   const found = await kept.of("what layers read", about, async () => {
     const progress = progressOf(ui, "what layers read");
     const made = await inputMoments(engine, model, batches, { signal, onBatch: progress.update });
-    progress.done(`what the inputs of ${made.size} matrices count, on ${texts.flat().length} tokens of text`);
+    progress.done(`what the inputs of ${made.size} matrices count, on ${read} tokens of text`);
     return Array.from(made, ([path, { k, count, squares, absolutes }]) => {
       return { path, k, count, squares: list(squares), absolutes: list(absolutes) };
     });
