@@ -11,6 +11,7 @@ import { awqScales, type OutputError, scaledInputs } from "../rounding/awq.ts";
 import { type Codes, type GridOptions, type Rows, roundedTensor } from "../rounding/codes.ts";
 import { needsText, type RoundingMethod, type RoundingName, roundingMethods } from "../rounding/methods.ts";
 import type { Moments, SecondMoments } from "../rounding/moments.ts";
+import { weighing } from "./batches.ts";
 import { type Folded, foldFinder, withFolds } from "./folds.ts";
 import { type InputMoments, inputMoments } from "./inputMoments.ts";
 import { errorsBy } from "./outputErrors.ts";
@@ -193,7 +194,7 @@ export const modelCodes = async (
   }
   if (method.reads === "second moments") await roundedInTurn(engine, model, made, options);
   else {
-    const inputs = options.inputs ?? (await inputMoments(engine, model, batches, { signal }));
+    const inputs = options.inputs ?? (await inputMoments(engine, model, weighing(batches), { signal }));
     for (const [done, [path, matrix]] of [...matrices].entries()) {
       signal?.throwIfAborted();
       roundAt(path, rowsOf(matrix), { method, grid, made }, inputs.get(path));
