@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type Tensor, tensorOf } from "../ir/tensor.ts";
+import { kinds } from "../nn/kinds/index.ts";
 import type { Digits, Int8Form } from "../ops/int8.ts";
 import { rng } from "../util/rng.ts";
 import { int8Parts, plainForm } from "./int8.ts";
@@ -108,6 +109,24 @@ test("by steps it rounds each input's weights times its step; a table lies outpu
   expect(table.q!.shape).toEqual([n, k]);
   expect(numbers(table.q!)).toEqual(numbers(turned(plain.q!, k, n)));
   expect(table.scale).toEqual(plain.scale);
+});
+
+test("of turned inputs a large weight costs the others less, and turned back all are what they were", () => {
+  const [k, n] = [128, 6];
+  const w = drawn(k, n);
+  const data = Float32Array.from(w.data as Float32Array, (v, at) => (at % 7 === 0 && at < 2 * n ? 8 * v : v));
+  const error = (own: Int8Form): number => {
+    const parts = packed({ ...w, data }, own);
+    const about = { dtype: "float32", shape: [k, n], layout: "kn", kind: kinds.int8 } as const;
+    const back = kinds.int8.dense({ ...about, parts, attrs: { ...own } });
+    const off = numbers(back).map((v, at) => v - data[at]!);
+    for (let j = 0; j < n; j++) for (const i of own.strong) expect(off[i * n + j]).toBe(0);
+    return Math.hypot(...off) / Math.hypot(...data);
+  };
+  const own = { digits: 1, strong: [3, 100] } as const;
+  const [plain, turnedFirst] = [error(own), error({ ...own, rotation: 64 })];
+  expect(turnedFirst).toBeLessThan(0.02);
+  expect(turnedFirst).toBeLessThan(0.8 * plain);
 });
 
 test("a strong row that is large costs the others nothing", () => {

@@ -5,7 +5,8 @@
  */
 import { tensor } from "../ir/tensor.ts";
 import type { Int8Form } from "../ops/int8.ts";
-import { eachTile, type Matrix, type Parts } from "./matrix.ts";
+import { turnInPlace } from "../ops/rotation.ts";
+import { byColumn, eachTile, type Matrix, type Parts } from "./matrix.ts";
 
 /** The largest weight. */
 const MOST = 127;
@@ -28,6 +29,16 @@ const factorsOf = (k: number, { strong, steps }: Int8Form): Float64Array => {
   const factors = Float64Array.from({ length: k }, (_, i) => steps?.[i] ?? 1);
   for (const i of strong) factors[i] = 0;
   return factors;
+};
+
+/** The weights of inputs that are turned, of strong ones 0; where the form has no rotation, all as they are. */
+const turned = (matrix: Matrix, { rotation, strong }: Int8Form): Matrix => {
+  if (rotation === undefined) return matrix;
+  const { k, n } = matrix;
+  const data = Float32Array.from(byColumn(matrix));
+  for (let j = 0; j < n; j++) for (const i of strong) data[j * k + i] = 0;
+  turnInPlace(data, rotation);
+  return { k, n, data, stepK: 1, stepN: k };
 };
 
 /** The smallest scale of each column under which its weights fit, and neighbours of one sign too, [N]. */
@@ -67,13 +78,14 @@ export interface Int8PartsOptions {
 }
 
 /** q int8 or uint8 [K, N], of a table [N, K]; scale [N] and, where inputs are strong, rows [S, N]. */
-export const int8Parts = (matrix: Matrix, form: Int8Form, options: Int8PartsOptions = {}): Parts => {
+export const int8Parts = (whole: Matrix, form: Int8Form, options: Int8PartsOptions = {}): Parts => {
   const { unsigned = false, table = false } = options;
+  const matrix = turned(whole, form);
   const { k, n, data, stepK, stepN } = matrix;
   const [toK, toN] = table ? [1, k] : [n, 1];
   const zero = unsigned ? 128 : 0;
   const q = unsigned ? new Uint8Array(k * n).fill(zero) : new Int8Array(k * n);
-  const factors = factorsOf(k, form);
+  const factors = form.rotation === undefined ? factorsOf(k, form) : new Float64Array(k).fill(1);
   const scale = scalesOf(matrix, factors, form.digits);
   eachTile(matrix, (fromK, endK, fromN, endN) => {
     for (let i = fromK; i < endK; i++) {
@@ -87,5 +99,5 @@ export const int8Parts = (matrix: Matrix, form: Int8Form, options: Int8PartsOpti
   });
   const shape = table ? [n, k] : [k, n];
   const parts = { q: tensor(unsigned ? "uint8" : "int8", shape, q), scale: tensor("float32", [n], scale) };
-  return form.strong.length === 0 ? parts : { ...parts, rows: rowsOf(matrix, form.strong) };
+  return form.strong.length === 0 ? parts : { ...parts, rows: rowsOf(whole, form.strong) };
 };

@@ -82,3 +82,29 @@ export const cosine = (a: Float32Array, b: Float32Array): number => {
   sum.add(a, b);
   return sum.cosine();
 };
+
+/** What is added up of one row: largest logit, sum of exponentials, and moments of the change under them. */
+const rowDivergence = (a: Float32Array, b: Float32Array): number => {
+  const top = a.reduce((most, v) => Math.max(most, v), Number.NEGATIVE_INFINITY);
+  let [total, first, second] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    const p = Math.exp(a[i]! - top);
+    const change = b[i]! - a[i]!;
+    total += p;
+    first += p * change;
+    second += p * change * change;
+  }
+  return (second / total - (first / total) ** 2) / 2;
+};
+
+/**
+ * About how far choices by logits `b` are from those by `a`, rows of `width`, in nats a row: the divergence of
+ * Kullback and Leibler to its second order, half the variance of what changed under the probabilities of `a`.
+ */
+export const divergence = (a: Float32Array, b: Float32Array, width: number): number => {
+  let sum = 0;
+  for (let from = 0; from < a.length; from += width) {
+    sum += rowDivergence(a.subarray(from, from + width), b.subarray(from, from + width));
+  }
+  return (sum * width) / Math.max(1, a.length);
+};

@@ -13,6 +13,7 @@ import { shapeText, type TensorType, tensorOf } from "../ir/tensor.ts";
 import { ShapeError } from "../util/errors.ts";
 import { add } from "./elementwise.ts";
 import { matmul } from "./linalg.ts";
+import { rotated } from "./rotation.ts";
 
 type Plain = Record<never, never>;
 
@@ -24,6 +25,8 @@ export interface Int8Form {
   readonly digits: Digits;
   /** Inputs that stand apart, ascending. */
   readonly strong: readonly number[];
+  /** How many of the others are turned together before they are rounded, if any (see ops/rotation). */
+  readonly rotation?: number;
   /** Of one digit without strong inputs: what a code of each input is, [K], where that is fixed. */
   readonly steps?: readonly number[];
   /** Beside `steps`: the code of 0 to 255 that stands for 0. */
@@ -32,7 +35,7 @@ export interface Int8Form {
 
 /**
  * An 8-bit matrix [K, N]: q int8 (or uint8 around 128) [K, N], scale [N]; and where inputs are strong, their
- * rows float32 [S, N], for which q has zeros.
+ * rows float32 [S, N], for which q has zeros. Of a form with a rotation q is of turned inputs.
  */
 export interface Int8Matrix {
   readonly q: Value;
@@ -179,15 +182,17 @@ export const digitRounded = (x: Value, strong: readonly number[]): Value =>
 export const int8Matmul = (
   x: Value,
   { q, scale, rows }: Int8Matrix,
-  { digits, strong }: Int8Form,
+  { digits, strong, rotation }: Int8Form,
   bias?: Value,
 ): Value => {
   const product = (): Value => {
+    const read = rotation === undefined ? x : rotated(x, { block: rotation, strong });
+    const apart = rotation === undefined ? strong : [];
     const rounded = (digits: 1 | 2): Value => {
-      const [all, steps] = apply(digitsOp, [x], { digits, strong });
-      return apply(int8MatmulOp, [x, all, steps, q, scale], { digits })[0];
+      const [all, steps] = apply(digitsOp, [read], { digits, strong: apart });
+      return apply(int8MatmulOp, [read, all, steps, q, scale], { digits })[0];
     };
-    const weak = digits === 0 ? apply(wideMatmulOp, [x, q, scale], {})[0] : rounded(digits);
+    const weak = digits === 0 ? apply(wideMatmulOp, [read, q, scale], {})[0] : rounded(digits);
     return rows === undefined ? weak : add(weak, matmul(apply(pickOp, [x], { at: strong })[0], rows));
   };
   return bias === undefined ? product() : add(product(), bias);

@@ -66,14 +66,16 @@ export const formsOn = async (
   { engine, model, kept }: Measuring,
   texts: Ids,
 ): Promise<ReadonlyMap<string, Int8Form>> => {
-  const found = await kept.of("forms of 8 bits, steps", idsOf(texts), async () =>
-    Array.from(await int8Forms(engine, model, texts), ([path, { digits, strong, steps, zero }]) => {
-      return { path, digits, strong: [...strong], steps: [...(steps ?? [])], zero: zero ?? 0 };
+  const found = await kept.of("forms of 8 bits, steps, rotations", idsOf(texts), async () =>
+    Array.from(await int8Forms(engine, model, texts), ([path, form]) => {
+      const { digits, strong, steps = [], zero = 0, rotation = 0 } = form;
+      return { path, digits, strong: [...strong], steps: [...steps], zero, rotation };
     }),
   );
   return new Map(
-    found.map(({ path, digits, strong, steps, zero }) => {
-      return [path, { digits, strong, ...(steps.length === 0 ? {} : { steps, zero }) }] as const;
+    found.map(({ path, digits, strong, steps, zero, rotation }) => {
+      const fixed = steps.length === 0 ? {} : { steps, zero };
+      return [path, { digits, strong, ...fixed, ...(rotation === 0 ? {} : { rotation }) }] as const;
     }),
   );
 };
