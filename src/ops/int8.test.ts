@@ -8,6 +8,7 @@ import { nodeEngine } from "../node/runtime/engine.ts";
 import { optimize } from "../rewrite/index.ts";
 import { rng } from "../util/rng.ts";
 import { type Digits, digitRounded, int8Matmul } from "./int8.ts";
+import { turnInPlace } from "./rotation.ts";
 
 let engine: Engine;
 beforeAll(async () => {
@@ -202,4 +203,27 @@ test("what one digit reads is what the product of an identity gives", async () =
   const both = [rounded!, product!].map(({ data }) => Array.from(data as Float32Array));
   expect(new Set(both[0]!).size).toBeGreaterThan(8);
   for (const [i, v] of both[0]!.entries()) expect(v).toBeCloseTo(both[1]![i]!, 6);
+});
+
+test.each([0, 1, 2] as const)("turned inputs times codes of turned weights, %i digits", async (digits) => {
+  const [k, strong, rotation] = [16, [3], 8];
+  const q = draw(k * N, -63, 64).map(Math.floor);
+  const given = { k, q, scale: 0.01, digits, unsigned: false, strong, rows: draw(N) };
+  const parts = partsOf({ ...given, strong: [] });
+  const rows = constant(tensorOf("float32", [1, N], given.rows));
+  const program = trace({ x: { dtype: "float32" as const, shape: [3, k] } }, ({ x }) => ({
+    y: int8Matmul(x, { ...parts, rows }, { digits, strong, rotation }),
+  }));
+  const x = draw(3 * k);
+  const { y } = await (await compile(engine, program)).run({ x: tensorOf("float32", [3, k], x) });
+  for (let j = 0; j < N; j++) {
+    // The weights that the codes stand for: turned back, the strong input's replaced by its row.
+    const column = Float32Array.from({ length: k }, (_, i) => q[i * N + j]! * given.scale);
+    turnInPlace(column, rotation);
+    column[strong[0]!] = given.rows[j]!;
+    for (let row = 0; row < 3; row++) {
+      const want = dot(Array.from(column), x.slice(row * k, (row + 1) * k));
+      expect(Math.abs((y!.data[row * N + j] as number) - want)).toBeLessThan(digits === 1 ? 0.05 : 0.001);
+    }
+  }
 });
