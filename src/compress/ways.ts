@@ -12,6 +12,7 @@ import type { Site } from "./sites.ts";
  * of steps that are known beforehand. What bears none of them reads two digits.
  */
 export const WAYS = ["one", "rotated", "fixed"] as const;
+/** How a product that bears inputs of 8 bits meets them. */
 export type Way = (typeof WAYS)[number];
 
 /** A site with what is known of its inputs. */
