@@ -28,8 +28,8 @@ const bestChange = (
 };
 
 /**
- * One option of each group, by its index: changes from the first one of each are made in the order of the time
- * that they save for what they cost, as long as all costs together are within `budget`.
+ * One option of each group, by its index: changes from the first one of each are made in the order of the
+ * time that they save for what they cost, as long as all costs together are within `budget`.
  */
 export const quickest = (groups: readonly (readonly Option[])[], budget: number): number[] => {
   const now = groups.map(() => 0);

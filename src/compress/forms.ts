@@ -178,8 +178,8 @@ const costOn = (model: Model): CostOf => {
 };
 
 /**
- * The ways that products of `k` inputs are tried in. A decoder's head reads one row of a prompt, where time is
- * spent on many: what it would take of the budget serves its layers better.
+ * The ways that products of `k` inputs are tried in. A decoder's head reads one row of a prompt, where time
+ * is spent on many: what it would take of the budget serves its layers better.
  */
 const waysOf = ({ kind }: Model["arch"], { layer }: LinearInfo, k: number): readonly Way[] => {
   if (kind === "encoder") return ["one", "fixed"];

@@ -31,7 +31,7 @@ const factorsOf = (k: number, { strong, steps }: Int8Form): Float64Array => {
   return factors;
 };
 
-/** The weights of inputs that are turned, of strong ones 0; where the form has no rotation, all as they are. */
+/** The weights of inputs that are turned, of strong ones 0; without a rotation all as they are. */
 const turned = (matrix: Matrix, { rotation, strong }: Int8Form): Matrix => {
   if (rotation === undefined) return matrix;
   const { k, n } = matrix;

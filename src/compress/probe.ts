@@ -83,7 +83,7 @@ export const cosine = (a: Float32Array, b: Float32Array): number => {
   return sum.cosine();
 };
 
-/** What is added up of one row: largest logit, sum of exponentials, and moments of the change under them. */
+/** The divergence of one row. */
 const rowDivergence = (a: Float32Array, b: Float32Array): number => {
   const top = a.reduce((most, v) => Math.max(most, v), Number.NEGATIVE_INFINITY);
   let [total, first, second] = [0, 0, 0];
@@ -98,8 +98,9 @@ const rowDivergence = (a: Float32Array, b: Float32Array): number => {
 };
 
 /**
- * About how far choices by logits `b` are from those by `a`, rows of `width`, in nats a row: the divergence of
- * Kullback and Leibler to its second order, half the variance of what changed under the probabilities of `a`.
+ * About how far choices by logits `b` are from those by `a`, rows of `width`, in nats a row: the divergence
+ * of Kullback and Leibler to its second order, half the variance of what changed under the probabilities
+ * of `a`.
  */
 export const divergence = (a: Float32Array, b: Float32Array, width: number): number => {
   let sum = 0;

@@ -1,4 +1,4 @@
-/** The ways in which a product with 8-bit weights may meet its inputs, what each reads, and how long it takes. */
+/** Ways in which a product with 8-bit weights may meet its inputs: what each reads, how long it takes. */
 import { constant, type Value } from "../ir/op.ts";
 import { tensorOf } from "../ir/tensor.ts";
 import { add, mul } from "../ops/elementwise.ts";
