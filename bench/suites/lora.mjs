@@ -1,9 +1,9 @@
-// LoRA beside full fine-tuning: a small GPT-2 learns plays and some reviews and is tuned on other reviews, a small BERT learns captions
-// and reviews and is tuned to tell which of them praise (lora/classify.mjs), each with all weights, with adapters, and with adapters
+// LoRA beside full fine-tuning: a small GPT-2 learns plays and some reviews and is tuned on other reviews, MiniLM is tuned
+// to tell which reviews praise (lora/classify.mjs), each with all weights, with adapters, and with adapters
 // over 4 bits, by three seeds each; the learning rate of each way is the best of three on a seed of its own. Differences are of the
 // losses on what is held out, nats; `kept` is what merging and rounding leave of the tuning's gain. Seeds draw batches and adapters:
 // their spread is the noise that a difference is to be seen against.
-// Arguments: --family gpt2|bert (both), --one (thread), --base N updates of the base (4000, bert 2000), --out DIR (bases are kept).
+// Arguments: --family gpt2|minilm (both), --one (thread), --base N updates of the base (4000), --out DIR (bases are kept).
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -194,11 +194,13 @@ export default async function lora({ log, data = process.env.ANNEAL_DATA ?? "../
       [`${family}KeptQ4`]: Math.min(kept("lora", "q4"), kept("qlora", "q4")),
     });
   }
-  if (only === undefined || only === "bert") {
+  if (only === undefined || only === "minilm") {
     const dir = told(args, "out") ?? mkdtempSync(join(tmpdir(), "anneal-lora-"));
     const threads = args.includes("--one") ? ["--threads", "1"] : [];
-    const steps = Number(told(args, "base") ?? 2000);
-    Object.assign(figures, classify({ log, data, dir: join(dir, "bert"), steps, threads }));
+    const base = join(process.env.ANNEAL_REAL ?? "", "minilm");
+    if (existsSync(base))
+      Object.assign(figures, classify({ log, data, dir: join(dir, "minilm"), base, threads }));
+    else log("no ANNEAL_REAL/minilm (bench/peers/real.py makes it): the encoder is left out");
   }
   return figures;
 }
