@@ -148,17 +148,18 @@ describe.each(Object.entries(families))("%s", (name, model) => {
     }
   });
 
-  test("GPTQ's outputs are nearer than those of rounding to nearest, and the same again", async () => {
+  test("GPTQ makes up for what was rounded in front: less than half of scale search's error, and the same again", async () => {
     const whole = await outputsOf(engine, model, batches[1]!);
-    const made = (method: "nearest" | "gptq") =>
+    const made = (method: "search" | "gptq") =>
       roundedModel(engine, model, { rounding: { method }, wide: [], texts, tokens: 500 });
-    const off = async (method: "nearest" | "gptq"): Promise<number> => {
+    const off = async (method: "search" | "gptq"): Promise<number> => {
       const { codes } = await made(method);
       if (method === "gptq" && name === "gpt2") expect([...codes]).toEqual([...(await made(method)).codes]);
       const got = await outputsOf(engine, quantized(model, { bits: 4, method }, { codes }), batches[1]!);
       return got.reduce((sum, v, i) => sum + (v - whole[i]!) ** 2, 0);
     };
-    expect(await off("gptq")).toBeLessThan(await off("nearest"));
+    // Where each matrix is rounded by its own inputs alone, 0.5 to 0.85 of it are left.
+    expect(await off("gptq")).toBeLessThan(0.45 * (await off("search")));
   });
 });
 

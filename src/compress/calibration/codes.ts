@@ -8,12 +8,14 @@ import { byColumn, type Matrix, matrixOf } from "../matrix.ts";
 import { denseMatrices } from "../probe.ts";
 import { reconstruct } from "../reconstruction/reconstruct.ts";
 import { awqScales, type OutputError, scaledInputs } from "../rounding/awq.ts";
-import { type Codes, type GridOptions, type Rows, roundedTensor } from "../rounding/codes.ts";
+import type { Codes, GridOptions, Rows } from "../rounding/codes.ts";
+import { gptq } from "../rounding/gptq.ts";
 import { needsText, type RoundingMethod, type RoundingName, roundingMethods } from "../rounding/methods.ts";
 import type { Moments, SecondMoments } from "../rounding/moments.ts";
 import { weighing } from "./batches.ts";
 import { type Folded, foldFinder, withFolds } from "./folds.ts";
 import { type InputMoments, inputMoments } from "./inputMoments.ts";
+import { roundInTurn } from "./inTurn.ts";
 import { errorsBy } from "./outputErrors.ts";
 import { type Stop, type Walkable, walk, walkable } from "./walk.ts";
 
@@ -52,7 +54,7 @@ export interface ModelCodes {
 const rowsOf = (matrix: Matrix): Rows => ({ n: matrix.n, k: matrix.k, values: byColumn(matrix) });
 
 /** Rounds what one site's products multiply by. */
-type Rounder = (stop: Stop) => Promise<ReadonlyMap<string, Tensor> | undefined>;
+type Rounder = (stop: Stop) => Promise<undefined>;
 
 interface Made {
   readonly codes: Map<string, Codes>;
@@ -63,6 +65,9 @@ interface Made {
   readonly matrices: ReadonlyMap<string, Matrix>;
 }
 
+const singular = (path: string, damping: number): string =>
+  `${path}: second moments are singular, damped by ${damping.toPrecision(2)} of their mean`;
+
 const roundAt = (
   path: string,
   rows: Rows,
@@ -70,24 +75,10 @@ const roundAt = (
   moments?: Moments | SecondMoments,
 ): Codes => {
   const { damping = 0.01, ...codes } = method.round(rows, made.grids?.get(path) ?? grid, moments);
-  if (damping > 0.011) {
-    made.notes.push(
-      `${path}: second moments are singular, damped by ${damping.toPrecision(2)} of their mean`,
-    );
-  }
+  if (damping > 0.011) made.notes.push(singular(path, damping));
   made.codes.set(path, codes);
   return codes;
 };
-
-/** The rounded matrices as they lie in the model. */
-const tensorsOf = (made: Made, paths: readonly string[]): Map<string, Tensor> =>
-  new Map(
-    paths.flatMap((path) => {
-      const [matrix, codes] = [made.matrices.get(path), made.codes.get(path)];
-      if (matrix === undefined || codes === undefined) return [];
-      return [[path, roundedTensor(matrix, codes)] as const];
-    }),
-  );
 
 /** The moments of inputs that are divided by scales, as far as scale search reads them. */
 const divided = (moments: Moments, scales: Float64Array): Moments => ({
@@ -192,7 +183,8 @@ export const modelCodes = async (
     rest();
     return { model, codes: made.codes, notes: made.notes };
   }
-  if (method.reads === "second moments") await roundedInTurn(engine, model, made, options);
+  if (method.inTurn) await roundedInTurn(engine, model, made, options);
+  else if (method.folds) await roundedWithFolds(engine, model, made, options);
   else {
     const inputs = options.inputs ?? (await inputMoments(engine, model, weighing(batches), { signal }));
     for (const [done, [path, matrix]] of [...matrices].entries()) {
@@ -207,8 +199,28 @@ export const modelCodes = async (
   return { model: withFolds(model, made.folds), codes: made.codes, notes: made.notes };
 };
 
-/** Rounds the matrices along a walk, by the second moments of what each reads. Throws as `walk`. */
-const roundedInTurn = async (
+/** Rounds the matrices by GPTQ, each towards what the dense model computes. Throws as `walk`. */
+const roundedInTurn = (
+  engine: Engine,
+  model: Model,
+  made: Made,
+  { grid, batches = [], signal, onSite }: CodesOptions,
+): Promise<void> =>
+  roundInTurn(engine, model, {
+    ...{ matrices: made.matrices, batches, signal, onSite },
+    round: (path, rows, read) => {
+      const own = made.grids?.get(path) ?? grid;
+      if (read === undefined) return roundAt(path, rows, { method: roundingMethods.gptq, grid: own, made });
+      const { factor, moments } = read;
+      if (factor.damping > 1.1 * factor.asked) made.notes.push(singular(path, factor.damping));
+      const { damping: _, ...codes } = gptq(rows, moments, { ...own, factor });
+      return codes;
+    },
+    keep: (path, codes) => made.codes.set(path, codes),
+  });
+
+/** Rounds the matrices along a walk, with scales folded in where something takes them. Throws as `walk`. */
+const roundedWithFolds = async (
   engine: Engine,
   model: Model,
   made: Made,
@@ -217,16 +229,14 @@ const roundedInTurn = async (
   const errors = errorsBy(engine);
   try {
     const way = walkable(model, batches);
-    const round = rounderOf(model, way, {
-      ...{ method: roundingMethods[name], grid, made },
-      errorOf: errors.of,
-    });
+    const method: RoundingMethod = roundingMethods[name];
+    const round = folding(made, { method, grid }, { fold: foldFinder(model, way), errorOf: errors.of });
     await walk(engine, way, {
       ...{ signal, gram: true },
       visit: async (stop) => {
-        const replaced = await round(stop);
+        await round(stop);
         onSite?.(stop.index + 1, stop.count);
-        return replaced;
+        return undefined;
       },
     });
   } finally {
@@ -251,31 +261,4 @@ const reconstructed = async (
     ...(onSite === undefined ? {} : { onBlock: onSite }),
   });
   for (const [path, codes] of found) made.codes.set(path, codes);
-};
-
-/** What a method does at each site of a walk. */
-const rounderOf = (
-  model: Model,
-  way: Walkable,
-  {
-    method,
-    grid,
-    made,
-    errorOf,
-  }: {
-    readonly method: RoundingMethod;
-    readonly grid: GridOptions;
-    readonly made: Made;
-    readonly errorOf: OutputError;
-  },
-): Rounder => {
-  const { sites } = way;
-  if (method.folds) return folding(made, { method, grid }, { fold: foldFinder(model, way), errorOf });
-  const uses = new Map<string, number>();
-  for (const { paths } of sites) for (const path of paths) uses.set(path, (uses.get(path) ?? 0) + 1);
-  return async ({ site: { paths }, moments }) => {
-    const own = paths.filter((path) => made.matrices.has(path) && uses.get(path) === 1);
-    for (const path of own) roundAt(path, rowsOf(made.matrices.get(path)!), { method, grid, made }, moments);
-    return method.inTurn ? tensorsOf(made, own) : undefined;
-  };
 };

@@ -8,20 +8,19 @@
  */
 import type { Engine } from "../../engine/engine.ts";
 import { constant, type Value } from "../../ir/op.ts";
-import { type Program, trace } from "../../ir/program.ts";
-import { type Tensor, type TensorType, tensor } from "../../ir/tensor.ts";
+import type { Program } from "../../ir/program.ts";
+import { type Tensor, tensor } from "../../ir/tensor.ts";
 import type { LinearInfo } from "../../models/linears.ts";
 import type { Model } from "../../models/model.ts";
-import { asParams, tensorsOf, withTensors } from "../../nn/param.ts";
+import { tensorsOf, withTensors } from "../../nn/param.ts";
 import { div, maximum, mul, sqrt, sub } from "../../ops/elementwise.ts";
 import { matmul } from "../../ops/linalg.ts";
 import { reshape, sum } from "../../ops/structure.ts";
-import { optimize } from "../../rewrite/index.ts";
 import { defined } from "../../util/defined.ts";
 import type { Target } from "../calibration/sums.ts";
 import { type Stop, walk } from "../calibration/walk.ts";
+import { jointProgram, WHOLE } from "../joint.ts";
 import { derived } from "../pass.ts";
-import { logitsOn } from "../probe.ts";
 import type { SecondMoments } from "../rounding/moments.ts";
 import { readersOf, type Site, sitesOf } from "../sites.ts";
 import { type FitSums, fitted } from "./leastSquares.ts";
@@ -58,28 +57,6 @@ export interface Restored {
 
 /** Every so many-th batch tells how much of a fit holds on text that it did not see. */
 const APART = 4;
-
-/** The names that the whole model's constants have in the program of both. */
-const WHOLE = "whole.";
-
-const typeOf = ({ dtype, shape }: TensorType): TensorType => ({ dtype, shape });
-
-/** Both models on the same ids; `given` tensors of the cut one are inputs `w.PATH`. */
-const jointProgram = (
-  cut: Model,
-  whole: Model,
-  { ids, given }: { readonly ids: TensorType; readonly given: ReadonlyMap<string, Tensor> },
-): Program => {
-  const types = Object.fromEntries(Array.from(given, ([path, t]) => [path, typeOf(t)]));
-  const named = new Map<string, Value>();
-  for (const [path, t] of tensorsOf(whole.weights)) named.set(path, constant(t, WHOLE + path));
-  return optimize(
-    trace({ ids: typeOf(ids), w: types }, ({ ids: inputIds, w }) => ({
-      out: logitsOn(cut, asParams(cut.weights, new Map(Object.entries(w))), inputIds),
-      whole: logitsOn(whole, asParams(whole.weights, named), inputIds),
-    })),
-  );
-};
 
 /** The index of a layer in a path. */
 const LAYER = /^(.*?\.)(\d+)(?=\.)/;

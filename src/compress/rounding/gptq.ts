@@ -27,6 +27,19 @@ export interface GptqOptions extends GridOptions {
   readonly actOrder?: boolean;
   /** Whether grids span a block's numbers ("range") or are searched for, which they are unless told. */
   readonly grids?: "range" | "search";
+  /** What `inputFactor` makes of the same moments, where it is known; damping and order are its own then. */
+  readonly factor?: InputFactor;
+}
+
+/** What inputs tell of each other: the damped moments' inverse is `factor`^T `factor`. */
+export interface InputFactor {
+  /** Inputs in the order that they are rounded in. */
+  readonly order: Uint32Array;
+  /** Upper triangular, [K, K], in that order. */
+  readonly factor: Float64Array;
+  /** The damping that was asked for, and what it took. */
+  readonly asked: number;
+  readonly damping: number;
 }
 
 /** Codes, with the damping that the second moments took: more than was asked where they are singular. */
@@ -97,16 +110,24 @@ const walk = (
   }
 };
 
+/** The factor that all matrices of the same inputs are rounded by. Throws Error for moments that are not finite. */
+export const inputFactor = (
+  moments: SecondMoments,
+  { damping: asked = 0.01, actOrder = true }: Pick<GptqOptions, "damping" | "actOrder"> = {},
+): InputFactor => {
+  const order = orderOf(moments, actOrder);
+  return { order, asked, ...inverseFactor(ordered(moments, order), moments.k, asked) };
+};
+
 /** A matrix rounded by GPTQ. Throws Error for moments that are not finite. */
 export const gptq = (rows: Rows, moments: SecondMoments, options: GptqOptions): GptqCodes => {
-  const { damping: asked = 0.01, actOrder = true, grids: how = "search" } = options;
-  const { n, k } = rows;
+  const { grids: how = "search", factor: known = inputFactor(moments, options) } = options;
+  const { n } = rows;
   const grids =
     how === "range"
       ? gridsOf(rows, options, rangeGrid(options))
       : searchedGrids(rows, options, moments.squares);
-  const order = orderOf(moments, actOrder);
-  const { factor, damping } = inverseFactor(ordered(moments, order), k, asked);
+  const { order, factor, damping } = known;
   const codes = emptyCodes(rows, options, grids);
   for (let from = 0; from < n; from += TOGETHER) {
     const w = taken(rows, moments, order, [from, Math.min(n, from + TOGETHER)]);
