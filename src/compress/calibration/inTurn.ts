@@ -43,8 +43,8 @@ export interface TurnOptions {
 
 /**
  * Damping of tables that give the logits too: what the head's inputs say of a table's errors is not all, for
- * in the rows that are looked up every number counts alike. (With 0.01, as layers have it, a GPT-2 with 4 bits
- * a channel lost two fifths more.)
+ * in the rows that are looked up every number counts alike. (With 0.01, as layers have it, a GPT-2 with 4
+ * bits a channel lost two fifths more.)
  */
 const TABLE_DAMPING = 0.1;
 
@@ -130,7 +130,9 @@ const APART = 4;
 
 const added = (a: Float64Array, b: Float64Array): Float64Array => a.map((v, i) => v + b[i]!);
 
-/** What is known of a site's inputs by all batches, and by those that a correction is learnt from and others. */
+/**
+ * What is known of a site's inputs by all batches, and by those that a correction is learnt from and others.
+ */
 const knownAt = ({
   moments: learnt,
   cross,

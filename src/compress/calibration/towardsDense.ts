@@ -95,7 +95,9 @@ const programsOf = (engine: Engine) => {
 /** Corrections by the engine. */
 export const towardsDense = (engine: Engine) => {
   const programs = programsOf(engine);
-  /** The share of a change that is best for rows that it was not learnt from; all of it where there are none. */
+  /**
+   * The share of a change that is best for rows that it was not learnt from; all of it where there are none.
+   */
   const shareOf = async (w: Tensor, u: Tensor, known: Known): Promise<number> => {
     const { parts, factor, moments } = known;
     if (parts === undefined) return 1;

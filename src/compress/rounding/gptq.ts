@@ -1,6 +1,6 @@
 /**
- * GPTQ (Frantar et al. 2022, https://arxiv.org/abs/2210.17323; https://github.com/IST-DASLab/gptq): inputs are
- * rounded one after the other, and what each loses is made up for by those that are left, as the second
+ * GPTQ (Frantar et al. 2022, https://arxiv.org/abs/2210.17323; https://github.com/IST-DASLab/gptq): inputs
+ * are rounded one after the other, and what each loses is made up for by those that are left, as the second
  * moments of what the product reads say. Order by the moments' diagonal ("act order"), with grids that are
  * chosen beforehand ("static groups"), so that blocks stay blocks of neighbours. Grids are those of scale
  * search unless told; theirs are those of rounding to nearest.
@@ -110,7 +110,10 @@ const walk = (
   }
 };
 
-/** The factor that all matrices of the same inputs are rounded by. Throws Error for moments that are not finite. */
+/**
+ * The factor that all matrices of the same inputs are rounded by. Throws Error for moments that are not
+ * finite.
+ */
 export const inputFactor = (
   moments: SecondMoments,
   { damping: asked = 0.01, actOrder = true }: Pick<GptqOptions, "damping" | "actOrder"> = {},
