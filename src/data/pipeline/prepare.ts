@@ -1,5 +1,6 @@
 /** The whole way from raw documents to training and held-out ones, in memory. */
 
+import { ConfigError } from "../../util/errors.ts";
 import { keyWriter } from "../dedup/documentKeys.ts";
 import { byteCount, type DataReport, type Document } from "../records/document.ts";
 import { NOWHERE, splitOf, TRAIN, VALIDATION } from "../records/splits.ts";
@@ -23,6 +24,9 @@ export interface Prepared {
  * ConfigError for a wrong share, DataError for fewer than two documents.
  */
 export const split = (documents: readonly Document[], share: number, seed: number) => {
+  if (!(share > 0)) {
+    throw new ConfigError(`must be above 0, not ${share}`, { field: "data.validationShare" });
+  }
   const writer = keyWriter();
   for (const doc of documents) writer.add(doc);
   const { words, stride } = writer.take();
