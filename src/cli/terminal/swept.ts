@@ -62,7 +62,7 @@ export const printSwept = (swept: Swept, json: boolean): void => {
     ...(path === undefined
       ? []
       : [
-          `  ${again} --out best      the best trial again`,
+          `  ${again} --out best      the settings of the best trial`,
           `  npx anneal export ${path.replace(/\/model$/, "")} --dtype q8`,
         ]),
   ];

@@ -225,8 +225,11 @@ export const corpus = async (
   const held = validation.length === 0 ? undefined : await heldOutTexts(given, hooks);
   const options = held === undefined ? given : besideHeldOut(given, held, hooks);
   let made: Corpus;
-  if (isShards(paths)) made = await fromShards(paths[0]!, tokenizer);
-  else {
+  if (isShards(paths)) {
+    made = await fromShards(paths[0]!, tokenizer);
+    if (held !== undefined)
+      hooks.ui.warn(`nothing of the held-out texts is looked for in ${paths[0]}, made before`);
+  } else {
     const files = await inputsOf(options, hooks);
     const total = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     const packsFile = options.data.packing !== "concat" || total > LARGE;

@@ -63,10 +63,11 @@ const hiddenPaths = ({ arch, config }: Model): ReadonlySet<string> =>
   );
 
 const rates =
-  (model: Model, { train, model: { n_embd } }: RunOptions) =>
+  (model: Model, { train, model: { from, n_embd } }: RunOptions) =>
   (optimizer: Optimizer): Optimizer => {
     const layered = layerwise(optimizer, train.layerDecay, depthsOf(model));
-    if (train.baseWidth === 0) return layered;
+    // A model that is there has a width of its own, and config files serve all verbs.
+    if (train.baseWidth === 0 || from !== "") return layered;
     const hidden = hiddenPaths(model);
     const isHidden = (path: string): boolean => hidden.has(path);
     const widths = { base: train.baseWidth, width: n_embd };

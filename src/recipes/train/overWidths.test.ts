@@ -23,8 +23,8 @@ const batch = {
 };
 
 /** What one update changes of each weight. */
-const steps = async (name: OptimizerName, baseWidth: number) => {
-  const options = { ...defaults, model: { ...defaults.model, n_embd: 16 } };
+const steps = async (name: OptimizerName, baseWidth: number, from = "") => {
+  const options = { ...defaults, model: { ...defaults.model, n_embd: 16, from } };
   const method = methodOf(model, { ...options, train: { ...defaults.train, optimizer: name, baseWidth } });
   const { model: after } = await train(await nodeEngine({ threads: 1 }), model, () => batch, {
     ...{ objective: languageModelling, batch: 2, context: 4, steps: 1, schedule: () => 1e-2, seed: 1 },
@@ -59,6 +59,10 @@ test.each([
     expect(hidden).toBe(4);
   },
 );
+
+test("a model that is there keeps its rates", async () => {
+  expect(await steps("adamw", 4, "a folder")).toEqual(await steps("adamw", 0));
+});
 
 test("optimizers whose rates are not known to go over are refused", async () => {
   await expect(steps("sgd", 4)).rejects.toThrow(/does not hold for sgd/);
