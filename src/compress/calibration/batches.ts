@@ -26,6 +26,15 @@ export const calibrationBatches = (
   });
 };
 
+/** Every so many-th batch tells how much of a fit holds on text that it was not learnt from. */
+const APART = 4;
+
+/** Which of `count` batches are apart: none where there are too few. */
+export const apartOf =
+  (count: number) =>
+  (batch: number): boolean =>
+    count >= APART && batch % APART === APART - 1;
+
 /** Tokens whose mean squares are known well enough to weigh errors by. */
 const WEIGHED_ON = 8192;
 

@@ -15,6 +15,7 @@ import { type Codes, type Rows, roundedTensor } from "../rounding/codes.ts";
 import { type InputFactor, inputFactor } from "../rounding/gptq.ts";
 import type { SecondMoments } from "../rounding/moments.ts";
 import { type Site, sitesOf } from "../sites.ts";
+import { apartOf } from "./batches.ts";
 import { keptSize } from "./keptSize.ts";
 import type { Target } from "./sums.ts";
 import { type Known, towardsDense } from "./towardsDense.ts";
@@ -125,9 +126,6 @@ const roundTables = async (turn: Turn, dense: Walkable, tell: (stop: Stop) => vo
   }
 };
 
-/** Every so many-th batch tells how much of a correction holds on text that it was not learnt from. */
-const APART = 4;
-
 const added = (a: Float64Array, b: Float64Array): Float64Array => a.map((v, i) => v + b[i]!);
 
 /**
@@ -174,8 +172,7 @@ const roundLayers = async (turn: Turn, tell: (stop: Stop) => void): Promise<void
   try {
     const from = { ...way.matrices, ...Object.fromEntries(rounded) };
     const walked = { ...way, matrices: from, sites: reading(way.sites, layers) };
-    const some = batches.length >= APART;
-    const heldOut = (batch: number): boolean => some && batch % APART === APART - 1;
+    const heldOut = apartOf(batches.length);
     await walk(engine, walked, { gram: true, signal, target, visit, heldOut });
   } finally {
     await towards.dispose();

@@ -3,7 +3,6 @@
  * to is a little too small along the outputs, in every layer alike; each output's scales are multiplied by
  * w H w / w H q (H the second moments of the inputs), after which q has w's own size along w.
  */
-import { compile } from "../../engine/compile.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { trace } from "../../ir/program.ts";
 import { type Tensor, tensor } from "../../ir/tensor.ts";
@@ -12,6 +11,7 @@ import { matmul } from "../../ops/linalg.ts";
 import { sum } from "../../ops/structure.ts";
 import { type Codes, dequantized, type Rows } from "../rounding/codes.ts";
 import type { SecondMoments } from "../rounding/moments.ts";
+import { openPrograms } from "./openPrograms.ts";
 
 /** Outputs that are looked at together: tables have many. */
 const TOGETHER = 4096;
@@ -23,21 +23,15 @@ const float32 = (shape: readonly number[]) => ({ dtype: "float32", shape }) as c
 
 /** Sizes by the engine, of which a program a shape stays open. */
 export const keptSize = (engine: Engine) => {
-  const sessions = new Map<string, ReturnType<typeof compile>>();
-  const sessionOf = (n: number, k: number): ReturnType<typeof compile> => {
-    const types = { w: float32([n, k]), q: float32([n, k]), h: float32([k, k]) };
-    const made = () =>
-      compile(
-        engine,
-        trace(types, ({ w, q, h }) => {
-          const along = matmul(w, h);
-          return { own: sum(mul(along, w), [1]), rounded: sum(mul(along, q), [1]) };
-        }),
-      );
-    const session = sessions.get(`${n} ${k}`) ?? made();
-    sessions.set(`${n} ${k}`, session);
-    return session;
-  };
+  const programs = openPrograms(engine);
+  const sessionOf = (n: number, k: number) =>
+    programs.of(`${n} ${k}`, () => {
+      const types = { w: float32([n, k]), q: float32([n, k]), h: float32([k, k]) };
+      return trace(types, ({ w, q, h }) => {
+        const along = matmul(w, h);
+        return { own: sum(mul(along, w), [1]), rounded: sum(mul(along, q), [1]) };
+      });
+    });
   /** Factors of outputs, [N]. */
   const factors = async ({ n, k, values }: Rows, codes: Codes, h: Tensor): Promise<Float64Array> => {
     const [from, to] = [Float32Array.from(values), dequantized(codes)];
@@ -60,8 +54,5 @@ export const keptSize = (engine: Engine) => {
     const blocks = codes.scale.length / codes.n;
     return { ...codes, scale: codes.scale.map((scale, at) => scale * by[Math.floor(at / blocks)]!) };
   };
-  const dispose = async (): Promise<void> => {
-    for (const session of sessions.values()) await (await session).dispose();
-  };
-  return { of, dispose };
+  return { of, dispose: programs.dispose };
 };

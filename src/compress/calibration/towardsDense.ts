@@ -4,7 +4,6 @@
  * rounded in W's place. (Asymmetric calibration: GPTAQ, https://arxiv.org/abs/2504.02692, has the same sums
  * and corrects input by input; here the whole correction comes before the inputs are walked along.)
  */
-import { compile } from "../../engine/compile.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Value } from "../../ir/op.ts";
 import { trace } from "../../ir/program.ts";
@@ -15,6 +14,7 @@ import { sum } from "../../ops/structure.ts";
 import type { Rows } from "../rounding/codes.ts";
 import type { InputFactor } from "../rounding/gptq.ts";
 import type { SecondMoments } from "../rounding/moments.ts";
+import { openPrograms } from "./openPrograms.ts";
 import type { Cross } from "./sums.ts";
 
 /** What a product's inputs are, and what the dense model's are. */
@@ -61,34 +61,21 @@ const changeOf = ({ w, d, u }: { readonly w: Value; readonly d: Value; readonly 
 
 /** Programs a shape, which stay open. */
 const programsOf = (engine: Engine) => {
-  const sessions = new Map<string, ReturnType<typeof compile>>();
-  const opened = (key: string, made: () => ReturnType<typeof compile>): ReturnType<typeof compile> => {
-    const session = sessions.get(key) ?? made();
-    sessions.set(key, session);
-    return session;
-  };
+  const programs = openPrograms(engine);
   const types = (n: number, k: number) => ({ w: float32([n, k]), d: float32([k, k]), u: float32([k, k]) });
   return {
     change: (n: number, k: number) =>
-      opened(`${n} ${k}`, () =>
-        compile(
-          engine,
-          trace(types(n, k), (v) => ({ change: changeOf(v) })),
-        ),
-      ),
+      programs.of(`${n} ${k}`, () => trace(types(n, k), (v) => ({ change: changeOf(v) }))),
     /** What a change takes from other rows' squared error is 2 `along` - `size`. */
     helps: (n: number, k: number) =>
-      opened(`${n} ${k} apart`, () => {
+      programs.of(`${n} ${k} apart`, () => {
         const all = { ...types(n, k), other: float32([k, k]), h: float32([k, k]) };
-        const made = trace(all, ({ other, h, ...v }) => {
+        return trace(all, ({ other, h, ...v }) => {
           const change = changeOf(v);
           return { along: sum(mul(matmul(v.w, other), change)), size: sum(mul(matmul(change, h), change)) };
         });
-        return compile(engine, made);
       }),
-    dispose: async (): Promise<void> => {
-      for (const session of sessions.values()) await (await session).dispose();
-    },
+    dispose: programs.dispose,
   };
 };
 

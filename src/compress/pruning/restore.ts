@@ -17,6 +17,7 @@ import { div, maximum, mul, sqrt, sub } from "../../ops/elementwise.ts";
 import { matmul } from "../../ops/linalg.ts";
 import { reshape, sum } from "../../ops/structure.ts";
 import { defined } from "../../util/defined.ts";
+import { apartOf } from "../calibration/batches.ts";
 import type { Target } from "../calibration/sums.ts";
 import { type Stop, walk } from "../calibration/walk.ts";
 import { jointProgram, WHOLE } from "../joint.ts";
@@ -54,9 +55,6 @@ export interface Restored {
   /** Matrices whose second moments were singular, with what it took to solve for them. */
   readonly notes: readonly string[];
 }
-
-/** Every so many-th batch tells how much of a fit holds on text that it did not see. */
-const APART = 4;
 
 /** The index of a layer in a path. */
 const LAYER = /^(.*?\.)(\d+)(?=\.)/;
@@ -192,8 +190,7 @@ export const restored = async (engine: Engine, cut: Model, options: RestoreOptio
   const target = lacksOf(program, { infos, given, kept, layers, channels });
   const way = { matrices: Object.fromEntries(given), program, sites, batches };
   await onSite?.(0, sites.length);
-  const some = batches.length >= APART;
-  const heldOut = (batch: number): boolean => some && batch % APART === APART - 1;
+  const heldOut = apartOf(batches.length);
   await walk(engine, way, { gram: true, signal, target, visit, heldOut });
   const pass = { name: "restore", options: { ...defined({ damping }) } };
   const model = derived(cut, pass, { weights: withTensors(cut.weights, found) });
