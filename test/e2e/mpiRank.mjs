@@ -1,6 +1,6 @@
-// Trains a small decoder, a small classifier and adapters, and prints their losses and a hash of their weights: under mpirun as
-// one of its ranks (argument: the library; with "stop" rank 1 stops its own process in the midst), else on one process
-// and on the threads of two replicas.
+// Trains a small decoder, a small classifier and adapters, and prints their losses and a hash of their weights: under mpirun
+// as one of its ranks (argument: the library, "-" for the launcher's own; with "stop" rank 1 stops its own process in the
+// midst), else on one process and on the threads of two replicas.
 import { createHash } from "node:crypto";
 import { dataParallel, pipeline, spmd } from "../../dist/distribute/index.js";
 import { tensorOf } from "../../dist/ir/tensor.js";
@@ -108,7 +108,7 @@ if (launched === undefined) {
   const one = await all(engine, {});
   console.log(JSON.stringify({ one, replicas, micro: await inLayers(engine, {}) }));
 } else {
-  const world = await joinWorld({ launched, lib, silenceSec: 2 });
+  const world = await joinWorld({ launched, lib: lib === "-" ? undefined : lib, silenceSec: 2 });
   world.watch();
   const { rank } = world.collective;
   const stops = (step) => {
@@ -118,6 +118,9 @@ if (launched === undefined) {
   const layers = stop ? undefined : await inLayers(engine, pipeline(world.collective));
   const windows = await world.collective.windows(64);
   const shares = windows.every((window) => window !== undefined);
-  if (rank === 0) console.log(JSON.stringify({ version: world.version, shares, found, layers }));
+  // To a rank that is not there: an error to catch, not the end of the process.
+  const { send, size } = world.collective;
+  const refused = await send(size, new Float32Array(1)).catch(({ message }) => message);
+  if (rank === 0) console.log(JSON.stringify({ version: world.version, shares, refused, found, layers }));
   await world.leave();
 }

@@ -1,56 +1,17 @@
 /** Ranks under Open MPI and MPICH: the steps of threads to the bit, and no rank outlives another's end. */
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { isAlive } from "../../src/node/files/leftovers.ts";
-import { optionalPath } from "../../src/node/files/optional.ts";
-import { anneal, annealHere, type Finished, filesBelow, lineCount, until, writeCorpus } from "./command.ts";
+import { anneal, annealHere, filesBelow, lineCount, until, writeCorpus } from "./command.ts";
+import { installed, kinds, type Launcher, missing, ranks } from "./mpi.ts";
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const dir = mkdtempSync(join(tmpdir(), "anneal-ranks-"));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
-
-/** Kinds of MPI as Debian installs them side by side. */
-const kinds = {
-  "Open MPI": {
-    launcher: "mpirun.openmpi",
-    args: ["-q", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none"],
-    lib: "libmpi.so.40",
-  },
-  MPICH: { launcher: "mpiexec.mpich", args: [], lib: "libmpich.so.12" },
-} as const;
-
-/** Why a kind of MPI cannot be tested here; "" where it can. */
-const missing = (launcher: string): string => {
-  try {
-    optionalPath("koffi");
-    execFileSync(launcher, ["--version"], { stdio: "ignore" });
-    return "";
-  } catch (error) {
-    return `${launcher}: ${error instanceof Error ? error.message : error}`;
-  }
-};
-
-interface Launcher {
-  readonly launcher: string;
-  readonly args: readonly string[];
-}
-
-/** Starts `node ...args` as `count` ranks. */
-const ranks = ({ launcher, args }: Launcher, count: number, own: readonly string[]) => {
-  const child = spawn(launcher, [...args, "-n", String(count), process.execPath, ...own]);
-  let [stdout, stderr] = ["", ""];
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  const finished = new Promise<Finished>((done, fail) => {
-    child.on("error", fail);
-    child.on("close", (code, killedBy) => done({ code, killedBy, stdout, stderr }));
-  });
-  return { child, finished };
-};
 
 interface Trained {
   readonly losses: readonly number[];
@@ -61,6 +22,8 @@ interface Told {
   readonly version: string;
   /** Whether the ranks read each other's memory. */
   readonly shares: boolean;
+  /** What became of a message to a rank that is not there. */
+  readonly refused: string;
   readonly found: Found;
   /** Of ranks that have some of the layers each. */
   readonly layers: Trained;
@@ -101,13 +64,23 @@ const onThreads = () => {
   return threads;
 };
 
-describe.each(Object.entries(kinds))("%s", (kind, how) => {
+const told = async (how: Launcher, lib: string): Promise<Told> => {
+  const { code, stdout, stderr } = await ranks(how, 2, [fixture, lib]).finished;
+  expect(code, stderr).toBe(0);
+  return JSON.parse(stdout) as Told;
+};
+
+describe.each(Object.entries({ ...kinds, ...installed() }))("%s", (_, how) => {
   const why = missing(how.launcher);
+  test.skipIf(why !== "")("finds the library of its launcher", async () => {
+    const [own, named] = [await told(how, "-"), await told(how, how.lib)];
+    expect(own.version).toBe(named.version);
+  });
+
   test.skipIf(why !== "")(`trains to the bit as threads do (skipped: ${why || "not"})`, async () => {
-    const { code, stdout, stderr } = await ranks(how, 2, [fixture, how.lib]).finished;
-    expect(code, stderr).toBe(0);
-    const { version, shares, found, layers } = JSON.parse(stdout) as Told;
-    expect(version).toContain(kind);
+    const { version, shares, refused, found, layers } = await told(how, how.lib);
+    expect(version).toContain(how.version);
+    expect(refused).toMatch(/^MPI_Isend: .*invalid rank/i);
     expect(shares).toBe(process.platform === "linux");
     const { one, replicas, micro } = await onThreads();
     expect(found).toEqual(replicas);

@@ -1,7 +1,7 @@
 /**
  * What mpi.h would say, for there is none here: the values of MPI's handles differ between its kinds.
- * Sources: mpi.h of Open MPI 4.1.4 and of MPICH 4.0.2; of the ABI of MPI 5.0
- * https://github.com/mpi-forum/mpi-abi-stubs.
+ * Sources: mpi.h of Open MPI 4.1.4 and 5.0.11, of MPICH 4.0.2 and 5.0.2; of the ABI of MPI 5.0 mpi_abi.h of
+ * MPICH 5.0.2 (the standard's appendix A, https://github.com/mpi-forum/mpi-abi-stubs).
  */
 
 /** Kinds of MPI: those of one kind agree on the values of handles. */
@@ -49,7 +49,7 @@ export const handles: Readonly<Record<MpiKind, Handles>> = {
     type: "uintptr_t",
     world: 0x101,
     float: 0x210,
-    errorsReturn: 0x142,
+    errorsReturn: 0x143,
     requestNull: 0x180,
     statusesIgnore: 0,
     funneled: 1024,

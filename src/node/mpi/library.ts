@@ -2,6 +2,7 @@
 import { pathToFileURL } from "node:url";
 import { MissingError, RunError } from "../../util/errors.ts";
 import { optionalPath } from "../files/optional.ts";
+import { besideLauncher } from "./beside.ts";
 import { type Handles, handles, type MpiKind } from "./handles.ts";
 import type { Launched } from "./launcher.ts";
 
@@ -51,7 +52,11 @@ const names: Readonly<Record<MpiKind, readonly string[]>> = {
     process.platform === "darwin"
       ? ["libmpich.12.dylib", "libmpi.12.dylib", "libpmpi.12.dylib"]
       : ["libmpich.so.12", "libmpi.so.12", "msmpi.dll"],
-  "MPI ABI": process.platform === "darwin" ? ["libmpi_abi.0.dylib"] : ["libmpi_abi.so.0", "libmpi_abi.so"],
+  // Version 1 of the ABI is that of MPI 5.0; MPICH 5.0.0 and 5.0.1 call theirs 0 all the same.
+  "MPI ABI":
+    process.platform === "darwin"
+      ? ["libmpi_abi.1.dylib", "libmpi_abi.0.dylib"]
+      : ["libmpi_abi.so.1", "libmpi_abi.so.0", "libmpi_abi.so"],
 };
 
 const HINT =
@@ -107,11 +112,14 @@ const kindOf = (lib: KoffiLibrary, file: string): Known => {
   throw new MissingError(`is of a kind of MPI that is not known here: ${version}`, { file, hint: HINT });
 };
 
+/** The files of a kind: the launcher's own before what the system finds by name. */
+const filesOf = (kind: MpiKind): readonly string[] => [...besideLauncher(names[kind]), ...names[kind]];
+
 /** The first library that can be loaded: that of the launcher's kind before others. */
 const find = (koffi: Koffi, asked: string | undefined, by: Launched["by"]): [KoffiLibrary, string] => {
   const order: readonly MpiKind[] =
     by === "mpiexec of MPICH" ? ["MPICH", "MPI ABI", "Open MPI"] : ["Open MPI", "MPI ABI", "MPICH"];
-  const files = asked === undefined ? order.flatMap((kind) => names[kind]) : [asked];
+  const files = asked === undefined ? order.flatMap(filesOf) : [asked];
   let cause: unknown;
   for (const file of files) {
     try {
