@@ -14,7 +14,7 @@ const programOf = (pid: number): string => {
   }
 };
 
-/** The folder of libraries beside the launcher among this process's ancestors; undefined unless told (Linux). */
+/** The folder of libraries beside the launcher that is an ancestor of this process; undefined if not told. */
 const folder = (): string | undefined => {
   for (let pid = process.ppid; pid > 1; pid = Number(statOf(pid)[1] ?? 0)) {
     const program = programOf(pid);
