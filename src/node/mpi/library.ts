@@ -115,6 +115,21 @@ const kindOf = (lib: KoffiLibrary, file: string): Known => {
 /** The files of a kind: the launcher's own before what the system finds by name. */
 const filesOf = (kind: MpiKind): readonly string[] => [...besideLauncher(names[kind]), ...names[kind]];
 
+/**
+ * Has UCX, below MPICH and Open MPI, learn of memory that is unmapped by relocation tables, unless told
+ * otherwise:
+ * by its default it writes over code of the C library when it is loaded, while threads of V8 run that code.
+ * Of
+ * 600 processes 3 to 9 crashed.
+ */
+const spareCode = (koffi: Koffi): void => {
+  try {
+    koffi.load(null).func("setenv", "int", ["str", "str", "int"])("UCX_MEM_MMAP_HOOK_MODE", "reloc", 0);
+  } catch {
+    // Windows has neither.
+  }
+};
+
 /** The first library that can be loaded: that of the launcher's kind before others. */
 const find = (koffi: Koffi, asked: string | undefined, by: Launched["by"]): [KoffiLibrary, string] => {
   const order: readonly MpiKind[] =
@@ -219,6 +234,7 @@ export interface MpiOptions {
  */
 export const loadMpi = async ({ lib: asked, launched }: MpiOptions): Promise<Mpi> => {
   const koffi = await loadKoffi();
+  spareCode(koffi);
   const [lib, file] = find(koffi, asked, launched.by);
   return bind(koffi, lib, kindOf(lib, file));
 };
