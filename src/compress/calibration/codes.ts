@@ -17,7 +17,7 @@ import { type Folded, foldFinder, withFolds } from "./folds.ts";
 import { type InputMoments, inputMoments } from "./inputMoments.ts";
 import { roundInTurn } from "./inTurn.ts";
 import { errorsBy } from "./outputErrors.ts";
-import { type Stop, type Walkable, walk, walkable } from "./walk.ts";
+import { type Stop, walk, walkable } from "./walk.ts";
 
 /** Which matrices are rounded, and how. */
 export interface CodesOptions {
@@ -194,7 +194,7 @@ export const modelCodes = async (
     }
   }
   rest();
-  if (method.reconstructs) await reconstructed(engine, walkable(model, batches), made, options);
+  if (method.reconstructs) await reconstructed(engine, model, made, { ...options, batches });
   outputsDivided(made);
   return { model: withFolds(model, made.folds), codes: made.codes, notes: made.notes };
 };
@@ -244,15 +244,17 @@ const roundedWithFolds = async (
   }
 };
 
-/** Rounds matrices anew: those of blocks by learning, others that are multiplied by by GPTQ. */
+/** Rounds matrices anew: those of blocks by learning, heads that are no tables by GPTQ. */
 const reconstructed = async (
   engine: Engine,
-  way: Walkable,
+  model: Model,
   made: Made,
-  { steps = RECONSTRUCTION_STEPS, seed = 1, signal, onSite }: CodesOptions,
+  { steps = RECONSTRUCTION_STEPS, seed = 1, batches = [], signal, onSite }: CodesOptions,
 ): Promise<void> => {
-  const found = await reconstruct(engine, way, {
-    ...{ matrices: made.matrices, codes: made.codes, steps, seed, signal },
+  const known = packable(model.arch.linears(model.config));
+  const settled = new Set([...known.keys()].filter((path) => known.get(path)!.role === "embedding"));
+  const found = await reconstruct(engine, walkable(model, batches), {
+    ...{ matrices: made.matrices, codes: made.codes, settled, steps, seed, signal },
     outside: (path, moments) => {
       const rows = rowsOf(made.matrices.get(path)!);
       const grid = made.codes.get(path)!;

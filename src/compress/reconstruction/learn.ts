@@ -1,9 +1,9 @@
 /**
  * Learns how the matrices of one block are rounded: by steps along the sign of the gradient, so that the
  * block's outputs come near those of the dense model (SignRound, https://arxiv.org/abs/2309.05516: rates
- * from 1 / steps down to 0, twice that below 4 bits, offsets within a half). Two deviations: grids begin as
- * those that were searched for, so that their ends may move out too; and what the last step leaves is taken,
- * since the loss of one batch says little of which step was best.
+ * from 1 / steps down to 0, twice that below 4 bits, offsets within a half). Deviations: codes and grids
+ * begin as another method leaves them, so that ends of grids may move out too; and what the last step leaves
+ * is taken, since the loss of one batch says little of which step was best.
  */
 import { grad } from "../../autodiff/grad.ts";
 import { compile, compileStep } from "../../engine/compile.ts";

@@ -14,14 +14,16 @@ import type { SecondMoments } from "../rounding/moments.ts";
 import type { Site } from "../sites.ts";
 import { type Block, blocksIn } from "./blocks.ts";
 import { type LearnOptions, learnBlock } from "./learn.ts";
-import type { Lesson } from "./lesson.ts";
+import { type Lesson, startOf } from "./lesson.ts";
 
 /** What is reconstructed. */
 export interface ReconstructOptions extends LearnOptions {
   readonly matrices: ReadonlyMap<string, Matrix>;
   /** How they are rounded at first. */
   readonly codes: ReadonlyMap<string, Codes>;
-  /** Rounds a matrix that stands in no block, by what it reads of rounded ones. */
+  /** Matrices in no block that keep their first codes: tables, whose errors the blocks have made up for. */
+  readonly settled: ReadonlySet<string>;
+  /** Rounds another matrix that stands in no block, by what it reads of rounded ones. */
   readonly outside: (path: string, moments: SecondMoments) => Codes;
   readonly onBlock?: (done: number, of: number) => void;
 }
@@ -100,7 +102,7 @@ const lessonsOf = (
   paths.flatMap((path) => {
     const [matrix, own] = [matrices.get(path), codes.get(path)];
     if (matrix === undefined || own === undefined) return [];
-    const rows = { n: matrix.n, k: matrix.k, values: byColumn(matrix) };
+    const rows = startOf({ n: matrix.n, k: matrix.k, values: byColumn(matrix) }, own);
     return [{ path, rows, codes: own, turned: matrix.stepK !== 1 }];
   });
 
@@ -143,13 +145,14 @@ const reconstructBlock = async (
 const outsideOf = (
   { sites }: Walkable,
   blocks: readonly Block[],
-  { codes }: Pick<ReconstructOptions, "codes">,
+  { codes, settled }: Pick<ReconstructOptions, "codes" | "settled">,
 ): Site[] => {
   const inside = new Set(blocks.flatMap(({ paths }) => paths));
   const all = sites.flatMap(({ paths }) => paths);
   const once = (path: string): boolean => all.indexOf(path) === all.lastIndexOf(path);
   return sites.flatMap((site) => {
-    const paths = site.paths.filter((path) => codes.has(path) && !inside.has(path) && once(path));
+    const isOpen = (path: string): boolean => codes.has(path) && !inside.has(path) && !settled.has(path);
+    const paths = site.paths.filter((path) => isOpen(path) && once(path));
     return paths.length === 0 ? [] : [{ ...site, paths }];
   });
 };

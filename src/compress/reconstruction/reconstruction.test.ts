@@ -12,6 +12,7 @@ import { initialize, type ParamSpec, withTensors } from "../../nn/param.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
 import { mul } from "../../ops/elementwise.ts";
 import { sum } from "../../ops/structure.ts";
+import { rng } from "../../util/rng.ts";
 import { mapTree, type Tree } from "../../util/tree.ts";
 import { calibrationBatches } from "../calibration/batches.ts";
 import { modelCodes } from "../calibration/codes.ts";
@@ -20,8 +21,9 @@ import { walkable } from "../calibration/walk.ts";
 import { matrixOf } from "../matrix.ts";
 import { denseMatrices } from "../probe.ts";
 import { roundedTensor } from "../rounding/codes.ts";
+import { scaleSearch } from "../rounding/scaleSearch.ts";
 import { blocksIn } from "./blocks.ts";
-import { typesOf } from "./lesson.ts";
+import { blockedTensors, codesFrom, learntTensors, startOf, typesOf } from "./lesson.ts";
 import { signRounded } from "./signRound.ts";
 
 let engine: Engine;
@@ -79,6 +81,34 @@ describe.each(cases)("$bits bits in blocks of $block", ({ bits, block, n, blocks
     close("g.offset", "dOffset");
     close("g.lowFactor", "dLowFactor");
     close("g.highFactor", "dHighFactor");
+  });
+});
+
+describe.each([2, 3, 4] as const)("%i bits", (bits) => {
+  test("learning begins at the first codes, nearest or not", async () => {
+    const [n, k, block] = [5, 70, 32];
+    const random = rng(bits, "numbers");
+    const values = Float32Array.from({ length: n * k }, () => random.normal());
+    const rows = { n, k, values };
+    const nearby = scaleSearch(rows, { bits, block });
+    const most = 2 ** bits - 1;
+    // Every third code is one off, as methods in turn leave them.
+    const q = nearby.q.map((code, i) => (i % 3 === 0 ? Math.min(most, code + 1) : code));
+    const codes = { ...nearby, q };
+    const lesson = { path: "w", rows: startOf(rows, codes), codes, turned: false };
+    const given = { fixed: blockedTensors(lesson), learnt: learntTensors(lesson) };
+    const types = { fixed: typesOf(given.fixed), learnt: typesOf(given.learnt) };
+    const program = trace(types, ({ fixed, learnt }) => signRounded(fixed, learnt, bits));
+    const session = await compile(engine, program);
+    const named = Object.entries(given).flatMap(([part, tensors]) =>
+      Object.entries(tensors).map(([name, t]) => [`${part}.${name}`, t] as const),
+    );
+    const out = await session.run(Object.fromEntries(named));
+    await session.dispose();
+    const made = codesFrom(lesson, { q: out.q!, scale: out.scale!, zero: out.zero! });
+    expect([...made.q]).toEqual([...q]);
+    for (const [i, scale] of nearby.scale.entries()) expect(made.scale[i]! / scale).toBeCloseTo(1, 5);
+    expect([...made.zero]).toEqual([...nearby.zero]);
   });
 });
 

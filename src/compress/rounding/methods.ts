@@ -36,7 +36,7 @@ export const roundingMethods = {
   search: searched,
   hqq: { reads: "nothing", inTurn: false, folds: false, round: hqq },
   awq: { ...searched, reads: "second moments", folds: true },
-  reconstruct: { ...searched, reads: "moments", reconstructs: true },
+  reconstruct: { ...searched, reads: "second moments", inTurn: true, reconstructs: true },
   gptq: {
     reads: "second moments",
     inTurn: true,

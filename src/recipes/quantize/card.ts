@@ -8,7 +8,8 @@ const words = {
   search: "rounded to nearest on scales that were searched for, weighted by what layers read",
   hqq: "rounded by HQQ",
   awq: "rounded by AWQ, whose scales are folded into the layers in front",
-  reconstruct: "rounded so that each block of layers computes what the dense one does (SignRound)",
+  reconstruct:
+    "rounded by GPTQ, then so that each block of layers computes what the dense one does (SignRound)",
   gptq: "rounded by GPTQ",
 } as const;
 
