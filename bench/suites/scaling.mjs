@@ -1,7 +1,7 @@
 // Training over MPI against one process and against replicas on threads: losses of 1, 2 and 4 ranks, the time of a step at
 // 10 M params, memory, slow links, fewer bits, large batches. Each measures in a process of its own, in turns. Needs Open
 // MPI, and MPICH for the losses. Parts by name: npm run -s bench -- scaling exactness restarts speed memory pipeline
-// pipelineSpeed slow lossy wire lamb.
+// pipelineSpeed slow overlap lossy wire lamb.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,7 +12,7 @@ import { memory } from "./scaling/memory.mjs";
 import { pipeline, pipelineSpeed } from "./scaling/pipeline.mjs";
 import { restarts } from "./scaling/restarts.mjs";
 import { launchers, median, run } from "./scaling/run.mjs";
-import { lossy, slow, wire } from "./scaling/slow.mjs";
+import { lossy, overlap, slow, wire } from "./scaling/slow.mjs";
 import { subjects } from "./scaling/subjects.mjs";
 
 const small = { vocab: 256, width: 64, layers: 2, heads: 4, context: 32, batch: 8 };
@@ -136,7 +136,19 @@ const speed = (log) => {
 };
 
 export default async function scaling({ log, args }) {
-  const parts = { exactness, restarts, speed, memory, pipeline, pipelineSpeed, slow, lossy, wire, lamb };
+  const parts = {
+    exactness,
+    restarts,
+    speed,
+    memory,
+    pipeline,
+    pipelineSpeed,
+    slow,
+    overlap,
+    lossy,
+    wire,
+    lamb,
+  };
   const asked = args.length === 0 ? Object.keys(parts) : args;
   const found = {};
   for (const name of asked) Object.assign(found, await parts[name](log));

@@ -189,6 +189,8 @@ describe("options that cannot be run", () => {
     [["train.batch=8", "train.replicas=3"], "train.replicas"],
     [["train.ema=0.9", "train.averageLast=2"], "train.averageLast"],
     ["train.localSteps=-1", "train.localSteps"],
+    ["train.overlap=-1", "train.overlap"],
+    [["train.localSteps=10", "train.overlap=11"], "train.overlap"],
     ["train.outerLr=0", "train.outerLr"],
     ["train.zero=3", "train.zero"],
     [["train.zero=2", "train.wire=int8"], "train.zero"],

@@ -171,6 +171,7 @@ const isBetter = ({ progress, hooks }: Run, loss: number, figure: number | undef
 const measure = async (run: Run): Promise<boolean> => {
   const { validate, progress, emit } = run;
   if (validate === undefined) return false;
+  await run.stepper.settled?.();
   const weights = reached(run);
   const { loss, figure } = await agreedOn(run.stepper, await validate.run(weights));
   const said = figure === undefined ? {} : { figure };

@@ -28,6 +28,8 @@ export interface Stepper {
    * each has a part, which together are the whole.
    */
   state(): Promise<ReadonlyMap<string, Tensor>>;
+  /** Of ranks whose messages travel while they step: resolves when `weights` are those of all. */
+  settled?(): Promise<void>;
   /** Of several ranks that each run the loop: whether this one saves the weight at a path. */
   writes?(path: string): boolean;
   /** Of ranks that hold parts of the model: whether this one needs a tensor of a checkpoint, by its name. */

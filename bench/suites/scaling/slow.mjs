@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { link } from "./link.mjs";
-import { launchers, run } from "./run.mjs";
+import { launchers, median, run } from "./run.mjs";
 
 /** Steps from one meeting to the next: with a byte a number instead of four, a hundredth of the bytes and less. */
 const EVERY = 30;
@@ -31,6 +31,35 @@ export const slow = async (log) => {
   } finally {
     laid.end();
   }
+};
+
+/** Of the steps between two meetings, as many while what was given at one travels. */
+const OVERLAP = 10;
+
+/** By how much steps are faster where meetings overlap with them, behind 10 and behind 100 Mbit/s: in turns. */
+export const overlap = async (log) => {
+  const size = { width: 160, layers: 4, heads: 4, context: 32, batch: 4, vocab: 512 };
+  const same = { size, lr: 1e-3, lib, evaluates: false, ...local, steps: 5 * EVERY };
+  const found = {};
+  for (const rate of [10, 100]) {
+    const laid = await link({ rate: `${rate}mbit`, log });
+    if (laid === undefined) return {};
+    const times = { waits: [], overlaps: [] };
+    try {
+      for (let round = 0; round < 3; round++) {
+        times.waits.push(run("train.mjs", same, laid, 2)[0].stepMs);
+        times.overlaps.push(run("train.mjs", { ...same, overlap: OVERLAP }, laid, 2)[0].stepMs);
+      }
+    } finally {
+      laid.end();
+    }
+    const told = Object.entries(times).map(
+      ([name, all]) => `${name} ${all.map((ms) => ms.toFixed(0)).join(", ")}`,
+    );
+    log(`${rate} Mbit/s, ms a step: ${told.join("; ")}`);
+    found[`overlapSpeedup${rate}Mbit`] = median(times.waits) / median(times.overlaps);
+  }
+  return found;
 };
 
 /** 2 ranks over a link that loses a hundredth of all packets: what they come to, beside ranks without a link. */
@@ -64,6 +93,8 @@ export const wire = (log) => {
     float16Nats: { wire: "float16" },
     int8Nats: { wire: "int8" },
     localStepsNats: local,
+    overlapNats: { ...local, overlap: OVERLAP },
+    overlapAllNats: { ...local, overlap: EVERY },
     localSteps32Nats: { ...local, wire: "float32" },
     meanNats: { ...local, outerLr: 1, outerMomentum: 0 },
     paperNats: { ...local, outerLr: 0.7, outerMomentum: 0.9 },

@@ -1,6 +1,6 @@
 // One process of `bench scaling`: trains a small decoder on the letters of Shakespeare, by itself or as a rank of MPI,
 // and prints its held-out loss, the time of its steps and the bytes that it has sent. Arguments as JSON: {"size", "steps",
-// "lr", "optimizer", "warmup", "wire", "every", "outerLr", "outerMomentum", "zero",
+// "lr", "optimizer", "warmup", "wire", "every", "overlap", "outerLr", "outerMomentum", "zero",
 // "seed", "lib", "evaluates", "copies", "ranks"}; "ranks": so many in this process; "from", "saves": files of weights.
 import { readFileSync, writeFileSync } from "node:fs";
 import { deserialize, serialize } from "node:v8";
@@ -22,7 +22,17 @@ import { localRanks } from "./local.mjs";
 import { tell } from "./tell.mjs";
 
 const given = JSON.parse(process.argv[2]);
-const { size, steps, lr, optimizer = "adamw", warmup = 0, wire = "float32", every = 0, seed = 1 } = given;
+const {
+  size,
+  steps,
+  lr,
+  optimizer = "adamw",
+  warmup = 0,
+  wire = "float32",
+  every = 0,
+  overlap = 0,
+  seed = 1,
+} = given;
 const {
   lib,
   evaluates = true,
@@ -71,7 +81,7 @@ const together = ({ windows, ...collective }, sends) => {
     },
   };
   if (every === 0) return spmd(counting, { wire, zero });
-  return localSteps(counting, { every, steps, wire, outerLr, outerMomentum });
+  return localSteps(counting, { every, overlap, steps, wire, outerLr, outerMomentum });
 };
 
 /** One rank's training, or that of a process alone. */
@@ -94,11 +104,16 @@ const trained = async (collective) => {
     },
   });
   if (saves !== undefined) writeFileSync(saves, serialize(new Map(tensorsOf(made.weights))));
-  // Whole rounds between meetings, without the first one, by which all is warm.
-  const counted = times.slice(every > 0 ? every : 2);
+  // Whole rounds between meetings, from when the first has come, by which all is warm; the last is waited for.
+  const first = every > 0 ? every + overlap : 2;
+  const rounds = every > 0 ? Math.max(1, Math.floor((steps - 1 - first) / every)) * every : steps;
+  const counted = times.slice(first, first + rounds);
   const mean = (k) => counted.reduce((sum, time) => sum + time[k], 0) / counted.length;
   const rank = collective?.rank ?? 0;
-  return { params: countParams(model.weights), valLoss, stepMs: mean(0), stepBytes: mean(1), rank };
+  const [stepMs, stepBytes] = [mean(0), mean(1)];
+  // Most steps wait for nobody where ranks meet seldom.
+  const alone = counted.map(([ms]) => ms).toSorted((a, b) => a - b)[counted.length >> 1];
+  return { params: countParams(model.weights), valLoss, stepMs, aloneMs: alone, stepBytes, rank };
 };
 
 const here = ranks > 1 ? localRanks(ranks) : [world?.collective];

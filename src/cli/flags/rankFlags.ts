@@ -30,6 +30,7 @@ export const ranks: Section = {
       "train.localSteps",
       "updates of each rank before all meet; 0: they meet in each",
     ),
+    row("--overlap <n>", "train.overlap", "of those, as many while what they give each other travels"),
     row("--outer-lr <x>", "train.outerLr", "learning rate by which they then go on"),
     row("--outer-momentum <x>", "train.outerMomentum", "its momentum"),
     row("--wire <type>", "train.wire", "how numbers travel between ranks"),

@@ -110,6 +110,12 @@ const relations: readonly Rule[] = [
     hint: () => "set train.replicas (--replicas) to 0: ranks take local steps",
   },
   {
+    field: "train.overlap",
+    holds: ({ train }) => train.overlap <= train.localSteps,
+    says: ({ train }) => `${train.overlap} is more than train.localSteps (${train.localSteps})`,
+    hint: () => "set train.overlap (--overlap) to at most the steps between two meetings (--local-steps)",
+  },
+  {
     field: "data.testShare",
     holds: ({ data }) => data.testShare + data.validationShare < 1,
     says: ({ data }) => `${data.testShare} and data.validationShare (${data.validationShare}) leave no text`,
@@ -138,7 +144,7 @@ const rules: readonly Rule[] = [
   ...atLeast(0, "train.clipValue", "train.patience", "train.replicas", "distill.layers", "distill.lrPeak"),
   ...atLeast(0, "train.baseWidth", "train.freezeLayers", "train.lossRows", "adapter.rank", "adapter.alpha"),
   within("train.ema", "0, or above 0 and below 1", (v) => v >= 0 && v < 1),
-  ...atLeast(0, "train.averageLast", "train.localSteps", "task.linearTeacher"),
+  ...atLeast(0, "train.averageLast", "train.localSteps", "train.overlap", "task.linearTeacher"),
   ...above0("train.outerLr"),
   within("train.zero", "1 or 2", (v) => v === 1 || v === 2),
   within("train.outerMomentum", "from 0 to below 1", (v) => v >= 0 && v < 1),

@@ -90,6 +90,7 @@ const train = {
     zero: int,
     pipeline: z.boolean().optional(),
     localSteps: int,
+    overlap: int,
     outerLr: number,
     outerMomentum: number,
     wire: choice(...wires),

@@ -21,6 +21,8 @@ export interface TrainingOptions {
   readonly pipeline: boolean;
   /** Steps that ranks take by themselves before they meet; 0: they meet in each. */
   readonly localSteps: number;
+  /** Of those, steps that are taken while what ranks give each other where they meet travels. */
+  readonly overlap: number;
   /** Learning rate and momentum by which ranks that meet go on. */
   readonly outerLr: number;
   readonly outerMomentum: number;

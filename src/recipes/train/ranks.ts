@@ -135,7 +135,7 @@ export const shareSteps = (
   { model, engine, frozen }: Pick<Method, "model" | "frozen"> & { readonly engine: Engine },
   { ranks, signal }: Pick<RecipeHooks, "ranks" | "signal">,
 ): Steps => {
-  const { localSteps: every, outerLr, outerMomentum, wire } = t;
+  const { localSteps: every, overlap, outerLr, outerMomentum, wire } = t;
   if (t.pipeline) {
     const { collective } = ranks ?? { collective: alone };
     if (collective.size === 1) {
@@ -157,7 +157,7 @@ export const shareSteps = (
     checkShares(t, collective.size);
     const shared = `${collective.size} ranks that meet every ${every} steps`;
     return {
-      ...localSteps(collective, { every, steps: t.steps, outerLr, outerMomentum, wire, signal }),
+      ...localSteps(collective, { every, overlap, steps: t.steps, outerLr, outerMomentum, wire, signal }),
       shared,
     };
   }
