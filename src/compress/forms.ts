@@ -4,7 +4,8 @@
  * product of SmolLM2-135M reads, 16 of 576 hold up to nine tenths of the energy. They stand apart, and with
  * them gone most products bear inputs of 8 bits; which do is measured, as in sensitivity.ts. Where many
  * tokens are read at once, as encoders do, what finds a row's scale takes a good part of the product's own
- * time: there steps are fixed beforehand (inputSteps.ts) where that costs little.
+ * time: there steps are fixed beforehand (inputSteps.ts) where that costs little, with a few inputs apart
+ * where that helps.
  */
 import { compile } from "../engine/compile.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -27,7 +28,7 @@ import { int8Parts, SMALL } from "./int8.ts";
 import { matrixOf } from "./matrix.ts";
 import { cosine, divergence, groupName, type Ids, type Interruptible, type Probe, probeOf } from "./probe.ts";
 import { matrixRead, type Site, sitesOf } from "./sites.ts";
-import { formOf, type Place, readAs, timeOf, WAYS, type Way } from "./ways.ts";
+import { apartIn, formOf, type Place, readAs, timeOf, WAYS, type Way } from "./ways.ts";
 
 /**
  * What the rounding of all inputs together may take: of features the cosine, which they are compared by; of
@@ -101,9 +102,12 @@ const switchable = (program: Program, places: readonly Place[], groups: readonly
   return { ...rewritten, inputs };
 };
 
-/** The matrices of a group as 8 bits by steps have them, as inputs of the probe. */
-const roundedBySteps = (
-  { sites }: Group,
+/** Whether a way's steps are known beforehand: they are in the weights, too. */
+const bySteps = (way: Way): boolean => way === "fixed" || way === "apart";
+
+/** The matrices of a group as 8 bits have them in a way, as inputs of the probe. */
+const roundedIn = (
+  [{ sites }, way]: readonly [Group, Way],
   places: readonly Place[],
   { feeds, layouts }: Pick<Probe, "feeds"> & { readonly layouts: ReadonlyMap<string, LinearInfo> },
 ): Record<string, Tensor> => {
@@ -112,7 +116,7 @@ const roundedBySteps = (
     return paths.map((path) => {
       const w = feeds[`w.${path}`]!;
       const { layout } = layouts.get(path)!;
-      const form = formOf(places[i]!, "fixed");
+      const form = formOf(places[i]!, way);
       const parts = int8Parts(matrixOf(path, w, layout), form);
       const { dtype, shape } = w;
       return [
@@ -131,7 +135,7 @@ const measure = async (
   engine: Engine,
   { program, feeds }: Probe,
   groups: readonly Group[],
-  { signal, bySteps, costOf }: Measuring,
+  { signal, rounded, costOf }: Measuring,
 ) => {
   const session = await compile(engine, program);
   const run = async (on: string, changed: Record<string, Tensor> = {}): Promise<Tensor> => {
@@ -151,8 +155,12 @@ const measure = async (
         signal?.throwIfAborted();
         const name = `${way}.${g}`;
         if (!session.inputNames.includes(name)) continue;
-        group.costs.set(way, costOf(whole, await run(name, way === "fixed" ? bySteps(group) : {})));
+        group.costs.set(way, costOf(whole, await run(name, bySteps(way) ? rounded(group, way) : {})));
       }
+      if (!group.costs.has("fixed")) continue;
+      // Weights are rounded in any form: what that costs is no way's.
+      const base = costOf(whole, await run("", rounded(group, "one")));
+      for (const [way, cost] of group.costs) if (bySteps(way)) group.costs.set(way, cost - base);
     }
   } finally {
     await session.dispose();
@@ -160,8 +168,8 @@ const measure = async (
 };
 
 interface Measuring extends Interruptible {
-  /** A group's matrices as steps have them. */
-  bySteps(group: Group): Record<string, Tensor>;
+  /** A group's matrices as a way has them. */
+  rounded(group: Group, way: Way): Record<string, Tensor>;
   readonly costOf: CostOf;
 }
 
@@ -182,7 +190,7 @@ const costOn = (model: Model): CostOf => {
  * is spent on many: what it would take of the budget serves its layers better.
  */
 const waysOf = ({ kind }: Model["arch"], { layer }: LinearInfo, k: number): readonly Way[] => {
-  if (kind === "encoder") return ["one", "fixed"];
+  if (kind === "encoder") return ["one", "fixed", "apart"];
   if (kind === "seq2seq") return ["one"];
   if (layer === undefined) return [];
   return k % ROTATION_BLOCK === 0 ? ["one", "rotated"] : ["one"];
@@ -199,11 +207,14 @@ const placesOf = async (
   if (sites.length === 0) return [];
   const known = packable(model.arch.linears(model.config));
   const found = await strongestOf(engine, { program, feeds }, sites);
-  const steps = model.arch.kind === "encoder" ? await inputSteps(engine, model, texts) : undefined;
+  const steps =
+    model.arch.kind === "encoder"
+      ? await inputSteps(engine, model, texts, (k) => apartIn(k, "apart"))
+      : undefined;
   return sites.map((site, i) => {
     const [first, order] = [site.paths[0]!, found[i]!];
-    const fixed = steps?.get(first);
-    return { ...site, order, fixed, ways: waysOf(model.arch, known.get(first)!, order.length) };
+    const ways = waysOf(model.arch, known.get(first)!, order.length);
+    return { ...site, order, steps: steps?.get(first), ways };
   });
 };
 
@@ -237,9 +248,9 @@ export const int8Forms = async (
   if (places.length === 0) return new Map();
   const groups = groupsOf(places, model);
   const layouts = packable(model.arch.linears(model.config));
-  const bySteps = (group: Group) => roundedBySteps(group, places, { feeds, layouts });
+  const rounded: Measuring["rounded"] = (group, way) => roundedIn([group, way], places, { feeds, layouts });
   const probe = { program: switchable(program, places, groups), feeds };
-  await measure(engine, probe, groups, { ...options, bySteps, costOf: costOn(model) });
+  await measure(engine, probe, groups, { ...options, rounded, costOf: costOn(model) });
   const ways = chosen(places, groups);
   const forms = new Map<string, Int8Form>();
   const seen = new Map<string, number>();

@@ -27,7 +27,7 @@ export interface Int8Form {
   readonly strong: readonly number[];
   /** How many of the others are turned together before they are rounded, if any (see ops/rotation). */
   readonly rotation?: number;
-  /** Of one digit without strong inputs: what a code of each input is, [K], where that is fixed. */
+  /** Of one digit: what a code of each input is, [K], where that is fixed; 1 of strong inputs. */
   readonly steps?: readonly number[];
   /** Beside `steps`: the code of 0 to 255 that stands for 0. */
   readonly zero?: number;
@@ -103,6 +103,10 @@ const pickOp: Op<[x: Value], { at: readonly number[] }, [Value]> = {
   onnx: (emit, [x], { attrs: { at } }) =>
     emit.node("Gather", [x, emit.constant(tensorOf("int64", [at.length], at))], { axis: { int: -1 } }),
 };
+
+/** x [..., K] by its inputs `strong` alone times their rows [S, N] -> [..., N]. */
+export const strongProduct = (x: Value, strong: readonly number[], rows: Value): Value =>
+  matmul(apply(pickOp, [x], { at: strong })[0], rows);
 
 /** Rows of the identity of K, [S, K]. */
 const oneHot = (at: readonly number[], k: number): Value => {
@@ -193,7 +197,7 @@ export const int8Matmul = (
       return apply(int8MatmulOp, [read, all, steps, q, scale], { digits })[0];
     };
     const weak = digits === 0 ? apply(wideMatmulOp, [read, q, scale], {})[0] : rounded(digits);
-    return rows === undefined ? weak : add(weak, matmul(apply(pickOp, [x], { at: strong })[0], rows));
+    return rows === undefined ? weak : add(weak, strongProduct(x, strong, rows));
   };
   return bias === undefined ? product() : add(product(), bias);
 };

@@ -2,13 +2,15 @@
  * Products with 8-bit weights whose inputs are rounded by steps that are known beforehand, each input by its
  * own: no pass over the inputs finds a scale, and none multiplies the outputs by it. Steps take strong inputs
  * into the weights, as SmoothQuant does (Xiao et al. 2022, https://arxiv.org/abs/2211.10438), without a fold:
- * q stands for W[i, j] steps[i] / scale[j].
+ * q stands for W[i, j] steps[i] / scale[j]. The few inputs that would make the steps of all others long may
+ * stand
+ * apart in float32, as in ops/int8: q has zeros for them.
  */
 import { apply, constant, type Op, type Value } from "../ir/op.ts";
 import { shapeText, tensorOf } from "../ir/tensor.ts";
 import { ShapeError } from "../util/errors.ts";
-import { mul } from "./elementwise.ts";
-import { type Int8Matrix, int8Dense, productType, UINT8_ZERO } from "./int8.ts";
+import { add, mul } from "./elementwise.ts";
+import { type Int8Matrix, int8Dense, productType, strongProduct, UINT8_ZERO } from "./int8.ts";
 import { matmul } from "./linalg.ts";
 import { sumTo } from "./structure.ts";
 
@@ -18,6 +20,8 @@ export interface InputSteps {
   readonly steps: readonly number[];
   /** The code of 0 to 255 that stands for 0. */
   readonly zero: number;
+  /** Inputs that stand apart, ascending, whose steps are 1; none unless told. */
+  readonly strong?: readonly number[];
 }
 
 const inverseOf = ({ steps }: Pick<InputSteps, "steps">) =>
@@ -63,12 +67,14 @@ const productOp: Op<Operands, { steps: readonly number[]; zero: number }, [Value
 /** x [..., K] times an 8-bit matrix [K, N] by steps, plus bias [N] -> [..., N]. */
 export const int8StepMatmul = (
   x: Value,
-  { q, scale }: Pick<Int8Matrix, "q" | "scale">,
-  { steps, zero }: InputSteps,
+  { q, scale, rows }: Int8Matrix,
+  { steps, zero, strong = [] }: InputSteps,
   bias?: Value,
 ): Value => {
   const [codes] = apply(codesOp, [x], { steps, zero });
-  return apply(productOp, [x, codes, q, scale, ...(bias === undefined ? [] : [bias])], { steps, zero })[0];
+  const operands = [x, codes, q, scale, ...(bias === undefined ? [] : [bias])];
+  const weak = apply(productOp, operands, { steps, zero })[0];
+  return rows === undefined ? weak : add(weak, strongProduct(x, strong, rows));
 };
 
 const roundedOp: Op<[codes: Value], { steps: readonly number[]; zero: number }, [Value]> = {
@@ -87,6 +93,6 @@ export const inSteps = (x: Value, by: Pick<InputSteps, "steps">): Value => {
   throw new ShapeError(`int8Matmul: ${shapeText(x.shape)} does not fit ${by.steps.length} steps`);
 };
 
-/** x [..., K] as a product by steps reads it. */
+/** x [..., K] as a product by steps reads it, but for strong inputs. */
 export const stepRounded = (x: Value, { steps, zero }: InputSteps): Value =>
   apply(roundedOp, apply(codesOp, [x], { steps, zero }), { steps, zero })[0];

@@ -1,6 +1,7 @@
 /**
- * 8 bits with a scale for each output, and strong inputs apart (ops/int8) or all inputs in steps that are
- * known beforehand (ops/int8Steps). It is not trained.
+ * 8 bits with a scale for each output, and strong inputs apart (ops/int8), the others rounded as they come
+ * or in
+ * steps that are known beforehand (ops/int8Steps). It is not trained.
  */
 import type { Value } from "../../ir/op.ts";
 import type { Tensor } from "../../ir/tensor.ts";
@@ -39,9 +40,9 @@ export const int8FormOf = ({ attrs = {} }: Packed<unknown>): Int8Form => ({
 
 const multiply: WeightKind["multiply"] = (x, weight, bias) => {
   const form = int8FormOf(weight);
-  const { digits, steps, zero = 0 } = form;
+  const { digits, strong, steps, zero = 0 } = form;
   if (steps === undefined) return int8Matmul(x, matrixOf(weight), form, bias);
-  if (digits === 1) return int8StepMatmul(x, matrixOf(weight), { steps, zero }, bias);
+  if (digits === 1) return int8StepMatmul(x, matrixOf(weight), { steps, zero, strong }, bias);
   return int8Matmul(inSteps(x, { steps }), matrixOf(weight), form, bias);
 };
 

@@ -66,7 +66,7 @@ export const formsOn = async (
   { engine, model, kept }: Measuring,
   texts: Ids,
 ): Promise<ReadonlyMap<string, Int8Form>> => {
-  const found = await kept.of("forms of 8 bits, steps, rotations", idsOf(texts), async () =>
+  const found = await kept.of("forms of 8 bits, steps, some apart, rotations", idsOf(texts), async () =>
     Array.from(await int8Forms(engine, model, texts), ([path, form]) => {
       const { digits, strong, steps = [], zero = 0, rotation = 0 } = form;
       return { path, digits, strong: [...strong], steps: [...steps], zero, rotation };

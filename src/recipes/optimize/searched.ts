@@ -132,9 +132,27 @@ const sharesOf = (
   return (shape, make) => of("least time of a shape", shape, async () => ({ ...(await make()) }));
 };
 
+/** Tokens of the user's text that show how far the inputs of 8-bit products go. */
+const LOOKED_AT = 3584;
+
+/**
+ * What passes look at a model's numbers on: the user's text, since a few hundred tokens do not show how far
+ * numbers go, then texts of several kinds.
+ */
+const lookedAt = ({ tokenizer, material }: UserData, seed: number): number[][] => {
+  const own = windowsOf(material, { length: WINDOW, tokens: LOOKED_AT, seed });
+  let left = LOOKED_AT;
+  const cut = own.map((ids) => {
+    const taken = ids.slice(0, Math.max(0, left));
+    left -= ids.length;
+    return taken;
+  });
+  return [...cut.filter(({ length }) => length > 0), ...calibrationOf(tokenizer)];
+};
+
 /** What passes are made with, besides who is told. */
-export const contextOf = (engine: Engine, { tokenizer }: UserData, { seed }: RunOptions) => ({
-  ...{ engine, seed, calibration: calibrationOf(tokenizer), memo: memoOf() },
+export const contextOf = (engine: Engine, data: UserData, { seed }: RunOptions) => ({
+  ...{ engine, seed, calibration: lookedAt(data, seed), memo: memoOf() },
 });
 
 /** Measuring while nobody else computes on this machine. */
