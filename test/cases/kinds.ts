@@ -69,7 +69,8 @@ const int8 = (name: string, digits: 0 | 1 | 2, given: Int8Case): KindCase => {
     scale,
     ...(strong.length === 0 ? {} : { rows }),
   };
-  const steps = given.steps && Array.from({ length: k }, (_, i) => given.steps![i % given.steps!.length]!);
+  const stepAt = (i: number): number => (strong.includes(i) ? 1 : given.steps![i % given.steps!.length]!);
+  const steps = given.steps && Array.from({ length: k }, (_, i) => stepAt(i));
   const attrs = {
     ...{ digits, strong },
     ...(steps === undefined ? {} : { steps, zero: 128 }),
@@ -84,7 +85,7 @@ const int8 = (name: string, digits: 0 | 1 | 2, given: Int8Case): KindCase => {
       return Math.fround((q[i * N + j]! * (scale.data[j] as number)) / (steps?.[i] ?? 1));
     },
     // Half a step: of two digits a low one, of which a high one has 126 and the largest input 63 high ones.
-    share: steps === undefined || digits === 0 ? ofDigits : Math.max(...steps) / 2,
+    share: given.steps === undefined || digits === 0 ? ofDigits : Math.max(...given.steps) / 2,
   };
 };
 
@@ -250,10 +251,13 @@ export const kindCases: Record<keyof typeof kinds, readonly KindCase[]> = {
     int8("two digits, unsigned", 2, { k: 577, unsigned: true }),
     int8("by steps", 1, { k: 100, steps: [1 / 64, 1 / 32] }),
     int8("by steps that are alike, unsigned", 1, { k: 100, unsigned: true, steps: [1 / 64] }),
+    int8("by steps, strong inputs apart", 1, { k: 100, steps: [1 / 64, 1 / 32], strong: [0, 7, 99] }),
+    int8("a table by steps, strong inputs apart", 1, { table: true, steps: [1 / 64], strong: [3] }),
     int8("a table", 2, { k: 193, table: true, strong: [5, 50] }),
     int8("a table by steps, unsigned", 1, { k: 100, unsigned: true, table: true, steps: [1 / 32, 1 / 64] }),
     widened(int8("two digits and strong inputs", 2, { k: 100, strong: [5, 50] })),
     widened(int8("a table by steps", 1, { k: 100, table: true, steps: [1 / 64, 1 / 32] })),
+    widened(int8("by steps, strong inputs apart", 1, { k: 100, steps: [1 / 64, 1 / 32], strong: [0, 7] })),
     widened(int8("one digit, unsigned", 1, { unsigned: true, strong: [3] })),
   ],
   int4: [
