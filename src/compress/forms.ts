@@ -31,10 +31,11 @@ import { matrixRead, type Site, sitesOf } from "./sites.ts";
 import { apartIn, formOf, type Place, readAs, timeOf, WAYS, type Way } from "./ways.ts";
 
 /**
- * What the rounding of all inputs together may take: of features the cosine, which they are compared by; of
- * logits the cosine and the divergence from the model's own choice of tokens, in nats.
+ * What the rounding of all inputs together may take: of features the cosine, which they are compared by, and
+ * more of it where much text was seen (`shown`); of logits the cosine and the divergence from the model's own
+ * choice of tokens, in nats.
  */
-const BUDGET = { features: 3e-4, cosine: 3e-4, nats: 3e-4 } as const;
+const BUDGET = { features: 3e-4, shown: 4e-4, cosine: 3e-4, nats: 3e-4 } as const;
 
 /** How strong each input is at most: its square as a share of the row's mean square, x [..., K] -> [K, 1]. */
 const strength = (x: Value): Value => {
@@ -60,7 +61,10 @@ const strongestOf = async (engine: Engine, { program, feeds }: Probe, sites: rea
   }
 };
 
-/** Sites whose products are of one kind, in one third of the layers. */
+/** Into how many parts layers are grouped: encoders' products differ more, and are measured in less time. */
+const PARTS = { decoder: 3, encoder: 6, seq2seq: 3 } as const;
+
+/** Sites whose products are of one kind, in one part of the layers. */
 interface Group {
   readonly sites: number[];
   /** What each way takes of the budget. */
@@ -72,7 +76,7 @@ const groupsOf = (sites: readonly Site[], model: Model): Group[] => {
   const { layers } = model.arch.cache(model.config);
   const groups = new Map<string, Group>();
   for (const [i, { paths }] of sites.entries()) {
-    const name = groupName(known.get(paths[0]!)!, layers);
+    const name = groupName(known.get(paths[0]!)!, layers, PARTS[model.arch.kind]);
     const group: Group = groups.get(name) ?? { sites: [], costs: new Map() };
     group.sites.push(i);
     groups.set(name, group);
@@ -157,8 +161,8 @@ const measure = async (
         if (!session.inputNames.includes(name)) continue;
         group.costs.set(way, costOf(whole, await run(name, bySteps(way) ? rounded(group, way) : {})));
       }
-      if (!group.costs.has("fixed")) continue;
       // Weights are rounded in any form: what that costs is no way's.
+      if (!group.costs.has("apart")) continue;
       const base = costOf(whole, await run("", rounded(group, "one")));
       for (const [way, cost] of group.costs) if (bySteps(way)) group.costs.set(way, cost - base);
     }
@@ -173,14 +177,23 @@ interface Measuring extends Interruptible {
   readonly costOf: CostOf;
 }
 
+/**
+ * Tokens that show how far an encoder's inputs go. Fewer do not, and steps are taken with care: with what its
+ * weights' rounding costs in the bargain, and only where no input goes so far that it had to stand apart.
+ */
+const SHOWN = 2048;
+
+/** Whether texts show how far inputs go. */
+const isMuch = (texts: Ids): boolean => texts.reduce((sum, { length }) => sum + length, 0) >= SHOWN;
+
 /** How what a model says is held against what it says unchanged. */
-const costOn = (model: Model): CostOf => {
+const costOn = (model: Model, texts: Ids): CostOf => {
   const isEncoder = model.arch.kind === "encoder";
   const isFeatures = isEncoder || headOf(model.arch, model.config) === "features";
   return (whole, changed) => {
     const [a, b] = [whole.data as Float32Array, changed.data as Float32Array];
     const turned = 1 - cosine(a, b);
-    if (isFeatures) return turned / BUDGET.features;
+    if (isFeatures) return turned / (isEncoder && isMuch(texts) ? BUDGET.shown : BUDGET.features);
     return Math.max(turned / BUDGET.cosine, divergence(a, b, whole.shape.at(-1)!) / BUDGET.nats);
   };
 };
@@ -189,8 +202,12 @@ const costOn = (model: Model): CostOf => {
  * The ways that products of `k` inputs are tried in. A decoder's head reads one row of a prompt, where time
  * is spent on many: what it would take of the budget serves its layers better.
  */
-const waysOf = ({ kind }: Model["arch"], { layer }: LinearInfo, k: number): readonly Way[] => {
-  if (kind === "encoder") return ["one", "fixed", "apart"];
+const waysOf = (
+  { kind }: Model["arch"],
+  { layer }: LinearInfo,
+  { k, much }: { readonly k: number; readonly much: boolean },
+): readonly Way[] => {
+  if (kind === "encoder") return much ? ["one", "fixed", "apart"] : ["one", "fixed"];
   if (kind === "seq2seq") return ["one"];
   if (layer === undefined) return [];
   return k % ROTATION_BLOCK === 0 ? ["one", "rotated"] : ["one"];
@@ -213,7 +230,7 @@ const placesOf = async (
       : undefined;
   return sites.map((site, i) => {
     const [first, order] = [site.paths[0]!, found[i]!];
-    const ways = waysOf(model.arch, known.get(first)!, order.length);
+    const ways = waysOf(model.arch, known.get(first)!, { k: order.length, much: isMuch(texts) });
     return { ...site, order, steps: steps?.get(first), ways };
   });
 };
@@ -250,7 +267,7 @@ export const int8Forms = async (
   const layouts = packable(model.arch.linears(model.config));
   const rounded: Measuring["rounded"] = (group, way) => roundedIn([group, way], places, { feeds, layouts });
   const probe = { program: switchable(program, places, groups), feeds };
-  await measure(engine, probe, groups, { ...options, rounded, costOf: costOn(model) });
+  await measure(engine, probe, groups, { ...options, rounded, costOf: costOn(model, texts) });
   const ways = chosen(places, groups);
   const forms = new Map<string, Int8Form>();
   const seen = new Map<string, number>();

@@ -5,9 +5,11 @@
  * the steps of all others long: a few such inputs may stand apart, in float32.
  */
 import type { Engine } from "../engine/engine.ts";
+import { type Tensor, tensor } from "../ir/tensor.ts";
 import { packable } from "../models/linears.ts";
 import type { Model } from "../models/model.ts";
 import type { InputSteps } from "../ops/int8Steps.ts";
+import { rng } from "../util/rng.ts";
 import { calibrationBatches } from "./calibration/batches.ts";
 import { type InputRange, largestWeights, rangesAt } from "./calibration/ranges.ts";
 import { walkable } from "./calibration/walk.ts";
@@ -16,6 +18,8 @@ import type { Ids } from "./probe.ts";
 
 /** Tokens that are read at most. */
 const TOKENS = 4096;
+/** Tokens that are drawn besides: of what no text has shown numbers go farther, and would be cut off. */
+const DRAWN = 1024;
 /**
  * How far an input's reach moves into its weights: 1 gives all inputs the same number of codes. Of MiniLM-L6
  * 0.5 costs seven times what 0.75 and 0.9 do.
@@ -64,6 +68,18 @@ export const stepsFor = (
   };
 };
 
+/** Ids of a whole vocabulary in batches as large as `like`. */
+const drawn = ({ shape, data }: Tensor, vocab: number): Tensor[] => {
+  const random = rng(1, "ranges");
+  return Array.from({ length: Math.ceil(DRAWN / data.length) }, () =>
+    tensor(
+      "int32",
+      shape,
+      Int32Array.from({ length: data.length }, () => random.int(vocab)),
+    ),
+  );
+};
+
 /** Steps of all inputs of a product, and those where some stand apart. */
 export interface PlaceSteps {
   readonly fixed: InputSteps;
@@ -80,7 +96,8 @@ export const inputSteps = async (
   texts: Ids,
   apart: (k: number) => number,
 ): Promise<ReadonlyMap<string, PlaceSteps>> => {
-  const way = walkable(model, calibrationBatches(model, texts, TOKENS));
+  const batches = calibrationBatches(model, texts, TOKENS);
+  const way = walkable(model, [...batches, ...drawn(batches[0]!, model.config.vocab_size)]);
   const known = packable(model.arch.linears(model.config));
   const ranges = await rangesAt(engine, way);
   return new Map(

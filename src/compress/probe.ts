@@ -72,9 +72,9 @@ export const probeOf = (model: Model, texts: Ids): Probe => {
   return { program: matrixProgram(model, ids, matrices), feeds: { ids, ...Object.fromEntries(named) } };
 };
 
-/** One kind of matrix in one third of the layers: "layers.*.mlp.up_proj.weight 2". */
-export const groupName = ({ path, layer }: LinearInfo, layers: number): string =>
-  layer === undefined ? path : `${path.replace(`.${layer}.`, ".*.")} ${Math.floor((3 * layer) / layers)}`;
+/** One kind of matrix in one of `parts` of the layers: "layers.*.mlp.up_proj.weight 2". */
+export const groupName = ({ path, layer }: LinearInfo, layers: number, parts = 3): string =>
+  layer === undefined ? path : `${path.replace(`.${layer}.`, ".*.")} ${Math.floor((parts * layer) / layers)}`;
 
 /** The cosine of two outputs of a probe. */
 export const cosine = (a: Float32Array, b: Float32Array): number => {
