@@ -12,11 +12,17 @@ import type { Json, Model } from "../../models/model.ts";
 import type { Lesson, Task } from "../../tasks/task.ts";
 import type { MetricsRow, TrainHooks, TrainOptions } from "../../train/loop.ts";
 import type { Param, Scalar, Values } from "../space/space.ts";
+import { bestRate, type Paced, type Rate } from "./rate.ts";
 import { isTaught } from "./space.ts";
 
 /** How a smaller model is taught. */
 export type Teaching = Omit<TrainOptions, "objective" | "record"> &
-  TrainHooks & { readonly alpha?: number; readonly temperature?: number };
+  TrainHooks & {
+    readonly alpha?: number;
+    readonly temperature?: number;
+    /** Rates that are tried first, the lowest first; the run's own is taken unless given. */
+    readonly rates?: readonly Rate[];
+  };
 
 /** A parameter of one's own: what its values make of a dense model before it is taught. */
 export interface OwnPass {
@@ -124,20 +130,30 @@ const taught = async (
   { engine, signal }: Context,
   { onRow, stop }: Watching,
 ): Promise<Made> => {
-  const { alpha = 0.9, temperature = 1, ...train } = teaching(values);
+  const { alpha = 0.9, temperature = 1, rates = [], ...given } = teaching(values);
   const how: { readonly [name: string]: Json } = { alpha, temperature };
   const signals = [signal, stop].filter((each) => each !== undefined);
-  const told = (row: MetricsRow): void => {
-    train.onRow?.(row);
-    onRow?.(row);
+  const stopping = signals.length > 0 ? { signal: AbortSignal.any(signals) } : {};
+  const run = (paced: Paced, told: (row: MetricsRow) => void) =>
+    teach(engine, student, {
+      ...{ teacher: whole, source: lesson.source, said: how },
+      teaching: task.teaching(lesson, { alpha, temperature }, whole),
+      train: { ...given, ...paced, ...stopping, onRow: told },
+    });
+  const tried = async (paced: Paced): Promise<number> => {
+    let last = Number.NaN;
+    const { ended } = await run(paced, ({ step, valLoss = Number.NaN }) => {
+      if (step === paced.steps) last = valLoss;
+    });
+    return ended === "interrupted" ? Number.NaN : last;
   };
-  const result = await teach(engine, student, {
-    ...{ teacher: whole, source: lesson.source, said: how },
-    teaching: task.teaching(lesson, { alpha, temperature }, whole),
-    train: { ...train, onRow: told, ...(signals.length > 0 ? { signal: AbortSignal.any(signals) } : {}) },
+  const paced: Paced = (await bestRate(rates, tried))?.whole ?? given;
+  const result = await run(paced, (row) => {
+    given.onRow?.(row);
+    onRow?.(row);
   });
   if (result.ended === "interrupted") signal?.throwIfAborted();
-  const pass = { name: "distill", options: { ...how, steps: train.steps } };
+  const pass = { name: "distill", options: { ...how, steps: paced.steps } };
   const dense = derived(student, pass, { weights: result.model.weights });
   return { dense, stopped: result.ended === "interrupted" };
 };
