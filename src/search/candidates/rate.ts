@@ -14,8 +14,8 @@ export interface Rate {
 }
 
 /**
- * The rate of `rates`, the lowest first, behind which no higher one leaves less of the loss that `tried` gives;
- * undefined where there is none. What is higher than one that was worse is not tried.
+ * The rate of `rates`, the lowest first, behind which no higher one leaves less of the loss that `tried`
+ * gives; undefined where there is none. What is higher than one that was worse is not tried.
  */
 export const bestRate = async (
   rates: readonly Rate[],
