@@ -116,15 +116,14 @@ const kindOf = (lib: KoffiLibrary, file: string): Known => {
 const filesOf = (kind: MpiKind): readonly string[] => [...besideLauncher(names[kind]), ...names[kind]];
 
 /**
- * Has UCX, below MPICH and Open MPI, learn of memory that is unmapped by relocation tables, unless told
- * otherwise:
- * by its default it writes over code of the C library when it is loaded, while threads of V8 run that code.
- * Of
- * 600 processes 3 to 9 crashed.
+ * Has UCX, below MPICH and Open MPI, not watch for memory that is unmapped, unless told otherwise: to do so
+ * it
+ * writes over code of the C library when it is loaded, while threads of V8 run that code. Of 600 processes 3
+ * to 9 crashed. By relocation tables instead ("reloc") UCX 1.13 hangs when ranks join.
  */
 const spareCode = (koffi: Koffi): void => {
   try {
-    koffi.load(null).func("setenv", "int", ["str", "str", "int"])("UCX_MEM_MMAP_HOOK_MODE", "reloc", 0);
+    koffi.load(null).func("setenv", "int", ["str", "str", "int"])("UCX_MEM_MMAP_HOOK_MODE", "none", 0);
   } catch {
     // Windows has neither.
   }
