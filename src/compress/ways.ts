@@ -19,7 +19,9 @@ export type Way = (typeof WAYS)[number];
 
 /** A site with what is known of its inputs. */
 export interface Place extends Site {
-  /** All inputs, the strongest first. */
+  /** Inputs. */
+  readonly k: number;
+  /** Those that may stand apart, the strongest first; none where no input is strong. */
   readonly order: readonly number[];
   /** The ways that it may have besides two digits. */
   readonly ways: readonly Way[];
@@ -35,8 +37,8 @@ export const apartIn = (k: number, way: Way | "two"): number =>
   way === "fixed" ? 0 : Math.floor(Math.min(Math.max(16, k / APART[way]), k / 8));
 
 /** The strong inputs of a place in a way, ascending. */
-const strongOf = ({ order, steps }: Place, way: Way | "two"): readonly number[] =>
-  way === "apart" ? steps!.apart.strong : order.slice(0, apartIn(order.length, way)).sort((a, b) => a - b);
+const strongOf = ({ k, order, steps }: Place, way: Way | "two"): readonly number[] =>
+  way === "apart" ? steps!.apart.strong : order.slice(0, apartIn(k, way)).sort((a, b) => a - b);
 
 /** The form of a way. */
 export const formOf = (place: Place, way: Way | "two"): Int8Form => {
@@ -50,7 +52,7 @@ export const formOf = (place: Place, way: Way | "two"): Int8Form => {
 export const readAs = (x: Value, place: Place, way: Way): Value => {
   if (way === "fixed") return stepRounded(x, place.steps!.fixed);
   const strong = strongOf(place, way);
-  const k = place.order.length;
+  const { k } = place;
   const masked = (of: Value, apart: boolean): Value => {
     const mask = Array.from({ length: k }, (_, i) => (strong.includes(i) === apart ? 1 : 0));
     return mul(of, constant(tensorOf("float32", [k], mask)));
@@ -70,7 +72,7 @@ const TIME = { digit: 0.5, visit: 9 } as const;
 
 /** About how long the products of a place take for a row, in multiplications of a float32 product. */
 export const timeOf = (place: Place, way: Way | "two"): number => {
-  const k = place.order.length;
+  const { k } = place;
   const n = place.params / k;
   const { digit, visit } = TIME;
   const products = digit * k * n + strongOf(place, way).length * n;
