@@ -12,7 +12,7 @@ import type { Json, Model } from "../../models/model.ts";
 import type { Lesson, Task } from "../../tasks/task.ts";
 import type { MetricsRow, TrainHooks, TrainOptions } from "../../train/loop.ts";
 import type { Param, Scalar, Values } from "../space/space.ts";
-import { bestRate, type Paced, type Rate } from "./rate.ts";
+import { bearableRate, type Paced, type Rate } from "./rate.ts";
 import { isTaught } from "./space.ts";
 
 /** How a smaller model is taught. */
@@ -20,7 +20,7 @@ export type Teaching = Omit<TrainOptions, "objective" | "record"> &
   TrainHooks & {
     readonly alpha?: number;
     readonly temperature?: number;
-    /** Rates that are tried first, the lowest first; the run's own is taken unless given. */
+    /** Rates of which one is taken (see `bearableRate`), the highest first; the run's own unless given. */
     readonly rates?: readonly Rate[];
   };
 
@@ -140,14 +140,14 @@ const taught = async (
       teaching: task.teaching(lesson, { alpha, temperature }, whole),
       train: { ...given, ...paced, ...stopping, onRow: told },
     });
-  const tried = async (paced: Paced): Promise<number> => {
+  const lossBehind = async (paced: Paced): Promise<number> => {
     let last = Number.NaN;
-    const { ended } = await run(paced, ({ step, valLoss = Number.NaN }) => {
-      if (step === paced.steps) last = valLoss;
+    await run(paced, ({ valLoss = last }) => {
+      last = valLoss;
     });
-    return ended === "interrupted" ? Number.NaN : last;
+    return last;
   };
-  const paced: Paced = (await bestRate(rates, tried))?.whole ?? given;
+  const paced: Paced = (await bearableRate(rates, lossBehind))?.whole ?? given;
   const result = await run(paced, (row) => {
     given.onRow?.(row);
     onRow?.(row);

@@ -1,29 +1,30 @@
 import { expect, test } from "vitest";
-import { bestRate, type Paced, type Rate } from "./rate.ts";
+import { bearableRate, type Paced, type Rate } from "./rate.ts";
 
 const at = (steps: number): Rate => {
   const paced = (n: number): Paced => ({ steps: n, schedule: () => 1 });
   return { tried: paced(steps), whole: paced(100 * steps) };
 };
-const rates = [1, 2, 3, 4].map(at);
+const rates = [1, 2, 3].map(at);
 
-/** Which is best of the losses by rate, and which were tried. */
+/** Which is taken by the losses behind each, of 4 before, and which were tried. */
 const found = async (losses: readonly number[]) => {
   const tried: number[] = [];
-  const best = await bestRate(rates, async ({ steps }) => {
+  const taken = await bearableRate(rates, async ({ steps, schedule }) => {
+    if (schedule(0) === 0) return 4;
     tried.push(steps);
     return losses[steps - 1]!;
   });
-  return { best: best?.whole.steps, tried };
+  return { taken: taken?.whole.steps, tried };
 };
 
-test("the highest rate is taken while each leaves less than the one before; none is tried beyond", async () => {
-  expect(await found([4, 3, 2, 1])).toEqual({ best: 400, tried: [1, 2, 3, 4] });
-  expect(await found([4, 3, 5, 1])).toEqual({ best: 200, tried: [1, 2, 3] });
-  expect(await found([4, 4, 3, 2])).toEqual({ best: 100, tried: [1, 2] });
+test("the highest rate that leaves less of the loss is taken, and none below it is tried", async () => {
+  expect(await found([3, 2, 1])).toEqual({ taken: 100, tried: [1] });
+  expect(await found([5, 3, 1])).toEqual({ taken: 200, tried: [1, 2] });
 });
 
-test("a loss that is no number ends it", async () => {
-  expect(await found([4, Number.NaN, 1, 1])).toEqual({ best: 100, tried: [1, 2] });
-  expect((await found([Number.NaN, 1, 1, 1])).best).toBeUndefined();
+test("where each undoes what was there, or its loss is no number, it is the lowest", async () => {
+  expect(await found([5, 4, 3])).toEqual({ taken: 300, tried: [1, 2] });
+  expect(await found([Number.NaN, 5, 3])).toEqual({ taken: 300, tried: [1, 2] });
+  expect(await bearableRate([], async () => 0)).toBeUndefined();
 });

@@ -1,6 +1,7 @@
 /**
- * Which rate a student learns best at: what was cut a little and fitted is undone by one that a fresh model
- * needs. Short runs from the same weights on the same batches are compared by the held-out loss behind them.
+ * Which rate a student is taught at: what was cut a little and fitted is undone by one that a fresh model
+ * needs.
+ * A short run at each tells, the highest first.
  */
 import type { TrainHooks, TrainOptions } from "../../train/loop.ts";
 
@@ -13,20 +14,20 @@ export interface Rate {
   readonly whole: Paced;
 }
 
+/** A run that changes nothing, behind which the loss is what it was. */
+const STILL: Paced = { steps: 1, schedule: () => 0, evalEvery: 1 };
+
 /**
- * The rate of `rates`, the lowest first, behind which no higher one leaves less of the loss that `tried`
- * gives; undefined where there is none. What is higher than one that was worse is not tried.
+ * The first of `rates`, the highest first, whose short run leaves less of the held-out loss than there was;
+ * the
+ * last where none does, which is not tried; undefined where there are none.
  */
-export const bestRate = async (
+export const bearableRate = async (
   rates: readonly Rate[],
-  tried: (run: Paced) => Promise<number>,
+  lossBehind: (run: Paced) => Promise<number>,
 ): Promise<Rate | undefined> => {
-  let best: Rate | undefined;
-  let least = Number.POSITIVE_INFINITY;
-  for (const rate of rates) {
-    const loss = await tried(rate.tried);
-    if (!(loss < least)) break;
-    [best, least] = [rate, loss];
-  }
-  return best;
+  if (rates.length < 2) return rates[0];
+  const before = await lossBehind(STILL);
+  for (const rate of rates.slice(0, -1)) if ((await lossBehind(rate.tried)) < before) return rate;
+  return rates.at(-1);
 };
