@@ -22,9 +22,9 @@ const channelsOf = ({ arch, config, weights }: Model): number => {
 const [RATE, WIDTH] = [2e-3, 128];
 
 /**
- * Shares of the usual rate, of which sentence embeddings take the first that does not undo what a student has in
- * so many updates, where a run is so long that this is cheap. A real encoder's students with half of the neurons
- * bear a ninth.
+ * Shares of the usual rate, of which sentence embeddings take the first that does not undo what a student
+ * has in so many updates, where a run is so long that this is cheap. A real encoder's students with half of
+ * the neurons bear a ninth.
  */
 const [SHARES, TRIED, LONG] = [[1, 1 / 3, 1 / 9], 24, 200] as const;
 

@@ -1,7 +1,6 @@
 /**
  * Which rate a student is taught at: what was cut a little and fitted is undone by one that a fresh model
- * needs.
- * A short run at each tells, the highest first.
+ * needs. A short run at each tells, the highest first.
  */
 import type { TrainHooks, TrainOptions } from "../../train/loop.ts";
 
@@ -19,8 +18,7 @@ const STILL: Paced = { steps: 1, schedule: () => 0, evalEvery: 1 };
 
 /**
  * The first of `rates`, the highest first, whose short run leaves less of the held-out loss than there was;
- * the
- * last where none does, which is not tried; undefined where there are none.
+ * the last where none does, which is not tried; undefined where there are none.
  */
 export const bearableRate = async (
   rates: readonly Rate[],
