@@ -33,10 +33,7 @@ export const slow = async (log) => {
   }
 };
 
-/** Of the steps between two meetings, as many while what was given at one travels. */
-const OVERLAP = 10;
-
-/** By how much steps are faster where meetings overlap with them, behind 10 and behind 100 Mbit/s: in turns. */
+/** By how much steps are faster where all of them overlap with meetings, behind 10 and behind 100 Mbit/s: in turns. */
 export const overlap = async (log) => {
   const size = { width: 160, layers: 4, heads: 4, context: 32, batch: 4, vocab: 512 };
   const same = { size, lr: 1e-3, lib, evaluates: false, ...local, steps: 5 * EVERY };
@@ -48,7 +45,7 @@ export const overlap = async (log) => {
     try {
       for (let round = 0; round < 3; round++) {
         times.waits.push(run("train.mjs", same, laid, 2)[0].stepMs);
-        times.overlaps.push(run("train.mjs", { ...same, overlap: OVERLAP }, laid, 2)[0].stepMs);
+        times.overlaps.push(run("train.mjs", { ...same, overlap: EVERY }, laid, 2)[0].stepMs);
       }
     } finally {
       laid.end();
@@ -93,7 +90,7 @@ export const wire = (log) => {
     float16Nats: { wire: "float16" },
     int8Nats: { wire: "int8" },
     localStepsNats: local,
-    overlapNats: { ...local, overlap: OVERLAP },
+    overlapNats: { ...local, overlap: EVERY / 6 },
     overlapAllNats: { ...local, overlap: EVERY },
     localSteps32Nats: { ...local, wire: "float32" },
     meanNats: { ...local, outerLr: 1, outerMomentum: 0 },
