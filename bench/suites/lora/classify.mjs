@@ -18,8 +18,8 @@ const RATES = { full: [5e-5, 1e-4, 2e-4], lora: [5e-4, 1e-3, 2e-3] };
 const [TRIED, ...SEEDS] = [99, 1, 2, 3];
 const ways = {
   full: [],
-  lora: ["--lora", "8"],
-  qlora: ["--lora", "8", "--base-bits", "4"],
+  lora: ["--lora", "6"],
+  qlora: ["--lora", "6", "--base-bits", "4"],
 };
 
 /** Sentences that are learnt from; a tenth of them is held out. */
