@@ -213,6 +213,21 @@ test("a search of few trials begins with the mildest cuts, untaught, in every fo
   expect(smaller[1]!.why).toBe(`${first} fp32 has more bits, and lost more than is allowed`);
 }, 60_000);
 
+test("other codes are not made for products that are beyond a limit on speed already", async () => {
+  const budget = [
+    { figure: SIZE, most: 150_000 },
+    { figure: "p50Ms", most: 1e-9 },
+  ];
+  const { records } = await search({ budget, trials: 0 });
+  const stages = Object.fromEntries(records.map(({ name, stage, why }) => [name, why ?? stage]));
+  expect(stages).toMatchObject({
+    "full q8": "measured",
+    "full q4": "measured",
+    "full gptq q4": expect.stringMatching(/^full q4 computes as much, beyond the limit on /),
+    "full fitted q4": expect.stringMatching(/^full q4 and full q8 computes? as much, beyond the limit on /),
+  });
+}, 60_000);
+
 test("what there is no time to teach is left for another day, and tried as it is", async () => {
   const store = () =>
     openStore({ run: join(dir, "late"), identity: {}, resume: true, whole, onWarning: () => {} });

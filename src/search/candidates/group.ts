@@ -5,7 +5,7 @@ import { dtypes, type ShipDtype } from "../../ship/onnx/dtype.ts";
 import { defined } from "../../util/defined.ts";
 import { RunError } from "../../util/errors.ts";
 import { boundsOf, mostLost } from "../budget.ts";
-import { LOST } from "../figures.ts";
+import { LOST, SIZE } from "../figures.ts";
 import type { Point } from "../front/sort.ts";
 import { keyOf, type Values } from "../space/space.ts";
 import type { Trial } from "../trial.ts";
@@ -115,6 +115,27 @@ const worseThan = ({ records, options }: Run, base: string, values: Values): str
   return over === undefined ? undefined : `${over.name} has more bits, and lost more than is allowed`;
 };
 
+/**
+ * Why codes by another rounding are not made: a form with the usual ones has the same products, and is beyond
+ * a limit on speed or memory; of matrices that have 4 or 8 bits each, those of both are.
+ */
+const noFaster = ({ records, bounds = [] }: Run, base: string, values: Values): string | undefined => {
+  const { rounding = "search" } = values;
+  if (rounding === "search") return undefined;
+  const alike = rounding === "fitted" ? ["q4", "q8"] : [dtypeIn(values)];
+  const known = alike.map((dtype) => {
+    const isUsual = (own: Values): boolean => (own.rounding ?? "search") === "search";
+    return records.find(({ candidate: c, values: v }) => c?.base === base && c.dtype === dtype && isUsual(v));
+  });
+  const over = bounds.find(({ figure, most, bound }) => {
+    const low = (at: number): number => known[at]?.candidate?.figures[figure.name]?.low ?? Number.NaN;
+    return most && !figure.quality && figure.name !== SIZE && known.every((_, at) => low(at) > bound);
+  });
+  if (over === undefined) return undefined;
+  const names = known.map((record) => record!.name).join(" and ");
+  return `${names} compute${known.length > 1 ? "" : "s"} as much, beyond the limit on ${over.figure.label}`;
+};
+
 /** Whether a form is the smallest of the start's: the nearest to a limit that nothing may keep. */
 const isSmallest = ({ records, options }: Run, values: Values): boolean => {
   const start = records.find(({ candidate }) => candidate !== undefined)?.values;
@@ -137,6 +158,11 @@ const formed = async (run: Run, whole: Base, given: Omit<Formed, "base" | "parit
   const worse = worseThan(run, whole.name, values);
   if (worse !== undefined) {
     giveUp(run, trial, { stage: "quality", why: worse }, secondsSince(since));
+    return [];
+  }
+  const slow = noFaster(run, whole.name, values);
+  if (slow !== undefined) {
+    giveUp(run, trial, { stage: "speed", why: slow }, secondsSince(since));
     return [];
   }
   options.onForm?.(name, "begun");
