@@ -48,7 +48,7 @@ const strength = (x: Value): Value => {
 
 /**
  * Strength of a site's strongest input from which on there are strong ones at all. Of SmolLM2-135M it is 150
- * to 570 at every site; of normal numbers some 20, behind a GELU 80.
+ * to 570, but for what some layers' attention makes; of normal numbers some 20, behind a GELU 80.
  */
 const STRONG = 100;
 

@@ -3,13 +3,10 @@
  * on its share of the batches, and every so many steps all move on together from where they last met, by the
  * mean of how far each has come, which an outer Nesterov momentum takes as its gradient. For slow links.
  *
- * With `overlap` they take the next steps while that mean travels, and move on when it is due, by as much
- * as all
- * have come to beyond where the rank was at the meeting: what it has learnt since stays (Streaming DiLoCo,
- * Douillard
- * et al. 2025, https://arxiv.org/abs/2501.18512, mixes the two instead). When it is due is told in steps,
- * so that
- * the bits do not depend on how fast messages are.
+ * With `overlap` they take the next steps while that mean travels, and move on when it is due, by as much as
+ * all have come to beyond where the rank was at the meeting: what it has learnt since stays (Streaming
+ * DiLoCo, Douillard et al. 2025, https://arxiv.org/abs/2501.18512, mixes the two instead). When it is due is
+ * told in steps, so that the bits do not depend on how fast messages are.
  */
 import type { Tensor } from "../ir/tensor.ts";
 import type { Collective, Parcel } from "../train/ranks/collective.ts";
@@ -225,11 +222,9 @@ const meetings = (collective: Collective, inner: Stepper, outer: Outer, options:
 
 /**
  * Training on all ranks of `collective`, which meet every so many steps and know nothing of each other in
- * between: a step's loss is that of the own share. Checkpoints and measurements fall on meetings, and are
- * of what
- * all have come to; ranks leave at one, with `overlap` at the one after. Throws ConfigError where the batch
- * does
- * not divide among them.
+ * between: a step's loss is that of the own share. Checkpoints and measurements fall on meetings, and are of
+ * what all have come to; ranks leave at one, with `overlap` at the one after. Throws ConfigError where the
+ * batch does not divide among them.
  */
 export const localSteps = (collective: Collective, options: LocalOptions): Spmd => {
   const leaving = new AbortController();

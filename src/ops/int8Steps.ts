@@ -3,8 +3,7 @@
  * own: no pass over the inputs finds a scale, and none multiplies the outputs by it. Steps take strong inputs
  * into the weights, as SmoothQuant does (Xiao et al. 2022, https://arxiv.org/abs/2211.10438), without a fold:
  * q stands for W[i, j] steps[i] / scale[j]. The few inputs that would make the steps of all others long may
- * stand
- * apart in float32, as in ops/int8: q has zeros for them.
+ * stand apart in float32, as in ops/int8: q has zeros for them.
  */
 import { apply, constant, type Op, type Value } from "../ir/op.ts";
 import { shapeText, tensorOf } from "../ir/tensor.ts";

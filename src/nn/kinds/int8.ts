@@ -1,7 +1,6 @@
 /**
- * 8 bits with a scale for each output, and strong inputs apart (ops/int8), the others rounded as they come
- * or in
- * steps that are known beforehand (ops/int8Steps). It is not trained.
+ * 8 bits with a scale for each output, and strong inputs apart (ops/int8), the others rounded as they come or
+ * in steps that are known beforehand (ops/int8Steps). It is not trained.
  */
 import type { Value } from "../../ir/op.ts";
 import type { Tensor } from "../../ir/tensor.ts";

@@ -25,8 +25,8 @@ const folder = (): string | undefined => {
 
 /**
  * Which of the libraries called `names` stand beside the launcher, as paths: an MPI in a folder of its own,
- * such as
- * a virtual environment, is found by its launcher though the system knows nothing of it, or knows another.
+ * such as a virtual environment, is found by its launcher though the system knows nothing of it, or knows
+ * another.
  */
 export const besideLauncher = (names: readonly string[]): readonly string[] => {
   const where = folder();

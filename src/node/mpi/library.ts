@@ -117,9 +117,8 @@ const filesOf = (kind: MpiKind): readonly string[] => [...besideLauncher(names[k
 
 /**
  * Has UCX, below MPICH and Open MPI, not watch for memory that is unmapped, unless told otherwise: to do so
- * it
- * writes over code of the C library when it is loaded, while threads of V8 run that code. Of 600 processes 3
- * to 9 crashed. By relocation tables instead ("reloc") UCX 1.13 hangs when ranks join.
+ * it writes over code of the C library when it is loaded, while threads of V8 run that code. Of 600 processes
+ * 3 to 9 crashed. By relocation tables instead ("reloc") UCX 1.13 hangs when ranks join.
  */
 const spareCode = (koffi: Koffi): void => {
   try {
