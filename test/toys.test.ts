@@ -72,6 +72,7 @@ test("a pass is a literal: it stands in a pipe and in the model's lineage", asyn
 /** This very process, on one thread; `fails` says which graphs do not run there. */
 const here = (fails: (path: string) => boolean = () => false): Target => ({
   title: "this process",
+  format: "onnx",
   async open() {
     const load = async (path: string) => {
       if (fails(path)) throw new RunError("no such op here");
@@ -100,7 +101,7 @@ describe("a target is a literal", () => {
     const graphs = Object.fromEntries(
       (["fp32", "q8"] as const).map((dtype) => [dtype, { model: join(path, graphFile("model", dtype)) }]),
     );
-    const work = { ...asked, reference, graphs, hashes: { fp32: "a", q8: "b" }, ui: silent };
+    const work = { ...asked, reference, files: graphs, hashes: { fp32: "a", q8: "b" }, ui: silent };
     const broken = here((file) => file.includes("quantized"));
     expect(await tryTarget(["toy", here()], work)).toMatchObject({
       ...{ status: "passed", engine: "toy 1" },

@@ -4,6 +4,9 @@ import { headOf } from "../models/head.ts";
 import type { CacheShape, Model, Seq2SeqArchitecture } from "../models/model.ts";
 import type { Speed } from "./speed.ts";
 
+/** What a place runs: ONNX graphs, or one file that has weights and tokenizer, for llama.cpp. */
+export type Format = "onnx" | "gguf";
+
 /** Whether a model generates token by token, reads whole texts, or does one after the other. */
 export type Does = "generates" | "reads" | "translates";
 

@@ -90,15 +90,16 @@ const timedRun = async (
     next,
   }: { readonly source?: number[]; readonly prompt: number[]; readonly next: number[] },
 ) => {
+  const read = (ids: number[]): Promise<unknown> => reader.next?.(ids) ?? reader.read(ids);
   const begin = performance.now();
   await reader.start(source);
   const sourceMs = since(begin);
-  await reader.read(prompt);
+  await read(prompt);
   const firstMs = since(begin);
   const steps: number[] = [];
   for (const id of next) {
     const step = performance.now();
-    await reader.read([id]);
+    await read([id]);
     steps.push(since(step));
   }
   return { readMs: source === undefined ? firstMs : sourceMs, firstMs, steps };

@@ -116,3 +116,13 @@ test("what is no type of the package's is refused", () => {
   });
   expect(said).toMatch(/TS2322.*'string' is not assignable to type 'number'/s);
 });
+
+test("without node-llama-cpp the package runs, and its target says how to have it", () => {
+  const script = `import { targets } from "anneal/node";
+const asked = { threads: 1, timeoutMs: 1000, software: false };
+const { name, message, details } = await targets["llama.cpp"].open(asked).catch((error) => error);
+console.log(name, message, details.hint);`;
+  writeFileSync(join(dir, "llama.mjs"), script);
+  const said = execFileSync(process.execPath, [join(dir, "llama.mjs")], { cwd: dir, encoding: "utf8" });
+  expect(said).toContain("MissingError node-llama-cpp is not installed npm install node-llama-cpp");
+});

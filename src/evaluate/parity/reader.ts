@@ -16,6 +16,8 @@ export interface Reader {
   start(source?: readonly number[]): Promise<void>;
   /** Appends `ids` and returns the logits of the last `keep` of them, [keep, V]; 0 means all. */
   read(ids: readonly number[], keep?: number): Promise<Float32Array>;
+  /** Appends `ids` and returns the likeliest token behind them; of places where logits are slow to get. */
+  next?(ids: readonly number[]): Promise<number>;
 }
 
 /** The graphs of a model, loaded: "model", or "encoder_model" and "decoder_model_merged". */

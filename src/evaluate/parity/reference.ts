@@ -28,19 +28,27 @@ export interface Continuation {
   readonly logits: Tensor;
 }
 
+/** A text and its tokens. */
+export interface Tokenized {
+  readonly text: string;
+  readonly ids: readonly number[];
+}
+
 /** What a reference computed. */
 export interface Reference {
   readonly runs: readonly ReferenceRun[];
   readonly continuations: readonly Continuation[];
+  /** Texts by the model's tokenizer, for places that bring one of their own. */
+  readonly texts?: readonly Tokenized[];
 }
 
-interface Layout {
+interface Layout extends Pick<Reference, "texts"> {
   readonly runs: readonly string[];
   readonly continuations: readonly Omit<Continuation, "logits">[];
 }
 
 /** The reference as the bytes of one file. */
-export const encodeReference = ({ runs, continuations }: Reference): Uint8Array => {
+export const encodeReference = ({ runs, continuations, texts }: Reference): Uint8Array => {
   const tensors = new Map<string, Tensor>();
   runs.forEach(({ feeds, outputs }, i) => {
     for (const [name, t] of Object.entries(feeds)) tensors.set(`run/${i}/feed/${name}`, t);
@@ -52,6 +60,7 @@ export const encodeReference = ({ runs, continuations }: Reference): Uint8Array 
   const layout: Layout = {
     runs: runs.map(({ graph }) => graph),
     continuations: continuations.map(({ logits: _, ...rest }) => rest),
+    ...(texts === undefined ? {} : { texts }),
   };
   const chunks = encodeSafetensors(tensors, { layout: JSON.stringify(layout) });
   const bytes = new Uint8Array(chunks.reduce((n, chunk) => n + chunk.length, 0));
@@ -84,5 +93,6 @@ export const decodeReference = (bytes: Uint8Array): Reference => {
       ...rest,
       logits: tensors.get(`continuation/${i}`)!,
     })),
+    ...(layout.texts === undefined ? {} : { texts: layout.texts }),
   };
 };

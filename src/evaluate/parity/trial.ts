@@ -20,6 +20,10 @@ export interface Trial extends Parity {
   readonly tokensPerSec?: number;
   /** Memory that loading and running took, where the place can tell. */
   readonly memoryBytes?: number;
+  /** Share of texts that the place's own tokenizer splits as the model's does; where it has one. */
+  readonly tokenizerAgreement?: number;
+  /** The first text that it splits otherwise. */
+  readonly splitOtherwise?: string;
 }
 
 /** The output whose rows say what is likeliest, by the name that transformers.js reads. */
@@ -83,7 +87,11 @@ const compareContinuation = async (sums: Tally, given: Continuation, reader: Rea
   await reader.start(source);
   sums.rows(rows(0, prompt.length), await reader.read(prompt, 0), vocab);
   await reader.start(source);
-  let logits = await timed(times.first, () => reader.read(prompt));
+  const { next } = reader;
+  // Where logits are slow to get, the reading is timed without them.
+  const quiet: Times = { runs: [], first: [], steps: [] };
+  const { first, steps } = next === undefined ? times : quiet;
+  let logits = await timed(first, () => reader.read(prompt));
   const found: number[] = [];
   let same = true;
   for (let i = 0; i < tokens.length; i++) {
@@ -91,9 +99,13 @@ const compareContinuation = async (sums: Tally, given: Continuation, reader: Rea
     const id = argmax(logits);
     found.push(id);
     same &&= id === tokens[i];
-    if (i + 1 < tokens.length) logits = await timed(times.steps, () => reader.read([id]));
+    if (i + 1 < tokens.length) logits = await timed(steps, () => reader.read([id]));
   }
   sums.continuation(tokens, found);
+  if (next === undefined) return;
+  await reader.start(source);
+  await timed(times.first, () => next(prompt));
+  for (const id of found.slice(0, -1)) await timed(times.steps, () => next([id]));
 };
 
 /** The first run of all is the one that warms up. */
@@ -135,5 +147,48 @@ export const runTrial = async (
     return { ...sums.result(texts), loadMs, ...speedOf(times) };
   } finally {
     for (const session of Object.values(sessions)) await session.dispose();
+  }
+};
+
+/** What reads a model's file, once loaded. */
+export interface OpenReader extends Reader {
+  /** The tokens of a text, by the tokenizer that the file has. */
+  tokenize(text: string): readonly number[];
+  dispose(): Promise<void>;
+}
+
+/** How a file's own tokenizer splits texts, beside the model's. */
+const splitting = (
+  texts: NonNullable<Reference["texts"]>,
+  { tokenize }: Pick<OpenReader, "tokenize">,
+): Pick<Trial, "tokenizerAgreement" | "splitOtherwise"> => {
+  if (texts.length === 0) return {};
+  const others = texts.filter(({ text, ids }) => {
+    const own = tokenize(text);
+    return own.length !== ids.length || own.some((id, i) => id !== ids[i]);
+  });
+  return {
+    tokenizerAgreement: 1 - others.length / texts.length,
+    ...(others.length === 0 ? {} : { splitOtherwise: others[0]!.text }),
+  };
+};
+
+/** Loads a decoder that is no graph by `open` and compares it with the reference. It is disposed of. */
+export const runReaderTrial = async (
+  { continuations, runs, texts = [] }: Reference,
+  open: () => Promise<OpenReader>,
+): Promise<Trial> => {
+  if (runs.length > 0) throw new RunError("there is no decoder to compare: the reference reads whole texts");
+  const sums = tally();
+  const times: Times = { runs: [], first: [], steps: [] };
+  const start = performance.now();
+  const reader = await open();
+  const loadMs = performance.now() - start;
+  try {
+    for (const given of continuations) await compareContinuation(sums, given, reader, times);
+    const found = { ...sums.result(continuations.length), loadMs, ...speedOf(times) };
+    return { ...found, ...splitting(texts, reader) };
+  } finally {
+    await reader.dispose();
   }
 };

@@ -18,6 +18,7 @@ const placeOn = (device: Device, { threads, timeoutMs }: PlaceOptions): Place =>
 /** onnxruntime-node on the processor or on WebGPU. */
 export const nodeTarget = (device: Device, title: string): Target => ({
   title,
+  format: "onnx",
   async open(options) {
     if (device === "cpu") return placeOn(device, options);
     const { fault, float16 } = await checkWebgpu();

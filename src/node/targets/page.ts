@@ -94,5 +94,6 @@ const openPage = async (device: "wasm" | "webgpu", options: PlaceOptions): Promi
 /** onnxruntime-web in Chromium, by WebAssembly or on WebGPU. */
 export const pageTarget = (device: "wasm" | "webgpu", title: string): Target => ({
   title,
+  format: "onnx",
   open: (options) => openPage(device, options),
 });

@@ -2,7 +2,7 @@
  * Measuring in a process of its own: its memory is untouched by what the caller holds, and a native abort
  * ends that process only.
  */
-import { fork } from "node:child_process";
+import { fork, type Serializable } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Trial } from "../../evaluate/parity/trial.ts";
 import type { Probe, Probed } from "../../evaluate/probe.ts";
@@ -46,8 +46,9 @@ export type Job = Jobs[keyof Jobs]["job"];
 /** What a process answers. */
 export type Answer = { readonly result: unknown } | { readonly error: string };
 
-/** The compiled form of the worker, from the sources as from the package. */
-const program = fileURLToPath(new URL("../../../dist/node/targets/worker.js", import.meta.url));
+/** The compiled form of a worker, from the sources as from the package. */
+const programOf = (name: string): string =>
+  fileURLToPath(new URL(`../../../dist/node/targets/${name}.js`, import.meta.url));
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed.
 const COLOR = /\u001b?\[[0-9;]*m/g;
@@ -66,13 +67,17 @@ export interface ProcessOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Does a job in a fresh process. Throws RunError where it fails, dies or is ended. */
-export const inProcess = <K extends keyof Jobs>(
-  job: Jobs[K]["job"] & { readonly kind: K },
+/**
+ * Has a job done by a worker (its program's name in this folder) in a fresh process. Throws RunError where it
+ * fails, dies or is ended.
+ */
+export const answerOf = <T>(
+  worker: string,
+  job: Serializable,
   { timeoutMs = 600_000, signal: stop }: ProcessOptions = {},
-): Promise<Jobs[K]["result"]> =>
+): Promise<T> =>
   new Promise((resolve, reject) => {
-    const child = fork(program, {
+    const child = fork(programOf(worker), {
       stdio: ["ignore", "ignore", "pipe", "ipc"],
       serialization: "advanced", // JSON has no NaN and no Infinity
     });
@@ -95,7 +100,7 @@ export const inProcess = <K extends keyof Jobs>(
     child.on("exit", (code, signal) => {
       clearTimeout(timer);
       stop?.removeEventListener("abort", kill);
-      if (answer !== undefined && "result" in answer) return resolve(answer.result as Jobs[K]["result"]);
+      if (answer !== undefined && "result" in answer) return resolve(answer.result as T);
       if (late) return reject(new RunError(`the process took longer than ${timeoutMs / 1000} s`));
       const how = signal === null ? `with code ${code}` : `by ${signal}`;
       const message = answer?.error ?? `the process ended ${how}: ${log}`;
@@ -103,3 +108,9 @@ export const inProcess = <K extends keyof Jobs>(
     });
     child.send(job);
   });
+
+/** Does a job of onnxruntime-node's in a fresh process. Throws as `answerOf`. */
+export const inProcess = <K extends keyof Jobs>(
+  job: Jobs[K]["job"] & { readonly kind: K },
+  options: ProcessOptions = {},
+): Promise<Jobs[K]["result"]> => answerOf("worker", job, options);

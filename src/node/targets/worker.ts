@@ -7,7 +7,8 @@ import { runTrial } from "../../evaluate/parity/trial.ts";
 import { decoderOf } from "../../serve/decode/decoding.ts";
 import { nodeEngine } from "../runtime/engine.ts";
 import { loadGraph } from "../runtime/graph.ts";
-import type { Answer, Job, Jobs } from "./process.ts";
+import { answerOnce } from "./answering.ts";
+import type { Job, Jobs } from "./process.ts";
 
 const resident = (): number => process.memoryUsage.rss();
 
@@ -34,13 +35,7 @@ const work: { readonly [K in keyof Jobs]: (job: Jobs[K]["job"]) => Promise<Jobs[
   },
 };
 
-const done = (job: Job): Promise<unknown> => (job.kind === "trial" ? work.trial(job) : work.probe(job));
-
-process.once("message", async (job) => {
-  const answer = await done(job as Job).then(
-    (result): Answer => ({ result }),
-    (error): Answer => ({ error: error instanceof Error ? error.message : String(error) }),
-  );
-  // A device's threads may outlive the work, or crash at the end: what was found is sent first.
-  process.send!(answer, () => process.exit(0));
+answerOnce((job) => {
+  const asked = job as Job;
+  return asked.kind === "trial" ? work.trial(asked) : work.probe(asked);
 });

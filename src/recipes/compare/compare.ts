@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { probeOf, sizeFigure } from "../../evaluate/probe.ts";
 import { type Figures, mapped } from "../../metrics/metric.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
-import { targets as table, targetsFrom } from "../../node/targets/index.ts";
+import { graphTargetsFrom, targets as table } from "../../node/targets/index.ts";
 import {
   type Budget,
   type Figure,
@@ -159,7 +159,7 @@ const stated = (
   const named = limits
     .map(({ figure }) => figure.split("/")[0]!)
     .filter((name) => Object.hasOwn(table, name));
-  const targets = targetsFrom([...new Set([...options.targets, ...named])], "budget.targets");
+  const targets = graphTargetsFrom([...new Set([...options.targets, ...named])], "budget.targets");
   const { does } = probeOf(model, 1);
   const figures: readonly Figure[] = figuresOf({ task: { criterion }, does, targets });
   return { figures, targets, budget: checkBudget(limits, figures) };

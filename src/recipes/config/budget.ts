@@ -1,7 +1,7 @@
 /** The budget that the options state, over the figures that a model's candidates have. */
 import { probeOf } from "../../evaluate/probe.ts";
 import type { Model } from "../../models/model.ts";
-import { type TargetName, targets as table, targetsFrom } from "../../node/targets/index.ts";
+import { graphTargetsFrom, type TargetName, targets as table } from "../../node/targets/index.ts";
 import { type Budget, type Figure, figuresOf, KEPT, type Limit, LOST, SIZE } from "../../search/figures.ts";
 import { checkBudget, parseLimit } from "../../search/limit.ts";
 import type { Task } from "../../tasks/task.ts";
@@ -51,7 +51,7 @@ export const budgetOf = (options: BudgetOptions, { arch, config, task }: Budgete
   const named = limits
     .map(({ figure }) => figure.split("/")[0]!)
     .filter((name) => Object.hasOwn(table, name));
-  const targets = targetsFrom([...new Set([...options.targets, ...named])], "budget.targets");
+  const targets = graphTargetsFrom([...new Set([...options.targets, ...named])], "budget.targets");
   const figures = figuresOf({ task, does, targets });
   const budget = checkBudget(limits, figures);
   const judged = budget.some((limit) => figures.find(({ name }) => name === limit.figure)!.quality);

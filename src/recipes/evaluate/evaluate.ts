@@ -3,7 +3,7 @@
 import { type Probe, probeOf, sizeFigure } from "../../evaluate/probe.ts";
 import { writeFileDurable } from "../../node/files/files.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
-import { type TargetName, targets, targetsFrom } from "../../node/targets/index.ts";
+import { graphTargetsFrom, type TargetName, targets } from "../../node/targets/index.ts";
 import { graphNames } from "../../serve/graphs/graphs.ts";
 import { type TaskName, tasks } from "../../tasks/index.ts";
 import type { Task } from "../../tasks/task.ts";
@@ -162,7 +162,7 @@ export const evaluateFolder = async (
 ): Promise<Evaluation> => {
   const model = await openEvaluated(ref, { given, options }, hooks);
   const { dtype, task, tokenizer } = model;
-  const [target] = targetsFrom([given.target ?? "node-cpu"], "--target") as [TargetName];
+  const [target] = graphTargetsFrom([given.target ?? "node-cpu"], "--target") as [TargetName];
   if (given.report !== undefined) requireReport(given.report);
   const engine = await nodeEngine(options.threads > 0 ? { threads: options.threads } : {});
   return withGraphs(engine, model, async (subject) => {

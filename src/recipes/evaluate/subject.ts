@@ -18,7 +18,7 @@ import type { Task } from "../../tasks/task.ts";
 import { calibrationOf } from "../model/calibration.ts";
 import { type Opened, type OpenOptions, openFolder } from "../model/open.ts";
 import { packedAs } from "../model/packed.ts";
-import { sizeBytesOf } from "../verify/shippedGraphs.ts";
+import { sizeBytesOf } from "../verify/shippedFiles.ts";
 
 /** A folder's model without weights, and what it is for. */
 export interface Named extends Opened {

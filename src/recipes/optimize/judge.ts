@@ -16,7 +16,7 @@ import { referenceOf } from "../../ship/verify/reference.ts";
 import { type DtypeParity, judged } from "../../ship/verify/verify.ts";
 import type { Examples } from "../../tasks/records.ts";
 import type { UserData } from "../data/userData.ts";
-import { sha256Of } from "../verify/shippedGraphs.ts";
+import { sha256Of } from "../verify/shippedFiles.ts";
 
 /** Starts of held-out examples' token ids. */
 const examplePrompts = ({ validation }: Examples, count: number, length: number): number[][] =>

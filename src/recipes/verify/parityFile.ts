@@ -10,7 +10,7 @@ import { jsonBytes } from "../../ship/onnx/files.ts";
 import { withParity } from "../../ship/verify/table.ts";
 import type { ParityFile } from "../../ship/verify/verify.ts";
 import { parseText } from "../../util/jsonText.ts";
-import { sha256Of } from "./shippedGraphs.ts";
+import { sha256Of } from "./shippedFiles.ts";
 
 const NAME = "parity.json";
 

@@ -8,7 +8,7 @@ import type { Reference } from "../../evaluate/parity/reference.ts";
 import { architectureOf, inFile } from "../../models/checkpoint/config.ts";
 import type { Model, ModelConfig } from "../../models/model.ts";
 import { loadModel } from "../../node/model/folder.ts";
-import { isGguf } from "../../node/model/ggufFile.ts";
+import { ggufIn, isGguf } from "../../node/model/ggufFile.ts";
 import { findFile, readJson } from "../../node/model/modelFile.ts";
 import { INDEX, SINGLE } from "../../node/model/weights.ts";
 import {
@@ -18,7 +18,7 @@ import {
   referenceOfGraphs,
 } from "../../ship/verify/reference.ts";
 import type { ParityFile } from "../../ship/verify/verify.ts";
-import type { ShippedGraphs } from "./shippedGraphs.ts";
+import type { ShippedFiles } from "./shippedFiles.ts";
 
 /** What is verified: its dense model, where it has weights. */
 export interface Subject extends Described {
@@ -28,7 +28,7 @@ export interface Subject extends Described {
 }
 
 const hasWeights = async (dir: string): Promise<boolean> => {
-  if (await isGguf(dir)) return true;
+  if ((await isGguf(dir)) || (await ggufIn(dir)) !== undefined) return true;
   for (const name of [SINGLE, INDEX]) if ((await findFile(dir, name)) !== undefined) return true;
   return false;
 };
@@ -51,7 +51,7 @@ export const subjectIn = async (dir: string): Promise<Subject> => {
 export const referenceIn = async (
   engine: Engine,
   { dense, ...model }: Subject,
-  present: ShippedGraphs,
+  present: ShippedFiles,
   options: PromptOptions,
 ): Promise<{ reference: Reference; against: Pick<ParityFile, "reference"> }> => {
   if (dense !== undefined) return { reference: await referenceOf(engine, dense, options), against: {} };

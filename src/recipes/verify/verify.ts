@@ -1,20 +1,27 @@
 /** Verifies a shipped folder: every dtype on every target against the dense model. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { encodeReference, type Reference } from "../../evaluate/parity/reference.ts";
+import { encodeReference, type Reference, type Tokenized } from "../../evaluate/parity/reference.ts";
 import { inScratch } from "../../node/files/scratch.ts";
+import { isGguf } from "../../node/model/ggufFile.ts";
 import { readTokenizer } from "../../node/model/tokenizerFiles.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
 import { type TargetName, targets, targetsFrom, targetTitles } from "../../node/targets/index.ts";
-import { graphNames } from "../../serve/graphs/graphs.ts";
-import { dtypesFrom } from "../../ship/onnx/export.ts";
 import type { Described } from "../../ship/verify/reference.ts";
 import { allTargets, type ParityFile, type TargetParity, withInstead } from "../../ship/verify/verify.ts";
 import { DataError } from "../../util/errors.ts";
 import { silent, type Ui } from "../context/ui.ts";
 import { version } from "../context/version.ts";
 import { earlierParity, machineName, saveParity } from "./parityFile.ts";
-import { pickDtypes, type ShippedGraphs, sha256Of, shippedGraphs, sizeBytesOf } from "./shippedGraphs.ts";
+import {
+  formsFrom,
+  pickForms,
+  type ShippedByFormat,
+  type ShippedFiles,
+  sha256Of,
+  shippedIn,
+  sizeBytesOf,
+} from "./shippedFiles.ts";
 import { referenceIn, subjectIn } from "./subject.ts";
 import { tryTarget, type Work } from "./tryTarget.ts";
 
@@ -68,11 +75,35 @@ const promptsOf = async (
   }
 };
 
+/** Texts that tokenizers find hard, each in a way of its own. */
+const hardTexts = [
+  "the  quick\n\n brown\t fox's 12345 jumps,don't they?",
+  "na\u00efve caf\u00e9 \u4f60\u597d \u{1f600}\u{1f3fd} \u0645\u0631\u062d\u0628\u0627",
+  "  for (let i = 0; i < 10; i++) {\n    x += 3.14e-5;\n  }\n",
+];
+
+/** Texts by the model's own tokenizer, for targets whose files bring one; none without a tokenizer. */
+const splitOf = async (
+  dir: string,
+  { arch }: Described,
+  { prompts = [] }: VerifyOptions,
+): Promise<readonly Tokenized[]> => {
+  if (arch.kind !== "decoder") return [];
+  try {
+    const tokenizer = await readTokenizer(dir);
+    const all = [...defaultPrompts, ...hardTexts, ...prompts];
+    return all.map((text) => ({ text, ids: Array.from(tokenizer.encode(text)) }));
+  } catch (error) {
+    if (error instanceof DataError) return [];
+    throw error;
+  }
+};
+
 /** Tries all targets that are asked for, one after the other. */
 const tryAll = async (
   asked: readonly TargetName[],
   reference: Reference,
-  work: Omit<Work, "reference">,
+  { files, ...work }: Omit<Work, "reference" | "files"> & { readonly files: ShippedByFormat },
 ): Promise<ParityFile["targets"]> => {
   return inScratch("verify", async (dir) => {
     const found: Record<string, TargetParity> = {};
@@ -80,14 +111,15 @@ const tryAll = async (
     await writeFile(file, encodeReference(reference));
     for (const target of asked) {
       work.ui.stage(`Trying ${targets[target].title}`);
-      found[target] = await tryTarget([target, targets[target]], { ...work, reference: file });
+      const own = files[targets[target].format];
+      found[target] = await tryTarget([target, targets[target]], { ...work, files: own, reference: file });
     }
     return found;
   });
 };
 
 /** Of what the folder has: size and hash by dtype. */
-const recordsOf = async (present: ShippedGraphs) => {
+const recordsOf = async (present: ShippedFiles) => {
   const sizes: Record<string, number> = {};
   const hashes: Record<string, string> = {};
   for (const [dtype, paths] of Object.entries(present)) {
@@ -109,19 +141,22 @@ export const verifyFolder = async (
 ): Promise<ParityFile> => {
   const { threads = 0, seed = 1, count = 6, timeoutSec = 600, browser, signal } = options;
   const asked = targetsFrom(options.targets ?? Object.keys(targets), "--target");
-  const dtypes = options.dtypes === undefined ? undefined : dtypesFrom(options.dtypes, "--dtype");
+  const dtypes = options.dtypes === undefined ? undefined : formsFrom(options.dtypes, "--dtype");
   const subject = await subjectIn(dir);
-  const present = shippedGraphs(dir, graphNames[subject.arch.kind]);
-  const graphs = dtypes === undefined ? present : pickDtypes(dir, present, dtypes);
+  const present = await shippedIn(dir, subject.arch.kind);
+  const files = dtypes === undefined ? present : pickForms(dir, present, dtypes);
   const texts = await promptsOf(dir, subject, options, ui);
-  const { sizes, hashes } = await recordsOf(present);
+  const { sizes, hashes } = await recordsOf({ ...present.onnx, ...present.gguf });
   const engine = await nodeEngine(threads > 0 ? { threads } : {});
   ui.stage("Computing the reference");
-  const { reference, against } = await referenceIn(engine, subject, present, { texts, seed, count });
+  const asRead = { texts, seed, count };
+  const { reference: computed, against } = await referenceIn(engine, subject, present.onnx, asRead);
+  const split = await splitOf(dir, subject, options);
+  const reference = split.length === 0 ? computed : { ...computed, texts: split };
   const { reference: dtype } = against;
   if (dtype !== undefined) ui.line(`no dense weights: compared with the graphs of ${dtype}`);
   const software = options.targets?.includes("web-webgpu") ?? false;
-  const place = { graphs, threads, timeoutMs: 1000 * timeoutSec, software };
+  const place = { files, threads, timeoutMs: 1000 * timeoutSec, software };
   const work = { ...place, ...(browser === undefined ? {} : { browser }), hashes, ui, signal };
   const found = await tryAll(asked, reference, work);
   const before = await earlierParity(dir, hashes, against);
@@ -132,7 +167,8 @@ export const verifyFolder = async (
     ...against,
     targets: withInstead(allTargets(found, { titles: targetTitles, before }), sizes),
   };
-  await saveParity(dir, result);
+  if (await isGguf(dir)) ui.line("a file alone: nothing is written beside it");
+  else await saveParity(dir, result);
   const own = subject.dtype;
   const fault = result.targets["node-cpu"]?.dtypes[own];
   if (fault?.status === "failed") {

@@ -146,3 +146,7 @@ export const mixedType = (name: GgufMixName, matrix: MixMatrix): GgmlType => {
 /** Whether a kind of file asks what the inputs of its matrices count. */
 export const weighsInputs = (name: GgufMixName): boolean =>
   ggufMixes[name].base !== "q8_0" && ggmlTypes[ggufMixes[name].base].block > 1;
+
+/** The kind of file of llama.cpp's number (general.file_type); undefined for one that is not written here. */
+export const ggufMixNumbered = (fileType: number): GgufMixName | undefined =>
+  (Object.keys(ggufMixes) as GgufMixName[]).find((name) => ggufMixes[name].fileType === fileType);

@@ -52,12 +52,13 @@ const form = (suffix: string, tolerance: Tolerance, half: boolean, packed?: Quan
  * float32 and float16 have to compute the same, up to rounding. Forms of few bits are judged by what a user
  * of the model sees, each class by one measure: the direction of the outputs and the likeliest tokens.
  */
-const tolerances = {
+export const tolerances = {
   exact: { maxDiff: 1e-4, cosine: 0.999999 },
   half: { maxDiff: 1e-2, cosine: 0.9999 },
   eight: { cosine: 0.999, top: 0.95 },
   four: { cosine: 0.985, top: 0.8 },
-} as const;
+  three: { cosine: 0.95, top: 0.6 },
+} as const satisfies Readonly<Record<string, Tolerance>>;
 
 /** Every dtype that can be exported. int8 is q8 under the name that says what it is. */
 export const exportDtypes: Readonly<Record<ExportDtype, DtypeForm>> = {

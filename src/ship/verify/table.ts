@@ -18,6 +18,7 @@ const columns: readonly (readonly [title: string, of: (p: DtypeParity) => string
   ["same likeliest", (p) => percent(p.topTokenAgreement)],
   ["same first token", (p) => percent(p.firstTokenAgreement)],
   ["same greedy text", (p) => percent(p.greedyAgreement)],
+  ["same tokens", (p) => percent(p.tokenizerAgreement)],
   ["load, ms", (p) => short(p.loadMs)],
   ["first result, ms", (p) => short(p.firstTokenMs ?? p.runMs)],
   ["tokens/s", (p) => short(p.tokensPerSec)],

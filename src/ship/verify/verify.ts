@@ -3,7 +3,8 @@
  * they are good enough; a target that was not there is "not checked", never passed.
  */
 import type { Trial } from "../../evaluate/parity/trial.ts";
-import { type ExportDtype, exportDtypes, type Tolerance } from "../onnx/dtype.ts";
+import type { Tolerance } from "../onnx/dtype.ts";
+import { type FormName, formNames, toleranceOf } from "./tolerance.ts";
 
 /** How a dtype fared on a target. */
 export interface DtypeParity extends Partial<Trial> {
@@ -63,6 +64,12 @@ const tooOften = ({ topTokenAgreement: share, rows }: Trial, { top }: Tolerance)
   return `likeliest tokens or labels ${found} the same, at least ${needed} is needed (${sample})`;
 };
 
+/** What is read otherwise is answered otherwise, however exact the weights are. */
+const splitsOtherwise = ({ tokenizerAgreement: share, splitOtherwise: text }: Trial): string | undefined =>
+  share === undefined || share === 1
+    ? undefined
+    : `its tokenizer splits ${floored(100 - 100 * share, 0.1)} % of the texts otherwise, ${JSON.stringify(text)} first`;
+
 /**
  * What makes figures fail, in words; undefined where they pass. Written so that NaN fails. Where texts have
  * sentence vectors, which are what a user sees, the bound of the cosine is theirs.
@@ -77,12 +84,12 @@ export const faultOf = (figures: Trial, tolerance: Tolerance): string | undefine
     const what = sentenceCosine === undefined ? "cosine" : "cosine of sentence vectors";
     return `${what} ${floored(found, 1e-6)}, at least ${tolerance.cosine} is needed`;
   }
-  return tooFar(figures, tolerance) ?? tooOften(figures, tolerance);
+  return tooFar(figures, tolerance) ?? tooOften(figures, tolerance) ?? splitsOtherwise(figures);
 };
 
 /** The figures of a dtype with what its own tolerance makes of them. */
-export const judged = (dtype: ExportDtype, trial: Trial): DtypeParity => {
-  const fault = faultOf(trial, exportDtypes[dtype].tolerance);
+export const judged = (dtype: FormName, trial: Trial): DtypeParity => {
+  const fault = faultOf(trial, toleranceOf(dtype));
   return fault === undefined ? { status: "passed", ...trial } : { status: "failed", reason: fault, ...trial };
 };
 
@@ -156,7 +163,7 @@ export const allTargets = (
     if (present === undefined) return [target, { title, ...(past ?? unasked) }];
     if (present.status === "not checked" || past === undefined) return [target, { title, ...present }];
     const both = { ...past.dtypes, ...present.dtypes };
-    const order = Object.keys(exportDtypes).filter((dtype) => dtype in both);
+    const order = formNames.filter((dtype) => dtype in both);
     const dtypes = Object.fromEntries(order.map((dtype) => [dtype, both[dtype]!]));
     return [target, { title, ...present, status: statusOf(dtypes), dtypes }];
   });

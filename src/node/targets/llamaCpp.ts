@@ -1,0 +1,51 @@
+/**
+ * llama.cpp as a target, by the prebuilt binaries of node-llama-cpp
+ * (https://github.com/withcatai/node-llama-cpp), which nothing else here needs: each GGUF file in a process of
+ * its own, on the processor. Nothing is downloaded and nothing compiled.
+ */
+import { MissingError, RunError } from "../../util/errors.ts";
+import { optionalPath } from "../files/optional.ts";
+import { inLlama } from "./llama/jobs.ts";
+import type { Artifact, Place, PlaceOptions, Target } from "./target.ts";
+
+/** Longest that loading the package may take, milliseconds. */
+const CHECK_MS = 60_000;
+
+const NAME = "node-llama-cpp";
+
+/** Throws MissingError where the package is there and its binary for this machine is not. */
+const checkBinary = async (library: string): Promise<void> => {
+  try {
+    await inLlama({ kind: "check", library, file: "", threads: 1 }, { timeoutMs: CHECK_MS });
+  } catch (cause) {
+    if (!(cause instanceof RunError)) throw cause;
+    throw new MissingError(`${NAME} has no binary that works on this machine (${cause.message})`, {
+      cause,
+      hint: `npm install ${NAME} with optional dependencies, where it has one prebuilt for this platform`,
+    });
+  }
+};
+
+const placeOf = (library: string, { threads, timeoutMs }: PlaceOptions): Place => {
+  const end = new AbortController();
+  const options = { timeoutMs, signal: end.signal };
+  const at = ({ graphs }: Artifact) => ({ library, threads, file: graphs.model! });
+  return {
+    trial: (artifact, reference) => inLlama({ kind: "trial", ...at(artifact), reference }, options),
+    probe: (artifact, probed) => inLlama({ kind: "probe", ...at(artifact), probed }, options),
+    score: (artifact, rows) => inLlama({ kind: "score", ...at(artifact), rows }, options),
+    write: (artifact, continuing) => inLlama({ kind: "write", ...at(artifact), ...continuing }, options),
+    close: async () => end.abort(),
+  };
+};
+
+/** llama.cpp on the processor. */
+export const llamaTarget = (title: string): Target => ({
+  title,
+  format: "gguf",
+  async open(options) {
+    const library = optionalPath(NAME);
+    await checkBinary(library);
+    return placeOf(library, options);
+  },
+});
