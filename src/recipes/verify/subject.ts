@@ -2,6 +2,7 @@
  * What a folder is verified against: its dense weights, or, where it has graphs alone (an export without
  * weights, or someone else's), the graphs of its most exact dtype.
  */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Engine, Session } from "../../engine/engine.ts";
 import type { Reference } from "../../evaluate/parity/reference.ts";
@@ -28,9 +29,9 @@ export interface Subject extends Described {
 }
 
 const hasWeights = async (dir: string): Promise<boolean> => {
-  if ((await isGguf(dir)) || (await ggufIn(dir)) !== undefined) return true;
+  if (await isGguf(dir)) return true;
   for (const name of [SINGLE, INDEX]) if ((await findFile(dir, name)) !== undefined) return true;
-  return false;
+  return existsSync(dir) && (await ggufIn(dir)) !== undefined;
 };
 
 /** Reads a folder, with its weights where it has them. Throws as `loadModel` does. */
