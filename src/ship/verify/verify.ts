@@ -65,10 +65,11 @@ const tooOften = ({ topTokenAgreement: share, rows }: Trial, { top }: Tolerance)
 };
 
 /** What is read otherwise is answered otherwise, however exact the weights are. */
-const splitsOtherwise = ({ tokenizerAgreement: share, splitOtherwise: text }: Trial): string | undefined =>
-  share === undefined || share === 1
-    ? undefined
-    : `its tokenizer splits ${floored(100 - 100 * share, 0.1)} % of the texts otherwise, ${JSON.stringify(text)} first`;
+const splitsOtherwise = ({ tokenizerAgreement: share, splitOtherwise: text }: Trial): string | undefined => {
+  if (share === undefined || share === 1) return undefined;
+  const often = `${floored(100 - 100 * share, 0.1)} % of the texts`;
+  return `its tokenizer splits ${often} otherwise, ${JSON.stringify(text)} first`;
+};
 
 /**
  * What makes figures fail, in words; undefined where they pass. Written so that NaN fails. Where texts have
