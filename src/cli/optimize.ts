@@ -26,18 +26,29 @@ const requireModel = ({ workers, join }: WorkerFlags, { ranks }: RecipeHooks): v
   });
 };
 
+/** Throws ConfigError for a Redis: models are what makers make, and are shared as files. */
+const requireFolder = (queue: string | undefined): void => {
+  if (queue === undefined) return;
+  throw new ConfigError("is for the trials of a sweep: what is made here are whole models, in files of OUT", {
+    field: "queue",
+    hint: "leave out --queue, and name a folder that all machines share with --out",
+  });
+};
+
 /** Adds the verb `optimize`. */
 export const register = (command: Command): void => {
   command.argument("[model]", "a folder, a GGUF file, or a model of the Hub; without: one is trained");
-  withFlags(command, "optimize").action((ref: string | undefined, { workers = 0, join }: WorkerFlags) =>
-    runRecipe(command, async (options, hooks, json) => {
-      if (ref === undefined) requireModel({ workers, join }, hooks);
-      const from = () =>
-        ref === undefined ? optimizeData(options, hooks) : optimizeFolder(ref, options, hooks);
-      const outcome = await withWorkers(workers, sharingCores(options, workers).threads, from);
-      if (outcome === undefined) return;
-      printOutcome(outcome, json);
-      if (!outcome.optimized.choice.met) process.exitCode = BUDGET_NOT_MET;
-    }),
+  withFlags(command, "optimize").action(
+    (ref: string | undefined, { workers = 0, join, queue }: WorkerFlags) =>
+      runRecipe(command, async (options, hooks, json) => {
+        requireFolder(queue);
+        if (ref === undefined) requireModel({ workers, join }, hooks);
+        const from = () =>
+          ref === undefined ? optimizeData(options, hooks) : optimizeFolder(ref, options, hooks);
+        const outcome = await withWorkers(workers, sharingCores(options, workers), from);
+        if (outcome === undefined) return;
+        printOutcome(outcome, json);
+        if (!outcome.optimized.choice.met) process.exitCode = BUDGET_NOT_MET;
+      }),
   );
 };

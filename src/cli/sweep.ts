@@ -11,6 +11,7 @@ import type { Group } from "./flags/flags.ts";
 import { sharedFlags } from "./flags/flags.ts";
 import { list, numberFrom, oneOf, withFlags } from "./flags/options.ts";
 import { workerFlags } from "./flags/workerFlags.ts";
+import { queueUrl } from "./process/queue.ts";
 import { runRecipe } from "./process/run.ts";
 import { sharingCores, withWorkers } from "./process/workers.ts";
 import { printSwept } from "./terminal/swept.ts";
@@ -21,6 +22,7 @@ export const examples = `
 Examples:
   $ npx anneal sweep --data book.txt --steps 200 --trials 30 --out sweep
   $ npx anneal sweep --data book.txt --trials 30 --workers 4 --out sweep
+  $ npx anneal sweep --data book.txt --trials 30 --queue redis://host:6379 --out sweep
   $ npx anneal sweep my-bert/model --data reviews.csv --time 30m --out sweep
   $ npx anneal sweep --data book.txt --search lr=1e-4..1e-2 --search layers=2..6 --goal quality,size
   $ npx anneal export sweep/trial-17 --dtype q8`;
@@ -34,6 +36,7 @@ interface Given {
   readonly goal?: readonly string[];
   readonly stop: boolean;
   readonly workers?: number;
+  readonly queue?: string;
   readonly proxyWidth?: number;
 }
 
@@ -137,14 +140,16 @@ const optionsOf = (
 export const register = (command: Command): void => {
   command.argument("[model]", "a model to fine-tune; without: text is trained on");
   withFlags(command, "sweep", [own]).action((ref: string | undefined, given: Given) => {
-    const options = optionsOf(given, ref);
+    const queue = queueUrl(given.queue);
+    const options = { ...optionsOf(given, ref), ...(queue === undefined ? {} : { queue }) };
     const { workers = 1 } = given;
     const as = ref === undefined ? "train" : "finetune";
     return runRecipe(
       command,
       async (base, hooks, json) => {
         const shared = sharingCores(base, workers);
-        const swept = await withWorkers(workers - 1, shared.threads, () => sweep(shared, options, hooks));
+        const { threads } = shared;
+        const swept = await withWorkers(workers - 1, { threads, queue }, () => sweep(shared, options, hooks));
         if (swept !== undefined) printSwept(swept, json);
       },
       as,

@@ -17,4 +17,9 @@ export const workerFlags = (workers: string, more: Partial<Flag>): readonly Flag
     conflicts: ["workers", "resume"],
     verbs: more.verbs ?? [],
   },
+  {
+    flag: "--queue <url>",
+    help: "share by a Redis (redis://HOST:6379), not by OUT; redis: that of ANNEAL_REDIS_URL",
+    verbs: more.verbs ?? [],
+  },
 ];

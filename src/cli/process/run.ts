@@ -1,5 +1,6 @@
 /** What the verbs that run a recipe have in common: options, progress, interruption, the exit code. */
 import type { Command } from "commander";
+import { withoutSecrets } from "../../node/redis/address.ts";
 import type { RunOptions } from "../../recipes/config/options.ts";
 import { configHash, resolveOptions } from "../../recipes/config/resolve.ts";
 import type { RecipeHooks } from "../../recipes/context/hooks.ts";
@@ -27,8 +28,9 @@ interface Common extends HubFlags, RankFlags, WorkerFlags {
 const quoted = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
-/** The command line as it was given, to be given again. */
-export const commandLine = (): string => ["npx anneal", ...process.argv.slice(2).map(quoted)].join(" ");
+/** The command line as it was given, to be given again; without passwords, for it is written down. */
+export const commandLine = (): string =>
+  ["npx anneal", ...process.argv.slice(2).map((word) => quoted(withoutSecrets(word)))].join(" ");
 
 /** A config file that says the same, or one JSON object. */
 const printConfig = async (options: RunOptions, json: boolean): Promise<void> => {

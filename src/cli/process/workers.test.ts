@@ -7,6 +7,9 @@ test("a worker is the same command without what is of the first process alone", 
   const words = ["sweep", "--data", "a.txt", "b.txt", "--workers", "3", "--json", "--resume", "--out", "s"];
   const own = ["sweep", "--data", "a.txt", "b.txt", "--out", "s", "--threads", "2", "--quiet", "--join"];
   expect(workerWords(words, 2)).toEqual(own);
+  const asked = ["sweep", "--queue", "redis://u:p@host", "--out", "s"];
+  const told = ["sweep", "--out", "s", "--queue", "redis", "--threads", "2", "--quiet", "--join"];
+  expect(workerWords(asked, 2, "redis://u:p@host")).toEqual(told);
   expect(workerWords(["sweep", "--workers=3", "--trials", "4"], 1).slice(0, 3)).toEqual([
     "sweep",
     "--trials",
@@ -23,6 +26,8 @@ test("processes share the cores where nothing is said of threads", () => {
 });
 
 test("without workers the work is done, and its error is its own", async () => {
-  expect(await withWorkers(0, 1, async () => 7)).toBe(7);
-  await expect(withWorkers(0, 1, () => Promise.reject(new Error("its own")))).rejects.toThrow("its own");
+  expect(await withWorkers(0, { threads: 1 }, async () => 7)).toBe(7);
+  await expect(withWorkers(0, { threads: 1 }, () => Promise.reject(new Error("its own")))).rejects.toThrow(
+    "its own",
+  );
 });

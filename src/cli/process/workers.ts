@@ -4,24 +4,36 @@ import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RunOptions } from "../../recipes/config/options.ts";
 import { ConfigError } from "../../util/errors.ts";
+import { REDIS_URL } from "./queue.ts";
 import { launched } from "./ranks.ts";
 
 /** The flags of verbs that search in several processes. */
 export interface WorkerFlags {
   readonly workers?: number;
   readonly join?: boolean | undefined;
+  readonly queue?: string;
 }
 
 /** Milliseconds that workers have to see that the search has ended, and then to leave. */
 const [SEES, LEAVES] = [5000, 30_000];
 
 /** What is of the first process alone: how many there are, whether it goes on, what it prints. */
-const APART = /^--(workers(=.*)?|resume|json)$/;
+const APART = /^--((workers|queue)(=.*)?|resume|json)$/;
+
+/** What workers are started with. */
+export interface WorkersOptions {
+  /** Of each. */
+  readonly threads: number;
+  /** The URL of a Redis by which they share. */
+  readonly queue?: string | undefined;
+}
 
 /** The words of a command line that starts a worker of it. */
-export const workerWords = (words: readonly string[], threads: number): string[] => {
-  const own = words.filter((word, i) => !APART.test(word) && words[i - 1] !== "--workers");
-  return [...own, "--threads", String(threads), "--quiet", "--join"];
+export const workerWords = (words: readonly string[], threads: number, queue?: string): string[] => {
+  const isValue = (i: number): boolean => ["--workers", "--queue"].includes(words[i - 1]!);
+  const own = words.filter((word, i) => !APART.test(word) && !isValue(i));
+  const shared = queue === undefined ? [] : ["--queue", "redis"];
+  return [...own, ...shared, "--threads", String(threads), "--quiet", "--join"];
 };
 
 /** Options with a share of the machine's cores for each of some processes, where they leave the threads open.
@@ -50,13 +62,14 @@ export const requireAlone = (workers: number | undefined): void => {
 };
 
 /** Starts as many workers; resolves to what waits for their end, and sends home those that linger. */
-const startWorkers = (count: number, threads: number): (() => Promise<void>) => {
-  const words = workerWords(process.argv.slice(2), threads);
+const startWorkers = (count: number, { threads, queue }: WorkersOptions): (() => Promise<void>) => {
+  const words = workerWords(process.argv.slice(2), threads, queue);
   const children = Array.from({ length: count }, () =>
     spawn(process.execPath, [...process.execArgv, process.argv[1]!, ...words], {
       stdio: ["ignore", "ignore", "inherit"],
       // An interruption is the first process's to hear: the others leave with it.
       detached: true,
+      env: { ...process.env, ...(queue === undefined ? {} : { [REDIS_URL]: queue }) },
     }),
   );
   for (const child of children) child.on("error", () => {}); // The search goes on without it.
@@ -68,9 +81,13 @@ const startWorkers = (count: number, threads: number): (() => Promise<void>) => 
   };
 };
 
-/** Works with as many workers beside this process, of so many threads each. */
-export const withWorkers = async <T>(count: number, threads: number, work: () => Promise<T>): Promise<T> => {
-  const end = startWorkers(count, threads);
+/** Works with as many workers beside this process. */
+export const withWorkers = async <T>(
+  count: number,
+  options: WorkersOptions,
+  work: () => Promise<T>,
+): Promise<T> => {
+  const end = startWorkers(count, options);
   try {
     return await work();
   } finally {

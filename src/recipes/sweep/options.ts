@@ -25,6 +25,11 @@ export interface SweepOptions {
   readonly trialSec?: number;
   /** Width of the trials, below that of the model that is wanted: what they find goes over to it. */
   readonly proxyWidth?: number;
+  /**
+   * A Redis by which processes share the trials, redis://USER:PASSWORD@HOST:PORT/DB#NAME (BullMQ); without
+   * one they share the folder.
+   */
+  readonly queue?: string;
   /** The model that is fine-tuned; without one, text is trained on. */
   readonly ref?: string;
 }

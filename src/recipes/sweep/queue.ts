@@ -14,18 +14,22 @@ import type { Trial } from "../../search/trial.ts";
 import { defined } from "../../util/defined.ts";
 import { type Ended, type Logged, logBegin, logEnd, logPause, readTrials } from "./log.ts";
 
-/** What a queue is made with. */
-export interface QueueOptions {
-  /** The folder of the sweep. */
-  readonly dir: string;
+/** What is asked of the sampler, and how often. */
+export interface Asking {
   readonly space: Space;
   readonly sampler: SamplerName;
   readonly seed: number;
   /** Trials in all. */
   readonly most: number;
-  readonly leases: Leases;
   /** Whether time is what is short: samplers then weigh what each trial takes. */
   readonly timed: boolean;
+}
+
+/** What a queue in a folder is made with. */
+export interface QueueOptions extends Asking {
+  /** The folder of the sweep. */
+  readonly dir: string;
+  readonly leases: Leases;
 }
 
 /** A trial that this process is to run. */
@@ -33,23 +37,31 @@ export interface Taken {
   readonly trial: Trial;
   /** All others, as they stood when it was taken. */
   readonly others: readonly Trial[];
-  readonly lease: Unlock;
+  /** Aborted where another process has taken it over, if that is told before its end. */
+  readonly lost?: AbortSignal;
+  /** Notes how it ended, or that it is left to be gone on with; false where another has taken it over. */
+  end(ended: Ended | undefined): Promise<boolean>;
 }
 
-/** The trials of a sweep. */
+/** The trials of a sweep, as processes take them from each other. */
 export interface Queue {
   /** The next trial; "wait" where others are at all that is left, undefined where nothing is. */
   next(): Promise<Taken | "wait" | undefined>;
-  /** Notes how a trial ended, or that it is left to be gone on with; false where another has taken it over.
-   * */
-  end(taken: Taken, ended: Ended | undefined): Promise<boolean>;
+  /** All trials, as far as this process knows. */
+  trials(): readonly Logged[];
 }
 
+/** The next trial that the sampler asks for; undefined where there are enough, or all was tried. */
+export const asked = ({ space, sampler, seed, most, timed }: Asking, trials: readonly Logged[]) => {
+  const known = timed ? trials.map((t) => ({ ...t, ...defined({ compute: t.seconds }) })) : trials;
+  return trials.length < most ? study(space, { sampler, seed, trials: known }).ask() : undefined;
+};
+
 /** So often a process may end in a trial before that has failed. */
-const BEGUN = 3;
+export const BEGUN = 3;
 
 /** What becomes of a trial in which processes end again and again: one that runs out of memory. */
-const givenUp = ({ judge = { name: "", better: "less" as const } }: Logged): Ended => ({
+export const givenUp = ({ judge = { name: "", better: "less" as const } }: Pick<Logged, "judge">): Ended => ({
   ...{ state: "failed", judge, seconds: 0, steps: 0 },
   error: `the process ended in it ${BEGUN} times, as where memory runs out`,
 });
@@ -81,31 +93,31 @@ const left = async ({ dir, leases }: QueueOptions) => {
 
 /** The queue of a sweep's folder. */
 export const queueIn = (options: QueueOptions): Queue => {
-  const { dir, space, sampler, seed, most, leases, timed } = options;
+  const { dir, leases } = options;
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => leases.inTurn(join(dir, "queue"), work);
+  const ended = ({ number }: Trial, lease: Unlock, end: Ended | undefined): Promise<boolean> =>
+    inTurn(async () => {
+      const isMine = await lease.isMine();
+      if (isMine && end === undefined) logPause(dir, number);
+      else if (isMine && end !== undefined) logEnd(dir, number, end);
+      await lease();
+      return isMine;
+    });
   const taken = (trial: Trial, lease: Unlock): Taken => {
     logBegin(dir, trial.number, trial.values);
-    return { trial, lease, others: readTrials(dir).filter(({ number }) => number !== trial.number) };
+    const others = readTrials(dir).filter(({ number }) => number !== trial.number);
+    return { trial, others, end: (end) => ended(trial, lease, end) };
   };
   return {
+    trials: () => readTrials(dir),
     next: () =>
       inTurn(async () => {
         const { trial, lease, busy } = await left(options);
         if (trial !== undefined) return taken(trial, lease);
-        const trials = readTrials(dir);
-        const known = timed ? trials.map((t) => ({ ...t, ...defined({ compute: t.seconds }) })) : trials;
-        const asked = trials.length < most ? study(space, { sampler, seed, trials: known }).ask() : undefined;
-        if (asked === undefined) return busy ? "wait" : undefined;
-        const own = await leases.take(trialIn(dir, asked));
-        return own === undefined ? "wait" : taken(asked, own);
-      }),
-    end: ({ trial: { number }, lease }, ended) =>
-      inTurn(async () => {
-        const isMine = await lease.isMine();
-        if (isMine && ended === undefined) logPause(dir, number);
-        else if (isMine && ended !== undefined) logEnd(dir, number, ended);
-        await lease();
-        return isMine;
+        const next = asked(options, readTrials(dir));
+        if (next === undefined) return busy ? "wait" : undefined;
+        const own = await leases.take(trialIn(dir, next));
+        return own === undefined ? "wait" : taken(next, own);
       }),
   };
 };

@@ -1,27 +1,24 @@
 /** Hyperparameters of training: trials, each measured on the same held-out data. */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { requireAgreement, tellAll } from "../../distribute/agree.ts";
-import { claimFolder } from "../../node/files/claim.ts";
 import { writeFileDurable } from "../../node/files/files.ts";
-import { begun, whileHeld } from "../../node/files/joined.ts";
-import { type Leases, leases } from "../../node/files/lease.ts";
-import { lockRun } from "../../node/files/lock.ts";
 import { type SweepReport, sweepReportHtml } from "../../report/sweep/report.ts";
 import { foretold, foretoldText } from "../../search/fidelity/rungs.ts";
 import { importance } from "../../search/importance.ts";
 import { checkSpace, type Space } from "../../search/space/space.ts";
 import { frontTrials } from "../../search/study.ts";
 import { isMeasured, type Measured, type Trial } from "../../search/trial.ts";
-import { ConfigError, RunError } from "../../util/errors.ts";
+import { AnnealError, ConfigError, RunError } from "../../util/errors.ts";
 import type { RunOptions } from "../config/options.ts";
-import type { Ranks, RecipeHooks } from "../context/hooks.ts";
-import { version } from "../context/version.ts";
-import { isFirst, seeOne } from "../train/ranks.ts";
-import { type Ended, identityOf, type Logged, openStudy, readTrials, STUDY } from "./log.ts";
+import type { RecipeHooks } from "../context/hooks.ts";
+import { isFirst } from "../train/ranks.ts";
+import { type Ended, identityOf, type Logged, readTrials } from "./log.ts";
 import { type SweepOptions, samplerOf, TRIALS } from "./options.ts";
+import { takePart } from "./part.ts";
 import { narrowed, widened } from "./proxy.ts";
-import { type Queue, queueIn } from "./queue.ts";
+import type { Queue } from "./queue.ts";
+import { materialOf } from "./redis/material.ts";
+import { takePartByRedis } from "./redis/part.ts";
 import { commandOf, runTrial, type TrialContext, writeConfig } from "./runTrial.ts";
 import { defaultSpace, requireSameMeasure } from "./space.ts";
 
@@ -63,17 +60,18 @@ const requireSome = (trials: readonly Logged[], dir: string): void => {
 };
 
 /** Tells of each trial that has ended since, this process's and those of others. */
-const telling = (dir: string, most: number, { ui }: RecipeHooks) => {
+const telling = (queue: Queue, most: number, { ui }: RecipeHooks) => {
   const progress = ui.task("trials", most);
   const hasEnded = ({ state }: Trial): boolean => state !== "running";
   const told = new Set(
-    readTrials(dir)
+    queue
+      .trials()
       .filter(hasEnded)
       .map(({ number }) => number),
   );
   return {
     update(): readonly Logged[] {
-      const trials = readTrials(dir);
+      const trials = queue.trials();
       for (const trial of trials.filter(hasEnded)) {
         if (told.has(trial.number)) continue;
         told.add(trial.number);
@@ -82,7 +80,7 @@ const telling = (dir: string, most: number, { ui }: RecipeHooks) => {
       progress.update(trials.length);
       return trials;
     },
-    done: () => progress.done(`${readTrials(dir).filter(hasEnded).length} trials`),
+    done: () => progress.done(`${queue.trials().filter(hasEnded).length} trials`),
   };
 };
 
@@ -93,15 +91,16 @@ const telling = (dir: string, most: number, { ui }: RecipeHooks) => {
  */
 const search = async (queue: Queue, most: number, context: TrialContext): Promise<void> => {
   const { dir, signal, hooks } = context;
-  const told = telling(dir, most, hooks);
+  const told = telling(queue, most, hooks);
   while (!signal.aborted) {
     const taken = await queue.next();
     if (taken === undefined) break;
     if (taken === "wait") await sleep(LOOK, undefined, { signal }).catch(() => {});
     else {
-      const ended = await runTrial(taken.trial, taken.others, context);
-      const noted = await queue.end(taken, ended);
-      if (!noted) hooks.ui.warn(`trial ${taken.trial.number} was taken over by another process`);
+      const { trial, others, lost } = taken;
+      const signals = lost === undefined ? signal : AbortSignal.any([signal, lost]);
+      const noted = await taken.end(await runTrial(trial, others, { ...context, signal: signals }));
+      if (!noted) hooks.ui.warn(`trial ${trial.number} was taken over by another process`);
     }
     requireSome(told.update(), dir);
   }
@@ -182,60 +181,6 @@ const check = ({ trials, timeSec, trialSec }: SweepOptions): void => {
   }
 };
 
-/** What a sweep is about, and where. */
-interface Subject {
-  readonly dir: string;
-  readonly identity: unknown;
-  readonly leases: Leases;
-}
-
-/** Takes the sweep's folder, and resolves to what gives it back. */
-const openFolder = async ({ dir, identity, leases }: Subject, resume: boolean) => {
-  await claimFolder(dir, { kind: "sweep" });
-  const unlock = await lockRun(dir);
-  try {
-    await openStudy(dir, identity, resume);
-    leases.renew(dir);
-    return unlock;
-  } catch (error) {
-    await unlock();
-    throw error;
-  }
-};
-
-/** Takes the folder by the first rank for all. */
-const openByRanks = async (subject: Subject, { collective, watch }: Ranks, resume: boolean) => {
-  const { dir, identity } = subject;
-  await requireAgreement(collective, { version, identity, resume });
-  const unlock = collective.rank === 0 ? await openFolder(subject, resume) : async () => {};
-  if (!(await seeOne(dir, collective))) {
-    throw new ConfigError("is not seen by all ranks, whose trials are to stand in it", {
-      field: "out",
-      hint: "name a folder that all machines share with --out",
-    });
-  }
-  watch();
-  return async () => {
-    await tellAll(collective, null); // Nobody is at a trial any more.
-    await unlock();
-  };
-};
-
-/**
- * Takes the part that this process has in a sweep: alone or the first of several, or one that joins. Resolves
- * to what leaves it in order, and gives a signal that the first process is gone to one that joins.
- */
-const takePart = async (subject: Subject, { ranks, joins, resume = false, signal, ui }: RecipeHooks) => {
-  const { dir, identity, leases } = subject;
-  if (ranks !== undefined) return { leave: await openByRanks(subject, ranks, resume) };
-  if (!joins) return { leave: await openFolder(subject, resume) };
-  await begun({ dir, file: STUDY, leases, signal });
-  await openStudy(dir, identity, true);
-  const { gone, end } = whileHeld(dir, leases);
-  gone.addEventListener("abort", () => ui.warn("the process that began the sweep is gone: this one leaves"));
-  return { leave: end, gone };
-};
-
 /**
  * Searches hyperparameters of training, or of fine-tuning where `ref` names a model: each trial is a run in
  * OUT/trial-N with its model, what became of it stands in OUT/trials.jsonl, and OUT/report.html shows all.
@@ -256,30 +201,24 @@ export const sweep = async (
   const { out: dir, threads: _, ...rest } = base;
   const sampler = samplerOf(options);
   const identity = identityOf(space, { ref: ref ?? null, sampler, goals: [...goals], stops, options: rest });
-  const own = leases();
+  const most = options.trials ?? (timeSec === undefined ? TRIALS : Number.POSITIVE_INFINITY);
+  const asking = { space, sampler, seed: base.seed, most, timed: timeSec !== undefined };
+  const until = timed(timeSec, hooks.signal);
+  const subject = { dir, identity, asking };
+  const material = () => materialOf(identity, { base, ref, hooks });
+  const { queue, leave, gone } =
+    options.queue === undefined
+      ? await takePart(subject, hooks)
+      : await takePartByRedis(subject, { url: options.queue, until, material }, hooks);
   try {
-    const { leave, gone } = await takePart({ dir, identity, leases: own }, hooks);
-    try {
-      const most = options.trials ?? (timeSec === undefined ? TRIALS : Number.POSITIVE_INFINITY);
-      const queue = queueIn({
-        dir,
-        space,
-        sampler,
-        seed: base.seed,
-        most,
-        leases: own,
-        timed: timeSec !== undefined,
-      });
-      hooks.ui.stage(`Searching ${Object.keys(space).length} parameters by ${sampler}`);
-      const signal = timed(timeSec, hooks.signal, gone);
-      await search(queue, most, { base, ref, goals, stops, trialSec, dir, signal, hooks });
-      if (!isFirst(hooks) || hooks.joins) return undefined;
-      const found = await summed({ dir, space, options, base: wanted });
-      return { ...found, report: await writeReport(found, hooks.command) };
-    } finally {
-      await leave();
-    }
+    hooks.ui.stage(`Searching ${Object.keys(space).length} parameters by ${sampler}`);
+    const signal = timed(undefined, until, gone);
+    await search(queue, most, { base, ref, goals, stops, trialSec, dir, signal, hooks });
+    if (gone?.reason instanceof AnnealError) throw gone.reason;
+    if (!isFirst(hooks) || hooks.joins) return undefined;
+    const found = await summed({ dir, space, options, base: wanted });
+    return { ...found, report: await writeReport(found, hooks.command) };
   } finally {
-    own.close();
+    await leave();
   }
 };

@@ -1,0 +1,87 @@
+/** What processes of a sweep tell each other by Redis, where others may write: read as of known shape and size. */
+import { z } from "zod";
+import type { Values } from "../../../search/space/space.ts";
+import type { Ended, Logged } from "../log.ts";
+
+/** A trial to be run, as its owner adds it. */
+export interface Asked {
+  readonly number: number;
+  readonly values: Values;
+  /** All others, as they stood then. */
+  readonly others: readonly Logged[];
+}
+
+/** What is searched, as the owner of a queue says it. */
+export interface Told {
+  /** Names the sweep of a folder, and no other. */
+  readonly study: string;
+  readonly material: unknown;
+}
+
+const text = (most: number) => z.string().max(most);
+const number = z.int().min(0).max(1e6);
+/** JSON has no number that is not finite, and writes null. */
+const figure = z
+  .number()
+  .nullable()
+  .transform((value) => value ?? Number.NaN);
+const amount = z.number().min(0);
+const point = z.array(figure).max(8);
+const scalar = z.union([text(1000), z.number(), z.boolean()]);
+const values = z.record(text(200), scalar).refine((all) => Object.keys(all).length <= 200);
+
+const measured = {
+  objectives: point.optional(),
+  rungs: z.array(point).max(64).optional(),
+  error: text(10_000).optional(),
+};
+const judge = z.strictObject({ name: text(200), better: z.enum(["less", "more"]) });
+
+const ended = z.strictObject({
+  ...measured,
+  state: z.enum(["complete", "pruned", "failed"]),
+  seconds: amount,
+  steps: amount,
+  judge,
+});
+const logged = z.strictObject({
+  ...measured,
+  ...{ number, values, begun: z.number(), paused: z.boolean().optional() },
+  state: z.enum(["running", "complete", "pruned", "failed"]),
+  ...{ seconds: amount.optional(), steps: amount.optional(), judge: judge.optional() },
+});
+const asked = z.strictObject({ number, values, others: z.array(logged).max(100_000) });
+const told = z.strictObject({ study: z.uuid(), material: z.unknown() });
+const kept = z.strictObject({ study: z.uuid(), values, ended });
+
+const parsed = <T>(schema: z.ZodType<unknown>, value: unknown): T | undefined => {
+  const { success, data } = schema.safeParse(value);
+  return success ? (data as T) : undefined;
+};
+
+/** A trial to be run; undefined where `value` is none. */
+export const askedOf = (value: unknown): Asked | undefined => parsed(asked, value);
+
+/** How a trial ended; undefined where `value` does not say so. */
+export const endedOf = (value: unknown): Ended | undefined => parsed(ended, value);
+
+const json = (words: string): unknown => {
+  try {
+    return JSON.parse(words);
+  } catch {
+    return undefined;
+  }
+};
+
+/** What is searched; undefined where `words` do not say so. */
+export const toldOf = (words: string): Told | undefined => parsed(told, json(words));
+
+/** How a trial ended that could not be told. */
+export interface Kept {
+  readonly study: string;
+  readonly values: Values;
+  readonly ended: Ended;
+}
+
+/** How a trial ended that could not be told; undefined where `words` do not say so. */
+export const keptOf = (words: string): Kept | undefined => parsed(kept, json(words));

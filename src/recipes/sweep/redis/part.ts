@@ -1,0 +1,86 @@
+/**
+ * A sweep whose processes share no folder, but a Redis: the owner has the sweep's folder, each other one a folder
+ * of its own, where its trials stand.
+ */
+import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { claimFolder } from "../../../node/files/claim.ts";
+import { writeFileDurable } from "../../../node/files/files.ts";
+import { redisAddress } from "../../../node/redis/address.ts";
+import { openJobs } from "../../../node/redis/jobs.ts";
+import { ConfigError } from "../../../util/errors.ts";
+import type { RecipeHooks } from "../../context/hooks.ts";
+import { STUDY } from "../log.ts";
+import { openFolder, type Part, type Subject } from "../part.ts";
+import { ownSweep } from "./owner.ts";
+import { joinSweep } from "./worker.ts";
+
+/** The file that names the sweep whose trials stand in a folder. */
+const QUEUE = "queue.json";
+
+const studyIn = async (dir: string): Promise<string | undefined> => {
+  const text = await readFile(join(dir, QUEUE), "utf8").catch(() => undefined);
+  return text === undefined ? undefined : /"study":"([0-9a-f-]{36})"/.exec(text)?.[1];
+};
+
+const nameStudy = async (dir: string, study: string): Promise<string> => {
+  await writeFileDurable(join(dir, QUEUE), [Buffer.from(`${JSON.stringify({ study })}\n`)]);
+  return study;
+};
+
+const foreign = (dir: string): ConfigError =>
+  new ConfigError("holds trials of another sweep", { file: dir, hint: "choose another folder with --out" });
+
+/** Takes a folder for the trials of one that joins: its own, or that of the owner where both see it. */
+const ownFolder = async (dir: string, study: string): Promise<string> => {
+  const found = await studyIn(dir);
+  if (found === study) return dir;
+  if (found !== undefined || existsSync(join(dir, STUDY))) throw foreign(dir);
+  await claimFolder(dir, { kind: "sweep" });
+  await nameStudy(dir, study);
+  return dir;
+};
+
+/** What is needed beside a subject. */
+export interface ByRedis {
+  /** The URL of the queue. */
+  readonly url: string;
+  /** Aborted where nothing is to be begun any more. */
+  readonly until: AbortSignal;
+  /** What all processes have to have alike. */
+  material(): Promise<unknown>;
+}
+
+/** Takes part in a sweep by Redis. Throws as `openJobs`, `ownSweep` and `joinSweep` do. */
+export const takePartByRedis = async (
+  subject: Subject,
+  { url, until, material }: ByRedis,
+  { joins, ranks, resume = false, signal, ui }: RecipeHooks,
+): Promise<Part> => {
+  const { dir, asking } = subject;
+  if (ranks !== undefined) {
+    throw new ConfigError("is for processes that no launcher has started", {
+      field: "queue",
+      hint: "leave out --queue: ranks share OUT, or start each by itself with --join",
+    });
+  }
+  const jobs = await openJobs(redisAddress(url));
+  let unlock = async (): Promise<void> => {};
+  const closed = (part: Part): Part => ({ ...part, leave: () => part.leave().finally(unlock) });
+  try {
+    if (joins) {
+      const folder = (study: string): Promise<string> => ownFolder(dir, study);
+      return closed(await joinSweep({ ...{ jobs, asking, ui, signal, folder }, material: await material() }));
+    }
+    if (!resume && !existsSync(join(dir, STUDY)) && (await studyIn(dir)) !== undefined) throw foreign(dir);
+    unlock = await openFolder(subject, resume);
+    const study = (await studyIn(dir)) ?? (await nameStudy(dir, randomUUID()));
+    return closed(await ownSweep({ ...{ jobs, dir, study, asking, until }, material: await material() }));
+  } catch (error) {
+    await jobs.close();
+    await unlock();
+    throw error;
+  }
+};
