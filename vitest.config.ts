@@ -32,6 +32,7 @@ const long: readonly string[] = [
   "test/e2e/ranks.test.ts",
   "test/e2e/resume.test.ts",
   "test/e2e/sentences.test.ts",
+  "test/e2e/sweepRedis.test.ts",
   "test/e2e/sweepWorkers.test.ts",
   "test/e2e/tagging.test.ts",
   "test/e2e/verifyGraphs.test.ts",

@@ -6,8 +6,8 @@ import { ConfigError } from "../../util/errors.ts";
 export const REDIS_URL = "ANNEAL_REDIS_URL";
 
 /**
- * The URL of a queue: `given` itself, or what the environment has where "redis" is given; undefined where nothing
- * is. Throws ConfigError for what is no URL of a Redis.
+ * The URL of a queue: `given` itself, or what the environment has where "redis" is given; undefined where
+ * nothing is. Throws ConfigError for what is no URL of a Redis.
  */
 export const queueUrl = (
   given: string | undefined,

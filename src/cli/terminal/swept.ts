@@ -11,7 +11,7 @@ const SHOWN = 10;
 const shown = (value: string | number | boolean | undefined): string =>
   typeof value !== "number" ? String(value ?? "") : Number.isInteger(value) ? plain(value) : short(value);
 
-const best = ({ trials, judge }: Swept): SweptTrial[] => {
+const bestOnes = ({ trials, judge }: Swept): SweptTrial[] => {
   const sign = judge.better === "more" ? -1 : 1;
   return trials
     .filter((t) => t.state === "complete" && qualityOf(t, judge) !== undefined)
@@ -22,7 +22,7 @@ const best = ({ trials, judge }: Swept): SweptTrial[] => {
 const trialsTable = (swept: Swept): string => {
   const { judge, goals, front, space } = swept;
   const size = goals.indexOf("size");
-  return table(best(swept), [
+  return table(bestOnes(swept), [
     { title: "trial", of: ({ number }) => `${number}${front.includes(number) ? " *" : ""}`, align: "left" },
     { title: judge.name, of: (t) => short(qualityOf(t, judge)) },
     ...(size < 0 ? [] : [{ title: "MB", of: (t: SweptTrial) => short(t.objectives![size]! / 1e6) }]),
@@ -40,7 +40,7 @@ export const printSwept = (swept: Swept, json: boolean): void => {
     printJson(swept);
     return;
   }
-  const { trials, importance, notes, dir, path, again, report } = swept;
+  const { trials, importance, notes, dir, best, path, again, report } = swept;
   const by = (state: string): number => trials.filter((t) => t.state === state).length;
   const counts = [
     `${by("complete")} complete`,
@@ -51,20 +51,16 @@ export const printSwept = (swept: Swept, json: boolean): void => {
   const shares = importance.map(([name, share]) => `${name.split(".").at(-1)} ${Math.round(100 * share)} %`);
   const lines = [
     "",
-    ...(path === undefined ? ["No trial has ended with a result."] : [trialsTable(swept)]),
+    ...(best === undefined ? ["No trial has ended with a result."] : [trialsTable(swept)]),
     "",
     `${trials.length} trials in ${dir}: ${counts.join(", ")}`,
-    ...(path === undefined ? [] : [`What decided: ${shares.join(", ")}`]),
+    ...(best === undefined ? [] : [`What decided: ${shares.join(", ")}`]),
     ...notes,
     "",
     "Next:",
     `  open ${report}      history, parameters together, all trials`,
-    ...(path === undefined
-      ? []
-      : [
-          `  ${again} --out best      the settings of the best trial`,
-          `  npx anneal export ${path.replace(/\/model$/, "")} --dtype q8`,
-        ]),
+    ...(again === undefined ? [] : [`  ${again} --out best      the settings of the best trial`]),
+    ...(path === undefined ? [] : [`  npx anneal export ${path.replace(/\/model$/, "")} --dtype q8`]),
   ];
   print(`${lines.join("\n")}\n`);
 };

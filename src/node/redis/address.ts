@@ -1,6 +1,6 @@
 /**
- * Where a queue in Redis is: redis://USER:PASSWORD@HOST:PORT/DB#NAME, by TLS as rediss://. What is shown of it
- * holds neither user nor password.
+ * Where a queue in Redis is: redis://USER:PASSWORD@HOST:PORT/DB#NAME, by TLS as rediss://. What is shown of
+ * it holds neither user nor password.
  */
 import { ConfigError } from "../../util/errors.ts";
 
@@ -21,7 +21,7 @@ const HINT =
   "write it as redis://HOST:6379, or redis://HOST:6379/DB#NAME; user and password are best told by " +
   "ANNEAL_REDIS_URL=redis://USER:PASSWORD@HOST:6379 with --queue redis";
 
-/** The address that a URL says. Throws ConfigError, which shows nothing of the URL, for one that cannot be. */
+/** The address that a URL says. Throws ConfigError for one that cannot be, and shows nothing of it. */
 export const redisAddress = (text: string): RedisAddress => {
   const refuse = (what: string): never => {
     throw new ConfigError(what, { field: "queue", hint: HINT });

@@ -10,7 +10,8 @@ import { type RedisAddress, shownAddress } from "./address.ts";
 /** What is used of a client of ioredis. */
 export interface Redis {
   connect(): Promise<void>;
-  call(command: string, ...args: readonly (string | number)[]): Promise<unknown>;
+  call(command: string, ...args: readonly (string | number | Buffer)[]): Promise<unknown>;
+  callBuffer(command: string, ...args: readonly (string | number)[]): Promise<Buffer>;
   on(event: "ready" | "end" | "error", listener: (error: Error) => void): unknown;
   disconnect(): void;
 }

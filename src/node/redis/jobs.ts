@@ -1,6 +1,6 @@
 /**
- * Jobs in Redis that processes take from each other, by BullMQ (https://docs.bullmq.io): each is one process's at
- * a time, and goes back to the others where that gives no sign of life for half a minute. One process owns
+ * Jobs in Redis that processes take from each other, by BullMQ (https://docs.bullmq.io): each is one process's
+ * at a time, and goes back to the others where that gives no sign of life for half a minute. One process owns
  * the queue: it says what the jobs are about, adds them and takes what they came to.
  */
 import { randomUUID } from "node:crypto";
@@ -16,6 +16,7 @@ import {
   type Redis,
   redisError,
 } from "./client.ts";
+import { dropFiles, fetchFiles, type SentFile, sendFiles } from "./files.ts";
 import { hold, holdQueue, JOB_STANDS, keysOf, overOf, PREFIX, present } from "./keys.ts";
 
 /** Milliseconds between two looks for jobs that are left, and for which the end of a queue is told. */
@@ -72,6 +73,12 @@ export interface Jobs {
   forget(id: string): Promise<void>;
   /** Drops all jobs. */
   clear(): Promise<void>;
+  /** Sends the files that a job came to; undefined where they are too large. */
+  send(id: string, dir: string): Promise<readonly SentFile[] | undefined>;
+  /** Writes what was sent into a new folder. Throws DataError where it did not arrive whole. */
+  fetch(id: string, files: readonly SentFile[], dir: string): Promise<void>;
+  /** Drops what was sent. */
+  drop(id: string, files: readonly SentFile[]): Promise<void>;
   /** Leaves; an owner ends the queue of `study`. */
   close(study?: string): Promise<void>;
 }
@@ -151,7 +158,7 @@ const taking = (taker: BullWorker, beats: Beating, asked: Asked) => {
 export const openJobs = async (address: RedisAddress): Promise<Jobs> => {
   const { Queue, Worker } = await loadBull();
   const { redis, lost, close } = await connect(address);
-  const [{ workers }, self, beats] = [keysOf(address), randomUUID(), beating()];
+  const [{ workers, files }, self, beats] = [keysOf(address), randomUUID(), beating()];
   const shared = { connection: redis, prefix: PREFIX };
   const times = { lockDuration: JOB_STANDS, stalledInterval: STALLED, maxStalledCount: STALLS };
   const queue = new Queue(address.name, shared);
@@ -171,11 +178,14 @@ export const openJobs = async (address: RedisAddress): Promise<Jobs> => {
       await queue.obliterate({ force: true });
       await end(study);
     }
-    await taker.close(true);
-    await queue.close();
   };
+  const within = (work: Promise<unknown>): Promise<unknown> =>
+    Promise.race([work.catch(() => {}), sleep(PATIENCE, undefined, { ref: false })]);
   return {
     ...{ lost, ...owned, ...adding(redis, queue, asked), take: taking(taker, beats, asked) },
+    send: (id, dir) => asked(() => sendFiles(redis, files(id), dir)),
+    fetch: (id, sent, dir) => asked(() => fetchFiles(redis, { key: files(id), files: sent, dir })),
+    drop: (id, sent) => asked(() => dropFiles(redis, files(id), sent)),
     arrive: (study) =>
       asked(async () => {
         await hold(redis, workers, self);
@@ -184,8 +194,8 @@ export const openJobs = async (address: RedisAddress): Promise<Jobs> => {
       }),
     async close(study) {
       await beats.end();
-      const left = goodbye(study).catch(() => {}); // What stands for long is taken to be left.
-      if (!lost.aborted) await Promise.race([left, sleep(PATIENCE, undefined, { ref: false })]);
+      if (!lost.aborted) await within(goodbye(study)); // Else what gives no sign of life is given up.
+      await within(Promise.all([taker.close(true), queue.close()]));
       close();
     },
   };

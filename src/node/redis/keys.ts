@@ -5,7 +5,7 @@ import type { Redis } from "./client.ts";
 /** What BullMQ's keys begin with. */
 export const PREFIX = "anneal";
 
-/** Milliseconds between two signs of life, and without one after which a process, a job, is taken to be left. */
+/** Milliseconds between two signs of life, and without one for which a process, a job, is not given up. */
 export const [BEAT, STANDS, JOB_STANDS] = [5000, 30_000, 30_000];
 
 /** Names of keys. */
@@ -16,6 +16,8 @@ export const keysOf = ({ name }: Pick<RedisAddress, "name">) => ({
   subject: `anneal-queue:${name}:subject`,
   /** Those that take jobs, by the server's milliseconds of their last sign of life. */
   workers: `anneal-queue:${name}:workers`,
+  /** What the pieces of files begin with that a job came to. */
+  files: (id: string) => `anneal-queue:${name}:files:${id}`,
 });
 
 /** What an owner leaves of `study` whose search has come to its end. */

@@ -1,11 +1,12 @@
 /** Hyperparameters of training: trials, each measured on the same held-out data. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { writeFileDurable } from "../../node/files/files.ts";
 import { type SweepReport, sweepReportHtml } from "../../report/sweep/report.ts";
 import { foretold, foretoldText } from "../../search/fidelity/rungs.ts";
 import { importance } from "../../search/importance.ts";
-import { checkSpace, type Space } from "../../search/space/space.ts";
+import { checkSpace, type Space, type Values } from "../../search/space/space.ts";
 import { frontTrials } from "../../search/study.ts";
 import { isMeasured, type Measured, type Trial } from "../../search/trial.ts";
 import { AnnealError, ConfigError, RunError } from "../../util/errors.ts";
@@ -21,6 +22,7 @@ import { materialOf } from "./redis/material.ts";
 import { takePartByRedis } from "./redis/part.ts";
 import { commandOf, runTrial, type TrialContext, writeConfig } from "./runTrial.ts";
 import { defaultSpace, requireSameMeasure } from "./space.ts";
+import { trialOptions } from "./trialOptions.ts";
 
 /** What a sweep found. */
 export interface Swept extends Omit<SweepReport, "command"> {
@@ -155,7 +157,8 @@ const summed = async (given: Summing): Promise<Omit<Swept, "report">> => {
       ? {}
       : {
           best: best!.number,
-          path: join(folder, "model"),
+          // Too large to be sent, it is where it was made.
+          ...(existsSync(join(folder, "model")) ? { path: join(folder, "model") } : {}),
           again: await againOf(given, best!),
         }),
   };
@@ -205,11 +208,16 @@ export const sweep = async (
   const asking = { space, sampler, seed: base.seed, most, timed: timeSec !== undefined };
   const until = timed(timeSec, hooks.signal);
   const subject = { dir, identity, asking };
-  const material = () => materialOf(identity, { base, ref, hooks });
+  const byRedis = {
+    until,
+    material: () => materialOf(identity, { base, ref, hooks }),
+    describe: (values: Values, folder: string) =>
+      writeConfig(join(folder, "options.json"), trialOptions(base, values, folder)),
+  };
   const { queue, leave, gone } =
     options.queue === undefined
       ? await takePart(subject, hooks)
-      : await takePartByRedis(subject, { url: options.queue, until, material }, hooks);
+      : await takePartByRedis(subject, { url: options.queue, ...byRedis }, hooks);
   try {
     hooks.ui.stage(`Searching ${Object.keys(space).length} parameters by ${sampler}`);
     const signal = timed(undefined, until, gone);

@@ -1,5 +1,6 @@
-/** What processes of a sweep tell each other by Redis, where others may write: read as of known shape and size. */
+/** What processes of a sweep tell each other by Redis, where others may write: of known shape and size. */
 import { z } from "zod";
+import { isSent, MOST, MOST_FILES, type SentFile } from "../../../node/redis/files.ts";
 import type { Values } from "../../../search/space/space.ts";
 import type { Ended, Logged } from "../log.ts";
 
@@ -9,6 +10,13 @@ export interface Asked {
   readonly values: Values;
   /** All others, as they stood then. */
   readonly others: readonly Logged[];
+}
+
+/** What a trial came to, as whoever ran it says. */
+export interface Result {
+  readonly ended: Ended;
+  /** Its files, as they were sent: none where the owner sees them, undefined where they are too large. */
+  readonly files?: readonly SentFile[];
 }
 
 /** What is searched, as the owner of a queue says it. */
@@ -50,6 +58,14 @@ const logged = z.strictObject({
   state: z.enum(["running", "complete", "pruned", "failed"]),
   ...{ seconds: amount.optional(), steps: amount.optional(), judge: judge.optional() },
 });
+const file = z.strictObject({
+  name: text(120).refine(isSent),
+  sizeBytes: z.int().min(0).max(MOST),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+const result = z
+  .strictObject({ ended, files: z.array(file).max(MOST_FILES).optional() })
+  .refine(({ files = [] }) => files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) <= MOST);
 const asked = z.strictObject({ number, values, others: z.array(logged).max(100_000) });
 const told = z.strictObject({ study: z.uuid(), material: z.unknown() });
 const kept = z.strictObject({ study: z.uuid(), values, ended });
@@ -62,8 +78,8 @@ const parsed = <T>(schema: z.ZodType<unknown>, value: unknown): T | undefined =>
 /** A trial to be run; undefined where `value` is none. */
 export const askedOf = (value: unknown): Asked | undefined => parsed(asked, value);
 
-/** How a trial ended; undefined where `value` does not say so. */
-export const endedOf = (value: unknown): Ended | undefined => parsed(ended, value);
+/** What a trial came to; undefined where `value` does not say so. */
+export const resultOf = (value: unknown): Result | undefined => parsed(result, value);
 
 const json = (words: string): unknown => {
   try {

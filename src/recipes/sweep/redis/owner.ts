@@ -3,13 +3,18 @@
  * what comes back. It takes trials like the others. All that counts is in its folder: a Redis that has
  * forgotten a trial is told of it again.
  */
+import { rename } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { guarded, remove } from "../../../node/files/files.ts";
 import type { Jobs } from "../../../node/redis/jobs.ts";
-import { BusyError } from "../../../util/errors.ts";
+import type { Values } from "../../../search/space/space.ts";
+import { BusyError, DataError } from "../../../util/errors.ts";
+import type { Ui } from "../../context/ui.ts";
 import { type Ended, type Logged, logBegin, logEnd, logPause, readTrials } from "../log.ts";
 import type { Part } from "../part.ts";
-import { type Asking, asked, type Queue } from "../queue.ts";
-import { type Asked, endedOf, toldOf } from "./messages.ts";
+import { type Asking, asked, type Queue, trialIn } from "../queue.ts";
+import { type Asked, type Result, resultOf, toldOf } from "./messages.ts";
 import { jobOf, takenFrom } from "./taken.ts";
 
 /** Milliseconds between two looks at what has come back, and for the last one. */
@@ -25,6 +30,9 @@ export interface Owning {
   readonly asking: Asking;
   /** Aborted where nothing is to be begun any more. */
   readonly until: AbortSignal;
+  readonly ui: Ui;
+  /** Writes the options of a trial into its folder. */
+  describe(values: Values, folder: string): Promise<unknown>;
 }
 
 const unreadable: Ended = {
@@ -34,12 +42,39 @@ const unreadable: Ended = {
 
 const isRunning = ({ state }: Logged): boolean => state === "running";
 
+/** Writes the files of a trial that another process has run, in place of what was begun here. */
+const receive = async (id: string, trial: Logged, files: Result["files"], owning: Owning): Promise<void> => {
+  const { jobs, dir, ui } = owning;
+  const [folder, coming] = [trialIn(dir, trial), join(dir, `coming-${trial.number}`)];
+  if (files === undefined) ui.warn(`trial ${trial.number}'s files stay with the process that ran it`);
+  else if (files.length > 0) {
+    try {
+      await remove(coming);
+      await jobs.fetch(id, files, coming);
+      await remove(folder);
+      await guarded("renaming", folder, () => rename(coming, folder));
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error;
+      ui.warn(error.message);
+      await remove(coming);
+    }
+  }
+  // Values that do not go together make no options: the trial has failed by them.
+  await owning.describe(trial.values, folder).catch(() => {});
+};
+
 /** Logs what has come back, and forgets it in Redis. */
-const collect = async ({ jobs, dir, study }: Owning): Promise<void> => {
+const collect = async (owning: Owning): Promise<void> => {
+  const { jobs, dir, study } = owning;
   for (const { id, result } of await jobs.ended()) {
     const trial = readTrials(dir).find(({ number }) => jobOf(study, number) === id);
-    if (trial !== undefined && isRunning(trial)) logEnd(dir, trial.number, endedOf(result) ?? unreadable);
+    const { ended, files } = resultOf(result) ?? { ended: unreadable, files: [] };
+    if (trial !== undefined && isRunning(trial)) {
+      await receive(id, trial, files, owning);
+      logEnd(dir, trial.number, ended);
+    }
     await jobs.forget(id);
+    await jobs.drop(id, files ?? []);
   }
 };
 
@@ -109,7 +144,7 @@ export const ownSweep = async (given: Owning): Promise<Part> => {
     async next() {
       await tend();
       const job = await jobs.take();
-      if (job !== undefined) return takenFrom(job, { dir, study, space: asking.space });
+      if (job !== undefined) return takenFrom(job, { ...given, isShared: true, space: asking.space });
       return isAll && !readTrials(dir).some(isRunning) ? undefined : "wait";
     },
   };

@@ -7,7 +7,7 @@ import { firstDifference, type Logged } from "../log.ts";
 import type { Part } from "../part.ts";
 import type { Asking, Queue, Taken } from "../queue.ts";
 import { type Told, toldOf } from "./messages.ts";
-import { takenFrom } from "./taken.ts";
+import { type Place, takenFrom } from "./taken.ts";
 
 /** Milliseconds between two looks: for a beginning, whether the owner is there, for trials. */
 const [LOOK, SEES, TAKES] = [500, 500, 50];
@@ -23,7 +23,7 @@ export interface Joining {
   readonly ui: Ui;
   readonly signal: AbortSignal | undefined;
   /** Opens the folder of its trials. */
-  folder(study: string): Promise<string>;
+  folder(study: string): Promise<Pick<Place, "dir" | "isShared">>;
 }
 
 /** Waits for the search that is joined. Throws ConfigError where for a minute there is none. */
@@ -68,7 +68,7 @@ export const joinSweep = async (joining: Joining): Promise<Part> => {
   const told = await begun(joining);
   requireAlike(told, JSON.parse(JSON.stringify(material)));
   const { study } = told;
-  const place = { dir: await joining.folder(study), study, space: asking.space };
+  const place = { ...(await joining.folder(study)), jobs, study, ui, space: asking.space };
   await jobs.arrive();
   const { gone, look, end } = watching(jobs, study, ui);
   const known = new Map<number, Logged>();

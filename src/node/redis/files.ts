@@ -1,0 +1,106 @@
+/**
+ * Files sent by Redis, in pieces that vanish by themselves: each is known by its hash. Names are those of a
+ * run's results; no other path can be told.
+ */
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { open, readdir, stat } from "node:fs/promises";
+import { dirname, join, relative, sep } from "node:path";
+import { DataError } from "../../util/errors.ts";
+import { guarded, makeFolder } from "../files/files.ts";
+import type { Redis } from "./client.ts";
+
+/** A file that was sent. */
+export interface SentFile {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+}
+
+/** Bytes that are sent of a trial at most, and at a time; milliseconds after which a piece is gone. */
+export const [MOST, PIECE, STANDS] = [2 ** 28, 2 ** 20, 900_000];
+/** Files that are sent of a trial at most. */
+export const MOST_FILES = 100;
+
+const NAME = /^(model\/((onnx|\d_[A-Za-z]{1,30})\/)?|run\/)[A-Za-z0-9][\w-]*(\.[\w-]+)*$/;
+
+/** Whether a file of this name may be sent: of a model's folder, or a run's own. */
+export const isSent = (name: string): boolean => name.length <= 120 && NAME.test(name);
+
+const pieceKey = (key: string, file: number, piece: number): string => `${key}:${file}:${piece}`;
+const pieces = (sizeBytes: number): number[] =>
+  Array.from({ length: Math.ceil(sizeBytes / PIECE) }, (_, i) => i);
+
+/** The files of `dir` that are sent; undefined where they are too many, or too large. */
+const filesOf = async (dir: string): Promise<readonly string[] | undefined> => {
+  const found = await readdir(dir, { recursive: true, withFileTypes: true });
+  const names = found
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => relative(dir, join(parentPath, name)).replaceAll(sep, "/"))
+    .filter(isSent)
+    .sort();
+  const sizes = await Promise.all(names.map(async (name) => (await stat(join(dir, name))).size));
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  return names.length > MOST_FILES || bytes > MOST ? undefined : names;
+};
+
+/** Sends the files of a folder; undefined where they are too large. */
+export const sendFiles = async (
+  redis: Redis,
+  key: string,
+  dir: string,
+): Promise<readonly SentFile[] | undefined> => {
+  const names = await filesOf(dir);
+  const sent: SentFile[] = [];
+  for (const [file, name] of (names ?? []).entries()) {
+    const hash = createHash("sha256");
+    let [piece, sizeBytes] = [0, 0];
+    for await (const bytes of createReadStream(join(dir, name), { highWaterMark: PIECE })) {
+      hash.update(bytes as Buffer);
+      sizeBytes += (bytes as Buffer).length;
+      await redis.call("SET", pieceKey(key, file, piece++), bytes as Buffer, "PX", STANDS);
+    }
+    sent.push({ name, sizeBytes, sha256: hash.digest("hex") });
+  }
+  return names === undefined ? undefined : sent;
+};
+
+const torn = (file: string): DataError =>
+  new DataError("did not arrive whole by Redis", { file, hint: "make the trial again by its options.json" });
+
+/**
+ * Writes what was sent into `dir`, which is new. Throws DataError where a piece is missing or another than
+ * the hash says, or a name is none that is sent.
+ */
+export const fetchFiles = async (
+  redis: Redis,
+  { key, files, dir }: { readonly key: string; readonly files: readonly SentFile[]; readonly dir: string },
+): Promise<void> => {
+  for (const [file, { name, sizeBytes, sha256 }] of files.entries()) {
+    const path = join(dir, name);
+    if (!isSent(name)) throw torn(dir);
+    await makeFolder(dirname(path));
+    const hash = createHash("sha256");
+    await guarded("writing", path, async () => {
+      const handle = await open(path, "wx");
+      try {
+        for (const piece of pieces(sizeBytes)) {
+          const bytes = await redis.callBuffer("GETRANGE", pieceKey(key, file, piece), 0, PIECE - 1);
+          if (bytes.length !== Math.min(PIECE, sizeBytes - piece * PIECE)) throw torn(path);
+          hash.update(bytes);
+          await handle.write(bytes);
+        }
+      } finally {
+        await handle.close();
+      }
+    });
+    if (hash.digest("hex") !== sha256) throw torn(path);
+  }
+};
+
+/** Drops what was sent. */
+export const dropFiles = async (redis: Redis, key: string, files: readonly SentFile[]): Promise<void> => {
+  for (const [file, { sizeBytes }] of files.entries()) {
+    for (const piece of pieces(sizeBytes)) await redis.call("DEL", pieceKey(key, file, piece));
+  }
+};
