@@ -5,7 +5,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { RedisAddress } from "./address.ts";
 import { connect, loadBull } from "./client.ts";
-import { BEAT, hold, holdQueue, JOB_STANDS, keysOf, PREFIX } from "./keys.ts";
+import { BEAT, hold, holdQueue, keysOf, PREFIX, STANDS } from "./keys.ts";
 
 /** Whose signs of life they are. */
 export interface Beats {
@@ -32,7 +32,7 @@ if (parentPort !== null && workerData?.address !== undefined) {
   let held: Held;
   const extend = async (at: NonNullable<Held>): Promise<void> => {
     const job = await queue.getJob(at.id);
-    const isMine = ((await job?.extendLock(at.token, JOB_STANDS).catch(() => 0)) ?? 0) === 1;
+    const isMine = ((await job?.extendLock(at.token, STANDS).catch(() => 0)) ?? 0) === 1;
     if (!isMine && held === at) port.postMessage({ token: at.token } satisfies Lost);
   };
   const beat = async (): Promise<void> => {

@@ -17,8 +17,10 @@ export interface SentFile {
   readonly sha256: string;
 }
 
-/** Bytes that are sent of a trial at most, and at a time; milliseconds after which a piece is gone. */
-export const [MOST, PIECE, STANDS] = [2 ** 28, 2 ** 20, 900_000];
+/** Bytes that are sent of a trial at most. */
+export const MOST = 2 ** 28;
+/** Bytes that are sent at a time, and milliseconds after which they are gone. */
+const [PIECE, STANDS] = [2 ** 20, 900_000];
 /** Files that are sent of a trial at most. */
 export const MOST_FILES = 100;
 

@@ -17,7 +17,7 @@ import {
   redisError,
 } from "./client.ts";
 import { dropFiles, fetchFiles, type SentFile, sendFiles } from "./files.ts";
-import { hold, holdQueue, JOB_STANDS, keysOf, overOf, PREFIX, present } from "./keys.ts";
+import { hold, holdQueue, keysOf, overOf, PREFIX, present, STANDS } from "./keys.ts";
 
 /** Milliseconds between two looks for jobs that are left, and for which the end of a queue is told. */
 const [STALLED, TOLD] = [10_000, 60_000];
@@ -160,7 +160,7 @@ export const openJobs = async (address: RedisAddress): Promise<Jobs> => {
   const { redis, lost, close } = await connect(address);
   const [{ workers, files }, self, beats] = [keysOf(address), randomUUID(), beating()];
   const shared = { connection: redis, prefix: PREFIX };
-  const times = { lockDuration: JOB_STANDS, stalledInterval: STALLED, maxStalledCount: STALLS };
+  const times = { lockDuration: STANDS, stalledInterval: STALLED, maxStalledCount: STALLS };
   const queue = new Queue(address.name, shared);
   const taker = new Worker(address.name, null, { ...shared, ...times, autorun: false });
   for (const each of [queue, taker]) each.on("error", () => {});

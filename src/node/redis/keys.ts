@@ -5,8 +5,10 @@ import type { Redis } from "./client.ts";
 /** What BullMQ's keys begin with. */
 export const PREFIX = "anneal";
 
-/** Milliseconds between two signs of life, and without one for which a process, a job, is not given up. */
-export const [BEAT, STANDS, JOB_STANDS] = [5000, 30_000, 30_000];
+/** Milliseconds between two signs of life. */
+export const BEAT = 5000;
+/** Milliseconds without one after which a process is given up, and the job that it is at. */
+export const STANDS = 30_000;
 
 /** Names of keys. */
 export const keysOf = ({ name }: Pick<RedisAddress, "name">) => ({
