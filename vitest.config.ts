@@ -24,6 +24,7 @@ const long: readonly string[] = [
   "test/e2e/export.test.ts",
   "test/e2e/finetune.test.ts",
   "test/e2e/kinds.test.ts",
+  "test/e2e/llamaSearch.test.ts",
   "test/e2e/llamaTarget.test.ts",
   "test/e2e/lora.test.ts",
   "test/e2e/optimizeWorkers.test.ts",

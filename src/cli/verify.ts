@@ -17,13 +17,15 @@ Targets:
 ${Object.entries(targetTitles)
   .map(([name, what]) => `  ${name.padEnd(12)} ${what}`)
   .join("\n")}
-Pages need playwright-core, onnxruntime-web and Chromium; a target that is not on this machine is
+Pages need playwright-core, onnxruntime-web and Chromium, llama.cpp needs node-llama-cpp and a
+GGUF file in the folder (anneal export --gguf, anneal optimize --target llama.cpp); a target that is not on this machine is
 reported as not checked, and so is WebGPU of a page that is had in software alone, unless asked
 for by name. Exit code 1 where a dtype fails, 4 where a target asked for by name is not there.
 
 Examples:
   $ npx anneal verify anneal-out/model                              every dtype, every target
   $ npx anneal verify anneal-out/model --target node-cpu,web-wasm --dtype q8,q4
+  $ npx anneal verify model.Q4_K_M.gguf --target llama.cpp
   $ npx anneal verify anneal-out/model --prompts lines.txt --json`;
 
 interface Given {
@@ -89,7 +91,7 @@ const checked: Group = {
 
 /** Adds the verb `verify`. */
 export const register = (command: Command): void => {
-  command.argument("<dir>", "a model's folder, or one of graphs alone");
+  command.argument("<dir>", "a model's folder, one of graphs alone, or a GGUF file");
   withFlags(command, "verify", [checked]).action((dir: string, given: Given) =>
     runRecipe(command, async ({ seed, threads }, { ui, signal }, json) => {
       const { target, dtype, prompts, browser, count, timeout: timeoutSec } = given;

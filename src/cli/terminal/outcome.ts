@@ -1,6 +1,7 @@
 /** Prints what an optimization found: the table with its front, the choice, a sample, what to do next. */
 import { join } from "node:path";
 import type { Outcome } from "../../recipes/optimize/compressAndShip.ts";
+import type { Delivered } from "../../recipes/optimize/deliver.ts";
 import type { Candidate } from "../../search/candidates/candidate.ts";
 import type { Optimized } from "../../search/candidates/optimize.ts";
 import { type Figure, LOST, measuredValue, shownFigures, writtenValue } from "../../search/figures.ts";
@@ -24,12 +25,19 @@ const uses: Readonly<Record<string, string>> = {
   "seq2seq-lm": '--prompt "..."      translate with it',
 };
 
-const next = (path: string, { name, pipeline }: Task): string => `Next:${
-  uses[name] === undefined ? "" : `\n  npx anneal generate ${path} ${uses[name]}`
-}
+const running = ({ path, ggufFile }: Delivered, { pipeline }: Task): string =>
+  ggufFile === undefined
+    ? `In Node and the browser: pipeline("${pipeline}", ...) of @huggingface/transformers loads the folder.`
+    : `llama-cli -m ${join(path, ggufFile)}      llama.cpp, Ollama and LM Studio load the file`;
+
+const next = (delivered: Delivered, task: Task): string => {
+  const { path, ggufFile } = delivered;
+  const use = ggufFile === undefined ? uses[task.name] : undefined;
+  return `Next:${use === undefined ? "" : `\n  npx anneal generate ${path} ${use}`}
   npx anneal optimize ${path} --max-mb 1 --out smaller   another budget
   open ${join(path, "report.html")}      the whole story, with pictures
-  In Node and the browser: pipeline("${pipeline}", ...) of @huggingface/transformers loads the folder.`;
+  ${running(delivered, task)}`;
+};
 
 /** The result for people, or one JSON object. */
 export const printOutcome = ({ optimized, delivered }: Outcome, json: boolean): void => {
@@ -63,7 +71,7 @@ export const printOutcome = ({ optimized, delivered }: Outcome, json: boolean): 
     ...delivered.notes,
     ...(sample === undefined ? [] : ["", `Sample: ${escaped(sample.prompt)}|${escaped(sample.text)}`]),
     "",
-    next(delivered.path, task),
+    next(delivered, task),
   ];
   print(`${lines.join("\n")}\n`);
 };

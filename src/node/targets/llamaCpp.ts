@@ -13,10 +13,14 @@ const CHECK_MS = 60_000;
 
 const NAME = "node-llama-cpp";
 
-/** Throws MissingError where the package is there and its binary for this machine is not. */
-const checkBinary = async (library: string): Promise<void> => {
+/** Name and version. Throws MissingError where the package is there and its binary for this machine is not. */
+const engineOf = async (library: string): Promise<string> => {
   try {
-    await inLlama({ kind: "check", library, file: "", threads: 1 }, { timeoutMs: CHECK_MS });
+    const { engine } = await inLlama(
+      { kind: "check", library, file: "", threads: 1 },
+      { timeoutMs: CHECK_MS },
+    );
+    return engine;
   } catch (cause) {
     if (!(cause instanceof RunError)) throw cause;
     throw new MissingError(`${NAME} has no binary that works on this machine (${cause.message})`, {
@@ -45,7 +49,6 @@ export const llamaTarget = (title: string): Target => ({
   format: "gguf",
   async open(options) {
     const library = optionalPath(NAME);
-    await checkBinary(library);
-    return placeOf(library, options);
+    return { ...placeOf(library, options), engine: await engineOf(library) };
   },
 });

@@ -47,6 +47,8 @@ export interface PlaceOptions {
 
 /** A place that is open: each artifact runs in a process or page of its own. */
 export interface Place {
+  /** Name and version of the runtime, where that is known as it opens. */
+  readonly engine?: string;
   /** The browser and the adapter, where there are such. */
   readonly device?: string;
   /** Whether it computes in float16, by a product that was tried; undefined where that is not in question. */

@@ -5,7 +5,6 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { Engine } from "../../engine/engine.ts";
 import { writeFileDurable, writeFolder } from "../../node/files/checkpoints.ts";
 import { remove, replaces } from "../../node/files/files.ts";
 import { MARKER } from "../../node/files/marker.ts";
@@ -13,21 +12,16 @@ import type { Base, BaseParity, Candidate } from "../../search/candidates/candid
 import type { Optimized } from "../../search/candidates/optimize.ts";
 import type { Standing } from "../../search/candidates/run.ts";
 import { jsonBytes } from "../../ship/onnx/files.ts";
-import { modelFolder } from "../../ship/onnx/modelFolder.ts";
 import type { RunOptions } from "../config/options.ts";
 import { version } from "../context/version.ts";
-import type { UserData } from "../data/userData.ts";
-import type { Source } from "../model/source.ts";
-import { parityOf } from "./deliver.ts";
+import type { Shipping } from "./shipping/shipping.ts";
 import { trialFolder } from "./trialFolder.ts";
 
 /** What the folders are made of besides the models. */
 export interface FrontOptions {
-  readonly engine: Engine;
-  readonly data: UserData;
+  readonly shipping: Shipping;
   readonly options: RunOptions;
   readonly command: string;
-  readonly source?: Source;
 }
 
 /** Keeps the folders of a front. */
@@ -48,7 +42,7 @@ const manifest = ({ options, command }: FrontOptions, candidate: Candidate): unk
 
 /** Keeps the folders of a front in OUT. */
 export const frontIn = (given: FrontOptions): Front => {
-  const { engine, data, options, source } = given;
+  const { shipping, options } = given;
   // Folders that have a base's weights, by the base's dense model.
   const weighed = new Map<string, string>();
   const write = async (base: Base, candidate: Candidate, parity: BaseParity): Promise<void> => {
@@ -57,13 +51,9 @@ export const frontIn = (given: FrontOptions): Front => {
     const dense = base.name.replace(/ (gptq|fitted)$/, "");
     const other = weighed.get(dense);
     const shared = other !== undefined && existsSync(other) ? other : undefined;
-    const files = modelFolder(base.dense, {
-      ...{ dtype, tokenizer: data.tokenizer.files(), eos: data.tokenizer.eos },
-      ...{ forms: { [dtype]: base.forms[dtype]! }, weights: shared === undefined },
-      ...(source === undefined ? {} : { source }),
-    });
+    const files = shipping.folder(base, { dtype, alone: true, weights: shared === undefined });
     const judged = { [dtype]: parity[dtype]! };
-    files.set("parity.json", [jsonBytes(parityOf(engine, judged, files, base.dense.arch))]);
+    files.set("parity.json", [jsonBytes(shipping.parity(judged, files, base) as never)]);
     files.set(MARKER, [jsonBytes(manifest(given, candidate))]);
     const names = shared === undefined ? [] : (await readdir(shared)).filter((name) => WEIGHTS.test(name));
     await writeFolder(path, files, new Map(names.map((name) => [name, join(shared!, name)])));

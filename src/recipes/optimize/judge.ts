@@ -8,6 +8,7 @@ import type { Model } from "../../models/model.ts";
 import { guarded } from "../../node/files/files.ts";
 import { inScratch } from "../../node/files/scratch.ts";
 import type { Base, BaseParity } from "../../search/candidates/candidate.ts";
+import type { FormDtype } from "../../search/candidates/formats/format.ts";
 import { type GraphPaths, graphNames } from "../../serve/graphs/graphs.ts";
 import { graphFile, type ShipDtype } from "../../ship/onnx/dtype.ts";
 import { formFiles } from "../../ship/onnx/export.ts";
@@ -72,14 +73,14 @@ export const judgeOn = (engine: Engine, data: UserData) => {
     references.set(dense, found);
     return found;
   };
-  return async ({ dense, forms }: Base, only: readonly ShipDtype[]): Promise<BaseParity> => {
+  return async ({ dense, forms }: Base, only: readonly FormDtype[]): Promise<BaseParity> => {
     const reference = await referenceFor(dense);
-    const found: Partial<Record<ShipDtype, DtypeParity>> = {};
+    const found: Partial<Record<FormDtype, DtypeParity>> = {};
     for (const dtype of only) {
       found[dtype] = await onGraphFiles(forms[dtype]!, async (graphs) => {
         const trial = await runTrial(reference, (name) => engine.load(graphs[name]!));
         if (dtype === "fp32") requireParity(trial);
-        return { ...judged(dtype, trial), sha256: await sha256Of(graphs) };
+        return { ...judged(dtype as ShipDtype, trial), sha256: await sha256Of(graphs) };
       });
     }
     return found;

@@ -112,7 +112,7 @@ export const makeForSearch = async (
 ): Promise<void> => {
   const run = join(options.out, "run");
   const { signal } = hooks;
-  const { asked } = askedOf(engine, model, data, options);
+  const { asked } = askedOf(engine, model, { data, options });
   const own = leases();
   const queue = queueIn(run);
   hooks.ui.stage("Making models for the search");

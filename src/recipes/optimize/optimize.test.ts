@@ -2,10 +2,11 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { Engine } from "../../engine/engine.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
 import type { Base, Candidate } from "../../search/candidates/candidate.ts";
+import type { FormDtype } from "../../search/candidates/formats/format.ts";
 import { type Optimized, optimize } from "../../search/candidates/optimize.ts";
 import type { OptimizeOptions } from "../../search/candidates/run.ts";
 import { measuredValue } from "../../search/figures.ts";
-import { dtypes, type ShipDtype } from "../../ship/onnx/dtype.ts";
+import { dtypes } from "../../ship/onnx/dtype.ts";
 import { tokenScores } from "../../tasks/scores.ts";
 import { heldOutLoss } from "../../train/validate.ts";
 import { RunError } from "../../util/errors.ts";
@@ -19,7 +20,7 @@ beforeAll(async () => {
 });
 
 /** Judges as always, of graphs among which that of q4 is another model's. */
-const withForeignQ4 = async (base: Base, only: readonly ShipDtype[]) => {
+const withForeignQ4 = async (base: Base, only: readonly FormDtype[]) => {
   const { layers } = base.dense.arch.cache(base.dense.config);
   const q4 = await dtypes.q4.pass.run(modelOf(9, layers), { engine, seed: 1, log: () => {} });
   return judgeOn(engine, corpus)({ ...base, forms: { ...base.forms, q4 } }, only);
@@ -55,7 +56,7 @@ describe("a candidate whose graph computes something else", () => {
 });
 
 test("where a form fails the others are measured, and the model has each that was judged", async () => {
-  const failing = async (base: Base, only: readonly ShipDtype[]) => {
+  const failing = async (base: Base, only: readonly FormDtype[]) => {
     if (base.name === "full" && only.includes("q8")) throw new Error("it is none");
     return judgeOn(engine, corpus)(base, only);
   };
@@ -69,7 +70,7 @@ test("where a form fails the others are measured, and the model has each that wa
 
 test("a file system that fails is no form's fault, and ends the search", async () => {
   const full = Object.assign(new Error("no space"), { code: "ENOSPC" });
-  const failing = async (base: Base, only: readonly ShipDtype[]) => {
+  const failing = async (base: Base, only: readonly FormDtype[]) => {
     if (only.includes("q8")) throw new RunError("writing failed (ENOSPC)", { cause: full });
     return judgeOn(engine, corpus)(base, only);
   };
@@ -109,7 +110,7 @@ test("a limit on size makes one candidate more, whose 8 bits are those that the 
 }, 60_000);
 
 test("nothing is chosen where nothing may be", async () => {
-  const none = async (base: Base, only: readonly ShipDtype[]) => {
+  const none = async (base: Base, only: readonly FormDtype[]) => {
     const judged = await judgeOn(engine, corpus)(base, only);
     const all = Object.entries(judged).map(([dtype, parity]) => [
       dtype,

@@ -1,14 +1,14 @@
 /** Measuring what candidates cost on the targets of a run, as files of the bytes that would be shipped. */
 import { probeOf, sizeFigure } from "../../evaluate/probe.ts";
 import type { Figures } from "../../metrics/metric.ts";
-import type { Model } from "../../models/model.ts";
 import { type TargetName, targets as table } from "../../node/targets/index.ts";
 import type { Place, Target } from "../../node/targets/target.ts";
 import type { ProbeInTurns } from "../../search/candidates/again.ts";
+import type { Form } from "../../search/candidates/formats/format.ts";
 import type { ProbeModel } from "../../search/candidates/measure.ts";
 import { RunError } from "../../util/errors.ts";
 import { LEAST } from "./clock.ts";
-import { onGraphFiles } from "./judge.ts";
+import { type FormFiles, graphFiles } from "./formFiles.ts";
 
 /** Longest that one candidate may take on one target, milliseconds. */
 const PATIENCE_MS = 600_000;
@@ -20,6 +20,8 @@ export interface PlacesOptions {
   readonly threads: number;
   /** Ids that texts are drawn from. */
   readonly vocab: number;
+  /** Files of forms, of the targets' format; graphs unless told. */
+  readonly files?: FormFiles;
   /** How often a few are measured again, each time in a fresh process, and how long that may take. */
   readonly turns: () => { readonly count: number; readonly mostMs: number };
   /** Told how long measuring a model took. */
@@ -32,6 +34,8 @@ export interface PlacesOptions {
 export interface Probes {
   readonly probe: ProbeModel;
   readonly again: ProbeInTurns;
+  /** The usual place. */
+  readonly first: Place;
 }
 
 /** Those of the table that are named. */
@@ -70,30 +74,31 @@ const measureOn = async (places: Places, graphs: Graphs, probed: ReturnType<type
 };
 
 const probeIn =
-  (places: Places, { vocab, onProbe }: PlacesOptions): ProbeModel =>
-  (model: Model) =>
-    onGraphFiles(model, async (graphs, sizeBytes) => {
+  (places: Places, { vocab, files = graphFiles, onProbe }: PlacesOptions): ProbeModel =>
+  (model: Form) =>
+    files.on(model, async (graphs, sizeBytes) => {
       const began = performance.now();
       const { figures, ...fault } = await measureOn(places, graphs, probeOf(model, vocab));
       onProbe?.(performance.now() - began);
       return { figures: { ...sizeFigure(sizeBytes), ...figures }, ...fault };
     });
 
-/** Works on the graphs of several models. */
-const onAllGraphs = <T>(
-  models: readonly Model[],
+/** Works on the files of several forms. */
+const onAll = <T>(
+  files: FormFiles,
+  forms: readonly Form[],
   work: (all: readonly Graphs[]) => Promise<T>,
   open: readonly Graphs[] = [],
 ): Promise<T> => {
-  const [first, ...rest] = models;
+  const [first, ...rest] = forms;
   if (first === undefined) return work(open);
-  return onGraphFiles(first, (graphs) => onAllGraphs(rest, work, [...open, graphs]));
+  return files.on(first, (graphs) => onAll(files, rest, work, [...open, graphs]));
 };
 
 const inTurns =
-  (places: Places, { vocab, turns, onTurn }: PlacesOptions): ProbeInTurns =>
+  (places: Places, { vocab, files = graphFiles, turns, onTurn }: PlacesOptions): ProbeInTurns =>
   (models, most) =>
-    onAllGraphs(models, async (all) => {
+    onAll(files, models, async (all) => {
       const began = performance.now();
       const { count, mostMs } = most === undefined ? turns() : { count: most, mostMs: PATIENCE_MS };
       const found: Figures[][] = models.map(() => []);
@@ -125,7 +130,8 @@ export const withPlaces = async <T>(
       const { threads } = options;
       places.push([name, await target.open({ threads, timeoutMs: PATIENCE_MS, software: true })]);
     }
-    return await work({ probe: probeIn(places, options), again: inTurns(places, options) });
+    const probes = { probe: probeIn(places, options), again: inTurns(places, options) };
+    return await work({ ...probes, first: places[0]![1] });
   } finally {
     for (const [, place] of places) await place.close();
   }

@@ -7,12 +7,14 @@ import type { Tensor } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
 import { type Leases, leases } from "../../node/files/lease.ts";
 import { shapeMeasurements } from "../../node/runtime/measurements.ts";
+import type { Place } from "../../node/targets/target.ts";
 import type { Candidate, TrialRecord } from "../../search/candidates/candidate.ts";
 import { type Optimized, optimize } from "../../search/candidates/optimize.ts";
 import type { OptimizeOptions } from "../../search/candidates/run.ts";
 import { figureNamed, measuredValue, writtenValue } from "../../search/figures.ts";
 import type { Values } from "../../search/space/space.ts";
 import { taskOf } from "../../tasks/index.ts";
+import { defined } from "../../util/defined.ts";
 import { budgetOf } from "../config/budget.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
@@ -25,8 +27,10 @@ import type { Source } from "../model/source.ts";
 import type { Curve } from "../train/pretrain.ts";
 import { onReplicas } from "../train/replicas.ts";
 import { type Clock, clockOf } from "./clock.ts";
+import { formatOf, type Searched, shippingOf, withFiles } from "./formats.ts";
 import { type Front, frontIn } from "./front.ts";
 import { judgeOn } from "./judge.ts";
+import { judgingGguf } from "./judgeGguf.ts";
 import { type PlacesOptions, type Probes, targetsNamed, withPlaces } from "./places.ts";
 import { type Asking, openQueue } from "./queue.ts";
 import { type Showing, showing } from "./showing.ts";
@@ -82,16 +86,18 @@ const batchesOf = (model: Model, { material }: UserData, { seed }: RunOptions): 
 };
 
 /** What is made, measured and chosen by, as the options say. */
-export const askedOf = (engine: Engine, model: Model, data: UserData, options: RunOptions) => {
+export const askedOf = (engine: Engine, model: Model, about: Searched) => {
+  const { data, options } = about;
   const task = taskOf(model);
   const { targets, ...stated } = budgetOf(options.budget, { ...model, task });
-  const space = spaceOf(options, model, stated.budget);
+  const format = formatOf(targets, model, about);
+  const space = spaceOf(options, model, { budget: stated.budget, format });
   const wide = isWide(options);
   const { trials } = options.search;
   return {
     targets,
     asked: {
-      ...{ task, lesson: lessonOf(model, data, options), space, ...stated },
+      ...{ task, lesson: lessonOf(model, data, options), space, format, ...stated },
       ...{ judge: judgeOn(engine, data), batches: batchesOf(model, data, options), spares: wide },
       ...(wide ? { sampler: samplerOf(options, space) } : {}),
       ...(trials > 0 ? { trials } : {}),
@@ -125,9 +131,9 @@ const tellingOf = (
 const sharesOf = (
   { name, version: runtime }: Engine,
   model: Model,
-  { targets, threads }: Pick<PlacesOptions, "targets" | "threads">,
+  { targets, threads, place }: Pick<PlacesOptions, "targets" | "threads"> & { readonly place: Place },
 ): OptimizeOptions["shares"] => {
-  const by = [version, name, runtime, Object.keys(targets), threads].join(" ");
+  const by = [version, name, runtime, Object.keys(targets), threads, place.engine ?? ""].join(" ");
   const { of } = shapeMeasurements(model, { version: by, leastMs: 0 });
   return (shape, make) => of("least time of a shape", shape, async () => ({ ...(await make()) }));
 };
@@ -156,7 +162,10 @@ export const contextOf = (engine: Engine, data: UserData, { seed }: RunOptions) 
 });
 
 /** Measuring while nobody else computes on this machine. */
-const quietProbes = ({ probe, again }: Probes, { quietly }: Pick<Asking, "quietly">): Probes => ({
+const quietProbes = (
+  { probe, again }: Probes,
+  { quietly }: Pick<Asking, "quietly">,
+): Pick<Probes, "probe" | "again"> => ({
   probe: (model) => quietly(() => probe(model)),
   again: (...given) => quietly(() => again(...given)),
 });
@@ -186,9 +195,34 @@ interface Searching {
   readonly hooks: SearchHooks;
 }
 
+/** What candidates are measured by. */
+interface Measuring {
+  readonly asked: ReturnType<typeof askedOf>["asked"];
+  readonly where: Omit<PlacesOptions, "files">;
+  readonly makers: Pick<Asking, "quietly">;
+}
+
+/** Works where candidates can be measured, with what measures them; alone on the machine where that counts. */
+const withMeasuring = <T>(
+  { engine, model, data }: Searching,
+  { asked, where, makers }: Measuring,
+  work: (measuring: Pick<OptimizeOptions, "probe" | "again" | "shares" | "judge" | "scorer">) => Promise<T>,
+): Promise<T> =>
+  withFiles(asked.format.name, (files, dir) =>
+    withPlaces({ ...where, files }, (loud) => {
+      const { first: place } = loud;
+      const { heldOut } = asked.lesson;
+      const { judge } = asked;
+      const judging =
+        asked.format.name === "gguf" ? judgingGguf({ engine, data, heldOut, place, files, dir }) : { judge };
+      const shares = sharesOf(engine, model, { ...where, place });
+      return work({ ...quietProbes(loud, makers), ...judging, ...defined({ shares }) });
+    }),
+  );
+
 const searchWith = async (own: Leases, { engine, model, data, options, hooks }: Searching) => {
   const { ui, signal, source, command, resume = false, startedMs } = hooks;
-  const { targets, asked } = askedOf(engine, model, data, options);
+  const { targets, asked } = askedOf(engine, model, { data, options, source });
   const clock = clockOf(options.search.timeSec, startedMs);
   const shown = showing({ space: asked.space, model, options, clock }, ui);
   const teachingOf = (values: Values) => {
@@ -204,8 +238,8 @@ const searchWith = async (own: Leases, { engine, model, data, options, hooks }: 
     identity: searchIdentity(options, data, model, asked.space),
     onWarning: (text) => ui.warn(text),
   });
-  const from = source === undefined ? {} : { source };
-  const front = isWide(options) ? frontIn({ engine, data, options, command, ...from }) : undefined;
+  const shipping = shippingOf(asked.format, { engine, data, options, ...defined({ source }) });
+  const front = isWide(options) ? frontIn({ shipping, options, command }) : undefined;
   const told = tellingOf(hooks, shown, front, asked.figures, clock);
   const log = (line: string): void => ui.line(line);
   const context = { ...contextOf(engine, data, options), log, ...(signal ? { signal } : {}) };
@@ -217,13 +251,12 @@ const searchWith = async (own: Leases, { engine, model, data, options, hooks }: 
   };
   const makers = await openQueue(run, own, hooks.workers ?? (hooks.ranks?.collective.size ?? 1) - 1);
   try {
-    const optimized = await withPlaces(where, (loud) => {
-      const { probe, again } = quietProbes(loud, makers);
+    const searching = { engine, model, data, options, hooks };
+    const optimized = await withMeasuring(searching, { asked, where, makers }, ({ again, ...measuring }) => {
       const how = {
-        ...{ ...asked, ...told, teaching: teachingOf, keeping, makers, probe },
+        ...{ ...asked, ...told, teaching: teachingOf, keeping, makers, ...measuring },
         ...{ until: clock.until, left: clock.left },
-        shares: sharesOf(engine, model, where),
-        ...(isWide(options) ? { again } : {}),
+        ...(isWide(options) ? defined({ again }) : {}),
       };
       return optimize(model, how, context);
     });

@@ -1,5 +1,6 @@
 /** What optimize searches: the usual spaces, or the parameters that the user names with their values. */
 import type { Model } from "../../models/model.ts";
+import type { FormFormat } from "../../search/candidates/formats/format.ts";
 import {
   type Cuttable,
   cuttableOf,
@@ -13,7 +14,6 @@ import type { SamplerName } from "../../search/samplers/index.ts";
 import { sizeOf } from "../../search/space/configurations.ts";
 import type { Param, Scalar, Space, Values } from "../../search/space/space.ts";
 import { writtenParam } from "../../search/space/written.ts";
-import { dtypes } from "../../ship/onnx/dtype.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { nearest } from "../../util/nearest.ts";
 import type { RunOptions } from "../config/options.ts";
@@ -30,7 +30,7 @@ interface Named {
   readonly of: string;
 }
 
-const named = ({ layers }: Cuttable): Readonly<Record<string, Named>> => ({
+const named = ({ layers }: Cuttable, { dtypes, rounds }: FormFormat): Readonly<Record<string, Named>> => ({
   layers: { whole: true, low: 1, high: layers, of: `whole numbers from 1 to the model's ${layers}` },
   layersBy: { choices: ["spread", "influence"], low: 0, high: 0, of: "spread, influence" },
   neurons: { low: 0.01, high: 1, of: "shares above 0, up to 1" },
@@ -38,8 +38,10 @@ const named = ({ layers }: Cuttable): Readonly<Record<string, Named>> => ({
   lr: { low: 1e-9, high: 10, of: "learning rates above 0" },
   alpha: { low: 0, high: 1, of: "shares from 0 to 1" },
   temperature: { low: 0.01, high: 100, of: "numbers above 0" },
-  dtype: { choices: Object.keys(dtypes), low: 0, high: 0, of: Object.keys(dtypes).join(", ") },
-  rounding: { choices: ["search", "gptq", "fitted"], low: 0, high: 0, of: "search, gptq, fitted" },
+  dtype: { choices: dtypes, low: 0, high: 0, of: dtypes.join(", ") },
+  ...(rounds
+    ? { rounding: { choices: ["search", "gptq", "fitted"], low: 0, high: 0, of: "search, gptq, fitted" } }
+    : {}),
 });
 
 const refuse = (name: string, text: string, { of }: Named): ConfigError =>
@@ -85,8 +87,12 @@ const conditions = (layers: number): Readonly<Record<string, (values: Values) =>
 const ORDER = ["layers", "layersBy", "neurons", "steps", "lr", "alpha", "temperature", "dtype", "rounding"];
 
 /** The usual space with what the user named in it. */
-const withNamed = (usual: Space, params: readonly string[], cuttable: Cuttable): Space => {
-  const known = named(cuttable);
+const withNamed = (
+  usual: Space,
+  params: readonly string[],
+  { cuttable, format }: { readonly cuttable: Cuttable; readonly format: FormFormat },
+): Space => {
+  const known = named(cuttable, format);
   const { layers } = cuttable;
   const when = conditions(layers);
   const starts: Readonly<Record<string, Scalar>> = { layers, neurons: 1, dtype: "fp32", rounding: "search" };
@@ -95,7 +101,8 @@ const withNamed = (usual: Space, params: readonly string[], cuttable: Cuttable):
     const like = known[name];
     if (like === undefined) {
       const near = nearest(name, Object.keys(known));
-      const hint = `${near === undefined ? "" : `did you mean ${near}? `}there are: ${ORDER.join(", ")}`;
+      const there = ORDER.filter((each) => each in known).join(", ");
+      const hint = `${near === undefined ? "" : `did you mean ${near}? `}there are: ${there}`;
       throw new ConfigError(`"${name}" is not searched`, { field: "search.params", hint });
     }
     if (name === "neurons" && !cuttable.neurons) {
@@ -124,14 +131,15 @@ export const isWide = ({ search: { trials, timeSec, params, sampler } }: RunOpti
 export const spaceOf = (
   options: RunOptions,
   model: Pick<Model, "arch" | "config">,
-  budget: Budget,
+  { budget, format }: { readonly budget: Budget; readonly format: FormFormat },
 ): Space => {
   const { distill, search } = options;
   const cuttable = cuttableOf(model);
   const fits = budget.some(({ figure, most }) => figure === SIZE && most !== undefined);
   const keep = distill.layers > 0 ? { keep: distill.layers } : {};
-  const given = { ...cuttable, steps: distill.steps, fits, ...keep };
-  return isWide(options) ? withNamed(fullSpace(given), search.params, cuttable) : smallSpace(given);
+  const given = { ...cuttable, steps: distill.steps, fits, format, ...keep };
+  if (!isWide(options)) return smallSpace(given);
+  return withNamed(fullSpace(given), search.params, { cuttable, format });
 };
 
 /** Up to so many configurations are all tried, in their order; up to so many a Gaussian process chooses. */

@@ -9,6 +9,7 @@ import type { Optimized } from "../../search/candidates/optimize.ts";
 import { importance } from "../../search/importance.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { UserData } from "../data/userData.ts";
+import type { Shipping } from "./shipping/shipping.ts";
 import { isWide } from "./space.ts";
 import { trialFolder } from "./trialFolder.ts";
 
@@ -40,15 +41,22 @@ export const searchTold = ({ space, records }: Optimized): ReportSearch => {
 /** A candidate with the command that delivers it, where its folder is there. */
 export const withCommand = (
   candidate: Candidate,
-  { options, chosen }: { readonly options: RunOptions; readonly chosen: Candidate },
+  {
+    options,
+    chosen,
+    shipping,
+  }: {
+    readonly options: RunOptions;
+    readonly chosen: Candidate;
+    readonly shipping: Pick<Shipping, "command">;
+  },
 ): ReportCandidate => {
-  const { onFront, number, dtype } = candidate;
-  const exporting = "npx anneal export";
+  const { onFront, number } = candidate;
   if (candidate === chosen) {
-    return { ...candidate, command: `${exporting} ${join(options.out, "model")} --dtype ${dtype}` };
+    return { ...candidate, command: shipping.command(join(options.out, "model"), candidate) };
   }
   if (!onFront || !isWide(options)) return candidate;
-  return { ...candidate, command: `${exporting} ${trialFolder(options.out, number)}` };
+  return { ...candidate, command: shipping.command(trialFolder(options.out, number), candidate) };
 };
 
 /**

@@ -10,6 +10,7 @@ import { dtypes } from "../../ship/onnx/dtype.ts";
 import { parityMarkdown } from "../../ship/verify/table.ts";
 import { historyLines } from "../lineage.ts";
 import { limitsOf, toldOf } from "./candidates.ts";
+import { ggufFileOf, ggufUsage } from "./ggufCard.ts";
 import { picksMarkdown } from "./picks.ts";
 import { chosenOf, type Report, type ReportCandidate } from "./report.ts";
 import { type CardSource, frontMatter, generationSection } from "./sourceCard.ts";
@@ -32,22 +33,30 @@ const summary = (report: Report, chosen: ReportCandidate): string => {
   const quality = `measures ${fixed(of(chosen), 3)} ${criterion.phrase} on held-out text${lost}`;
   return [
     `A model of ${count(chosen.params)} parameters in ${count(chosen.layers)} layers.`,
-    `The default dtype, ${chosen.dtype}, is ${megabytes(sizeBytes(chosen))} MB, ${time} and ${quality}.`,
+    `${report.ggufFile === undefined ? "The default dtype" : "Its GGUF file"}, ${chosen.dtype}, is ${megabytes(sizeBytes(chosen))} MB, ${time} and ${quality}.`,
     ...verdict(report),
     "[report.html](report.html) compares it with the other candidates.",
   ].join("\n");
 };
+
+/** The forms of the chosen model with their files: of graphs all that are shipped. */
+const formsOf = ({ ggufFile: file, candidates }: Report, chosen: ReportCandidate): [string, string][] =>
+  file === undefined
+    ? Object.entries(dtypes).map(([dtype, own]) => [dtype, `\`${own.file}\``])
+    : candidates
+        .filter(({ base }) => base === chosen.base)
+        .map((candidate) => [candidate.dtype, ggufFileOf(candidate, { chosen, file })]);
 
 /** A row for each shipped dtype; those that were no candidates were not measured. */
 const figures = (report: Report, chosen: ReportCandidate): string => {
   const all = shownFigures(report.figures, report.budget).filter(({ name }) => name !== LOST);
   // The size first: it is known of the files.
   const shown = [...all.filter(({ name }) => name === SIZE), ...all.filter(({ name }) => name !== SIZE)];
-  const rows = Object.entries(dtypes).map(([dtype, { file }]) => {
+  const rows = formsOf(report, chosen).map(([dtype, file]) => {
     const c = report.candidates.find((other) => other.base === chosen.base && other.dtype === dtype);
     return [
       dtype === chosen.dtype ? `**${dtype}** (default)` : dtype,
-      `\`${file}\``,
+      file,
       ...shown.map((figure) =>
         c === undefined ? NONE : writtenValue(figure, measuredValue(c, figure.name)),
       ),
@@ -89,7 +98,8 @@ const browser = (pipeline: string, dtype: string): string => `<script type="modu
 ${call(pipeline).replace(/^/gm, "  ")}
 </script>`;
 
-const usage = ({ pipeline }: Report, { dtype }: ReportCandidate): string => {
+const usage = ({ pipeline, ggufFile }: Report, { dtype }: ReportCandidate): string => {
+  if (ggufFile !== undefined) return ggufUsage(ggufFile);
   const writes = /generation/.test(pipeline);
   const shell = `With anneal, from a shell:\n\n${fenced("npx anneal generate DIR", "sh")}`;
   return `With [transformers.js](https://huggingface.co/docs/transformers.js) in Node:
@@ -174,6 +184,6 @@ export const modelCard = (report: Report, { source, generation = {} }: CardParts
     ["Limits", limits(report, chosen, source)],
   ];
   const body = sections.map(([title, text]) => `## ${title}\n\n${text}\n`).join("\n");
-  const head = frontMatter(report.pipeline, source);
+  const head = frontMatter(report.pipeline, source, report.ggufFile === undefined ? undefined : "gguf");
   return `${head}\n\n# ${inline(chosen.name)}\n\n${summary(report, chosen)}\n\n${body}`;
 };

@@ -2,10 +2,10 @@
 import type { DataReport } from "../../data/records/document.ts";
 import type { HistoryStep } from "../../models/model.ts";
 import type { Choosable } from "../../search/budget.ts";
+import type { FormDtype } from "../../search/candidates/formats/format.ts";
 import type { Budget, Figure } from "../../search/figures.ts";
 import type { NamedPick } from "../../search/picks/picks.ts";
 import type { Space, Values } from "../../search/space/space.ts";
-import type { ShipDtype } from "../../ship/onnx/dtype.ts";
 import type { ParityFile } from "../../ship/verify/verify.ts";
 import type { Disagreement } from "../beside.ts";
 import type { Importance } from "../search/importance.ts";
@@ -16,7 +16,7 @@ export interface ReportCandidate extends Choosable {
   readonly name: string;
   /** Which dense model it is a form of. */
   readonly base: string;
-  readonly dtype: ShipDtype;
+  readonly dtype: FormDtype;
   readonly layers: number;
   readonly params: number;
   /** Not dominated in what is lost, size, median time and what else the budget limits. */
@@ -81,6 +81,8 @@ export interface Report {
   readonly figures: readonly Figure[];
   /** What transformers.js calls what the model does. */
   readonly pipeline: string;
+  /** The one file that is shipped, where that is for llama.cpp; graphs are unless told. */
+  readonly ggufFile?: string;
   /** The first is the reference: the whole model in its most exact dtype. */
   readonly candidates: readonly ReportCandidate[];
   /** The named ones, as `picksOf` finds them with the losses of pairs; found by intervals unless told. */

@@ -85,12 +85,18 @@ const measuredOn = (figures: readonly DtypeParity[]): string =>
     : ` (${count(figures[0].prompts)} prompts, ${count(figures[0].tokens)} tokens continued)`;
 
 /** How the shipped graphs compare with the graph that was trained. */
-export const paritySection = ({ parity }: Report): Html => {
-  const dtypes = parity.targets["node-cpu"]?.dtypes ?? {};
+export const paritySection = ({ parity, ggufFile }: Report): Html => {
+  const where = ggufFile === undefined ? "node-cpu" : "llama.cpp";
+  const dtypes = parity.targets[where]?.dtypes ?? {};
+  const what = ggufFile === undefined ? "The shipped files" : "The shipped file, in llama.cpp,";
+  const bounds =
+    ggufFile === undefined
+      ? "fp32 has to agree; q8 and q4 are rounded, and pass where direction and likeliest tokens stay."
+      : "A kind of few bits passes where direction and likeliest tokens stay, and its tokenizer splits texts alike.";
   return html`<section id="parity"><h2>Parity</h2>
-<p>The shipped files against the graph that was trained, in float32, on held-out
+<p>${what} against the graph that was trained, in float32, on held-out
 text${measuredOn(Object.values(dtypes))}.
-fp32 has to agree; q8 and q4 are rounded, and pass where direction and likeliest tokens stay.</p>
+${bounds}</p>
 <div class="scroll"><table><thead><tr><th scope="col">dtype</th>
 <th scope="col">largest logit<small>difference</small></th>
 <th scope="col">cosine</th><th scope="col">same likeliest<small>token</small></th>

@@ -69,7 +69,11 @@ const taggedAs = (pipeline: string, fields: Fields) => {
 };
 
 /** Front matter: what the source's card says, its licence and name above all, and what this model is. */
-export const frontMatter = (pipeline: string, source?: CardSource): string => {
+export const frontMatter = (
+  pipeline: string,
+  source?: CardSource,
+  library: string = "transformers.js",
+): string => {
   const fields = source?.fields ?? {};
   const base = source?.name ?? fields.base_model;
   const { tag, tags } = taggedAs(pipeline, fields);
@@ -78,7 +82,7 @@ export const frontMatter = (pipeline: string, source?: CardSource): string => {
     "---",
     fields.license == null ? UNCHOSEN : line("license", fields.license),
     ...(base == null ? [] : [line("base_model", base)]),
-    "library_name: transformers.js",
+    `library_name: ${library}`,
     line("pipeline_tag", tag),
     "tags:",
     ...tags.map((one) => `- ${/^[a-z][\w-]*$/i.test(one) ? one : JSON.stringify(one)}`),

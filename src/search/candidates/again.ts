@@ -8,12 +8,13 @@
  */
 import type { Figures, Measured } from "../../metrics/metric.ts";
 import { middleOf, nextOf, type Spread, spreadOf, studentT, typicalOf } from "../../metrics/next.ts";
-import type { Model } from "../../models/model.ts";
 import type { MeasuredCandidate } from "./candidate.ts";
+
+import type { Form } from "./formats/format.ts";
 
 /** Measures what some models cost in turns, `most` unless the places say; a list of figures each. */
 export type ProbeInTurns = (
-  models: readonly Model[],
+  models: readonly Form[],
   most?: number,
 ) => Promise<readonly (readonly Figures[])[]>;
 

@@ -2,11 +2,13 @@
 import type { Context } from "../../compress/pass.ts";
 import type { Figures } from "../../metrics/metric.ts";
 import type { HistoryStep, Model } from "../../models/model.ts";
-import { dtypes, type ShipDtype } from "../../ship/onnx/dtype.ts";
+import type { ShipDtype } from "../../ship/onnx/dtype.ts";
 import type { DtypeParity } from "../../ship/verify/verify.ts";
 import type { Choosable } from "../budget.ts";
 import type { Values } from "../space/space.ts";
 import type { Trial } from "../trial.ts";
+import type { Form, FormDtype, FormFormat } from "./formats/format.ts";
+import { onnxFormat } from "./formats/onnx.ts";
 
 /** One measured form of a model. */
 export interface Candidate extends Choosable {
@@ -16,7 +18,7 @@ export interface Candidate extends Choosable {
   readonly name: string;
   /** Which dense model it is a form of. */
   readonly base: string;
-  readonly dtype: ShipDtype;
+  readonly dtype: FormDtype;
   /** Its place in the space. */
   readonly values: Values;
   readonly layers: number;
@@ -43,10 +45,10 @@ export interface Base {
 }
 
 /** A model in some dtypes. */
-export type Forms = Readonly<Partial<Record<ShipDtype, Model>>>;
+export type Forms = Readonly<Partial<Record<FormDtype, Form>>>;
 
 /** What each form of a dense model computes against it. */
-export type BaseParity = Readonly<Partial<Record<ShipDtype, DtypeParity>>>;
+export type BaseParity = Readonly<Partial<Record<FormDtype, DtypeParity>>>;
 
 /**
  * How far a configuration came: its size alone was foretold, its speed too, the time was too short for it, it
@@ -77,22 +79,27 @@ export type AllForms = Readonly<Record<ShipDtype, Model>>;
 
 /** A dense model in every shipped dtype. */
 export const formsOf = async (dense: Model, context: Context): Promise<AllForms> => {
-  const { forms } = await withForms({ name: "", dense, forms: {} }, dtypeNames, context);
+  const how = { context, format: onnxFormat };
+  const { forms } = await withForms({ name: "", dense, forms: {} }, onnxFormat.dtypes, how);
   return forms as AllForms;
 };
 
-const dtypeNames = Object.keys(dtypes) as ShipDtype[];
+/** What forms are made by. */
+export interface FormOptions {
+  readonly context: Context;
+  readonly format: FormFormat;
+}
 
 /** Makes the forms that are missing. */
 export const withForms = async (
   base: Base,
-  wanted: readonly ShipDtype[],
-  context: Context,
+  wanted: readonly FormDtype[],
+  { context, format }: FormOptions,
 ): Promise<Base> => {
-  const forms: Partial<Record<ShipDtype, Model>> = { ...base.forms };
+  const forms: Partial<Record<FormDtype, Form>> = { ...base.forms };
   for (const dtype of wanted) {
     context.signal?.throwIfAborted();
-    forms[dtype] ??= await dtypes[dtype].pass.run(base.dense, context);
+    forms[dtype] ??= await format.make(base.dense, dtype, context);
   }
   return { ...base, forms };
 };

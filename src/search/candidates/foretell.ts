@@ -3,9 +3,7 @@
  * its numbers are. Sizes are those of the start's files, by what its weights take; speeds come of a table.
  */
 import { packedBytes } from "../../compress/packedSize.ts";
-import type { Model } from "../../models/model.ts";
 import { countParams } from "../../nn/param.ts";
-import { formFiles } from "../../ship/onnx/export.ts";
 import { SIZE } from "../figures.ts";
 import type { Values } from "../space/space.ts";
 import { formOf, type Known, packingOf, shapeOf } from "./shape.ts";
@@ -28,13 +26,6 @@ const bytesOf = (known: Known, values: Values): number => {
 /** Of models with fewer numbers the graph itself counts: their files are written, in memory. */
 const SMALL = 2e6;
 
-/** Bytes of the files of a form. */
-export const fileBytes = (form: Model): number => {
-  let bytes = 0;
-  for (const chunks of formFiles(form, "fp32").values()) for (const c of chunks) bytes += c.byteLength;
-  return bytes;
-};
-
 /** Foretells sizes and speeds. */
 export interface Foreteller {
   /** Bytes of the files, of what is fitted at least; undefined where the start was not made in the dtype. */
@@ -51,7 +42,10 @@ export const foreteller = (known: Known, options: SpeedOptions): Foreteller => {
     const dtype = dtypeIn(values);
     const own = known.sizes.get(dtype);
     if (own === undefined) return undefined;
-    if (countParams(known.start.dense.weights) < SMALL) return fileBytes(formOf(known, values));
+    const { format, start } = known;
+    if (format.like !== undefined || countParams(start.dense.weights) < SMALL) {
+      return format.bytes(formOf(known, values));
+    }
     const { layers: all } = known.start.dense.arch.cache(known.start.dense.config);
     const whole = bytesOf(known, { layers: all, dtype });
     return (own * bytesOf(known, values)) / whole;

@@ -1,7 +1,5 @@
 /** A group of a search: a dense model is made, and its forms are measured one after the other. */
 import type { Context } from "../../compress/pass.ts";
-import type { Model } from "../../models/model.ts";
-import { dtypes, type ShipDtype } from "../../ship/onnx/dtype.ts";
 import { defined } from "../../util/defined.ts";
 import { RunError } from "../../util/errors.ts";
 import { boundsOf, mostLost } from "../budget.ts";
@@ -12,7 +10,7 @@ import type { Trial } from "../trial.ts";
 import { type Base, type BaseParity, withForms } from "./candidate.ts";
 import { type Dense, denseOf } from "./dense.ts";
 import { fittedTo, sizeBound } from "./fitted.ts";
-import { fileBytes } from "./foretell.ts";
+import type { Form, FormDtype } from "./formats/format.ts";
 import { roundedByGptq } from "./forms.ts";
 import type { Made } from "./makers.ts";
 import { measureForm, startOf } from "./measure.ts";
@@ -22,7 +20,7 @@ import { finish, giveUp, isOver, lateWords, namesOf, postpone, type Run } from "
 import { baseKey, dtypeIn, siblingsIn } from "./space.ts";
 
 /** The usual forms that configurations need, the roundings of one's own apart. */
-const dtypesOf = (all: readonly Values[]): ShipDtype[] => {
+const dtypesOf = (all: readonly Values[]): FormDtype[] => {
   const fitted = all.some(({ rounding }) => rounding === "fitted");
   return [...new Set([...all.map(dtypeIn), ...(fitted ? (["q8", "q4"] as const) : [])])];
 };
@@ -42,7 +40,8 @@ export const variantOf = async (
   }
   const limit = sizeBound(bounds)?.bound;
   if (limit === undefined) return undefined;
-  const sizes = { q4: fileBytes(base.forms.q4!), q8: fileBytes(base.forms.q8!) };
+  const { bytes } = options.format;
+  const sizes = { q4: bytes(base.forms.q4!), q8: bytes(base.forms.q8!) };
   return fittedTo(base, { limit, sizes }, context);
 };
 
@@ -65,8 +64,8 @@ const measured = async (run: Run, formed: Formed): Promise<void> => {
   const { options, study } = run;
   const { number, values } = trial;
   const { form: name } = namesOf(run, values);
-  const score = async (model: Model): Promise<Float32Array> => {
-    const scores = await options.score(model);
+  const score = async (form: Form): Promise<Float32Array> => {
+    const scores = await options.score(form);
     options.onForm?.(name, "scored");
     return scores;
   };
@@ -104,7 +103,7 @@ const untilOver = ({ context, options: { until }, start }: Run): Context => {
 
 /** Why a form is not measured: one of more bits has lost more than is allowed. */
 const worseThan = ({ records, options }: Run, base: string, values: Values): string | undefined => {
-  const bits = Object.keys(dtypes);
+  const bits = options.format.dtypes;
   const start = records.find(({ candidate }) => candidate !== undefined)?.candidate;
   const most = start === undefined ? undefined : mostLost(options.budget, options.figures, start);
   if (options.spares !== true || most === undefined) return undefined;
@@ -166,7 +165,7 @@ const formed = async (run: Run, whole: Base, given: Omit<Formed, "base" | "parit
     return [];
   }
   options.onForm?.(name, "begun");
-  const usual = await withForms(whole, dtypesOf([values]), context);
+  const usual = await withForms(whole, dtypesOf([values]), { context, format: options.format });
   const base = await variantOf(run, usual, values, context);
   if (base === undefined) {
     const why = "the limit on size leaves room for no other bits";

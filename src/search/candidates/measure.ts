@@ -1,30 +1,29 @@
 /** Measures the forms of a dense model: what they score, what they lose against the start, what they cost. */
 import type { Figures } from "../../metrics/metric.ts";
-import type { Model } from "../../models/model.ts";
 import { countParams } from "../../nn/param.ts";
-import type { ShipDtype } from "../../ship/onnx/dtype.ts";
 import { meanOf } from "../../tasks/scores.ts";
-import type { Lesson, Scorer, Task } from "../../tasks/task.ts";
+import type { Lesson, Task } from "../../tasks/task.ts";
 import { qualityFigures, type Start } from "../quality.ts";
 import type { Values } from "../space/space.ts";
 import type { Base, BaseParity, MeasuredCandidate } from "./candidate.ts";
+import type { Form, FormDtype } from "./formats/format.ts";
 import { dtypeIn } from "./space.ts";
 
 /**
- * Writes a model's graphs somewhere and measures what it costs there: its size, and figures of each target.
+ * Writes a form's files somewhere and measures what it costs there: its size, and figures of each target.
  */
 export type ProbeModel = (
-  model: Model,
+  form: Form,
 ) => Promise<{ readonly figures: Figures /** Where it does not run. */; readonly fault?: string }>;
 
 /** What candidates are measured by. */
 export interface Measuring {
   readonly task: Task;
   readonly lesson: Lesson;
-  readonly score: Scorer;
+  readonly score: (form: Form) => Promise<Float32Array>;
   readonly probe: ProbeModel;
   /** Judges the dtypes that are named. */
-  readonly judge: (base: Base, only: readonly ShipDtype[]) => Promise<BaseParity>;
+  readonly judge: (base: Base, only: readonly FormDtype[]) => Promise<BaseParity>;
 }
 
 /** Where a form stands, and what it is called. */

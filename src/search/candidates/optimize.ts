@@ -26,6 +26,8 @@ import {
   withForms,
 } from "./candidate.ts";
 import { foreteller } from "./foretell.ts";
+import type { Form, FormFormat } from "./formats/format.ts";
+import { onnxFormat } from "./formats/onnx.ts";
 import { runGroup, variantOf } from "./group.ts";
 import { forgetting } from "./keeping.ts";
 import { startOf } from "./measure.ts";
@@ -38,6 +40,8 @@ import { isTried, tryAll } from "./trying.ts";
 /** The candidates, and which was chosen. */
 export interface Optimized {
   readonly task: Task;
+  /** What the candidates' forms are. */
+  readonly format: FormFormat;
   /** What the candidates' figures are. */
   readonly figures: readonly Figure[];
   /** The limits by the figures' whole names. */
@@ -84,21 +88,26 @@ const withFront = ({ records, objectives }: Run, measured = measuredIn(records))
 };
 
 /** Few candidates. */
-const usualSpace = (model: Model, { teaching }: OptimizeOptions, budget: Budget): Space =>
+const usualSpace = (
+  model: Model,
+  { teaching, format = onnxFormat }: OptimizeOptions,
+  budget: Budget,
+): Space =>
   smallSpace({
+    format,
     ...cuttableOf(model),
     steps: teaching({}).steps,
     fits: budget.some(({ figure, most }) => figure === SIZE && most !== undefined),
   });
 
 const begin = async (model: Model, options: OptimizeOptions, context: Context): Promise<Run> => {
-  const { task, lesson, figures, sampler = "grid", keeping = forgetting } = options;
+  const { task, lesson, figures, sampler = "grid", keeping = forgetting, format = onnxFormat } = options;
   const budget = checkBudget(options.budget, figures);
   const space = options.space ?? usualSpace(model, options, budget);
   const earlier = keeping.earlier.map(({ record }) => record);
-  const score = await task.scorer(context.engine, lesson.heldOut, model);
+  const score = options.scorer ?? (await task.scorer(context.engine, lesson.heldOut, model));
   return {
-    options: { ...options, budget, keeping, score, space },
+    options: { ...options, budget, keeping, score, space, format },
     ...{ context, whole: model },
     study: study(space, {
       ...{ sampler, seed: context.seed, trials: earlier },
@@ -123,7 +132,7 @@ const remade = async (run: Run, name: string): Promise<Base> => {
   const dense = (await options.keeping.dense(baseKey(own.values))) ?? whole;
   const wanted = [...new Set(siblingsIn(options.space, own.values).map(dtypeIn))];
   const usual = { name: namesOf(run, own.values).base, dense, forms: {} };
-  const base = await withForms(usual, wanted, context);
+  const base = await withForms(usual, wanted, { context, format: options.format });
   return (await variantOf(run, base, own.values, context)) ?? base;
 };
 
@@ -134,7 +143,8 @@ const wholeBase = async (run: Run, name: string): Promise<Base> => {
   const held = run.held.get(name);
   if (held === undefined) return remade(run, name);
   const judged = Object.keys(parityOf(run).get(name) ?? {}) as (keyof BaseParity)[];
-  return withForms(held, judged, run.context);
+  const { context, options } = run;
+  return withForms(held, judged, { context, format: options.format });
 };
 
 /** The best so far; undefined where nothing may be chosen. */
@@ -177,9 +187,9 @@ const measureStart = async (run: Run): Promise<void> => {
   const { base: name } = known()!;
   if (options.spares !== true) return;
   const held = run.held.get(name) ?? { name, dense: whole, forms: {} };
-  const costs = await startCosts(held, { records: run.records, probe: options.probe }, run.context);
+  const { probe, shares, format } = options;
+  const costs = await startCosts(held, { records: run.records, probe, format }, run.context);
   run.held.set(name, costs.start);
-  const { probe, shares } = options;
   run.foreteller = foreteller(costs, { probe, ...defined({ shares }) });
 };
 
@@ -197,7 +207,7 @@ const measuredAgain = async (run: Run) => {
   for (let choice = 0; probe !== undefined && choice < CHOICES; choice++) {
     const { chosen } = choose(candidates, { budget, figures });
     if (turns.has(chosen.name)) break;
-    const forms: Model[] = [];
+    const forms: Form[] = [];
     for (const { base: name, dtype } of new Set([start!, chosen])) {
       forms.push((await wholeBase(run, name)).forms[dtype]!);
     }
@@ -235,7 +245,7 @@ export const optimize = async (
   const known = { candidates, budget, figures, losses, scale };
   return {
     ...{ task, figures, budget, candidates, choice, losses },
-    space: run.options.space,
+    ...{ space: run.options.space, format: run.options.format },
     picks: picksOf({ ...known, ratioOf, chosen: choice.chosen.name }),
     records: [...run.records],
     parity: parityOf(run),

@@ -1,11 +1,11 @@
 /** Whether what a configuration would cost rules it out before it is made, or before it is measured. */
 import { exactly } from "../../metrics/metric.ts";
-import type { Model } from "../../models/model.ts";
 import { type Bound, excess } from "../budget.ts";
 import { figureNamed, SIZE, writtenValue } from "../figures.ts";
 import { keyOf, type Values } from "../space/space.ts";
 import { sizeBound } from "./fitted.ts";
-import { type Foreteller, fileBytes } from "./foretell.ts";
+import type { Foreteller } from "./foretell.ts";
+import type { Form } from "./formats/format.ts";
 import type { Foretold, GivenUp, Run } from "./run.ts";
 
 /** By what share a foretold figure may exceed a limit: sizes, and what is measured of a shape. */
@@ -66,10 +66,10 @@ export const ruledOut = async (run: Run, values: Values): Promise<GivenUp | unde
 };
 
 /** Why a form that was made is not measured: its files are too large. */
-export const tooLarge = (run: Run, form: Model): GivenUp | undefined => {
+export const tooLarge = (run: Run, form: Form): GivenUp | undefined => {
   const bound = sizeBound(run.bounds ?? []);
   if (bound === undefined || run.options.spares !== true) return undefined;
-  const bytes = fileBytes(form);
+  const bytes = run.options.format.bytes(form);
   return bytes > bound.bound * (1 + MARGIN.size)
     ? { stage: "size", why: said(run, bound, "is", bytes) }
     : undefined;

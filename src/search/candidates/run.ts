@@ -13,6 +13,7 @@ import type { Trial } from "../trial.ts";
 import type { ProbeInTurns } from "./again.ts";
 import type { Base, BaseParity, Candidate, TrialRecord } from "./candidate.ts";
 import type { Foreteller } from "./foretell.ts";
+import type { FormFormat } from "./formats/format.ts";
 import type { Keeping } from "./keeping.ts";
 import type { MakeOptions } from "./makeBase.ts";
 import type { Makers } from "./makers.ts";
@@ -36,6 +37,10 @@ export interface OptimizeOptions extends MakeOptions, Omit<Measuring, "score"> {
   readonly budget: Budget;
   /** The candidates' figures: those of the task's quality, and those that `probe` gives. */
   readonly figures: readonly Figure[];
+  /** What forms of dense models there are; those of graphs unless told. */
+  readonly format?: FormFormat;
+  /** Scores forms where that is not by the task's own scorer, on the engine. */
+  readonly scorer?: Measuring["score"];
   /** What is tried; few candidates unless told. */
   readonly space?: Space;
   /** All of the space in its order unless told. */
@@ -71,7 +76,8 @@ export interface OptimizeOptions extends MakeOptions, Omit<Measuring, "score"> {
 
 /** All that a search knows. */
 export interface Run {
-  readonly options: OptimizeOptions & Measuring & { readonly keeping: Keeping; readonly space: Space };
+  readonly options: OptimizeOptions &
+    Measuring & { readonly keeping: Keeping; readonly space: Space; readonly format: FormFormat };
   readonly context: Context;
   readonly whole: Model;
   readonly study: Study;

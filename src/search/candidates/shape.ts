@@ -9,19 +9,20 @@ import type { Model } from "../../models/model.ts";
 import { int8FormOf } from "../../nn/kinds/int8.ts";
 import { isPacked, type Weight } from "../../nn/param.ts";
 import type { Int8Form } from "../../ops/int8.ts";
-import type { ShipDtype } from "../../ship/onnx/dtype.ts";
 import { entries } from "../../util/tree.ts";
 import type { Values } from "../space/space.ts";
 import type { Base } from "./candidate.ts";
+import type { Form, FormDtype, FormFormat } from "./formats/format.ts";
 import { dtypeIn } from "./space.ts";
 
 /** The start, its forms, and what they cost. */
 export interface Known {
   readonly start: Base;
+  readonly format: FormFormat;
   /** Bytes of the forms' files. */
-  readonly sizes: ReadonlyMap<ShipDtype, number>;
+  readonly sizes: ReadonlyMap<FormDtype, number>;
   /** How fast a form is; undefined where there is none. */
-  speeds(dtype: ShipDtype): Promise<Figures | undefined>;
+  speeds(dtype: FormDtype): Promise<Figures | undefined>;
 }
 
 /** The index of a layer in a path. */
@@ -73,10 +74,11 @@ export const packingOf = ({ weights }: Model, kept: readonly number[], shape: Mo
 };
 
 /** A shape in a dtype, packed as the start is. */
-export const formOf = (known: Known, values: Values): Model => {
+export const formOf = (known: Known, values: Values): Form => {
   const { shape, kept } = shapeOf(known.start.dense, values);
   const dtype = dtypeIn(values);
   const packed = known.start.forms[dtype];
+  if (packed !== undefined && known.format.like !== undefined) return known.format.like(shape, packed);
   if (dtype === "fp32" || packed === undefined) return shape;
   const { wide, forms } = packingOf(packed, kept, shape);
   if (dtype === "q8") return quantized(shape, { bits: 8 }, { forms });

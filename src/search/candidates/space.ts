@@ -3,7 +3,6 @@
  * dense model is made by all but its form; forms of one share it.
  */
 import type { Model } from "../../models/model.ts";
-import { dtypes, type ShipDtype } from "../../ship/onnx/dtype.ts";
 import { choicesOf, configurations } from "../space/configurations.ts";
 import {
   type Categorical,
@@ -14,6 +13,9 @@ import {
   type Space,
   type Values,
 } from "../space/space.ts";
+
+import type { FormDtype, FormFormat } from "./formats/format.ts";
+import { onnxFormat } from "./formats/onnx.ts";
 
 /** Parameters that say in which form a dense model is. */
 export const FORM_PARAMS = ["dtype", "rounding"] as const;
@@ -51,23 +53,30 @@ export interface CandidateSpaceOptions extends Cuttable {
   readonly keep?: number;
   /** Whether a limit on size may leave room for more bits. */
   readonly fits: boolean;
+  /** The forms that there are; those of graphs unless told. */
+  readonly format?: Pick<FormFormat, "usual" | "rounds">;
 }
 
-const formsIn = (roundings: readonly FormRounding[], when?: Condition): Space => ({
-  dtype: categorical(Object.keys(dtypes), when === undefined ? {} : { when }),
-  ...(roundings.length > 1
+const formsIn = (
+  { usual, rounds }: Pick<FormFormat, "usual" | "rounds">,
+  roundings: readonly FormRounding[],
+  when?: Condition,
+): Space => ({
+  dtype: categorical(usual, when === undefined ? {} : { when }),
+  ...(rounds && roundings.length > 1
     ? { rounding: categorical(roundings, { when: ({ dtype }) => dtype === "q4" }) }
     : {}),
 });
 
 /** The model and one with fewer layers, before teaching and after, in every form. */
-export const smallSpace = ({ layers, steps, keep, fits }: CandidateSpaceOptions): Space => {
+export const smallSpace = (options: CandidateSpaceOptions): Space => {
+  const { layers, steps, keep, fits, format = onnxFormat } = options;
   const fewer = keep ?? Math.max(1, layers >> 1);
   return {
     layers: categorical([...new Set([layers, fewer])]),
     steps: categorical([...new Set([0, steps])], { ...ordered, when: (v) => isCut(v, layers) }),
     // What was cut and not taught is there to show what teaching gains: in float32 alone.
-    ...formsIn(fits ? ["search", "fitted"] : ["search"], (v) => !isCut(v, layers) || isTaught(v)),
+    ...formsIn(format, fits ? ["search", "fitted"] : ["search"], (v) => !isCut(v, layers) || isTaught(v)),
   };
 };
 
@@ -77,7 +86,8 @@ const DEPTHS = [1, 3 / 4, 2 / 3, 1 / 2, 1 / 4, 1 / 8];
 const NEURONS = [1, 3 / 4, 1 / 2, 3 / 8, 1 / 4];
 
 /** Depths and widths, how layers are chosen, whether what is left is taught; every form, two roundings. */
-export const fullSpace = ({ layers, neurons, steps, keep, fits }: CandidateSpaceOptions): Space => {
+export const fullSpace = (options: CandidateSpaceOptions): Space => {
+  const { layers, neurons, steps, keep, fits, format = onnxFormat } = options;
   const depths = DEPTHS.map((share) => Math.max(1, Math.round(share * layers)));
   const all = [...new Set([...depths, ...(keep === undefined ? [] : [keep])])].sort((a, b) => b - a);
   const some = (v: Values): boolean => v.layers !== layers && Number(v.layers) > 1;
@@ -86,7 +96,7 @@ export const fullSpace = ({ layers, neurons, steps, keep, fits }: CandidateSpace
     layersBy: categorical(["spread", "influence"], { when: some }),
     ...(neurons ? { neurons: categorical(NEURONS, ordered) } : {}),
     steps: categorical([...new Set([0, steps])], { ...ordered, when: (v) => isCut(v, layers) }),
-    ...formsIn(fits ? ["search", "gptq", "fitted"] : ["search", "gptq"]),
+    ...formsIn(format, fits ? ["search", "gptq", "fitted"] : ["search", "gptq"]),
   };
 };
 
@@ -165,7 +175,7 @@ export const openings = (space: Space, { layers }: Cuttable): Values[][] => {
 };
 
 /** The dtype of a configuration: what was cut and not taught is float32. */
-export const dtypeIn = ({ dtype = "fp32" }: Values): ShipDtype => dtype as ShipDtype;
+export const dtypeIn = ({ dtype = "fp32" }: Values): FormDtype => dtype as FormDtype;
 
 const KNOWN = ["layers", "layersBy", "neurons", "steps", ...FORM_PARAMS];
 

@@ -4,6 +4,7 @@ import { gpt2, gpt2Config } from "../../models/decoders/gpt2.ts";
 import type { Model } from "../../models/model.ts";
 import { countParams, initialize } from "../../nn/param.ts";
 import { foreteller } from "./foretell.ts";
+import { onnxFormat } from "./formats/onnx.ts";
 import { formOf } from "./shape.ts";
 import type { Shares } from "./speeds.ts";
 
@@ -25,7 +26,7 @@ const probe = async ({ weights }: Pick<Model, "weights">, slowed = 1) => {
 test("speeds of all depths and widths come of two shapes, which are measured twice", async () => {
   const whole = await probe(dense);
   const sizes = new Map([["fp32", 4 * countParams(dense.weights)] as const]);
-  const known = { start, sizes, speeds: async () => whole.figures };
+  const known = { start, format: onnxFormat, sizes, speeds: async () => whole.figures };
   const kept = new Map<string, Promise<Shares>>();
   let made = 0;
   const told = foreteller(known, {
@@ -52,7 +53,7 @@ test("speeds of all depths and widths come of two shapes, which are measured twi
   // Another search finds what was kept, as shares: of a start that is twice as slow today all is.
   const slower = { "here/p50Ms": exactly(2 * whole.figures["here/p50Ms"].value) };
   const today = foreteller(
-    { start, sizes, speeds: async () => slower },
+    { start, format: onnxFormat, sizes, speeds: async () => slower },
     {
       probe: () => Promise.reject(new Error("measured anew")),
       shares: (shape) => kept.get(JSON.stringify(shape))!,

@@ -5,12 +5,12 @@
  * kept as shares of what the start had then, so that a machine that is slower today foretells as well.
  */
 import type { Figures } from "../../metrics/metric.ts";
-import type { Json, Model } from "../../models/model.ts";
+import type { Json } from "../../models/model.ts";
 import { isPacked, type Weight } from "../../nn/param.ts";
-import type { ShipDtype } from "../../ship/onnx/dtype.ts";
 import { entries } from "../../util/tree.ts";
 import { SIZE } from "../figures.ts";
 import type { Values } from "../space/space.ts";
+import type { Form, FormDtype } from "./formats/format.ts";
 import { formOf, type Known } from "./shape.ts";
 import { dtypeIn } from "./space.ts";
 
@@ -28,7 +28,7 @@ export type Shares = Readonly<Record<string, number>>;
 
 /** What speeds are found by. */
 export interface SpeedOptions {
-  readonly probe: (model: Model) => Promise<{ readonly figures: Figures }>;
+  readonly probe: (form: Form) => Promise<{ readonly figures: Figures }>;
   /** Shares of the start's figures that a shape has, as they were found before or as `make` finds them. */
   readonly shares?: (shape: Json, make: () => Promise<Shares>) => Promise<Shares>;
 }
@@ -50,7 +50,7 @@ const sharesOf = (measured: readonly Figures[], start: Figures): Shares =>
 const between = (low: number, high: number, at: number): number => Math.max(0, low + (high - low) * at);
 
 /** Matrices of a form that keep 8 bits: which ones a model's numbers decide, and its speed depends on. */
-const wideIn = (known: Known, dtype: ShipDtype): string[] =>
+const wideIn = (known: Known, dtype: FormDtype): string[] =>
   dtype !== "q4"
     ? []
     : Array.from(entries<Weight>(known.start.forms.q4!.weights)).flatMap(([path, w]) =>
@@ -64,7 +64,7 @@ export const speedsOf = (
 ): ((values: Values) => Promise<Readonly<Record<string, number>>>) => {
   const { layers: all } = known.start.dense.arch.cache(known.start.dense.config);
   const table = new Map<string, Promise<Shares>>();
-  const at = (shape: { readonly layers: number; readonly neurons: number }, dtype: ShipDtype) => {
+  const at = (shape: { readonly layers: number; readonly neurons: number }, dtype: FormDtype) => {
     const about = { ...shape, dtype, wide: wideIn(known, dtype) };
     const key = JSON.stringify(about);
     const found =

@@ -138,7 +138,7 @@ const tensorOf = (place: Place, t: Tensor, heads: number): Omit<GgufTensor, "typ
 };
 
 /** The architecture's entry. Throws ConfigError where llama.cpp has none that is known here. */
-export const ggufArchitectureOf = (model: Model): GgufArchitecture => {
+export const ggufArchitectureOf = (model: Pick<Model, "arch">): GgufArchitecture => {
   const { name } = model.arch;
   const found = Object.hasOwn(ggufArchitectures, name) ? ggufArchitectures[name] : undefined;
   if (found !== undefined) return found;

@@ -30,7 +30,7 @@ import { type Files, graphFiles, jsonBytes } from "./files.ts";
 
 /** Which dtypes are exported, and what travels along. */
 export interface ExportOptions {
-  /** Which dtypes; fp32 alone unless told. */
+  /** Which dtypes; fp32 alone unless told, none where the folder is to have no graphs. */
   readonly dtypes?: readonly ExportDtype[];
   /** The dtype that a user gets who asks for none; the first unless told. */
   readonly defaultDtype?: ExportDtype;
@@ -174,8 +174,11 @@ function* graphsIn(model: Model, options: ExportOptions): Generator<File> {
   }
 }
 
-const defaultOf = ({ dtypes = ["fp32"], defaultDtype = dtypes[0]! }: ExportOptions): ExportDtype => {
-  if (dtypes.includes(defaultDtype)) return defaultDtype;
+const defaultOf = ({
+  dtypes = ["fp32"],
+  defaultDtype = dtypes[0],
+}: ExportOptions): ExportDtype | undefined => {
+  if (defaultDtype === undefined || dtypes.includes(defaultDtype)) return defaultDtype;
   throw new ConfigError(`is ${defaultDtype}, which is not among the exported dtypes`, {
     field: "default",
     hint: `exported: ${dtypes.join(", ")}`,

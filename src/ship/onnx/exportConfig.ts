@@ -36,7 +36,8 @@ export const spelledBytes = ({ fields, spellings }: SourceJson): Uint8Array =>
 export interface ConfigParts {
   /** The checkpoint's own config.json. */
   readonly source: SourceJson;
-  readonly defaultDtype: ExportDtype;
+  /** Undefined where there are no graphs. */
+  readonly defaultDtype: ExportDtype | undefined;
   /** Files of graphs that have their weights in a file beside them. */
   readonly external: readonly string[];
 }
@@ -48,20 +49,20 @@ export interface ConfigParts {
 export const configOf = (
   { arch, config }: Model,
   { source, defaultDtype, external }: ConfigParts,
-): SourceJson => ({
-  ...source,
-  fields: {
+): SourceJson => {
+  const { "transformers.js_config": _, ...fields } = {
     ...source.fields,
     ...(config as Fields),
     ...(arch.kind === "seq2seq" ? { is_encoder_decoder: true } : {}),
-    "transformers.js_config": {
-      dtype: defaultDtype,
-      ...(external.length === 0
-        ? {}
-        : { use_external_data_format: Object.fromEntries(external.map((file) => [file, 1])) }),
-    },
-  },
-});
+  } as Fields;
+  if (defaultDtype === undefined) return { ...source, fields };
+  const beside = Object.fromEntries(external.map((file) => [file, 1]));
+  const graphs = {
+    dtype: defaultDtype,
+    ...(external.length === 0 ? {} : { use_external_data_format: beside }),
+  };
+  return { ...source, fields: { ...fields, "transformers.js_config": graphs } };
+};
 
 const GENERATES: readonly Head[] = ["causal-lm", "seq2seq-lm"];
 

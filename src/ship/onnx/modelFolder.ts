@@ -4,6 +4,7 @@
  */
 import { headOf } from "../../models/head.ts";
 import type { Json, Model } from "../../models/model.ts";
+import { defined } from "../../util/defined.ts";
 import type { ExportDtype, TaughtDtype } from "./dtype.ts";
 import { exportFiles } from "./export.ts";
 import type { SourceJson } from "./exportConfig.ts";
@@ -18,8 +19,8 @@ export interface FolderSource {
 
 /** What a shipped folder says besides its weights. */
 export interface FolderOptions {
-  /** The dtype that a user gets who asks for none. */
-  readonly dtype: TaughtDtype;
+  /** The dtype that a user gets who asks for none; of a folder that has graphs. */
+  readonly dtype?: TaughtDtype;
   /** Contents of tokenizer.json and tokenizer_config.json, of a model without a checkpoint. */
   readonly tokenizer: { readonly tokenizer: Json; readonly config: Json };
   /** End-of-text id. */
@@ -66,8 +67,7 @@ export const modelFolder = (model: Model, options: FolderOptions): Files => {
   return new Map(
     exportFiles(model, {
       dtypes: Object.keys(forms) as ExportDtype[],
-      defaultDtype: dtype,
-      ...{ forms, weights },
+      ...{ forms, weights, ...defined({ defaultDtype: dtype }) },
       files: carriedFiles(model, options),
       config: sourceConfig(options),
       ...(generation === undefined ? {} : { generation }),
