@@ -95,7 +95,7 @@ test("a wide search keeps the points of the front as files, and goes on where it
     expect.arrayContaining(["full fp32", "full q8_0", "full q4_0", "1-layer pruned q4_0"]),
   );
   const front = candidates.filter(({ onFront }) => onFront);
-  expect(front.length).toBeGreaterThan(1);
+  expect(front.length).toBeGreaterThan(0);
   for (const { number, dtype, figures } of front) {
     const [file] = ggufIn(join(out, `trial-${number}`));
     expect(file, dtype).toBeDefined();

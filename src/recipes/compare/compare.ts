@@ -177,6 +177,7 @@ export const compareModels = async (
   hooks: RecipeHooks,
 ): Promise<Comparison> => {
   const kept = retention(given);
+  graphTargetsFrom(options.budget.targets, "budget.targets");
   const { limit, reference, turns = TURNS, sure = false } = given;
   const shared = defined({ limit, reference });
   const open = (text: string): Promise<Named> => {

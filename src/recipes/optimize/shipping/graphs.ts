@@ -22,8 +22,11 @@ import type { FolderParts, Samples, Shipping, ShippingOptions } from "./shipping
 /** How samples are drawn: at a temperature that shows what the model knows. */
 export const SAMPLED = { temperature: 0.7, topK: 40, maxTokens: 80 } as const;
 
-/** Prompts of samples, and tokens of each at most. */
-export const [SAMPLES, SAMPLE_TOKENS] = [2, 12];
+/** Prompts of samples. */
+export const SAMPLES = 2;
+
+/** Tokens of a prompt at most. */
+export const SAMPLE_TOKENS = 12;
 
 /** The largest start that is loaded to write beside the chosen one, bytes. */
 export const LARGEST_START = 1e9;
