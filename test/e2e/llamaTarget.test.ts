@@ -150,3 +150,21 @@ test("a text is gone on with, the same for the same seed, until it ends or is lo
   const [stopped] = await place.write!(artifact("f32"), { ...how, stopIds: [first![4]!] });
   expect(stopped).toEqual(first!.slice(0, first!.indexOf(first![4]!)));
 });
+
+test("a file that llama.cpp ends over, and one that it refuses, say why", async () => {
+  const bytes = readFileSync(fileOf(folder, "Q8_0"));
+  const with32 = (key: string, value: number): string => {
+    const copy = Buffer.from(bytes);
+    copy.writeUInt32LE(value, copy.indexOf(key) + key.length + 4);
+    const path = join(dir, `${key}.gguf`);
+    writeFileSync(path, copy);
+    return path;
+  };
+  const probed = { does: "generates", shape: shape(), vocab: 300 } as const;
+  const probe = (file: string) => place.probe(artifact("q8_0", file), probed);
+  await expect(probe(with32("attention.head_count", 7))).rejects.toThrow(/Failed to load model: .*\w/);
+  await expect(probe(with32("embedding_length", 0))).rejects.toThrow(
+    /GGML_ASSERT|Failed to load model: .*\w/,
+  );
+  expect((await probe(fileOf(folder, "Q8_0"))).figures.p50Ms!.value).toBeGreaterThan(0);
+});

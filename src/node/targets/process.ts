@@ -53,7 +53,7 @@ const programOf = (name: string): string =>
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed.
 const COLOR = /\u001b?\[[0-9;]*m/g;
 /** Where in the runtime's own sources an error was raised, and by which condition. */
-const PLACE = /^\S*onnxruntime_src\S* .*? was false\. /;
+const PLACE = /^\S*onnxruntime_src\S* .*? was false\. |\S*\/llama\.cpp\//;
 
 /** The last line of a native message, without its colours and place. */
 const plain = (text: string): string =>

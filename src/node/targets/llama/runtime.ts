@@ -17,14 +17,18 @@ const MOST_POSITIONS = 512;
 export const startLlama = async ({ library, threads }: Pick<LlamaPlaced, "library" | "threads">) => {
   const { getLlama, LlamaLogLevel } = (await import(pathToFileURL(library).href)) as Library;
   const count = threads > 0 ? threads : availableParallelism();
+  const faults: string[] = [];
   const llama = await getLlama({
     ...{ gpu: false, build: "never", skipDownload: true, progressLogs: false, maxThreads: count },
     logLevel: LlamaLogLevel.error,
     // The last line is what is told where the process dies.
-    logger: (_, message) => void process.stderr.write(`${message.trim()}\n`),
+    logger: (_, message) => {
+      faults.push(message.trim());
+      process.stderr.write(`${message.trim()}\n`);
+    },
   });
   const { release } = llama.llamaCppRelease;
-  return { llama, count, engine: `llama.cpp ${release}` };
+  return { llama, count, faults, engine: `llama.cpp ${release}` };
 };
 
 /** llama.cpp, started. */
@@ -146,11 +150,24 @@ const continued = async (
   return found;
 };
 
-/** Loads a file. Throws what llama.cpp says where it cannot. */
-export const openLlama = async ({ llama, count }: StartedLlama, modelPath: string): Promise<LlamaReader> => {
-  const model = await llama.loadModel({ modelPath, gpuLayers: 0 });
+/** What was thrown, with what llama.cpp said last. */
+const withReason = (error: unknown, faults: readonly string[]): RunError => {
+  const why = error instanceof Error ? error.message : String(error);
+  return new RunError([why, ...faults.slice(-1)].join(": "), { cause: error });
+};
+
+/** Loads a file. Throws RunError with what llama.cpp says where it cannot. */
+export const openLlama = async (
+  { llama, count, faults }: StartedLlama,
+  modelPath: string,
+): Promise<LlamaReader> => {
+  const failed = (error: unknown): never => {
+    throw withReason(error, faults);
+  };
+  const model = await llama.loadModel({ modelPath, gpuLayers: 0 }).catch(failed);
   const positions = Math.min(model.trainContextSize, MOST_POSITIONS);
-  const context = await model.createContext({ contextSize: positions, batchSize: positions, threads: count });
+  const sizes = { contextSize: positions, batchSize: positions, threads: count };
+  const context = await model.createContext(sizes).catch(failed);
   const opened: Opened = { sequence: context.getSequence(), positions };
   const { sequence } = opened;
   return {
