@@ -17,10 +17,11 @@ Targets:
 ${Object.entries(targetTitles)
   .map(([name, what]) => `  ${name.padEnd(12)} ${what}`)
   .join("\n")}
-Pages need playwright-core, onnxruntime-web and Chromium, llama.cpp needs node-llama-cpp and a
-GGUF file in the folder (anneal export --gguf, anneal optimize --target llama.cpp); a target that is not on this machine is
-reported as not checked, and so is WebGPU of a page that is had in software alone, unless asked
-for by name. Exit code 1 where a dtype fails, 4 where a target asked for by name is not there.
+Pages need playwright-core, onnxruntime-web and Chromium; llama.cpp needs node-llama-cpp and a
+GGUF file in the folder (of anneal export --gguf, anneal optimize --target llama.cpp). A target
+that is not on this machine is reported as not checked, and so is WebGPU of a page that is had in
+software alone, unless asked for by name. Exit code 1 where a dtype fails, 4 where a target asked
+for by name is not there.
 
 Examples:
   $ npx anneal verify anneal-out/model                              every dtype, every target

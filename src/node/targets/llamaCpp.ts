@@ -13,7 +13,7 @@ const CHECK_MS = 60_000;
 
 const NAME = "node-llama-cpp";
 
-/** Name and version. Throws MissingError where the package is there and its binary for this machine is not. */
+/** Name and version. Throws MissingError where the package has no binary that works on this machine. */
 const engineOf = async (library: string): Promise<string> => {
   try {
     const { engine } = await inLlama(

@@ -202,7 +202,7 @@ interface Measuring {
   readonly makers: Pick<Asking, "quietly">;
 }
 
-/** Works where candidates can be measured, with what measures them; alone on the machine where that counts. */
+/** Works where candidates can be measured, with what measures them, alone on the machine. */
 const withMeasuring = <T>(
   { engine, model, data }: Searching,
   { asked, where, makers }: Measuring,

@@ -27,13 +27,14 @@ const verdict = (report: Report): string[] => {
 const summary = (report: Report, chosen: ReportCandidate): string => {
   const whole = report.candidates[0]!;
   const { criterion, time: median, quality: of, sizeBytes, ms } = toldOf(report);
+  const what = report.ggufFile === undefined ? "The default dtype" : "Its GGUF file";
   const loss = signed(of(chosen) - of(whole), 4);
   const lost = chosen === whole ? "" : ` (${loss} against ${inline(whole.name)})`;
   const time = `takes ${short(ms(chosen))} ${median.phrase} on the machine below`;
   const quality = `measures ${fixed(of(chosen), 3)} ${criterion.phrase} on held-out text${lost}`;
   return [
     `A model of ${count(chosen.params)} parameters in ${count(chosen.layers)} layers.`,
-    `${report.ggufFile === undefined ? "The default dtype" : "Its GGUF file"}, ${chosen.dtype}, is ${megabytes(sizeBytes(chosen))} MB, ${time} and ${quality}.`,
+    `${what}, ${chosen.dtype}, is ${megabytes(sizeBytes(chosen))} MB, ${time} and ${quality}.`,
     ...verdict(report),
     "[report.html](report.html) compares it with the other candidates.",
   ].join("\n");

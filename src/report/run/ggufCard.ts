@@ -10,14 +10,21 @@ export const ggufFileOf = (
 ): string => (dtype === chosen.dtype ? `\`${file}\`` : NONE);
 
 /** Commands that run the file. */
-export const ggufUsage = (file: string): string => `With [llama.cpp](https://github.com/ggml-org/llama.cpp):
+export const ggufUsage = (file: string): string => {
+  const ollama = [
+    `echo 'FROM ./${file}' > Modelfile`,
+    "ollama create this-model -f Modelfile",
+    "ollama run this-model",
+  ];
+  return `With [llama.cpp](https://github.com/ggml-org/llama.cpp):
 
 ${fenced(`llama-cli -m "${file}" -p "Once" -n 40`, "sh")}
 
 With [Ollama](https://ollama.com), in this folder:
 
-${fenced(`echo 'FROM ./${file}' > Modelfile\nollama create this-model -f Modelfile\nollama run this-model`, "sh")}
+${fenced(ollama.join("\n"), "sh")}
 
-LM Studio and others load the file as it is. To compare it again with the weights beside it, on this machine:
+LM Studio and others load the file as it is. To compare it with the weights beside it again:
 
 ${fenced("npx anneal verify DIR --target llama.cpp", "sh")}`;
+};

@@ -92,7 +92,7 @@ export const paritySection = ({ parity, ggufFile }: Report): Html => {
   const bounds =
     ggufFile === undefined
       ? "fp32 has to agree; q8 and q4 are rounded, and pass where direction and likeliest tokens stay."
-      : "A kind of few bits passes where direction and likeliest tokens stay, and its tokenizer splits texts alike.";
+      : "A kind of few bits passes where direction, likeliest tokens and the tokenizer's tokens stay.";
   return html`<section id="parity"><h2>Parity</h2>
 <p>${what} against the graph that was trained, in float32, on held-out
 text${measuredOn(Object.values(dtypes))}.

@@ -1,4 +1,4 @@
-/** One GGUF file for llama.cpp in a folder, beside the dense weights and the tokenizer that it was made of. */
+/** One GGUF file for llama.cpp in a folder, beside the weights and the tokenizer that it was made of. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { inScratch } from "../../../node/files/scratch.ts";
