@@ -1,8 +1,8 @@
 // Peak resident memory of a training step over its formula (src/train/memory.ts, by which a run is refused where there
 // is too little), each in a process of its own: full fine-tuning, LoRA, with recompute of activations, and with the
 // loss in chunks of rows. What Node and ONNX Runtime take with a trivial graph is left out. Steps take the model's
-// weights as recipes let them; the engine lays out memory alike in all cases. Times of the loss in chunks and at once
-// are taken in turns in one process.
+// weights and keep V8's heap small as recipes let them; the engine lays out memory alike in all cases. Times of the
+// loss in chunks and at once are taken in turns in one process.
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { lora } from "../../dist/adapters/index.js";
@@ -10,6 +10,7 @@ import { tensorOf } from "../../dist/ir/tensor.js";
 import { gpt2, gpt2Config } from "../../dist/models/decoders/gpt2.js";
 import { initialize, trainedTensors } from "../../dist/nn/param.js";
 import { nodeEngine } from "../../dist/node/runtime/engine.js";
+import { keepHeapSmall } from "../../dist/node/runtime/heap.js";
 import { adamw } from "../../dist/optim/adamw.js";
 import { languageModelling } from "../../dist/tasks/languageModelling.js";
 import { stepMemory } from "../../dist/train/memory.js";
@@ -82,6 +83,7 @@ const measured = async (name) => {
   globalThis.gc?.();
   const idle = process.memoryUsage.rss();
   const subject = made(given);
+  keepHeapSmall();
   const step = await stepper(engine, subject.model, optionsOf(given, subject.frozen));
   const losses = [];
   for (let i = 1; i <= STEPS; i++) losses.push((await step.run([feedsOf(given.size)], 1e-3, i)).loss);

@@ -7,6 +7,7 @@ import type { Engine } from "../../engine/engine.ts";
 import type { Json, Model } from "../../models/model.ts";
 import { countParams } from "../../nn/param.ts";
 import { writeFolder } from "../../node/files/checkpoints.ts";
+import { keepHeapSmall } from "../../node/runtime/heap.ts";
 import { trainedCard } from "../../report/run/sourceCard.ts";
 import { type AllForms, formsOf } from "../../search/candidates/candidate.ts";
 import { generationIn, jsonBytes } from "../../ship/onnx/files.ts";
@@ -94,6 +95,7 @@ const tune = async (
   const loop = loopOptions(t, lesson.context, seed);
   const same = { identity: identity(options, subject.data, model, frozen), model };
   const checkpoints = await runCheckpoints({ ...same, dir }, hooks);
+  keepHeapSmall();
   const result = await train(engine, model, lesson.source, {
     ...loop,
     optimizer: method.optimizer(loop.optimizer),

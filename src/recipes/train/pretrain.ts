@@ -6,6 +6,7 @@ import type { Json, Model } from "../../models/model.ts";
 import { countParams, tensorsOf, trainedTensors, type Weight } from "../../nn/param.ts";
 import { appendLine } from "../../node/files/checkpoints.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
+import { keepHeapSmall } from "../../node/runtime/heap.ts";
 import { taskOf, tasks } from "../../tasks/index.ts";
 import type { Lesson, Task } from "../../tasks/task.ts";
 import { type MetricsRow, type TrainResult, train } from "../../train/loop.ts";
@@ -182,6 +183,7 @@ const pretrain = async (
     { ...same, dir: hooks.checkpoints ?? join(run, "checkpoints") },
     hooks,
   );
+  keepHeapSmall();
   const result = await train(engine, model, lesson.source, {
     ...loop,
     optimizer: method.optimizer(loop.optimizer),
