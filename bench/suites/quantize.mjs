@@ -2,13 +2,14 @@
 // vocabulary of 2,048, 4 layers, 128 wide, 1.1 M parameters): a GPT-2 and a BERT. "Gap kept" is (method - dense) / (nearest - dense) in nats a
 // token of held-out text, with the rounded weights in float32, so that nothing but rounding is measured; void (null) where
 // nearest's gap is under three times its paired standard error. Methods that read text are run with three samples of it.
-// Seconds are of the processor; scaleSearchTimeShare is scale search's over GPTQ's, in blocks of 32 at 4 bits.
+// Grids have a zero point of their own unless they are called symmetric, as other converters' default is, which loses half as
+// much again when it rounds to nearest. Seconds are of the processor; scaleSearchTimeShare is scale search's over GPTQ's, in blocks of 32 at 4 bits.
 // int8Nats, int4RoundingNats and int4BestNats are of graphs as they are shipped, all matrices in 8 or in 4 bits.
 // keptMixed and keptReconstruction24 are of quantize/mixed.mjs, keptSmoothQuant of quantize/outliers.mjs, encoderInt8Speedup and
 // encoderInt8OverOpenVino (above 1 where the file made here is the faster one) of quantize/encoder.mjs.
 // The table of docs/compression.md is of this. Trained models are kept in ~/.cache/anneal/bench (or the folder that ANNEAL_BENCH_CACHE names).
 // Arguments: --steps N (600), --seeds N (3), --model gpt2|bert, --threads N (1), --held N held-out tokens (32768), --tokens N of
-// calibration (32768), --methods search,hqq,awq,gptq,reconstruct, --grids N (4: blocks of 32 at 4 and 3 bits, then per channel), --parts rounding,encoder,
+// calibration (32768), --methods search,hqq,awq,gptq,reconstruct, --grids N (5: blocks of 32 at 4 and 3 bits, then per channel, then symmetric blocks of 32 at 4), --parts rounding,encoder,
 // --encoder FOLDER that is timed (else a fresh BERT 768 wide), --encoder-layers N of that (12), --turns N (10). ANNEAL_PYTHON names a Python
 // with openvino and nncf.
 import { calibrationBatches } from "../../dist/compress/calibration/batches.js";
@@ -33,9 +34,10 @@ import {
   trainedModel,
 } from "./trained/models.mjs";
 
-const GRIDS = [{ bits: 4, block: 32 }, { bits: 3, block: 32 }, { bits: 4 }, { bits: 3 }];
-const nameOf = ({ bits, block }) =>
-  `${bits} bits, ${block === undefined ? "per channel" : `blocks of ${block}`}`;
+const SYMMETRIC = { bits: 4, block: 32, symmetric: true };
+const GRIDS = [{ bits: 4, block: 32 }, { bits: 3, block: 32 }, { bits: 4 }, { bits: 3 }, SYMMETRIC];
+const nameOf = ({ bits, block, symmetric = false }) =>
+  `${bits} bits, ${block === undefined ? "per channel" : `blocks of ${block}`}${symmetric ? ", symmetric" : ""}`;
 const ALL = ["nearest", "search", "hqq", "awq", "gptq", "reconstruct"];
 const reads = { search: true, awq: true, gptq: true, reconstruct: true };
 
@@ -135,7 +137,7 @@ const rounding = async (engine, options, args) => {
   const models = {};
   for (const kind of kinds) models[kind] = await roundingOf(engine, kind, options);
   const [first] = Object.values(models);
-  const [blocks, channels, channels3] = [GRIDS[0], GRIDS[2], GRIDS[3]].map(
+  const [blocks, channels, channels3, symmetric] = [GRIDS[0], GRIDS[2], GRIDS[3], SYMMETRIC].map(
     (grid) => first.grids[nameOf(grid)]?.kept ?? {},
   );
   const { search, gptq } = first.grids[nameOf(GRIDS[0])].seconds;
@@ -147,6 +149,7 @@ const rounding = async (engine, options, args) => {
       int4BestNats: Math.min(...Object.values(others)),
     },
     ...{ keptScaleSearch: blocks.search, keptGptq: blocks.gptq, keptAwq: blocks.awq, keptHqq: blocks.hqq },
+    ...{ keptScaleSearchSymmetric: symmetric.search, keptAwqSymmetric: symmetric.awq },
     ...{ keptGptqChannel: channels.gptq, keptGptqChannel3: channels3.gptq },
     ...{ keptReconstruction4: blocks.reconstruct, scaleSearchTimeShare: search / gptq },
     ...{ keptMixed: first.mixed.three.kept, keptReconstruction24: first.mixed.three.keptReconstruction },
