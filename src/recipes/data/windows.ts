@@ -1,4 +1,6 @@
 /** Windows of text that a model's numbers are looked at on. */
+import { calibrationBatches } from "../../compress/calibration/batches.ts";
+import type { Tensor } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
 import { taskOf } from "../../tasks/index.ts";
 import type { Material } from "../../tasks/task.ts";
@@ -26,6 +28,20 @@ export const windowsOf = (
     const start = random.int(train.length - length + 1);
     return Array.from(train.subarray(start, start + length));
   });
+};
+
+/** Tokens of a window that a model can read at most. */
+const lengthFor = ({ arch, config }: Model): number =>
+  Math.max(1, Math.min(WINDOW, arch.cache(config).positions - 1));
+
+/** Token ids of the training part as a model is fitted on them, [B, T] int32 of one shape. */
+export const trainingBatches = (
+  model: Model,
+  material: Material,
+  { tokens, seed }: { readonly tokens: number; readonly seed: number },
+): Tensor[] => {
+  const texts = windowsOf(material, { length: lengthFor(model), tokens, seed });
+  return calibrationBatches(model, texts, tokens);
 };
 
 /** Text that shows what layers read. */
@@ -57,6 +73,6 @@ export const readText = async (
   const own = task.reads.includes("text") || run.data.paths.length > 0;
   const asked = own ? task : { reads: ["text"] as const };
   const { material } = await userData(asGiven(run), hooks, { task: asked, tokenizer, model });
-  const length = Math.max(1, Math.min(WINDOW, model.arch.cache(model.config).positions - 1));
+  const length = lengthFor(model);
   return { material, texts: windowsOf(material, { length, tokens, seed: run.seed }), length, own };
 };

@@ -1,9 +1,7 @@
 /** Searches the candidates of a model, telling of each; the points of the front are written as they come. */
 import { join } from "node:path";
-import { calibrationBatches } from "../../compress/calibration/batches.ts";
 import { memoOf } from "../../compress/pass.ts";
 import type { Engine } from "../../engine/engine.ts";
-import type { Tensor } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
 import { type Leases, leases } from "../../node/files/lease.ts";
 import { shapeMeasurements } from "../../node/runtime/measurements.ts";
@@ -21,7 +19,7 @@ import type { RecipeHooks } from "../context/hooks.ts";
 import { progressOf } from "../context/ui.ts";
 import { version } from "../context/version.ts";
 import type { UserData } from "../data/userData.ts";
-import { windowsOf } from "../data/windows.ts";
+import { trainingBatches, windowsOf } from "../data/windows.ts";
 import { calibrationOf } from "../model/calibration.ts";
 import type { Source } from "../model/source.ts";
 import type { Curve } from "../train/pretrain.ts";
@@ -79,12 +77,6 @@ export const taughtBy = (options: RunOptions, { steps, lr, alpha, temperature }:
 const givenUpLine = ({ name, stage, why }: TrialRecord): string =>
   `${name}: ${stage === "rung" ? "stopped" : stage === "failed" ? "failed" : "not made"}: ${why}`;
 
-/** Text that smaller models are fitted on, as batches. */
-const batchesOf = (model: Model, { material }: UserData, { seed }: RunOptions): Tensor[] => {
-  const length = Math.max(1, Math.min(WINDOW, model.arch.cache(model.config).positions - 1));
-  return calibrationBatches(model, windowsOf(material, { length, tokens: FITTED_ON, seed }), FITTED_ON);
-};
-
 /** What is made, measured and chosen by, as the options say. */
 export const askedOf = (engine: Engine, model: Model, about: Searched) => {
   const { data, options } = about;
@@ -98,7 +90,8 @@ export const askedOf = (engine: Engine, model: Model, about: Searched) => {
     targets,
     asked: {
       ...{ task, lesson: lessonOf(model, data, options), space, format, ...stated },
-      ...{ judge: judgeOn(engine, data), batches: batchesOf(model, data, options), spares: wide },
+      ...{ judge: judgeOn(engine, data), spares: wide },
+      batches: trainingBatches(model, data.material, { tokens: FITTED_ON, seed: options.seed }),
       ...(wide ? { sampler: samplerOf(options, space) } : {}),
       ...(trials > 0 ? { trials } : {}),
     },

@@ -1,6 +1,5 @@
 /** A pruning under way: the model, what reads the text, and what is measured on it. */
 import { gzipSync } from "node:zlib";
-import { calibrationBatches } from "../../compress/calibration/batches.ts";
 import { channelsOf } from "../../compress/pruning/channels.ts";
 import { unitsOf } from "../../compress/pruning/units.ts";
 import type { Engine } from "../../engine/engine.ts";
@@ -16,7 +15,7 @@ import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import { asGiven } from "../data/asGiven.ts";
 import { userData } from "../data/read.ts";
-import { windowsOf } from "../data/windows.ts";
+import { trainingBatches } from "../data/windows.ts";
 import { type Cuttable, readingData, type WithData } from "../model/cut.ts";
 import { PRUNE_TOKENS, type PrunedForm, type PruneFolderOptions } from "./options.ts";
 
@@ -103,10 +102,7 @@ export const costOn = async (study: Study): Promise<(model: Model) => Promise<nu
 export const calibrationIn = (
   { model, data, run }: Study,
   { tokens = PRUNE_TOKENS }: Pick<PruneFolderOptions, "tokens">,
-): Tensor[] => {
-  const length = Math.max(1, Math.min(WINDOW, model.arch.cache(model.config).positions - 1));
-  return calibrationBatches(model, windowsOf(data.material, { length, tokens, seed: run.seed }), tokens);
-};
+): Tensor[] => trainingBatches(model, data.material, { tokens, seed: run.seed });
 
 /** Share of a model's numbers that are 0, and the bytes that gzip makes of its weights. */
 const packedSizes = ({ weights }: Model): PrunedForm["packed"] & {} => {
