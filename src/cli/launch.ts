@@ -17,6 +17,7 @@ import { slurmScript } from "../recipes/launch/slurm.ts";
 import { ConfigError, MissingError } from "../util/errors.ts";
 import type { Group } from "./flags/flag.ts";
 import { list, numberFrom, withFlags } from "./flags/options.ts";
+import { requireNoQueue } from "./process/queue.ts";
 import { print, printJson } from "./terminal/terminal.ts";
 
 /** What its help shows. */
@@ -120,6 +121,7 @@ export const register = (command: Command): void => {
     if (ranks === undefined) {
       throw new ConfigError("is not given", { field: "ranks", hint: "say how many processes with --ranks" });
     }
+    requireNoQueue(words);
     const plan: LaunchPlan = { ...given, ranks, hosts, command: words };
     checkPlan(plan);
     const files = await filesOf(plan, given);

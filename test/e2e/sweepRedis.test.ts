@@ -145,6 +145,27 @@ describe.skipIf(why !== "")("a sweep over Redis", () => {
     for (const trial of [0, 1, 2, 3]) expect(weights(first, trial)).toEqual(weights(whole, trial));
   });
 
+  test("alone it asks and stops as by files; one that joins and is interrupted leaves its trial", async () => {
+    const [files, first, other] = ["files", "bayes", "bayes2"].map(machine) as [string, string, string];
+    const own = words(10, 36).filter((word) => word !== "--no-stop" && word !== "random");
+    const bayes = own.map((word) => (word === "--sampler" ? "--sampler=bayes" : word));
+    const [one, alone] = await Promise.all([
+      anneal(bayes, { cwd: files }),
+      begin(bayes, first, "bayes").finished,
+    ]);
+    for (const { code, stderr } of [one, alone]) expect(code, stderr).toBe(0);
+    expect(endsIn(first)).toEqual(endsIn(files));
+    const owner = begin([...bayes, "--resume", "--trials", "13", "--steps", "36"], first, "bayes");
+    const joined = begin([...bayes, "--join"], other, "bayes");
+    expect(await until(() => trialsIn(other).length > 0, joined.finished)).toBe(true);
+    joined.child.kill("SIGINT");
+    expect((await joined.finished).code).toBe(130);
+    const { code, stderr } = await owner.finished;
+    expect(code, stderr).toBe(0);
+    expect(endsIn(first)).toHaveLength(13);
+    expect(begunIn(first)).toHaveLength(13);
+  });
+
   test("a Redis that goes away ends it with what to do, and nothing is lost", async () => {
     const [first, other, whole] = ["gone", "gone2", "gone3"].map(machine) as [string, string, string];
     const server = await startRedis();

@@ -1,6 +1,7 @@
 /** What a failed command says: the message, what to do about it, the stack only where it was asked for. */
 import { CommanderError } from "commander";
 import type { createColors } from "picocolors";
+import { withoutSecrets } from "../../node/redis/address.ts";
 import { AnnealError, type ErrorDetails } from "../../util/errors.ts";
 import { inWords, sharedFlags, verbs } from "../flags/flags.ts";
 import { escaped, inLine } from "../terminal/terminal.ts";
@@ -37,8 +38,13 @@ const usage = ({ message }: CommanderError, verb: string | undefined): Failure =
   return { name: "UsageError", message: text.trim(), hint };
 };
 
-/** `error` as plain data; `verb` is the word that the command line began with. */
-export const failureOf = (error: unknown, verbose: boolean, verb?: string): Failure => {
+/** A failure whose texts hold no password: what a user typed may stand in any of them. */
+const masked = (failure: Failure): Failure => {
+  const texts = Object.entries(failure).filter(([, value]) => typeof value === "string");
+  return { ...failure, ...Object.fromEntries(texts.map(([name, text]) => [name, withoutSecrets(text)])) };
+};
+
+const plainOf = (error: unknown, verbose: boolean, verb: string | undefined): Failure => {
   if (error instanceof CommanderError) return usage(error, verb);
   const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
   const extra = verbose && stack !== undefined ? { stack } : {};
@@ -46,6 +52,10 @@ export const failureOf = (error: unknown, verbose: boolean, verb?: string): Fail
   const { cause: _, ...details } = error.details;
   return { name, message, ...details, ...extra };
 };
+
+/** `error` as plain data; `verb` is the word that the command line began with. */
+export const failureOf = (error: unknown, verbose: boolean, verb?: string): Failure =>
+  masked(plainOf(error, verbose, verb));
 
 /** A failure as a block of lines for people. */
 export const errorText = (

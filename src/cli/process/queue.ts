@@ -5,6 +5,15 @@ import { ConfigError } from "../../util/errors.ts";
 /** The variable that holds a URL with user and password, which other users of a machine see in commands. */
 export const REDIS_URL = "ANNEAL_REDIS_URL";
 
+/** Throws ConfigError where ranks are to share by a Redis: a launcher's processes share OUT. */
+export const requireNoQueue = (words: readonly string[]): void => {
+  if (!words.some((word) => /^--queue(=|$)/.test(word))) return;
+  throw new ConfigError("is for processes that no launcher starts: ranks share OUT", {
+    field: "queue",
+    hint: "leave out --queue, or start each process by itself, all but the first with --join",
+  });
+};
+
 /**
  * The URL of a queue: `given` itself, or what the environment has where "redis" is given; undefined where
  * nothing is. Throws ConfigError for what is no URL of a Redis.

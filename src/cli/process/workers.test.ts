@@ -1,6 +1,10 @@
 import { availableParallelism } from "node:os";
+import { CommanderError } from "commander";
 import { expect, test } from "vitest";
 import { defaults } from "../../recipes/config/options.ts";
+import { ConfigError } from "../../util/errors.ts";
+import { failureOf } from "./failure.ts";
+import { queueUrl, requireNoQueue } from "./queue.ts";
 import { sharingCores, withWorkers, workerWords } from "./workers.ts";
 
 test("a worker is the same command without what is of the first process alone", () => {
@@ -15,6 +19,20 @@ test("a worker is the same command without what is of the first process alone", 
     "--trials",
     "4",
   ]);
+});
+
+test("a Redis is that of the flag or of the environment; no password is told of what failed", () => {
+  const env = { ANNEAL_REDIS_URL: "redis://:p@box" };
+  expect(queueUrl(undefined, env)).toBeUndefined();
+  expect(queueUrl("redis", env)).toBe("redis://:p@box");
+  expect(queueUrl("redis://other:7000", env)).toBe("redis://other:7000");
+  expect(() => queueUrl("redis", {})).toThrow(/environment/);
+  expect(() => queueUrl("folder", env)).toThrow(/no address/);
+  expect(() => requireNoQueue(["sweep", "--queue=redis://u:p@box"])).toThrow(/ranks share OUT/);
+  const failed = new CommanderError(1, "x", "error: unknown option '--queue=redis://me:secret@box'");
+  expect(JSON.stringify(failureOf(failed, true, "train"))).not.toContain("secret");
+  const asked = new ConfigError("no", { file: "redis://me:secret@box", hint: "redis://me:secret@box" });
+  expect(JSON.stringify(failureOf(asked, true))).not.toContain("secret");
 });
 
 test("processes share the cores where nothing is said of threads", () => {

@@ -71,7 +71,7 @@ interface Settings {
   readonly db: number;
   readonly username?: string;
   readonly password?: string;
-  readonly tls?: { readonly servername: string };
+  readonly tls?: Readonly<Record<string, never>>;
   readonly lazyConnect: true;
   readonly maxRetriesPerRequest: null;
   readonly connectTimeout: number;
@@ -143,7 +143,7 @@ export const connect = async (address: RedisAddress): Promise<Connection> => {
     ...{ host, port, db, lazyConnect: true, maxRetriesPerRequest: null, connectTimeout: ANSWERS },
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
-    ...(tls ? { tls: { servername: host } } : {}),
+    ...(tls ? { tls: {} } : {}),
     retryStrategy: () => {
       since ||= performance.now();
       return isOpen && !isClosed && performance.now() - since < PATIENCE ? AGAIN : null;

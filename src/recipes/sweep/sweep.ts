@@ -9,7 +9,7 @@ import { importance } from "../../search/importance.ts";
 import { checkSpace, type Space, type Values } from "../../search/space/space.ts";
 import { frontTrials } from "../../search/study.ts";
 import { isMeasured, type Measured, type Trial } from "../../search/trial.ts";
-import { AnnealError, ConfigError, RunError } from "../../util/errors.ts";
+import { ConfigError, RunError } from "../../util/errors.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import { isFirst } from "../train/ranks.ts";
@@ -222,7 +222,7 @@ export const sweep = async (
     hooks.ui.stage(`Searching ${Object.keys(space).length} parameters by ${sampler}`);
     const signal = timed(undefined, until, gone);
     await search(queue, most, { base, ref, goals, stops, trialSec, dir, signal, hooks });
-    if (gone?.reason instanceof AnnealError) throw gone.reason;
+    if (gone?.aborted && gone.reason.name !== "AbortError") throw gone.reason;
     if (!isFirst(hooks) || hooks.joins) return undefined;
     const found = await summed({ dir, space, options, base: wanted });
     return { ...found, report: await writeReport(found, hooks.command) };

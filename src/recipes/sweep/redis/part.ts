@@ -65,9 +65,9 @@ export const takePartByRedis = async (
 ): Promise<Part> => {
   const { dir, asking } = subject;
   if (ranks !== undefined) {
-    throw new ConfigError("is for processes that no launcher has started", {
+    throw new ConfigError("is for processes that no launcher starts: ranks share OUT", {
       field: "queue",
-      hint: "leave out --queue: ranks share OUT, or start each by itself with --join",
+      hint: "leave out --queue, or start each process by itself, all but the first with --join",
     });
   }
   const jobs = await openJobs(redisAddress(url));

@@ -14,6 +14,9 @@ const [LOOK, SEES, TAKES] = [500, 500, 50];
 /** Milliseconds for which a beginning is waited for, and in which trials are looked for at a time. */
 const [PATIENCE, TURN] = [60_000, 500];
 
+/** Characters of a field's name that are told. */
+const FIELD = 300;
+
 /** What a process joins with. */
 export interface Joining {
   readonly jobs: Jobs;
@@ -39,9 +42,18 @@ const begun = async ({ jobs, signal }: Joining): Promise<Told> => {
   });
 };
 
+/** Where two differ; of what is no material at all, that it is another. */
+const differing = (theirs: unknown, own: unknown): string | undefined => {
+  try {
+    return firstDifference(theirs, own, "")?.slice(0, FIELD);
+  } catch {
+    return "queue";
+  }
+};
+
 /** Throws ConfigError naming what this process has not got as the owner has it. */
 const requireAlike = (told: Told, material: unknown): void => {
-  const field = firstDifference(told.material, material, "");
+  const field = differing(told.material, material);
   if (field === undefined) return;
   throw new ConfigError("differs from that of the search, whose trials would not be comparable", {
     field,
