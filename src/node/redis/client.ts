@@ -177,9 +177,10 @@ const unreached = (address: RedisAddress, error: Error): AnnealError => {
   const code = codeOf(error);
   if (code !== undefined && refusals.has(code)) return redisError(address, error);
   const said = code === undefined ? "" : ` (${code})`;
-  return new MissingError(`no Redis answers at ${shownAddress(address)}${said}`, {
-    hint: "start redis-server there, or name another by --queue redis://HOST:PORT",
-  });
+  const hint = /CERT|SELF_SIGNED|ISSUER/.test(error.message + code)
+    ? "name the certificate of who signed its own in NODE_EXTRA_CA_CERTS"
+    : "start redis-server there, or name another by --queue redis://HOST:PORT (rediss:// where it wants TLS)";
+  return new MissingError(`no Redis answers at ${shownAddress(address)}${said}`, { hint });
 };
 
 /** BullMQ. Throws MissingError where it is not installed. */

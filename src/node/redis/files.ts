@@ -3,7 +3,7 @@
  * run's results; no other path can be told.
  */
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { createReadStream, existsSync } from "node:fs";
 import { open, readdir, stat } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import { DataError } from "../../util/errors.ts";
@@ -33,8 +33,9 @@ const pieceKey = (key: string, file: number, piece: number): string => `${key}:$
 const pieces = (sizeBytes: number): number[] =>
   Array.from({ length: Math.ceil(sizeBytes / PIECE) }, (_, i) => i);
 
-/** The files of `dir` that are sent; undefined where they are too many, or too large. */
+/** The files of `dir`, which need not be there, that are sent; undefined where they are too many or large. */
 const filesOf = async (dir: string): Promise<readonly string[] | undefined> => {
+  if (!existsSync(dir)) return [];
   const found = await readdir(dir, { recursive: true, withFileTypes: true });
   const names = found
     .filter((entry) => entry.isFile())
@@ -46,12 +47,11 @@ const filesOf = async (dir: string): Promise<readonly string[] | undefined> => {
   return names.length > MOST_FILES || bytes > MOST ? undefined : names;
 };
 
-/** Sends the files of a folder; undefined where they are too large. */
-export const sendFiles = async (
-  redis: Redis,
-  key: string,
-  dir: string,
-): Promise<readonly SentFile[] | undefined> => {
+/** Sends the files of a folder; undefined where they are too large. Throws RunError where one is not read. */
+export const sendFiles = (redis: Redis, key: string, dir: string): Promise<readonly SentFile[] | undefined> =>
+  guarded("sending", dir, () => send(redis, key, dir));
+
+const send = async (redis: Redis, key: string, dir: string): Promise<readonly SentFile[] | undefined> => {
   const names = await filesOf(dir);
   const sent: SentFile[] = [];
   for (const [file, name] of (names ?? []).entries()) {

@@ -130,11 +130,11 @@ const takeQueue = async ({ jobs, study, material }: Owning): Promise<void> => {
 export const ownSweep = async (given: Owning): Promise<Part> => {
   const { jobs, dir, study, asking } = given;
   await takeQueue(given);
-  let isAll = false;
+  let [isAll, isLeaving] = [false, false];
   const tend = oneByOne(async () => {
     if (!(await jobs.own(study))) throw new BusyError("the queue in Redis was taken by another search");
     await collect(given);
-    isAll = await begin(given);
+    if (!isLeaving) isAll = await begin(given);
   });
   const gone = new AbortController();
   const timer = setInterval(() => tend().catch((error: unknown) => gone.abort(error)), LOOK);
@@ -153,7 +153,8 @@ export const ownSweep = async (given: Owning): Promise<Part> => {
     gone: AbortSignal.any([gone.signal, jobs.lost]),
     async leave() {
       clearInterval(timer);
-      const last = collect(given).catch(() => {}); // What cannot be asked any more is made again.
+      isLeaving = true;
+      const last = tend().catch(() => {}); // What cannot be asked any more is made again.
       await Promise.race([last, sleep(LEAVES, undefined, { ref: false })]);
       for (const { number } of readTrials(dir).filter(isRunning)) logPause(dir, number);
       await jobs.close(study);
