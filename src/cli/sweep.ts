@@ -22,7 +22,6 @@ export const examples = `
 Examples:
   $ npx anneal sweep --data book.txt --steps 200 --trials 30 --out sweep
   $ npx anneal sweep --data book.txt --trials 30 --workers 4 --out sweep
-  $ npx anneal sweep --data book.txt --trials 30 --queue redis://host:6379 --out sweep
   $ npx anneal sweep my-bert/model --data reviews.csv --time 30m --out sweep
   $ npx anneal sweep --data book.txt --search lr=1e-4..1e-2 --search layers=2..6 --goal quality,size
   $ npx anneal export sweep/trial-17 --dtype q8`;
