@@ -64,6 +64,7 @@ test("kinds of files are measured in llama.cpp, and the chosen one is shipped as
   const shipped = parity.targets["llama.cpp"]!;
   expect(Object.keys(shipped.dtypes)).toEqual([own.dtype]);
   expect(shipped.dtypes[own.dtype]).toMatchObject({ status: "passed", sha256: sha(join(path, file!)) });
+  expect(shipped.engine).toMatch(/^llama\.cpp /);
   expect(parity.targets["node-cpu"]!.status).toBe("not checked");
   expect(readFileSync(join(path, file!)).length).toBe(own.figures.sizeBytes!.value);
 

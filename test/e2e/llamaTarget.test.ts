@@ -4,12 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { tensor } from "../../src/ir/tensor.ts";
+import { initialize, type ParamSpec } from "../../src/nn/param.ts";
 import { nodeEngine } from "../../src/node/runtime/engine.ts";
 import { targets } from "../../src/node/targets/index.ts";
 import type { Place, ScoredRows } from "../../src/node/targets/target.ts";
 import { ggufFiles } from "../../src/recipes/export/gguf.ts";
 import type { ParityFile } from "../../src/ship/verify/verify.ts";
 import { tokenScores } from "../../src/tasks/scores.ts";
+import type { Tree } from "../../src/util/tree.ts";
 import { tinyModel, writeModel } from "../browser/folders.ts";
 import { annealHere as anneal, onlyJson } from "./command.ts";
 
@@ -137,6 +139,22 @@ test("more tokens than there are positions are refused, and what takes too long 
   const probed = { does: "generates", shape: shape(), vocab: 300 } as const;
   await expect(hasty.probe(artifact("f32"), probed)).rejects.toThrow("took longer than 0.005 s");
   await hasty.close();
+});
+
+test("rows longer than is usual are scored where the model has the positions", async () => {
+  const config = { vocab_size: 300, n_positions: 700, n_embd: 32, n_layer: 1, n_head: 2 };
+  const arch = model.arch;
+  const parsed = arch.parse({ model_type: "gpt2", ...config });
+  const weights = initialize(arch.params(parsed) as Tree<ParamSpec>, 1);
+  const long = join(dir, "long");
+  await writeModel(long, { arch, config: parsed, weights, history: [] }, ["fp32"]);
+  await ggufFiles(long, ["q8_0"], {});
+  const ids = Int32Array.from({ length: 650 }, (_, i) => (i * 7) % 300);
+  const costs = await place.score!(artifact("q8_0", fileOf(long, "Q8_0")), [
+    { ids, labels: ids, length: 650 },
+  ]);
+  expect(costs.length).toBe(650);
+  expect(costs.every(Number.isFinite)).toBe(true);
 });
 
 test("a text is gone on with, the same for the same seed, until it ends or is long enough", async () => {

@@ -47,7 +47,8 @@ const tokenizerOf = ({ data, source }: Searched): GgufTokenizer => {
 /** The forms that candidates have. Throws as `ggufFormat`. */
 export const formatOf = (targets: readonly TargetName[], model: Model, about: Searched): FormFormat => {
   if (table[targets[0]!].format === "onnx") return onnxFormat;
-  const name = about.source?.card.title ?? basename(resolve(about.options.out));
+  const named = about.source?.card.title ?? basename(resolve(about.options.out));
+  const name = named.replace(/\.gguf$/i, "");
   return ggufFormat(model, { tokenizer: tokenizerOf(about), name });
 };
 

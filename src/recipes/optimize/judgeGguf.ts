@@ -65,8 +65,8 @@ export const judgingGguf = (given: JudgingOptions): Required<Pick<OptimizeOption
       for (const dtype of only) {
         found[dtype] = await files.on(forms[dtype]!, async (graphs) => {
           const type = mixOf(dtype);
-          const { engine: _, ...trial } = await place.trial({ dtype: type, graphs }, reference);
-          return { ...judged(type, trial), sha256: await sha256Of(graphs) };
+          const { engine: runtime, ...trial } = await place.trial({ dtype: type, graphs }, reference);
+          return { ...judged(type, trial), engine: runtime, sha256: await sha256Of(graphs) };
         });
       }
       return found;

@@ -19,7 +19,8 @@ const ofBits = (name: GgufMixName): Tolerance => {
   const { base } = ggufMixes[name];
   if (base === "f32" || base === "f16") return tolerances.half;
   const bits = Number(/\d/.exec(base)![0]);
-  if (bits >= 6) return tolerances.eight;
+  if (bits >= 8) return tolerances.eight;
+  if (bits === 6) return tolerances.six;
   return bits > 3 ? tolerances.four : tolerances.three;
 };
 

@@ -13,6 +13,8 @@ export interface DtypeParity extends Partial<Trial> {
   readonly reason?: string;
   /** Where it failed: the dtype to use on this target instead; absent where none passes. */
   readonly instead?: string;
+  /** Name and version of the runtime, until it is the target's. */
+  readonly engine?: string;
   /** SHA-256 of the graph's file, in hexadecimal: what the figures are of. */
   readonly sha256?: string;
 }

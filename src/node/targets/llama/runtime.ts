@@ -10,8 +10,8 @@ import type { LlamaPlaced } from "./jobs.ts";
 
 type Library = typeof import("node-llama-cpp");
 
-/** Positions that are made room for, where the model has as many: more take memory and nothing else. */
-const MOST_POSITIONS = 512;
+/** Positions that are made room for, where the model has as many and no row is longer: they take memory. */
+const USUAL_POSITIONS = 512;
 
 /** llama.cpp on the processor, which neither compiles nor fetches anything. */
 export const startLlama = async ({ library, threads }: Pick<LlamaPlaced, "library" | "threads">) => {
@@ -156,16 +156,17 @@ const withReason = (error: unknown, faults: readonly string[]): RunError => {
   return new RunError([why, ...faults.slice(-1)].join(": "), { cause: error });
 };
 
-/** Loads a file. Throws RunError with what llama.cpp says where it cannot. */
+/** Loads a file, with room for rows of `needed` tokens. Throws RunError with what llama.cpp says where it cannot. */
 export const openLlama = async (
   { llama, count, faults }: StartedLlama,
   modelPath: string,
+  needed = 0,
 ): Promise<LlamaReader> => {
   const failed = (error: unknown): never => {
     throw withReason(error, faults);
   };
   const model = await llama.loadModel({ modelPath, gpuLayers: 0 }).catch(failed);
-  const positions = Math.min(model.trainContextSize, MOST_POSITIONS);
+  const positions = Math.min(model.trainContextSize, Math.max(USUAL_POSITIONS, needed));
   const sizes = { contextSize: positions, batchSize: positions, threads: count };
   const context = await model.createContext(sizes).catch(failed);
   const opened: Opened = { sequence: context.getSequence(), positions };

@@ -40,7 +40,8 @@ const work: Work = {
     return { figures: { ...figures, ...taken } };
   },
   async score({ rows, file, ...placed }) {
-    return (await openLlama(await startLlama(placed), file)).score(rows);
+    const longest = Math.max(...rows.map(({ length }) => length));
+    return (await openLlama(await startLlama(placed), file, longest)).score(rows);
   },
   async write({ prompts, library, file, threads, ...how }) {
     const reader = await openLlama(await startLlama({ library, threads }), file);

@@ -12,6 +12,7 @@ import { measuredValue, SIZE } from "../../../search/figures.ts";
 import type { Files } from "../../../ship/onnx/files.ts";
 import { modelFolder } from "../../../ship/onnx/modelFolder.ts";
 import { allTargets, type DtypeParity, type ParityFile, statusOf } from "../../../ship/verify/verify.ts";
+import { defined } from "../../../util/defined.ts";
 import { version } from "../../context/version.ts";
 import { machineName } from "../../verify/parityFile.ts";
 import { promptsOf } from "../judge.ts";
@@ -46,8 +47,9 @@ const parityOf = ({ engine }: ShippingOptions, judged: BaseParity, files: Files)
   const here = kinds.filter(([kind]) =>
     Array.from(files.keys()).some((name) => name.endsWith(`-${kind.toUpperCase()}.gguf`)),
   );
-  const dtypes = Object.fromEntries(here);
-  const tried = { status: statusOf(dtypes), dtypes };
+  const runtime = here[0]?.[1].engine;
+  const dtypes = Object.fromEntries(here.map(([kind, { engine: _, ...found }]) => [kind, found]));
+  const tried = { status: statusOf(dtypes), ...defined({ engine: runtime }), dtypes };
   return {
     format: 1,
     versions: { anneal: version, "onnxruntime-node": engine.version, node: process.versions.node },
