@@ -156,7 +156,10 @@ const withReason = (error: unknown, faults: readonly string[]): RunError => {
   return new RunError([why, ...faults.slice(-1)].join(": "), { cause: error });
 };
 
-/** Loads a file, with room for rows of `needed` tokens. Throws RunError with what llama.cpp says where it cannot. */
+/**
+ * Loads a file, with room for rows of `needed` tokens. Throws RunError with what llama.cpp says where it
+ * cannot.
+ */
 export const openLlama = async (
   { llama, count, faults }: StartedLlama,
   modelPath: string,
