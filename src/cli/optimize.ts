@@ -14,7 +14,6 @@ export const examples = `
 Examples:
   $ npx anneal optimize novel/model --data book.txt --max-mb 1 --out novel-small
   $ npx anneal optimize my-model --data book.txt --max-mb 5 --max-ms 4 --time 30m
-  $ npx anneal optimize my-model --data notes/ --target llama.cpp --max-mb 90
   $ npx anneal optimize --data reviews.csv --task classify --max-mb 1 --time 20m
 Without a limit on what it costs, the smallest model that keeps enough quality is chosen.`;
 

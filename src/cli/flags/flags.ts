@@ -166,7 +166,7 @@ const budget: Section = {
       ...limiting,
       repeats: true,
     }),
-    row("--target <names...>", "budget.targets", "where to measure, such as web-wasm, llama.cpp", limiting),
+    row("--target <names...>", "budget.targets", "where to measure, as llama.cpp", limiting),
   ],
 };
 
