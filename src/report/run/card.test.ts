@@ -20,6 +20,18 @@ describe("modelCard", () => {
     expect(card.match(/## Figures[\s\S]*?\n## /)![0]).not.toContain("2.2853");
   });
 
+  test("of one GGUF file has its name once, and says how llama.cpp runs it", () => {
+    const file = "m-1M-v1.0-Q8_0.gguf";
+    const own = modelCard({ ...fixture, ggufFile: file });
+    expect(own).toContain("library_name: gguf");
+    expect(own).toContain(`| **q8** (default) | \`${file}\` |`);
+    expect(own.match(/## Figures[\s\S]*?\n## /)![0]).not.toContain("onnx");
+    expect(own).toContain(`llama-cli -m "${file}"`);
+    expect(own).toContain("ollama create");
+    expect(own).toContain("Its GGUF file, q8, is");
+    expect(own).not.toContain("@huggingface/transformers");
+  });
+
   test("says what the smallest, fastest and best are beside it", () => {
     const section = card.match(/## Beside other candidates[\s\S]*?\n## /)![0];
     const rows = section.split("\n").filter((row) => row.startsWith("| **"));
