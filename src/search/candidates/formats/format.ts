@@ -28,7 +28,7 @@ export interface Form extends Model {
 /** What forms there are, how they are made, and how large they are. */
 export interface FormFormat {
   readonly name: Format;
-  /** All that there are, from the most exact, which is "fp32". */
+  /** All that there are, from those of most bits, which is "fp32". */
   readonly dtypes: readonly FormDtype[];
   /** Those that are tried unless others are named, in the same order. */
   readonly usual: readonly FormDtype[];

@@ -35,6 +35,8 @@ test("kinds that are the same file are tried once", () => {
   const narrow = ggufFormat(modelOf(64), about).usual;
   expect(narrow).not.toContain("q6_k");
   expect(narrow.slice(0, 2)).toEqual(["fp32", "q8_0"]);
+  // Three bits become four where they have to, and five in places: a larger file than four bits.
+  expect(narrow.slice(-2)).toEqual(["q3_k_m", "q4_0"]);
 });
 
 test("a space of files has no roundings, and begins with the exact one", () => {

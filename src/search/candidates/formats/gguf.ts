@@ -3,6 +3,7 @@ import { calibrationBatches, weighing } from "../../../compress/calibration/batc
 import { inputMoments } from "../../../compress/calibration/inputMoments.ts";
 import { type Context, derived } from "../../../compress/pass.ts";
 import { CALIBRATION_TOKENS } from "../../../compress/quantize.ts";
+import { ggmlBytes } from "../../../formats/gguf/gguf.ts";
 import type { Model } from "../../../models/model.ts";
 import type { Weight } from "../../../nn/param.ts";
 import { type Gguf, gguf } from "../../../ship/gguf/gguf.ts";
@@ -11,7 +12,7 @@ import { type GgufImportance, ggufTensors } from "../../../ship/gguf/model.ts";
 import { entries } from "../../../util/tree.ts";
 import type { Form, FormDtype, FormFormat, GgufForm } from "./format.ts";
 
-/** Kinds of files that are tried, from the most exact. */
+/** Kinds of files that are tried. */
 const USUAL = ["f32", "q8_0", "q6_k", "q5_k_m", "q4_k_m", "q4_0", "q3_k_m"] as const;
 
 /** The kind of file that a form is. */
@@ -38,17 +39,26 @@ const alike = ({ arch, config, weights }: Model): GgufImportance => {
   );
 };
 
-/** The kinds that are not the same file as one before: of narrow rows several are stored in one type. */
+/** A kind of file of a model: its tensors' types as one text, and their bytes. */
+const kindOf = (model: Model, type: GgufMixName) => {
+  const tensors = ggufTensors(model, type, weighsInputs(type) ? alike(model) : undefined);
+  return {
+    type,
+    types: tensors.map((tensor) => tensor.type).join(" "),
+    bytes: tensors.reduce((sum, each) => sum + ggmlBytes(each.name, each.shape, each.type), 0),
+  };
+};
+
+/** Kinds of files by their bytes: of narrow rows one of fewer bits may be larger. */
+const bySize = (model: Model, types: readonly GgufMixName[]) =>
+  types.map((type) => kindOf(model, type)).sort((a, b) => b.bytes - a.bytes);
+
+/** The usual kinds that are not the same file as one before. */
 const distinct = (model: Model): GgufMixName[] => {
-  const seen = new Set<string>();
-  return USUAL.filter((type) => {
-    const importance = weighsInputs(type) ? alike(model) : undefined;
-    const types = ggufTensors(model, type, importance).map((tensor) => tensor.type);
-    const key = types.join(" ");
-    const isNew = !seen.has(key);
-    seen.add(key);
-    return isNew;
-  });
+  const all = bySize(model, USUAL);
+  return all
+    .filter(({ types }, i) => all.findIndex((other) => other.types === types) === i)
+    .map(({ type }) => type);
 };
 
 /** What errors of inputs count, by their mean squares on the texts that passes look at. */
@@ -72,7 +82,7 @@ export const ggufFormat = (model: Model, about: Pick<GgufForm, "tokenizer" | "na
   };
   return {
     name: "gguf",
-    dtypes: (Object.keys(ggufMixes) as GgufMixName[]).map(dtypeOf),
+    dtypes: bySize(model, Object.keys(ggufMixes) as GgufMixName[]).map(({ type }) => dtypeOf(type)),
     usual: distinct(model).map(dtypeOf),
     rounds: false,
     async make(dense, dtype, context) {
