@@ -1,6 +1,6 @@
 /**
  * Training against quantization: a model whose matrices are rounded at each step while their numbers and
- * scales learn (see nn/kinds/rounded), begun with the grids of a method that reads no gradients, taught by
+ * scales learn (see nn/kinds/rounded), begun near the codes of a method that reads no gradients, taught by
  * the model before it was rounded (LLM-QAT: Liu et al. 2023, https://arxiv.org/abs/2305.17888).
  */
 import { type Tensor, tensor } from "../../ir/tensor.ts";
@@ -11,12 +11,12 @@ import { isPacked, type PackedWeight, type Weight } from "../../nn/param.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { entries, mapTree } from "../../util/tree.ts";
 import { byColumn, matrixOf } from "../matrix.ts";
-import { type Codes, dequantized, laidLike } from "../rounding/codes.ts";
+import { type Codes, dequantized, laidLike, startOf } from "../rounding/codes.ts";
 
 const layoutsOf = ({ arch, config }: Model) =>
   new Map(arch.linears(config).map(({ path, layout }) => [path, layout]));
 
-/** A weight that learns under the grids of `codes`. Throws ConfigError where blocks do not divide it. */
+/** A weight that learns from `codes` on, under their grids. Throws ConfigError where blocks do not divide it. */
 const learning = (path: string, w: Weight, layout: PackedWeight["layout"], codes: Codes): PackedWeight => {
   if (isPacked(w)) throw new ConfigError(`is ${w.kind.name} already`, { tensor: path });
   const { k, n, block, bits } = codes;
@@ -29,10 +29,12 @@ const learning = (path: string, w: Weight, layout: PackedWeight["layout"], codes
   // A grid of no width stands for zeros alone: nothing divides by 0.
   const scale = codes.scale.map((s) => (s === 0 ? 1e-8 : s));
   const by = [n, k / block] as const;
+  const matrix = matrixOf(path, w, layout);
+  const near = startOf({ n, k, values: byColumn(matrix) }, { ...codes, scale });
   return {
     ...{ dtype: "float32", shape: w.shape, layout, kind: kinds.rounded, attrs: { bits, block } },
     parts: {
-      weight: w,
+      weight: tensor("float32", w.shape, laidLike(matrix, Float32Array.from(near.values))),
       scale: tensor("float32", by, scale),
       zero: tensor("float32", by, Float32Array.from(codes.zero)),
     },

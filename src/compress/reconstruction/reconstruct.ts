@@ -9,12 +9,12 @@ import type { Tensor } from "../../ir/tensor.ts";
 import { heldInputs, partOf } from "../calibration/part.ts";
 import { type Held, momentsAt, type Walkable } from "../calibration/walk.ts";
 import { byColumn, type Matrix } from "../matrix.ts";
-import { type Codes, roundedTensor } from "../rounding/codes.ts";
+import { type Codes, roundedTensor, startOf } from "../rounding/codes.ts";
 import type { SecondMoments } from "../rounding/moments.ts";
 import type { Site } from "../sites.ts";
 import { type Block, blocksIn } from "./blocks.ts";
 import { type LearnOptions, learnBlock } from "./learn.ts";
-import { type Lesson, startOf } from "./lesson.ts";
+import type { Lesson } from "./lesson.ts";
 
 /** What is reconstructed. */
 export interface ReconstructOptions extends LearnOptions {

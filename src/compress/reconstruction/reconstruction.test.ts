@@ -20,10 +20,10 @@ import { outputsOf } from "../calibration/outputs.fixture.ts";
 import { walkable } from "../calibration/walk.ts";
 import { matrixOf } from "../matrix.ts";
 import { denseMatrices } from "../probe.ts";
-import { roundedTensor } from "../rounding/codes.ts";
+import { roundedTensor, startOf } from "../rounding/codes.ts";
 import { scaleSearch } from "../rounding/scaleSearch.ts";
 import { blocksIn } from "./blocks.ts";
-import { blockedTensors, codesFrom, learntTensors, startOf, typesOf } from "./lesson.ts";
+import { blockedTensors, codesFrom, learntTensors, typesOf } from "./lesson.ts";
 import { signRounded } from "./signRound.ts";
 
 let engine: Engine;

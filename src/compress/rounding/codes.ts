@@ -116,6 +116,27 @@ export const laidLike = ({ k, n, stepK, stepN }: Matrix, values: Float32Array): 
   return laid;
 };
 
+/** How far from its code a number is at most where learning begins: far enough from the next one to stay. */
+const FAR = 0.3;
+
+/**
+ * Numbers near a matrix's own whose nearest codes are its first ones: methods that round in turn leave others
+ * than the nearest, and learning begins at those.
+ */
+export const startOf = (rows: Rows, { k, block, bits, q, scale, zero }: Codes): Rows => {
+  const blocks = Math.ceil(k / block);
+  const most = 2 ** bits - 1;
+  const values = rows.values.map((value, i) => {
+    const at = Math.floor(i / k) * blocks + Math.floor((i % k) / block);
+    const [s, code] = [scale[at]!, q[i]!];
+    const place = value / s + zero[at]!;
+    const low = code === 0 ? Number.NEGATIVE_INFINITY : code - FAR;
+    const high = code === most ? Number.POSITIVE_INFINITY : code + FAR;
+    return (Math.min(high, Math.max(low, place)) - zero[at]!) * s;
+  });
+  return { ...rows, values };
+};
+
 /** The numbers that codes stand for, as the matrix that they are of lies. */
 export const roundedTensor = (matrix: Matrix, codes: Codes): Tensor => {
   const { n, k, stepK } = matrix;
