@@ -16,7 +16,10 @@ import { type Codes, dequantized, laidLike, startOf } from "../rounding/codes.ts
 const layoutsOf = ({ arch, config }: Model) =>
   new Map(arch.linears(config).map(({ path, layout }) => [path, layout]));
 
-/** A weight that learns from `codes` on, under their grids. Throws ConfigError where blocks do not divide it. */
+/**
+ * A weight that learns under the grids of `codes`, from numbers near them on: those in the middle between two
+ * codes would go to and fro. Throws ConfigError where blocks do not divide it.
+ */
 const learning = (path: string, w: Weight, layout: PackedWeight["layout"], codes: Codes): PackedWeight => {
   if (isPacked(w)) throw new ConfigError(`is ${w.kind.name} already`, { tensor: path });
   const { k, n, block, bits } = codes;
