@@ -23,7 +23,7 @@ import { sha256Of } from "../verify/shippedFiles.ts";
 const examplePrompts = ({ validation }: Examples, count: number, length: number): number[][] =>
   validation.slice(0, count).map(({ parts }) => Array.from(parts.ids ?? []).slice(0, length));
 
-/** Starts of held-out texts, one prompt each, of at most `length` tokens. */
+/** Starts of held-out texts, one prompt each, of at most `length` tokens; passages where texts are fewer. */
 export const promptsOf = (
   { material, tokenizer }: Pick<UserData, "material" | "tokenizer">,
   count: number,
@@ -39,8 +39,12 @@ export const promptsOf = (
     ...Array.from(tokens, (id, i) => (id === tokenizer.eos ? i + 1 : -1)).filter((i) => i >= 0),
   ];
   const fitting = starts.filter((i) => i + length < tokens.length);
-  const usable = fitting.length > 0 ? fitting : [0];
-  return usable.slice(0, count).map((i) => Array.from(tokens.subarray(i, i + length)));
+  const usable = (fitting.length > 0 ? fitting : [0]).slice(0, count);
+  // Few long texts: passages all along them, since a handful of rows tells little of a form.
+  const [missing, room] = [count - usable.length, tokens.length - length];
+  const passages = Array.from({ length: missing }, (_, i) => Math.floor(((i + 1) * room) / (missing + 1)));
+  const all = new Set([...usable, ...passages.filter((i) => i > 0)]);
+  return Array.from(all, (i) => Array.from(tokens.subarray(i, i + length)));
 };
 
 /** Works on the graphs of a form of a model as files that are gone afterwards. */

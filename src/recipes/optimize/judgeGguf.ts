@@ -19,7 +19,7 @@ import type { FormFiles } from "./formFiles.ts";
 import { promptsOf } from "./judge.ts";
 
 /** Prompts, and tokens of each and of what follows: all logits of a token take some 20 ms to get. */
-const [COUNT, LENGTH, TOKENS] = [5, 16, 16];
+const [COUNT, LENGTH, TOKENS] = [8, 16, 16];
 
 /** Where files run, and what they are judged on. */
 export interface JudgingOptions {
