@@ -96,31 +96,6 @@ describe.skipIf(why !== "")("a sweep over Redis", () => {
     }
   });
 
-  test("a killed one's trial is taken over; other options, data and folders are refused by name", async () => {
-    const [first, other, third] = ["killed", "killed2", "third"].map(machine) as [string, string, string];
-    const own = words(3, 400);
-    const owner = begin(own, first, "killed");
-    const joined = begin([...own, "--join"], other, "killed");
-    expect(await until(() => trialsIn(other).length > 0, joined.finished)).toBe(true);
-    const trial = trialsIn(other)[0]!;
-    expect(await until(() => lineCount(metrics(other, trial)) > 12, joined.finished)).toBe(true);
-    joined.child.kill("SIGKILL");
-    await joined.finished;
-    const options = await begin([...own, "--seed", "5", "--join"], third, "killed").finished;
-    expect([options.code, options.stderr]).toEqual([2, expect.stringContaining('"options.seed"')]);
-    writeFileSync(join(third, "data", "corpus.jsonl"), '{"text": "Quite another text."}\n');
-    const data = await begin([...own, "--join"], third, "killed").finished;
-    expect([data.code, data.stderr]).toEqual([2, expect.stringMatching(/"files\.data\.[^"]*corpus\.jsonl"/)]);
-    const second = await begin(own, third, "killed").finished;
-    expect([second.code, second.stderr]).toEqual([75, expect.stringContaining("another search's")]);
-    const { code, stderr } = await owner.finished;
-    expect(code, stderr).toBe(0);
-    expect(begunIn(first)).toEqual([0, 1, 2]);
-    expect(endsIn(first).map(([number, , steps]) => [number, steps])).toEqual([0, 1, 2].map((n) => [n, 400]));
-    const foreign = await begin([...words(1, 5), "--resume"], other, "killed").finished;
-    expect(foreign.stderr).toMatch(/no sweep to go on with/);
-  });
-
   test("interrupted, all leave in order; resumed it is the sweep that was not", async () => {
     const [first, other, whole] = ["left", "left2", "whole"].map(machine) as [string, string, string];
     const own = words(4, 300);
@@ -170,7 +145,33 @@ describe.skipIf(why !== "")("a sweep over Redis", () => {
     expect(begunIn(first)).toEqual([0, 1, 2]);
   });
 
-  test("a Redis that goes away ends it with what to do, and nothing is lost", async () => {
+  // Both wait for half a minute, mostly.
+  test.concurrent("a killed one's trial is taken over; other options, data and folders are refused by name", async () => {
+    const [first, other, third] = ["killed", "killed2", "third"].map(machine) as [string, string, string];
+    const own = words(3, 400);
+    const owner = begin(own, first, "killed");
+    const joined = begin([...own, "--join"], other, "killed");
+    expect(await until(() => trialsIn(other).length > 0, joined.finished)).toBe(true);
+    const trial = trialsIn(other)[0]!;
+    expect(await until(() => lineCount(metrics(other, trial)) > 12, joined.finished)).toBe(true);
+    joined.child.kill("SIGKILL");
+    await joined.finished;
+    const options = await begin([...own, "--seed", "5", "--join"], third, "killed").finished;
+    expect([options.code, options.stderr]).toEqual([2, expect.stringContaining('"options.seed"')]);
+    writeFileSync(join(third, "data", "corpus.jsonl"), '{"text": "Quite another text."}\n');
+    const data = await begin([...own, "--join"], third, "killed").finished;
+    expect([data.code, data.stderr]).toEqual([2, expect.stringMatching(/"files\.data\.[^"]*corpus\.jsonl"/)]);
+    const second = await begin(own, third, "killed").finished;
+    expect([second.code, second.stderr]).toEqual([75, expect.stringContaining("another search's")]);
+    const { code, stderr } = await owner.finished;
+    expect(code, stderr).toBe(0);
+    expect(begunIn(first)).toEqual([0, 1, 2]);
+    expect(endsIn(first).map(([number, , steps]) => [number, steps])).toEqual([0, 1, 2].map((n) => [n, 400]));
+    const foreign = await begin([...words(1, 5), "--resume"], other, "killed").finished;
+    expect(foreign.stderr).toMatch(/no sweep to go on with/);
+  });
+
+  test.concurrent("a Redis that goes away ends it with what to do, and nothing is lost", async () => {
     const [first, other, whole] = ["gone", "gone2", "gone3"].map(machine) as [string, string, string];
     const server = await startRedis();
     const own = [...words(2, 500), "--queue", server.url];
