@@ -2,7 +2,7 @@
 // vocabulary of 2,048, 4 layers, 128 wide, 1.1 M parameters): a GPT-2 and a BERT. "Gap kept" is (method - dense) / (nearest - dense) in nats a
 // token of held-out text, with the rounded weights in float32, so that nothing but rounding is measured; void (null) where
 // nearest's gap is under three times its paired standard error. Methods that read text are run with three samples of it.
-// Grids have a zero point of their own unless they are called symmetric, as other converters' default is, which loses half as
+// Grids have a zero point of their own unless they are called symmetric, as the default of transformers.js's converter is, which loses half as
 // much again when it rounds to nearest. Seconds are of the processor; scaleSearchTimeShare is scale search's over GPTQ's, in blocks of 32 at 4 bits.
 // int8Nats, int4RoundingNats and int4BestNats are of graphs as they are shipped, all matrices in 8 or in 4 bits.
 // keptMixed and keptReconstruction24 are of quantize/mixed.mjs, keptSmoothQuant of quantize/outliers.mjs, encoderInt8Speedup and

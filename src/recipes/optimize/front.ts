@@ -53,7 +53,7 @@ export const frontIn = (given: FrontOptions): Front => {
     const shared = other !== undefined && existsSync(other) ? other : undefined;
     const files = shipping.folder(base, { dtype, alone: true, weights: shared === undefined });
     const judged = { [dtype]: parity[dtype]! };
-    files.set("parity.json", [jsonBytes(shipping.parity(judged, files, base) as never)]);
+    files.set("parity.json", [jsonBytes(shipping.parity(judged, files, base))]);
     files.set(MARKER, [jsonBytes(manifest(given, candidate))]);
     const names = shared === undefined ? [] : (await readdir(shared)).filter((name) => WEIGHTS.test(name));
     await writeFolder(path, files, new Map(names.map((name) => [name, join(shared!, name)])));
