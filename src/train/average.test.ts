@@ -6,7 +6,7 @@ import { averaging } from "./average.ts";
 /** The weights of update `n`, which later updates overwrite as a run's do. */
 const at = (n: number): ReadonlyMap<string, Tensor> =>
   new Map([
-    ["a.b", tensorOf("float32", [2], [Math.sin(n), n * n])],
+    ["a.b", tensorOf("float32", [6], [Math.sin(n), n * n, Math.cos(n), n, -n, Math.sqrt(n)])],
     ["c", tensorOf("float32", [1], [1 / n])],
   ]);
 

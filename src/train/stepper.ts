@@ -137,8 +137,10 @@ export const stepper: MakeStepper = async (engine, model, options) => {
     rank.load(own);
     return single(rank, await openCounter(engine, model, options));
   }
+  // Sessions of several widths take turns: threads of one that spin are in the way of the next one's.
   const several = {
     programFor: (feeds: Feeds) => fusedStep(model, { ...options, ...widthOf(feeds, "batch.") }),
+    idle: "sleep" as const,
   };
   const how = { layout: layoutOf(model, options), ...(options.widths ? several : {}) };
   const update = await compileStep(engine, fusedStep(model, options), how);
