@@ -5,7 +5,8 @@
 // by the English captions alone. Both are judged by the likeness of pairs of captions that were held out. The folder
 // is read by transformers.js too.
 // Arguments: --steps N of filling in (200), --align N of finding (300), --pairs N that are scored (6000), --tune N of
-// ordering (150), --distill N (300, as optimize has it), --layers N of the student (3, half of them, as optimize has it).
+// ordering (150), --distill N (300, as optimize has it), --layers N of the student (3, half of them, as optimize has it),
+// --faster N times that the small one has to be (2).
 // --out DIR: kept, and gone on with when run again.
 // rankCorrelationKeptLow and -High: an interval of 95 % by drawing pairs anew, the same for both models.
 import { execFileSync } from "node:child_process";
@@ -120,12 +121,13 @@ export default async ({ log, args }) => {
   const kept = told(args, "out");
   const dir = kept ?? mkdtempSync(join(tmpdir(), "anneal-embed-"));
   mkdirSync(dir, { recursive: true });
-  const [steps, align, tune, distill, layers] = [
+  const [steps, align, tune, distill, layers, faster] = [
     option(args, "steps", 200),
     option(args, "align", 300),
     option(args, "tune", 150),
     option(args, "distill", 300),
     option(args, "layers", 3),
+    option(args, "faster", 2),
   ];
   try {
     // Running text of captions, a paragraph each.
@@ -172,7 +174,8 @@ export default async ({ log, args }) => {
     const out = join(dir, "small");
     rmSync(out, { recursive: true, force: true });
     const teach = ["--distill-steps", String(distill), "--distill-layers", String(layers), "--batch", "16"];
-    const within = ["--limit", "sizeBytes<=0.35x", "--limit", "p50Ms<=0.5x", "--max-loss", "1"];
+    const quick = `p50Ms<=${(1 / faster).toFixed(3)}x`;
+    const within = ["--limit", "sizeBytes<=0.35x", "--limit", quick, "--max-loss", "1"];
     const made = run(log, "optimize", model, ...common, ...teach, ...within, "--out", out);
     const [full] = made.candidates;
     const of = ({ figures }, name) => figures[name].value;

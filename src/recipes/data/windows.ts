@@ -8,6 +8,7 @@ import type { Tokenizer } from "../../tokenizer/index.ts";
 import { rng } from "../../util/rng.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
+import { calibrationOf } from "../model/calibration.ts";
 import { asGiven } from "./asGiven.ts";
 import { userData } from "./read.ts";
 
@@ -28,6 +29,27 @@ export const windowsOf = (
     const start = random.int(train.length - length + 1);
     return Array.from(train.subarray(start, start + length));
   });
+};
+
+/** Tokens of the user's text that show how far the inputs of 8-bit products go. */
+const LOOKED_AT = 3584;
+
+/**
+ * What a model's numbers are looked at on: the user's text, since a few hundred tokens do not show how far
+ * numbers go, then texts of several kinds.
+ */
+export const lookedAt = (
+  { tokenizer, material }: { readonly tokenizer: Tokenizer; readonly material: Material },
+  seed: number,
+): number[][] => {
+  const own = windowsOf(material, { length: WINDOW, tokens: LOOKED_AT, seed });
+  let left = LOOKED_AT;
+  const cut = own.map((ids) => {
+    const taken = ids.slice(0, Math.max(0, left));
+    left -= ids.length;
+    return taken;
+  });
+  return [...cut.filter(({ length }) => length > 0), ...calibrationOf(tokenizer)];
 };
 
 /** Tokens of a window that a model can read at most. */

@@ -21,7 +21,7 @@ import { defined } from "../../util/defined.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { silent, type Ui } from "../context/ui.ts";
 import { version } from "../context/version.ts";
-import { type CalibrationText, readText } from "../data/windows.ts";
+import { type CalibrationText, lookedAt, readText } from "../data/windows.ts";
 import { bareBodyNotes } from "../model/bareBody.ts";
 import { calibrationIn } from "../model/calibration.ts";
 import { costsOn, formsOn, type Measuring, measuring, roundedBy } from "../model/measured.ts";
@@ -149,10 +149,11 @@ const measuredIn = async (
   const threads = options.text?.run.threads ?? 0;
   const engine = await nodeEngine(threads > 0 ? { threads } : {});
   const study = measuring(engine, model, { ui, ...defined({ signal: options.signal }) });
-  const few = bits.includes(4) || options.cache !== undefined;
-  const read = few ? await textsFor(study, { dir, texts }, options) : undefined;
+  const given = await textOf(study, { dir, bits }, options);
+  const read = given?.texts ?? texts;
   const cache = options.cache === undefined ? {} : { cache: await cacheScales(engine, model, read ?? []) };
-  const int8 = texts === undefined ? {} : { int8: await formsOn(study, texts) };
+  const shown = given?.shown ?? texts;
+  const int8 = shown === undefined ? {} : { int8: await formsOn(study, shown) };
   if (!bits.includes(4)) return { model, ...int8, ...cache };
   const wide = texts === undefined ? [] : wideUnderBudget(await costsOn(study, texts));
   const all = packable(model.arch.linears(model.config)).size;
@@ -164,16 +165,23 @@ const measuredIn = async (
   return { ...found, ...int8, ...cache, wide, rounding };
 };
 
-/** The text that was asked for, else a few short ones. */
-const textsFor = async (
+/**
+ * The text that was asked for, where something is found on it: codes of 4 bits, a cache's steps, and what
+ * shows an encoder's inputs, which takes more than a few short texts.
+ */
+const textOf = async (
   { model }: Measuring,
-  { dir, texts }: { readonly dir: string; readonly texts: Ids | undefined },
-  { text, ui = silent, signal, command = "" }: ExportFolderOptions,
-): Promise<Ids | undefined> => {
-  if (text === undefined) return texts;
+  { dir, bits }: { readonly dir: string; readonly bits: readonly number[] },
+  { text, cache, ui = silent, signal, command = "" }: ExportFolderOptions,
+): Promise<{ readonly texts: Ids; readonly shown?: Ids } | undefined> => {
+  if (text === undefined) return undefined;
+  const shows = model.arch.kind === "encoder" && text.run.data.paths.length > 0;
+  if (!shows && !bits.includes(4) && cache === undefined) return undefined;
   const { run, tokens = CALIBRATION_TOKENS } = text;
   const hooks = { ui, command, ...defined({ signal }) };
-  return (await readText({ model, tokenizer: await readTokenizer(dir) }, run, { tokens, hooks })).texts;
+  const tokenizer = await readTokenizer(dir);
+  const { texts, material } = await readText({ model, tokenizer }, run, { tokens, hooks });
+  return { texts, ...(shows ? { shown: lookedAt({ tokenizer, material }, run.seed) } : {}) };
 };
 
 /** Says how sentence vectors are made where the folder does not, and why there are none where it does. */

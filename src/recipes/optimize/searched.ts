@@ -19,8 +19,7 @@ import type { RecipeHooks } from "../context/hooks.ts";
 import { progressOf } from "../context/ui.ts";
 import { version } from "../context/version.ts";
 import type { UserData } from "../data/userData.ts";
-import { trainingBatches, windowsOf } from "../data/windows.ts";
-import { calibrationOf } from "../model/calibration.ts";
+import { lookedAt, trainingBatches } from "../data/windows.ts";
 import type { Source } from "../model/source.ts";
 import type { Curve } from "../train/pretrain.ts";
 import { onReplicas } from "../train/replicas.ts";
@@ -63,8 +62,8 @@ const leftText = (ms: number): string => {
     : `; ${Math.round(ms / 60_000)} min left`;
 };
 
-/** Text that smaller models are fitted on, and its longest window, tokens. */
-const [FITTED_ON, WINDOW] = [8192, 128];
+/** Tokens of text that smaller models are fitted on. */
+const FITTED_ON = 8192;
 
 /** The options of a run whose smaller model is taught as a configuration says. */
 export const taughtBy = (options: RunOptions, { steps, lr, alpha, temperature }: Values): RunOptions => {
@@ -129,24 +128,6 @@ const sharesOf = (
   const by = [version, name, runtime, Object.keys(targets), threads, place.engine ?? ""].join(" ");
   const { of } = shapeMeasurements(model, { version: by, leastMs: 0 });
   return (shape, make) => of("least time of a shape", shape, async () => ({ ...(await make()) }));
-};
-
-/** Tokens of the user's text that show how far the inputs of 8-bit products go. */
-const LOOKED_AT = 3584;
-
-/**
- * What passes look at a model's numbers on: the user's text, since a few hundred tokens do not show how far
- * numbers go, then texts of several kinds.
- */
-const lookedAt = ({ tokenizer, material }: UserData, seed: number): number[][] => {
-  const own = windowsOf(material, { length: WINDOW, tokens: LOOKED_AT, seed });
-  let left = LOOKED_AT;
-  const cut = own.map((ids) => {
-    const taken = ids.slice(0, Math.max(0, left));
-    left -= ids.length;
-    return taken;
-  });
-  return [...cut.filter(({ length }) => length > 0), ...calibrationOf(tokenizer)];
 };
 
 /** What passes are made with, besides who is told. */
