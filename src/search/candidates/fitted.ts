@@ -1,7 +1,9 @@
 /**
  * Forms of 4 bits that are as large as a limit on size allows: which matrices keep 8 bits is chosen by the
- * bytes that are left, where the usual form of 4 bits chooses by what they cost.
+ * bytes that are left, where the usual form of 4 bits chooses by what they cost. Where not even 4 bits in all
+ * of them fit, their blocks are longer, and have fewer scales.
  */
+import { INT4_BLOCK, INT4_BLOCKS } from "../../compress/int4.ts";
 import { packedBytes } from "../../compress/packedSize.ts";
 import type { Context } from "../../compress/pass.ts";
 import { costsIn, formsIn, quantize } from "../../compress/quantize.ts";
@@ -43,10 +45,13 @@ export const fittedTo = async (
   const share = (sizes.q8 - sizes.q4) / (bytes.q8 - bytes.q4);
   if (!(share > 0)) return undefined;
   const maxBytes = bytes.q4 + (limit - sizes.q4) / share;
-  if (packedBytes(dense, { bits: 4, ...known }) > maxBytes) return undefined;
-  const wide = wideWithin(dense, await costsIn(dense, texts, context), { maxBytes, ...known });
+  const block = INT4_BLOCKS.find(
+    (size) => packedBytes(dense, { bits: 4, block: size, ...known }) <= maxBytes,
+  );
+  if (block === undefined) return undefined;
+  const wide = wideWithin(dense, await costsIn(dense, texts, context), { maxBytes, block, ...known });
   const alike = wide.length === usual.length && usual.every((path) => wide.includes(path));
-  if (alike) return undefined;
-  const q4 = await quantize({ bits: 4, wide }).run(dense, context);
+  if (alike && block === INT4_BLOCK) return undefined;
+  const q4 = await quantize({ bits: 4, wide, block }).run(dense, context);
   return { name: `${base.name} fitted`, dense, forms: { ...forms, q4 } };
 };

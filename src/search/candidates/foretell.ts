@@ -6,11 +6,11 @@ import { packedBytes } from "../../compress/packedSize.ts";
 import { countParams } from "../../nn/param.ts";
 import { SIZE } from "../figures.ts";
 import type { Values } from "../space/space.ts";
-import { formOf, type Known, packingOf, shapeOf } from "./shape.ts";
+import { formOf, type Known, LEAST, packingOf, shapeOf } from "./shape.ts";
 import { baseKey, dtypeIn } from "./space.ts";
 import { type SpeedOptions, speedsOf } from "./speeds.ts";
 
-/** Of what is fitted to a limit the least is foretold, 4 bits in all matrices. */
+/** Of what is fitted to a limit the least is foretold. */
 const isFitted = ({ rounding }: Values): boolean => rounding === "fitted";
 
 /** Bytes of a shape's weights in a dtype. */
@@ -20,7 +20,8 @@ const bytesOf = (known: Known, values: Values): number => {
   const packed = known.start.forms[dtype];
   if (dtype === "fp32" || packed === undefined) return 4 * countParams(shape.weights);
   const { wide, forms } = packingOf(packed, kept, shape);
-  return packedBytes(shape, { bits: dtype === "q8" ? 8 : 4, wide: isFitted(values) ? [] : wide, forms });
+  const packing = isFitted(values) ? LEAST : { wide };
+  return packedBytes(shape, { bits: dtype === "q8" ? 8 : 4, ...packing, forms });
 };
 
 /** Of models with fewer numbers the graph itself counts: their files are written, in memory. */
