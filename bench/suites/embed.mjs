@@ -6,7 +6,7 @@
 // is read by transformers.js too.
 // Arguments: --steps N of filling in (200), --align N of finding (300), --pairs N that are scored (6000), --tune N of
 // ordering (150), --distill N (300, as optimize has it), --layers N of the student (3, half of them, as optimize has it),
-// --faster N times that the small one has to be (2).
+// --faster N times that the small one has to be (2), --minutes N of a search of the default space, which chooses the layers.
 // --out DIR: kept, and gone on with when run again.
 // rankCorrelationKeptLow and -High: an interval of 95 % by drawing pairs anew, the same for both models.
 import { execFileSync } from "node:child_process";
@@ -173,7 +173,9 @@ export default async ({ log, args }) => {
     ]);
     const out = join(dir, "small");
     rmSync(out, { recursive: true, force: true });
-    const teach = ["--distill-steps", String(distill), "--distill-layers", String(layers), "--batch", "16"];
+    const minutes = told(args, "minutes");
+    const space = minutes === undefined ? ["--distill-layers", String(layers)] : ["--time", `${minutes}m`];
+    const teach = ["--distill-steps", String(distill), ...space, "--batch", "16"];
     const quick = `p50Ms<=${(1 / faster).toFixed(3)}x`;
     const within = ["--limit", "sizeBytes<=0.35x", "--limit", quick, "--max-loss", "1"];
     const made = run(log, "optimize", model, ...common, ...teach, ...within, "--out", out);

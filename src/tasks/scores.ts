@@ -2,13 +2,14 @@
 import { byShape } from "../engine/byShape.ts";
 import { compile } from "../engine/compile.ts";
 import type { Engine, Feeds } from "../engine/engine.ts";
+import { watched } from "../engine/watched.ts";
 import { trace } from "../ir/program.ts";
 import type { Tensor, TensorType } from "../ir/tensor.ts";
 import type { Model } from "../models/model.ts";
 import { asConstants } from "../nn/param.ts";
 import { DataError } from "../util/errors.ts";
 import { batchOutputs, tokenLosses } from "./objective.ts";
-import type { Criterion, HeldOut, Says } from "./task.ts";
+import type { Criterion, HeldOut, Says, Task } from "./task.ts";
 
 /** The inputs that batches have, by name. */
 export const typesOf = ([first]: HeldOut["windows"]): Record<string, TensorType> =>
@@ -67,6 +68,24 @@ export const tokenScores = async (
   }
   if (found.length > 0) return Float32Array.from(found);
   throw new DataError("nothing of the held-out data counts: every label is IGNORE");
+};
+
+/** A task's scorer, whose `onBatch` is told how far it is. */
+export const watchedScorer = async (
+  { scorer }: Pick<Task, "scorer">,
+  engine: Engine,
+  heldOut: HeldOut,
+  reference: Model,
+): Promise<(model: Model, onBatch?: (done: number, of: number) => void) => Promise<Float32Array>> => {
+  const of = heldOut.windows.length;
+  let [done, tell] = [0, undefined as ((done: number, of: number) => void) | undefined];
+  // Some tasks run a batch by more than one program.
+  const told = watched(engine, () => tell?.(Math.min(++done, of), of));
+  const score = await scorer(told, heldOut, reference);
+  return (model, onBatch) => {
+    [done, tell] = [0, onBatch];
+    return score(model);
+  };
 };
 
 /** The mean of scores. */

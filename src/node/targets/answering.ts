@@ -1,10 +1,15 @@
 /** The other end of `process.ts`: a worker gets one job, answers, and leaves. */
-import type { Answer } from "./process.ts";
+import type { Answer, Report } from "./process.ts";
+
+/** Tells how far a job is. */
+export type Tell = (done: number, of: number) => void;
+
+const tell: Tell = (done, of) => void process.send!({ done, of } satisfies Report);
 
 /** Does the one job that this process is sent. */
-export const answerOnce = (done: (job: unknown) => Promise<unknown>): void => {
+export const answerOnce = (work: (job: unknown, tell: Tell) => Promise<unknown>): void => {
   process.once("message", async (job) => {
-    const answer = await done(job).then(
+    const answer = await work(job, tell).then(
       (result): Answer => ({ result }),
       (error): Answer => ({ error: error instanceof Error ? error.message : String(error) }),
     );

@@ -37,7 +37,8 @@ const placeOf = (library: string, { threads, timeoutMs }: PlaceOptions): Place =
   return {
     trial: (artifact, reference) => inLlama({ kind: "trial", ...at(artifact), reference }, options),
     probe: (artifact, probed) => inLlama({ kind: "probe", ...at(artifact), probed }, options),
-    score: (artifact, rows) => inLlama({ kind: "score", ...at(artifact), rows }, options),
+    score: (artifact, rows, onBatch) =>
+      inLlama({ kind: "score", ...at(artifact), rows }, { ...options, onBatch }),
     write: (artifact, continuing) => inLlama({ kind: "write", ...at(artifact), ...continuing }, options),
     close: async () => end.abort(),
   };

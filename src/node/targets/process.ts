@@ -43,6 +43,12 @@ export interface Jobs {
 /** A job of any kind. */
 export type Job = Jobs[keyof Jobs]["job"];
 
+/** How far a process is, of how much. */
+export interface Report {
+  readonly done: number;
+  readonly of: number;
+}
+
 /** What a process answers. */
 export type Answer = { readonly result: unknown } | { readonly error: string };
 
@@ -65,6 +71,8 @@ export interface ProcessOptions {
   readonly timeoutMs?: number;
   /** Ends it at once. */
   readonly signal?: AbortSignal;
+  /** Told how far it is, where its kind of job tells. */
+  readonly onBatch?: ((done: number, of: number) => void) | undefined;
 }
 
 /**
@@ -74,7 +82,7 @@ export interface ProcessOptions {
 export const answerOf = <T>(
   worker: string,
   job: Serializable,
-  { timeoutMs = 600_000, signal: stop }: ProcessOptions = {},
+  { timeoutMs = 600_000, signal: stop, onBatch }: ProcessOptions = {},
 ): Promise<T> =>
   new Promise((resolve, reject) => {
     const child = fork(programOf(worker), {
@@ -94,7 +102,9 @@ export const answerOf = <T>(
       log += chunk;
     });
     child.on("message", (message) => {
-      answer = message as Answer;
+      const said = message as Answer | Report;
+      if ("done" in said) onBatch?.(said.done, said.of);
+      else answer = said;
     });
     child.on("error", reject);
     child.on("exit", (code, signal) => {

@@ -58,10 +58,14 @@ export interface Place {
   /** Measures an artifact's speed and memory. Throws RunError where it cannot be loaded or run. */
   probe(artifact: Artifact, probed: Probed): Promise<Probe>;
   /**
-   * What each label costs, nats, in the rows' order; of places whose artifacts compute nowhere else. Throws
-   * RunError where it cannot be loaded or run.
+   * What each label costs, nats, in the rows' order; of places whose artifacts compute nowhere else.
+   * `onBatch` is told how far it is. Throws RunError where it cannot be loaded or run.
    */
-  score?(artifact: Artifact, rows: readonly ScoredRows[]): Promise<Float32Array>;
+  score?(
+    artifact: Artifact,
+    rows: readonly ScoredRows[],
+    onBatch?: (done: number, of: number) => void,
+  ): Promise<Float32Array>;
   /** Tokens that follow each prompt; of the same places. */
   write?(artifact: Artifact, continuing: Continuing): Promise<readonly (readonly number[])[]>;
   /** Ends what is under way, and all that was opened. */

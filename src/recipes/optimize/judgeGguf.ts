@@ -71,7 +71,7 @@ export const judgingGguf = (given: JudgingOptions): Required<Pick<OptimizeOption
       }
       return found;
     },
-    scorer: (form) =>
-      files.on(form, (graphs) => place.score!({ dtype: form.gguf!.type, graphs }, rowsOf(heldOut))),
+    scorer: (form, onBatch) =>
+      files.on(form, (graphs) => place.score!({ dtype: form.gguf!.type, graphs }, rowsOf(heldOut), onBatch)),
   };
 };

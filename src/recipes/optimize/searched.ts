@@ -104,8 +104,8 @@ const tellingOf = (
   front: Front | undefined,
   figures: OptimizeOptions["figures"],
   clock: Clock,
-): Pick<OptimizeOptions, "onCandidate" | "onForm" | "onFit" | "onGivenUp" | "onBase"> => ({
-  ...{ onForm: shown.onForm, onFit: shown.onFit },
+): Pick<OptimizeOptions, "onCandidate" | "onForm" | "onScored" | "onFit" | "onGivenUp" | "onBase"> => ({
+  ...{ onForm: shown.onForm, onScored: shown.onScored, onFit: shown.onFit },
   onCandidate: (candidate) => {
     shown.done();
     ui.line(`${candidateLine(candidate, { figures })}${leftText(clock.left())}`);

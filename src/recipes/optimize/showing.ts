@@ -22,7 +22,7 @@ const next: Readonly<Record<FormStep, string>> = {
 const COUNTED = 10_000;
 
 /** What is shown while candidates are made and measured. */
-export interface Showing extends Required<Pick<OptimizeOptions, "onForm" | "onFit">> {
+export interface Showing extends Required<Pick<OptimizeOptions, "onForm" | "onScored" | "onFit">> {
   /** Told of each step of a student of `steps`. */
   watch(values: Values, steps: number): (row: MetricsRow) => void;
   /** Ends what is shown, with the line that stays of what was taught. */
@@ -65,6 +65,7 @@ export const showing = (
     return [`form ${begun.size}${of}`, ...timeText(clock.left(), options.search.timeSec)].join(", ");
   };
   const curves = new Map<string, () => Curve>();
+  let latest = "";
   const { layers } = cuttableOf(model);
   let open:
     | { readonly title: string; readonly task: Progress; readonly end: (task: Progress) => void }
@@ -84,8 +85,10 @@ export const showing = (
     done,
     onForm: (name, step) => {
       begun.add(name);
+      latest = name;
       at(name, 0).update(0, { [next[step]]: "", "": where() });
     },
+    onScored: (scored, of) => at(`scoring ${latest}`, of).update(scored, { "": where() }),
     onFit: (values, fitted, of) => at(`fitting ${baseName(space, values, layers)}`, of).update(fitted),
     watch(values, updates) {
       const name = baseName(space, values, layers);

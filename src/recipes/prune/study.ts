@@ -3,13 +3,12 @@ import { gzipSync } from "node:zlib";
 import { channelsOf } from "../../compress/pruning/channels.ts";
 import { unitsOf } from "../../compress/pruning/units.ts";
 import type { Engine } from "../../engine/engine.ts";
-import { watched } from "../../engine/watched.ts";
 import type { Tensor } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
 import { countParams, denseTensors } from "../../nn/param.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
 import { taskOf } from "../../tasks/index.ts";
-import { meanOf } from "../../tasks/scores.ts";
+import { meanOf, watchedScorer } from "../../tasks/scores.ts";
 import type { Material, Scorer, Task } from "../../tasks/task.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
@@ -59,13 +58,8 @@ export const scorerOn = async (
   const context = Math.max(1, Math.min(WINDOW, model.arch.cache(model.config).positions - 1));
   const how = { model, tokenizer, batch: 4, context, seed, heldOutTokens: tokens };
   const heldOut = task.heldOut(material, how);
-  let done = 0;
-  const told = watched(engine, () => onBatch?.(++done, heldOut.windows.length));
-  const score = await task.scorer(told, heldOut, model);
-  return (given) => {
-    done = 0;
-    return score(given);
-  };
+  const score = await watchedScorer(task, engine, heldOut, model);
+  return (given) => score(given, onBatch);
 };
 
 /** What models are scored on. */

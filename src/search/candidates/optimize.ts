@@ -6,6 +6,7 @@
  */
 import type { Context } from "../../compress/pass.ts";
 import type { Model } from "../../models/model.ts";
+import { watchedScorer } from "../../tasks/scores.ts";
 import type { Task } from "../../tasks/task.ts";
 import { defined } from "../../util/defined.ts";
 import { boundsOf, type Choice, choose } from "../budget.ts";
@@ -105,7 +106,8 @@ const begin = async (model: Model, options: OptimizeOptions, context: Context): 
   const budget = checkBudget(options.budget, figures);
   const space = options.space ?? usualSpace(model, options, budget);
   const earlier = keeping.earlier.map(({ record }) => record);
-  const score = options.scorer ?? (await task.scorer(context.engine, lesson.heldOut, model));
+  const scorer = options.scorer ?? (await watchedScorer(task, context.engine, lesson.heldOut, model));
+  const score = (form: Form) => scorer(form, options.onScored);
   return {
     options: { ...options, budget, keeping, score, space, format },
     ...{ context, whole: model },

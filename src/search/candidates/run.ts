@@ -13,7 +13,7 @@ import type { Trial } from "../trial.ts";
 import type { ProbeInTurns } from "./again.ts";
 import type { Base, BaseParity, Candidate, TrialRecord } from "./candidate.ts";
 import type { Foreteller } from "./foretell.ts";
-import type { FormFormat } from "./formats/format.ts";
+import type { Form, FormFormat } from "./formats/format.ts";
 import type { Keeping } from "./keeping.ts";
 import type { MakeOptions } from "./makeBase.ts";
 import type { Makers } from "./makers.ts";
@@ -40,7 +40,7 @@ export interface OptimizeOptions extends MakeOptions, Omit<Measuring, "score"> {
   /** What forms of dense models there are; those of graphs unless told. */
   readonly format?: FormFormat;
   /** Scores forms where that is not by the task's own scorer, on the engine. */
-  readonly scorer?: Measuring["score"];
+  readonly scorer?: (form: Form, onBatch?: (done: number, of: number) => void) => Promise<Float32Array>;
   /** What is tried; few candidates unless told. */
   readonly space?: Space;
   /** All of the space in its order unless told. */
@@ -68,6 +68,8 @@ export interface OptimizeOptions extends MakeOptions, Omit<Measuring, "score"> {
   readonly onCandidate?: (candidate: Candidate) => void;
   /** Told how far a form has come: begun, made, judged, scored; then it is measured. */
   readonly onForm?: (name: string, at: FormStep) => void;
+  /** Told how far the scoring of a form is, in batches. */
+  readonly onScored?: (done: number, of: number) => void;
   /** Told of what was not measured. */
   readonly onGivenUp?: (record: TrialRecord) => void;
   /** Told when the forms of a dense model are measured. */

@@ -36,8 +36,8 @@ export type StartedLlama = Awaited<ReturnType<typeof startLlama>>;
 
 /** A loaded file. */
 export interface LlamaReader extends OpenReader {
-  /** What each label costs, nats. */
-  score(rows: readonly ScoredRows[]): Promise<Float32Array>;
+  /** What each label costs, nats; `onRow` is told after each row. */
+  score(rows: readonly ScoredRows[], onRow?: (done: number, of: number) => void): Promise<Float32Array>;
   /** Tokens that follow a prompt. */
   write(prompt: readonly number[], how: Omit<Continuing, "prompts">): Promise<number[]>;
 }
@@ -120,14 +120,21 @@ const likeliestBehind = async (opened: Opened, ids: readonly number[]): Promise<
   return (await opened.sequence.controlledEvaluate(input)).at(-1)!.next.token!;
 };
 
-const scored = async (opened: Opened, all: readonly ScoredRows[]): Promise<Float32Array> => {
+const scored = async (
+  opened: Opened,
+  all: readonly ScoredRows[],
+  onRow?: (done: number, of: number) => void,
+): Promise<Float32Array> => {
   const costs: number[] = [];
+  const count = all.reduce((sum, { ids, length }) => sum + Math.ceil(ids.length / length), 0);
+  let done = 0;
   for (const { ids, labels, length } of all) {
     for (let at = 0; at < ids.length; at += length) {
       await opened.sequence.clearHistory();
       requireRoom(opened, length);
       const [row, said] = [ids.subarray(at, at + length), labels.subarray(at, at + length)];
       costs.push(...(await costsOf(opened.sequence, row, said)));
+      onRow?.(++done, count);
     }
   }
   return Float32Array.from(costs);
@@ -182,7 +189,7 @@ export const openLlama = async (
     },
     next: (ids) => likeliestBehind(opened, ids),
     tokenize: (text) => model.tokenize(text),
-    score: (rows) => scored(opened, rows),
+    score: (rows, onRow) => scored(opened, rows, onRow),
     write: (prompt, how) => continued(opened, prompt, how),
     dispose: () => llama.dispose(),
   };

@@ -4,7 +4,7 @@ import { decodeReference } from "../../../evaluate/parity/reference.ts";
 import { runReaderTrial } from "../../../evaluate/parity/trial.ts";
 import { measureGeneration } from "../../../evaluate/speed.ts";
 import { once } from "../../../metrics/metric.ts";
-import { answerOnce } from "../answering.ts";
+import { answerOnce, type Tell } from "../answering.ts";
 import type { LlamaJob, LlamaJobs, LlamaPlaced } from "./jobs.ts";
 import { openLlama, startLlama } from "./runtime.ts";
 
@@ -13,6 +13,7 @@ const resident = (): number => process.memoryUsage.rss();
 type Work = {
   readonly [K in keyof LlamaJobs]: (
     job: LlamaPlaced & LlamaJobs[K]["asked"],
+    tell: Tell,
   ) => Promise<LlamaJobs[K]["result"]>;
 };
 
@@ -39,9 +40,9 @@ const work: Work = {
     const taken = { loadMs: once(loadMs), memoryBytes: once(Math.max(0, resident() - before)) };
     return { figures: { ...figures, ...taken } };
   },
-  async score({ rows, file, ...placed }) {
+  async score({ rows, file, ...placed }, tell) {
     const longest = Math.max(...rows.map(({ length }) => length));
-    return (await openLlama(await startLlama(placed), file, longest)).score(rows);
+    return (await openLlama(await startLlama(placed), file, longest)).score(rows, tell);
   },
   async write({ prompts, library, file, threads, ...how }) {
     const reader = await openLlama(await startLlama({ library, threads }), file);
@@ -51,7 +52,7 @@ const work: Work = {
   },
 };
 
-const done = <K extends keyof LlamaJobs>(kind: K, job: LlamaJob): Promise<unknown> =>
-  work[kind](job as LlamaPlaced & LlamaJobs[K]["asked"]);
+const done = <K extends keyof LlamaJobs>(kind: K, job: LlamaJob, tell: Tell): Promise<unknown> =>
+  work[kind](job as LlamaPlaced & LlamaJobs[K]["asked"], tell);
 
-answerOnce((job) => done((job as LlamaJob).kind, job as LlamaJob));
+answerOnce((job, tell) => done((job as LlamaJob).kind, job as LlamaJob, tell));
