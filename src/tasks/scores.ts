@@ -72,7 +72,7 @@ export const tokenScores = async (
 
 /** A task's scorer, whose `onBatch` is told how far it is. */
 export const watchedScorer = async (
-  { scorer }: Pick<Task, "scorer">,
+  task: Pick<Task, "scorer">,
   engine: Engine,
   heldOut: HeldOut,
   reference: Model,
@@ -81,7 +81,7 @@ export const watchedScorer = async (
   let [done, tell] = [0, undefined as ((done: number, of: number) => void) | undefined];
   // Some tasks run a batch by more than one program.
   const told = watched(engine, () => tell?.(Math.min(++done, of), of));
-  const score = await scorer(told, heldOut, reference);
+  const score = await task.scorer(told, heldOut, reference);
   return (model, onBatch) => {
     [done, tell] = [0, onBatch];
     return score(model);
