@@ -31,6 +31,7 @@ export const saidOf = async (
       trace({ batch: typesOf([window]) }, ({ batch }) => {
         return says(batchOutputs(model, asConstants(model.weights), batch), batch);
       }),
+      { idle: "sleep" },
     );
   const sessions = byShape(open);
   const said: Record<string, Tensor>[] = [];

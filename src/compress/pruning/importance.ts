@@ -157,7 +157,9 @@ const byGradient = async (
   const { objective, batches } = lesson;
   const weights = flatten<Weight>(model.weights as Tree<Weight>);
   const scores: UnitScores = new Map(units.map(({ name, count }) => [name, new Float64Array(count)]));
-  const sessions = byShape((like) => compile(engine, taylorProgram(model, units, { objective, like })));
+  const sessions = byShape((like) =>
+    compile(engine, taylorProgram(model, units, { objective, like }), { idle: "sleep" }),
+  );
   const given = units.map(({ reader: { path } }) => [`w.${path}`, weights.get(path) as Tensor] as const);
   try {
     for (const [done, batch] of batches.entries()) {

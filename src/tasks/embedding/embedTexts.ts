@@ -63,7 +63,7 @@ export const embedTexts = async (
       const pooling = { ...poolingOf(model), normalize: true };
       return { vectors: sentenceEmbedding(hidden, batch.attentionMask!, pooling) };
     });
-    return compile(engine, program);
+    return compile(engine, program, { idle: "sleep" });
   });
   const { positions } = model.arch.cache(model.config);
   const vectors: Float32Array[] = [];
