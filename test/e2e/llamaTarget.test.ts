@@ -123,7 +123,9 @@ test("held-out tokens cost in llama.cpp what they cost here", async () => {
     labels: tensor("int32", [rows * length], labels),
   };
   const ours = await tokenScores(await nodeEngine({ threads: 1 }), model, { windows: [window] });
-  const theirs = await place.score!(artifact("f32"), given);
+  const told: (readonly [number, number])[] = [];
+  const theirs = await place.score!(artifact("f32"), given, (...at) => void told.push(at));
+  expect(told).toEqual(Array.from({ length: rows }, (_, i) => [i + 1, rows]));
   expect(theirs.length).toBe(ours.length);
   for (const [i, cost] of theirs.entries()) expect(Math.abs(cost - ours[i]!)).toBeLessThan(0.01);
   const rounded = await place.score!(artifact("q4_0"), given);

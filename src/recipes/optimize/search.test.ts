@@ -91,7 +91,12 @@ describe("a search of depths, widths and forms", () => {
       { figure: SIZE, most },
       { figure: "lost", most: 100 },
     ];
-    const { records } = await search({ budget, onForm });
+    const scored: (readonly [number, number])[] = [];
+    const onScored = (done: number, of: number): void => void scored.push([done, of]);
+    const { records } = await search({ budget, onForm, onScored });
+    const measured = records.filter(({ stage }) => stage === "measured").length;
+    expect(scored.filter(([done]) => done === 1)).toHaveLength(measured);
+    expect(scored.filter(([done, of]) => done === of)).toHaveLength(measured);
     const of = (name: string) => records.find((r) => r.name === name)!;
     for (const name of ["full q8", "full gptq q4"]) {
       expect(of(name)).toMatchObject({ stage: "size" });
