@@ -201,8 +201,11 @@ export default async ({ log, args }) => {
     };
     const teacher = await rank(exported, fileOf.fp32);
     const student = await rank(made.path, fileOf[taken.dtype]);
-    const fp32 = await rank(made.path, fileOf.fp32);
-    const cosine = await cosineInTransformers(made.path, english.slice(0, 20), fp32.vectors);
+    // A wide search ships no float32 graph.
+    const dense = join(dir, "small-fp32");
+    run(log, "export", made.path, "--dtype", "fp32", "--out", dense);
+    const fp32 = await rank(dense, fileOf.fp32);
+    const cosine = await cosineInTransformers(dense, english.slice(0, 20), fp32.vectors);
     log(`rank correlation: ${teacher.value.toFixed(4)} full, ${student.value.toFixed(4)} ${taken.name}`);
     const [keptLow, keptHigh] = keptInterval(teacher.found, student.found, scores);
     return {
