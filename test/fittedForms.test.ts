@@ -1,6 +1,6 @@
 /** Forms of 4 bits that fit a limit on size: more in 8 bits where there is room, longer blocks where there is none. */
 import { expect, test } from "vitest";
-import { packedBytes } from "../src/compress/packedSize.ts";
+import { leastBlock, packedBytes } from "../src/compress/packedSize.ts";
 import { quantize } from "../src/compress/quantize.ts";
 import { gpt2, gpt2Config } from "../src/models/decoders/gpt2.ts";
 import { initialize, isPacked, type Packed, type Weight } from "../src/nn/param.ts";
@@ -16,6 +16,14 @@ const context = { engine, seed: 1, calibration, log: () => {} };
 
 const packedIn = (weights: typeof dense.weights): Packed<unknown>[] =>
   Array.from(entries<Weight>(weights), ([, w]) => w).filter(isPacked) as Packed<unknown>[];
+
+test("the least is foretold by blocks of no more than matrices have inputs", () => {
+  const narrow = gpt2Config({ vocab_size: 60, n_positions: 32, n_embd: 32, n_layer: 2, n_head: 2 });
+  const model = { arch: gpt2, config: narrow, weights: initialize(gpt2.params(narrow), 3) };
+  expect(leastBlock(dense)).toBe(128);
+  expect(packedBytes(model, { bits: 4, block: 128 })).toBeGreaterThan(packedBytes(model, { bits: 4 }));
+  expect(leastBlock(model)).toBe(32);
+});
 
 test("blocks grow until all of 4 bits fits", async () => {
   const form = (bits: 4 | 8) => quantize({ bits }).run(dense, context);

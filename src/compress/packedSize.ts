@@ -3,7 +3,7 @@ import { packable } from "../models/linears.ts";
 import type { Model } from "../models/model.ts";
 import type { Weight } from "../nn/param.ts";
 import { entries } from "../util/tree.ts";
-import { INT4_BLOCK } from "./int4.ts";
+import { INT4_BLOCK, INT4_BLOCKS } from "./int4.ts";
 import type { Int8FormMap, QuantizeOptions } from "./quantize.ts";
 
 /** A form, and what is known of its 8-bit matrices. */
@@ -33,4 +33,16 @@ export const packedBytes = (
     else total += n * (blocks * (block / 2 + 4) + Math.ceil(blocks / 2));
   }
   return total;
+};
+
+/**
+ * The length of blocks by which 4 bits in all matrices take the fewest bytes: longer ones have fewer scales,
+ * but what is narrower than a block is padded to it.
+ */
+export const leastBlock = (model: Pick<Model, "arch" | "config" | "weights">): number => {
+  const bytes = (block: number): number => packedBytes(model, { bits: 4, block });
+  return INT4_BLOCKS.reduce<number>(
+    (least, block) => (bytes(block) < bytes(least) ? block : least),
+    INT4_BLOCK,
+  );
 };

@@ -2,11 +2,11 @@
  * What a configuration would cost, before it is made: a model is as large and as fast as its shape, whatever
  * its numbers are. Sizes are those of the start's files, by what its weights take; speeds come of a table.
  */
-import { packedBytes } from "../../compress/packedSize.ts";
+import { leastBlock, packedBytes } from "../../compress/packedSize.ts";
 import { countParams } from "../../nn/param.ts";
 import { SIZE } from "../figures.ts";
 import type { Values } from "../space/space.ts";
-import { formOf, type Known, LEAST, packingOf, shapeOf } from "./shape.ts";
+import { formOf, type Known, packingOf, shapeOf } from "./shape.ts";
 import { baseKey, dtypeIn } from "./space.ts";
 import { type SpeedOptions, speedsOf } from "./speeds.ts";
 
@@ -20,7 +20,7 @@ const bytesOf = (known: Known, values: Values): number => {
   const packed = known.start.forms[dtype];
   if (dtype === "fp32" || packed === undefined) return 4 * countParams(shape.weights);
   const { wide, forms } = packingOf(packed, kept, shape);
-  const packing = isFitted(values) ? LEAST : { wide };
+  const packing = isFitted(values) ? { wide: [], block: leastBlock(shape) } : { wide };
   return packedBytes(shape, { bits: dtype === "q8" ? 8 : 4, ...packing, forms });
 };
 

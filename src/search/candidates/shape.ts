@@ -1,6 +1,6 @@
 /** Shapes of the start cut anyhow, packed as the start is: what is as large and as fast as a candidate. */
 import { spread } from "../../compress/dropLayers.ts";
-import { INT4_BLOCKS } from "../../compress/int4.ts";
+import { leastBlock } from "../../compress/packedSize.ts";
 import { groupOf, unitsToKeep } from "../../compress/pruning/chooseUnits.ts";
 import { keepUnits } from "../../compress/pruning/keepUnits.ts";
 import { unitsOf } from "../../compress/pruning/units.ts";
@@ -74,9 +74,6 @@ export const packingOf = ({ weights }: Model, kept: readonly number[], shape: Mo
   return { wide, forms };
 };
 
-/** What takes the least bytes of what is fitted to a limit: 4 bits in all matrices, in the longest blocks. */
-export const LEAST = { wide: [], block: INT4_BLOCKS.at(-1)! } as const;
-
 /** A shape in a dtype, packed as the start is. */
 export const formOf = (known: Known, values: Values): Form => {
   const { shape, kept } = shapeOf(known.start.dense, values);
@@ -86,5 +83,7 @@ export const formOf = (known: Known, values: Values): Form => {
   if (dtype === "fp32" || packed === undefined) return shape;
   const { wide, forms } = packingOf(packed, kept, shape);
   if (dtype === "q8") return quantized(shape, { bits: 8 }, { forms });
-  return quantized(shape, { bits: 4, ...(values.rounding === "fitted" ? LEAST : { wide }) }, { forms });
+  // Of what is fitted to a limit the least stands for it.
+  const packing = values.rounding === "fitted" ? { wide: [], block: leastBlock(shape) } : { wide };
+  return quantized(shape, { bits: 4, ...packing }, { forms });
 };
