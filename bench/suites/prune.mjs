@@ -11,7 +11,7 @@
 // - prunedStepShare: the half's time of a decoding step over the whole's, medians of turns.
 // The tables of docs/compression.md are of this. Arguments: --steps N (350), --seeds N (3), --layers N (8), --width N (64), --held N held-out tokens (8192),
 // --tokens N of calibration (8192), --threads N (1), --fresh N (half of steps), --recover N (0.15 of that), --parts sparse,layers,restored,taught,speed;
-// with --parts sparse --model FOLDER or GGUF of another decoder, --methods magnitude,wanda,sparsegpt,admm, --patterns 50,24.
+// with --parts sparse --model FOLDER or GGUF of another decoder, --methods magnitude,wanda,sparsegpt,admm, --patterns 50,24, --restore no.
 import { calibrationBatches } from "../../dist/compress/calibration/batches.js";
 import { chooseLayers } from "../../dist/compress/chooseLayers.js";
 import { distill } from "../../dist/compress/distillation/distill.js";
@@ -55,8 +55,7 @@ const overSamples = async (bench, made) => {
   return { gap: mean(gaps.map(({ gap }) => gap)), error: gaps[0].error, gaps: gaps.map(({ gap }) => gap) };
 };
 
-const ratio = (method, yardstick) =>
-  yardstick.gap < 3 * yardstick.error ? null : method.gap / yardstick.gap;
+const ratio = (method, by) => (by.gap < 3 * by.error ? null : method.gap / by.gap);
 
 const sparse = async (bench) => {
   const { engine, model, log, methods, patterns } = bench;
@@ -66,7 +65,7 @@ const sparse = async (bench) => {
     for (const method of methods) {
       const once = method === "magnitude" ? { ...bench, samples: bench.samples.slice(0, 1) } : bench;
       found[name][method] = await overSamples(once, async (batches) => {
-        return (await sparsified(engine, model, { method, pattern, batches })).model;
+        return (await sparsified(engine, model, { method, pattern, batches, restore: bench.restore })).model;
       });
       log(`${name === "50" ? "50 %" : "2 of 4"}: ${method} ${nats(found[name][method])}`);
     }
@@ -283,6 +282,7 @@ export default async function prune({ log, args }) {
   const bench = {
     ...{ engine, model, data, score, dense, log, steps, more, lessonFor },
     methods: argument(args, "methods", Object.keys(sparsityMethods).join()).split(","),
+    restore: argument(args, "restore", "yes") !== "no",
     patterns: String(argument(args, "patterns", "50,24")).split(","),
     fresh: argument(args, "fresh", steps >> 1),
     recover: argument(args, "recover", Math.floor(0.15 * (steps >> 1))),

@@ -7,18 +7,15 @@ import type { Engine } from "../../engine/engine.ts";
 import type { Tensor } from "../../ir/tensor.ts";
 import { type LinearInfo, packable } from "../../models/linears.ts";
 import type { Model } from "../../models/model.ts";
-import { jointProgram, WHOLE } from "../joint.ts";
 import { byColumn, type Matrix } from "../matrix.ts";
-import { denseMatrices } from "../probe.ts";
-import { productsOf } from "../pruning/streams.ts";
 import { type Codes, type Rows, roundedTensor } from "../rounding/codes.ts";
 import { type InputFactor, inputFactor } from "../rounding/gptq.ts";
 import type { SecondMoments } from "../rounding/moments.ts";
-import { type Site, sitesOf } from "../sites.ts";
+import type { Site } from "../sites.ts";
 import { apartOf } from "./batches.ts";
+import { besideDense, knownAt } from "./besideDense.ts";
 import { keptSize } from "./keptSize.ts";
-import type { Target } from "./sums.ts";
-import { type Known, towardsDense } from "./towardsDense.ts";
+import { towardsDense } from "./towardsDense.ts";
 import { type Stop, survey, type Walkable, walk, walkable } from "./walk.ts";
 
 /** What a matrix is rounded by. */
@@ -50,19 +47,6 @@ export interface TurnOptions {
 const TABLE_DAMPING = 0.1;
 
 const rowsOf = (matrix: Matrix): Rows => ({ n: matrix.n, k: matrix.k, values: byColumn(matrix) });
-
-/** The model beside itself: the first one's matrices are inputs, the second stays dense. */
-const besideDense = (model: Model, batches: readonly Tensor[]) => {
-  const matrices = denseMatrices(model);
-  const given = new Map(Object.entries(matrices));
-  const program = jointProgram(model, model, { ids: batches[0]!, given });
-  const products = productsOf(program);
-  const target = ({ paths: [path] }: Site): Target | undefined => {
-    const value = products.get(WHOLE + path!)?.inputs[0];
-    return value === undefined ? undefined : { value };
-  };
-  return { way: { matrices, program, sites: sitesOf(program), batches } satisfies Walkable, target };
-};
 
 /** Paths of tables and of matrices in turn: those of `matrices` that one product reads. */
 const partsOf = (model: Model, sites: readonly Site[], matrices: TurnOptions["matrices"]) => {
@@ -124,34 +108,6 @@ const roundTables = async (turn: Turn, dense: Walkable, tell: (stop: Stop) => vo
     });
     throw error;
   }
-};
-
-const added = (a: Float64Array, b: Float64Array): Float64Array => a.map((v, i) => v + b[i]!);
-
-/**
- * What is known of a site's inputs by all batches, and by those that a correction is learnt from and others.
- */
-const knownAt = ({
-  moments: learnt,
-  cross,
-  heldOut,
-}: Stop): Omit<Partial<Known>, "factor" | "moments"> & Pick<Known, "moments"> => {
-  const moments = learnt as SecondMoments;
-  const other = heldOut?.moments as SecondMoments | undefined;
-  if (other === undefined) return { moments, ...(cross === undefined ? {} : { cross }) };
-  const all = {
-    ...{ k: moments.k, count: moments.count + other.count },
-    squares: added(moments.squares, other.squares),
-    absolutes: added(moments.absolutes, other.absolutes),
-    gram: added(moments.gram, other.gram),
-  };
-  const apart = heldOut?.cross;
-  if (cross === undefined || apart === undefined) return { moments: all };
-  return {
-    moments: all,
-    cross: { products: added(cross.products, apart.products) },
-    parts: { learnt: { moments, cross }, heldOut: { moments: other, cross: apart } },
-  };
 };
 
 /** Rounds matrices in layers, in order. */

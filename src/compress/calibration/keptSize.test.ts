@@ -34,5 +34,11 @@ test("outputs are as large along the matrix's own as those are, whatever the sca
       expect(Math.abs(rounded - own)).toBeLessThanOrEqual(1e-5 * own);
     }
   }
+  const halved = await size.ofValues(
+    rows,
+    values.map((v) => v / 1.5),
+    moments,
+  );
+  for (const [i, v] of halved.entries()) expect(v).toBeCloseTo(values[i]!, 5);
   await size.dispose();
 });

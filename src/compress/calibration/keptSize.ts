@@ -1,7 +1,8 @@
 /**
  * Codes whose outputs are as large as the matrix's own. GPTQ finds the least squared error, so what it rounds
  * to is a little too small along the outputs, in every layer alike; each output's scales are multiplied by
- * w H w / w H q (H the second moments of the inputs), after which q has w's own size along w.
+ * w H w / w H q (H the second moments of the inputs), after which q has w's own size along w. So are numbers
+ * of which a part was made 0.
  */
 import type { Engine } from "../../engine/engine.ts";
 import { trace } from "../../ir/program.ts";
@@ -32,9 +33,14 @@ export const keptSize = (engine: Engine) => {
         return { own: sum(mul(along, w), [1]), rounded: sum(mul(along, q), [1]) };
       });
     });
-  /** Factors of outputs, [N]. */
-  const factors = async ({ n, k, values }: Rows, codes: Codes, h: Tensor): Promise<Float64Array> => {
-    const [from, to] = [Float32Array.from(values), dequantized(codes)];
+  /** Factors of outputs, [N], by which `to` [N, K] stands for `rows`. */
+  const factors = async (
+    { n, k, values }: Rows,
+    to: Float32Array,
+    { gram }: SecondMoments,
+  ): Promise<Float64Array> => {
+    const from = Float32Array.from(values);
+    const h = tensor("float32", [k, k], Float32Array.from(gram));
     const found = new Float64Array(n).fill(1);
     for (let at = 0; at < n; at += TOGETHER) {
       const count = Math.min(TOGETHER, n - at);
@@ -49,10 +55,19 @@ export const keptSize = (engine: Engine) => {
     return found;
   };
   /** `codes` of `rows`, each output by its factor. */
-  const of = async (rows: Rows, codes: Codes, { k, gram }: SecondMoments): Promise<Codes> => {
-    const by = await factors(rows, codes, tensor("float32", [k, k], Float32Array.from(gram)));
+  const of = async (rows: Rows, codes: Codes, moments: SecondMoments): Promise<Codes> => {
+    const by = await factors(rows, dequantized(codes), moments);
     const blocks = codes.scale.length / codes.n;
     return { ...codes, scale: codes.scale.map((scale, at) => scale * by[Math.floor(at / blocks)]!) };
   };
-  return { of, dispose: programs.dispose };
+  /** What has become of `rows`, [N, K], each output by its factor. */
+  const ofValues = async (
+    rows: Rows,
+    values: Float32Array,
+    moments: SecondMoments,
+  ): Promise<Float32Array> => {
+    const by = await factors(rows, values, moments);
+    return values.map((v, at) => v * by[Math.floor(at / rows.k)]!);
+  };
+  return { of, ofValues, dispose: programs.dispose };
 };

@@ -8,6 +8,9 @@ import { isInner, type LinearInfo, packable } from "../../models/linears.ts";
 import type { Model } from "../../models/model.ts";
 import { withTensors } from "../../nn/param.ts";
 import { ConfigError } from "../../util/errors.ts";
+import { apartOf } from "../calibration/batches.ts";
+import { besideDense } from "../calibration/besideDense.ts";
+import type { Target } from "../calibration/sums.ts";
 import { type Stop, walk, walkable } from "../calibration/walk.ts";
 import { byColumn, type Matrix, matrixOf } from "../matrix.ts";
 import { derived } from "../pass.ts";
@@ -15,9 +18,11 @@ import { denseMatrices } from "../probe.ts";
 import { requireDense } from "../pruning/chooseUnits.ts";
 import { laidLike, type Rows } from "../rounding/codes.ts";
 import type { Moments, SecondMoments } from "../rounding/moments.ts";
+import type { Site } from "../sites.ts";
 import { admm } from "./admm.ts";
 import { allocated } from "./allocate.ts";
 import { magnitude } from "./magnitude.ts";
+import { nearDense } from "./nearDense.ts";
 import { checkPattern, type Pattern } from "./pattern.ts";
 import { productsBy, type Times } from "./products.ts";
 import { sparseGpt } from "./sparseGpt.ts";
@@ -69,6 +74,11 @@ export interface SparsifyOptions {
   readonly pattern: Pattern;
   /** Of a share: whether matrices have shares of their own, by what zeros cost; all alike unless told. */
   readonly allocate?: boolean;
+  /**
+   * Whether what stays is kept near what the dense model computes, of methods that read what layers read; it
+   * is unless told. Without, numbers are those of the method's authors.
+   */
+  readonly restore?: boolean;
   /** Token ids [B, T] int32 of one shape; methods that read what layers read need some. */
   readonly batches?: readonly Tensor[] | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -106,6 +116,9 @@ const matricesIn = (model: Model, pattern: Pattern): Map<string, Matrix> => {
   );
 };
 
+const isSecond = (moments: Moments | SecondMoments | undefined): moments is SecondMoments =>
+  moments !== undefined && "gram" in moments;
+
 const shapeOf = ({ n, k, stepK }: Matrix): number[] => (stepK === 1 ? [n, k] : [k, n]);
 
 /** What is pruned, and how. */
@@ -115,40 +128,59 @@ interface Work {
   readonly patternAt: (path: string) => Pattern;
 }
 
+/** What is walked: the model alone, or beside itself, with what each site is to be brought near to. */
+const wayOf = (model: Model, batches: readonly Tensor[], beside: boolean) => {
+  const { way, target } = beside
+    ? besideDense(model, batches)
+    : { way: walkable(model, batches), target: (): Target | undefined => undefined };
+  const uses = new Map<string, number>();
+  for (const path of way.sites.flatMap(({ paths }) => paths)) uses.set(path, (uses.get(path) ?? 0) + 1);
+  // Of a matrix that several products read one alone does not tell what is lacking.
+  const isSingle = ({ paths }: Site): boolean => paths.every((path) => uses.get(path) === 1);
+  return { way, target: (site: Site) => (isSingle(site) ? target(site) : undefined) };
+};
+
 /** Prunes each matrix by what it reads of pruned ones. Throws as `sparsified`. */
 const prunedInTurn = async (
   engine: Engine,
   model: Model,
   { method, matrices, patternAt }: Work,
-  { method: name, batches, signal, onSite }: SparsifyOptions,
+  { method: name, batches, signal, onSite, restore = true }: SparsifyOptions,
 ) => {
   const made = new Map<string, Tensor>();
   const notes: string[] = [];
   const { times, dispose } = productsBy(engine);
-  const prune = async (path: string, moments?: Moments | SecondMoments): Promise<void> => {
+  const near = nearDense(engine);
+  const prune = async (path: string, rows: Rows, moments?: Moments | SecondMoments): Promise<void> => {
     const matrix = matrices.get(path)!;
-    const read = { moments, times };
-    const { values, damping = 0 } = await method.prune(rowsOf(matrix), patternAt(path), read);
-    made.set(path, tensor("float32", shapeOf(matrix), laidLike(matrix, values)));
+    const { values, damping = 0 } = await method.prune(rows, patternAt(path), { moments, times });
+    const sized = restore && isSecond(moments) ? await near.after(rows, values, moments) : values;
+    made.set(path, tensor("float32", shapeOf(matrix), laidLike(matrix, sized)));
     if (damping > 0.011)
       notes.push(`${path}: second moments are singular, damped by ${damping.toPrecision(2)}`);
   };
-  const visit = async ({ site, moments, index, count }: Stop): Promise<ReadonlyMap<string, Tensor>> => {
-    const own = site.paths.filter((path) => matrices.has(path) && !made.has(path));
-    for (const path of own) await prune(path, moments);
-    onSite?.(index + 1, count);
+  const visit = async (stop: Stop): Promise<ReadonlyMap<string, Tensor>> => {
+    const own = stop.site.paths.filter((path) => matrices.has(path) && !made.has(path));
+    const plain = own.map((path) => rowsOf(matrices.get(path)!));
+    const { rows, moments } = restore ? await near.before(plain, stop) : { rows: plain, ...stop };
+    for (const [i, path] of own.entries()) await prune(path, rows[i]!, moments);
+    onSite?.(stop.index + 1, stop.count);
     return new Map(own.map((path) => [path, made.get(path)!]));
   };
   try {
-    if (method.reads === "nothing") for (const path of matrices.keys()) await prune(path);
-    else {
+    if (method.reads === "nothing") {
+      for (const [path, matrix] of matrices) await prune(path, rowsOf(matrix));
+    } else {
       if (batches === undefined || batches.length === 0) throw noText(name);
-      const way = walkable(model, batches);
+      const { way, target } = wayOf(model, batches, restore);
       const sites = way.sites.filter(({ paths }) => paths.some((path) => matrices.has(path)));
-      await walk(engine, { ...way, sites }, { gram: method.reads === "second moments", signal, visit });
+      const gram = restore || method.reads === "second moments";
+      const apart = restore ? { heldOut: apartOf(batches.length) } : {};
+      await walk(engine, { ...way, sites }, { gram, signal, target, visit, ...apart });
     }
   } finally {
     await dispose();
+    await near.dispose();
   }
   return { made, notes };
 };
@@ -158,7 +190,7 @@ const prunedInTurn = async (
  * where a method needs text and there is none, for packed weights, and as `walk`.
  */
 export const sparsified = async (engine: Engine, model: Model, options: SparsifyOptions): Promise<Sparse> => {
-  const { method: name, pattern, allocate = false } = options;
+  const { method: name, pattern, allocate = false, restore = true } = options;
   const method: SparsityMethod = sparsityMethods[name];
   const matrices = matricesIn(model, pattern);
   const shares = allocate ? await sharesOf(engine, model, matrices, options) : undefined;
@@ -167,7 +199,7 @@ export const sparsified = async (engine: Engine, model: Model, options: Sparsify
     return share === undefined ? pattern : { share };
   };
   const { made, notes } = await prunedInTurn(engine, model, { method, matrices, patternAt }, options);
-  const said = allocate ? { allocate } : {};
+  const said = { ...(allocate ? { allocate } : {}), ...(restore ? {} : { restore }) };
   const pass = { name: "sparsify", options: { method: name, ...pattern, ...said } };
   const weights = withTensors(model.weights, made);
   return { model: derived(model, pass, { weights }), matrices: made.size, notes };

@@ -10,7 +10,7 @@ import { keepUnits } from "../../compress/pruning/keepUnits.ts";
 import { restored } from "../../compress/pruning/restore.ts";
 import type { UnitKind } from "../../compress/pruning/units.ts";
 import { patternOf } from "../../compress/sparsity/pattern.ts";
-import { type SparsityName, sparsified } from "../../compress/sparsity/sparsify.ts";
+import { type SparsifyOptions, sparsified } from "../../compress/sparsity/sparsify.ts";
 import type { Tensor } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
 import { taskOf } from "../../tasks/index.ts";
@@ -148,7 +148,7 @@ export const withZeros = async (
   {
     sparsity,
     ...how
-  }: { readonly sparsity: string; readonly method: SparsityName; readonly allocate: boolean },
+  }: Pick<SparsifyOptions, "method" | "allocate" | "restore"> & { readonly sparsity: string },
   batches: readonly Tensor[],
   { engine, hooks: { ui, signal } }: Study,
 ): Promise<Model> => {

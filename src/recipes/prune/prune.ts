@@ -130,6 +130,7 @@ const pruned = async (
     heads,
     importance = "activation",
     allocate = false,
+    restore = true,
   } = options;
   const packs = sparsity !== undefined;
   const { model } = whole;
@@ -146,7 +147,9 @@ const pruned = async (
   const way = narrow
     ? await inRounds(study, batches, options, described)
     : await withFewerTokens(study, options, described);
-  const made = packs ? await withZeros(way.made, { sparsity, method, allocate }, batches, study) : way.made;
+  const made = packs
+    ? await withZeros(way.made, { sparsity, method, allocate, restore }, batches, study)
+    : way.made;
   const states = packs ? [...way.states, await described("sparse", made)] : way.states;
   const { unit, better } = task.criterion;
   const chosen = neurons === undefined && heads === undefined ? {} : { importance };
