@@ -151,10 +151,12 @@ const prunedInTurn = async (
   const notes: string[] = [];
   const { times, dispose } = productsBy(engine);
   const near = nearDense(engine);
+  // Those that read second moments have found what stays by the squared error, which another size makes worse.
+  const sizes = restore && method.reads === "squares";
   const prune = async (path: string, rows: Rows, moments?: Moments | SecondMoments): Promise<void> => {
     const matrix = matrices.get(path)!;
     const { values, damping = 0 } = await method.prune(rows, patternAt(path), { moments, times });
-    const sized = restore && isSecond(moments) ? await near.after(rows, values, moments) : values;
+    const sized = sizes && isSecond(moments) ? await near.after(rows, values, moments) : values;
     made.set(path, tensor("float32", shapeOf(matrix), laidLike(matrix, sized)));
     if (damping > 0.011)
       notes.push(`${path}: second moments are singular, damped by ${damping.toPrecision(2)}`);
