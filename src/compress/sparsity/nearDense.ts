@@ -1,8 +1,8 @@
 /**
  * What keeps a pruned matrix near what the dense model computes, whichever of its numbers go. Beforehand the
- * matrix makes up for what was pruned in front of it; afterwards, where a method only takes numbers away, each
- * output is brought back to the size that it had. Both are closed forms of the second moments, as rounding in
- * turn has them.
+ * matrix makes up for what was pruned in front of it; afterwards, where a method only takes numbers away,
+ * each output is brought back to the size that it had. Both are closed forms of the second moments, as
+ * rounding in turn has them.
  */
 import type { Engine } from "../../engine/engine.ts";
 import { knownAt } from "../calibration/besideDense.ts";

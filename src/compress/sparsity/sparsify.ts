@@ -151,7 +151,7 @@ const prunedInTurn = async (
   const notes: string[] = [];
   const { times, dispose } = productsBy(engine);
   const near = nearDense(engine);
-  // Those that read second moments have found what stays by the squared error, which another size makes worse.
+  // Where what stays was fitted, by second moments, another size would only add to the squared error.
   const sizes = restore && method.reads === "squares";
   const prune = async (path: string, rows: Rows, moments?: Moments | SecondMoments): Promise<void> => {
     const matrix = matrices.get(path)!;
