@@ -31,3 +31,9 @@ export const byShape = (open: (feeds: Feeds) => Promise<Session>): ShapedSession
     },
   };
 };
+
+/** One session for feeds of all shapes. */
+export const always = (session: Session): ShapedSessions => ({
+  at: async () => session,
+  dispose: () => session.dispose(),
+});

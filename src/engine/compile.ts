@@ -9,7 +9,7 @@ import { shapeText, type Tensor, zeros } from "../ir/tensor.ts";
 import { optimize } from "../rewrite/index.ts";
 import { RunError } from "../util/errors.ts";
 import { entries } from "../util/tree.ts";
-import { byShape, type ShapedSessions } from "./byShape.ts";
+import { always, byShape, type ShapedSessions } from "./byShape.ts";
 import type { Engine, Feeds, Session, SessionOptions } from "./engine.ts";
 
 /** The encoded ONNX bytes of a program after the default rewrites. */
@@ -60,7 +60,7 @@ export const compileStep = async (
 ): Promise<Resident> => {
   const open = (step: Program) => compile(engine, step, { ...options, inPlace: true });
   const first = programFor === undefined ? await open(program) : undefined;
-  const sessions = first ? only(first) : byShape((feeds) => open(programFor!(feeds)));
+  const sessions = first ? always(first) : byShape((feeds) => open(programFor!(feeds)));
   const types = stateInputs(program);
   const buffers = (): Map<string, Tensor> =>
     new Map(Array.from(types, ([name, type]) => [name, zeros(type)]));
@@ -68,11 +68,6 @@ export const compileStep = async (
   const results = Object.fromEntries(others.map(([name, type]) => [name, zeros(type)]));
   return resident(sessions, [buffers(), buffers()], results);
 };
-
-const only = (session: Session): ShapedSessions => ({
-  at: async () => session,
-  dispose: () => session.dispose(),
-});
 
 type Buffers = Map<string, Tensor>;
 

@@ -4,9 +4,16 @@
  * Izmailov et al. 2018, https://arxiv.org/abs/1803.05407). The moving one is divided by the sum of its
  * factors, as Adam's moments are: it is a mean from the first update on, whatever its decay.
  */
-import { type Tensor, tensorOf } from "../ir/tensor.ts";
+import { openPasses } from "../engine/onePass/passes.ts";
+import { passPlan } from "../engine/onePass/plan.ts";
+import { NEXT } from "../formats/onnx/lower.ts";
+import type { Value } from "../ir/op.ts";
+import { trace } from "../ir/program.ts";
+import { scalar, type Tensor, type TensorType, tensorOf } from "../ir/tensor.ts";
+import { add, mul, sub } from "../ops/elementwise.ts";
 import { CheckpointError, ConfigError } from "../util/errors.ts";
-import { checkSame, type Tensors } from "./ranks/held.ts";
+import { mapTree } from "../util/tree.ts";
+import { checkSame, fillWith, prefixed, type Tensors } from "./ranks/held.ts";
 import { under } from "./stepper.ts";
 
 /** How weights are averaged: one of the two. */
@@ -56,42 +63,54 @@ const partsOf = (state: Tensors, weights: Tensors): { count: number; sets: Tenso
   return { count, sets };
 };
 
-/** into += share * (from - into): four at a time, which takes two thirds of the time. */
-const approach = (into: Float32Array, from: Float32Array, share: number): void => {
-  const whole = into.length - (into.length % 4);
-  for (let i = 0; i < whole; i += 4) {
-    const a = into[i]!;
-    const b = into[i + 1]!;
-    const c = into[i + 2]!;
-    const d = into[i + 3]!;
-    into[i] = a + share * (from[i]! - a);
-    into[i + 1] = b + share * (from[i + 1]! - b);
-    into[i + 2] = c + share * (from[i + 2]! - c);
-    into[i + 3] = d + share * (from[i + 3]! - d);
-  }
-  for (let i = whole; i < into.length; i++) into[i] = into[i]! + share * (from[i]! - into[i]!);
+/** What moves a mean towards weights: mean += share * (weights - mean), in one pass. */
+interface Approach {
+  readonly mean: Tensors;
+  by(weights: Tensors, share: number): void;
+}
+
+/** A mean of such weights, which begins as `first`. */
+const approach = (first: Tensors): Approach => {
+  const types = Object.fromEntries(
+    Array.from(first, ([path, t]) => [path, { dtype: t.dtype, shape: [t.data.length] }]),
+  );
+  const share: TensorType = { dtype: "float32", shape: [] };
+  const program = trace({ mean: types, weights: types, share }, (v) => ({
+    mean: mapTree<Value, Value>(v.mean, (mean, path) => {
+      return add(mean, mul(sub((v.weights as Record<string, Value>)[path]!, mean), v.share));
+    }),
+  }));
+  const passes = openPasses(passPlan(program)!, Object.values(types));
+  const mean = new Map(
+    Array.from(first, ([path, t]) => [path, { ...t, data: passes.zeros(types[path]!).data }]),
+  );
+  fillWith(mean, first);
+  const own = prefixed("mean", mean);
+  const next = Object.fromEntries(Object.entries(own).map(([name, t]) => [name + NEXT, t]));
+  return {
+    mean,
+    by: (weights, share) =>
+      passes.run({ ...own, ...prefixed("weights", weights), share: scalar(share) }, next),
+  };
 };
 
 /** sum of (1 - d) d^(n - i) w_i over i = 1 ... n, divided by the sum of the factors, 1 - d^n. */
 const moving = (decay: number): Average => {
   let count = 0;
-  let mean: Tensors | undefined;
+  let moved: Approach | undefined;
   return {
     updated(weights) {
       count++;
-      mean ??= copyOf(weights);
-      const share = (1 - decay) / (1 - decay ** count);
-      for (const [path, t] of mean) {
-        approach(floats(t), floats(weights.get(path)!), share);
-      }
+      moved ??= approach(weights);
+      moved.by(weights, (1 - decay) / (1 - decay ** count));
     },
     reached() {},
-    weights: () => mean,
-    state: () => stateOf(count, mean === undefined ? [] : [mean]),
+    weights: () => moved?.mean,
+    state: () => stateOf(count, moved === undefined ? [] : [moved.mean]),
     load(state, weights) {
       const parts = partsOf(state, weights);
       count = parts.count;
-      mean = parts.sets[0];
+      moved = parts.sets[0] && approach(parts.sets[0]);
     },
   };
 };

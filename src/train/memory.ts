@@ -79,8 +79,8 @@ const headSize = (
 };
 
 /**
- * Bytes of a training step at its peak. Where the step is one graph, params and state are there twice (see
- * `compileStep`). Activations are those of all layers, of one layer and the layers' beginnings with
+ * Bytes of a training step at its peak. Where the step is one graph, as for optimizers that look at whole
+ * tensors, params and state are there twice (see `compileStep`). Activations are those of all layers, of one layer and the layers' beginnings with
  * recompute, and once more of a layer whose gradients are being made, where that is more than the head's.
  */
 export const stepMemory = (arch: Architecture, config: ModelConfig, step: StepShape): StepMemory => {
@@ -96,7 +96,8 @@ export const stepMemory = (arch: Architecture, config: ModelConfig, step: StepSh
   const trains = leaves<TensorType>(trained).some(({ shape }) => shape[0] === (config.vocab_size as Dim));
   const head = isLanguage ? headSize(config, step, { width: widths.width, trains }) : 0;
   const [gradients, state] = [bytesOf(trained), bytesOf(step.optimizer.state(trained))];
-  const sets = accumulate > 1 || gradients > FLOAT * IN_THREE ? 1 : 2;
+  const isOne = step.optimizer.elementwise !== true && accumulate === 1 && gradients <= FLOAT * IN_THREE;
+  const sets = isOne ? 2 : 1;
   const parts = {
     weights: bytesOf(specs) + (sets - 1) * gradients,
     gradients,

@@ -3,6 +3,7 @@
  * where several gradients make an update.
  */
 import { grad } from "../autodiff/grad.ts";
+import { type PassPlan, passPlan } from "../engine/onePass/plan.ts";
 import { isInput, type Value } from "../ir/op.ts";
 import { nodesOf, type Program, trace } from "../ir/program.ts";
 import type { Tensor, TensorType } from "../ir/tensor.ts";
@@ -173,6 +174,26 @@ export const fusedStep = (model: Model, options: StepOptions): Program => {
 };
 
 /**
+ * The same but for the update: `loss`, the gradients as the params are stored (`grads`), limited to
+ * `clipValue`; their norm (`limited`), and that before they were limited (`gradNorm`).
+ */
+export const gradientsOfMean = (model: Model, options: StepOptions): Program => {
+  const { stored: params, unpack } = storage(model, options);
+  const spec = {
+    params,
+    frozen: frozenTypes(model, options),
+    batch: batchTypes(model, options, { ranks: 1 }),
+  };
+  const { clipValue } = options;
+  return trace(spec, ({ batch, frozen, ...state }) => {
+    const loss = meanLoss(totalsOf(model, options, { params: unpack(state.params), frozen, batch }));
+    const found = grad(loss, state.params) as Tree<Value>;
+    const grads = clipValue ? mapTree<Value, Value>(found, (g) => limited(g, clipValue)) : found;
+    return { grads, loss, gradNorm: globalNorm(found), ...(clipValue ? { limited: globalNorm(grads) } : {}) };
+  });
+};
+
+/**
  * What counts in a whole micro-batch: `count` []. Found before the gradients, which are then those of a mean
  * over all micro-batches and ranks. Throws ConfigError for an objective that would need the model for it.
  */
@@ -261,4 +282,16 @@ export const updateStep = (shard: Types, options: StepOptions, whole: boolean): 
       return { params: applyUpdates(params, changes), opt: next };
     },
   );
+};
+
+/** `updateStep` in passes; undefined where the optimizer does not treat each element by itself. */
+export const updatePasses = (shard: Types, options: StepOptions): PassPlan | undefined => {
+  if (!options.optimizer.elementwise) return undefined;
+  try {
+    return passPlan(updateStep(shard, options, false));
+  } catch (error) {
+    // One that clips what it has changed before needs a norm that is not known yet.
+    if (error instanceof ConfigError) return undefined;
+    throw error;
+  }
 };

@@ -1,16 +1,30 @@
 /** What trains: weights and optimizer state that live in memory, and the steps on them. */
-import { compileStep, type Resident } from "../engine/compile.ts";
+import { always, byShape } from "../engine/byShape.ts";
+import { compile, compileStep, type Resident } from "../engine/compile.ts";
 import type { Engine, Feeds } from "../engine/engine.ts";
-import { scalar, sizeOf, type Tensor, tensorOf } from "../ir/tensor.ts";
+import { openPasses } from "../engine/onePass/passes.ts";
+import type { PassPlan } from "../engine/onePass/plan.ts";
+import { NEXT } from "../formats/onnx/lower.ts";
+import { scalar, sizeOf, type Tensor, type TensorType, tensorOf } from "../ir/tensor.ts";
 import type { Model } from "../models/model.ts";
 import { tensorsOf } from "../nn/param.ts";
+import { entries, leaves, type Tree } from "../util/tree.ts";
 import { type Counter, openCounter } from "./counter.ts";
 import type { Bucket } from "./ranks/bucket.ts";
 import { alone } from "./ranks/collective.ts";
-import { checkSame, prefixed as feedsOf, fillWith } from "./ranks/held.ts";
+import { allocate, checkSame, prefixed as feedsOf, fillWith } from "./ranks/held.ts";
 import { layoutOf, rankPlans } from "./ranks/plan.ts";
 import { openRank, type Rank, type StepResult } from "./ranks/rank.ts";
-import { frozenTensors, fusedStep, paramTypes, type StepOptions, storage } from "./step.ts";
+import {
+  frozenTensors,
+  fusedStep,
+  gradientsOfMean,
+  paramTypes,
+  type StepOptions,
+  shardStateTypes,
+  storage,
+  updatePasses,
+} from "./step.ts";
 import type { Validator, ValidatorOptions, Windows } from "./validate.ts";
 import { widthOf } from "./width.ts";
 
@@ -85,6 +99,61 @@ const whole = (update: Resident, { view }: Bucket, frozen: Feeds): Stepper => ({
   dispose: () => update.dispose(),
 });
 
+type Types = Tree<TensorType>;
+
+/** Gradients by a graph for each width, and the update in passes over what lies in their memory. */
+const inPasses = async (
+  engine: Engine,
+  model: Model,
+  options: StepOptions,
+  plan: PassPlan,
+): Promise<Stepper> => {
+  const bucket = storage(model, options);
+  const stored = bucket.stored as Types;
+  const opt = shardStateTypes(stored, options);
+  const passes = openPasses(
+    plan,
+    [stored, stored, opt].flatMap((types) => leaves<TensorType>(types)),
+  );
+  const made = (types: Types) => allocate(entries<TensorType>(types), passes.zeros);
+  const [params, grads, moments] = [made(stored), made(stored), made(opt)];
+  const state: Tensors = new Map([...prefixed("params.", params), ...prefixed("opt.", moments)]);
+  const next = Object.fromEntries(Array.from(state, ([name, t]) => [name + NEXT, t]));
+  const how = { layout: layoutOf(model, options), inPlace: true } as const;
+  const open = (own: StepOptions, idle: "spin" | "sleep") =>
+    compile(engine, gradientsOfMean(model, own), { ...how, idle });
+  const sessions = options.widths
+    ? byShape((feeds) => open({ ...options, ...widthOf(feeds, "batch.") }, "sleep"))
+    : always(await open(options, "spin"));
+  const frozen = feedsOf("frozen", frozenTensors(model, options));
+  const [loss, gradNorm, limited] = [scalar(0), scalar(0), scalar(0)];
+  const results = { loss, gradNorm, ...(options.clipValue ? { limited } : {}), ...feedsOf("grads", grads) };
+  const fixed: Feeds = { ...frozen, ...feedsOf("params", params) };
+  const given: Feeds = { ...Object.fromEntries(state), ...feedsOf("grads", grads) };
+  return {
+    async run([feeds], lr, step) {
+      const batch = asBatch(feeds!);
+      const session = await sessions.at(batch);
+      const all: Feeds = { ...fixed, ...batch };
+      const read = session.inputNames.map((name) => [name, all[name]!] as const);
+      await session.run(Object.fromEntries(read), results);
+      const result = { loss: Number(loss.data[0]), gradNorm: Number(gradNorm.data[0]) };
+      if (Number.isFinite(result.loss) && Number.isFinite(result.gradNorm)) {
+        const norm = options.clipValue ? limited : gradNorm;
+        passes.run({ ...given, gradNorm: norm, lr: scalar(lr), step: scalar(step) }, next);
+      }
+      return result;
+    },
+    weights: () => under("params.", bucket.view(state)),
+    state: async () => bucket.view(state),
+    async load(from) {
+      checkSame(bucket.view(state), from);
+      fillWith(bucket.view(state), from);
+    },
+    dispose: () => sessions.dispose(),
+  };
+};
+
 /** What one rank holds, as a stepper shows it. */
 export const heldBy = (rank: Rank): Pick<Stepper, "weights" | "state" | "load"> => {
   const state = () => new Map([...prefixed("params.", rank.params()), ...prefixed("opt.", rank.opt())]);
@@ -114,8 +183,8 @@ const single = (rank: Rank, counter: Counter): Stepper => {
 };
 
 /**
- * Trained params above which a step is taken in three graphs: they update state where it lies, while the
- * one graph has two sets of it. At 91 M params that saves a fifth of the memory, and takes as long.
+ * Trained params above which a step is taken as that of one rank: one graph would have two sets of state, and
+ * large weights can be trained where they lie.
  */
 export const IN_THREE = 16e6;
 
@@ -136,6 +205,12 @@ export const stepper: MakeStepper = async (engine, model, options) => {
     const rank = await openRank(engine, { ...plan!, ...taken }, alone);
     rank.load(own);
     return single(rank, await openCounter(engine, model, options));
+  }
+  const passes = updatePasses(storage(model, options).stored as Types, options);
+  if (passes !== undefined) {
+    const made = await inPasses(engine, model, options, passes);
+    fillWith(made.weights(), weightsOf(model));
+    return made;
   }
   // Sessions of several widths take turns: threads of one that spin are in the way of the next one's.
   const several = {

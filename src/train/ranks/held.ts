@@ -26,9 +26,14 @@ export const prefixed = (prefix: string, tensors: Tensors): Feeds =>
 /** The types that a bucket stores, by path. */
 export const typesOf = ({ stored }: Bucket): [string, TensorType][] => [...entries<TensorType>(stored)];
 
+/** Makes a tensor of zeros, somewhere. */
+export type Zeros = (type: TensorType) => Tensor;
+
 /** Tensors of zeros. */
-export const allocate = (types: Iterable<readonly [string, TensorType]>): Map<string, Tensor> =>
-  new Map(Array.from(types, ([path, type]) => [path, zeros(type)]));
+export const allocate = (
+  types: Iterable<readonly [string, TensorType]>,
+  make: Zeros = zeros,
+): Map<string, Tensor> => new Map(Array.from(types, ([path, type]) => [path, make(type)]));
 
 /** The numbers of float32 tensors, in their order. */
 export const numbers = (tensors: Tensors): Float32Array[] =>
@@ -40,13 +45,18 @@ export interface HoldingOptions {
   readonly taken?: Tensors;
   /** Whether there is room for its gradients. */
   readonly grads?: boolean;
+  /** Makes what is not taken. */
+  readonly make?: Zeros;
 }
 
 /** A shard of zeros. */
-export const holding = (bucket: Bucket, { taken = new Map(), grads = true }: HoldingOptions = {}): Held => ({
+export const holding = (
+  bucket: Bucket,
+  { taken = new Map(), grads = true, make = zeros }: HoldingOptions = {},
+): Held => ({
   bucket,
-  params: new Map(typesOf(bucket).map(([path, type]) => [path, taken.get(path) ?? zeros(type)])),
-  grads: grads ? allocate(typesOf(bucket)) : new Map(),
+  params: new Map(typesOf(bucket).map(([path, type]) => [path, taken.get(path) ?? make(type)])),
+  grads: grads ? allocate(typesOf(bucket), make) : new Map(),
 });
 
 /** A bucket's stored tensors from their numbers. */
@@ -122,15 +132,20 @@ export interface ShardState {
   advance(): void;
 }
 
-/** A shard's state: what cannot be updated where it lies has a second set of tensors to be written into. */
+/**
+ * A shard's state: what cannot be updated where it lies (`inPlace`) has a second set of tensors to be written
+ * into.
+ */
 export const shardState = (
   own: Held,
-  plan: { readonly opt: Shard; readonly inPlace: readonly string[] },
+  plan: { readonly opt: Shard; readonly inPlace: readonly string[] | "all" },
+  make: Zeros = zeros,
 ): ShardState => {
-  const safe = new Set(plan.inPlace);
+  const { inPlace } = plan;
+  const isSafe = (name: string): boolean => inPlace === "all" || inPlace.includes(name);
   const second = (prefix: string, tensors: Tensors): Tensors =>
-    new Map(Array.from(tensors, ([path, t]) => [path, safe.has(`${prefix}.${path}`) ? t : zeros(t)]));
-  let opt: Tensors = allocate(Object.entries(plan.opt));
+    new Map(Array.from(tensors, ([path, t]) => [path, isSafe(`${prefix}.${path}`) ? t : zeros(t)]));
+  let opt: Tensors = allocate(Object.entries(plan.opt), make);
   let [nextOpt, nextParams] = [second("opt", opt), second("params", own.params)];
   return {
     opt: () => opt,

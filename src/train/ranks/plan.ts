@@ -17,6 +17,7 @@ import {
   type StepOptions,
   shardStateTypes,
   sumStep,
+  updatePasses,
   updateStep,
 } from "../step.ts";
 import { ONLY, widthKey, widthOptions } from "../width.ts";
@@ -91,7 +92,8 @@ export const ownerPlan = (
   { shard, joined, whole, ...parts }: Owned,
 ): Omit<RankPlan, "shards" | "threads"> => {
   const { stored } = (joined ? bucket : unbucketed)(shard);
-  const update = toOnnx(optimize(updateStep(stored, options, whole)), { halt: true });
+  const passes = updatePasses(stored, options);
+  const graph = passes ?? toOnnx(optimize(updateStep(stored, options, whole)), { halt: true });
   return {
     joined,
     opt: Object.fromEntries(entries<TensorType>(shardStateTypes(stored, options) as Tree<TensorType>)),
@@ -101,9 +103,9 @@ export const ownerPlan = (
     graphs: {
       gradients: {},
       sum: onnxBytes(sumStep(stored, options, parts), { halt: true }),
-      update: encodeOnnx(update).model,
+      update: "code" in graph ? graph : encodeOnnx(graph).model,
     },
-    inPlace: [...inPlaceStates(update)],
+    inPlace: "code" in graph ? "all" : [...inPlaceStates(graph)],
   };
 };
 

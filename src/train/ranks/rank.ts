@@ -6,6 +6,7 @@
  */
 import { byShape, type ShapedSessions } from "../../engine/byShape.ts";
 import type { Engine, Feeds, MemoryLayout, Session } from "../../engine/engine.ts";
+import type { PassPlan } from "../../engine/onePass/plan.ts";
 import { scalar } from "../../ir/tensor.ts";
 import { type Flow, openFlow, type PipelinePlan } from "../pipeline/flow.ts";
 import { ONLY, widthKey, widthOf } from "../width.ts";
@@ -30,6 +31,7 @@ import { noRounds, openRounds, type Rounds } from "./rounds.ts";
 import { type StageSessions, shardedFinder, stageSessions } from "./sharded.ts";
 import type { Shard } from "./shards.ts";
 import type { Stages } from "./stages.ts";
+import { openUpdate, sessionOptions, type Updating } from "./update.ts";
 import type { Wire } from "./wire.ts";
 
 /** What a rank needs to know: plain data, so that it can be sent to another thread. */
@@ -47,12 +49,12 @@ export interface RankPlan {
   readonly threads: number;
   /** Weights that stand still, as feeds of the gradient's graph. */
   readonly frozen: Feeds;
-  /** ONNX models of `gradientStep`, `sumStep` and `updateStep`. */
+  /** ONNX models of `gradientStep`, `sumStep` and `updateStep`, or the latter in passes. */
   readonly graphs: {
     /** By the width of a batch's rows. */
     readonly gradients: Readonly<Record<string, Uint8Array>>;
     readonly sum: Uint8Array;
-    readonly update: Uint8Array;
+    readonly update: Uint8Array | PassPlan;
   };
   /** Gradients are found in stages, and each rank keeps those of its shard: these, not `graphs.gradients`. */
   readonly stages?: Stages;
@@ -60,8 +62,8 @@ export interface RankPlan {
   readonly pipeline?: PipelinePlan;
   /** Weights that may be trained where they lie, by path; absent: all are copied. */
   readonly taken?: Tensors;
-  /** State that `updateStep` can write where it lies. */
-  readonly inPlace: readonly string[];
+  /** State that the update can write where it lies. */
+  readonly inPlace: readonly string[] | "all";
 }
 
 /** What came of an update. One whose loss or gradients are not finite was left out. */
@@ -101,12 +103,12 @@ interface Sessions {
   readonly stages: StageSessions;
   readonly flow?: Flow;
   readonly sum: Session;
-  readonly update: Session;
+  readonly update: Updating;
 }
 
 const sessionsOf = async (engine: Engine, plan: RankPlan, collective: Collective): Promise<Sessions> => {
-  const { graphs, threads, pipeline } = plan;
-  const options = { inPlace: true, threads, idle: "sleep", layout: plan.layout } as const;
+  const { graphs, pipeline } = plan;
+  const options = sessionOptions(plan);
   return {
     gradients: byShape((feeds) =>
       engine.load(graphs.gradients[ONLY] ?? graphs.gradients[widthKey(widthOf(feeds, "batch."))]!, options),
@@ -114,7 +116,7 @@ const sessionsOf = async (engine: Engine, plan: RankPlan, collective: Collective
     stages: stageSessions(engine, plan.stages, options),
     ...(pipeline === undefined ? {} : { flow: openFlow(engine, pipeline, collective, options) }),
     sum: await engine.load(graphs.sum, options),
-    update: await engine.load(graphs.update, options),
+    update: await openUpdate(engine, plan, collective),
   };
 };
 
@@ -253,12 +255,13 @@ export const openRank = async (
     holding((plan.joined ? bucket : unbucketed)(shard), {
       ...(taken === undefined ? {} : { taken }),
       grads: stages === undefined || r === mine,
+      make: sessions.update.params,
     }),
   );
   const own = shards[mine]!;
   const moved = { collective, shards, own };
   const rounds = pipeline === undefined ? await openRounds(moved, wire, stages !== undefined) : noRounds;
-  const state = shardState(own, plan);
+  const state = shardState(own, plan, sessions.update.state);
   return {
     step: stepper({ plan, collective, sessions, shards, own, rounds, state }),
     params: () => new Map(shards.flatMap(({ bucket: { view }, params }) => [...view(params)])),
