@@ -12,7 +12,8 @@
 //   Optuna may repeat itself for nothing: it has three suggestions a row of the table (its GP, which takes a second for one, 1.5 a trial), and
 //   keeps what it has where it finds nothing new; ours never repeats. What it asked for is kept in search/optuna.json, anew with --peers.
 // - sizeError, latencyError, memoryError: median relative error of what was foretold; infeasibleShare: time spent on what was not made;
-//   remeasuredInside: of ten fresh measurements of the winner, the share inside its interval; timeShare: time taken to time given.
+//   remeasuredInside: of ten fresh measurements of the winner, the share inside its interval; timeShare: time taken to time given;
+//   frontVerified: the share of the front's points that pass `anneal verify`, on node-cpu and web-wasm.
 // - sst2Kept, sst2Speedup, sst2BytesShare, embeddingKept, ...: what the default space makes of a classifier and of an embedding model.
 // Peers need ANNEAL_PYTHON with optuna 5. Arguments: --seeds N (12), --gp-seeds N (12), --space train,compress,distill, --no-peers, --peers,
 // --samplers a,b (the first is judged), --parts tables,live (also defaults; killed: ten kills against none), --minutes N (10),

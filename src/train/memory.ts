@@ -79,9 +79,11 @@ const headSize = (
 };
 
 /**
- * Bytes of a training step at its peak. Where the step is one graph, as for optimizers that look at whole
- * tensors, params and state are there twice (see `compileStep`). Activations are those of all layers, of one layer and the layers' beginnings with
- * recompute, and once more of a layer whose gradients are being made, where that is more than the head's.
+ * Bytes of a training step at its peak. Params are there beside the model's own weights, unless they are
+ * trained where those lie; where the step is one graph, as for optimizers that look at whole tensors, they
+ * and the state are there once more (see `compileStep`). Activations are those of all layers, of one layer and
+ * the layers' beginnings with recompute, and once more of a layer whose gradients are being made, where that
+ * is more than the head's.
  */
 export const stepMemory = (arch: Architecture, config: ModelConfig, step: StepShape): StepMemory => {
   const specs = arch.params(config) as Tree<TensorType>;
@@ -96,10 +98,10 @@ export const stepMemory = (arch: Architecture, config: ModelConfig, step: StepSh
   const trains = leaves<TensorType>(trained).some(({ shape }) => shape[0] === (config.vocab_size as Dim));
   const head = isLanguage ? headSize(config, step, { width: widths.width, trains }) : 0;
   const [gradients, state] = [bytesOf(trained), bytesOf(step.optimizer.state(trained))];
-  const isOne = step.optimizer.elementwise !== true && accumulate === 1 && gradients <= FLOAT * IN_THREE;
-  const sets = isOne ? 2 : 1;
+  const isTaken = accumulate > 1 || gradients > FLOAT * IN_THREE;
+  const sets = isTaken || step.optimizer.elementwise ? 1 : 2;
   const parts = {
-    weights: bytesOf(specs) + (sets - 1) * gradients,
+    weights: bytesOf(specs) + (isTaken ? 0 : sets * gradients),
     gradients,
     optimizer: sets * state,
     activations: FLOAT * (kept + Math.max(0, layer - head)),

@@ -1,7 +1,8 @@
 // A search as a user runs it: `anneal optimize --time` on a small model, whose foretold sizes, speeds and memory are held against what was
-// measured, and whose winner is measured again in fresh processes.
+// measured, whose winner is measured again in fresh processes, and of whose front each point goes through `anneal verify`, on the
+// target of the search and in a page.
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -34,6 +35,21 @@ const errorOf = (records, name) => {
     }),
   );
   return errors.length === 0 ? undefined : median(errors);
+};
+
+/** The share of a search's front that passes `anneal verify`. */
+const verified = (out, log) => {
+  const points = readdirSync(out).filter((name) => name.startsWith("trial-"));
+  const passes = points.filter((point) => {
+    try {
+      anneal(["verify", join(out, point), "--target", "node-cpu,web-wasm"], log);
+      return true;
+    } catch (error) {
+      log(`${point} fails: ${error.stdout}`);
+      return false;
+    }
+  });
+  return { frontPoints: points.length, frontVerified: passes.length / points.length };
 };
 
 /** The model is trained in `work` unless it is there. */
@@ -96,5 +112,6 @@ export const live = ({ log, data, work, minutes, again }) => {
     remeasuredInside: inside / again,
     timeShare: seconds / (minutes * 60),
     measured: candidates.length,
+    ...verified(out, log),
   };
 };

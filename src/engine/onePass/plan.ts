@@ -1,6 +1,6 @@
 /**
- * Programs that treat each element by itself, as optimizers do, in one pass over memory: onnxruntime takes one
- * for each op, a dozen for AdamW. What all elements share are scalars, worked out before.
+ * Programs that treat each element by itself, as optimizers do, in one pass over memory: onnxruntime takes
+ * one for each op, a dozen for AdamW. What all elements share are scalars, worked out before.
  */
 
 import { NEXT } from "../../formats/onnx/lower.ts";

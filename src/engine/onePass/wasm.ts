@@ -1,6 +1,6 @@
 /**
- * Kernels of WebAssembly with 128-bit vectors (https://webassembly.github.io/spec/core/binary): each reads
- * some arrays of float32 and writes others of the same length, in one pass. A written array may be a read one.
+ * Kernels of WebAssembly with 128-bit vectors (https://webassembly.github.io/spec/core/binary): each reads some
+ * arrays of float32 and writes others of the same length, in one pass. A written array may be a read one.
  */
 
 /** What a kernel does to each element: one value after another, of those that came before. */

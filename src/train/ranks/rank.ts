@@ -5,8 +5,7 @@
  * A run without others is a run of one rank.
  */
 import { byShape, type ShapedSessions } from "../../engine/byShape.ts";
-import type { Engine, Feeds, MemoryLayout, Session } from "../../engine/engine.ts";
-import type { PassPlan } from "../../engine/onePass/plan.ts";
+import type { Engine, Feeds, Session } from "../../engine/engine.ts";
 import { scalar } from "../../ir/tensor.ts";
 import { type Flow, openFlow, type PipelinePlan } from "../pipeline/flow.ts";
 import { ONLY, widthKey, widthOf } from "../width.ts";
@@ -29,39 +28,26 @@ import {
 } from "./held.ts";
 import { noRounds, openRounds, type Rounds } from "./rounds.ts";
 import { type StageSessions, shardedFinder, stageSessions } from "./sharded.ts";
-import type { Shard } from "./shards.ts";
 import type { Stages } from "./stages.ts";
-import { openUpdate, sessionOptions, type Updating } from "./update.ts";
+import { openUpdate, sessionOptions, type UpdatePlan, type Updating } from "./update.ts";
 import type { Wire } from "./wire.ts";
 
 /** What a rank needs to know: plain data, so that it can be sent to another thread. */
-export interface RankPlan {
-  readonly shards: readonly Shard[];
-  /** Whether small params are stored joined (see bucket.ts). */
-  readonly joined: boolean;
-  /** The types of the own shard's optimizer state, by path. */
-  readonly opt: Shard;
+export interface RankPlan extends UpdatePlan {
   /** Whether gradients of several micro-batches are added up. */
   readonly accumulates: boolean;
-  /** How the engine lays out memory. */
-  readonly layout: MemoryLayout;
-  /** Threads inside ops. */
-  readonly threads: number;
   /** Weights that stand still, as feeds of the gradient's graph. */
   readonly frozen: Feeds;
-  /** ONNX models of `gradientStep`, `sumStep` and `updateStep`, or the latter in passes. */
-  readonly graphs: {
+  /** ONNX models of `gradientStep` and `sumStep`; `updateStep`. */
+  readonly graphs: UpdatePlan["graphs"] & {
     /** By the width of a batch's rows. */
     readonly gradients: Readonly<Record<string, Uint8Array>>;
     readonly sum: Uint8Array;
-    readonly update: Uint8Array | PassPlan;
   };
   /** Gradients are found in stages, and each rank keeps those of its shard: these, not `graphs.gradients`. */
   readonly stages?: Stages;
   /** The rank has a stage of a pipeline, and that one's params as its only shard: not `graphs.gradients`. */
   readonly pipeline?: PipelinePlan;
-  /** Weights that may be trained where they lie, by path; absent: all are copied. */
-  readonly taken?: Tensors;
   /** State that the update can write where it lies. */
   readonly inPlace: readonly string[] | "all";
 }
@@ -116,7 +102,7 @@ const sessionsOf = async (engine: Engine, plan: RankPlan, collective: Collective
     stages: stageSessions(engine, plan.stages, options),
     ...(pipeline === undefined ? {} : { flow: openFlow(engine, pipeline, collective, options) }),
     sum: await engine.load(graphs.sum, options),
-    update: await openUpdate(engine, plan, collective),
+    update: await openUpdate(engine, plan, collective.size > 1 && pipeline === undefined),
   };
 };
 
