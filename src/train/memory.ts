@@ -81,9 +81,9 @@ const headSize = (
 /**
  * Bytes of a training step at its peak. Params are there beside the model's own weights, unless they are
  * trained where those lie; where the step is one graph, as for optimizers that look at whole tensors, they
- * and the state are there once more (see `compileStep`). Activations are those of all layers, of one layer and
- * the layers' beginnings with recompute, and once more of a layer whose gradients are being made, where that
- * is more than the head's.
+ * and the state are there once more (see `compileStep`). Activations are those of all layers, of one layer
+ * and the layers' beginnings with recompute, and once more of a layer whose gradients are being made, where
+ * that is more than the head's.
  */
 export const stepMemory = (arch: Architecture, config: ModelConfig, step: StepShape): StepMemory => {
   const specs = arch.params(config) as Tree<TensorType>;
