@@ -4,7 +4,7 @@ import { modelCodes } from "../../../dist/compress/calibration/codes.js";
 import { learningRounded, learntRounded } from "../../../dist/compress/distillation/learntRounding.js";
 import { teach } from "../../../dist/compress/index.js";
 import { nodeEngine } from "../../../dist/node/runtime/engine.js";
-import { adamw } from "../../../dist/optim/index.js";
+import { adamw, linearSchedule } from "../../../dist/optim/index.js";
 import { taskOf } from "../../../dist/tasks/index.js";
 import { asRounded, calibration } from "../trained/models.mjs";
 import { argument, corpus, lessonOf, paired, scorerOf, teacherOf, trainOptions } from "./shared.mjs";
@@ -36,13 +36,18 @@ export const qadPart = async ({ log, args, threads, steps, layers, held }) => {
     const how = {
       steps: qadSteps,
       seed: 3,
-      lrPeak: argument(args, "qad-lr", 5e-4),
+      lrPeak: argument(args, "qad-lr", 3.6e-3 / 2 ** bits),
       log,
       name: `${bits} bits`,
     };
     const taught = await teach(engine, learningRounded(begun.model, begun.codes), {
       ...{ teacher, teaching, source: lesson.source },
-      train: { ...trainOptions(lesson, how), optimizer: adamw({ weightDecay: 0 }) },
+      // As `anneal distill --bits` has both: a rate in the measure of a code, that falls to nothing.
+      train: {
+        ...trainOptions(lesson, how),
+        optimizer: adamw({ weightDecay: 0 }),
+        schedule: linearSchedule({ lrPeak: how.lrPeak, warmup: Math.floor(qadSteps / 10), steps: qadSteps }),
+      },
     });
     const { model } = learntRounded(taught.model);
     const qad = paired(await score(model), dense);

@@ -52,6 +52,8 @@ export interface Distilled extends DistillReport {
 const TEXT_STEPS = 600;
 /** Students take higher rates than fine-tuning does: they have more to learn. */
 const FASTER = 6;
+/** Under few bits over 2^bits: numbers that pass from code to code too fast learn less. */
+const UNDER_BITS = 12;
 /** Held-out tokens that models are measured on; of records all are. */
 const WATCHED = 16_384;
 
@@ -96,10 +98,15 @@ const lessonOf = (
 };
 
 /** Steps and rates where the options leave them open. */
-const timed = (given: RunOptions, task: Task, lesson: Lesson, { model, fresh }: Student): RunOptions => {
+const timed = (
+  given: RunOptions,
+  { task, lesson, student: { model, fresh } }: Pick<Prepared, "task" | "lesson" | "student">,
+  { bits }: DistillModelOptions,
+): RunOptions => {
   const isText = lesson.epoch === undefined;
   const steps = given.train.steps === 0 && isText ? TEXT_STEPS : given.train.steps;
-  const rate = (task.rate ?? 1) * (isText || fresh ? FASTER : 1);
+  const usual = fresh || bits === undefined ? FASTER : UNDER_BITS / 2 ** bits;
+  const rate = (task.rate ?? 1) * (isText || fresh ? usual : 1);
   const options = { ...given, train: { ...given.train, steps } };
   return scheduled(options, { model, task: { ...task, rate } }, lesson);
 };
@@ -133,7 +140,8 @@ const prepared = async (
   const across = student.tokenizer !== undefined;
   const taught = { task, teacher: teacher.model, student: student.model, lesson, across };
   const how = howOf(taught, asked, run);
-  return { engine, task, teacher, student, data, lesson, how, options: timed(run, task, lesson, student) };
+  const options = timed(run, { task, lesson, student }, asked);
+  return { engine, task, teacher, student, data, lesson, how, options };
 };
 
 /** A table is of use as it was made: it learns where updates are asked for. */
