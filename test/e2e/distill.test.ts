@@ -113,8 +113,8 @@ describe("anneal distill", () => {
     // The rate is in the measure of a code: of 2 bits half of what dense students of running text take.
     const { kvHeads, headWidth } = model.arch.cache(model.config);
     const dense = (6 * 5e-5 * 768) / (kvHeads * headWidth);
-    const share = Number(model.history.at(-1)!.options.lrPeak) / dense;
-    expect(share).toBeCloseTo(bits === 2 ? 0.5 : 0.125, 1);
+    const { lrPeak } = model.history.at(-1)!.options as { readonly lrPeak: number };
+    expect(lrPeak / dense).toBeCloseTo(bits === 2 ? 0.5 : 0.125, 1);
     // Blocks of 32 inputs of the shipped weights are of at most so many values; the table keeps 4 bits.
     const tensors = new Map<string, Tensor>(tensorsOf(model.weights));
     const [, fc] = [...tensors].find(([name]) => /c_fc.weight/.test(name))!;

@@ -16,7 +16,7 @@ export const qadPart = async ({ log, args, threads, steps, layers, held }) => {
   const score = await scorerOf(engine, teacher, data, held);
   const dense = await score(teacher);
   const batches = calibrationBatches(teacher, calibration(data, 1, 8192), 8192);
-  const qadSteps = argument(args, "qad-steps", 300);
+  const qadSteps = argument(args, "qad-steps", 600);
   const found = {};
   for (const bits of String(argument(args, "bits", "3,2"))
     .split(",")
