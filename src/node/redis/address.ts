@@ -21,8 +21,11 @@ const HINT =
   "write it as redis://HOST:6379, or redis://HOST:6379/DB#NAME; user and password are best told by " +
   "ANNEAL_REDIS_URL=redis://USER:PASSWORD@HOST:6379 with --queue redis";
 
-/** The address that a URL says. Throws ConfigError for one that cannot be, and shows nothing of it. */
-export const redisAddress = (text: string): RedisAddress => {
+/**
+ * The address that a URL says; `usual` is the queue's name where it says none. Throws ConfigError for one that
+ * cannot be, and shows nothing of it.
+ */
+export const redisAddress = (text: string, usual = "sweep"): RedisAddress => {
   const refuse = (what: string): never => {
     throw new ConfigError(what, { field: "queue", hint: HINT });
   };
@@ -30,7 +33,7 @@ export const redisAddress = (text: string): RedisAddress => {
   try {
     const { protocol, hostname, port, pathname, search, hash, username, password } = new URL(text);
     const db = /^\/?(\d{0,6})$/.exec(pathname)?.[1] ?? refuse("names no database by its number");
-    const name = decodeURIComponent(hash.slice(1)) || "sweep";
+    const name = decodeURIComponent(hash.slice(1)) || usual;
     if (hostname === "") refuse("names no host");
     if (search !== "") refuse("has settings behind ?, which are not read");
     if (!/^[\w.-]{1,64}$/.test(name)) refuse("names a queue by other than letters, digits, . _ and -");

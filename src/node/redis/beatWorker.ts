@@ -10,8 +10,8 @@ import { BEAT, hold, holdQueue, keysOf, PREFIX, STANDS } from "./keys.ts";
 /** Whose signs of life they are. */
 export interface Beats {
   readonly address: RedisAddress;
-  /** Names the process among those that take jobs. */
-  readonly self: string;
+  /** Names the process among those that take jobs, where it does. */
+  readonly self?: string;
   /** What the owner of the queue holds it by. */
   readonly study?: string;
 }
@@ -36,7 +36,7 @@ if (parentPort !== null && workerData?.address !== undefined) {
     if (!isMine && held === at) port.postMessage({ token: at.token } satisfies Lost);
   };
   const beat = async (): Promise<void> => {
-    await hold(redis, keysOf(address).workers, self);
+    if (self !== undefined) await hold(redis, keysOf(address).workers, self);
     if (study !== undefined) await holdQueue(redis, keysOf(address).owner, study);
     if (held !== undefined) await extend(held);
   };

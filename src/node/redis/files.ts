@@ -1,6 +1,6 @@
 /**
- * Files sent by Redis, in pieces that vanish by themselves: each is known by its hash. Names are those of a
- * run's results; no other path can be told.
+ * Files sent by Redis, in pieces that vanish by themselves: each is known by its hash. Names are those that
+ * are expected of a job; no other path can be told.
  */
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
@@ -17,24 +17,33 @@ export interface SentFile {
   readonly sha256: string;
 }
 
-/** Bytes that are sent of a trial at most. */
-export const MOST = 2 ** 28;
+/** What is sent of a job. */
+export interface Sending {
+  /** Whether a file of this name, a path below the job's folder, may be sent. */
+  isSent(name: string): boolean;
+  /** Bytes of all files at most. */
+  readonly most: number;
+}
+
 /** Bytes that are sent at a time, and milliseconds after which they are gone. */
 const [PIECE, STANDS] = [2 ** 20, 900_000];
-/** Files that are sent of a trial at most. */
+/** Files that are sent of a job at most. */
 export const MOST_FILES = 100;
 
 const NAME = /^(model\/((onnx|\d_[A-Za-z]{1,30})\/)?|run\/)[A-Za-z0-9][\w-]*(\.[\w-]+)*$/;
 
-/** Whether a file of this name may be sent: of a model's folder, or a run's own. */
-export const isSent = (name: string): boolean => name.length <= 120 && NAME.test(name);
+/** Of a trial: a model's folder, and a run's own. */
+export const trialFiles: Sending = {
+  isSent: (name) => name.length <= 120 && NAME.test(name),
+  most: 2 ** 28,
+};
 
 const pieceKey = (key: string, file: number, piece: number): string => `${key}:${file}:${piece}`;
 const pieces = (sizeBytes: number): number[] =>
   Array.from({ length: Math.ceil(sizeBytes / PIECE) }, (_, i) => i);
 
 /** The files of `dir`, which need not be there, that are sent; undefined where they are too many or large. */
-const filesOf = async (dir: string): Promise<readonly string[] | undefined> => {
+const filesOf = async (dir: string, { isSent, most }: Sending): Promise<readonly string[] | undefined> => {
   if (!existsSync(dir)) return [];
   const found = await readdir(dir, { recursive: true, withFileTypes: true });
   const names = found
@@ -44,15 +53,23 @@ const filesOf = async (dir: string): Promise<readonly string[] | undefined> => {
     .sort();
   const sizes = await Promise.all(names.map(async (name) => (await stat(join(dir, name))).size));
   const bytes = sizes.reduce((sum, size) => sum + size, 0);
-  return names.length > MOST_FILES || bytes > MOST ? undefined : names;
+  return names.length > MOST_FILES || bytes > most ? undefined : names;
 };
 
-/** Sends the files of a folder; undefined where they are too large. Throws RunError where one is not read. */
-export const sendFiles = (redis: Redis, key: string, dir: string): Promise<readonly SentFile[] | undefined> =>
-  guarded("sending", dir, () => send(redis, key, dir));
+/** Where files come from, or go to. */
+export interface Sent {
+  /** What the keys of their pieces begin with. */
+  readonly key: string;
+  readonly dir: string;
+  readonly sending: Sending;
+}
 
-const send = async (redis: Redis, key: string, dir: string): Promise<readonly SentFile[] | undefined> => {
-  const names = await filesOf(dir);
+/** Sends the files of a folder; undefined where they are too large. Throws RunError where one is not read. */
+export const sendFiles = (redis: Redis, sent: Sent): Promise<readonly SentFile[] | undefined> =>
+  guarded("sending", sent.dir, () => send(redis, sent));
+
+const send = async (redis: Redis, { key, dir, sending }: Sent): Promise<readonly SentFile[] | undefined> => {
+  const names = await filesOf(dir, sending);
   const sent: SentFile[] = [];
   for (const [file, name] of (names ?? []).entries()) {
     const hash = createHash("sha256");
@@ -68,7 +85,7 @@ const send = async (redis: Redis, key: string, dir: string): Promise<readonly Se
 };
 
 const torn = (file: string): DataError =>
-  new DataError("did not arrive whole by Redis", { file, hint: "make the trial again by its options.json" });
+  new DataError("did not arrive whole by Redis", { file, hint: "have it sent again" });
 
 /**
  * Writes what was sent into `dir`, which is new. Throws DataError where a piece is missing or another than
@@ -76,11 +93,11 @@ const torn = (file: string): DataError =>
  */
 export const fetchFiles = async (
   redis: Redis,
-  { key, files, dir }: { readonly key: string; readonly files: readonly SentFile[]; readonly dir: string },
+  { key, files, dir, sending }: Sent & { readonly files: readonly SentFile[] },
 ): Promise<void> => {
   for (const [file, { name, sizeBytes, sha256 }] of files.entries()) {
     const path = join(dir, name);
-    if (!isSent(name)) throw torn(dir);
+    if (!sending.isSent(name)) throw torn(dir);
     await makeFolder(dirname(path));
     const hash = createHash("sha256");
     await guarded("writing", path, async () => {
@@ -92,6 +109,7 @@ export const fetchFiles = async (
           hash.update(bytes);
           await handle.write(bytes);
         }
+        await handle.sync();
       } finally {
         await handle.close();
       }

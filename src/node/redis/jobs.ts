@@ -16,7 +16,7 @@ import {
   type Redis,
   redisError,
 } from "./client.ts";
-import { dropFiles, fetchFiles, type SentFile, sendFiles } from "./files.ts";
+import { dropFiles, fetchFiles, type Sending, type SentFile, sendFiles, trialFiles } from "./files.ts";
 import { hold, holdQueue, keysOf, overOf, PREFIX, present, STANDS } from "./keys.ts";
 
 /** Milliseconds between two looks for jobs that are left, and for which the end of a queue is told. */
@@ -25,8 +25,8 @@ const [STALLED, TOLD] = [10_000, 60_000];
 const PATIENCE = 5000;
 /** Processes may end in a job this often, by BullMQ: who takes one decides what is too often. */
 const STALLS = 1000;
-/** What ended jobs are asked for at a time, and the longest subject, in bytes. */
-const [ENDED, SUBJECT] = [100, 2 ** 23];
+/** What ended jobs and lines are asked for at a time, and the longest subject, in bytes. */
+const [ENDED, LINES, SUBJECT] = [100, 1000, 2 ** 23];
 
 /** A job that this process is at. What it is about came from Redis, and is not to be trusted. */
 export interface TakenJob {
@@ -61,8 +61,14 @@ export interface Jobs {
   /** What the jobs are about; undefined where nothing is told, or too much. */
   subject(): Promise<string | undefined>;
   tell(subject: string): Promise<void>;
+  /** Lines that the owner has told, from the one at `from`, some at a time. */
+  lines(from: number): Promise<readonly string[]>;
+  /** Tells those of some lines that are not told yet: the first ones are those that were. */
+  tellLines(lines: readonly string[]): Promise<void>;
   /** From now on this process counts among those that take jobs, and gives signs of life. */
   arrive(study?: string): Promise<void>;
+  /** From now on this process gives signs of life as the owner of `study`, and takes no jobs. */
+  preside(study: string): Promise<void>;
   /** Processes that take jobs. */
   present(): Promise<number>;
   /** Adds a job, unless one of this name is there. */
@@ -71,7 +77,9 @@ export interface Jobs {
   /** Jobs that have ended and were not forgotten, some at a time. */
   ended(): Promise<readonly EndedJob[]>;
   forget(id: string): Promise<void>;
-  /** Drops all jobs. */
+  /** Takes back a job that no process is at; false where one is. */
+  takeBack(id: string): Promise<boolean>;
+  /** Drops all jobs, and the lines that were told. */
   clear(): Promise<void>;
   /** Sends the files that a job came to; undefined where they are too large. */
   send(id: string, dir: string): Promise<readonly SentFile[] | undefined>;
@@ -92,6 +100,9 @@ const orTaken = (error: unknown): false => {
   throw error;
 };
 
+const isLocked = (error: unknown): boolean =>
+  error instanceof Error && /is locked by another worker/.test(error.message);
+
 type Asked = <T>(work: () => Promise<T>) => Promise<T>;
 
 /** Who owns a queue, and what it is about. */
@@ -108,16 +119,23 @@ const ownership = (redis: Redis, address: RedisAddress, asked: Asked) => {
     isOver: async (study: string) => (await text(keys.owner)) === overOf(study),
     subject: () => text(keys.subject),
     tell: (subject: string) => asked(async () => void (await redis.call("SET", keys.subject, subject))),
+    lines: (from: number) =>
+      asked(async () => (await redis.call("LRANGE", keys.lines, from, from + LINES - 1)) as string[]),
+    tellLines: (lines: readonly string[]) =>
+      asked(async () => {
+        const more = lines.slice(Number(await redis.call("LLEN", keys.lines)));
+        if (more.length > 0) await redis.call("RPUSH", keys.lines, ...more);
+      }),
     present: () => asked(() => present(redis, keys.workers)),
     async end(study: string): Promise<void> {
-      await redis.call("DEL", keys.subject);
+      await redis.call("DEL", keys.subject, keys.lines);
       await redis.call("SET", keys.owner, overOf(study), "PX", TOLD);
     },
   };
 };
 
 /** The jobs, as their owner sees them. */
-const adding = (redis: Redis, queue: BullQueue, asked: Asked) => ({
+const adding = (redis: Redis, queue: BullQueue, { lines, asked }: { lines: string; asked: Asked }) => ({
   add: (id: string, data: () => unknown) =>
     asked(async () => {
       if ((await redis.call("EXISTS", queue.toKey(id))) === 1) return;
@@ -129,7 +147,21 @@ const adding = (redis: Redis, queue: BullQueue, asked: Asked) => ({
       return jobs.flatMap((job) => (job === undefined ? [] : [{ id: job.id, result: job.returnvalue }]));
     }),
   forget: (id: string) => asked(async () => (await queue.getJob(id))?.remove()),
-  clear: () => asked(() => queue.obliterate({ force: true })),
+  takeBack: (id: string) =>
+    asked(async () => {
+      try {
+        await (await queue.getJob(id))?.remove();
+        return true;
+      } catch (error) {
+        if (isLocked(error)) return false;
+        throw error;
+      }
+    }),
+  clear: () =>
+    asked(async () => {
+      await queue.obliterate({ force: true });
+      await redis.call("DEL", lines);
+    }),
 });
 
 /** Takes jobs, one at a time. */
@@ -154,11 +186,14 @@ const taking = (taker: BullWorker, beats: Beating, asked: Asked) => {
     });
 };
 
-/** Opens the queue at `address`. Throws MissingError, ConfigError, as `connect` does. */
-export const openJobs = async (address: RedisAddress): Promise<Jobs> => {
+/**
+ * Opens the queue at `address`, whose jobs come to files of the kind `sending`. Throws MissingError,
+ * ConfigError, as `connect` does.
+ */
+export const openJobs = async (address: RedisAddress, sending: Sending = trialFiles): Promise<Jobs> => {
   const { Queue, Worker } = await loadBull();
   const { redis, lost, close } = await connect(address);
-  const [{ workers, files }, self, beats] = [keysOf(address), randomUUID(), beating()];
+  const [{ workers, lines, files }, self, beats] = [keysOf(address), randomUUID(), beating()];
   const shared = { connection: redis, prefix: PREFIX };
   const times = { lockDuration: STANDS, stalledInterval: STALLED, maxStalledCount: STALLS };
   const queue = new Queue(address.name, shared);
@@ -182,14 +217,19 @@ export const openJobs = async (address: RedisAddress): Promise<Jobs> => {
   const within = (work: Promise<unknown>): Promise<unknown> =>
     Promise.race([work.catch(() => {}), sleep(PATIENCE, undefined, { ref: false })]);
   return {
-    ...{ lost, ...owned, ...adding(redis, queue, asked), take: taking(taker, beats, asked) },
-    send: (id, dir) => asked(() => sendFiles(redis, files(id), dir)),
-    fetch: (id, sent, dir) => asked(() => fetchFiles(redis, { key: files(id), files: sent, dir })),
+    ...{ lost, ...owned, ...adding(redis, queue, { lines, asked }), take: taking(taker, beats, asked) },
+    send: (id, dir) => asked(() => sendFiles(redis, { key: files(id), dir, sending })),
+    fetch: (id, sent, dir) => asked(() => fetchFiles(redis, { key: files(id), files: sent, dir, sending })),
     drop: (id, sent) => asked(() => dropFiles(redis, files(id), sent)),
     arrive: (study) =>
       asked(async () => {
         await hold(redis, workers, self);
         beats.begin({ address, self, ...(study === undefined ? {} : { study }) });
+        await taker.startStalledCheckTimer();
+      }),
+    preside: (study) =>
+      asked(async () => {
+        beats.begin({ address, study });
         await taker.startStalledCheckTimer();
       }),
     async close(study) {

@@ -16,6 +16,8 @@ export const keysOf = ({ name }: Pick<RedisAddress, "name">) => ({
   owner: `anneal-queue:${name}:owner`,
   /** What the search is, as the owner says it. */
   subject: `anneal-queue:${name}:subject`,
+  /** What the owner tells line by line. */
+  lines: `anneal-queue:${name}:lines`,
   /** Those that take jobs, by the server's milliseconds of their last sign of life. */
   workers: `anneal-queue:${name}:workers`,
   /** What the pieces of files begin with that a job came to. */

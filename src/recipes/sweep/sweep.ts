@@ -12,13 +12,13 @@ import { isMeasured, type Measured, type Trial } from "../../search/trial.ts";
 import { ConfigError, RunError } from "../../util/errors.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
+import { materialOf } from "../redis/material.ts";
 import { isFirst } from "../train/ranks.ts";
 import { type Ended, identityOf, type Logged, readTrials } from "./log.ts";
 import { type SweepOptions, samplerOf, TRIALS } from "./options.ts";
 import { takePart } from "./part.ts";
 import { narrowed, widened } from "./proxy.ts";
 import type { Queue } from "./queue.ts";
-import { materialOf } from "./redis/material.ts";
 import { takePartByRedis } from "./redis/part.ts";
 import { commandOf, runTrial, type TrialContext, writeConfig } from "./runTrial.ts";
 import { defaultSpace, requireSameMeasure } from "./space.ts";
@@ -210,7 +210,10 @@ export const sweep = async (
   const subject = { dir, identity, asking };
   const byRedis = {
     until,
-    material: () => materialOf(identity, { base, ref, hooks }),
+    material: async () => {
+      const { version, files } = await materialOf({ base, ref, hooks });
+      return { version, ...(identity as object), files };
+    },
     describe: (values: Values, folder: string) =>
       writeConfig(join(folder, "options.json"), trialOptions(base, values, folder)),
   };

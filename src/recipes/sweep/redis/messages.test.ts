@@ -1,6 +1,7 @@
 /** What Redis holds is not to be trusted: only what has the known shape and size is read. */
 import { expect, test } from "vitest";
-import { askedOf, keptOf, resultOf, toldOf } from "./messages.ts";
+import { toldOf } from "../../redis/messages.ts";
+import { askedOf, keptOf, resultOf } from "./messages.ts";
 
 const ended = {
   ...{ state: "complete", objectives: [1.25, null], rungs: [[2], [1.5]], seconds: 3, steps: 9 },

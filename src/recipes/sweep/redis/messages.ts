@@ -1,7 +1,8 @@
 /** What processes of a sweep tell each other by Redis, where others may write: of known shape and size. */
 import { z } from "zod";
-import { isSent, MOST, MOST_FILES, type SentFile } from "../../../node/redis/files.ts";
+import { type SentFile, trialFiles } from "../../../node/redis/files.ts";
 import type { Values } from "../../../search/space/space.ts";
+import { filesOf, json, number, parsed, text, values } from "../../redis/messages.ts";
 import type { Ended, Logged } from "../log.ts";
 
 /** A trial to be run, as its owner adds it. */
@@ -19,15 +20,6 @@ export interface Result {
   readonly files?: readonly SentFile[];
 }
 
-/** What is searched, as the owner of a queue says it. */
-export interface Told {
-  /** Names the sweep of a folder, and no other. */
-  readonly study: string;
-  readonly material: unknown;
-}
-
-const text = (most: number) => z.string().max(most);
-const number = z.int().min(0).max(1e6);
 /** JSON has no number that is not finite, and writes null. */
 const figure = z
   .number()
@@ -35,8 +27,6 @@ const figure = z
   .transform((value) => value ?? Number.NaN);
 const amount = z.number().min(0);
 const point = z.array(figure).max(8);
-const scalar = z.union([text(1000), z.number(), z.boolean()]);
-const values = z.record(text(200), scalar).refine((all) => Object.keys(all).length <= 200);
 
 const measured = {
   objectives: point.optional(),
@@ -58,39 +48,15 @@ const logged = z.strictObject({
   state: z.enum(["running", "complete", "pruned", "failed"]),
   ...{ seconds: amount.optional(), steps: amount.optional(), judge: judge.optional() },
 });
-const file = z.strictObject({
-  name: text(120).refine(isSent),
-  sizeBytes: z.int().min(0).max(MOST),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
-});
-const result = z
-  .strictObject({ ended, files: z.array(file).max(MOST_FILES).optional() })
-  .refine(({ files = [] }) => files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) <= MOST);
+const result = z.strictObject({ ended, files: filesOf(trialFiles).optional() });
 const asked = z.strictObject({ number, values, others: z.array(logged).max(100_000) });
-const told = z.strictObject({ study: z.uuid(), material: z.unknown() });
 const kept = z.strictObject({ study: z.uuid(), values, ended });
-
-const parsed = <T>(schema: z.ZodType<unknown>, value: unknown): T | undefined => {
-  const { success, data } = schema.safeParse(value);
-  return success ? (data as T) : undefined;
-};
 
 /** A trial to be run; undefined where `value` is none. */
 export const askedOf = (value: unknown): Asked | undefined => parsed(asked, value);
 
 /** What a trial came to; undefined where `value` does not say so. */
 export const resultOf = (value: unknown): Result | undefined => parsed(result, value);
-
-const json = (words: string): unknown => {
-  try {
-    return JSON.parse(words);
-  } catch {
-    return undefined;
-  }
-};
-
-/** What is searched; undefined where `words` do not say so. */
-export const toldOf = (words: string): Told | undefined => parsed(told, json(words));
 
 /** How a trial ended that could not be told. */
 export interface Kept {

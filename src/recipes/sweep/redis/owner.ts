@@ -7,26 +7,23 @@ import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { guarded, remove } from "../../../node/files/files.ts";
-import type { Jobs } from "../../../node/redis/jobs.ts";
 import type { Values } from "../../../search/space/space.ts";
-import { BusyError, DataError } from "../../../util/errors.ts";
+import { DataError } from "../../../util/errors.ts";
 import type { Ui } from "../../context/ui.ts";
+import { jobOf } from "../../redis/messages.ts";
+import { type Owned, takeQueue, tending } from "../../redis/owning.ts";
 import { type Ended, type Logged, logBegin, logEnd, logPause, readTrials } from "../log.ts";
 import type { Part } from "../part.ts";
 import { type Asking, asked, type Queue, trialIn } from "../queue.ts";
-import { type Asked, type Result, resultOf, toldOf } from "./messages.ts";
-import { jobOf, takenFrom } from "./taken.ts";
+import { type Asked, type Result, resultOf } from "./messages.ts";
+import { takenFrom } from "./taken.ts";
 
-/** Milliseconds between two looks at what has come back, and for the last one. */
-const [LOOK, LEAVES] = [250, 5000];
+/** Milliseconds for the last look at what has come back. */
+const LEAVES = 5000;
 
 /** What an owner has. */
-export interface Owning {
-  readonly jobs: Jobs;
+export interface Owning extends Owned {
   readonly dir: string;
-  readonly study: string;
-  /** What others have to have alike. */
-  readonly material: unknown;
   readonly asking: Asking;
   /** Aborted where nothing is to be begun any more. */
   readonly until: AbortSignal;
@@ -97,48 +94,16 @@ const begin = async ({ jobs, dir, study, asking, until }: Owning): Promise<boole
   return false;
 };
 
-/** Works one after the other; what waits for the same turn waits for one. */
-const oneByOne = (work: () => Promise<void>): (() => Promise<void>) => {
-  let [now, next] = [Promise.resolve(), undefined as Promise<void> | undefined];
-  return () => {
-    next ??= now
-      .catch(() => {})
-      .then(() => {
-        next = undefined;
-        now = work();
-        return now;
-      });
-    return next;
-  };
-};
-
-/** Takes the queue. Throws BusyError where another search has it. */
-const takeQueue = async ({ jobs, study, material }: Owning): Promise<void> => {
-  if (!(await jobs.own(study))) {
-    throw new BusyError("the queue in Redis is another search's", {
-      field: "queue",
-      hint: "wait for it, or name another queue: redis://HOST:PORT#NAME",
-    });
-  }
-  const before = toldOf((await jobs.subject()) ?? "");
-  if (before?.study !== study) await jobs.clear();
-  await jobs.tell(JSON.stringify({ study, material }));
-  await jobs.arrive(study);
-};
-
 /** Owns a sweep, whose folder is open. Throws BusyError where another search has the queue. */
 export const ownSweep = async (given: Owning): Promise<Part> => {
   const { jobs, dir, study, asking } = given;
   await takeQueue(given);
+  await jobs.arrive(study);
   let [isAll, isLeaving] = [false, false];
-  const tend = oneByOne(async () => {
-    if (!(await jobs.own(study))) throw new BusyError("the queue in Redis was taken by another search");
+  const { tend, gone, stop } = tending(given, async () => {
     await collect(given);
     if (!isLeaving) isAll = await begin(given);
   });
-  const gone = new AbortController();
-  const timer = setInterval(() => tend().catch((error: unknown) => gone.abort(error)), LOOK);
-  timer.unref();
   const queue: Queue = {
     trials: () => readTrials(dir),
     async next() {
@@ -150,9 +115,9 @@ export const ownSweep = async (given: Owning): Promise<Part> => {
   };
   return {
     queue,
-    gone: AbortSignal.any([gone.signal, jobs.lost]),
+    gone,
     async leave() {
-      clearInterval(timer);
+      stop();
       isLeaving = true;
       const last = tend().catch(() => {}); // What cannot be asked any more is made again.
       await Promise.race([last, sleep(LEAVES, undefined, { ref: false })]);

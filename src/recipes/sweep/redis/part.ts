@@ -2,35 +2,21 @@
  * A sweep whose processes share no folder, but a Redis: the owner has the sweep's folder, each other one a
  * folder of its own, where its trials stand.
  */
-import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { claimFolder } from "../../../node/files/claim.ts";
-import { writeFileDurable } from "../../../node/files/files.ts";
 import { redisAddress } from "../../../node/redis/address.ts";
 import { openJobs } from "../../../node/redis/jobs.ts";
 import type { Values } from "../../../search/space/space.ts";
 import { ConfigError } from "../../../util/errors.ts";
 import type { RecipeHooks } from "../../context/hooks.ts";
+import { requireUnlaunched } from "../../redis/owning.ts";
+import { nameStudy, studyIn } from "../../redis/study.ts";
 import { STUDY } from "../log.ts";
 import { openFolder, type Part, type Subject } from "../part.ts";
 import { ownSweep } from "./owner.ts";
 import type { Place } from "./taken.ts";
 import { joinSweep } from "./worker.ts";
-
-/** The file that names the sweep whose trials stand in a folder. */
-const QUEUE = "queue.json";
-
-const studyIn = async (dir: string): Promise<string | undefined> => {
-  const text = await readFile(join(dir, QUEUE), "utf8").catch(() => undefined);
-  return text === undefined ? undefined : /"study":"([0-9a-f-]{36})"/.exec(text)?.[1];
-};
-
-const nameStudy = async (dir: string, study: string): Promise<string> => {
-  await writeFileDurable(join(dir, QUEUE), [Buffer.from(`${JSON.stringify({ study })}\n`)]);
-  return study;
-};
 
 const foreign = (dir: string): ConfigError =>
   new ConfigError("holds trials of another sweep", { file: dir, hint: "choose another folder with --out" });
@@ -64,12 +50,7 @@ export const takePartByRedis = async (
   { joins, ranks, resume = false, signal, ui }: RecipeHooks,
 ): Promise<Part> => {
   const { dir, asking } = subject;
-  if (ranks !== undefined) {
-    throw new ConfigError("is for processes that no launcher starts: ranks share OUT", {
-      field: "queue",
-      hint: "leave out --queue, or start each process by itself, all but the first with --join",
-    });
-  }
+  requireUnlaunched(ranks);
   const jobs = await openJobs(redisAddress(url));
   let unlock = async (): Promise<void> => {};
   const closed = (part: Part): Part => ({ ...part, leave: () => part.leave().finally(unlock) });
@@ -80,7 +61,7 @@ export const takePartByRedis = async (
     }
     if (!resume && !existsSync(join(dir, STUDY)) && (await studyIn(dir)) !== undefined) throw foreign(dir);
     unlock = await openFolder(subject, resume);
-    const study = (await studyIn(dir)) ?? (await nameStudy(dir, randomUUID()));
+    const study = (await studyIn(dir)) ?? (await nameStudy(dir));
     return closed(
       await ownSweep({ ...{ jobs, dir, study, asking, until, describe, ui }, material: await material() }),
     );

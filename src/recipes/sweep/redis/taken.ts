@@ -7,6 +7,7 @@ import { checkValues, keyOf, type Space } from "../../../search/space/space.ts";
 import { defined } from "../../../util/defined.ts";
 import { RunError } from "../../../util/errors.ts";
 import type { Ui } from "../../context/ui.ts";
+import { jobOf } from "../../redis/messages.ts";
 import type { Ended } from "../log.ts";
 import { BEGUN, givenUp, type Taken, trialIn } from "../queue.ts";
 import { type Asked, askedOf, type Kept, keptOf, type Result } from "./messages.ts";
@@ -24,9 +25,6 @@ export interface Place {
   readonly study: string;
   readonly space: Space;
 }
-
-/** The name of a trial's job. */
-export const jobOf = (study: string, number: number): string => `${study}-${number}`;
 
 /** The trial of a job. Throws RunError where it is none of this sweep: another writes into the queue. */
 const trialOf = ({ id, data }: TakenJob, { study, space }: Place): Asked => {

@@ -1,16 +1,16 @@
-/** What a sweep's trials are made of: machines without a shared folder have to have the same. */
+/** What a search's trials are made of: machines without a shared folder have to have the same. */
 import { stat } from "node:fs/promises";
 import { relative } from "node:path";
-import { walk } from "../../../node/files/walk.ts";
-import { modelDir } from "../../../node/hub/hub.ts";
-import { sha256Of } from "../../../node/prepare/parts.ts";
-import type { InputFile } from "../../../node/read/inputs.ts";
-import { listInputs } from "../../../node/read/read.ts";
-import type { RunOptions } from "../../config/options.ts";
-import type { RecipeHooks } from "../../context/hooks.ts";
-import { silent } from "../../context/ui.ts";
-import { version } from "../../context/version.ts";
-import { inputsOf } from "../../data/inputs.ts";
+import { walk } from "../../node/files/walk.ts";
+import { modelDir } from "../../node/hub/hub.ts";
+import { sha256Of } from "../../node/prepare/parts.ts";
+import type { InputFile } from "../../node/read/inputs.ts";
+import { listInputs } from "../../node/read/read.ts";
+import type { RunOptions } from "../config/options.ts";
+import type { RecipeHooks } from "../context/hooks.ts";
+import { silent } from "../context/ui.ts";
+import { version } from "../context/version.ts";
+import { inputsOf } from "../data/inputs.ts";
 
 type Hashes = Readonly<Record<string, string>>;
 
@@ -33,18 +33,19 @@ const modelHashes = async (ref: string, { hub }: RecipeHooks): Promise<Hashes> =
   return hashes;
 };
 
+/** Whose files are read. */
+export interface MaterialOptions {
+  readonly base: RunOptions;
+  /** The model that is worked on, where there is one. */
+  readonly ref: string | undefined;
+  readonly hooks: RecipeHooks;
+}
+
 /**
- * The sweep's options, the version of anneal, and hashes of all files that trials read. Throws DataError for
- * files that cannot be read, and what `modelDir` throws.
+ * The version of anneal, and hashes of all files that trials read. Throws DataError for files that cannot be
+ * read, and what `modelDir` throws.
  */
-export const materialOf = async (
-  identity: unknown,
-  {
-    base,
-    ref,
-    hooks,
-  }: { readonly base: RunOptions; readonly ref: string | undefined; readonly hooks: RecipeHooks },
-): Promise<unknown> => {
+export const materialOf = async ({ base, ref, hooks }: MaterialOptions) => {
   const { data, model, out } = base;
   const lists = { validation: data.validation, like: data.like, decontaminate: data.decontaminate };
   const files: Record<string, Hashes> = { data: await hashesOf(await inputsOf(base, { ui: silent, out })) };
@@ -54,5 +55,5 @@ export const materialOf = async (
   for (const [name, of] of Object.entries({ from: model.from, ref })) {
     if (of) files[name] = await modelHashes(of, hooks);
   }
-  return { version, ...(identity as object), files };
+  return { version, files };
 };
