@@ -3,8 +3,10 @@ import type { Command } from "commander";
 import type { RecipeHooks } from "../recipes/context/hooks.ts";
 import { optimizeData } from "../recipes/optimize/fromData.ts";
 import { optimizeFolder } from "../recipes/optimize/optimize.ts";
+import { defined } from "../util/defined.ts";
 import { ConfigError } from "../util/errors.ts";
 import { withFlags } from "./flags/options.ts";
+import { queueUrl } from "./process/queue.ts";
 import { runRecipe } from "./process/run.ts";
 import { sharingCores, type WorkerFlags, withWorkers } from "./process/workers.ts";
 import { BUDGET_NOT_MET, printOutcome } from "./terminal/outcome.ts";
@@ -18,37 +20,30 @@ Examples:
 Without a limit on what it costs, the smallest model that keeps enough quality is chosen.`;
 
 /** Throws ConfigError where several processes would train the model that is searched from. */
-const requireModel = ({ workers, join }: WorkerFlags, { ranks }: RecipeHooks): void => {
-  if (!workers && !join && ranks === undefined) return;
+const requireModel = ({ workers, join, queue }: WorkerFlags, { ranks }: RecipeHooks): void => {
+  if (!workers && !join && queue === undefined && ranks === undefined) return;
   throw new ConfigError("is missing, and several processes would each train one", {
     field: "model",
     hint: "name a model, such as one that anneal train or finetune has made",
   });
 };
 
-/** Throws ConfigError for a Redis: models are what makers make, and are shared as files. */
-const requireFolder = (queue: string | undefined): void => {
-  if (queue === undefined) return;
-  throw new ConfigError("is for the trials of a sweep: what is made here are whole models, in files of OUT", {
-    field: "queue",
-    hint: "leave out --queue, and name a folder that all machines share with --out",
-  });
-};
-
 /** Adds the verb `optimize`. */
 export const register = (command: Command): void => {
   command.argument("[model]", "a folder, a GGUF file, or a model of the Hub; without: one is trained");
-  withFlags(command, "optimize").action(
-    (ref: string | undefined, { workers = 0, join, queue }: WorkerFlags) =>
-      runRecipe(command, async (options, hooks, json) => {
-        requireFolder(queue);
-        if (ref === undefined) requireModel({ workers, join }, hooks);
-        const from = () =>
-          ref === undefined ? optimizeData(options, hooks) : optimizeFolder(ref, options, hooks);
-        const outcome = await withWorkers(workers, sharingCores(options, workers), from);
-        if (outcome === undefined) return;
-        printOutcome(outcome, json);
-        if (!outcome.optimized.choice.met) process.exitCode = BUDGET_NOT_MET;
-      }),
-  );
+  withFlags(command, "optimize").action((ref: string | undefined, given: WorkerFlags) => {
+    const queue = queueUrl(given.queue);
+    const { workers = 0 } = given;
+    return runRecipe(command, async (options, own, json) => {
+      if (ref === undefined) requireModel(given, own);
+      const hooks = { ...own, ...defined({ queue }) };
+      const from = () =>
+        ref === undefined ? optimizeData(options, hooks) : optimizeFolder(ref, options, hooks);
+      const { threads } = sharingCores(options, workers);
+      const outcome = await withWorkers(workers, { threads, queue }, from);
+      if (outcome === undefined) return;
+      printOutcome(outcome, json);
+      if (!outcome.optimized.choice.met) process.exitCode = BUDGET_NOT_MET;
+    });
+  });
 };

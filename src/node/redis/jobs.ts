@@ -209,7 +209,8 @@ export const openJobs = async (address: RedisAddress, sending: Sending = trialFi
   const { end, ...owned } = ownership(redis, address, asked);
   const goodbye = async (study: string | undefined): Promise<void> => {
     await redis.call("ZREM", workers, self);
-    if (study !== undefined) {
+    // Where another has taken the queue over it is left as it is.
+    if (study !== undefined && (await owned.own(study))) {
       await queue.obliterate({ force: true });
       await end(study);
     }

@@ -37,6 +37,8 @@ export interface RecipeHooks {
   readonly joins?: boolean;
   /** Processes that were started to take part in the search of this one. */
   readonly workers?: number;
+  /** The URL of a Redis by which the processes of optimize share a search; they share OUT unless told. */
+  readonly queue?: string;
   /** Told how training goes. */
   readonly watch?: Watch;
   /** The command line, for the model card. */

@@ -2,8 +2,6 @@
 import { join } from "node:path";
 import type { Engine } from "../../engine/engine.ts";
 import type { Model } from "../../models/model.ts";
-import { begun, whileHeld } from "../../node/files/joined.ts";
-import { leases } from "../../node/files/lease.ts";
 import { makeWatched } from "../../search/candidates/dense.ts";
 import type { MakeOptions } from "../../search/candidates/makeBase.ts";
 import type { Made } from "../../search/candidates/makers.ts";
@@ -15,10 +13,12 @@ import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
 import type { UserData } from "../data/userData.ts";
 import { onReplicas } from "../train/replicas.ts";
-import { joinQueue, type Maker, queueIn, type Taken } from "./queue.ts";
+import { joinFolder } from "./joined.ts";
+import type { Maker, Taken } from "./queue.ts";
+import { joinByRedis, type SharedHooks } from "./redis/redis.ts";
 import { askedOf, contextOf, taughtBy } from "./searched.ts";
 import { searchIdentity } from "./space.ts";
-import { type JoinedStore, joinStore } from "./store.ts";
+import type { JoinedStore } from "./store.ts";
 import { teaching } from "./teaching.ts";
 
 /** Milliseconds between two looks at whether a job is still asked for. */
@@ -99,50 +99,55 @@ const makeAll = async (maker: Maker, making: MakingJob, { ui }: RecipeHooks): Pr
   }
 };
 
+/** What dense models are made with by a process that rests in between. */
+const resting = (
+  { asked }: ReturnType<typeof askedOf>,
+  { model, options, maker }: Pick<MakingJob, "model" | "options"> & { readonly maker: Maker },
+): MakeOptions => ({
+  ...asked,
+  lesson: {
+    ...asked.lesson,
+    source: async (index) => {
+      await maker.rest();
+      return asked.lesson.source(index);
+    },
+  },
+  teaching: (values) => teaching(taughtBy(options, values), asked.lesson, { model }),
+  onFit: maker.rest,
+});
+
 /**
- * Makes dense models for the search that another process has begun in OUT, until that has ended. Throws
- * ConfigError where there is none, or where it is another than these options and data make.
+ * Makes dense models for the search that another process has begun, in OUT or by a Redis, until that has
+ * ended. Throws ConfigError where there is none, or where it is another than these options and data make, and
+ * what `openJobs` throws.
  */
 export const makeForSearch = async (
   engine: Engine,
   model: Model,
   data: UserData,
   options: RunOptions,
-  hooks: RecipeHooks,
+  hooks: SharedHooks,
 ): Promise<void> => {
-  const run = join(options.out, "run");
-  const { signal } = hooks;
-  const { asked } = askedOf(engine, model, { data, options });
-  const own = leases();
-  const queue = queueIn(run);
-  hooks.ui.stage("Making models for the search");
-  await begun({ dir: queue, file: "jobs", by: run, leases: own, signal });
-  const identity = searchIdentity(options, data, model, asked.space);
-  const store = await joinStore({ run, identity, whole: model });
-  const { gone, end } = whileHeld(queue, own);
-  const maker = await joinQueue(run, own);
+  const { signal, ui, redis } = hooks;
+  const about = askedOf(engine, model, { data, options });
+  const { space } = about.asked;
+  ui.stage("Making models for the search");
+  const identity = searchIdentity(options, data, model, space);
+  const given = { identity, whole: model, space, signal, ui };
+  const joined = await (redis === undefined
+    ? joinFolder({ ...given, run: join(options.out, "run") })
+    : joinByRedis(redis, given));
+  const { store, maker, gone } = joined;
+  const made = resting(about, { model, options, maker });
   const signals = [gone, ...(signal === undefined ? [] : [signal])];
-  const made: MakeOptions = {
-    ...asked,
-    lesson: {
-      ...asked.lesson,
-      source: async (index) => {
-        await maker.rest();
-        return asked.lesson.source(index);
-      },
-    },
-    teaching: (values) => teaching(taughtBy(options, values), asked.lesson, { model }),
-    onFit: maker.rest,
-  };
   try {
     const making = { engine, model, data, options, made, store, signal: AbortSignal.any(signals) };
     await makeAll(maker, making, hooks);
+    if (gone.aborted && gone.reason.name !== "AbortError") throw gone.reason;
   } catch (error) {
     // What was asked for goes with who asked.
-    if (await own.isHeld(queue)) throw error;
+    if (await joined.isThere()) throw error;
   } finally {
-    await maker.leave();
-    await end();
-    own.close();
+    await joined.leave();
   }
 };

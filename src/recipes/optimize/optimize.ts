@@ -18,6 +18,7 @@ import { isFirst, seeOne } from "../train/ranks.ts";
 import { takeRun } from "../train/takeRun.ts";
 import { compressAndShip, type Outcome } from "./compressAndShip.ts";
 import { makeForSearch } from "./maker.ts";
+import { byRedis } from "./redis/redis.ts";
 
 /**
  * The part of this process in a search: it has the run, or joins the one that has, as ranks after the first
@@ -62,6 +63,7 @@ export const optimizeFolder = async (
   const { positions } = folder.model.arch.cache(folder.model.config);
   const context = Math.min(positions, task.textTokens);
   const fitted = { ...options, model: { ...options.model, n_positions: context } };
+  const redis = await byRedis({ base: options, ref, hooks });
   const part = await takePart(options, hooks);
   try {
     const engine = await nodeEngine(options.threads > 0 ? { threads: options.threads } : {});
@@ -72,14 +74,14 @@ export const optimizeFolder = async (
     );
     if (!part.joins) {
       const outcome = await compressAndShip(engine, model, data, fitted, {
-        ...hooks,
+        ...{ ...hooks, ...redis },
         curves: [],
         source,
         startedMs,
       });
       return outcome;
     }
-    await makeForSearch(engine, model, data, fitted, hooks);
+    await makeForSearch(engine, model, data, fitted, { ...hooks, ...redis });
     return undefined;
   } finally {
     await part.leave();

@@ -7,15 +7,15 @@ import { type Leases, leases } from "../../node/files/lease.ts";
 import { shapeMeasurements } from "../../node/runtime/measurements.ts";
 import type { Place } from "../../node/targets/target.ts";
 import type { Candidate, TrialRecord } from "../../search/candidates/candidate.ts";
+import type { Keeping } from "../../search/candidates/keeping.ts";
 import { type Optimized, optimize } from "../../search/candidates/optimize.ts";
 import type { OptimizeOptions } from "../../search/candidates/run.ts";
 import { figureNamed, measuredValue, writtenValue } from "../../search/figures.ts";
-import type { Values } from "../../search/space/space.ts";
+import type { Space, Values } from "../../search/space/space.ts";
 import { taskOf } from "../../tasks/index.ts";
 import { defined } from "../../util/defined.ts";
 import { budgetOf } from "../config/budget.ts";
 import type { RunOptions } from "../config/options.ts";
-import type { RecipeHooks } from "../context/hooks.ts";
 import { progressOf } from "../context/ui.ts";
 import { version } from "../context/version.ts";
 import type { UserData } from "../data/userData.ts";
@@ -30,13 +30,14 @@ import { judgeOn } from "./judge.ts";
 import { judgingGguf } from "./judgeGguf.ts";
 import { type PlacesOptions, type Probes, targetsNamed, withPlaces } from "./places.ts";
 import { type Asking, openQueue } from "./queue.ts";
+import { ownByRedis, type SharedHooks } from "./redis/redis.ts";
 import { type Showing, showing } from "./showing.ts";
 import { isWide, samplerOf, searchIdentity, spaceOf } from "./space.ts";
-import { openStore } from "./store.ts";
+import { openStore, searchIn } from "./store.ts";
 import { lessonOf, teaching } from "./teaching.ts";
 
 /** What a run has besides its options: where words go, what was trained before, what it began with. */
-export type SearchHooks = RecipeHooks & {
+export type SearchHooks = SharedHooks & {
   readonly curves: readonly Curve[];
   readonly source?: Source;
   /** When the run began, on performance.now()'s clock. */
@@ -194,10 +195,41 @@ const withMeasuring = <T>(
     }),
   );
 
-const searchWith = async (own: Leases, { engine, model, data, options, hooks }: Searching) => {
-  const { ui, signal, source, command, resume = false, startedMs } = hooks;
-  const { targets, asked } = askedOf(engine, model, { data, options, source });
-  const clock = clockOf(options.search.timeSec, startedMs);
+/** Opens the search of the run, and asks others to take part: who share its folder, or a Redis. */
+const openSearch = async (own: Leases, { model, data, options, hooks }: Searching, space: Space) => {
+  const { ui, resume = false, redis, workers, ranks } = hooks;
+  const run = join(options.out, "run");
+  const identity = searchIdentity(options, data, model, space);
+  const onWarning = (text: string): void => ui.warn(text);
+  const { trials, ...keeping } = await openStore({ run, whole: model, resume, identity, onWarning });
+  const started = workers ?? (ranks?.collective.size ?? 1) - 1;
+  const makers = await (redis === undefined
+    ? openQueue(run, own, started)
+    : ownByRedis(redis, { identity, dir: searchIn(run), leases: own, started, trials, ui }));
+  return { keeping, makers };
+};
+
+const searchWith = async (own: Leases, searching: Searching) => {
+  const { engine, model, data, options, hooks } = searching;
+  const about = askedOf(engine, model, { data, options, source: hooks.source });
+  const { keeping, makers } = await openSearch(own, searching, about.asked.space);
+  try {
+    return await searchBeside(makers, { ...searching, ...about, keeping });
+  } finally {
+    await makers.end();
+  }
+};
+
+/** Searches while `makers` make what is asked for. */
+const searchBeside = async (
+  makers: Asking,
+  given: Searching & ReturnType<typeof askedOf> & { readonly keeping: Keeping },
+) => {
+  const { engine, model, data, options, hooks, targets, asked, keeping } = given;
+  const clock = clockOf(options.search.timeSec, hooks.startedMs);
+  const signals = [hooks.signal, makers.gone].filter((each) => each !== undefined);
+  const signal = signals.length > 0 ? AbortSignal.any(signals) : undefined;
+  const { ui, source, command } = hooks;
   const shown = showing({ space: asked.space, model, options, clock }, ui);
   const teachingOf = (values: Values) => {
     const own = teaching(taughtBy(options, values), asked.lesson, { model, signal });
@@ -206,12 +238,6 @@ const searchWith = async (own: Leases, { engine, model, data, options, hooks }: 
       onRow: shown.watch(values, own.steps),
     };
   };
-  const run = join(options.out, "run");
-  const keeping = await openStore({
-    ...{ run, whole: model, resume },
-    identity: searchIdentity(options, data, model, asked.space),
-    onWarning: (text) => ui.warn(text),
-  });
   const shipping = shippingOf(asked.format, { engine, data, options, ...defined({ source }) });
   const front = isWide(options) ? frontIn({ shipping, options, command }) : undefined;
   const told = tellingOf(hooks, shown, front, asked.figures, clock);
@@ -223,10 +249,8 @@ const searchWith = async (own: Leases, { engine, model, data, options, hooks }: 
     turns: clock.again,
     ...{ onProbe: clock.probed, onTurn: timing.update },
   };
-  const makers = await openQueue(run, own, hooks.workers ?? (hooks.ranks?.collective.size ?? 1) - 1);
   try {
-    const searching = { engine, model, data, options, hooks };
-    const optimized = await withMeasuring(searching, { asked, where, makers }, ({ again, ...measuring }) => {
+    const optimized = await withMeasuring(given, { asked, where, makers }, ({ again, ...measuring }) => {
       const how = {
         ...{ ...asked, ...told, teaching: teachingOf, keeping, makers, ...measuring },
         ...{ until: clock.until, left: clock.left },
@@ -239,6 +263,5 @@ const searchWith = async (own: Leases, { engine, model, data, options, hooks }: 
     return { optimized, curves: shown.curves() };
   } finally {
     clock.stop();
-    await makers.end();
   }
 };

@@ -71,6 +71,9 @@ const linesIn = (file: string): Line[] => {
 
 const nameOf = (key: string): string => createHash("sha256").update(key).digest("hex").slice(0, 16);
 
+/** What is said of a dense model, in the file that makes it whole. */
+export const BASE = "base.json";
+
 interface BaseFile {
   readonly config: ModelConfig;
   readonly history: readonly HistoryStep[];
@@ -84,11 +87,11 @@ const keepDense = async (dir: string, { config, history, ...model }: Model): Pro
   const names = Array.from(files.keys()).filter((name) => name.endsWith(".safetensors"));
   const said: BaseFile = { config, history, files: names };
   // Last: with it the model is whole.
-  await writeFileDurable(join(dir, "base.json"), [Buffer.from(`${JSON.stringify(said)}\n`)]);
+  await writeFileDurable(join(dir, BASE), [Buffer.from(`${JSON.stringify(said)}\n`)]);
 };
 
 const readDense = async (dir: string, whole: Model): Promise<Model | undefined> => {
-  const file = join(dir, "base.json");
+  const file = join(dir, BASE);
   if (!existsSync(file)) return undefined;
   const { config, history, files } = JSON.parse(await readFile(file, "utf8")) as BaseFile;
   const tensors = new Map<string, Tensor>();
@@ -138,15 +141,16 @@ const isSame = async (dir: string, { identity, onWarning }: StoreOptions): Promi
 /** The folder of a run's search. */
 export const searchIn = (run: string): string => join(run, "search");
 
-const densesIn = (dir: string, whole: Model): Pick<Keeping, "dense" | "keep"> => {
-  const place = (key: string): string => join(dir, BASES!, nameOf(key));
-  return {
-    dense: (key) => readDense(place(key), whole),
-    keep: (key, model) => keepDense(place(key), model),
-  };
-};
+/** The folder of a dense model of the search in `dir`, by its key. */
+export const baseIn = (dir: string, key: string): string => join(dir, BASES!, nameOf(key));
 
-/** What one that takes part in a search has of its folder. */
+/** The dense models of the search in `dir`. */
+export const densesIn = (dir: string, whole: Model): Pick<Keeping, "dense" | "keep"> => ({
+  dense: (key) => readDense(baseIn(dir, key), whole),
+  keep: (key, model) => keepDense(baseIn(dir, key), model),
+});
+
+/** What one that takes part in a search has of it. */
 export interface JoinedStore extends Pick<Keeping, "dense" | "keep"> {
   /** The trials that have ended so far. */
   trials(): readonly Trial[];
@@ -173,7 +177,7 @@ export const joinStore = async (
 };
 
 /** Opens the search of a run: the one that is there where `resume` is asked for and it is this, else anew. */
-export const openStore = async (options: StoreOptions): Promise<Keeping> => {
+export const openStore = async (options: StoreOptions): Promise<Keeping & Pick<JoinedStore, "trials">> => {
   const { run, identity, resume, whole } = options;
   const dir = searchIn(run);
   const file = join(dir, TRIALS!);
@@ -193,7 +197,9 @@ export const openStore = async (options: StoreOptions): Promise<Keeping> => {
   const count = (all: readonly Values[], values: Values): number =>
     all.filter((v) => keyOf(v) === keyOf(values)).length;
   const times = (values: Values): number => count(open, values) - count(left, values);
+  const trials: Trial[] = ended.map(({ record }) => record);
   return {
+    trials: () => trials,
     earlier: ended.map(({ record, scores }) => ({
       record,
       ...(scores === undefined ? {} : { scores: unpacked(scores) }),
@@ -204,8 +210,10 @@ export const openStore = async (options: StoreOptions): Promise<Keeping> => {
     fatal: open.filter((values, i) => times(values) >= BEGUN && isFirst(open, values, i)),
     begins: (begins, values) => appendLine(file, written({ begins, values })),
     leaves: (leaves, values) => appendLine(file, written({ leaves, values })),
-    ends: ({ record, scores }) =>
-      appendLine(file, written({ record, ...(scores === undefined ? {} : { scores: packed(scores) }) })),
+    ends: ({ record, scores }) => {
+      appendLine(file, written({ record, ...(scores === undefined ? {} : { scores: packed(scores) }) }));
+      trials.push(record);
+    },
     ...densesIn(dir, whole),
   };
 };
