@@ -111,7 +111,7 @@ const expectSame = (at: string, alone: string): void => {
     expect(weights(at, model, name).equals(weights(alone, model, name)), name).toBe(true);
 };
 
-describe.skipIf(why !== "")("optimize over Redis", () => {
+describe.skipIf(why !== "")("optimize over Redis", { timeout: 240_000 }, () => {
   test.concurrent("two processes make each model once, and come to the bit to what one does", async () => {
     const [first, other] = ["first", "other"].map(machine) as [string, string];
     const { owner, joined } = await both(words(200), [first, other], (own, at) => begin(own, at, "two"));
