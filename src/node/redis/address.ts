@@ -22,8 +22,8 @@ const HINT =
   "ANNEAL_REDIS_URL=redis://USER:PASSWORD@HOST:6379 with --queue redis";
 
 /**
- * The address that a URL says; `usual` is the queue's name where it says none. Throws ConfigError for one that
- * cannot be, and shows nothing of it.
+ * The address that a URL says; `usual` is the queue's name where it says none. Throws ConfigError for one
+ * that cannot be, and shows nothing of it.
  */
 export const redisAddress = (text: string, usual = "sweep"): RedisAddress => {
   const refuse = (what: string): never => {

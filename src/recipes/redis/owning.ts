@@ -1,4 +1,4 @@
-/** The process that owns a search over Redis: it has the queue, and looks after it while it does other things. */
+/** The process that owns a search over Redis: it looks after the queue while it does other things. */
 import type { Jobs } from "../../node/redis/jobs.ts";
 import { BusyError, ConfigError } from "../../util/errors.ts";
 import type { Ranks } from "../context/hooks.ts";

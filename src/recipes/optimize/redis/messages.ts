@@ -1,6 +1,7 @@
 /**
  * What processes of a search for candidates tell each other by Redis, where others may write: of known shape
- * and size. Numbers may be none that JSON has, so that what holds them travels as the text of the search's log.
+ * and size. Numbers may be none that JSON has, so that what holds them travels as a text like that of the
+ * search's log.
  */
 import { z } from "zod";
 import type { Sending, SentFile } from "../../../node/redis/files.ts";

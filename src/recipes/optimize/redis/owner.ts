@@ -1,7 +1,7 @@
 /**
  * The process that owns a search over Redis: it asks others for dense models, which come to its folder as if
- * they had been made there, and measures. What does not come whole it makes itself. A Redis that has forgotten
- * a job is told of it again.
+ * they had been made there, and measures. What does not come whole it makes itself. A Redis that has
+ * forgotten a job is told of it again.
  */
 import { readFile, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";

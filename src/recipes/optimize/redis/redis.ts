@@ -26,8 +26,8 @@ export type SharedHooks = RecipeHooks & { readonly redis?: ByRedis };
 const open = ({ url }: Pick<ByRedis, "url">): Promise<Jobs> => openJobs(redisAddress(url, QUEUE), denseFiles);
 
 /**
- * The Redis that the processes of a search share, once it has answered. Throws ConfigError where a launcher has
- * started them, and as `openJobs` does.
+ * The Redis that the processes of a search share, once it has answered. Throws ConfigError where a launcher
+ * has started them, and as `openJobs` does.
  */
 export const byRedis = async (options: MaterialOptions): Promise<Pick<SharedHooks, "redis">> => {
   const { queue: url, ranks } = options.hooks;
