@@ -23,7 +23,8 @@ export const nearDense = (engine: Engine) => {
       stop: Stop,
     ): Promise<{ readonly rows: readonly Rows[]; readonly moments: SecondMoments }> => {
       const { moments, cross, parts } = knownAt(stop);
-      if (cross === undefined) return { rows, moments };
+      // Without batches that are held out nothing tells how much of a correction holds on other text.
+      if (cross === undefined || parts === undefined) return { rows, moments };
       return {
         rows: await towards.of(rows, { moments, cross, parts, factor: inputFactor(moments) }),
         moments,

@@ -2,6 +2,7 @@
  * From a model's folder to a smaller one: fewer tokens, layers, heads, neurons; fitted to the whole model,
  * and taught by it; in the end numbers may be 0.
  */
+import type { SparsityName } from "../../compress/sparsity/sparsify.ts";
 import type { Tensor } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
 import { modelDir } from "../../node/hub/hub.ts";
@@ -117,6 +118,40 @@ const measuredBy = async (study: Study, read: Cuttable, material: Material) => {
   };
 };
 
+/** What zeros are made by. */
+interface Zeros {
+  readonly zeros: {
+    readonly sparsity: string;
+    readonly method: SparsityName;
+    readonly allocate: boolean;
+    readonly restore: boolean;
+  };
+  readonly batches: readonly Tensor[];
+  readonly described: Described;
+}
+
+/** What is pruned by number, near the whole unless held-out text likes the method's own numbers better. */
+const zeroed = async (
+  study: Study,
+  way: Way,
+  { zeros, batches, described }: Zeros,
+): Promise<Pick<Way, "made" | "states">> => {
+  const withState = async (restore: boolean) => {
+    const made = await withZeros(way.made, { ...zeros, restore }, batches, study);
+    return { made, state: await described("sparse", made) };
+  };
+  const near = await withState(zeros.restore);
+  const own = zeros.restore && zeros.method !== "magnitude" ? await withState(false) : near;
+  const worse = isWorse(near.state, own.state, study);
+  if (worse) {
+    study.hooks.ui.warn(
+      `near the whole it is worse on held-out text: numbers are ${zeros.method}'s own; give more text`,
+    );
+  }
+  const { made, state } = worse ? own : near;
+  return { made, states: [...way.states, state] };
+};
+
 /** Cuts, teaches and prunes numbers; what each state scores, each by its own tokens of the same text. */
 const pruned = async (
   study: Study,
@@ -147,10 +182,8 @@ const pruned = async (
   const way = narrow
     ? await inRounds(study, batches, options, described)
     : await withFewerTokens(study, options, described);
-  const made = packs
-    ? await withZeros(way.made, { sparsity, method, allocate, restore }, batches, study)
-    : way.made;
-  const states = packs ? [...way.states, await described("sparse", made)] : way.states;
+  const zeros = { sparsity: sparsity ?? "", method, allocate, restore };
+  const { made, states } = packs ? await zeroed(study, way, { zeros, batches, described }) : way;
   const { unit, better } = task.criterion;
   const chosen = neurons === undefined && heads === undefined ? {} : { importance };
   const sparse = packs ? { sparse: { method, pattern: sparsity } } : {};
