@@ -144,22 +144,25 @@ describe.each(Object.entries(families))("%s", (name, model) => {
       const error = Math.sqrt(
         got.reduce((sum, v, i) => sum + (v - values[i]!) ** 2, 0) / values.reduce((sum, v) => sum + v * v, 0),
       );
-      expect(error, path).toBeLessThan(0.2);
+      // They are moved towards what the dense model computes, by some tenths in these models of random weights.
+      expect(error, path).toBeLessThan(0.5);
     }
   });
 
-  test("GPTQ makes up for what was rounded in front: less than half of scale search's error, and the same again", async () => {
+  test("what was rounded in front is made up for: by GPTQ to less than half of scale search's error, and the same again", async () => {
     const whole = await outputsOf(engine, model, batches[1]!);
-    const made = (method: "search" | "gptq") =>
+    const made = (method: "search" | "gptq" | "awq") =>
       roundedModel(engine, model, { rounding: { method }, wide: [], texts, tokens: 500 });
-    const off = async (method: "search" | "gptq"): Promise<number> => {
-      const { codes } = await made(method);
+    const off = async (method: "search" | "gptq" | "awq"): Promise<number> => {
+      const { model: own, codes } = await made(method);
       if (method === "gptq" && name === "gpt2") expect([...codes]).toEqual([...(await made(method)).codes]);
-      const got = await outputsOf(engine, quantized(model, { bits: 4, method }, { codes }), batches[1]!);
+      const got = await outputsOf(engine, quantized(own, { bits: 4, method }, { codes }), batches[1]!);
       return got.reduce((sum, v, i) => sum + (v - whole[i]!) ** 2, 0);
     };
     // Where each matrix is rounded by its own inputs alone, 0.5 to 0.85 of it are left.
-    expect(await off("gptq")).toBeLessThan(0.45 * (await off("search")));
+    const search = await off("search");
+    expect(await off("gptq")).toBeLessThan(0.45 * search);
+    expect(await off("awq")).toBeLessThan(0.6 * search);
   });
 });
 

@@ -7,7 +7,7 @@ import { ConfigError } from "../../util/errors.ts";
 import { byColumn, type Matrix, matrixOf } from "../matrix.ts";
 import { denseMatrices } from "../probe.ts";
 import { reconstruct } from "../reconstruction/reconstruct.ts";
-import { awqScales, type OutputError, scaledInputs } from "../rounding/awq.ts";
+import { awqScales, type OutputError } from "../rounding/awq.ts";
 import type { Codes, GridOptions, Rows } from "../rounding/codes.ts";
 import { gptq } from "../rounding/gptq.ts";
 import { needsText, type RoundingMethod, type RoundingName, roundingMethods } from "../rounding/methods.ts";
@@ -53,8 +53,8 @@ export interface ModelCodes {
 
 const rowsOf = (matrix: Matrix): Rows => ({ n: matrix.n, k: matrix.k, values: byColumn(matrix) });
 
-/** Rounds what one site's products multiply by. */
-type Rounder = (stop: Stop) => Promise<undefined>;
+/** Looks at what one site's products multiply by. */
+type Visitor = (stop: Stop) => Promise<undefined>;
 
 interface Made {
   readonly codes: Map<string, Codes>;
@@ -90,7 +90,7 @@ const folding = (
   made: Made,
   { method, grid }: { method: RoundingMethod; grid: GridOptions },
   { fold, errorOf }: { fold: ReturnType<typeof foldFinder>; errorOf: OutputError },
-): Rounder => {
+): Visitor => {
   let without = 0;
   return async ({ site, moments, index, count }) => {
     const found = fold(site);
@@ -107,38 +107,12 @@ const folding = (
               settle: (rows, by) => method.round(rows, grid, divided(moments, by)),
             },
           );
-    if (scales === undefined || scales.power === 0) {
-      without += found === undefined ? 1 : 0;
-      for (const path of own)
-        roundAt(path, rowsOf(made.matrices.get(path)!), { method, grid, made }, moments);
-    } else {
-      made.folds.push({ fold: found!, paths: site.paths, scales: scales.scales });
-      for (const path of own) {
-        const rows = scaledInputs(rowsOf(made.matrices.get(path)!), scales.scales);
-        roundAt(path, rows, { method, grid, made }, divided(moments, scales.scales));
-      }
-    }
+    if (scales === undefined || scales.power === 0) without += found === undefined ? 1 : 0;
+    else made.folds.push({ fold: found!, paths: site.paths, scales: scales.scales });
     if (index === count - 1 && without > 0)
-      made.notes.push(
-        `${without} of ${count} inputs have nothing in front that takes scales: rounded as by search`,
-      );
+      made.notes.push(`${without} of ${count} inputs have nothing in front that takes scales`);
     return undefined;
   };
-};
-
-/** Codes of matrices whose outputs were divided by a fold: the scales of their blocks are. */
-const outputsDivided = (made: Made): void => {
-  for (const { fold, scales } of made.folds) {
-    const codes = fold.outputs && made.codes.get(fold.outputs.path);
-    if (codes === undefined) continue;
-    const blocks = codes.scale.length / codes.n;
-    const first = codes.n - scales.length;
-    const scale = codes.scale.map((s, at) => {
-      const output = Math.floor(at / blocks);
-      return output < first ? s : s / scales[output - first]!;
-    });
-    made.codes.set(fold.outputs!.path, { ...codes, scale });
-  }
 };
 
 /** Where a method needs text and there is none: throws ConfigError. */
@@ -183,8 +157,14 @@ export const modelCodes = async (
     rest();
     return { model, codes: made.codes, notes: made.notes };
   }
+  if (method.folds) {
+    await findFolds(engine, model, made, options);
+    const folded = withFolds(model, made.folds);
+    const own = { ...made, matrices: matricesIn(folded, except) };
+    await roundedInTurn(engine, folded, own, options);
+    return { model: folded, codes: made.codes, notes: made.notes };
+  }
   if (method.inTurn) await roundedInTurn(engine, model, made, options);
-  else if (method.folds) await roundedWithFolds(engine, model, made, options);
   else {
     const inputs = options.inputs ?? (await inputMoments(engine, model, weighing(batches), { signal }));
     for (const [done, [path, matrix]] of [...matrices].entries()) {
@@ -195,22 +175,23 @@ export const modelCodes = async (
   }
   rest();
   if (method.reconstructs) await reconstructed(engine, model, made, { ...options, batches });
-  outputsDivided(made);
-  return { model: withFolds(model, made.folds), codes: made.codes, notes: made.notes };
+  return { model, codes: made.codes, notes: made.notes };
 };
 
-/** Rounds the matrices by GPTQ, each towards what the dense model computes. Throws as `walk`. */
+/** Rounds the matrices by GPTQ or scale search, each towards what the dense model computes. Throws as `walk`. */
 const roundedInTurn = (
   engine: Engine,
   model: Model,
   made: Made,
-  { grid, batches = [], signal, onSite }: CodesOptions,
-): Promise<void> =>
-  roundInTurn(engine, model, {
+  { method: name, grid, batches = [], signal, onSite }: CodesOptions,
+): Promise<void> => {
+  const method = roundingMethods[name].folds ? roundingMethods.search : roundingMethods.gptq;
+  return roundInTurn(engine, model, {
     ...{ matrices: made.matrices, batches, signal, onSite },
     round: (path, rows, read) => {
       const own = made.grids?.get(path) ?? grid;
-      if (read === undefined) return roundAt(path, rows, { method: roundingMethods.gptq, grid: own, made });
+      if (read === undefined || method.reads === "may")
+        return roundAt(path, rows, { method, grid: own, made }, read?.moments);
       const { factor, moments } = read;
       if (factor.damping > 1.1 * factor.asked) made.notes.push(singular(path, factor.damping));
       const { damping: _, ...codes } = gptq(rows, moments, { ...own, factor });
@@ -218,9 +199,10 @@ const roundedInTurn = (
     },
     keep: (path, codes) => made.codes.set(path, codes),
   });
+};
 
-/** Rounds the matrices along a walk, with scales folded in where something takes them. Throws as `walk`. */
-const roundedWithFolds = async (
+/** Finds scales along a walk, where something takes them. Throws as `walk`. */
+const findFolds = async (
   engine: Engine,
   model: Model,
   made: Made,

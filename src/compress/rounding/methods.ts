@@ -10,7 +10,7 @@ import { scaleSearch } from "./scaleSearch.ts";
 export interface RoundingMethod {
   /** What it reads of what products read; those that `may` read it do without, others need text. */
   readonly reads: "nothing" | "may" | "moments" | "second moments";
-  /** Whether a layer is rounded by what it reads of rounded ones. */
+  /** Whether a layer is rounded by what it reads of rounded ones, and towards the dense model. */
   readonly inTurn: boolean;
   /** Whether strong inputs are made weaker first, where a fold takes the scales. */
   readonly folds: boolean;
@@ -35,7 +35,7 @@ export const roundingMethods = {
   nearest: { reads: "nothing", inTurn: false, folds: false, round: nearest },
   search: searched,
   hqq: { reads: "nothing", inTurn: false, folds: false, round: hqq },
-  awq: { ...searched, reads: "second moments", folds: true },
+  awq: { ...searched, reads: "second moments", inTurn: true, folds: true },
   reconstruct: { ...searched, reads: "second moments", inTurn: true, reconstructs: true },
   gptq: {
     reads: "second moments",
