@@ -145,7 +145,7 @@ describe.each(Object.entries(families))("%s", (name, model) => {
         got.reduce((sum, v, i) => sum + (v - values[i]!) ** 2, 0) / values.reduce((sum, v) => sum + v * v, 0),
       );
       // They are moved towards what the dense model computes, by some tenths in these models of random weights.
-      expect(error, path).toBeLessThan(0.5);
+      expect(error, path).toBeLessThan(0.8);
     }
   });
 

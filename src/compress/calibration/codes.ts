@@ -178,7 +178,7 @@ export const modelCodes = async (
   return { model, codes: made.codes, notes: made.notes };
 };
 
-/** Rounds the matrices by GPTQ or scale search, each towards what the dense model computes. Throws as `walk`. */
+/** Rounds by GPTQ or scale search, each matrix towards what the dense model computes. Throws as `walk`. */
 const roundedInTurn = (
   engine: Engine,
   model: Model,
