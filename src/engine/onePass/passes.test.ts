@@ -77,6 +77,35 @@ describe("a program in passes", () => {
     }
   });
 
+  test("without a memory of WebAssembly, and with too small a one, the same bits", () => {
+    const wasm = (
+      globalThis as object as { WebAssembly: { Memory: new (of: { initial: number }) => object } }
+    ).WebAssembly;
+    const { Memory } = wasm;
+    const [size, given] = [9001, { s: scalar(0.75), t: scalar(1.5) }];
+    const types = [f32(size), f32(size), f32(3)];
+    const outcome = (most: number): number[] => {
+      wasm.Memory = class extends Memory {
+        constructor(of: { initial: number }) {
+          if (of.initial > most) throw new RangeError("could not allocate memory");
+          super(of);
+        }
+      };
+      try {
+        const passes = openPasses(passPlan(everything(size))!, types);
+        const [a, b, c] = types.map((type, i) => filled(passes.zeros(type), i + 1));
+        const out = { "a:next": a!, "b:next": b!, other: zeros(f32(3)), copy: zeros(f32(3)) };
+        passes.run({ a: a!, b: b!, c: c!, ...given }, out);
+        return Object.values(out).flatMap(({ data }) => Array.from(data as Float32Array));
+      } finally {
+        wasm.Memory = Memory;
+      }
+    };
+    const whole = outcome(100);
+    expect(outcome(3)).toEqual(whole);
+    expect(outcome(0)).toEqual(whole);
+  });
+
   test("what has no room is copied, and its neighbours stay", async () => {
     const plan = passPlan(trace({ x: f32(5) }, ({ x }) => ({ x: add(x, 1) })))!;
     const passes = openPasses(plan, [f32(5), f32(5)]);

@@ -26,6 +26,8 @@ export interface Pass {
 
 /** A program in passes: plain data, so that it can be sent to another thread. */
 export interface PassPlan {
+  readonly kernels: readonly Kernel[];
+  /** The module of these kernels. */
   readonly code: Uint8Array<ArrayBuffer>;
   readonly scalars: readonly ScalarStep[];
   readonly passes: readonly Pass[];
@@ -127,8 +129,9 @@ export const passPlan = (program: Program): PassPlan | undefined => {
     kernels.set(key, known);
     return { kernel: known.index, ...pass };
   });
+  const all = Array.from(kernels.values(), ({ kernel }) => kernel);
   return {
-    code: moduleOf(Array.from(kernels.values(), ({ kernel }) => kernel)),
+    ...{ kernels: all, code: moduleOf(all) },
     ...{ scalars: steps, passes },
     arrays: Math.max(0, ...passes.map(({ reads, writes }) => reads.length + writes.length)),
   };
