@@ -1,5 +1,6 @@
 /** A GGUF file loaded by llama.cpp: its logits, its tokenizer, what it says of given tokens. */
 import { availableParallelism } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import type { LlamaContextSequence, Token } from "node-llama-cpp";
 import type { OpenReader } from "../../../evaluate/parity/trial.ts";
@@ -12,6 +13,9 @@ type Library = typeof import("node-llama-cpp");
 
 /** Positions that are made room for, where the model has as many and no row is longer: they take memory. */
 const USUAL_POSITIONS = 512;
+
+/** Milliseconds for which a reason is waited for, and between two looks. */
+const [LISTENS, LOOK] = [500, 10];
 
 /** llama.cpp on the processor, which neither compiles nor fetches anything. */
 export const startLlama = async ({ library, threads }: Pick<LlamaPlaced, "library" | "threads">) => {
@@ -172,7 +176,10 @@ export const openLlama = async (
   modelPath: string,
   needed = 0,
 ): Promise<LlamaReader> => {
-  const failed = (error: unknown): never => {
+  const before = faults.length;
+  const failed = async (error: unknown): Promise<never> => {
+    // What it says comes from another thread, often behind the failure.
+    for (let waited = 0; faults.length === before && waited < LISTENS; waited += LOOK) await sleep(LOOK);
     throw withReason(error, faults);
   };
   const model = await llama.loadModel({ modelPath, gpuLayers: 0 }).catch(failed);
