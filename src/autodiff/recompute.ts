@@ -2,12 +2,13 @@
  * Recompute of activations (Chen et al. 2016, https://arxiv.org/abs/1604.06174): a program is divided into
  * blocks, of which only the beginnings are kept for the backward pass; what lies within is computed again
  * when the gradients come there. The order is part of the method: a block is not computed again before its
- * gradient is there, and its gradient does not leave before those of its params are done (see
- * ops/after.ts).
+ * gradient is there, and its gradient does not leave before those of its params are done (see ops/after.ts).
+ * Blocks may be kept, too, for that order alone: onnxruntime makes the gradients of params last of all where
+ * it may, and keeps for them what flowed through every layer.
  */
 import { apply, type Node, type Value } from "../ir/op.ts";
 import { after } from "../ops/after.ts";
-import { isBlock } from "../ops/block.ts";
+import { isAgain, isBlock } from "../ops/block.ts";
 
 /** The blocks of a program, and the copies of their nodes that gradients are made of. */
 export interface Blocks {
@@ -67,7 +68,7 @@ export const blocksOf = (order: readonly Node[]): Blocks => {
   return {
     again(node, flowing) {
       const number = of.get(node)!;
-      if (number === 0 || number === last || isBlock(node)) return node;
+      if (number === 0 || number === last || isBlock(node) || !isAgain(begins.get(number)!.node)) return node;
       if (!starts.has(number)) {
         const first = flowing.filter((g) => g !== null);
         starts.set(number, after(begins.get(number)!, first));
@@ -76,7 +77,8 @@ export const blocksOf = (order: readonly Node[]): Blocks => {
     },
     leaves(from, to, part) {
       const number = of.get(from)!;
-      if (number === 0 || number === last || of.get(to) === number) return;
+      if (number === 0 || of.get(to) === number || (number === last && isAgain(begins.get(last)!.node)))
+        return;
       sides.set(number, [...(sides.get(number) ?? []), part]);
     },
     beyond: (node, g) => (isBlock(node) ? after(g, sides.get(of.get(node)!) ?? []) : g),

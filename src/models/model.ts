@@ -57,6 +57,8 @@ export interface Inputs {
   readonly dropoutSeed?: Value;
   /** Training: activations within layers are computed again in the backward pass, and not kept for it. */
   readonly recompute?: boolean;
+  /** Training: a layer's gradient goes further back once those of its params are made. */
+  readonly inOrder?: boolean;
 }
 
 /** What a model's forward pass gives. */
@@ -153,6 +155,7 @@ export interface DecodeInputs {
   /** Training: see Inputs. */
   readonly dropoutSeed?: Value;
   readonly recompute?: boolean;
+  readonly inOrder?: boolean;
 }
 
 /** What the decoder of sequence-to-sequence gives. */

@@ -19,7 +19,11 @@ const totalOp: Op<Gradients, Record<never, never>, [Value]> = {
   name: "totalWithGradients",
   infer: ([total]) => [{ dtype: total.dtype, shape: total.shape }],
   simplify: ([total]) => total,
-  vjp: ([g], { inputs: [, , , dx, dw] }) => [null, mul(dx, g), mul(dw, g), null, null],
+  // A head that trains has its gradient first: the last chunk's logits would be kept for it to the end.
+  vjp: ([g], { inputs: [, , w, dx, dw] }) => {
+    const back = isDetached(w) ? dx : after(dx, [dw]);
+    return [null, mul(back, g), mul(dw, g), null, null];
+  },
   onnx: (_, [total]) => [total],
 };
 

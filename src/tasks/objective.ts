@@ -92,7 +92,8 @@ export const batchOutputs = (
   const inputs = { inputIds: inputIds!, ...(seed === undefined ? {} : { dropoutSeed: seed }), ...given };
   const outputs = model.arch.forward(
     params,
-    { ...inputs, ...(recompute ? { recompute } : {}) },
+    // Where memory counts no gradient is kept longer than those of the params that it makes.
+    { ...inputs, ...(recompute ? { recompute } : {}), ...(lossRows === undefined ? {} : { inOrder: true }) },
     model.config,
   );
   return lossRows === undefined ? outputs : { ...outputs, lossRows };

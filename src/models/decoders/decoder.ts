@@ -148,7 +148,7 @@ const body = (p: DecoderParams<Param>["model"], inputs: Inputs, c: DecoderConfig
   let normed = rmsNorm(p.layers[0]!.input_layernorm, x, c.rms_norm_eps);
   p.layers.forEach((layer, i) => {
     const name = `model.layers.${i}`;
-    if (inputs.recompute) {
+    if (inputs.recompute || inputs.inOrder) {
       x = layerInput(inputs, x);
       normed = rmsNorm(layer.input_layernorm, x, c.rms_norm_eps);
     }

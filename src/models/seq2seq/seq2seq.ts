@@ -110,6 +110,7 @@ export const forwardOf =
         ...(attentionMask === undefined ? {} : { attentionMask }),
         ...(dropoutSeed === undefined ? {} : { dropoutSeed }),
         ...(inputs.recompute ? { recompute: true } : {}),
+        ...(inputs.inOrder ? { inOrder: true } : {}),
       },
       config,
     );
