@@ -35,12 +35,12 @@ export const apartOf =
   (batch: number): boolean =>
     count >= APART && batch % APART === APART - 1;
 
-/** Tokens whose mean squares are known well enough to weigh errors by. */
+/** Tokens, or nearly as many, whose mean squares are known well enough to weigh errors by. */
 const WEIGHED_ON = 8192;
 
 /** As many of the batches, from all over the text, as mean squares need; second moments need them all. */
 export const weighing = (batches: readonly Tensor[]): readonly Tensor[] => {
-  const count = Math.ceil(WEIGHED_ON / (batches[0]?.data.length ?? WEIGHED_ON));
+  const count = Math.max(1, Math.round(WEIGHED_ON / (batches[0]?.data.length ?? WEIGHED_ON)));
   if (batches.length <= count) return batches;
   return Array.from({ length: count }, (_, i) => batches[Math.floor((i * batches.length) / count)]!);
 };

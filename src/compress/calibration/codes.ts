@@ -81,9 +81,10 @@ const roundAt = (
 };
 
 /** The moments of inputs that are divided by scales, as far as scale search reads them. */
-const divided = (moments: Moments, scales: Float64Array): Moments => ({
-  ...moments,
+const divided = ({ k, gram, ...moments }: SecondMoments, scales: Float64Array): SecondMoments => ({
+  ...{ ...moments, k },
   squares: moments.squares.map((s, i) => s / (scales[i]! * scales[i]!)),
+  gram: gram.map((s, at) => s / (scales[at % k]! * scales[Math.floor(at / k)]!)),
 });
 
 const folding = (
@@ -104,7 +105,7 @@ const folding = (
             {
               ...grid,
               errorOf,
-              settle: (rows, by) => method.round(rows, grid, divided(moments, by)),
+              settle: (rows, by) => method.round(rows, grid, divided(moments as SecondMoments, by)),
             },
           );
     if (scales === undefined || scales.power === 0) without += found === undefined ? 1 : 0;

@@ -10,6 +10,14 @@ export type InputMoments = ReadonlyMap<string, Moments>;
 
 const added = (a: Float64Array, b: Float64Array): Float64Array => a.map((x, i) => x + b[i]!);
 
+/** The moments of what goes through a matrix at two places. */
+const both = (a: Moments, b: Moments): Moments => ({
+  ...{ k: a.k, count: a.count + b.count },
+  squares: added(a.squares, b.squares),
+  absolutes: added(a.absolutes, b.absolutes),
+  ...(a.near === undefined || b.near === undefined ? {} : { near: added(a.near, b.near) }),
+});
+
 /**
  * The moments of a model's inputs over token ids [B, T] int32 of one shape; of matrices that several inputs
  * go through those of all, nothing for tables that are looked up alone. Throws DataError naming a matrix
@@ -25,18 +33,10 @@ export const inputMoments = async (
   await survey(engine, walkable(model, batches), {
     ...how,
     gram: false,
-    visit: async ({ site: { paths }, moments: { k, count, squares, absolutes } }) => {
+    visit: async ({ site: { paths }, moments }) => {
       for (const path of paths) {
         const before = found.get(path);
-        const sum =
-          before === undefined
-            ? { k, count, squares, absolutes }
-            : {
-                ...{ k, count: before.count + count },
-                squares: added(before.squares, squares),
-                absolutes: added(before.absolutes, absolutes),
-              };
-        found.set(path, sum);
+        found.set(path, before === undefined ? moments : both(before, moments));
       }
       return undefined;
     },

@@ -3,9 +3,9 @@ import type { Value } from "../../ir/op.ts";
 import type { Tensor } from "../../ir/tensor.ts";
 import { abs, mul } from "../../ops/elementwise.ts";
 import { matmul } from "../../ops/linalg.ts";
-import { reshape, sum } from "../../ops/structure.ts";
+import { pad, reshape, sum, transpose } from "../../ops/structure.ts";
 import { DataError } from "../../util/errors.ts";
-import type { Moments, SecondMoments } from "../rounding/moments.ts";
+import { type Moments, RUN, type SecondMoments } from "../rounding/moments.ts";
 import type { Site } from "../sites.ts";
 
 /** What a site's product is to come to. */
@@ -49,12 +49,21 @@ export const crossOf = (x: Value, target: Target | undefined): Record<string, Va
   return { products, inputs: total(rows), targets: total(y), weights: total(w) };
 };
 
+/** Rows [R, K] -> what inputs of one run have in common, [runs, RUN, RUN]. */
+const nearOf = (rows: Value): Value => {
+  const [count, k] = rows.shape as [number, number];
+  const runs = Math.ceil(k / RUN);
+  const apart = reshape(pad(rows, 1, 0, runs * RUN - k), [count, runs, RUN]);
+  const of = transpose(apart, [1, 0, 2]);
+  return matmul(of, of, { transA: true });
+};
+
 /** What is summed of x [..., K], of rows that may have weights. */
 export const sumsOf = (x: Value, gram: boolean, weight?: Value): Record<string, Value> => {
   const rows = asRows(x, weight);
   return {
     absolutes: sum(abs(rows), [0]),
-    ...(gram ? { gram: matmul(rows, rows, { transA: true }) } : { squares: sum(mul(rows, rows), [0]) }),
+    ...(gram ? { gram: matmul(rows, rows, { transA: true }) } : { near: nearOf(rows) }),
   };
 };
 
@@ -67,12 +76,12 @@ export const totals = (site: Site, gram: boolean) => {
   const k = site.x.shape.at(-1) as number;
   const rows = (site.x.shape.slice(0, -1) as number[]).reduce((a, b) => a * b, 1);
   const absolutes = new Float64Array(k);
-  const squares = new Float64Array(gram ? k * k : k);
+  const products = new Float64Array(gram ? k * k : Math.ceil(k / RUN) * RUN * RUN);
   let count = 0;
   return {
     add: (out: Readonly<Record<string, Tensor>>): void => {
       addTo(absolutes, out["sums.absolutes"]!.data as Float32Array);
-      addTo(squares, out[gram ? "sums.gram" : "sums.squares"]!.data as Float32Array);
+      addTo(products, out[gram ? "sums.gram" : "sums.near"]!.data as Float32Array);
       count += rows;
     },
     moments: (): Moments | SecondMoments => {
@@ -82,9 +91,9 @@ export const totals = (site: Site, gram: boolean) => {
           hint: "look at the weights of this layer and those before it",
         });
       }
-      if (!gram) return { k, count, squares, absolutes };
-      const diagonal = Float64Array.from({ length: k }, (_, i) => squares[i * k + i]!);
-      return { k, count, squares: diagonal, absolutes, gram: squares };
+      const squareAt = gram ? (i: number) => i * k + i : (i: number) => i * RUN + (i % RUN);
+      const squares = Float64Array.from({ length: k }, (_, i) => products[squareAt(i)]!);
+      return { k, count, squares, absolutes, ...(gram ? { gram: products } : { near: products }) };
     },
   };
 };

@@ -198,7 +198,7 @@ export const survey = async (engine: Engine, model: Walkable, options: WalkOptio
       options.signal?.throwIfAborted();
       const out = await session.run({ ids });
       for (const [i, { add }] of found.entries()) {
-        add({ "sums.absolutes": out[`sums.${i}.absolutes`]!, "sums.squares": out[`sums.${i}.squares`]! });
+        add({ "sums.absolutes": out[`sums.${i}.absolutes`]!, "sums.near": out[`sums.${i}.near`]! });
       }
       options.onBatch?.(b + 1, batches.length);
     }

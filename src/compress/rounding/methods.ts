@@ -5,6 +5,7 @@ import { hqq } from "./hqq.ts";
 import type { Moments, SecondMoments } from "./moments.ts";
 import { nearest } from "./nearest.ts";
 import { scaleSearch } from "./scaleSearch.ts";
+import { together } from "./together.ts";
 
 /** A method that rounds a matrix. */
 export interface RoundingMethod {
@@ -27,7 +28,7 @@ const searched: RoundingMethod = {
   reads: "may",
   inTurn: false,
   folds: false,
-  round: (rows, options, moments) => scaleSearch(rows, options, moments?.squares),
+  round: (rows, options, moments) => together(rows, scaleSearch(rows, options, moments?.squares), moments),
 };
 
 /** All methods; `search` is the default. */
@@ -43,7 +44,7 @@ export const roundingMethods = {
     folds: false,
     // A table that is looked up, not multiplied by, has no moments.
     round: (rows, options, moments) =>
-      hasGram(moments) ? gptq(rows, moments, options) : scaleSearch(rows, options, moments?.squares),
+      hasGram(moments) ? gptq(rows, moments, options) : searched.round(rows, options, moments),
   },
 } as const satisfies Readonly<Record<string, RoundingMethod>>;
 

@@ -34,6 +34,17 @@ export const measuring = (engine: Engine, model: Model, hooks: Measuring["hooks"
 /** Lists whatever they are made of. */
 const list = (values: Float64Array): number[] => Array.from(values);
 
+/** Many numbers as text: float32, base64. */
+const packed = (values: Float64Array): string => {
+  const { buffer } = Float32Array.from(values);
+  return Buffer.from(buffer).toString("base64");
+};
+
+const unpacked = (text: string): Float64Array => {
+  const bytes = Uint8Array.from(Buffer.from(text, "base64"));
+  return Float64Array.from(new Float32Array(bytes.buffer));
+};
+
 /** The moments of what matrices read of some text. Throws as `inputMoments`. */
 export const momentsOn = async (
   { engine, model, hooks: { ui, signal }, kept }: Measuring,
@@ -43,18 +54,19 @@ export const momentsOn = async (
   const batches = weighing(calibrationBatches(model, texts, tokens));
   const about = batches.map(({ shape, data }) => [shape, Array.from(data, Number)]);
   const read = batches.reduce((sum, { data }) => sum + data.length, 0);
-  const found = await kept.of("what layers read", about, async () => {
+  const found = await kept.of("what inputs in runs count", about, async () => {
     const progress = progressOf(ui, "what layers read");
     const made = await inputMoments(engine, model, batches, { signal, onBatch: progress.update });
     progress.done(`what the inputs of ${made.size} matrices count, on ${read} tokens of text`);
-    return Array.from(made, ([path, { k, count, squares, absolutes }]) => {
-      return { path, k, count, squares: list(squares), absolutes: list(absolutes) };
+    return Array.from(made, ([path, { k, count, squares, absolutes, near }]) => {
+      const sums = { squares: list(squares), absolutes: list(absolutes) };
+      return { path, k, count, ...sums, ...(near === undefined ? {} : { near: packed(near) }) };
     });
   });
   return new Map(
-    found.map(({ path, k, count, squares, absolutes }) => {
+    found.map(({ path, k, count, squares, absolutes, near }) => {
       const sums = { squares: Float64Array.from(squares), absolutes: Float64Array.from(absolutes) };
-      return [path, { k, count, ...sums }] as const;
+      return [path, { k, count, ...sums, ...(near === undefined ? {} : { near: unpacked(near) }) }] as const;
     }),
   );
 };
