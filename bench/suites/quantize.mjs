@@ -8,7 +8,7 @@
 // keptMixed and keptReconstruction24 are of quantize/mixed.mjs, keptSmoothQuant of quantize/outliers.mjs, encoderInt8Speedup and
 // encoderInt8OverOpenVino (above 1 where the file made here is the faster one) of quantize/encoder.mjs.
 // The table of docs/compression.md is of this. Trained models are kept in ~/.cache/anneal/bench (or the folder that ANNEAL_BENCH_CACHE names).
-// Arguments: --steps N (600), --seeds N (3), --model gpt2|bert, --threads N (1), --held N held-out tokens (32768), --tokens N of
+// Arguments: --steps N (600), --seeds N (3), --model gpt2|bert, --threads N (1), --held N held-out tokens (65536), --tokens N of
 // calibration (32768), --methods search,hqq,awq,gptq,reconstruct, --grids N (5: blocks of 32 at 4 and 3 bits, then per channel, then symmetric blocks of 32 at 4), --parts rounding,encoder,
 // --encoder FOLDER that is timed (else a fresh BERT 768 wide), --encoder-layers N of that (12), --turns N (10). ANNEAL_PYTHON names a Python
 // with openvino and nncf.
@@ -162,7 +162,7 @@ export default async function quantize({ log, args }) {
   const engine = await nodeEngine({ threads: argument(args, "threads", 1) });
   const options = {
     ...{ log, steps: argument(args, "steps", 600), seeds: argument(args, "seeds", 3) },
-    held: argument(args, "held", 32_768),
+    held: argument(args, "held", 65_536),
     tokens: argument(args, "tokens", 32_768),
     grids: argument(args, "grids", GRIDS.length),
     ...{ encoder: argument(args, "encoder", ""), layers: argument(args, "encoder-layers", 12) },

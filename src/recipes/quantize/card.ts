@@ -5,7 +5,7 @@ import type { QuantizeReport } from "./options.ts";
 
 const words = {
   nearest: "rounded to nearest",
-  search: "rounded to nearest on scales that were searched for, weighted by what layers read",
+  search: "rounded on scales that were searched for, so that errors make up for each other",
   hqq: "rounded by HQQ",
   awq: "rounded by AWQ, whose scales are folded into the layers in front",
   reconstruct:
