@@ -14,9 +14,10 @@ import { nodeEngine } from "../../dist/node/runtime/engine.js";
 import { adamw } from "../../dist/optim/index.js";
 import { scheduleOf } from "../../dist/optim/schedule.js";
 import { defaults } from "../../dist/recipes/config/options.js";
+import { silent } from "../../dist/recipes/context/ui.js";
 import { calibrationOf } from "../../dist/recipes/model/calibration.js";
 import { gainOf } from "../../dist/recipes/train/gain.js";
-import { methodOf } from "../../dist/recipes/train/method.js";
+import { methodFor } from "../../dist/recipes/train/method.js";
 import { formsOf } from "../../dist/search/candidates/candidate.js";
 import { tasks } from "../../dist/tasks/index.js";
 import { train } from "../../dist/train/loop.js";
@@ -49,7 +50,7 @@ const methods = {
 /** A model tuned in one way. */
 const tune = async (engine, subject, { name, seed, lrPeak }) => {
   const { tokenizer, material, steps } = subject;
-  const method = methodOf(subject.model, { ...defaults, ...methods[name], seed });
+  const method = await methodFor(engine, subject, { ...defaults, ...methods[name], seed }, { ui: silent });
   const { model, frozen = () => false } = method;
   const shape = { model, tokenizer, batch: BATCH, context: CONTEXT, seed, heldOutTokens: HELD };
   const lesson = task.lesson(material, shape);

@@ -41,9 +41,10 @@ const LOOKED_AT = 3584;
 export const lookedAt = (
   { tokenizer, material }: { readonly tokenizer: Tokenizer; readonly material: Material },
   seed: number,
+  tokens = LOOKED_AT,
 ): number[][] => {
-  const own = windowsOf(material, { length: WINDOW, tokens: LOOKED_AT, seed });
-  let left = LOOKED_AT;
+  const own = windowsOf(material, { length: WINDOW, tokens, seed });
+  let left = tokens;
   const cut = own.map((ids) => {
     const taken = ids.slice(0, Math.max(0, left));
     left -= ids.length;

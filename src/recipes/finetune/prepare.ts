@@ -4,7 +4,7 @@ import { nodeEngine } from "../../node/runtime/engine.ts";
 import type { Lesson } from "../../tasks/task.ts";
 import type { RunOptions } from "../config/options.ts";
 import type { RecipeHooks } from "../context/hooks.ts";
-import { type Method, methodOf } from "../train/method.ts";
+import { type Method, methodFor } from "../train/method.ts";
 import { requireTraining, stagesOf } from "../train/needs.ts";
 import { lessonOf } from "./lesson.ts";
 import { scheduled } from "./schedule.ts";
@@ -20,19 +20,20 @@ export interface Prepared {
   readonly options: RunOptions;
 }
 
-/** Loads model and records, and makes a lesson of them. Throws as `subjectOf`, `methodOf` and the task. */
+/** Loads model and records, and makes a lesson of them. Throws as `subjectOf`, `methodFor` and the task. */
 export const prepare = async (ref: string, given: RunOptions, hooks: RecipeHooks): Promise<Prepared> => {
   const engine = await nodeEngine(given.threads > 0 ? { threads: given.threads } : {});
   const subject = await subjectOf(ref, given, hooks);
   const { model, tokenizer } = subject;
-  const { train: examples } = subject.data.material;
+  const { material } = subject.data;
+  const { train: examples } = material;
   const context = examples.reduce((most, { length }) => Math.max(most, length), 1);
   // How many of an example's tokens the head reads is the task's own affair.
   await requireTraining(model, subject.options, {
     ...{ context, headRows: 0 },
     ...stagesOf(subject.options, hooks),
   });
-  const method = methodOf(model, subject.options, tokenizer);
+  const method = await methodFor(engine, { model, tokenizer, material }, subject.options, hooks);
   const lesson = await lessonOf(engine, subject, method.model);
   return { engine, subject, method, lesson, options: scheduled(subject.options, subject, lesson) };
 };

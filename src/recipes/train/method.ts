@@ -1,6 +1,6 @@
 /** How a model is tuned: which of its weights train, and what is shipped of what was trained. */
 import { isAdapted, lora, merge } from "../../adapters/index.ts";
-import { quantized } from "../../compress/quantize.ts";
+import type { Engine } from "../../engine/engine.ts";
 import { depthsOf } from "../../models/depth.ts";
 import type { Json, Model } from "../../models/model.ts";
 import { isPacked, type PackedWeight, type Weight } from "../../nn/param.ts";
@@ -11,7 +11,9 @@ import type { Tokenizer } from "../../tokenizer/index.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { flatten, mapTree } from "../../util/tree.ts";
 import type { RunOptions } from "../config/options.ts";
+import type { RecipeHooks } from "../context/hooks.ts";
 import { freezing } from "./freeze.ts";
+import { inBits, type StandingCodes, type StandingSubject, standingCodes } from "./standing.ts";
 
 /** One way to tune a model; all that a recipe knows of it. */
 export interface Method {
@@ -117,15 +119,6 @@ const onBase = (trained: Model, plain: Model): Model => {
   return { ...trained, weights };
 };
 
-/** `model` in fewer bits, but for weights that are trained whole. */
-const inBits = (model: Model, bits: number, whole: (path: string) => boolean): Model => {
-  if (bits === 32) return model;
-  const packed = quantized(model, { bits: bits as 4 | 8 });
-  const known = flatten<Weight>(model.weights);
-  const weights = mapTree<Weight, Weight>(packed.weights, (w, path) => (whole(path) ? known.get(path)! : w));
-  return { ...packed, weights };
-};
-
 /** What is told of a rank that no matrix, or not each, can have. */
 const rankNotes = (model: Model): string[] => {
   const sides = [...flatten<Weight>(model.weights)].flatMap(([path, w]) => {
@@ -144,7 +137,7 @@ const rankNotes = (model: Model): string[] => {
 };
 
 /** Adapters train, and what is trained whole beside them, while all else stands still. */
-const withLora = (model: Model, options: RunOptions, tokenizer?: Tokenizer): Method => {
+const withLora = (model: Model, options: RunOptions, { tokenizer, codes }: Standing): Method => {
   const { rank, alpha, rankStabilized, dora, dropout, targets, save, tokens, bias, baseBits } =
     options.adapter;
   const how = {
@@ -153,7 +146,7 @@ const withLora = (model: Model, options: RunOptions, tokenizer?: Tokenizer): Met
     ...(targets.length > 0 ? { targets } : {}),
   };
   const isWhole = (path: string): boolean => save.some((module) => path.includes(`${module}.`));
-  const tuned = lora(inBits(model, baseBits, isWhole), how);
+  const tuned = lora(inBits(model, baseBits, { isWhole, codes }), how);
   const [named, below] = [
     freezing(options.train.freeze, tuned.model.weights),
     frozenBelow(tuned.model, options),
@@ -171,6 +164,25 @@ const withLora = (model: Model, options: RunOptions, tokenizer?: Tokenizer): Met
   };
 };
 
+/** What a method is told of besides. */
+export interface Standing {
+  /** By which tokens that train are named. */
+  readonly tokenizer?: Tokenizer;
+  /** Of weights that stand still in 4 bits. */
+  readonly codes?: StandingCodes | undefined;
+}
+
 /** The method that the options name. Throws ConfigError for an option that does not fit the model. */
-export const methodOf = (model: Model, options: RunOptions, tokenizer?: Tokenizer): Method =>
-  options.adapter.rank === 0 ? full(model, options) : withLora(model, options, tokenizer);
+export const methodOf = (model: Model, options: RunOptions, standing: Standing = {}): Method =>
+  options.adapter.rank === 0 ? full(model, options) : withLora(model, options, standing);
+
+/** The same, with what stands still in 4 bits rounded by what layers read. Throws as `standingCodes`, too. */
+export const methodFor = async (
+  engine: Engine,
+  subject: StandingSubject,
+  options: RunOptions,
+  hooks: Pick<RecipeHooks, "ui" | "signal">,
+): Promise<Method> => {
+  const codes = await standingCodes(engine, subject, options, hooks);
+  return methodOf(subject.model, options, { tokenizer: subject.tokenizer, codes });
+};

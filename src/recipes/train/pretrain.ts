@@ -25,7 +25,7 @@ import { families } from "./families.ts";
 import { identity } from "./identity.ts";
 import { loopOptions } from "./loopOptions.ts";
 import { testLr } from "./lrTest.ts";
-import { type Method, methodOf } from "./method.ts";
+import { type Method, methodFor } from "./method.ts";
 import { requireTraining, stagesOf } from "./needs.ts";
 import { runCheckpoints, shareSteps } from "./ranks.ts";
 import { onReplicas } from "./replicas.ts";
@@ -162,7 +162,7 @@ const pretrain = async (
   const { resume = false, ui, watch } = hooks;
   const { train: t, seed } = options;
   const run = join(options.out, "run");
-  const method = methodOf(given, options, data.tokenizer);
+  const method = await methodFor(engine, { model: given, ...data }, options, hooks);
   const task = taskOf(method.model);
   const pupil = pupilOf(task, method, seed);
   const { model, frozen } = pupil;
@@ -252,7 +252,7 @@ export const trainFromText = async (
 export const findLrOnText = async (given: RunOptions, hooks: RecipeHooks): Promise<LrRange> => {
   const { model, engine, data, options } = await subjectOf(given, hooks, () => {});
   hooks.ui.stage("Rising learning rates");
-  const plain = methodOf(model, options, data.tokenizer);
+  const plain = await methodFor(engine, { model, ...data }, options, hooks);
   const task = taskOf(plain.model);
   const pupil = pupilOf(task, plain, options.seed);
   const method = { ...plain, model: pupil.model, frozen: pupil.frozen };
