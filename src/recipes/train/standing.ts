@@ -3,10 +3,8 @@
  * of the text that is learnt from, and some keep 8, since adapters learn to make up for rounding and stand on
  * the exact weights in the end. (SmolLM2 tuned to reviews by adapters of rank 8, held-out nats: 4.154 over
  * float32; 4.236 where each matrix is rounded by itself, 4.229 with tables in 8 bits, 4.184 by what layers
- * read of 384 tokens of other text, 4.178 by 8,000 of the
- * reviews, @V@ with values in 8 bits as well.)
+ * read of 384 tokens of other text, 4.178 by 8,000 of the reviews, 4.174 with values in 8 bits as well.)
  */
-
 import { CALIBRATION_TOKENS, quantized } from "../../compress/quantize.ts";
 import type { Codes } from "../../compress/rounding/codes.ts";
 import type { Engine } from "../../engine/engine.ts";
