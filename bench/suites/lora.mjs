@@ -32,7 +32,7 @@ const TRIED = 99;
 const RANK = 8;
 const task = tasks["causal-lm"];
 
-/** Reviews as running text: what is learnt from, and the last tenth, which is held out. */
+/** Reviews as running text: what is learnt from, and the last 15 %, which are held out. */
 const materialOf = (data, tokenizer) => {
   const lines = readFileSync(`${data}/sst2.train.tsv`, "utf8").slice(0, 120_000);
   const text = lines.replaceAll(/\t\d/g, ".");
@@ -51,7 +51,7 @@ const methods = {
 const tune = async (engine, subject, { name, seed, lrPeak }) => {
   const { tokenizer, material, steps } = subject;
   const method = await methodFor(engine, subject, { ...defaults, ...methods[name], seed }, { ui: silent });
-  const { model, frozen = () => false } = method;
+  const { model, frozen } = method;
   const shape = { model, tokenizer, batch: BATCH, context: CONTEXT, seed, heldOutTokens: HELD };
   const lesson = task.lesson(material, shape);
   const schedule = scheduleOf({ kind: "cosine", lrPeak, lrMin: 0, warmup: steps / 5, steps });
