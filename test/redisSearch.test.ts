@@ -38,6 +38,7 @@ afterAll(async () => {
 });
 
 const whole = modelOf(1);
+const kept = { model: whole, rungs: [[0.5, 3]] };
 const space: Space = { layers: { kind: "integer", low: 1, high: 8 } };
 const made: Made = { stopped: false, rungs: [[Number.NaN, 2]], rows: [{ step: 1, loss: Number.NaN }] };
 const jobFor = (number: number) => ({ number, values: { layers: number + 1 } });
@@ -85,12 +86,12 @@ describe.skipIf(why !== "")("a search over Redis", () => {
     expect(taken.job).toEqual(jobFor(0));
     expect(joined.store.trials()).toEqual([trial]);
     const key = baseKey(taken.job.values);
-    await joined.store.keep(key, whole);
+    await joined.store.keep(key, kept);
     expect(await owner.takeBack(0)).toBe(false);
     await taken.end(made);
     expect(await endOf(owner, 0)).toEqual(made);
     const { keep } = densesIn(`${at}-own`, whole);
-    await keep(key, whole);
+    await keep(key, kept);
     const [came, here] = [baseIn(at, key), baseIn(`${at}-own`, key)];
     expect(readdirSync(came).sort()).toEqual(readdirSync(here).sort());
     for (const name of readdirSync(here)) {
@@ -131,7 +132,7 @@ describe.skipIf(why !== "")("a search over Redis", () => {
     for (const [number, spoiling] of spoil.entries()) {
       await owner.offer(jobFor(number));
       const taken = await next(joined);
-      await joined.store.keep(baseKey(taken.job.values), whole);
+      await joined.store.keep(baseKey(taken.job.values), kept);
       // The owner looks at nothing while it times something.
       const timed = owner.quietly(async () => {
         await taken.end(made);

@@ -2,7 +2,8 @@
 // same graphs) and node-llama-cpp (GGUF of the same weights), with the same threads. Two models of random weights, of
 // GPT-2's 124 M and of about 25 M parameters. Engines sit in processes of their own and take turns, one at work at a time;
 // figures are medians over the rounds, ratios are medians of each round's ratio.
-// Arguments: --rounds N, --tokens N, --prompt N, --threads N, --only 124m|25m, --dtype fp32|int8|int4.
+// Arguments: --rounds N, --tokens N, --prompt N, --threads N, --only 124m|25m, --dtype fp32|int8|int4; --beside fp32: only anneal's own
+// graphs of all three dtypes, in turns.
 import { fork } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
@@ -194,9 +195,12 @@ const child = (engine, load) => {
 };
 
 /** Rounds of every engine in turn: rates by engine, a list each. */
-export const race = async (load, { rounds, tokens, prompt, log }) => {
-  const workers = Object.fromEntries(Object.keys(engines).map((name) => [name, child(name, load)]));
-  const rates = Object.fromEntries(Object.keys(engines).map((name) => [name, []]));
+export const race = (load, given) =>
+  raceOf(Object.fromEntries(Object.keys(engines).map((name) => [name, child(name, load)])), given);
+
+/** Rounds of workers in turn: rates by name, a list each. */
+const raceOf = async (workers, { rounds, tokens, prompt, log }) => {
+  const rates = Object.fromEntries(Object.keys(workers).map((name) => [name, []]));
   try {
     for (const [name, worker] of Object.entries(workers)) {
       try {
@@ -238,6 +242,35 @@ const metricsOf = (size, { label, ggmlLabel }, rates) => {
   return metrics;
 };
 
+/** Anneal's own graphs of all dtypes in turns: how many times as fast as float32 those of few bits are. */
+const beside = async ([size, json, model], { shape, threads, length, tokens, ...given }) => {
+  const folders = [];
+  try {
+    const workers = {};
+    for (const [name, dtype] of Object.entries(dtypes)) {
+      const dir = mkdtempSync(join(tmpdir(), "anneal-decode-"));
+      folders.push(dir);
+      await writeModel(dir, json, model, dtype);
+      workers[name] = child("anneal", {
+        dir,
+        shape,
+        threads,
+        context: length + tokens + 8,
+        file: dtype.file,
+      });
+    }
+    const rates = await raceOf(workers, { tokens, ...given });
+    const over = (name, key) => median(rates[name].map((rate, i) => rate[key] / rates.fp32[i][key]));
+    return Object.fromEntries(
+      ["int8", "int4"].flatMap((name) =>
+        ["decode", "prefill"].map((key) => [`${key}${size}${dtypes[name].label}OverFp32`, over(name, key)]),
+      ),
+    );
+  } finally {
+    for (const dir of folders) rmSync(dir, { recursive: true, force: true });
+  }
+};
+
 const optionOf = (args, name, fallback) => {
   const at = args.indexOf(`--${name}`);
   return at < 0 ? fallback : args[at + 1];
@@ -255,6 +288,11 @@ export default async function decode({ log, args }) {
     const shape = model.arch.cache(model.config);
     const r = rng(2, "prompt");
     const prompt = Array.from({ length }, () => 1 + r.int(shape.vocab - 1));
+    if (optionOf(args, "beside") === "fp32") {
+      const given = { shape, threads, length, tokens, rounds, prompt, log };
+      Object.assign(metrics, await beside([size, json, model], given));
+      continue;
+    }
     for (const [name, dtype] of Object.entries(dtypes)) {
       if (optionOf(args, "dtype", name) !== name) continue;
       const dir = mkdtempSync(join(tmpdir(), "anneal-decode-"));

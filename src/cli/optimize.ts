@@ -6,6 +6,7 @@ import { optimizeFolder } from "../recipes/optimize/optimize.ts";
 import { defined } from "../util/defined.ts";
 import { ConfigError } from "../util/errors.ts";
 import { withFlags } from "./flags/options.ts";
+import { askApart, askedApart } from "./process/apart.ts";
 import { queueUrl } from "./process/queue.ts";
 import { runRecipe } from "./process/run.ts";
 import { sharingCores, type WorkerFlags, withWorkers } from "./process/workers.ts";
@@ -35,8 +36,13 @@ export const register = (command: Command): void => {
     const queue = queueUrl(given.queue);
     const { workers = 0 } = given;
     return runRecipe(command, async (options, own, json) => {
+      const asked = askedApart();
+      if (asked !== undefined) {
+        await optimizeFolder(asked.ref, options, { ...own, asked: asked.said });
+        return;
+      }
       if (ref === undefined) requireModel(given, own);
-      const hooks = { ...own, ...defined({ queue }) };
+      const hooks = { ...own, ...defined({ queue }), apart: askApart };
       const from = () =>
         ref === undefined ? optimizeData(options, hooks) : optimizeFolder(ref, options, hooks);
       const { threads } = sharingCores(options, workers);

@@ -27,6 +27,15 @@ export interface Watch {
   row(row: MetricsRow): void;
 }
 
+/**
+ * Has the same command, of the model `ref`, do what is said in a process of its own; resolves to what ended
+ * that, undefined where it came to its own end or was not waited for.
+ */
+export type Apart = (
+  asked: { readonly ref: string; readonly said: string; readonly threads: number },
+  signal?: AbortSignal,
+) => Promise<string | undefined>;
+
 /** What a recipe gets besides its options. */
 export interface RecipeHooks {
   readonly ui: Ui;
@@ -39,6 +48,10 @@ export interface RecipeHooks {
   readonly workers?: number;
   /** The URL of a Redis by which the processes of optimize share a search; they share OUT unless told. */
   readonly queue?: string;
+  /** Starts processes that try what others ended in; none does unless given. */
+  readonly apart?: Apart;
+  /** What this process tries for the one that started it. */
+  readonly asked?: string;
   /** Told how training goes. */
   readonly watch?: Watch;
   /** The command line, for the model card. */

@@ -24,8 +24,8 @@ import { teaching } from "./teaching.ts";
 /** Milliseconds between two looks at whether a job is still asked for. */
 const LOOK = 500;
 
-/** What is made of a job. */
-interface MakingJob {
+/** What a job is made with. */
+export interface MakingJob {
   readonly engine: Engine;
   readonly model: Model;
   readonly data: UserData;
@@ -36,7 +36,7 @@ interface MakingJob {
 }
 
 /** A signal that a job is no longer asked for, until `end`. */
-const whileAsked = ({ isAsked }: Taken) => {
+const whileAsked = ({ isAsked }: Pick<Taken, "isAsked">) => {
   const controller = new AbortController();
   const timer = setInterval(() => {
     if (!isAsked()) controller.abort();
@@ -46,9 +46,9 @@ const whileAsked = ({ isAsked }: Taken) => {
 };
 
 /** Makes the dense model of a job and keeps it; undefined where it was left. */
-const make = async (
+export const makeDenseOf = async (
   { engine, model, data, options, made, store, signal }: MakingJob,
-  taken: Taken,
+  taken: Pick<Taken, "job" | "isAsked">,
 ): Promise<Made | undefined> => {
   const { number, values, watched, leftMs = Number.POSITIVE_INFINITY } = taken.job;
   const since = performance.now();
@@ -76,7 +76,9 @@ const make = async (
       },
     );
     if (until.aborted) return undefined;
-    if (dense !== undefined && dense !== model) await store.keep(baseKey(values), dense);
+    if (dense !== undefined && dense !== model) {
+      await store.keep(baseKey(values), { model: dense, rungs: more.rungs });
+    }
     return { stopped: dense === undefined, rows, ...more, ...defined({ pace }) };
   } catch (error) {
     if (until.aborted) return undefined;
@@ -95,7 +97,7 @@ const makeAll = async (maker: Maker, making: MakingJob, { ui }: RecipeHooks): Pr
     const { job } = taken;
     const said = Object.entries(job.values).map(([name, value]) => `${name} ${value}`);
     ui.line(`making ${said.join(", ")}`);
-    await taken.end(await make(making, taken));
+    await taken.end(await makeDenseOf(making, taken));
   }
 };
 

@@ -1,8 +1,10 @@
 /** Optimizing a model that is there. */
 import { join } from "node:path";
 import { requireAgreement } from "../../distribute/agree.ts";
+import type { Engine } from "../../engine/engine.ts";
 import { openModel } from "../../node/hub/hub.ts";
 import { nodeEngine } from "../../node/runtime/engine.ts";
+import type { Rehearsal } from "../../search/candidates/makers.ts";
 import { taskOf } from "../../tasks/index.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { budgetOf } from "../config/budget.ts";
@@ -19,6 +21,8 @@ import { takeRun } from "../train/takeRun.ts";
 import { compressAndShip, type Outcome } from "./compressAndShip.ts";
 import { makeForSearch } from "./maker.ts";
 import { byRedis } from "./redis/redis.ts";
+import { rehearse } from "./rehearse.ts";
+import { read, written } from "./store.ts";
 
 /**
  * The part of this process in a search: it has the run, or joins the one that has, as ranks after the first
@@ -40,6 +44,15 @@ const takePart = async (options: RunOptions, { ranks, joins = false }: RecipeHoo
     hint: "name a folder that all machines share with --out",
   });
 };
+
+/** Has a process of its own try what processes ended in, where one can be started. */
+const rehearsing = (ref: string, { threads }: Engine, { apart, ranks }: RecipeHooks) =>
+  apart === undefined || ranks !== undefined
+    ? {}
+    : {
+        rehearse: (what: Rehearsal, signal?: AbortSignal) =>
+          apart({ ref, said: written(what), threads }, signal),
+      };
 
 /**
  * From a model's folder to the best candidate under the budget, shipped to OUT/model; its time counts from
@@ -74,12 +87,17 @@ export const optimizeFolder = async (
     );
     if (!part.joins) {
       const outcome = await compressAndShip(engine, model, data, fitted, {
-        ...{ ...hooks, ...redis },
+        ...{ ...hooks, ...redis, ...rehearsing(ref, engine, hooks) },
         curves: [],
         source,
         startedMs,
       });
       return outcome;
+    }
+    const { asked, signal } = hooks;
+    if (asked !== undefined) {
+      await rehearse(engine, model, data, fitted, { what: read(asked) as Rehearsal, signal });
+      return undefined;
     }
     await makeForSearch(engine, model, data, fitted, { ...hooks, ...redis });
     return undefined;

@@ -42,7 +42,7 @@ export type SearchHooks = SharedHooks & {
   readonly source?: Source;
   /** When the run began, on performance.now()'s clock. */
   readonly startedMs: number;
-};
+} & Pick<OptimizeOptions, "rehearse">;
 
 /** Tells of a candidate as it is measured. */
 const candidateLine = (candidate: Candidate, { figures }: Pick<OptimizeOptions, "figures">): string => {
@@ -229,7 +229,7 @@ const searchBeside = async (
   const clock = clockOf(options.search.timeSec, hooks.startedMs);
   const signals = [hooks.signal, makers.gone].filter((each) => each !== undefined);
   const signal = signals.length > 0 ? AbortSignal.any(signals) : undefined;
-  const { ui, source, command } = hooks;
+  const { ui, source, command, rehearse } = hooks;
   const shown = showing({ space: asked.space, model, options, clock }, ui);
   const teachingOf = (values: Values) => {
     const own = teaching(taughtBy(options, values), asked.lesson, { model, signal });
@@ -253,7 +253,7 @@ const searchBeside = async (
     const optimized = await withMeasuring(given, { asked, where, makers }, ({ again, ...measuring }) => {
       const how = {
         ...{ ...asked, ...told, teaching: teachingOf, keeping, makers, ...measuring },
-        ...{ until: clock.until, left: clock.left },
+        ...{ until: clock.until, left: clock.left, ...defined({ rehearse }) },
         ...(isWide(options) ? defined({ again }) : {}),
       };
       return optimize(model, how, context);

@@ -11,7 +11,8 @@ import type { Tensor, TensorType } from "../../ir/tensor.ts";
 import type { HistoryStep, Model, ModelConfig } from "../../models/model.ts";
 import { appendLine, writeFileDurable } from "../../node/files/checkpoints.ts";
 import { guarded, makeFolder, remove } from "../../node/files/files.ts";
-import type { Keeping, Kept } from "../../search/candidates/keeping.ts";
+import type { Keeping, Kept, KeptDense } from "../../search/candidates/keeping.ts";
+import type { Point } from "../../search/front/sort.ts";
 import { keyOf, type Values } from "../../search/space/space.ts";
 import type { Trial } from "../../search/trial.ts";
 import { weightFiles } from "../../ship/onnx/export.ts";
@@ -20,8 +21,6 @@ import { type Tree, unflatten } from "../../util/tree.ts";
 import { firstDifference } from "../sweep/log.ts";
 
 const [STUDY, TRIALS, BASES] = ["study.json", "trials.jsonl", "bases"];
-/** So often a process may end in a trial before that has failed. */
-const BEGUN = 3;
 /** Largest file of weights, bytes. */
 const SHARD = 1e9;
 
@@ -78,22 +77,24 @@ interface BaseFile {
   readonly config: ModelConfig;
   readonly history: readonly HistoryStep[];
   readonly files: readonly string[];
+  readonly rungs: readonly Point[];
 }
 
-const keepDense = async (dir: string, { config, history, ...model }: Model): Promise<void> => {
+const keepDense = async (dir: string, { model: kept, rungs }: KeptDense): Promise<void> => {
+  const { config, history, ...model } = kept;
   await makeFolder(dir);
   const files = weightFiles({ config, history, ...model }, SHARD);
   for (const [name, chunks] of files) await writeFileDurable(join(dir, name), chunks);
   const names = Array.from(files.keys()).filter((name) => name.endsWith(".safetensors"));
-  const said: BaseFile = { config, history, files: names };
+  const said: BaseFile = { config, history, files: names, rungs };
   // Last: with it the model is whole.
-  await writeFileDurable(join(dir, BASE), [Buffer.from(`${JSON.stringify(said)}\n`)]);
+  await writeFileDurable(join(dir, BASE), [Buffer.from(`${written(said)}\n`)]);
 };
 
-const readDense = async (dir: string, whole: Model): Promise<Model | undefined> => {
+const readDense = async (dir: string, whole: Model): Promise<KeptDense | undefined> => {
   const file = join(dir, BASE);
   if (!existsSync(file)) return undefined;
-  const { config, history, files } = JSON.parse(await readFile(file, "utf8")) as BaseFile;
+  const { config, history, files, rungs = [] } = read(await readFile(file, "utf8")) as BaseFile;
   const tensors = new Map<string, Tensor>();
   for (const name of files) {
     const path = join(dir, name);
@@ -105,7 +106,7 @@ const readDense = async (dir: string, whole: Model): Promise<Model | undefined> 
   const weights = unflatten<TensorType, Tensor>(types, tensors, (path) => {
     throw new CheckpointError("is missing", { file: dir, tensor: path, hint: "run it without --resume" });
   });
-  return { ...whole, config: parsed, history, weights };
+  return { model: { ...whole, config: parsed, history, weights }, rungs };
 };
 
 /** Whether the configuration at `i` has not come before. */
@@ -147,7 +148,7 @@ export const baseIn = (dir: string, key: string): string => join(dir, BASES!, na
 /** The dense models of the search in `dir`. */
 export const densesIn = (dir: string, whole: Model): Pick<Keeping, "dense" | "keep"> => ({
   dense: (key) => readDense(baseIn(dir, key), whole),
-  keep: (key, model) => keepDense(baseIn(dir, key), model),
+  keep: (key, kept) => keepDense(baseIn(dir, key), kept),
 });
 
 /** What one that takes part in a search has of it. */
@@ -196,7 +197,6 @@ export const openStore = async (options: StoreOptions): Promise<Keeping & Pick<J
   const left = lines.flatMap((line) => ("leaves" in line ? [line.values] : []));
   const count = (all: readonly Values[], values: Values): number =>
     all.filter((v) => keyOf(v) === keyOf(values)).length;
-  const times = (values: Values): number => count(open, values) - count(left, values);
   const trials: Trial[] = ended.map(({ record }) => record);
   return {
     trials: () => trials,
@@ -205,9 +205,9 @@ export const openStore = async (options: StoreOptions): Promise<Keeping & Pick<J
       ...(scores === undefined ? {} : { scores: unpacked(scores) }),
     })),
     open: unended.flatMap(({ begins, values }, i) =>
-      times(values) < BEGUN && isFirst(open, values, i) ? [{ number: begins, values }] : [],
+      isFirst(open, values, i) ? [{ number: begins, values }] : [],
     ),
-    fatal: open.filter((values, i) => times(values) >= BEGUN && isFirst(open, values, i)),
+    deaths: (values) => count(open, values) - count(left, values),
     begins: (begins, values) => appendLine(file, written({ begins, values })),
     leaves: (leaves, values) => appendLine(file, written({ leaves, values })),
     ends: ({ record, scores }) => {

@@ -154,7 +154,7 @@ export const denseOf = async (run: Run, trial: Trial, made?: Made): Promise<Dens
   if (made?.stopped) return { rungs: made.rungs, ...defined({ lateMs: made.lateMs }) };
   const key = baseKey(trial.values);
   const kept = await options.keeping.dense(key);
-  if (kept !== undefined) return { model: kept, rungs: made?.rungs ?? [] };
+  if (kept !== undefined) return kept;
   const dense = await makeWatched(trial, {
     ...{ whole, options, context, others: () => study.trials },
     ...defined({ watched: await watchedBy(run, trial.values), until: options.until }),
@@ -163,7 +163,7 @@ export const denseOf = async (run: Run, trial: Trial, made?: Made): Promise<Dens
       run.pace = pace;
     },
   });
-  const { model } = dense;
-  if (model !== undefined && model !== whole) await options.keeping.keep(key, model);
+  const { model, rungs } = dense;
+  if (model !== undefined && model !== whole) await options.keeping.keep(key, { model, rungs });
   return dense;
 };

@@ -1,5 +1,4 @@
 /** A group of a search: a dense model is made, and its forms are measured one after the other. */
-import type { Context } from "../../compress/pass.ts";
 import { defined } from "../../util/defined.ts";
 import { RunError } from "../../util/errors.ts";
 import { boundsOf, mostLost } from "../budget.ts";
@@ -7,43 +6,18 @@ import { LOST, SIZE } from "../figures.ts";
 import type { Point } from "../front/sort.ts";
 import { keyOf, type Values } from "../space/space.ts";
 import type { Trial } from "../trial.ts";
-import { type Base, type BaseParity, withForms } from "./candidate.ts";
+import type { Base, BaseParity } from "./candidate.ts";
 import { type Dense, denseOf } from "./dense.ts";
-import { fittedTo, sizeBound } from "./fitted.ts";
-import type { Form, FormDtype } from "./formats/format.ts";
-import { roundedByGptq } from "./forms.ts";
+import { sizeBound } from "./fitted.ts";
+import type { Form } from "./formats/format.ts";
+import { requireHarmless } from "./harmless.ts";
 import type { Made } from "./makers.ts";
 import { measureForm, startOf } from "./measure.ts";
 import { pointOf, violationsOf } from "./objectives.ts";
 import { tooLarge } from "./ruledOut.ts";
-import { finish, giveUp, isOver, lateWords, namesOf, postpone, type Run } from "./run.ts";
+import { finish, giveUp, isOver, lateWords, namesOf, postpone, type Run, untilOver } from "./run.ts";
 import { baseKey, dtypeIn, siblingsIn } from "./space.ts";
-
-/** The usual forms that configurations need, the roundings of one's own apart. */
-const dtypesOf = (all: readonly Values[]): FormDtype[] => {
-  const fitted = all.some(({ rounding }) => rounding === "fitted");
-  return [...new Set([...all.map(dtypeIn), ...(fitted ? (["q8", "q4"] as const) : [])])];
-};
-
-/** The base that a configuration is a form of; undefined where a limit leaves no room for another form. */
-export const variantOf = async (
-  run: Run,
-  base: Base,
-  values: Values,
-  context: Context,
-): Promise<Base | undefined> => {
-  const { rounding = "search" } = values;
-  const { options, bounds = [] } = run;
-  if (rounding === "search") return base;
-  if (rounding === "gptq") {
-    return options.batches === undefined ? undefined : roundedByGptq(base, options.batches, context);
-  }
-  const limit = sizeBound(bounds)?.bound;
-  if (limit === undefined) return undefined;
-  const { bytes } = options.format;
-  const sizes = { q4: bytes(base.forms.q4!), q8: bytes(base.forms.q8!) };
-  return fittedTo(base, { limit, sizes }, context);
-};
+import { variantFor } from "./variant.ts";
 
 /** A form of a dense model, and what was found on the way there. */
 interface Formed {
@@ -94,12 +68,6 @@ export interface Group {
   /** What another process has made of it, which was begun when that was asked to. */
   readonly made?: Made;
 }
-
-/** Ends at the end of the time too; the start's first form, without which there is nothing, does not. */
-const untilOver = ({ context, options: { until }, start }: Run): Context => {
-  if (start === undefined || until === undefined) return context;
-  return { ...context, signal: AbortSignal.any([until, ...(context.signal ? [context.signal] : [])]) };
-};
 
 /** Why a form is not measured: one of more bits has lost more than is allowed. */
 const worseThan = ({ records, options }: Run, base: string, values: Values): string | undefined => {
@@ -165,8 +133,8 @@ const formed = async (run: Run, whole: Base, given: Omit<Formed, "base" | "parit
     return [];
   }
   options.onForm?.(name, "begun");
-  const usual = await withForms(whole, dtypesOf([values]), { context, format: options.format });
-  const base = await variantOf(run, usual, values, context);
+  const limit = sizeBound(run.bounds ?? [])?.bound;
+  const { usual, base } = await variantFor(whole, values, { ...options, ...defined({ limit }) }, context);
   if (base === undefined) {
     const why = "the limit on size leaves room for no other bits";
     giveUp(run, trial, { stage: "size", why }, secondsSince(since));
@@ -230,7 +198,10 @@ const measureForms = async (
     const own = keyOf(values) === keyOf(lead.values);
     if (!own && isOver(run, run.formMs)) break;
     const trial = own ? lead : run.study.ask(values)!;
-    if (!own) options.keeping.begins(trial.number, values);
+    if (!own) {
+      options.keeping.begins(trial.number, values);
+      await requireHarmless(run, trial);
+    }
     const rungs = own ? dense.rungs : [];
     const making = since === began ? 0 : madeIn;
     const bases = await formed(run, whole, { trial, rungs, since, making });
@@ -267,6 +238,7 @@ export const runGroup = async (run: Run, group: Group, hold: Hold): Promise<void
   const began = performance.now();
   if (made === undefined) options.keeping.begins(lead.number, lead.values);
   try {
+    await requireHarmless(run, lead);
     const dense = await denseOf(run, lead, made);
     const { base: name } = namesOf(run, lead.values);
     if (dense.model === undefined) unfinished(run, lead, dense, secondsSince(began));

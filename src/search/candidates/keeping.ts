@@ -1,5 +1,6 @@
 /** What a search keeps between processes: what became of its trials, and the dense models that it made. */
 import type { Model } from "../../models/model.ts";
+import type { Point } from "../front/sort.ts";
 import type { Values } from "../space/space.ts";
 import type { TrialRecord } from "./candidate.ts";
 
@@ -15,27 +16,34 @@ export interface Begun {
   readonly values: Values;
 }
 
+/** A dense model, with what it had lost and would cost at the measurements on its way. */
+export interface KeptDense {
+  readonly model: Model;
+  readonly rungs: readonly Point[];
+}
+
 /** Keeps a search. */
 export interface Keeping {
   /** What earlier processes found, in order. */
   readonly earlier: readonly Kept[];
   /** What processes began and did not end: to be gone on with. */
   readonly open: readonly Begun[];
-  /** Configurations in which processes ended again and again, as where memory runs out. */
-  readonly fatal: readonly Values[];
+  /** In how many processes that ended it was under way: the cause, or as far as a search had come. */
+  deaths(values: Values): number;
   /** Notes that a configuration is begun. */
   begins(number: number, values: Values): void;
   /** Notes that one was left on purpose, to be gone on with. */
   leaves(number: number, values: Values): void;
   ends(kept: Kept): void;
   /** A dense model by its key; undefined where none was kept. */
-  dense(key: string): Promise<Model | undefined>;
-  keep(key: string, model: Model): Promise<void>;
+  dense(key: string): Promise<KeptDense | undefined>;
+  keep(key: string, kept: KeptDense): Promise<void>;
 }
 
 /** Keeps nothing. */
 export const forgetting: Keeping = {
-  ...{ earlier: [], open: [], fatal: [] },
+  ...{ earlier: [], open: [] },
+  deaths: () => 0,
   begins: () => {},
   leaves: () => {},
   ends: () => {},

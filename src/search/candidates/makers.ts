@@ -17,6 +17,12 @@ export interface Job {
   readonly leftMs?: number;
 }
 
+/** A configuration that another process makes first, its form too, since processes ended in it. */
+export interface Rehearsal extends Job {
+  /** Bytes that a file may have. */
+  readonly limit?: number;
+}
+
 /** What became of it; the model itself is kept where it was made. */
 export interface Made {
   /** Whether it was given up on its way. */

@@ -26,10 +26,11 @@ import {
   type TrialRecord,
   withForms,
 } from "./candidate.ts";
+import { sizeBound } from "./fitted.ts";
 import { foreteller } from "./foretell.ts";
 import type { Form, FormFormat } from "./formats/format.ts";
 import { onnxFormat } from "./formats/onnx.ts";
-import { runGroup, variantOf } from "./group.ts";
+import { runGroup } from "./group.ts";
 import { forgetting } from "./keeping.ts";
 import { startOf } from "./measure.ts";
 import { objectiveFigures } from "./objectives.ts";
@@ -37,6 +38,7 @@ import { namesOf, type OptimizeOptions, type Run } from "./run.ts";
 import { baseKey, cuttableOf, dtypeIn, siblingsIn, smallSpace, startIn } from "./space.ts";
 import { startCosts } from "./startCosts.ts";
 import { isTried, tryAll } from "./trying.ts";
+import { variantOf } from "./variant.ts";
 
 /** The candidates, and which was chosen. */
 export interface Optimized {
@@ -131,11 +133,12 @@ const remade = async (run: Run, name: string): Promise<Base> => {
   const { options, context, whole, records } = run;
   const own = records.find(({ candidate }) => candidate?.base === name);
   if (own === undefined) throw new Error(`no candidate is a form of ${name}`);
-  const dense = (await options.keeping.dense(baseKey(own.values))) ?? whole;
+  const dense = (await options.keeping.dense(baseKey(own.values)))?.model ?? whole;
   const wanted = [...new Set(siblingsIn(options.space, own.values).map(dtypeIn))];
   const usual = { name: namesOf(run, own.values).base, dense, forms: {} };
   const base = await withForms(usual, wanted, { context, format: options.format });
-  return (await variantOf(run, base, own.values, context)) ?? base;
+  const limit = sizeBound(run.bounds ?? [])?.bound;
+  return (await variantOf(base, own.values, { ...options, ...defined({ limit }) }, context)) ?? base;
 };
 
 /**

@@ -16,7 +16,7 @@ import type { Foreteller } from "./foretell.ts";
 import type { Form, FormFormat } from "./formats/format.ts";
 import type { Keeping } from "./keeping.ts";
 import type { MakeOptions } from "./makeBase.ts";
-import type { Makers } from "./makers.ts";
+import type { Makers, Rehearsal } from "./makers.ts";
 import type { Measuring } from "./measure.ts";
 import { baseName, formName } from "./space.ts";
 import type { SpeedOptions } from "./speeds.ts";
@@ -60,6 +60,8 @@ export interface OptimizeOptions extends MakeOptions, Omit<Measuring, "score"> {
   readonly keeping?: Keeping;
   /** Other processes that make dense models; there are none unless given. */
   readonly makers?: Makers;
+  /** Has a process of its own try what processes ended in; resolves to what ended that one, too. */
+  readonly rehearse?: (what: Rehearsal, signal?: AbortSignal) => Promise<string | undefined>;
   /**
    * Measures the start again now and then, and in turns with the chosen one at the end; unless given what was
    * measured once stands.
@@ -139,6 +141,12 @@ export const giveUp = (run: Run, trial: Trial, { stage, why, ...more }: GivenUp,
 /** Whether the time is over, or will be before so many more milliseconds. */
 export const isOver = ({ options: { until, left } }: Run, ms = 0): boolean =>
   until?.aborted === true || (left !== undefined && left() < ms);
+
+/** Ends at the end of the time too; the start's first form, without which there is nothing, does not. */
+export const untilOver = ({ context, options: { until }, start }: Run): Context => {
+  if (start === undefined || until === undefined) return context;
+  return { ...context, signal: AbortSignal.any([until, ...(context.signal ? [context.signal] : [])]) };
+};
 
 /** Lets a trial be, that may be gone on with another time. */
 export const postpone = (run: Run, trial: Trial, why: string, seconds: number): void => {

@@ -49,15 +49,6 @@ const nextOpening = ({ run, first, pending }: Trying): Values | undefined => {
   return undefined;
 };
 
-/** Ends what an earlier process ended in, again and again. */
-const endFatal = (run: Run): void => {
-  for (const values of run.options.keeping.fatal) {
-    if (isTried(run, values)) continue;
-    const why = "the process ended in it three times, as where memory runs out";
-    giveUp(run, run.study.ask(values)!, { stage: "failed", why }, 0);
-  }
-};
-
 /** The forms of a trial's dense model that may keep the limits, where there is time for it. */
 const fitting = async (run: Run, trial: Trial): Promise<Group | "refused" | "late"> => {
   const siblings = siblingsIn(run.options.space, trial.values).filter(
@@ -172,7 +163,6 @@ const takeMade = async (trying: Trying, count: number): Promise<boolean> => {
 export const tryAll = async (run: Run, hold: Hold): Promise<void> => {
   const { options, context, whole } = run;
   const { space, sampler = "grid", spares, makers = noMakers } = options;
-  endFatal(run);
   const begun = run.records.filter(({ stage }) => stage !== "size" && stage !== "speed");
   const made = new Set(begun.map(({ values }) => baseKey(values)));
   made.delete(baseKey(run.records[0]!.values));

@@ -127,8 +127,8 @@ const storeIn = ({ dir, ui }: Place, whole: Model, trials: JoinedStore["trials"]
   return {
     ...{ dense, trials },
     // What cannot be kept is not sent: the owner makes it.
-    keep: (key, model) =>
-      keep(key, model).catch(async (error: unknown) => {
+    keep: (key, kept) =>
+      keep(key, kept).catch(async (error: unknown) => {
         ui.warn(error instanceof Error ? error.message : String(error));
         await discard(baseIn(dir, key));
       }),

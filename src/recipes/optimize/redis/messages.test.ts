@@ -57,7 +57,8 @@ test("paths, sizes, other fields and other types are refused", () => {
 });
 
 test("a model is whole by its own files alone", () => {
-  const said = (files: unknown): string => JSON.stringify({ config: { a: 1 }, history: [], files });
+  const said = (files: unknown): string =>
+    JSON.stringify({ config: { a: 1 }, history: [], files, rungs: [] });
   expect(isWhole(said(["model.safetensors"]), came.files!)).toBe(true);
   for (const files of [[], ["../../model.safetensors"], ["model.safetensors", "/etc/passwd"], "model", [1]]) {
     expect(isWhole(said(files), came.files!), String(files)).toBe(false);

@@ -89,7 +89,7 @@ export const trialSaid = (words: string): Trial | undefined => parsed(trial, sai
 
 const base = z.object({
   ...{ config: z.record(z.string(), z.unknown()), history: z.array(z.unknown()) },
-  files: z.array(z.string()).min(1),
+  ...{ files: z.array(z.string()).min(1), rungs: points },
 });
 
 /** Whether what is said of a dense model that was sent names none but its own files. */
