@@ -140,7 +140,9 @@ export default async ({ log, args }) => {
       found.passesTried++;
       const told = [];
       try {
-        const given = [words[0], model(kind), "--data", texts[text], ...words.slice(1)];
+        const [verb, ...rest] = words;
+        const from = rest[0] === "--from" ? [rest.shift(), model(kind)] : [model(kind)];
+        const given = [verb, ...from, "--data", texts[text], ...rest];
         if (!existsSync(at)) run([...given, "--out", to, "--threads", threads]);
         if (verified(at, threads)) found.passesVerified++;
         else told.push("does not pass verify");

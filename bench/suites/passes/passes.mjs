@@ -16,7 +16,6 @@ const pruned = {
   layers: ["--layers", "3"],
   influence: ["--layers", "3", "--layers-by", "influence"],
   neurons: ["--neurons", "0.5"],
-  heads: ["--heads", "0.5"],
   taylor: ["--neurons", "0.75", "--importance", "taylor"],
   magnitude: ["--sparsity", "0.5", "--method", "magnitude"],
   wanda: ["--sparsity", "0.5", "--method", "wanda"],
@@ -35,12 +34,19 @@ const distilled = {
   "learnt-2-bits": ["--bits", "2", "--steps", "20"],
 };
 
-const tuned = { "adapters-merged": ["--lora", "4", "--steps", "20"] };
+const HEADS = { heads: ["--heads", "0.5"] };
 
 /** What a kind has besides what all have. */
 const own = {
-  llama: { pruned: { width: ["--width", "0.75"] } },
+  llama: { pruned: { ...HEADS, width: ["--width", "0.75"] } },
+  t5: { pruned: HEADS },
   embedder: { distilled: { static: ["--static", "--dims", "64", "--steps", "20"] } },
+};
+
+/** How adapters are learnt that are merged in the end: on records, or on running text. */
+const adapters = (kind) => {
+  const lora = ["--lora", "4", "--steps", "20"];
+  return ["bert", "marian"].includes(kind) ? ["finetune", ...lora] : ["train", "--from", ...lora];
 };
 
 const all = (verb, table, folder) =>
@@ -54,5 +60,5 @@ export const passesOf = (kind) => ({
   ...all("quantize", quantized),
   ...all("prune", { ...pruned, ...own[kind]?.pruned }),
   ...all("distill", { ...distilled, ...own[kind]?.distilled }, "model"),
-  ...(["bert", "embedder"].includes(kind) ? {} : all("finetune", tuned, "model")),
+  ...(kind === "embedder" ? {} : { adapters: { words: adapters(kind), folder: "model" } }),
 });
