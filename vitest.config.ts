@@ -27,6 +27,7 @@ const long: readonly string[] = [
   "test/e2e/llamaSearch.test.ts",
   "test/e2e/llamaTarget.test.ts",
   "test/e2e/lora.test.ts",
+  "test/e2e/optimizeKilled.test.ts",
   "test/e2e/optimizeRedis.test.ts",
   "test/e2e/optimizeWorkers.test.ts",
   "test/e2e/pairs.test.ts",

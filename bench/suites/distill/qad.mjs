@@ -7,54 +7,72 @@ import { nodeEngine } from "../../../dist/node/runtime/engine.js";
 import { adamw, linearSchedule } from "../../../dist/optim/index.js";
 import { taskOf } from "../../../dist/tasks/index.js";
 import { asRounded, calibration } from "../trained/models.mjs";
-import { argument, corpus, lessonOf, paired, scorerOf, teacherOf, trainOptions } from "./shared.mjs";
+import { argument, corpus, lessonOf, mean, paired, scorerOf, teacherOf, trainOptions } from "./shared.mjs";
 
-export const qadPart = async ({ log, args, threads, steps, layers, held }) => {
+/** Means of samples' gaps, with the standard error of a mean of what errs alike. */
+const meanOf = (all) => ({
+  gap: mean(all.map(({ gap }) => gap)),
+  error: mean(all.map(({ error }) => error)),
+});
+
+/** A sample: what methods without gradients lose that look at its text, and what a student loses that learns in its order. */
+const sample = async ({ log, args, engine, data, teacher, loses, bits, methods, seed }) => {
+  const batches = calibrationBatches(teacher, calibration(data, seed, 8192), 8192);
+  const grid = { bits, block: 32 };
+  const gaps = {};
+  let begun;
+  for (const method of methods) {
+    const made = await modelCodes(engine, teacher, { method, grid, batches });
+    gaps[method] = await loses(asRounded(made.model, made.codes));
+    if (method === "search" || begun === undefined) begun = made;
+    log(
+      `${bits} bits, sample ${seed}: ${method} +${gaps[method].gap.toFixed(4)} (+-${gaps[method].error.toFixed(4)})`,
+    );
+  }
+  const lesson = lessonOf(teacher, data, seed + 2);
+  const teaching = taskOf(teacher).teaching(lesson, { alpha: 1, temperature: 1 }, teacher);
+  const start = performance.now();
+  const steps = argument(args, "qad-steps", 600);
+  const lrPeak = argument(args, "qad-lr", 3.6e-3 / 2 ** bits);
+  const how = { ...{ steps, lrPeak, log, seed: seed + 2 }, name: `${bits} bits` };
+  const taught = await teach(engine, learningRounded(begun.model, begun.codes), {
+    ...{ teacher, teaching, source: lesson.source },
+    // As `anneal distill --bits` has both: a rate in the measure of a code, that falls to nothing.
+    train: {
+      ...trainOptions(lesson, how),
+      optimizer: adamw({ weightDecay: 0 }),
+      schedule: linearSchedule({ lrPeak, warmup: Math.floor(steps / 10), steps }),
+    },
+  });
+  const qad = await loses(learntRounded(taught.model).model);
+  const seconds = (performance.now() - start) / 1000;
+  const told = `learnt +${qad.gap.toFixed(4)} (+-${qad.error.toFixed(4)})`;
+  log(`${bits} bits, sample ${seed}: ${told} in ${seconds.toFixed(0)} s`);
+  return { gaps, qad, seconds };
+};
+
+export const qadPart = async ({ log, args, threads, seeds, steps, layers, held }) => {
   const engine = await nodeEngine({ threads });
   const data = corpus();
   const teacher = await teacherOf(engine, data, { steps, layers, log });
   const score = await scorerOf(engine, teacher, data, held);
   const dense = await score(teacher);
-  const batches = calibrationBatches(teacher, calibration(data, 1, 8192), 8192);
-  const qadSteps = argument(args, "qad-steps", 600);
+  const loses = async (model) => paired(await score(model), dense);
+  const methods = String(argument(args, "methods", "nearest,search,gptq,reconstruct")).split(",");
   const found = {};
-  for (const bits of String(argument(args, "bits", "3,2"))
+  const wanted = String(argument(args, "bits", "3,2"))
     .split(",")
-    .map(Number)) {
-    const grid = { bits, block: 32 };
-    const gaps = {};
-    let begun;
-    for (const method of String(argument(args, "methods", "nearest,search,gptq,reconstruct")).split(",")) {
-      const made = await modelCodes(engine, teacher, { method, grid, batches });
-      gaps[method] = paired(await score(asRounded(made.model, made.codes)), dense);
-      if (method === "search" || begun === undefined) begun = made;
-      log(`${bits} bits: ${method} +${gaps[method].gap.toFixed(4)} (+-${gaps[method].error.toFixed(4)})`);
-    }
-    const lesson = lessonOf(teacher, data, 3);
-    const teaching = taskOf(teacher).teaching(lesson, { alpha: 1, temperature: 1 }, teacher);
-    const start = performance.now();
-    const how = {
-      steps: qadSteps,
-      seed: 3,
-      lrPeak: argument(args, "qad-lr", 3.6e-3 / 2 ** bits),
-      log,
-      name: `${bits} bits`,
-    };
-    const taught = await teach(engine, learningRounded(begun.model, begun.codes), {
-      ...{ teacher, teaching, source: lesson.source },
-      // As `anneal distill --bits` has both: a rate in the measure of a code, that falls to nothing.
-      train: {
-        ...trainOptions(lesson, how),
-        optimizer: adamw({ weightDecay: 0 }),
-        schedule: linearSchedule({ lrPeak: how.lrPeak, warmup: Math.floor(qadSteps / 10), steps: qadSteps }),
-      },
-    });
-    const { model } = learntRounded(taught.model);
-    const qad = paired(await score(model), dense);
+    .map(Number);
+  for (const bits of wanted) {
+    const samples = [];
+    for (let seed = 1; seed <= seeds; seed++)
+      samples.push(await sample({ log, args, engine, data, teacher, loses, bits, methods, seed }));
+    const gaps = Object.fromEntries(methods.map((name) => [name, meanOf(samples.map((s) => s.gaps[name]))]));
+    const qad = meanOf(samples.map((s) => s.qad));
     const best = Math.min(...Object.values(gaps).map(({ gap }) => gap));
-    const seconds = (performance.now() - start) / 1000;
-    log(`${bits} bits: learnt +${qad.gap.toFixed(4)} (+-${qad.error.toFixed(4)}) in ${seconds.toFixed(0)} s`);
-    found[bits] = { kept: best < 3 * qad.error ? null : qad.gap / best, qad, gaps, seconds };
+    const keptEach = samples.map((s) => s.qad.gap / Math.min(...Object.values(s.gaps).map(({ gap }) => gap)));
+    const seconds = mean(samples.map((s) => s.seconds));
+    found[bits] = { kept: best < 3 * qad.error ? null : qad.gap / best, keptEach, qad, gaps, seconds };
   }
   return { keptQad3: found[3]?.kept, keptQad2: found[2]?.kept, qad: found };
 };

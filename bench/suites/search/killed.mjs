@@ -45,16 +45,21 @@ export const killed = async ({ log, data, work }) => {
   const began = performance.now();
   await run(search(whole));
   const tookMs = performance.now() - began;
-  // A fixed sequence of moments: what has been done before is read back, so that they reach ever further.
-  let [kills, seed, ended] = [0, 1, false];
-  while (kills < KILLS && !ended) {
-    seed = (seed * 48_271) % 2_147_483_647;
-    const args = kills === 0 ? search(pieces) : search(pieces, "--resume");
-    ended = await run(args, (0.1 + (0.3 * seed) / 2_147_483_647) * tookMs);
-    if (!ended) kills++;
-    log(`${ended ? "ended" : `killed ${kills} times`}`);
+  // A fixed sequence of moments: what has been done before is read back, so that they reach ever further. Where the search ends before
+  // the tenth, it is begun again with moments that are closer together.
+  let kills = 0;
+  for (let share = 0.3; kills < KILLS; share /= 1.5) {
+    let [seed, ended] = [1, false];
+    kills = 0;
+    while (kills < KILLS && !ended) {
+      seed = (seed * 48_271) % 2_147_483_647;
+      const args = kills === 0 ? search(pieces) : search(pieces, "--resume");
+      ended = await run(args, (share / 3 + (share * seed) / 2_147_483_647) * tookMs);
+      if (!ended) kills++;
+      log(`${ended ? "ended" : `killed ${kills} times`}`);
+    }
   }
-  if (!ended) await run(search(pieces, "--resume"));
+  await run(search(pieces, "--resume"));
   const [one, other] = [told(whole), told(pieces)];
   const differ = one.filter((line, i) => line !== other[i]).length + Math.abs(one.length - other.length);
   log(`${one.length} configurations, ${differ} differ after ${kills} kills`);

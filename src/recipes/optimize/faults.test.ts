@@ -37,7 +37,7 @@ test("what ended the process three times, as where memory runs out, has failed, 
   const told = found.records.map(({ name, stage, why }) => [name, stage, why]);
   expect(told.toSorted()).toEqual([
     ["2-layer pruned fp32", "measured", undefined],
-    ["3-layer pruned fp32", "failed", "the process ended in it three times, as where memory runs out"],
+    ["3-layer pruned fp32", "failed", "the process ended in it 3 times, as where memory runs out"],
     ["full fp32", "measured", undefined],
   ]);
 });

@@ -17,6 +17,7 @@ import { pointOf, violationsOf } from "./objectives.ts";
 import { tooLarge } from "./ruledOut.ts";
 import { finish, giveUp, isOver, lateWords, namesOf, postpone, type Run, untilOver } from "./run.ts";
 import { baseKey, dtypeIn, siblingsIn } from "./space.ts";
+import { steadied } from "./steady.ts";
 import { variantFor } from "./variant.ts";
 
 /** A form of a dense model, and what was found on the way there. */
@@ -43,7 +44,7 @@ const measured = async (run: Run, formed: Formed): Promise<void> => {
     options.onForm?.(name, "scored");
     return scores;
   };
-  const way = { ...options, score };
+  const way = { ...options, score, probe: steadied(options.probe, run.foretold.get(keyOf(values))) };
   const { candidate, scores } = await measureForm(base, { number, name, values }, parity, way, run.start);
   run.start ??= startOf(options, scores);
   run.bounds ??= boundsOf(options.budget, options.figures, candidate);

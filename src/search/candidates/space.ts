@@ -151,10 +151,37 @@ const completed = (space: Space, given: Values): Values =>
 export const untaught = (space: Space, values: Values): Values | undefined =>
   mayBeUntaught(space) ? completed(space, { ...values, steps: 0 }) : undefined;
 
+/** The choices of a parameter, as numbers; none where it is absent or a range. */
+const numbersIn = (space: Space, name: string): number[] => {
+  const param = space[name];
+  return ((param === undefined ? undefined : choicesOf(param)) ?? []).map(Number);
+};
+
+/** Shares of a layer that are its MLP and its attention, of most families. */
+const [MLP, ATTENTION] = [2 / 3, 1 / 3];
+
+/** Cuts of layers and neurons together, taught, by how much of the layers they leave: the most first. */
+const taughtCuts = (space: Space, start: Values): Values[] => {
+  const steps = numbersIn(space, "steps").filter((value) => value > 0);
+  const all = Number(start.layers);
+  const some = (name: string, own: number): number[] => {
+    const found = numbersIn(space, name);
+    return found.length > 0 ? found : [own];
+  };
+  const [depths, widths] = [some("layers", all), some("neurons", 1)];
+  const cuts = depths.flatMap((layers) => widths.map((neurons) => ({ layers, neurons })));
+  const left = ({ layers, neurons }: (typeof cuts)[number]): number => layers * (MLP * neurons + ATTENTION);
+  if (steps.length === 0) return [];
+  return cuts
+    .filter((cut) => isCut(cut, all))
+    .sort((a, b) => left(b) - left(a))
+    .map((cut) => completed(space, { ...start, ...cut, steps: Math.min(...steps) }));
+};
+
 /**
  * What a search of few trials begins with: of each way to cut a model, alone and not taught, its values from
- * the mildest on. Much is kept by a mild cut, and the first of each that keeps the limits on what it costs
- * tells what the model bears.
+ * the mildest on, and then of all ways together, taught. Much is kept by a mild cut, and the first of each
+ * that keeps the limits on what it costs tells what the model bears.
  */
 export const openings = (space: Space, { layers }: Cuttable): Values[][] => {
   const start: Values = {
@@ -165,13 +192,12 @@ export const openings = (space: Space, { layers }: Cuttable): Values[][] => {
     dtype: "fp32",
     rounding: "search",
   };
-  return ["neurons", "layers"].flatMap((name) => {
-    const param = space[name];
-    const choices = param === undefined || !mayBeUntaught(space) ? undefined : choicesOf(param);
-    if (choices === undefined) return [];
-    const cuts = choices.map(Number).filter((value) => value < Number(start[name]));
+  const alone = ["neurons", "layers"].flatMap((name) => {
+    if (!mayBeUntaught(space)) return [];
+    const cuts = numbersIn(space, name).filter((value) => value < Number(start[name]));
     return [cuts.sort((a, b) => b - a).map((value) => completed(space, { ...start, [name]: value }))];
   });
+  return [...alone, taughtCuts(space, start)].filter((cuts) => cuts.length > 0);
 };
 
 /** The dtype of a configuration: what was cut and not taught is float32. */
