@@ -11,6 +11,7 @@ const long: readonly string[] = [
   "src/node/files/checkpointFaults.test.ts",
   "src/node/prepare/tokenizePool.test.ts",
   "src/recipes/data/proxyMix.test.ts",
+  "src/recipes/optimize/torn.test.ts",
   "src/tokenizer/bpe/scan.test.ts",
   "test/browser/*.test.ts",
   "test/cli/process.test.ts",

@@ -198,6 +198,8 @@ export const openStore = async (options: StoreOptions): Promise<Keeping & Pick<J
   const count = (all: readonly Values[], values: Values): number =>
     all.filter((v) => keyOf(v) === keyOf(values)).length;
   const trials: Trial[] = ended.map(({ record }) => record);
+  // Trials that this process is at: each is begun once.
+  const own = new Set<number>();
   return {
     trials: () => trials,
     earlier: ended.map(({ record, scores }) => ({
@@ -208,8 +210,14 @@ export const openStore = async (options: StoreOptions): Promise<Keeping & Pick<J
       isFirst(open, values, i) ? [{ number: begins, values }] : [],
     ),
     deaths: (values) => count(open, values) - count(left, values),
-    begins: (begins, values) => appendLine(file, written({ begins, values })),
-    leaves: (leaves, values) => appendLine(file, written({ leaves, values })),
+    begins: (begins, values) => {
+      if (!own.has(begins)) appendLine(file, written({ begins, values }));
+      own.add(begins);
+    },
+    leaves: (leaves, values) => {
+      appendLine(file, written({ leaves, values }));
+      own.delete(leaves);
+    },
     ends: ({ record, scores }) => {
       appendLine(file, written({ record, ...(scores === undefined ? {} : { scores: packed(scores) }) }));
       trials.push(record);

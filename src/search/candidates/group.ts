@@ -198,7 +198,9 @@ const measureForms = async (
     context.signal?.throwIfAborted();
     const own = keyOf(values) === keyOf(lead.values);
     if (!own && isOver(run, run.formMs)) break;
-    const trial = own ? lead : run.study.ask(values)!;
+    // One that an earlier process had begun keeps its number.
+    const had = options.keeping.open.find((begun) => keyOf(begun.values) === keyOf(values))?.number;
+    const trial = own ? lead : run.study.ask(values, had)!;
     if (!own) {
       options.keeping.begins(trial.number, values);
       await requireHarmless(run, trial);

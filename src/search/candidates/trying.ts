@@ -6,25 +6,35 @@ import { teachingMs, watchedBy } from "./dense.ts";
 import { type Group, type Hold, runGroup } from "./group.ts";
 import { type Makers, noMakers } from "./makers.ts";
 import { ruledOut } from "./ruledOut.ts";
-import { giveUp, isOver, lateWords, postpone, type Run } from "./run.ts";
+import { type GivenUp, giveUp, isOver, lateWords, postpone, type Run } from "./run.ts";
 import { baseKey, cuttableOf, openings, siblingsIn, untaught } from "./space.ts";
 
 /** Whether a configuration was asked for. */
 export const isTried = ({ study: { trials } }: Run, values: Values): boolean =>
   trials.some((trial) => keyOf(trial.values) === keyOf(values));
 
+/** Whether all that is known of a dense model is that some of its forms cost too much. */
+const onlyRefused = ({ records }: Run, values: Values): boolean =>
+  records.every((r) => r.stage === "size" || r.stage === "speed" || baseKey(r.values) !== baseKey(values));
+
+/** What is tried next, and the number of its trial where it has one already. */
+interface Next {
+  readonly values: Values;
+  readonly number?: number;
+}
+
 /**
- * What a process that ended before had begun, as the trial that it was; else a form of a dense model of which
- * another was measured.
+ * What a process that ended before had begun; else a form of a dense model of which another was measured, or
+ * of which some were refused and not all were looked at.
  */
-const leftOpen = (run: Run): Trial | undefined => {
-  const { study, options, records } = run;
+const leftOpen = (run: Run): Next | undefined => {
+  const { options, records } = run;
   const begun = options.keeping.open.find(({ values }) => !isTried(run, values));
-  if (begun !== undefined) return study.ask(begun.values, begun.number);
+  if (begun !== undefined) return begun;
   for (const { values, stage } of records) {
-    if (stage !== "measured") continue;
+    if (stage !== "measured" && !onlyRefused(run, values)) continue;
     const left = siblingsIn(options.space, values).find((form) => !isTried(run, form));
-    if (left !== undefined) return study.ask(left);
+    if (left !== undefined) return { values: left };
   }
   return undefined;
 };
@@ -49,30 +59,56 @@ const nextOpening = ({ run, first, pending }: Trying): Values | undefined => {
   return undefined;
 };
 
-/** The forms of a trial's dense model that may keep the limits, where there is time for it. */
-const fitting = async (run: Run, trial: Trial): Promise<Group | "refused" | "late"> => {
-  const siblings = siblingsIn(run.options.space, trial.values).filter(
-    (values) => keyOf(values) === keyOf(trial.values) || !isTried(run, values),
-  );
-  const forms: Values[] = [];
-  for (const values of siblings) {
+/** A form of a dense model, and why it is not made. */
+interface Verdict {
+  readonly values: Values;
+  readonly why: GivenUp | undefined;
+  readonly seconds: number;
+}
+
+/** What each form that was not tried yet would cost. */
+const verdictsOf = async (run: Run, forms: readonly Values[]): Promise<Verdict[]> => {
+  const found: Verdict[] = [];
+  for (const values of forms) {
     const began = performance.now();
     const why = await ruledOut(run, values);
-    const seconds = (performance.now() - began) / 1000;
-    if (why === undefined) forms.push(values);
-    else giveUp(run, keyOf(values) === keyOf(trial.values) ? trial : run.study.ask(values)!, why, seconds);
+    found.push({ values, why, seconds: (performance.now() - began) / 1000 });
   }
+  return found;
+};
+
+/**
+ * The forms of a configuration's dense model that may keep the limits, where there is time for it. What is
+ * noted comes in such an order that a process that ends between goes on with the same numbers.
+ */
+const fitting = async (
+  run: Run,
+  { values: asked }: Next,
+  trial: Trial | undefined,
+): Promise<Group | "refused" | "late"> => {
+  const { space, keeping } = run.options;
+  const isOwn = (values: Values): boolean => trial !== undefined && keyOf(values) === keyOf(asked);
+  const siblings = siblingsIn(space, asked).filter((values) => isOwn(values) || !isTried(run, values));
+  const verdicts = await verdictsOf(run, siblings);
+  const forms = verdicts.flatMap(({ values, why }) => (why === undefined ? [values] : []));
   const [first] = forms;
-  if (first === undefined) return "refused";
-  const own = forms.some((values) => keyOf(values) === keyOf(trial.values));
-  const lead = own ? trial : run.study.ask(first)!;
   // What was made before is taught.
-  const lateMs = isMade(run, lead.values) ? 0 : teachingMs(run, lead.values);
-  if (isOver(run, lateMs + (run.formMs ?? 0))) {
-    postpone(run, lead, lateWords(lateMs), 0);
+  const lateMs = first === undefined || isMade(run, first) ? 0 : teachingMs(run, first);
+  if (first !== undefined && isOver(run, lateMs + (run.formMs ?? 0))) {
+    postpone(run, trial ?? run.study.ask(first)!, lateWords(lateMs), 0);
     return "late";
   }
-  return { lead, forms };
+  const refuse = (which: (values: Values) => boolean): void => {
+    for (const { values, why, seconds } of verdicts) {
+      if (why === undefined || !which(values)) continue;
+      giveUp(run, isOwn(values) ? trial! : run.study.ask(values)!, why, seconds);
+    }
+  };
+  refuse(isOwn);
+  const lead = first === undefined ? undefined : forms.some(isOwn) ? trial! : run.study.ask(first)!;
+  if (lead !== undefined) keeping.begins(lead.number, lead.values);
+  refuse((values) => !isOwn(values));
+  return lead === undefined ? "refused" : { lead, forms };
 };
 
 /** So many configurations in a row that there is no time to teach, and nothing else is looked for. */
@@ -113,7 +149,6 @@ const became = (trying: Trying, values: Values, how: "made" | "refused" | "late"
 const offer = async ({ run, makers, pending, made }: Trying, group: Group): Promise<void> => {
   const { lead } = group;
   const { options } = run;
-  options.keeping.begins(lead.number, lead.values);
   pending.set(lead.number, group);
   made.add(baseKey(lead.values));
   const { left } = options;
@@ -130,11 +165,18 @@ const beginNext = async (trying: Trying, beside: boolean): Promise<boolean> => {
   const open = leftOpen(run);
   if (open === undefined && made.size >= trials) return false;
   const given = trying.instead ?? nextOpening(trying);
-  const trial = open ?? run.study.ask(given, undefined, (values) => isPending(pending, values));
-  if (trial === undefined) return false;
-  const group = await fitting(run, trial);
-  if (typeof group === "string") became(trying, trial.values, group);
-  else if (beside && !isMade(run, trial.values)) await offer(trying, group);
+  const except = (values: Values): boolean => isPending(pending, values);
+  const trial =
+    open === undefined
+      ? run.study.ask(given, undefined, except)
+      : open.number === undefined
+        ? undefined
+        : run.study.ask(open.values, open.number);
+  const next = open ?? trial;
+  if (next === undefined) return false;
+  const group = await fitting(run, next, trial);
+  if (typeof group === "string") became(trying, next.values, group);
+  else if (beside && !isMade(run, next.values)) await offer(trying, group);
   else await measure(trying, group);
   return true;
 };
