@@ -13,7 +13,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadModel, readTokenizer } from "../../dist/node/index.js";
 import { exportFolder, ggufFolder } from "../../dist/recipes/index.js";
-import { race } from "./decode.mjs";
+import { race } from "./decode/race.mjs";
 import { dtypes, files, inChild, median, WINDOW } from "./real/measure.mjs";
 
 const modelsIn = (temporary) => {
