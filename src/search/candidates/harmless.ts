@@ -6,7 +6,7 @@ import { watchedBy } from "./dense.ts";
 import { sizeBound } from "./fitted.ts";
 import { namesOf, type Run, untilOver } from "./run.ts";
 
-/** So often processes may end in a trial before one of its own tries it, and before it fails where none can. */
+/** So often processes end in a trial before one of its own tries it, and before it fails where none can. */
 const [SUSPECT, FATAL] = [2, 3];
 
 /**

@@ -35,7 +35,7 @@ export const variantOf = async (
   return fittedTo(base, { limit, sizes }, context);
 };
 
-/** A dense model with the usual forms, and the base that the configuration is a form of, where there is one. */
+/** A dense model with the usual forms, and the base that a configuration is a form of, where there is one. */
 export interface Variant {
   readonly usual: Base;
   readonly base: Base | undefined;
