@@ -130,6 +130,24 @@ describe("anneal prune", () => {
     expect(targets["node-cpu"]).toMatchObject({ status: "passed" });
   });
 
+  it("refuses gradients of sentence vectors, which text alone gives no loss", async () => {
+    const from = join(dir, "vectors");
+    const own = { ...modelOf("bert", "features"), pooling: { mode: "mean", normalize: true } } as Model;
+    await writeFolder(from, exportModel(own, { files }));
+    const how = ["--validation-share", "0.4", "--neurons", "0.5", "--importance", "taylor"];
+    const { code, err } = await inProcess(dir, [
+      "prune",
+      from,
+      "--data",
+      text,
+      ...how,
+      "--out",
+      join(dir, "no-vectors"),
+    ]);
+    expect(code, err).toBe(2);
+    expect(err).toMatch(/prune.importance.*by taylor needs a loss.*--importance activation/s);
+  });
+
   it.each([
     [[], /asks for nothing.*\n.*--layers N, --neurons 0.5, --heads 0.5, --sparsity 0.5 or --cut-vocab/],
     [["--heads", "0.5"], /prune.heads.*heads' widths add up to the hidden width/],

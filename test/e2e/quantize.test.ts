@@ -111,6 +111,37 @@ describe("anneal quantize", () => {
     }
   });
 
+  it("of classifiers, whose records are cut to what the model can read", async () => {
+    const from = join(dir, "labels-source");
+    const labels = { id2label: { 0: "no", 1: "yes" }, label2id: { no: 0, yes: 1 } };
+    const model = modelOf("bert", "sequence-classification", { ...labels, max_position_embeddings: 20 });
+    const words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ...alphabet.slice(0, -1).split(" "), "."];
+    const vocab = new TextEncoder().encode(`${words.join("\n")}\n`);
+    await writeFolder(from, exportModel(model, { files: new Map([["vocab.txt", vocab]]) }));
+    const said = join(dir, "labelled.jsonl");
+    const rows = Array.from({ length: 40 }, (_, i) => ({
+      text: `the ${"quick brown fox ".repeat(1 + (i % 12))}${i % 2 ? "over" : "jumps"}.`,
+      label: i % 2 ? "yes" : "no",
+    }));
+    writeFileSync(said, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+    const out = join(dir, "labels-8");
+    const ended = await anneal(
+      "quantize",
+      from,
+      "--data",
+      said,
+      "--threads",
+      "1",
+      "--bits",
+      "8",
+      "--out",
+      out,
+    );
+    expect(ended.code, ended.err).toBe(0);
+    const found = await theirs(out, "sequence-classification", "q8", model);
+    expect(agreement(model, await reference(model), found).cosine).toBeGreaterThan(0.99);
+  });
+
   it("refuses what makes no sense, and writes nothing", async () => {
     const gguf = join(dir, "tiny-Q4_K_M.gguf");
     writeFileSync(gguf, "GGUF");

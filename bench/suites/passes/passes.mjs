@@ -54,11 +54,17 @@ const all = (verb, table, folder) =>
     Object.entries(table).map(([name, words]) => [`${verb}-${name}`, { words: [verb, ...words], folder }]),
   );
 
+/** What a kind has not: no head, and of running text no loss. */
+const absent = { embedder: ["quantize-head-and-down-8", "prune-taylor"] };
+
 /** By name. */
-export const passesOf = (kind) => ({
-  ...{ export: { words: ["export"] }, "export-gptq": { words: ["export", "--quantize-method", "gptq"] } },
-  ...all("quantize", quantized),
-  ...all("prune", { ...pruned, ...own[kind]?.pruned }),
-  ...all("distill", { ...distilled, ...own[kind]?.distilled }, "model"),
-  ...(kind === "embedder" ? {} : { adapters: { words: adapters(kind), folder: "model" } }),
-});
+export const passesOf = (kind) =>
+  Object.fromEntries(
+    Object.entries({
+      ...{ export: { words: ["export"] }, "export-gptq": { words: ["export", "--quantize-method", "gptq"] } },
+      ...all("quantize", quantized),
+      ...all("prune", { ...pruned, ...own[kind]?.pruned }),
+      ...all("distill", { ...distilled, ...own[kind]?.distilled }, "model"),
+      ...(kind === "embedder" ? {} : { adapters: { words: adapters(kind), folder: "model" } }),
+    }).filter(([name]) => !absent[kind]?.includes(name)),
+  );

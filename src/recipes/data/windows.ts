@@ -95,7 +95,10 @@ export const readText = async (
   const task = taskOf(model);
   const own = task.reads.includes("text") || run.data.paths.length > 0;
   const asked = own ? task : { reads: ["text"] as const };
-  const { material } = await userData(asGiven(run), hooks, { task: asked, tokenizer, model });
+  // Records are cut to what the model can read.
+  const n_positions = Math.min(run.model.n_positions, model.arch.cache(model.config).positions);
+  const fitted = asGiven({ ...run, model: { ...run.model, n_positions } });
+  const { material } = await userData(fitted, hooks, { task: asked, tokenizer, model });
   const length = lengthFor(model);
   return { material, texts: windowsOf(material, { length, tokens, seed: run.seed }), length, own };
 };

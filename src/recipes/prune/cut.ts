@@ -13,8 +13,10 @@ import { patternOf } from "../../compress/sparsity/pattern.ts";
 import { type SparsifyOptions, sparsified } from "../../compress/sparsity/sparsify.ts";
 import type { Tensor } from "../../ir/tensor.ts";
 import type { Model } from "../../models/model.ts";
+import { IMITATION } from "../../tasks/embedding/imitation.ts";
 import { taskOf } from "../../tasks/index.ts";
 import { defined } from "../../util/defined.ts";
+import { ConfigError } from "../../util/errors.ts";
 import { progressOf } from "../context/ui.ts";
 import { lessonOf, teaching } from "../optimize/teaching.ts";
 import { onReplicas } from "../train/replicas.ts";
@@ -69,6 +71,12 @@ const withFewerUnits = async (
   let made = model;
   for (const [kind, keep] of Object.entries(units) as [UnitKind, (typeof units)[UnitKind] & {}][]) {
     const { objective, source } = lessonOf(made, data, run);
+    if (by === "taylor" && objective.name === IMITATION) {
+      throw new ConfigError("by taylor needs a loss that the text gives; vectors learn of a teacher", {
+        field: "prune.importance",
+        hint: "choose --importance activation, or give pairs of texts with --data",
+      });
+    }
     const some =
       by === "taylor" ? await Promise.all(Array.from({ length: GRADIENTS }, (_, i) => source(i))) : [];
     const progress = progressOf(hooks.ui, `choosing ${kind}`);

@@ -20,6 +20,9 @@ import { poolingOf } from "./neighbours.ts";
 
 // R texts, T time, C channels
 
+/** The name of the objective, which a teacher's vectors are a part of. */
+export const IMITATION = "imitate";
+
 type Shape = LessonOptions["model"];
 
 /** Channels of a model's vectors. */
@@ -101,7 +104,7 @@ export const imitation = (
   { teacher, by = "tokens", pooling = poolingOf(teacher) }: ImitationOptions,
   { inputs, texts = 1 }: Pick<Objective, "inputs" | "texts"> = readingOf(teacher),
 ): Objective => ({
-  name: "imitate",
+  name: IMITATION,
   texts,
   inputs: (shape) => {
     const [rows, width] = [shape.batch * texts, widthOf(teacher)];
