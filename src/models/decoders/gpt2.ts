@@ -18,6 +18,7 @@ import { add } from "../../ops/elementwise.ts";
 import { ConfigError } from "../../util/errors.ts";
 import type { Tree } from "../../util/tree.ts";
 import { checkFields, type Fields, flagField, intField, numberField, oneOf } from "../config.ts";
+import { checkLength } from "../encoders/encoder.ts";
 import { architecturesField, headOf } from "../head.ts";
 import { type LinearNames, linearsOf } from "../linears.ts";
 import type { Architecture, Inputs, Outputs } from "../model.ts";
@@ -213,6 +214,7 @@ const body = (p: Gpt2Params<Param>["transformer"], inputs: Inputs, c: Gpt2Config
   const { cache } = inputs;
   const mask = cache === undefined ? causalPaddingMask(inputs) : undefined;
   const present: Outputs["present"][number][] = [];
+  checkLength(inputs.inputIds, c.n_positions);
   const embedded = add(embed(p.wte.weight, inputs.inputIds), embed(p.wpe.weight, positionsOf(inputs)));
   let x = drop(embedded, c.embd_pdrop, "embd"); // [B, T, C]
   p.h.forEach((block, i) => {

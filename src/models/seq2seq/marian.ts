@@ -18,6 +18,7 @@ import { add, equal, mul, where } from "../../ops/elementwise.ts";
 import { gather } from "../../ops/rows.ts";
 import { reshape } from "../../ops/structure.ts";
 import type { Tree } from "../../util/tree.ts";
+import { checkLength } from "../encoders/encoder.ts";
 import { type LinearNames, linearsOf } from "../linears.ts";
 import type { Decoded, DecodeInputs, Inputs, Seq2SeqArchitecture } from "../model.ts";
 import { hasShared, type MarianConfig, marianClasses, marianTied, parseMarian } from "./marianConfig.ts";
@@ -119,6 +120,7 @@ interface Read {
  */
 const embedded = (call: Call, table: Param, { ids, positions, site }: Read): Value => {
   const { c } = call;
+  checkLength(ids, c.max_position_embeddings);
   const rows = embed(table, ids);
   const isPad = reshape(equal(ids, c.pad_token_id), [...ids.shape, 1]);
   const learnt = where(isPad, detach(rows), rows);
