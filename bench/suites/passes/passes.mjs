@@ -8,7 +8,7 @@ const quantized = {
   gptq: ["--method", "gptq"],
   reconstruct: ["--method", "reconstruct"],
   "blocks-of-128": ["--block", "128"],
-  "head-and-down-8": ["--keep-8", "head,down"],
+  "down-8": ["--keep-8", "down"],
   "6-bits-a-weight": ["--bits-per-weight", "6"],
 };
 
@@ -54,8 +54,8 @@ const all = (verb, table, folder) =>
     Object.entries(table).map(([name, words]) => [`${verb}-${name}`, { words: [verb, ...words], folder }]),
   );
 
-/** What a kind has not: no head, and of running text no loss. */
-const absent = { embedder: ["quantize-head-and-down-8", "prune-taylor"] };
+/** What a kind has not: of running text sentence vectors have no loss. */
+const absent = { embedder: ["prune-taylor"] };
 
 /** By name. */
 export const passesOf = (kind) =>
