@@ -54,8 +54,9 @@ const all = (verb, table, folder) =>
     Object.entries(table).map(([name, words]) => [`${verb}-${name}`, { words: [verb, ...words], folder }]),
   );
 
-/** What a kind has not: of running text sentence vectors have no loss. */
-const absent = { embedder: ["prune-taylor"] };
+/** What a kind has not: of running text sentence vectors have no loss, and two stacks of layers are not matched one by one. */
+const stacks = ["distill-hidden", "distill-relations"];
+const absent = { embedder: ["prune-taylor"], marian: stacks, t5: stacks };
 
 /** By name. */
 export const passesOf = (kind) =>

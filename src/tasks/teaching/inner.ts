@@ -69,10 +69,14 @@ const productsIn = ({ model: { arch }, params, outputs }: Traced): Products => {
 };
 
 /** The matrix of a role in each layer, in the order of the layers. Throws ConfigError for pairs of stacks. */
-const byLayer = ({ arch, config }: Traced["model"], roles: readonly LinearRole[]): LinearInfo[] => {
+const byLayer = (
+  { arch, config }: Traced["model"],
+  roles: readonly LinearRole[],
+  field: string,
+): LinearInfo[] => {
   if (arch.kind === "seq2seq") {
     throw new ConfigError(`${arch.name} has two stacks of layers, which are not matched one by one`, {
-      field: "distill.hidden",
+      field,
       hint: "learn from logits alone",
     });
   }
@@ -88,14 +92,15 @@ const byLayer = ({ arch, config }: Traced["model"], roles: readonly LinearRole[]
  */
 export const layerStates = (traced: Traced): readonly Value[] => {
   const { read } = productsIn(traced);
-  const [, ...later] = byLayer(traced.model, ["q", "qkv"]);
+  const [, ...later] = byLayer(traced.model, ["q", "qkv"], "distill.hidden");
   return [...later.map(read), traced.outputs.hidden];
 };
 
 /** The queries, keys and values of the last layer. */
 export const lastProjected = (traced: Traced): Projected => {
   const { given } = productsIn(traced);
-  const of = (role: LinearRole): LinearInfo | undefined => byLayer(traced.model, [role]).at(-1);
+  const of = (role: LinearRole): LinearInfo | undefined =>
+    byLayer(traced.model, [role], "distill.relations").at(-1);
   const all = of("qkv");
   if (all !== undefined) {
     const [q, k, v] = split(given(all), -1, 3) as [Value, Value, Value];
