@@ -9,9 +9,6 @@ import { taskOf } from "../../../dist/tasks/index.js";
 import { asRounded, calibration } from "../trained/models.mjs";
 import { argument, corpus, lessonOf, mean, paired, scorerOf, teacherOf, trainOptions } from "./shared.mjs";
 
-/** Rates in the measure of a code, but of 3 bits, which the command does not offer: the better of two that were tried on one sample. */
-const RATES = { 3: 9e-4 };
-
 /** Means of samples' gaps, with the standard error of a mean of what errs alike. */
 const meanOf = (all) => ({
   gap: mean(all.map(({ gap }) => gap)),
@@ -36,7 +33,7 @@ const sample = async ({ log, args, engine, data, teacher, loses, bits, methods, 
   const teaching = taskOf(teacher).teaching(lesson, { alpha: 1, temperature: 1 }, teacher);
   const start = performance.now();
   const steps = argument(args, "qad-steps", 600);
-  const lrPeak = argument(args, "qad-lr", RATES[bits] ?? 3.6e-3 / 2 ** bits);
+  const lrPeak = argument(args, "qad-lr", 3.6e-3 / 2 ** bits);
   const how = { ...{ steps, lrPeak, log, seed: seed + 2 }, name: `${bits} bits` };
   const taught = await teach(engine, learningRounded(begun.model, begun.codes), {
     ...{ teacher, teaching, source: lesson.source },
@@ -54,11 +51,14 @@ const sample = async ({ log, args, engine, data, teacher, loses, bits, methods, 
   return { gaps, qad, seconds };
 };
 
-export const qadPart = async ({ log, args, threads, seeds, steps, layers, held }) => {
+/** Held-out tokens: by fewer, a student's loss errs by an eighth. */
+const HELD = 65_536;
+
+export const qadPart = async ({ log, args, threads, seeds, steps, layers }) => {
   const engine = await nodeEngine({ threads });
   const data = corpus();
   const teacher = await teacherOf(engine, data, { steps, layers, log });
-  const score = await scorerOf(engine, teacher, data, held);
+  const score = await scorerOf(engine, teacher, data, argument(args, "held", HELD));
   const dense = await score(teacher);
   const loses = async (model) => paired(await score(model), dense);
   const methods = String(argument(args, "methods", "nearest,search,gptq,reconstruct")).split(",");
