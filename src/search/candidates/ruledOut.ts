@@ -65,6 +65,27 @@ export const ruledOut = async (run: Run, values: Values): Promise<GivenUp | unde
   return { stage: "speed", why: said(run, slow, "foretold as", foretold[slow.figure.name]!) };
 };
 
+/** By what share a figure of a shape is to keep its limit for room to be left. */
+const ROOM = 0.1;
+
+/**
+ * Whether one of some forms is foretold to keep the limits on what it costs with room to spare, so that
+ * teaching is not wasted on what measuring refuses.
+ */
+export const leavesRoom = async (run: Run, forms: readonly Values[]): Promise<boolean> => {
+  const costs = (run.bounds ?? []).filter(({ figure }) => !figure.quality && figure.name !== SIZE);
+  for (const values of forms) {
+    if ((await ruledOut(run, values)) !== undefined) continue;
+    const foretold = run.foretold.get(keyOf(values)) ?? {};
+    const tight = costs.some(({ figure: { name }, most, bound }) => {
+      const value = foretold[name] ?? Number.NaN;
+      return most ? value > bound * (1 - ROOM) : value < bound * (1 + ROOM);
+    });
+    if (!tight) return true;
+  }
+  return false;
+};
+
 /** Why a form that was made is not measured: its files are too large. */
 export const tooLarge = (run: Run, form: Form): GivenUp | undefined => {
   const bound = sizeBound(run.bounds ?? []);

@@ -5,9 +5,9 @@ import type { Trial } from "../trial.ts";
 import { teachingMs, watchedBy } from "./dense.ts";
 import { type Group, type Hold, runGroup } from "./group.ts";
 import { type Makers, noMakers } from "./makers.ts";
-import { ruledOut } from "./ruledOut.ts";
+import { leavesRoom, ruledOut } from "./ruledOut.ts";
 import { type GivenUp, giveUp, isOver, lateWords, postpone, type Run } from "./run.ts";
-import { baseKey, cuttableOf, openings, siblingsIn, untaught } from "./space.ts";
+import { baseKey, cuttableOf, isTaught, openings, siblingsIn, untaught } from "./space.ts";
 
 /** Whether a configuration was asked for. */
 export const isTried = ({ study: { trials } }: Run, values: Values): boolean =>
@@ -49,12 +49,18 @@ type Pending = Map<number, Group>;
 const isPending = (pending: Pending, values: Values): boolean =>
   Array.from(pending.values()).some(({ lead }) => baseKey(lead.values) === baseKey(values));
 
-/** The mildest cut of each kind that was not refused: the first that is not tried yet. */
-const nextOpening = ({ run, first, pending }: Trying): Values | undefined => {
+/**
+ * The mildest cut of each kind that was not refused: the first that is not tried yet; of those that are
+ * taught the first that leaves room below the limits.
+ */
+const nextOpening = async ({ run, first, pending }: Trying): Promise<Values | undefined> => {
+  const { space } = run.options;
   for (const cuts of first) {
     if (cuts.some((values) => isMade(run, values) || isPending(pending, values))) continue;
-    const next = cuts.find((values) => !isTried(run, values));
-    if (next !== undefined) return next;
+    for (const values of cuts) {
+      if (isTried(run, values)) continue;
+      if (!isTaught(values) || (await leavesRoom(run, siblingsIn(space, values)))) return values;
+    }
   }
   return undefined;
 };
@@ -164,7 +170,7 @@ const beginNext = async (trying: Trying, beside: boolean): Promise<boolean> => {
   const { trials = Number.POSITIVE_INFINITY } = run.options;
   const open = leftOpen(run);
   if (open === undefined && made.size >= trials) return false;
-  const given = trying.instead ?? nextOpening(trying);
+  const given = open === undefined ? (trying.instead ?? (await nextOpening(trying))) : undefined;
   const except = (values: Values): boolean => isPending(pending, values);
   const trial =
     open === undefined
