@@ -10,6 +10,7 @@ import { asConstants } from "../../../dist/nn/param.js";
 import { nodeEngine, readTokenizer } from "../../../dist/node/index.js";
 import { loadFolder } from "../../../dist/node/model/folder.js";
 import { exportDtypes } from "../../../dist/ship/onnx/dtype.js";
+import { cosineOf } from "../real/measure.mjs";
 
 hf.env.allowRemoteModels = false;
 hf.env.localModelPath = "/";
@@ -28,16 +29,6 @@ const TEXTS = [
   "Speak, good my lord: what news of the king?",
   "A charming story, told with wit and warmth.",
 ];
-
-const cosine = (a, b) => {
-  let [ab, aa, bb] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    ab += a[i] * b[i];
-    aa += a[i] ** 2;
-    bb += b[i] ** 2;
-  }
-  return ab / Math.sqrt(aa * bb);
-};
 
 let engine;
 
@@ -104,7 +95,7 @@ export const inTransformers = async (folder) => {
     }
     if (numbers.length !== expected.length) throw new Error(`${dtype} gives ${numbers.length} numbers`);
     const least = head === "sequence-classification" ? LABELS : tolerance.cosine;
-    found.push({ dtype, cosine: cosine(numbers, expected), least });
+    found.push({ dtype, cosine: cosineOf(numbers, expected), least });
     await loaded.dispose();
   }
   return found;

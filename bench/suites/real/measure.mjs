@@ -127,7 +127,7 @@ const measureSmol = async ({ dir, shape, windows, target, threads, which }) => {
   return found;
 };
 
-const cosineOf = (a, b) => {
+export const cosineOf = (a, b) => {
   let [dot, aa, bb] = [0, 0, 0];
   for (let i = 0; i < a.length; i++) {
     dot += a[i] * b[i];

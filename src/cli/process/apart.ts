@@ -44,6 +44,8 @@ export const askApart: Apart = ({ threads, ...asked }, signal) =>
 export const askedApart = (): Omit<Parameters<Apart>[0], "threads"> | undefined => {
   const said = process.env[APART];
   if (said === undefined || process.send === undefined) return undefined;
+  // Who asked may be gone before this one listens.
+  if (!process.connected) process.exit(1);
   process.on("disconnect", () => process.exit(1));
   process.channel?.unref();
   return JSON.parse(said);
