@@ -29,6 +29,8 @@ export interface TrainOptions extends Omit<StepOptions, "objective"> {
   readonly checkpointEvery?: number;
   /** Measurements without a better held-out loss after which training stops; the best weights are kept. */
   readonly patience?: number;
+  /** "last": the newest weights are the result, whatever is measured, and nothing stops early. */
+  readonly keep?: "best" | "last";
   /** What a loss or gradient that is not finite leads to: "skip" undoes that update, "stop" fails the run. */
   readonly onNan?: "stop" | "skip";
   /** Averaged weights are then what is measured, kept as the best, and the result. */
@@ -104,8 +106,7 @@ const reached = ({ stepper, average }: Run): ReadonlyMap<string, Tensor> =>
 const check = (options: TrainOptions & TrainHooks): void => {
   if (options.validation?.length === 0)
     throw new ConfigError("has no windows", { field: "validation", hint: "leave it out, or give some" });
-  const positive = ["steps", "batch", "context"] as const;
-  for (const field of positive) {
+  for (const field of ["steps", "batch", "context"] as const) {
     if (!(options[field] >= 1)) throw new ConfigError("must be at least 1", { field: `train.${field}` });
   }
 };
@@ -160,8 +161,9 @@ const update = async (run: Run, source: BatchSource): Promise<void> => {
 const outOfPatience = ({ options, progress }: Run): boolean =>
   options.patience !== undefined && progress.sinceBest >= options.patience;
 
-/** Whether a measurement is the best so far: by the judge's figure, and by the loss where that is equal. */
-const isBetter = ({ progress, hooks }: Run, loss: number, figure: number | undefined): boolean => {
+/** Whether a measurement's weights are kept: by the judge's figure, and by the loss where that is equal. */
+const isKept = ({ progress, hooks, options }: Run, loss: number, figure: number | undefined): boolean => {
+  if (options.keep === "last") return true;
   const { bestLoss, bestFigure } = progress;
   if (figure === undefined || bestFigure === undefined || figure === bestFigure) return loss < bestLoss;
   return hooks.judge?.better === "more" ? figure > bestFigure : figure < bestFigure;
@@ -176,7 +178,7 @@ const measure = async (run: Run): Promise<boolean> => {
   const { loss, figure } = await agreedOn(run.stepper, await validate.run(weights));
   const said = figure === undefined ? {} : { figure };
   emit({ step: progress.step, valLoss: loss, ...said });
-  if (isBetter(run, loss, figure)) {
+  if (isKept(run, loss, figure)) {
     Object.assign(progress, {
       bestLoss: loss,
       ...(figure === undefined ? {} : { bestFigure: figure }),

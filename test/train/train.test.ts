@@ -116,6 +116,19 @@ test("early stopping gives back the best weights", async () => {
   expect(loss).toBeCloseTo(result.valLoss!, 5);
 });
 
+test("the last weights are the result where they are asked for, and nothing stops early", async () => {
+  const schedule = (step: number) => (step < 20 ? 3e-3 : 0.1);
+  const more = { schedule, steps: 40, evalEvery: 5, patience: 1, validation, clipNorm: 0 };
+  const losses: number[] = [];
+  const onRow = ({ valLoss }: { readonly valLoss?: number }) =>
+    valLoss === undefined ? undefined : losses.push(valLoss);
+  const result = await train(engine, fresh(), source, { ...options(more), keep: "last", onRow });
+  expect(result).toMatchObject({ ended: "done", steps: 40, bestStep: 40, valLoss: losses.at(-1) });
+  expect(result.valLoss).toBeGreaterThan(Math.min(...losses));
+  const { loss } = await heldOutLoss(engine, result.model, validation);
+  expect(loss).toBeCloseTo(result.valLoss!, 5);
+});
+
 test("a loss that is not finite stops the run, or is skipped and leaves no trace in the weights", async () => {
   const scaled: Objective = {
     name: "scaled",

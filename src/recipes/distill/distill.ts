@@ -36,7 +36,7 @@ import { distillSection } from "./card.ts";
 import { type How, howOf } from "./how.ts";
 import { keptBy } from "./keptBy.ts";
 import { checkAsked, type DistillModelOptions, type DistillReport } from "./options.ts";
-import { finishedRounded, formsWith, type Learnt, roundedPupil } from "./roundedStudent.ts";
+import { finishedRounded, formsWith, keptUnderBits, type Learnt, roundedPupil } from "./roundedStudent.ts";
 import { alignedBy, scorerOf, tokenizerOf } from "./scoring.ts";
 import { requireEmbedder, staticStudent } from "./staticStudent.ts";
 import { type Opened, type Student, studentOf } from "./student.ts";
@@ -187,8 +187,7 @@ const taughtBy = async (all: Prepared, asked: DistillModelOptions, hooks: Recipe
   const steppers = how.compares ? onWholeBatches(t) : onReplicas(t, pupil.model, engine);
   const replicas = how.compares ? 1 : replicasOf(t, pupil.model, engine);
   if (replicas > 1) ui.line(`trained on ${replicas} replicas`);
-  const { teacherBits = 32 } = asked;
-  const teaches = teacherBits === 8 ? quantized(teacher.model, { bits: 8 }) : teacher.model;
+  const teaches = asked.teacherBits === 8 ? quantized(teacher.model, { bits: 8 }) : teacher.model;
   const result = await teach(engine, pupil.model, {
     ...{ teacher: teaches, teaching: how.teaching, source: lesson.source },
     ...keptBy(teacher.model, asked, { options, ui }),
@@ -200,6 +199,7 @@ const taughtBy = async (all: Prepared, asked: DistillModelOptions, hooks: Recipe
     },
     train: {
       ...loopOptions(t, lesson.context, seed),
+      ...(asked.bits === undefined ? {} : keptUnderBits(t, lesson)),
       ...defined({ widths: lesson.widths, judge: lesson.judge, signal: hooks.signal }),
       ...steppers,
       validation: lesson.heldOut.windows,

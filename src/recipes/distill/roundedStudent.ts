@@ -11,8 +11,11 @@ import type { Model } from "../../models/model.ts";
 import { knownKernels } from "../../node/runtime/kernelCache.ts";
 import type { AllForms } from "../../search/candidates/candidate.ts";
 import type { TaughtDtype } from "../../ship/onnx/dtype.ts";
+import type { Lesson } from "../../tasks/task.ts";
+import type { TrainOptions } from "../../train/loop.ts";
 import { ConfigError } from "../../util/errors.ts";
 import { flatten, type Tree } from "../../util/tree.ts";
+import type { TrainingOptions } from "../config/training.ts";
 
 /** Bits that a student can learn under. */
 export type LearntBits = 4 | 2;
@@ -56,6 +59,15 @@ export const roundedPupil = async (engine: Engine, student: Model, bits: LearntB
   });
   return learningRounded(student, codes);
 };
+
+/**
+ * Numbers settle on codes as the rate falls to nothing: what some thousand held-out tokens say of earlier
+ * weights is chance. Records, of which there are few, can be learnt by heart, and patience asks for the best.
+ */
+export const keptUnderBits = (
+  { patience }: Pick<TrainingOptions, "patience">,
+  { epoch }: Lesson,
+): Pick<TrainOptions, "keep"> => (epoch === undefined && patience === 0 ? { keep: "last" } : {});
 
 /** What was learnt: numbers as they are rounded, and their codes. */
 export const finishedRounded = (trained: Model): { readonly model: Model; readonly codes: Learnt } => {
