@@ -132,6 +132,27 @@ describe("anneal distill", () => {
     expect(refused.err).toMatch(/quantize.bits.*learnt under them.*\n.*distill MODEL --bits 2/);
   });
 
+  it("keeps the last weights under few bits, and the best where patience is asked for", async () => {
+    const how = "--bits 2 --steps 4 --eval-every 1 --lr 1".split(" ");
+    const kept = async (name: string, ...more: string[]) => {
+      const out = join(dir, name);
+      const given = ["distill", decoder, ...common, "--out", out, ...how, ...more];
+      const { code, err } = await inProcess(dir, given);
+      expect(code, err).toBe(0);
+      const rows = readFileSync(join(out, "run", "metrics.jsonl"), "utf8")
+        .trim()
+        .split("\n");
+      const losses = rows.flatMap((row) => (JSON.parse(row) as { valLoss?: number }).valLoss ?? []);
+      const update = Number(/the weights of update (\d) are kept/.exec(err)?.[1]);
+      return { update, best: 1 + losses.indexOf(Math.min(...losses)), of: losses.length };
+    };
+    // So high a rate ruins a model from update to update.
+    expect(await kept("ruined")).toMatchObject({ update: 4, of: 4 });
+    const patient = await kept("patient", "--patience", "4");
+    expect(patient.update).toBe(patient.best);
+    expect(patient.best).toBeLessThan(4);
+  });
+
   it("keeps a teacher's likeliest tokens: another run asks no teacher, and learns the same", async () => {
     const cache = join(dir, "teacher-says");
     const kept = ["--layers", "1", "--steps", "4", "--teacher-top-k", "8", "--teacher-cache", cache];
