@@ -9,7 +9,7 @@
 //         sentences of wikitext2.valid stand (next to each other, in one article, in two), staticSpeedup by texts of 128 tokens.
 // policy  a student that goes on with texts of its own: policyKept is its KL to the teacher on what it writes over that of one that learns
 //         from the data alone. across: acrossGapClosed, of a student of another tokenizer.
-// Arguments: --layers N (6) and --steps N of the teacher (600), --student-layers N (3), --student-steps N (400), --seeds N (3), --threads N (1), --held N (16384; of qad 65536), --embedder DIR,
+// Arguments: --layers N (6) and --steps N of the teacher (600), --student-layers N (3), --student-steps N (400), --qad-steps N (1200), --seeds N (3), --threads N (1), --held N (16384; of qad 65536), --embedder DIR,
 // --body DIR (a pre-trained encoder for sst2; else one is trained, of --pretrain-steps 1000), --out DIR.
 import { acrossPart } from "./distill/across.mjs";
 import { gapPart } from "./distill/gap.mjs";
