@@ -47,9 +47,14 @@ const stepsOf = (recover: number, i: number, rounds: number): number => {
   return i === rounds - 1 ? recover - each * (rounds - 1) : each;
 };
 
-/** Whether a state scores worse than another. */
-const isWorse = (a: PruneState, b: PruneState, { task }: Study): boolean =>
-  task.criterion.better === "less" ? a.score > b.score : a.score < b.score;
+/** Share of a score that differs by how sums are rounded, which processors do differently. */
+const ROUNDING = 1e-5;
+
+/** Whether a state scores worse than another, beyond rounding. */
+const isWorse = (a: PruneState, b: PruneState, { task }: Study): boolean => {
+  const worse = task.criterion.better === "less" ? a.score - b.score : b.score - a.score;
+  return worse > ROUNDING * Math.abs(b.score);
+};
 
 /** Takes one round after the other. */
 const inRounds = async (
